@@ -1,0 +1,57 @@
+/* options.h: THE table of options, and argv → options.
+ * In: argv after the verb.  Out: struct prl_options.  Never: opening a file, a meaning beside
+ * the table. */
+#pragma once
+
+#include "prl.h"
+
+enum prl_option_kind {
+    PRL_KIND_FLAG, /* no value; --name=false is taken too */
+    PRL_KIND_TEXT, /* any text */
+    PRL_KIND_INTEGER,
+    PRL_KIND_SIZE,     /* bytes: 64m, 1g, 512k, 4096 */
+    PRL_KIND_DURATION, /* seconds, fractions and ms/s/m/h allowed */
+    PRL_KIND_SIGNAL,   /* TERM, SIGTERM, 15 */
+    PRL_KIND_PATH,
+};
+
+enum prl_option_door { PRL_DOOR_NATIVE, PRL_DOOR_ENGINE };
+enum { PRL_VERB_RUN = 1, PRL_VERB_EXEC = 2, PRL_VERB_CREATE = 4 };
+
+struct prl_option {
+    const char *name; /* without dashes */
+    char letter;      /* 0: none */
+    enum prl_option_kind kind;
+    bool repeat;
+    unsigned verbs;
+    enum prl_option_door door;
+    const char *field;   /* config.json field or annotation it reaches: "/process/env"; "-": the
+                            launcher itself */
+    const char *metavar; /* "" for flags */
+    const char *help;    /* one line, starts with a small letter, no full stop */
+};
+
+extern const struct prl_option prl_option_table[]; /* ends with name == NULL */
+
+struct prl_option_value {
+    const struct prl_option *option;
+    const char *text; /* "true"/"false" for flags */
+};
+
+/* Pointers go into argv; free only `values`. */
+struct prl_options {
+    unsigned verb;
+    struct prl_option_value *values; /* in the order given */
+    size_t values_len;
+    const char *image; /* NULL with --rootfs or --spec */
+    char **args;       /* NULL-terminated rest of argv */
+    bool engine;       /* an option of the engine was used: hand argv to Python */
+    bool help;         /* --help was asked for */
+};
+
+int prl_options_parse(unsigned verb, int argc, char **argv, struct prl_options *ret,
+                      struct prl_error *reterr);
+void prl_options_free(struct prl_options *options);
+/* Last value of an option, NULL when not given. */
+const char *prl_options_get(const struct prl_options *options, const char *name);
+bool prl_options_flag(const struct prl_options *options, const char *name);

@@ -1,0 +1,219 @@
+/* prl.h: the only public header of the core.
+ *
+ * What it is: the values that travel along the launch line (spec, error, status) and the
+ * functions that move a launch along it. In: bytes of an OCI config.json.  Out: a running
+ * container (prl_child), then how it ended (prl_status). Never: policy, defaults, printing,
+ * exiting.  Every function returns >= 0 or -errno with *reterr filled.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/* Where a launch can fail.  The order is the order of the launch; the names stand in
+ * base/error.c. */
+enum prl_stage {
+    PRL_STAGE_NONE = 0,
+    PRL_STAGE_OPTIONS,  /* argv → options: what the user typed */
+    PRL_STAGE_TEMPLATE, /* image name → launch template */
+    PRL_STAGE_CONFIG,   /* options + template → config.json, config.json → spec */
+    PRL_STAGE_STATE,    /* container directories */
+    PRL_STAGE_CLONE,    /* the new process and its namespaces */
+    PRL_STAGE_IDMAP,    /* uid_map, gid_map, setgroups */
+    PRL_STAGE_ROOTFS,   /* overlay or bind root, pivot */
+    PRL_STAGE_MOUNTS,   /* mounts, masked and read-only paths */
+    PRL_STAGE_DEVICES,  /* /dev */
+    PRL_STAGE_NETWORK,  /* loopback */
+    PRL_STAGE_SYSCTL,   /* hostname, sysctls, oom_score_adj */
+    PRL_STAGE_TERMINAL, /* the container's own pty, session */
+    PRL_STAGE_RLIMITS,
+    PRL_STAGE_CAPS, /* user, groups, capabilities, no_new_privs, keyring */
+    PRL_STAGE_LANDLOCK,
+    PRL_STAGE_FDS, /* descriptors shed, cwd */
+    PRL_STAGE_SECCOMP,
+    PRL_STAGE_EXEC,    /* the program itself: ENOENT → 127, EACCES/ENOEXEC → 126 */
+    PRL_STAGE_MONITOR, /* waiting, relaying */
+    PRL_STAGE_HOST,    /* the host lacks something (doctor) */
+    PRL_STAGE_COUNT,
+};
+
+/* One filled error record.  Fixed size, below PIPE_BUF, so that the child can send it in one
+ * atomic write. An all-zero record is the marker "set-up finished, exec comes next". */
+struct prl_error {
+    int32_t errnum; /* positive errno; 0: no error */
+    uint16_t stage; /* enum prl_stage */
+    uint16_t reserved;
+    char syscall[24];  /* the call, or for PRL_STAGE_OPTIONS the option: "--memory" */
+    char subject[224]; /* on what: a path, a value, or a whole sentence for
+                          PRL_STAGE_OPTIONS/CONFIG */
+};
+
+struct prl_idmap {
+    uint32_t container_id, host_id, size;
+};
+
+struct prl_rlimit {
+    int resource; /* RLIMIT_* */
+    uint64_t soft, hard;
+};
+
+struct prl_sysctl {
+    const char *path; /* below /proc/sys: "net/ipv4/ip_forward" */
+    const char *value;
+};
+
+struct prl_device {
+    const char *path; /* absolute, in the container and on the host */
+    char type;        /* 'c' or 'b' */
+    uint32_t major, minor;
+    uint32_t mode;
+};
+
+struct prl_mount {
+    const char *source;          /* NULL when the type takes none */
+    const char *destination;     /* absolute, normalised: no ".", "..", "//" */
+    const char *type;            /* "bind", "proc", "tmpfs", "sysfs", "devpts", "mqueue", ... */
+    const char *data;            /* file-system options, comma-joined; "" when none */
+    uint64_t attr_set;           /* MOUNT_ATTR_* of this mount alone (ro, nosuid, ...) */
+    uint64_t attr_clear;         /* (rw, suid, ...) */
+    uint64_t attr_set_recursive; /* MOUNT_ATTR_* of the whole tree (rro, rnosuid, ...) */
+    unsigned propagation;        /* MS_PRIVATE, MS_SLAVE, ... (| MS_REC), 0: as it comes */
+    bool bind;
+    bool recursive; /* rbind */
+};
+
+enum prl_upper {
+    PRL_UPPER_NONE,  /* no overlay: root.path itself */
+    PRL_UPPER_TMPFS, /* overlay, upper in a capped tmpfs of the container's mount namespace */
+    PRL_UPPER_DISK,  /* overlay, upper and work directories on disk */
+};
+
+struct prl_rootfs {
+    const char *path;          /* root.path, absolute on the host */
+    bool readonly;             /* root.readonly */
+    const char *const *lowers; /* overlay lower directories, top-most first; NULL-terminated */
+    size_t lowers_len;
+    enum prl_upper upper;
+    const char *upper_path, *work_path; /* PRL_UPPER_DISK */
+    bool upper_volatile; /* overlay option "volatile": the upper dies with the container */
+    uint64_t upper_size_bytes, upper_inodes; /* PRL_UPPER_TMPFS; 0: no cap */
+};
+
+enum prl_cap_set {
+    PRL_CAP_BOUNDING,
+    PRL_CAP_EFFECTIVE,
+    PRL_CAP_PERMITTED,
+    PRL_CAP_INHERITABLE,
+    PRL_CAP_AMBIENT,
+    PRL_CAP_SETS
+};
+
+struct prl_process {
+    const char *const *args; /* NULL-terminated, at least one */
+    const char *const *env;  /* NULL-terminated "NAME=value" */
+    const char *cwd;         /* absolute */
+    uint32_t uid, gid;       /* in the container */
+    const uint32_t *additional_gids;
+    size_t additional_gids_len;
+    int umask;                   /* -1: 0022 */
+    uint64_t caps[PRL_CAP_SETS]; /* bit n: capability n */
+    bool no_new_privileges;
+    const struct prl_rlimit *rlimits;
+    size_t rlimits_len;
+    bool has_oom_score_adj;
+    int oom_score_adj;
+    bool terminal;
+    unsigned short console_rows, console_columns; /* 0: leave */
+};
+
+/* One launch, complete: the struct form of config.json.  Made by prl_spec_parse, read-only
+ * afterwards; every pointer lives in the spec's own arena. */
+struct prl_spec {
+    struct prl_rootfs rootfs;
+    struct prl_process process;
+    const char *hostname, *domainname; /* NULL: leave */
+    uint64_t namespaces;               /* CLONE_NEW* to create */
+    const struct prl_idmap *uid_maps, *gid_maps;
+    size_t uid_maps_len, gid_maps_len;
+    const struct prl_mount *mounts; /* in the order of config.json */
+    size_t mounts_len;
+    const struct prl_device *devices;
+    size_t devices_len;
+    const struct prl_sysctl *sysctls;
+    size_t sysctls_len;
+    const char *const *masked_paths;   /* NULL-terminated */
+    const char *const *readonly_paths; /* NULL-terminated */
+    unsigned rootfs_propagation;       /* MS_*, 0: private */
+    bool has_seccomp;                  /* linux.seccomp is there */
+    const char *seccomp_program;       /* path of the compiled filter; NULL: none */
+    const char *seccomp_digest;        /* "sha256:…" the annotation asks for; NULL: none */
+    bool landlock;                     /* second fence wanted */
+    bool new_keyring;                  /* join a fresh session keyring */
+    bool init;                         /* run a small init as pid 1 */
+    int stop_signal;                   /* default SIGTERM */
+    uint64_t wall_limit_ns;            /* 0: none */
+    void *arena;                       /* owner of all of the above */
+};
+
+struct prl_stdio {
+    int fds[3]; /* become 0, 1, 2 of the container; -1: /dev/null.  Ignored with
+                   process.terminal */
+};
+
+/* A running container.  The owner must wait for it or kill it, then prl_child_close(). */
+struct prl_child {
+    pid_t pid; /* pid 1 of the container, as this side sees it */
+    int pidfd;
+    int terminal_fd;   /* pty master; -1 without process.terminal */
+    uint64_t start_ns; /* CLOCK_MONOTONIC just before clone */
+};
+
+enum prl_ended_by {
+    PRL_ENDED_EXIT = 1, /* the program returned exit_code */
+    PRL_ENDED_SIGNAL,   /* the program was ended by `signal` */
+    PRL_ENDED_TIMEOUT,  /* wall_limit_ns passed, we killed it */
+    PRL_ENDED_KILLED,   /* the owner killed it */
+};
+
+struct prl_status {
+    uint32_t ended_by; /* enum prl_ended_by */
+    int32_t exit_code; /* 0..255, or -1 when a signal ended it */
+    int32_t signal;    /* 0 when it exited */
+    uint64_t wall_ns, user_ns,
+        system_ns;          /* CPU: pid 1 and everything it reaped, or the kernel for it */
+    uint64_t max_rss_bytes; /* largest resident set of any single process of the container */
+};
+
+/* config.json (UTF-8, len bytes) → spec.  Pure: opens nothing.  Errors: PRL_STAGE_CONFIG,
+ * subject is the JSON path. */
+int prl_spec_parse(const char *json, size_t len, struct prl_spec **ret,
+                   struct prl_error *reterr);
+void prl_spec_free(struct prl_spec *spec);
+
+/* Start the container.  Returns after the program was executed (or failed to be).  The calling
+ * thread must stay alive as long as the container: its end kills the container
+ * (PR_SET_PDEATHSIG). */
+int prl_launch(const struct prl_spec *spec, const struct prl_stdio *stdio,
+               struct prl_child *ret, struct prl_error *reterr);
+
+/* Wait for the end (blocking), fill *ret, and mark the child reaped.  kill_after_ns counts from
+ * start_ns; 0: never. */
+int prl_child_wait(struct prl_child *child, uint64_t kill_after_ns, struct prl_status *ret,
+                   struct prl_error *reterr);
+/* Send a signal to pid 1.  Where pid 1 has no handler the kernel would drop it; a terminating
+ * signal then ends the container as it would have ended a plain process.  Returns 1 when that
+ * happened, 0 when it was just delivered. */
+int prl_child_signal(const struct prl_child *child, int signal, struct prl_error *reterr);
+/* Kill and reap if still running, close descriptors; safe on a zeroed or closed child. */
+void prl_child_close(struct prl_child *child);
+
+/* The exit status a shell should see (podman-run(1), "Exit Status"): program's code, 128+n,
+ * 125, 126, 127. */
+int prl_status_exit_code(const struct prl_status *status);
+int prl_error_exit_code(const struct prl_error *error);
+/* "mounts: mount(/proc): Operation not permitted" plus a remedy line when one is known; returns
+ * buf. */
+char *prl_error_format(const struct prl_error *error, char *buf, size_t size);
+const char *prl_stage_name(unsigned stage);

@@ -1,0 +1,54 @@
+/* state.h: container directories: create, lock, record, remove, sweep.
+ * In: the engine's directories, an id or name.  Out: a locked directory.  Never: a launch, a
+ * mount. Layout: docs in ARCHITECTURE.md, "What stays on disk". */
+#pragma once
+
+#include "prl.h"
+
+/* Where the engine lives.  Made once per process; strings are owned. */
+struct prl_dirs {
+    char *data; /* $PYROOTLESS_ROOT, $XDG_DATA_HOME/pyrootless or ~/.local/share/pyrootless */
+    char *runtime; /* $XDG_RUNTIME_DIR/pyrootless, or /tmp/pyrootless-UID when there is none */
+    int data_fd, runtime_fd; /* O_PATH|O_DIRECTORY */
+};
+
+/* root: value of --root, or NULL.  Creates what is missing (0700); refuses a runtime directory
+ * another user owns. */
+int prl_dirs_open(const char *root, struct prl_dirs *ret, struct prl_error *reterr);
+void prl_dirs_close(struct prl_dirs *dirs);
+
+struct prl_state {
+    char id[65];
+    char *name;  /* NULL: none */
+    char *path;  /* the container's directory: DATA/containers/ID, or RUNTIME/containers/ID when
+                    throw-away */
+    int dir_fd;  /* O_DIRECTORY on it */
+    int lock_fd; /* RUNTIME/running/ID, flock'd exclusively while the monitor lives */
+    bool remove; /* goes away when the container ends (--rm, --ephemeral) */
+    bool throw_away; /* nothing of it on disk: lives below the runtime directory */
+};
+
+struct prl_state_options {
+    const char *name; /* or NULL */
+    bool remove, throw_away;
+    bool upper; /* make upper/ and work/ */
+};
+
+int prl_state_create(const struct prl_dirs *dirs, const struct prl_state_options *options,
+                     struct prl_state *ret, struct prl_error *reterr);
+/* Write config.json (O_EXCL, beside the lock). */
+int prl_state_write_config(const struct prl_state *state, const char *json, size_t len,
+                           struct prl_error *reterr);
+/* Remember the running child, so that a sweep can end it should the monitor be killed. */
+int prl_state_write_child(const struct prl_state *state, const struct prl_child *child,
+                          struct prl_error *reterr);
+/* Record how it ended (kept containers only). */
+int prl_state_write_status(const struct prl_state *state, const struct prl_status *status,
+                           struct prl_error *reterr);
+/* The end: release name and running entry; remove the directory when it should go.  Idempotent.
+ */
+int prl_state_finish(const struct prl_dirs *dirs, struct prl_state *state,
+                     struct prl_error *reterr);
+/* Clean what dead monitors left: entries of RUNTIME/running whose lock is free.  Bounded work,
+ * never blocks. */
+int prl_state_sweep(const struct prl_dirs *dirs, struct prl_error *reterr);

@@ -1,0 +1,17 @@
+/* template.h: image name → launch template.
+ * In: a reference as the user typed it.  Out: bytes of the template's config.json, and a lock
+ * that keeps the image. Never: a registry, unpacking, Python.  1 = "not here or stale": the
+ * caller asks Python to prepare it. */
+#pragma once
+
+#include "state.h"
+
+struct prl_template {
+    char *json; /* malloc'd */
+    size_t len;
+    int lock_fd; /* shared flock on the image's directory, held as long as the container runs */
+};
+
+int prl_template_load(const struct prl_dirs *dirs, const char *image, struct prl_template *ret,
+                      struct prl_error *reterr);
+void prl_template_free(struct prl_template *t);
