@@ -1,0 +1,80 @@
+/* arena.c: memory with one lifetime.
+ * In: sizes.  Out: zeroed memory, freed all at once.  Never: anything else. */
+#include "base/arena.h"
+
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { CHUNK_BYTES = 16384 };
+
+struct chunk {
+    struct chunk *next;
+    size_t used, size;
+    _Alignas(16) unsigned char data[];
+};
+
+struct prl_arena {
+    struct chunk *chunks;
+};
+
+struct prl_arena *prl_arena_new(void)
+{
+    return calloc(1, sizeof(struct prl_arena));
+}
+
+void prl_arena_free(struct prl_arena *arena)
+{
+    if (!arena)
+        return;
+    while (arena->chunks) {
+        struct chunk *next = arena->chunks->next;
+        free(arena->chunks);
+        arena->chunks = next;
+    }
+    free(arena);
+}
+
+void *prl_arena_alloc(struct prl_arena *arena, size_t size)
+{
+    if (size > SIZE_MAX / 2)
+        return NULL;
+    size_t need = (size + 15) & ~(size_t)15;
+    struct chunk *c = arena->chunks;
+    if (!c || c->size - c->used < need) {
+        size_t room = need > CHUNK_BYTES ? need : CHUNK_BYTES;
+        c = calloc(1, sizeof *c + room);
+        if (!c)
+            return NULL;
+        c->size = room;
+        c->next = arena->chunks;
+        arena->chunks = c;
+    }
+    void *p = c->data + c->used;
+    c->used += need;
+    return p;
+}
+
+char *prl_arena_strndup(struct prl_arena *arena, const char *text, size_t len)
+{
+    char *copy = prl_arena_alloc(arena, len + 1);
+    if (copy)
+        memcpy(copy, text, len);
+    return copy;
+}
+
+char *prl_arena_printf(struct prl_arena *arena, const char *format, ...)
+{
+    va_list list, again;
+    va_start(list, format);
+    va_copy(again, list);
+    int len = vsnprintf(NULL, 0, format, list);
+    char *text = len < 0 ? NULL : prl_arena_alloc(arena, (size_t)len + 1);
+    if (text)
+        vsnprintf(text, (size_t)len + 1, format, again);
+    va_end(again);
+    va_end(list);
+    return text;
+}

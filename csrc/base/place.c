@@ -1,0 +1,200 @@
+/* place.c: mounting onto descriptors.
+ * In: descriptors of targets inside the new root.  Out: a mount on them.  Never: a target given
+ * as a host path. Source: open_tree(2), move_mount(2), mount_setattr(2), mount(2). */
+#include "base/place.h"
+
+#include "base/own.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+/* Open the directory that will hold the last component of path; *ret_name points at that
+ * component. */
+static int open_parent(int root_fd, const char *path, bool no_links, const char **ret_name)
+{
+    char parent[PATH_MAX];
+    const char *slash = strrchr(path, '/');
+    size_t len = slash ? (size_t)(slash - path) : 0;
+    if (len >= sizeof parent) {
+        errno = ENAMETOOLONG;
+        return -1;
+    }
+    memcpy(parent, path, len);
+    parent[len] = '\0';
+    *ret_name = slash ? slash + 1 : path;
+    const char *where = len ? parent : "/";
+    return no_links ? prl_sys_open_in_root_nofollow(root_fd, where, O_PATH | O_DIRECTORY)
+                    : prl_sys_open_in_root(root_fd, where, O_PATH | O_DIRECTORY);
+}
+
+static int open_existing(int root_fd, const char *path, bool no_links)
+{
+    return no_links ? prl_sys_open_in_root_nofollow(root_fd, path, O_PATH)
+                    : prl_sys_open_in_root(root_fd, path, O_PATH);
+}
+
+/* Make the missing directories of path, from the first component on. */
+static int make_directories(int root_fd, const char *path, bool no_links)
+{
+    char prefix[PATH_MAX];
+    size_t len = strlen(path);
+    if (len >= sizeof prefix) {
+        errno = ENAMETOOLONG;
+        return -1;
+    }
+    for (size_t i = 1; i <= len; i++) {
+        if (path[i] != '/' && path[i] != '\0')
+            continue;
+        memcpy(prefix, path, i);
+        prefix[i] = '\0';
+        _cleanup_close_ int have = open_existing(root_fd, prefix, no_links);
+        if (have >= 0)
+            continue;
+        if (errno != ENOENT)
+            return -1;
+        const char *name;
+        _cleanup_close_ int parent = open_parent(root_fd, prefix, no_links, &name);
+        if (parent < 0 || (mkdirat(parent, name, 0755) < 0 && errno != EEXIST))
+            return -1;
+    }
+    return 0;
+}
+
+static int make_file(int root_fd, const char *path, bool no_links)
+{
+    char parent[PATH_MAX];
+    const char *slash = strrchr(path, '/');
+    size_t len = slash ? (size_t)(slash - path) : 0;
+    if (len >= sizeof parent) {
+        errno = ENAMETOOLONG;
+        return -1;
+    }
+    memcpy(parent, path, len);
+    parent[len] = '\0';
+    if (len && make_directories(root_fd, parent, no_links) < 0)
+        return -1;
+    const char *name;
+    _cleanup_close_ int dir = open_parent(root_fd, path, no_links, &name);
+    if (dir < 0)
+        return -1;
+    _cleanup_close_ int fd =
+        openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
+    return fd < 0 && errno != EEXIST ? -1 : 0;
+}
+
+int PRL_CHILD_SAFE prl_place_target(int root_fd, const char *path, bool directory,
+                                    bool no_links)
+{
+    int fd = open_existing(root_fd, path, no_links);
+    if (fd >= 0 || errno != ENOENT)
+        return fd;
+    if ((directory ? make_directories(root_fd, path, no_links)
+                   : make_file(root_fd, path, no_links)) < 0)
+        return -1;
+    return open_existing(root_fd, path, no_links);
+}
+
+int PRL_CHILD_SAFE prl_place_clone(int dir_fd, const char *source, bool recursive)
+{
+    unsigned flags = PRL_OPEN_TREE_CLONE | PRL_OPEN_TREE_CLOEXEC |
+                     (recursive ? PRL_AT_RECURSIVE : 0) | (source ? 0 : AT_EMPTY_PATH);
+    return prl_sys_open_tree(dir_fd, source ? source : "", flags);
+}
+
+static int set_attributes(int tree_fd, const struct prl_place_attr *attr)
+{
+    uint64_t propagation =
+        attr->propagation ? attr->propagation & ~(uint64_t)MS_REC : MS_PRIVATE;
+    if (prl_sys_mount_setattr(tree_fd, PRL_AT_RECURSIVE, attr->set_recursive, 0, propagation) <
+        0)
+        return -1;
+    uint64_t top = attr->set & ~attr->set_recursive;
+    return top ? prl_sys_mount_setattr(tree_fd, 0, top, 0, 0) : 0;
+}
+
+static unsigned long flags_of(uint64_t attr)
+{
+    return (attr & MOUNT_ATTR_RDONLY ? MS_RDONLY : 0) |
+           (attr & MOUNT_ATTR_NOSUID ? MS_NOSUID : 0) |
+           (attr & MOUNT_ATTR_NODEV ? MS_NODEV : 0) |
+           (attr & MOUNT_ATTR_NOEXEC ? MS_NOEXEC : 0) |
+           ((attr & MOUNT_ATTR__ATIME) == MOUNT_ATTR_NOATIME ? MS_NOATIME : 0) |
+           (attr & MOUNT_ATTR_NODIRATIME ? MS_NODIRATIME : 0) |
+           (attr & MOUNT_ATTR_NOSYMFOLLOW ? MS_NOSYMFOLLOW : 0);
+}
+
+/* Flags that came with the source are locked in a lesser user namespace: a remount must repeat
+ * them. */
+static unsigned long flags_now(int fd)
+{
+    struct statfs fs;
+    if (fstatfs(fd, &fs) < 0)
+        return 0;
+    unsigned long keep =
+        MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_NOATIME | MS_NODIRATIME;
+    return ((unsigned long)fs.f_flags & keep) | ((fs.f_flags & 4096) ? MS_RELATIME : 0);
+}
+
+/* FALLBACK: remove when kernel >= 5.12 (mount_setattr) is required.  mount(2) changes the top
+ * mount alone, so a tree that should become read-only below is bound without what is mounted on
+ * it (EINVAL where the kernel locks that together). */
+static int bind_old(int dir_fd, const char *source, bool recursive,
+                    const struct prl_place_attr *attr, int target_fd)
+{
+    char from[32], to[32];
+    _cleanup_close_ int source_fd =
+        source ? openat(dir_fd, source, O_PATH | O_CLOEXEC) : dup(dir_fd);
+    if (source_fd < 0)
+        return -1;
+    bool deep = recursive && !attr->set_recursive;
+    prl_sys_fd_path(source_fd, from);
+    prl_sys_fd_path(target_fd, to);
+    if (mount(from, to, NULL, MS_BIND | (deep ? MS_REC : 0), NULL) < 0)
+        return -1;
+    /* The descriptor still names what lies beneath the new mount; find the mount through its
+     * parent directory. */
+    char path[PATH_MAX];
+    ssize_t n = readlinkat(AT_FDCWD, to, path, sizeof path - 1);
+    if (n < 0)
+        return -1;
+    path[n] = '\0';
+    _cleanup_close_ int placed = open(path, O_PATH | O_CLOEXEC | O_NOFOLLOW);
+    struct stat a, b;
+    if (placed < 0 || fstat(placed, &a) < 0 || fstat(source_fd, &b) < 0)
+        return -1;
+    if (a.st_dev != b.st_dev || a.st_ino != b.st_ino) {
+        errno = ESTALE;
+        return -1;
+    }
+    prl_sys_fd_path(placed, to);
+    unsigned long flags = flags_of(attr->set | attr->set_recursive);
+    if (flags &&
+        mount(NULL, to, NULL, MS_REMOUNT | MS_BIND | flags | flags_now(placed), NULL) < 0)
+        return -1;
+    unsigned long propagation = attr->propagation ? attr->propagation : MS_PRIVATE | MS_REC;
+    return mount(NULL, to, NULL, propagation, NULL);
+}
+
+int PRL_CHILD_SAFE prl_place_bind(int dir_fd, const char *source, bool recursive,
+                                  const struct prl_place_attr *attr, int target_fd)
+{
+    _cleanup_close_ int tree = prl_place_clone(dir_fd, source, recursive);
+    if (tree < 0 && errno != ENOSYS)
+        return -1;
+    if (tree >= 0 && set_attributes(tree, attr) == 0)
+        return prl_sys_move_mount(tree, target_fd);
+    if (errno != ENOSYS)
+        return -1;
+    return bind_old(dir_fd, source, recursive, attr, target_fd);
+}
+
+int PRL_CHILD_SAFE prl_place_fs(const char *type, int target_fd, unsigned long flags,
+                                const char *data)
+{
+    char to[32];
+    return mount(type, prl_sys_fd_path(target_fd, to), type, flags, data);
+}

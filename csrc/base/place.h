@@ -1,0 +1,28 @@
+/* place.h: mounting onto descriptors.
+ * In: descriptors of targets inside the new root.  Out: a mount on them.  Never: a target given
+ * as a host path. */
+#pragma once
+
+#include "base/sys.h"
+
+/* Find, or make (directories 0755, files 0644), the mount point `path` below root_fd; an O_PATH
+ * descriptor of it. Links are followed inside the root only; with no_links they are ELOOP. */
+int prl_place_target(int root_fd, const char *path, bool directory,
+                     bool no_links) PRL_CHILD_SAFE;
+/* Clone the mount (tree) at host path `source` (a descriptor's tree when source is NULL);
+ * returns its descriptor. */
+int prl_place_clone(int dir_fd, const char *source, bool recursive) PRL_CHILD_SAFE;
+/* What a bind mount looks like once it is placed. */
+struct prl_place_attr {
+    uint64_t set;           /* MOUNT_ATTR_* of the top mount */
+    uint64_t set_recursive; /* MOUNT_ATTR_* of the whole tree */
+    uint64_t propagation;   /* MS_PRIVATE when 0 */
+};
+/* Put what is at host path `source` (relative to dir_fd; NULL: dir_fd itself) onto target_fd.
+ * Uses open_tree, mount_setattr and move_mount; where the kernel lacks them, mount(2) on the
+ * descriptors' /proc paths. */
+int prl_place_bind(int dir_fd, const char *source, bool recursive,
+                   const struct prl_place_attr *attr, int target_fd) PRL_CHILD_SAFE;
+/* mount(2) of a file system onto a descriptor. */
+int prl_place_fs(const char *type, int target_fd, unsigned long flags,
+                 const char *data) PRL_CHILD_SAFE;

@@ -1,0 +1,183 @@
+/* sys.c: the kernel's calls as this project uses them.
+ * In: kernel arguments.  Out: as the kernel answers, -1 and errno.  Never: policy, allocation,
+ * locks. */
+#include "base/sys.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+int prl_sys_pidfd_open(pid_t pid)
+{
+    return (int)syscall(SYS_pidfd_open, pid, 0); /* close-on-exec by birth */
+}
+
+int prl_sys_pidfd_send_signal(int pidfd, int signal)
+{
+    return (int)syscall(SYS_pidfd_send_signal, pidfd, signal, NULL, 0);
+}
+
+int prl_sys_waitid_pidfd(int pidfd, siginfo_t *info, int options, struct rusage *usage)
+{
+    return (int)syscall(SYS_waitid, PRL_P_PIDFD, pidfd, info, options, usage);
+}
+
+/* FALLBACK for close_range: up to the limit of the process.  Needs no /proc, which the
+ * container may not have; remove when kernel >= 5.9 is required. */
+static int close_walk(unsigned first, unsigned last)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+        return -1;
+    /* Descriptors opened before the limit was lowered may lie above it. */
+    rlim_t end = limit.rlim_max < 65536 ? 65536 : limit.rlim_max;
+    if (end > 1048576)
+        end = 1048576;
+    for (rlim_t fd = first; fd <= last && fd < end; fd++)
+        close((int)fd);
+    return 0;
+}
+
+int prl_sys_close_range(unsigned first, unsigned last)
+{
+    if (first > last || syscall(SYS_close_range, first, last, 0) == 0)
+        return 0;
+    return errno == EINVAL ? -1 : close_walk(first, last);
+}
+
+int prl_sys_open_tree(int dir_fd, const char *path, unsigned flags)
+{
+    return (int)syscall(SYS_open_tree, dir_fd, path, flags);
+}
+
+int prl_sys_move_mount(int from_fd, int to_fd)
+{
+    return (int)syscall(SYS_move_mount, from_fd, "", to_fd, "",
+                        PRL_MOVE_MOUNT_F_EMPTY_PATH | PRL_MOVE_MOUNT_T_EMPTY_PATH);
+}
+
+int prl_sys_mount_setattr(int dir_fd, unsigned flags, uint64_t set, uint64_t clear,
+                          uint64_t propagation)
+{
+    struct prl_mount_attr attr = {
+        .attr_set = set, .attr_clr = clear, .propagation = propagation};
+    /* The access-time mode is one field, not a set of bits: it is replaced whole. */
+    if ((set | clear) & MOUNT_ATTR__ATIME)
+        attr.attr_clr |= MOUNT_ATTR__ATIME;
+    return (int)syscall(SYS_mount_setattr, dir_fd, "", AT_EMPTY_PATH | flags, &attr,
+                        sizeof attr);
+}
+
+int prl_sys_pivot_root(const char *new_root, const char *put_old)
+{
+    return (int)syscall(SYS_pivot_root, new_root, put_old);
+}
+
+struct cap_header {
+    uint32_t version;
+    int pid;
+};
+
+struct cap_words {
+    uint32_t effective, permitted, inheritable;
+};
+
+enum { CAP_VERSION_3 = 0x20080522 };
+
+int prl_sys_capset(uint64_t effective, uint64_t permitted, uint64_t inheritable)
+{
+    struct cap_header header = {.version = CAP_VERSION_3};
+    struct cap_words words[2] = {
+        {(uint32_t)effective, (uint32_t)permitted, (uint32_t)inheritable},
+        {(uint32_t)(effective >> 32), (uint32_t)(permitted >> 32),
+         (uint32_t)(inheritable >> 32)},
+    };
+    return (int)syscall(SYS_capset, &header, words);
+}
+
+int prl_sys_capget(uint64_t *effective, uint64_t *permitted)
+{
+    struct cap_header header = {.version = CAP_VERSION_3};
+    struct cap_words words[2];
+    if (syscall(SYS_capget, &header, words) < 0)
+        return -1;
+    *effective = words[0].effective | (uint64_t)words[1].effective << 32;
+    *permitted = words[0].permitted | (uint64_t)words[1].permitted << 32;
+    return 0;
+}
+
+int prl_sys_seccomp_load(const void *filter, unsigned short len)
+{
+    struct {
+        unsigned short len;
+        const void *filter;
+    } program = {len, filter};
+    enum { SET_MODE_FILTER = 1 };
+    return (int)syscall(SYS_seccomp, SET_MODE_FILTER, 0, &program);
+}
+
+int prl_sys_keyring_new(void)
+{
+    enum { JOIN_SESSION_KEYRING = 1 };
+    return (int)syscall(SYS_keyctl, JOIN_SESSION_KEYRING, NULL);
+}
+
+int prl_sys_landlock_abi(void)
+{
+    enum { CREATE_RULESET_VERSION = 1 };
+    return (int)syscall(SYS_landlock_create_ruleset, NULL, 0, CREATE_RULESET_VERSION);
+}
+
+int prl_sys_landlock_create(uint64_t handled_fs, uint64_t handled_net, uint64_t scoped)
+{
+    uint64_t attr[3] = {handled_fs, handled_net, scoped};
+    size_t size = scoped        ? 24
+                  : handled_net ? 16
+                                : 8; /* older kernels know a shorter structure */
+    return (int)syscall(SYS_landlock_create_ruleset, attr, size, 0);
+}
+
+int prl_sys_landlock_allow(int ruleset_fd, uint64_t access, int parent_fd)
+{
+    struct {
+        uint64_t access;
+        int32_t parent_fd;
+    } __attribute__((packed)) rule = {access, parent_fd};
+    enum { RULE_PATH_BENEATH = 1 };
+    return (int)syscall(SYS_landlock_add_rule, ruleset_fd, RULE_PATH_BENEATH, &rule, 0);
+}
+
+int prl_sys_landlock_restrict(int ruleset_fd)
+{
+    return (int)syscall(SYS_landlock_restrict_self, ruleset_fd, 0);
+}
+
+char *prl_sys_decimal(uint64_t value, char *buf)
+{
+    char digits[24];
+    size_t n = 0;
+    do {
+        digits[n++] = (char)('0' + value % 10);
+        value /= 10;
+    } while (value);
+    for (size_t i = 0; i < n; i++)
+        buf[i] = digits[n - 1 - i];
+    buf[n] = '\0';
+    return buf;
+}
+
+char *prl_sys_fd_path(int fd, char *buf)
+{
+    memcpy(buf, "/proc/self/fd/", 14);
+    prl_sys_decimal((uint64_t)fd, buf + 14);
+    return buf;
+}
+
+uint64_t prl_sys_now_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000ULL + (uint64_t)now.tv_nsec;
+}

@@ -1,0 +1,66 @@
+/* sys.h: the kernel's calls as this project uses them, and the only place with #ifdef.
+ *
+ * What it is: raw system calls that a C library may lack, the constants it may lack, and
+ * probe-once fallbacks. In: kernel arguments.  Out: as the kernel answers, -1 and errno. Never:
+ * policy. All of it is child-safe: no allocation, no lock. */
+#pragma once
+
+#include "base/error.h"
+#include "base/sys_abi.h"
+
+#include <signal.h>
+#include <stdbool.h>
+#include <sys/resource.h>
+#include <sys/types.h>
+
+long prl_sys_openat2(int dir_fd, const char *path, uint64_t flags, uint64_t mode,
+                     uint64_t resolve);
+/* Open path as the container would see it with root_fd as "/": links never lead out.
+ * openat2(RESOLVE_IN_ROOT), or a component walk where the kernel lacks it.  flags as open(2)
+ * plus O_CLOEXEC, no O_CREAT. */
+int prl_sys_open_in_root(int root_fd, const char *path, int flags);
+/* The same, but the last component must not be a link (ELOOP), nor may any be a /proc magic
+ * link. */
+int prl_sys_open_in_root_nofollow(int root_fd, const char *path, int flags);
+
+int prl_sys_pidfd_open(pid_t pid);
+int prl_sys_pidfd_send_signal(int pidfd, int signal);
+int prl_sys_waitid_pidfd(int pidfd, siginfo_t *info, int options, struct rusage *usage);
+
+/* Close the descriptors first..last (both included).  close_range(2), or one by one. */
+int prl_sys_close_range(unsigned first, unsigned last);
+
+int prl_sys_open_tree(int dir_fd, const char *path, unsigned flags);
+int prl_sys_move_mount(int from_fd, int to_fd);
+/* -1 ENOSYS where the kernel has none (before 5.12). */
+int prl_sys_mount_setattr(int dir_fd, unsigned flags, uint64_t set, uint64_t clear,
+                          uint64_t propagation);
+int prl_sys_pivot_root(const char *new_root, const char *put_old);
+
+/* Process creation: clone3, or clone where clone3 answers ENOSYS (an outer container's filter).
+ * The child runs fn(arg) on its own stack and shares the caller's memory when CLONE_VM is among
+ * the flags. */
+struct prl_sys_clone {
+    uint64_t flags; /* CLONE_*, without the exit signal */
+    int *pidfd;     /* filled, close-on-exec; -1 where the kernel has none */
+    void *stack;
+    size_t stack_size;
+    int cgroup_fd; /* -1: none */
+};
+pid_t prl_sys_clone_run(const struct prl_sys_clone *how, int (*fn)(void *), void *arg);
+
+int prl_sys_capset(uint64_t effective, uint64_t permitted, uint64_t inheritable);
+int prl_sys_capget(uint64_t *effective, uint64_t *permitted);
+int prl_sys_seccomp_load(const void *filter, unsigned short len);
+int prl_sys_keyring_new(void);
+
+int prl_sys_landlock_abi(void);
+int prl_sys_landlock_create(uint64_t handled_fs, uint64_t handled_net, uint64_t scoped);
+int prl_sys_landlock_allow(int ruleset_fd, uint64_t access, int parent_fd);
+int prl_sys_landlock_restrict(int ruleset_fd);
+
+/* Decimal text of a number into buf (24 bytes); child-safe. */
+char *prl_sys_decimal(uint64_t value, char *buf);
+/* "/proc/self/fd/N" into buf (32 bytes); child-safe. */
+char *prl_sys_fd_path(int fd, char *buf);
+uint64_t prl_sys_now_ns(void);

@@ -1,0 +1,212 @@
+/* launch.c: the launch as a list: prepare, clone, set up, report.
+ * In: a spec and three descriptors.  Out: a running container, or the record of the step that
+ * failed. Never: a copy of the caller's memory (the child shares it until exec); waiting for
+ * the child beyond exec; a half-started container left behind.
+ *
+ * The hand-overs, numbered where they happen:
+ *   #1 parent → child  everything in struct prl_setup, before clone
+ *   #2 child → parent  pty master over a socket, before exec (terminals only)
+ *   #3 child → parent  one record on the report pipe: all zero "exec comes next", or the
+ * failure; then end of file */
+#include "prl.h"
+
+#include "base/arena.h"
+#include "base/own.h"
+#include "prepare.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+enum { STACK_BYTES = 256 * 1024, GUARD_BYTES = 4096 };
+
+static int PRL_CHILD_SAFE child_steps(struct prl_setup *s, struct prl_error *reterr)
+{
+    typedef int (*step)(struct prl_setup *, struct prl_error *);
+    static const step steps[] = {
+        prl_idmap_apply,       /* who we are in the new user namespace */
+        prl_devices_open_null, /* while the host's /dev is in reach */
+        prl_rootfs_build,      /* overlay or bind; root_fd */
+        prl_mounts_apply,      /* volumes, /proc, /dev, /sys */
+        prl_devices_apply,     /* nodes and links in /dev */
+        prl_network_apply,     /* loopback */
+        prl_sysctl_apply,      /* while the host's /proc is in reach */
+        prl_terminal_apply,    /* own pty; #2 */
+        prl_mounts_hide,       /* read-only and masked paths */
+        prl_rootfs_seal,       /* read-only root */
+        prl_stdio_apply,       /* 0, 1, 2; new session */
+        prl_rootfs_enter,      /* the host's tree is gone after this line */
+        prl_rlimits_apply,     /* */
+        prl_fds_shed,          /* before chdir: no descriptor to name a host directory by */
+        prl_exec_chdir,        /* and verified to lie inside */
+        prl_landlock_apply,    /* needs no_new_privs or CAP_SYS_ADMIN, so before capabilities
+                                        go */
+        prl_exec_resolve,      /* which program, and no magic link on the way */
+    };
+    for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
+        int r = steps[i](s, reterr);
+        if (r < 0)
+            return r;
+    }
+    /* Without no_new_privs a filter needs CAP_SYS_ADMIN, so it must come before the
+     * capabilities go. */
+    bool late = s->spec->process.no_new_privileges;
+    int r = late ? 0 : prl_seccomp_apply(s, reterr);
+    if (r == 0)
+        r = prl_caps_apply(s, reterr);
+    if (r == 0 && late)
+        r = prl_seccomp_apply(s, reterr);
+    return r < 0 ? r : prl_exec_now(s, reterr); /* returns only on failure */
+}
+
+static int PRL_CHILD_SAFE child_main(void *data)
+{
+    struct prl_setup *s = data;
+    struct prl_error error;
+    memset(&error, 0, sizeof error);
+    umask(s->spec->process.umask < 0 ? 0022 : (mode_t)s->spec->process.umask);
+    child_steps(s, &error);
+    /* #3: below PIPE_BUF, hence one piece.  Nobody reads it: the parent is gone, and so are we.
+     */
+    ssize_t written = write(s->report_fd, &error, sizeof error);
+    return written == sizeof error ? 127 : 125;
+}
+
+/* The child's stack, with a page below it that stops an overflow. */
+static void *map_stack(void)
+{
+    void *stack = mmap(NULL, STACK_BYTES, PROT_READ | PROT_WRITE,
+                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK | MAP_NORESERVE, -1, 0);
+    if (stack == MAP_FAILED)
+        return NULL;
+    mprotect(stack, GUARD_BYTES, PROT_NONE);
+    return stack;
+}
+
+static int run_clone(struct prl_setup *s, struct prl_child *child, struct prl_error *reterr)
+{
+    void *stack = map_stack();
+    sigset_t all, before;
+    if (!stack)
+        return prl_fail(reterr, PRL_STAGE_CLONE, "mmap", "stack of the set-up process");
+    const struct prl_sys_clone how = {
+        .flags = CLONE_VM | CLONE_VFORK | s->spec->namespaces,
+        .pidfd = &child->pidfd,
+        .stack = stack,
+        .stack_size = STACK_BYTES,
+        .cgroup_fd = -1,
+    };
+    /* No handler of the caller's may run in the child, which shares its memory. */
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    child->start_ns = prl_sys_now_ns();
+    child->pid =
+        prl_sys_clone_run(&how, child_main, s); /* #1; back when the child executed or ended */
+    int r = child->pid < 0 ? prl_fail(reterr, PRL_STAGE_CLONE, "clone3", "new namespaces") : 0;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    munmap(stack, STACK_BYTES);
+    return r;
+}
+
+/* #3: marker and end of file: running.  Marker and a record: the exec failed.  A record: a step
+ * failed.  Nothing: it died. */
+static int read_report(int fd, struct prl_error *reterr)
+{
+    struct prl_error record;
+    bool marked = false;
+    for (;;) {
+        ssize_t n = read(fd, &record, sizeof record);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n != (ssize_t)sizeof record)
+            break;
+        if (record.errnum) {
+            *reterr = record;
+            return -record.errnum;
+        }
+        marked = true;
+    }
+    if (marked)
+        return 0;
+    return prl_fail_with(reterr, PRL_STAGE_CLONE, EIO, "clone3",
+                         "the set-up process died before it could say why");
+}
+
+/* #2 */
+static int receive_master(int socket_fd, struct prl_error *reterr)
+{
+    char byte;
+    int master = -1;
+    struct iovec iov = {.iov_base = &byte, .iov_len = 1};
+    union {
+        struct cmsghdr header;
+        char room[CMSG_SPACE(sizeof(int))];
+    } control;
+    struct msghdr message = {.msg_iov = &iov,
+                             .msg_iovlen = 1,
+                             .msg_control = &control,
+                             .msg_controllen = sizeof control};
+    if (recvmsg(socket_fd, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT) < 0)
+        return prl_fail(reterr, PRL_STAGE_TERMINAL, "recvmsg", "pty master");
+    struct cmsghdr *cmsg = CMSG_FIRSTHDR(&message);
+    if (!cmsg || cmsg->cmsg_type != SCM_RIGHTS)
+        return prl_fail_with(reterr, PRL_STAGE_TERMINAL, EPROTO, "recvmsg", "pty master");
+    memcpy(&master, CMSG_DATA(cmsg), sizeof master);
+    return master;
+}
+
+static int launch_prepared(struct prl_setup *s, struct prl_child *child,
+                           struct prl_error *reterr)
+{
+    _cleanup_close_ int report = -1, report_child = -1, terminal = -1, terminal_child = -1;
+    int pair[2];
+    if (pipe2(pair, O_CLOEXEC) < 0)
+        return prl_fail(reterr, PRL_STAGE_CLONE, "pipe2", "report");
+    report = pair[0];
+    s->report_fd = report_child = pair[1];
+    if (s->spec->process.terminal) {
+        if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+            return prl_fail(reterr, PRL_STAGE_TERMINAL, "socketpair", "pty");
+        terminal = pair[0];
+        s->terminal_fd = terminal_child = pair[1];
+    }
+    char number[24];
+    if (s->init_args)
+        s->init_args[1] = prl_sys_decimal((uint64_t)s->report_fd, number);
+    int r = run_clone(s, child, reterr);
+    if (r < 0)
+        return r;
+    close(steal_fd(&report_child));
+    r = read_report(report, reterr);
+    if (r == 0 && s->spec->process.terminal) {
+        r = receive_master(terminal, reterr);
+        child->terminal_fd = r < 0 ? -1 : r;
+    }
+    if (r < 0)
+        prl_child_close(child);
+    return r < 0 ? r : 0;
+}
+
+int prl_launch(const struct prl_spec *spec, const struct prl_stdio *stdio,
+               struct prl_child *ret, struct prl_error *reterr)
+{
+    struct prl_setup setup;
+    struct prl_child child = {.pid = -1, .pidfd = -1, .terminal_fd = -1};
+    struct prl_arena *arena = prl_arena_new();
+    if (!arena)
+        return prl_fail_with(reterr, PRL_STAGE_CLONE, ENOMEM, "malloc", "launch");
+    int r = prl_prepare(spec, arena, &setup, reterr);
+    if (r == 0) {
+        memcpy(setup.stdio, stdio->fds, sizeof setup.stdio);
+        r = launch_prepared(&setup, &child, reterr);
+    }
+    prl_close_p(&setup.init_fd);
+    prl_arena_free(arena);
+    if (r == 0)
+        *ret = child;
+    return r;
+}

@@ -1,0 +1,169 @@
+/* prepare.c: everything the child will need, made before it exists.
+ * In: a spec.  Out: strings, filter bytes, candidate paths in memory the child shares.
+ * Never: a kernel object beside the init's memory file; after this, nothing allocates until
+ * exec. */
+#include "prepare.h"
+
+#include "base/arena.h"
+#include "base/io.h"
+#include "base/own.h"
+#include "steps/init.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { FILTER_MAX_BYTES = 4096 * 8, OVERLAY_DATA_BYTES = 4096 };
+
+static int out_of_memory(struct prl_error *reterr)
+{
+    return prl_fail_with(reterr, PRL_STAGE_CLONE, ENOMEM, "malloc", "launch");
+}
+
+/* The kernel lets an unprivileged process map its own id and no other. */
+static int prepare_map(const struct prl_idmap *maps, size_t len, uint32_t own,
+                       struct prl_arena *arena, char **ret, struct prl_error *reterr)
+{
+    if (len != 1 || maps[0].size != 1 || maps[0].host_id != own)
+        return prl_failf(reterr, PRL_STAGE_IDMAP, ENOTSUP, "uidMappings",
+                         "only one id can be mapped, and it must be your own (%u): maps of "
+                         "many ids are not supported",
+                         own);
+    *ret = prl_arena_printf(arena, "%u %u 1\n", maps[0].container_id, own);
+    return *ret ? 0 : out_of_memory(reterr);
+}
+
+static const char *path_of(const struct prl_process *p)
+{
+    for (const char *const *e = p->env; *e; e++)
+        if (strncmp(*e, "PATH=", 5) == 0)
+            return *e + 5;
+    return "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+}
+
+static const char *join(struct prl_arena *arena, const char *dir, size_t dir_len,
+                        const struct prl_process *p)
+{
+    const char *cwd = dir_len && dir[0] == '/' ? "" : p->cwd;
+    return prl_arena_printf(arena, "%s%s%.*s/%s", cwd, *cwd && dir_len ? "/" : "", (int)dir_len,
+                            dir, p->args[0]);
+}
+
+/* execvp's search, decided by the parent: the child only tries. */
+static int prepare_programs(struct prl_setup *s, struct prl_arena *arena,
+                            struct prl_error *reterr)
+{
+    const struct prl_process *p = &s->spec->process;
+    const char *path = path_of(p), *name = p->args[0];
+    size_t count = 2, n = 0;
+    for (const char *c = path; *c; c++)
+        count += *c == ':';
+    s->programs = prl_arena_alloc(arena, (count + 1) * sizeof *s->programs);
+    if (!s->programs)
+        return out_of_memory(reterr);
+    if (name[0] == '\0')
+        return 0; /* no candidate: ENOENT */
+    if (strchr(name, '/')) {
+        s->programs[0] = name[0] == '/' ? name : join(arena, "", 0, p);
+        return s->programs[0] ? 0 : out_of_memory(reterr);
+    }
+    for (const char *dir = path;; dir += strcspn(dir, ":") + 1) {
+        size_t len = strcspn(dir, ":");
+        s->programs[n] = join(arena, dir, len, p);
+        if (!s->programs[n++])
+            return out_of_memory(reterr);
+        if (dir[len] == '\0')
+            return 0;
+    }
+}
+
+static int prepare_rootfs(struct prl_setup *s, struct prl_arena *arena,
+                          struct prl_error *reterr)
+{
+    const struct prl_rootfs *root = &s->spec->rootfs;
+    s->overlay_data_size = OVERLAY_DATA_BYTES;
+    s->overlay_data = prl_arena_alloc(arena, OVERLAY_DATA_BYTES);
+    s->tmpfs_data = prl_arena_alloc(arena, 128);
+    if (!s->overlay_data || !s->tmpfs_data)
+        return out_of_memory(reterr);
+    int n = snprintf(s->tmpfs_data, 128, "mode=0755");
+    if (root->upper_size_bytes)
+        n += snprintf(s->tmpfs_data + n, 128 - (size_t)n, ",size=%llu",
+                      (unsigned long long)root->upper_size_bytes);
+    if (root->upper_inodes)
+        snprintf(s->tmpfs_data + n, 128 - (size_t)n, ",nr_inodes=%llu",
+                 (unsigned long long)root->upper_inodes);
+    return 0;
+}
+
+static int prepare_filter(struct prl_setup *s, struct prl_arena *arena,
+                          struct prl_error *reterr)
+{
+    _cleanup_free_ char *bytes = NULL;
+    size_t len = 0;
+    const char *path = s->spec->seccomp_program;
+    if (!path)
+        return 0;
+    int r = prl_io_read_file(AT_FDCWD, path, FILTER_MAX_BYTES, &bytes, &len);
+    if (r < 0)
+        return prl_fail_with(reterr, PRL_STAGE_SECCOMP, -r, "open", path);
+    if (len == 0 || len % 8 != 0)
+        return prl_fail_with(reterr, PRL_STAGE_SECCOMP, EINVAL, "read", path);
+    s->filter = prl_arena_alloc(arena, len);
+    if (!s->filter)
+        return out_of_memory(reterr);
+    memcpy(s->filter, bytes, len);
+    s->filter_len = (unsigned short)(len / 8);
+    return 0;
+}
+
+/* argv of the init: "init", report descriptor, program (set by the child), then the program's
+ * own argv. */
+static int prepare_init(struct prl_setup *s, struct prl_arena *arena, struct prl_error *reterr)
+{
+    size_t n = 0;
+    if (!s->spec->init)
+        return 0;
+    while (s->spec->process.args[n])
+        n++;
+    s->init_args = prl_arena_alloc(arena, (n + 4) * sizeof *s->init_args);
+    if (!s->init_args)
+        return out_of_memory(reterr);
+    s->init_args[0] = "init";
+    for (size_t i = 0; i < n; i++)
+        s->init_args[i + 3] = s->spec->process.args[i];
+    s->init_fd = prl_init_open(reterr);
+    return s->init_fd < 0 ? s->init_fd : 0;
+}
+
+int prl_prepare(const struct prl_spec *spec, struct prl_arena *arena, struct prl_setup *ret,
+                struct prl_error *reterr)
+{
+    int r = 0;
+    *ret = (struct prl_setup){.spec = spec,
+                              .stdio = {-1, -1, -1},
+                              .report_fd = -1,
+                              .terminal_fd = -1,
+                              .init_fd = -1,
+                              .root_fd = -1,
+                              .null_fd = -1};
+    if (spec->namespaces & CLONE_NEWUSER) {
+        r = prepare_map(spec->uid_maps, spec->uid_maps_len, geteuid(), arena, &ret->uid_map,
+                        reterr);
+        if (r == 0)
+            r = prepare_map(spec->gid_maps, spec->gid_maps_len, getegid(), arena, &ret->gid_map,
+                            reterr);
+    }
+    if (r == 0)
+        r = prepare_rootfs(ret, arena, reterr);
+    if (r == 0)
+        r = prepare_filter(ret, arena, reterr);
+    if (r == 0)
+        r = prepare_programs(ret, arena, reterr);
+    if (r == 0)
+        r = prepare_init(ret, arena, reterr);
+    return r;
+}

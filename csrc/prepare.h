@@ -1,0 +1,10 @@
+/* prepare.h: what the parent gets ready for the child.  See prepare.c. */
+#pragma once
+
+#include "steps/steps.h"
+
+struct prl_arena;
+
+/* Fill *ret; strings live in arena, descriptors (init_fd) belong to the caller. */
+int prl_prepare(const struct prl_spec *spec, struct prl_arena *arena, struct prl_setup *ret,
+                struct prl_error *reterr);

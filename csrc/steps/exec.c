@@ -1,0 +1,120 @@
+/* exec.c: working directory, program, execve.
+ * In: process.cwd, candidate paths of the program.  Out: the program running, or a record that
+ * says why not. Never: a magic link of /proc on the way to the working directory, the program
+ * or its interpreter: through one, an image could execute, and later overwrite, the engine
+ * itself (CVE-2019-5736, CVE-2024-21626).  Source: execve(2). */
+#include "steps/steps.h"
+
+#include "base/io.h"
+#include "base/own.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { INTERPRETER_DEPTH = 5, SHEBANG_BYTES = 256, SIGNALS = 32 };
+
+int PRL_CHILD_SAFE prl_exec_chdir(struct prl_setup *s, struct prl_error *reterr)
+{
+    const char *cwd = s->spec->process.cwd;
+    char now[PATH_MAX];
+    _cleanup_close_ int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    _cleanup_close_ int fd =
+        root < 0 ? -1 : prl_sys_open_in_root(root, cwd, O_PATH | O_DIRECTORY);
+    if (fd < 0 || fchdir(fd) < 0)
+        return prl_fail(reterr, PRL_STAGE_FDS, "chdir", cwd);
+    /* The kernel writes "(unreachable)" before a directory that is not beneath "/". */
+    if (syscall(SYS_getcwd, now, sizeof now) < 0 || now[0] != '/')
+        return prl_fail_with(reterr, PRL_STAGE_FDS, EXDEV, "getcwd", cwd);
+    return 0;
+}
+
+/* The interpreter named by a "#!" line, cut out in place; NULL: not a script. */
+static char *PRL_CHILD_SAFE interpreter_of(char *head, ssize_t len)
+{
+    if (len < 3 || head[0] != '#' || head[1] != '!')
+        return NULL;
+    head[len] = '\0';
+    head[strcspn(head, "\n")] = '\0';
+    char *start = head + 2 + strspn(head + 2, " \t");
+    start[strcspn(start, " \t")] = '\0';
+    return *start ? start : NULL;
+}
+
+/* Regular, executable, reached without magic links, and so for its interpreters. */
+static int PRL_CHILD_SAFE check_program(int root, const char *program)
+{
+    char head[SHEBANG_BYTES + 1];
+    const char *path = program;
+    for (int depth = 0; depth < INTERPRETER_DEPTH; depth++) {
+        struct stat st;
+        _cleanup_close_ int fd = prl_sys_open_in_root(root, path, O_PATH);
+        if (fd < 0 || fstat(fd, &st) < 0)
+            return errno == ELOOP ? EACCES : errno;
+        if (!S_ISREG(st.st_mode) || !(st.st_mode & 0111))
+            return EACCES;
+        _cleanup_close_ int readable = prl_sys_open_in_root(root, path, O_RDONLY | O_NONBLOCK);
+        if (readable < 0)
+            return 0; /* executable but not readable: the kernel alone sees what it is */
+        ssize_t n = read(readable, head, SHEBANG_BYTES);
+        path = interpreter_of(head, n);
+        if (!path || path[0] != '/')
+            return 0;
+    }
+    return 0;
+}
+
+int PRL_CHILD_SAFE prl_exec_resolve(struct prl_setup *s, struct prl_error *reterr)
+{
+    int worst = ENOENT;
+    _cleanup_close_ int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (root < 0)
+        return prl_fail(reterr, PRL_STAGE_EXEC, "open", "/");
+    for (const char **p = s->programs; *p; p++) {
+        int why = check_program(root, *p);
+        if (why == 0) {
+            s->program = *p;
+            return 0;
+        }
+        if (why != ENOENT && why != ENOTDIR)
+            worst = why;
+    }
+    return prl_fail_with(reterr, PRL_STAGE_EXEC, worst, "execve", s->spec->process.args[0]);
+}
+
+/* Ignored signals outlive exec, and the caller may ignore some (Python ignores SIGPIPE). */
+static void PRL_CHILD_SAFE reset_signals(void)
+{
+    sigset_t none;
+    struct sigaction action;
+    memset(&action, 0, sizeof action);
+    action.sa_handler = SIG_DFL;
+    for (int sig = 1; sig < SIGNALS; sig++)
+        sigaction(sig, &action, NULL); /* SIGKILL and SIGSTOP answer EINVAL */
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+int PRL_CHILD_SAFE prl_exec_now(struct prl_setup *s, struct prl_error *reterr)
+{
+    static const struct prl_error marker;
+    const struct prl_process *p = &s->spec->process;
+    reset_signals();
+    int r = prl_io_write_all(s->report_fd, &marker, sizeof marker);
+    if (r < 0)
+        return prl_fail_with(reterr, PRL_STAGE_EXEC, -r, "write", "report");
+    if (s->init_fd >= 0) {
+        s->init_args[2] = s->program;
+        fcntl(s->report_fd, F_SETFD, 0); /* the init reports for its child, then closes it */
+        syscall(SYS_execveat, s->init_fd, "", s->init_args, p->env, AT_EMPTY_PATH);
+    } else {
+        /* A relative path stays as it was typed: a script finds it in $0. */
+        const char *name = strchr(p->args[0], '/') ? p->args[0] : s->program;
+        execve(name, (char *const *)p->args, (char *const *)p->env);
+    }
+    return prl_fail(reterr, PRL_STAGE_EXEC, "execve", s->program);
+}

@@ -1,0 +1,37 @@
+/* idmap.c: who the ids of the new user namespace are.
+ * In: map lines prepared by the parent.  Out: uid_map, gid_map and setgroups written.  Never: a
+ * helper program. Source: user_namespaces(7). */
+#include "steps/steps.h"
+
+#include "base/io.h"
+#include "base/own.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+
+static int PRL_CHILD_SAFE write_proc(const char *path, const char *text,
+                                     struct prl_error *reterr)
+{
+    _cleanup_close_ int fd = open(path, O_WRONLY | O_CLOEXEC);
+    if (fd < 0)
+        return prl_fail(reterr, PRL_STAGE_IDMAP, "open", path);
+    int r = prl_io_write_all(fd, text, strlen(text));
+    return r < 0 ? prl_fail_with(reterr, PRL_STAGE_IDMAP, -r, "write", path) : 0;
+}
+
+int PRL_CHILD_SAFE prl_idmap_apply(struct prl_setup *s, struct prl_error *reterr)
+{
+    if (!(s->spec->namespaces & CLONE_NEWUSER))
+        return 0;
+    /* An unprivileged process may write gid_map only after it has given up setgroups(2): else
+     * it could drop a group that was used to refuse it something.  user_namespaces(7),
+     * "gid_map". */
+    int r = write_proc("/proc/self/setgroups", "deny", reterr);
+    if (r < 0)
+        return r;
+    r = write_proc("/proc/self/uid_map", s->uid_map, reterr);
+    if (r < 0)
+        return r;
+    return write_proc("/proc/self/gid_map", s->gid_map, reterr);
+}

@@ -1,0 +1,168 @@
+/* rootfs.c: the container's "/": built, sealed, entered.
+ * In: layers or a directory.  Out: root_fd, then the process inside it with the host's tree out
+ * of reach. Never: a copy of a layer; a path of the host in a mount option (layers are named by
+ * descriptor, so that the container's mountinfo tells nothing of the host).  Source:
+ * overlayfs.rst, pivot_root(2), mount(2). */
+#include "steps/steps.h"
+
+#include "base/own.h"
+#include "base/place.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { CAP_SYS_ADMIN_BIT = 21 };
+
+/* Append text to the option string that ends at *end. */
+static int PRL_CHILD_SAFE append(const struct prl_setup *s, char **end, const char *text)
+{
+    size_t len = strlen(text), used = (size_t)(*end - s->overlay_data);
+    if (used + len + 1 > s->overlay_data_size) {
+        errno = E2BIG;
+        return -1;
+    }
+    memcpy(*end, text, len + 1);
+    *end += len;
+    return 0;
+}
+
+/* The layers' descriptors stay open until the overlay exists; fds_shed closes them. */
+static int PRL_CHILD_SAFE append_directory(const struct prl_setup *s, char **end,
+                                           const char *path)
+{
+    char name[32];
+    int fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return -1;
+    return append(s, end, prl_sys_fd_path(fd, name));
+}
+
+static int PRL_CHILD_SAFE append_lowers(const struct prl_setup *s, char **end,
+                                        struct prl_error *reterr)
+{
+    const struct prl_rootfs *root = &s->spec->rootfs;
+    for (size_t i = 0; i < root->lowers_len; i++)
+        if (append(s, end, i ? ":" : "lowerdir=") < 0 ||
+            append_directory(s, end, root->lowers[i]) < 0)
+            return prl_fail(reterr, PRL_STAGE_ROOTFS, "open", root->lowers[i]);
+    return 0;
+}
+
+/* A tmpfs on the staging directory takes upper and work directory; the overlay is then mounted
+ * over it. */
+static int PRL_CHILD_SAFE stage_tmpfs(const struct prl_setup *s, struct prl_error *reterr)
+{
+    const char *stage = s->spec->rootfs.path;
+    if (mount("tmpfs", stage, "tmpfs", MS_NOSUID | MS_NODEV, s->tmpfs_data) < 0)
+        return prl_fail(reterr, PRL_STAGE_ROOTFS, "mount", "tmpfs for the upper directory");
+    if (chdir(stage) < 0 || mkdir("upper", 0755) < 0 || mkdir("work", 0755) < 0)
+        return prl_fail(reterr, PRL_STAGE_ROOTFS, "mkdir", "upper directory on tmpfs");
+    return 0;
+}
+
+static int PRL_CHILD_SAFE append_upper(const struct prl_setup *s, char **end,
+                                       struct prl_error *reterr)
+{
+    const struct prl_rootfs *root = &s->spec->rootfs;
+    if (root->upper == PRL_UPPER_TMPFS)
+        return append(s, end, ",upperdir=upper,workdir=work") < 0
+                   ? prl_fail(reterr, PRL_STAGE_ROOTFS, "mount", "overlay options")
+                   : stage_tmpfs(s, reterr);
+    if (append(s, end, ",upperdir=") < 0 || append_directory(s, end, root->upper_path) < 0)
+        return prl_fail(reterr, PRL_STAGE_ROOTFS, "open", root->upper_path);
+    if (append(s, end, ",workdir=") < 0 || append_directory(s, end, root->work_path) < 0)
+        return prl_fail(reterr, PRL_STAGE_ROOTFS, "open", root->work_path);
+    if (root->upper_volatile && append(s, end, ",volatile") < 0)
+        return prl_fail(reterr, PRL_STAGE_ROOTFS, "mount", "overlay options");
+    return 0;
+}
+
+static int PRL_CHILD_SAFE build_overlay(const struct prl_setup *s, struct prl_error *reterr)
+{
+    char *end = s->overlay_data;
+    int r = append_lowers(s, &end, reterr);
+    if (r == 0)
+        r = append_upper(s, &end, reterr);
+    if (r < 0)
+        return r;
+    if (append(s, &end, ",userxattr") < 0)
+        return prl_fail(reterr, PRL_STAGE_ROOTFS, "mount", "overlay options");
+    const char *target = s->spec->rootfs.upper == PRL_UPPER_TMPFS ? "." : s->spec->rootfs.path;
+    if (mount("overlay", target, "overlay", MS_NODEV, s->overlay_data) < 0)
+        return prl_fail(reterr, PRL_STAGE_ROOTFS, "mount", "overlay");
+    return 0;
+}
+
+static int PRL_CHILD_SAFE build_bind(const struct prl_setup *s, struct prl_error *reterr)
+{
+    static const struct prl_place_attr attr = {.set = MOUNT_ATTR_NODEV};
+    const char *path = s->spec->rootfs.path;
+    _cleanup_close_ int target = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (target < 0)
+        return prl_fail(reterr, PRL_STAGE_ROOTFS, "open", path);
+    if (prl_place_bind(AT_FDCWD, path, true, &attr, target) < 0)
+        return prl_fail(reterr, PRL_STAGE_ROOTFS, "open_tree", path);
+    return 0;
+}
+
+int PRL_CHILD_SAFE prl_rootfs_build(struct prl_setup *s, struct prl_error *reterr)
+{
+    const struct prl_rootfs *root = &s->spec->rootfs;
+    int r = root->upper != PRL_UPPER_NONE ? build_overlay(s, reterr) : build_bind(s, reterr);
+    if (r < 0)
+        return r;
+    /* Opening the path again, from "/", finds the mount that now lies on top. */
+    s->root_fd = open(root->path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    return s->root_fd < 0 ? prl_fail(reterr, PRL_STAGE_ROOTFS, "open", root->path) : 0;
+}
+
+/* After every mount is made, what is beneath may become read-only. */
+int PRL_CHILD_SAFE prl_rootfs_seal(struct prl_setup *s, struct prl_error *reterr)
+{
+    char root[32];
+    prl_sys_fd_path(s->root_fd, root);
+    if (s->spec->rootfs.readonly &&
+        prl_sys_mount_setattr(s->root_fd, 0, MOUNT_ATTR_RDONLY, 0, 0) < 0) {
+        /* FALLBACK: remove when kernel >= 5.12 is required */
+        if (errno != ENOSYS ||
+            mount(NULL, root, NULL, MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NODEV, NULL) < 0)
+            return prl_fail(reterr, PRL_STAGE_ROOTFS, "mount_setattr", "/");
+    }
+    if (s->spec->rootfs_propagation &&
+        mount(NULL, root, NULL, s->spec->rootfs_propagation, NULL) < 0)
+        return prl_fail(reterr, PRL_STAGE_ROOTFS, "mount", "rootfsPropagation");
+    return 0;
+}
+
+/* A program that may mount could take a moved root apart, so it gets pivot_root and a detached
+ * old root.  For all others the move is as tight and does not walk every thread of the host, as
+ * pivot_root must (docs/kernel.md). */
+static int PRL_CHILD_SAFE enter_by_pivot(struct prl_error *reterr)
+{
+    if (prl_sys_pivot_root(".", ".") < 0)
+        return prl_fail(reterr, PRL_STAGE_ROOTFS, "pivot_root", ".");
+    if (umount2(".", MNT_DETACH) < 0)
+        return prl_fail(reterr, PRL_STAGE_ROOTFS, "umount2", "old root");
+    return 0;
+}
+
+static int PRL_CHILD_SAFE enter_by_move(struct prl_error *reterr)
+{
+    if (mount(".", "/", NULL, MS_MOVE, NULL) < 0)
+        return prl_fail(reterr, PRL_STAGE_ROOTFS, "mount", "move of the new root");
+    return chroot(".") < 0 ? prl_fail(reterr, PRL_STAGE_ROOTFS, "chroot", ".") : 0;
+}
+
+int PRL_CHILD_SAFE prl_rootfs_enter(struct prl_setup *s, struct prl_error *reterr)
+{
+    bool may_mount = s->spec->process.caps[PRL_CAP_BOUNDING] >> CAP_SYS_ADMIN_BIT & 1;
+    if (fchdir(s->root_fd) < 0)
+        return prl_fail(reterr, PRL_STAGE_ROOTFS, "fchdir", "new root");
+    int r = may_mount ? enter_by_pivot(reterr) : enter_by_move(reterr);
+    if (r < 0)
+        return r;
+    return chdir("/") < 0 ? prl_fail(reterr, PRL_STAGE_ROOTFS, "chdir", "/") : 0;
+}

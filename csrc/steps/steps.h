@@ -1,0 +1,48 @@
+/* steps.h: the set-up of one container between clone and exec, and what its steps hand on.
+ * In: a spec and what the parent prepared.  Out: the calling process, set up.
+ * Never: allocation, stdio, locks; one step calling another (launch.c holds the list). */
+#pragma once
+
+#include "base/sys.h"
+
+/* Made by the parent before clone, in memory the child shares. */
+struct prl_setup {
+    const struct prl_spec *spec;
+    int stdio[3];    /* -1: /dev/null */
+    int report_fd;   /* the child's end of the report pipe */
+    int terminal_fd; /* socket that takes the pty master; -1 */
+    int init_fd;     /* sealed memory file with the small init; -1 */
+    char *uid_map, *gid_map;
+    char *overlay_data; /* room for the overlay's mount options */
+    size_t overlay_data_size;
+    char *tmpfs_data; /* options of the tmpfs that holds the upper */
+    void *filter;     /* compiled seccomp program */
+    unsigned short filter_len;
+    const char **programs; /* candidate paths of the program, NULL-terminated */
+    const char **init_args;
+    /* filled by the child on its way */
+    int root_fd;         /* "/" of the container */
+    int null_fd;         /* /dev/null of the host, checked */
+    const char *program; /* the candidate that will be executed */
+};
+
+int prl_idmap_apply(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAFE;
+int prl_rootfs_build(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAFE;
+int prl_rootfs_seal(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAFE;
+int prl_rootfs_enter(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAFE;
+int prl_mounts_apply(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAFE;
+int prl_mounts_hide(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAFE;
+int prl_devices_open_null(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAFE;
+int prl_devices_apply(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAFE;
+int prl_network_apply(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAFE;
+int prl_sysctl_apply(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAFE;
+int prl_terminal_apply(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAFE;
+int prl_stdio_apply(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAFE;
+int prl_rlimits_apply(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAFE;
+int prl_fds_shed(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAFE;
+int prl_caps_apply(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAFE;
+int prl_landlock_apply(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAFE;
+int prl_exec_chdir(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAFE;
+int prl_exec_resolve(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAFE;
+int prl_seccomp_apply(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAFE;
+int prl_exec_now(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAFE;

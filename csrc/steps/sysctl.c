@@ -1,0 +1,60 @@
+/* sysctl.c: hostname, domain name, sysctls and oom_score_adj.
+ * In: names and values.  Out: them in the kernel.
+ * Never: a write to anything but procfs (CVE-2025-52881): the file system of each file is
+ * checked after opening. Source: OCI runtime-spec config-linux.md "Sysctl"; proc(5). */
+#include "steps/steps.h"
+
+#include "base/io.h"
+#include "base/own.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+enum { PROC_MAGIC = 0x9fa0 };
+
+static int PRL_CHILD_SAFE write_proc(int dir_fd, const char *path, const char *value,
+                                     struct prl_error *reterr)
+{
+    _cleanup_close_ int fd = openat(dir_fd, path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
+    struct statfs fs;
+    if (fd < 0)
+        return prl_fail(reterr, PRL_STAGE_SYSCTL, "open", path);
+    if (fstatfs(fd, &fs) < 0 || fs.f_type != PROC_MAGIC)
+        return prl_fail_with(reterr, PRL_STAGE_SYSCTL, EXDEV, "fstatfs", path);
+    int r = prl_io_write_all(fd, value, strlen(value));
+    return r < 0 ? prl_fail_with(reterr, PRL_STAGE_SYSCTL, -r, "write", path) : 0;
+}
+
+static int PRL_CHILD_SAFE write_oom_score(const struct prl_setup *s, struct prl_error *reterr)
+{
+    char text[32] = "-";
+    int value = s->spec->process.oom_score_adj;
+    if (!s->spec->process.has_oom_score_adj)
+        return 0;
+    prl_sys_decimal((uint64_t)(value < 0 ? -value : value), value < 0 ? text + 1 : text);
+    return write_proc(AT_FDCWD, "/proc/self/oom_score_adj", text, reterr);
+}
+
+int PRL_CHILD_SAFE prl_sysctl_apply(struct prl_setup *s, struct prl_error *reterr)
+{
+    const struct prl_spec *spec = s->spec;
+    if (spec->hostname && sethostname(spec->hostname, strlen(spec->hostname)) < 0)
+        return prl_fail(reterr, PRL_STAGE_SYSCTL, "sethostname", spec->hostname);
+    if (spec->domainname && setdomainname(spec->domainname, strlen(spec->domainname)) < 0)
+        return prl_fail(reterr, PRL_STAGE_SYSCTL, "setdomainname", spec->domainname);
+    if (spec->sysctls_len > 0) {
+        /* The host's procfs shows the caller's own namespaces below /proc/sys. */
+        _cleanup_close_ int dir = open("/proc/sys", O_PATH | O_DIRECTORY | O_CLOEXEC);
+        if (dir < 0)
+            return prl_fail(reterr, PRL_STAGE_SYSCTL, "open", "/proc/sys");
+        for (size_t i = 0; i < spec->sysctls_len; i++) {
+            int r = write_proc(dir, spec->sysctls[i].path, spec->sysctls[i].value, reterr);
+            if (r < 0)
+                return r;
+        }
+    }
+    return write_oom_score(s, reterr);
+}
