@@ -5,16 +5,36 @@
 
 #include "prl.h"
 
+#include <signal.h>
+
 struct prl_relay {
-    int from, to; /* bytes go from → to; -1: unused */
+    int from, to; /* bytes go from → to; -1 (or from == to): unused */
 };
+
+enum { PRL_RELAY_STDIN, PRL_RELAY_STDOUT, PRL_RELAY_STDERR, PRL_RELAYS };
+
+/* Called when control_fd is readable or closed.  0: go on; 1: control is over, and the child's
+ * terminal, which nobody reads any more, is drained into nothing so that the program never
+ * blocks on it. */
+typedef int (*prl_control_fn)(void *data, struct prl_child *child);
 
 struct prl_monitor_options {
-    uint64_t wall_limit_ns;     /* 0: none */
-    bool forward_signals;       /* catchable signals of this process go to the container */
-    struct prl_relay relays[3]; /* streams that must not be lent to the container (terminals) */
+    uint64_t wall_limit_ns; /* 0: none */
+    bool forward_signals;   /* catchable signals of this process go to the container; only for a
+                               process of one thread (the launcher) */
+    /* Streams that must not be lent to the container (terminals).  The container's side
+     * (relays[0].to, relays[1].from, relays[2].from) is handed over and closed here, also on
+     * failure; the caller keeps the other side. */
+    struct prl_relay relays[PRL_RELAYS];
+    prl_control_fn control; /* NULL: none */
+    int control_fd;
+    void *control_data;
 };
 
-/* Block, relay, forward; return when the container is gone and relayed output is drained. */
+/* Block, relay, forward; return when the container is gone and relayed output is drained.  The
+ * third SIGINT or SIGTERM of an impatient user kills the container.  The signal state of the
+ * process is the same afterwards. */
 int prl_monitor_run(struct prl_child *child, const struct prl_monitor_options *options,
                     struct prl_status *ret, struct prl_error *reterr);
+/* The signals that forward_signals forwards, as the process stands now. */
+void prl_monitor_signals(sigset_t *ret);

@@ -164,10 +164,12 @@ struct prl_stdio {
 
 /* A running container.  The owner must wait for it or kill it, then prl_child_close(). */
 struct prl_child {
-    pid_t pid; /* pid 1 of the container, as this side sees it */
+    pid_t pid; /* pid 1 of the container, as this side sees it; -1: reaped; 0: closed */
     int pidfd;
     int terminal_fd;   /* pty master; -1 without process.terminal */
     uint64_t start_ns; /* CLOCK_MONOTONIC just before clone */
+    int fatal_signal;  /* set by prl_child_signal: what the SIGKILL it sent stands for; 0: none
+                        */
 };
 
 enum prl_ended_by {
@@ -205,7 +207,7 @@ int prl_child_wait(struct prl_child *child, uint64_t kill_after_ns, struct prl_s
 /* Send a signal to pid 1.  Where pid 1 has no handler the kernel would drop it; a terminating
  * signal then ends the container as it would have ended a plain process.  Returns 1 when that
  * happened, 0 when it was just delivered. */
-int prl_child_signal(const struct prl_child *child, int signal, struct prl_error *reterr);
+int prl_child_signal(struct prl_child *child, int signal, struct prl_error *reterr);
 /* Kill and reap if still running, close descriptors; safe on a zeroed or closed child. */
 void prl_child_close(struct prl_child *child);
 

@@ -17,6 +17,10 @@ struct prl_dirs {
 int prl_dirs_open(const char *root, struct prl_dirs *ret, struct prl_error *reterr);
 void prl_dirs_close(struct prl_dirs *dirs);
 
+/* The locks belong to the open files, not to the process: a fork shares them, so the side that
+ * is not the monitor must prl_state_close, or the container would outlive its monitor's death
+ * in the eyes of a sweep.  The container must not inherit them: they are close-on-exec, and an
+ * init that does not exec must close them. */
 struct prl_state {
     char id[65];
     char *name;  /* NULL: none */
@@ -24,7 +28,8 @@ struct prl_state {
                     throw-away */
     int dir_fd;  /* O_DIRECTORY on it */
     int lock_fd; /* RUNTIME/running/ID, flock'd exclusively while the monitor lives */
-    bool remove; /* goes away when the container ends (--rm, --ephemeral) */
+    int marker_fd; /* the file `remove`, flock'd likewise: what other sessions see; -1: none */
+    bool remove;   /* goes away when the container ends (--rm, --ephemeral) */
     bool throw_away; /* nothing of it on disk: lives below the runtime directory */
 };
 
@@ -39,16 +44,20 @@ int prl_state_create(const struct prl_dirs *dirs, const struct prl_state_options
 /* Write config.json (O_EXCL, beside the lock). */
 int prl_state_write_config(const struct prl_state *state, const char *json, size_t len,
                            struct prl_error *reterr);
-/* Remember the running child, so that a sweep can end it should the monitor be killed. */
+/* Remember the running child, so that a sweep can end it should the monitor be killed.  From
+ * here on the container has begun: one that has not is removed by finish and sweep even if it
+ * was to be kept. */
 int prl_state_write_child(const struct prl_state *state, const struct prl_child *child,
                           struct prl_error *reterr);
 /* Record how it ended (kept containers only). */
 int prl_state_write_status(const struct prl_state *state, const struct prl_status *status,
                            struct prl_error *reterr);
-/* The end: release name and running entry; remove the directory when it should go.  Idempotent.
- */
+/* The end: release the running entry; remove name and directory when they should go.  Frees the
+ * state.  Idempotent. */
 int prl_state_finish(const struct prl_dirs *dirs, struct prl_state *state,
                      struct prl_error *reterr);
+/* Let go of the state without ending it: for the side of a fork that is not the monitor. */
+void prl_state_close(struct prl_state *state);
 /* Clean what dead monitors left: entries of RUNTIME/running whose lock is free.  Bounded work,
- * never blocks. */
+ * never waits for a lock.  Returns how many containers it ended. */
 int prl_state_sweep(const struct prl_dirs *dirs, struct prl_error *reterr);

@@ -6,6 +6,8 @@
 
 #include "state.h"
 
+#define PRL_TEMPLATE_VERSION "1" /* io.pyrootless.template.version; others are stale */
+
 struct prl_template {
     char *json; /* malloc'd */
     size_t len;

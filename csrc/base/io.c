@@ -10,6 +10,42 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
+/* Room for one byte more than is allowed, so that too much is noticed. */
+static int read_to_end(int fd, size_t room, size_t max_bytes, char **ret, size_t *ret_len)
+{
+    size_t len = 0;
+    _cleanup_free_ char *data = malloc(room + 1);
+    while (data) {
+        ssize_t n = read(fd, data + len, room - len);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return -errno;
+        len += (size_t)n;
+        if (len > max_bytes)
+            return -EFBIG;
+        if (n == 0) {
+            data[len] = '\0';
+            *ret = steal_ptr(&data);
+            *ret_len = len;
+            return 0;
+        }
+        if (len == room) {
+            room *= 2;
+            char *more = realloc(data, room + 1);
+            if (!more)
+                return -ENOMEM;
+            data = more;
+        }
+    }
+    return -ENOMEM;
+}
+
+int prl_io_read_stream(int fd, size_t max_bytes, char **ret, size_t *ret_len)
+{
+    return read_to_end(fd, max_bytes < 65536 ? max_bytes + 1 : 65536, max_bytes, ret, ret_len);
+}
+
 int prl_io_read_fd(int fd, size_t max_bytes, char **ret, size_t *ret_len)
 {
     struct stat st;
@@ -19,37 +55,9 @@ int prl_io_read_fd(int fd, size_t max_bytes, char **ret, size_t *ret_len)
         return S_ISDIR(st.st_mode) ? -EISDIR : -EINVAL;
     if (st.st_size > 0 && (uintmax_t)st.st_size > max_bytes)
         return -EFBIG;
-    /* Files of /proc say size 0, and a file may grow while it is read: room for one byte more
-     * than allowed. */
-    size_t room =
-        st.st_size > 0 ? (size_t)st.st_size + 1 : (max_bytes < 65536 ? max_bytes + 1 : 65536);
-    size_t len = 0;
-    _cleanup_free_ char *data = malloc(room + 1);
-    while (data) {
-        ssize_t n = read(fd, data + len, room - len);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return -errno;
-        if (n == 0)
-            break;
-        len += (size_t)n;
-        if (len > max_bytes)
-            return -EFBIG;
-        if (len == room) {
-            room *= 2;
-            char *more = realloc(data, room + 1);
-            if (!more)
-                return -ENOMEM;
-            data = more;
-        }
-    }
-    if (!data)
-        return -ENOMEM;
-    data[len] = '\0';
-    *ret = steal_ptr(&data);
-    *ret_len = len;
-    return 0;
+    if (st.st_size == 0) /* files of /proc say so */
+        return prl_io_read_stream(fd, max_bytes, ret, ret_len);
+    return read_to_end(fd, (size_t)st.st_size + 1, max_bytes, ret, ret_len);
 }
 
 int prl_io_read_file(int dir_fd, const char *path, size_t max_bytes, char **ret,

@@ -13,24 +13,25 @@
 
 #include <fcntl.h>
 #include <limits.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
-enum { DEPTH = 16 };
+enum { DEPTH = 16, PATIENCE = 256 };
 
 struct level {
     DIR *dir;
     char name[NAME_MAX + 1]; /* of this directory in the level above */
     bool progress;           /* this pass over the directory removed something */
-    bool vanished;           /* somebody else did */
+    bool vanished;           /* or somebody else did */
 };
 
 struct walk {
     struct level levels[DEPTH];
     unsigned depth;    /* levels in use */
     unsigned moved;    /* counts names for what was moved up */
-    unsigned patience; /* how often to read again because of somebody else's removals */
+    unsigned patience; /* readings in vain that are left, while somebody else removes too */
     unsigned *budget;
     dev_t device;
     int error; /* the first one; the walk goes on with what it can remove */
@@ -54,36 +55,23 @@ static int make_passable(int dir_fd, const char *name)
     return 0;
 }
 
-static int open_once(int dir_fd, const char *name)
-{
-    int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK;
-    long fd = prl_sys_openat2(dir_fd, name, (uint64_t)flags, 0,
-                              PRL_RESOLVE_NO_XDEV | PRL_RESOLVE_NO_SYMLINKS);
-    /* FALLBACK for openat2: st_dev alone then tells a mount; remove when kernel >= 5.6 is
-     * required. */
-    if (fd < 0 && (errno == ENOSYS || errno == EPERM))
-        fd = openat(dir_fd, name, flags);
-    return fd < 0 ? -errno : (int)fd;
-}
-
-/* A descriptor of a directory we may read, search and change, on the same mount; -errno. */
+/* A directory we may read, search and change; -errno.  That it is no mount point was told by
+ * rmdir (EBUSY), which is tried on every directory first. */
 static int open_directory(int dir_fd, const char *name, struct stat *st)
 {
-    int fd = open_once(dir_fd, name);
-    if (fd == -EACCES) {
+    const int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK;
+    _cleanup_close_ int fd = openat(dir_fd, name, flags);
+    if (fd < 0 && errno == EACCES) {
         int r = make_passable(dir_fd, name);
         if (r < 0)
             return r;
-        fd = open_once(dir_fd, name);
+        fd = openat(dir_fd, name, flags);
     }
-    if (fd < 0)
-        return fd;
-    if (fstat(fd, st) < 0 || ((st->st_mode & 0700) != 0700 && fchmod(fd, 0700) < 0)) {
-        int r = -errno;
-        close(fd);
-        return r;
-    }
-    return fd;
+    if (fd < 0 || fstat(fd, st) < 0)
+        return -errno;
+    if ((st->st_mode & 0700) != 0700 && fchmod(fd, 0700) < 0)
+        return -errno;
+    return steal_fd(&fd);
 }
 
 static int push(struct walk *walk, int dir_fd, const char *name)
@@ -111,8 +99,8 @@ static int move_up(struct walk *walk, int dir_fd, const char *name)
 {
     int top_fd = dirfd(walk->levels[0].dir);
     for (bool passable = false;;) {
-        char fresh[32];
-        snprintf(fresh, sizeof fresh, ".deep-%u", walk->moved++);
+        char fresh[48];
+        snprintf(fresh, sizeof fresh, ".deep-%d-%u", (int)getpid(), walk->moved++);
         if (renameat(dir_fd, name, top_fd, fresh) == 0) {
             walk->levels[0].progress = true;
             return 0;
@@ -156,48 +144,56 @@ static void visit(struct walk *walk, const struct dirent *entry)
     (*walk->budget)--;
 }
 
-/* The innermost directory was read to its end: remove it from the level above.  Reading may
- * have skipped entries while others went away (or some were moved up meanwhile), so it is read
- * again as long as that helps. */
+/* The directory is not empty yet.  Worth reading again when something went away since it was
+ * read from the start; and, at the top, when nothing in the tree refused to go, so that another
+ * remover is at work in it. */
+static bool read_again(struct walk *walk)
+{
+    struct level *level = &walk->levels[walk->depth - 1];
+    bool again = level->progress;
+    if (again) {
+        walk->patience = PATIENCE;
+    } else if (walk->depth == 1 && (level->vanished || walk->error == 0) &&
+               walk->patience > 0) {
+        walk->patience--;
+        again = true;
+        sched_yield();
+    }
+    level->progress = level->vanished = false;
+    return again;
+}
+
+/* The innermost directory was read to its end: remove it from the level above.  What fails
+ * there was noted when it failed, or is another remover's doing (this directory may even have
+ * been moved, and its name be another's by now): then the levels above are read again. */
 static void leave(struct walk *walk, int dir_fd)
 {
     struct level *level = &walk->levels[walk->depth - 1];
     struct level *above = walk->depth > 1 ? &walk->levels[walk->depth - 2] : NULL;
     int r = remove_entry(above ? dirfd(above->dir) : dir_fd, level->name, true);
-    if (level->vanished && walk->patience > 0) {
-        walk->patience--;
-        level->progress = true;
-    }
-    if (r == 1 && level->progress) {
-        level->progress = level->vanished = false;
+    if (r == 1 && read_again(walk)) {
         rewinddir(level->dir);
         return;
     }
     if (above && r == 0)
         above->progress = true;
-    else if (above && r == -ENOENT)
+    else if (above && (r == -ENOENT || r == 1))
         above->vanished = true;
-    if (r != -ENOENT)
+    else if (r != -ENOENT)
         note(walk, r == 1 ? -ENOTEMPTY : r);
     closedir(level->dir);
     walk->depth--;
 }
 
-int prl_io_remove_tree_some(int dir_fd, const char *name, unsigned *budget)
+static int remove_directory(int dir_fd, const char *name, unsigned *budget)
 {
-    if (*budget == 0)
-        return 1;
-    (*budget)--;
-    int r = remove_entry(dir_fd, name, false);
-    if (r <= 0)
-        return r == -ENOENT ? 0 : r;
     struct stat st;
-    if (fstatat(dir_fd, ".", &st, 0) < 0)
-        return -errno;
-    struct walk walk = {.budget = budget, .device = st.st_dev, .patience = 64};
     if (strlen(name) > NAME_MAX)
         return -ENAMETOOLONG;
-    r = push(&walk, dir_fd, name);
+    if (fstatat(dir_fd, ".", &st, 0) < 0)
+        return -errno;
+    struct walk walk = {.budget = budget, .device = st.st_dev, .patience = PATIENCE};
+    int r = push(&walk, dir_fd, name);
     if (r < 0)
         return r == -ENOENT ? 0 : r;
     while (walk.depth > 0 && *budget > 0) {
@@ -214,6 +210,37 @@ int prl_io_remove_tree_some(int dir_fd, const char *name, unsigned *budget)
     while (walk.depth > 0)
         closedir(walk.levels[--walk.depth].dir);
     return walk.error < 0 ? walk.error : unfinished;
+}
+
+/* "a/b/c": the tree is c below a/b. */
+static int remove_below(int dir_fd, const char *path, const char *slash, unsigned *budget)
+{
+    char parent[PATH_MAX];
+    size_t len = slash == path ? 1 : (size_t)(slash - path);
+    if (len >= sizeof parent)
+        return -ENAMETOOLONG;
+    memcpy(parent, path, len);
+    parent[len] = '\0';
+    _cleanup_close_ int fd = openat(dir_fd, parent, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return errno == ENOENT ? 0 : -errno;
+    return prl_io_remove_tree_some(fd, slash + 1, budget);
+}
+
+int prl_io_remove_tree_some(int dir_fd, const char *name, unsigned *budget)
+{
+    const char *slash = strrchr(name, '/');
+    if (slash)
+        return remove_below(dir_fd, name, slash, budget);
+    if (name[0] == '\0' || strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
+        return -EINVAL;
+    if (*budget == 0)
+        return 1;
+    (*budget)--;
+    int r = remove_entry(dir_fd, name, false);
+    if (r == 1)
+        return remove_directory(dir_fd, name, budget);
+    return r == -ENOENT ? 0 : r;
 }
 
 int prl_io_remove_tree(int dir_fd, const char *name)

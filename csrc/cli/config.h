@@ -6,10 +6,10 @@
 #include "cli/options.h"
 
 struct prl_config_facts {
-    const char *id;   /* container id, 64 hex digits */
-    const char *name; /* or NULL */
-    const char
-        *container_dir; /* where upper/ and work/ live; NULL when there is none (tmpfs upper) */
+    const char *id;            /* container id, 64 hex digits */
+    const char *name;          /* or NULL */
+    const char *container_dir; /* absolute; where upper/, work/ and the small files live; NULL
+                                  when there is none (tmpfs upper, no files) */
     const char *data_dir,
         *runtime_dir; /* the engine's own directories, to be kept out of volumes */
     uid_t uid;        /* caller, becomes hostID of the map */
@@ -21,5 +21,15 @@ struct prl_config_facts {
 int prl_config_merge(const char *template_json, size_t template_len,
                      const struct prl_options *options, const struct prl_config_facts *facts,
                      char **ret_json, size_t *ret_len, struct prl_error *reterr);
-/* The template of --rootfs DIR[:O]: the base template (given) with this root. Same ownership as
- * above. */
+/* With --rootfs the given template lends its defaults only: merge takes the root from
+ * options->image and drops the template's binds, user, environment and command. */
+
+/* The small files that the merged config.json binds out of container_dir.  The caller writes
+ * them there (0644) before the launch.  Returns how many were filled, 0 … PRL_CONFIG_FILES. */
+struct prl_config_file {
+    const char *name; /* "hosts", "hostname" */
+    char *content;    /* malloc'd */
+};
+enum { PRL_CONFIG_FILES = 2 };
+int prl_config_files(const struct prl_options *options, const struct prl_config_facts *facts,
+                     struct prl_config_file ret[PRL_CONFIG_FILES], struct prl_error *reterr);

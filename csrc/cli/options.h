@@ -5,6 +5,8 @@
 
 #include "prl.h"
 
+#include <stdio.h>
+
 enum prl_option_kind {
     PRL_KIND_FLAG, /* no value; --name=false is taken too */
     PRL_KIND_TEXT, /* any text */
@@ -28,7 +30,8 @@ struct prl_option {
     const char *field;   /* config.json field or annotation it reaches: "/process/env"; "-": the
                             launcher itself */
     const char *metavar; /* "" for flags */
-    const char *help;    /* one line, starts with a small letter, no full stop */
+    const char *group;   /* heading of the help; rows of one group stand together */
+    const char *help;    /* one line, starts with a small letter, no full stop; "": hidden */
 };
 
 extern const struct prl_option prl_option_table[]; /* ends with name == NULL */
@@ -43,7 +46,7 @@ struct prl_options {
     unsigned verb;
     struct prl_option_value *values; /* in the order given */
     size_t values_len;
-    const char *image; /* NULL with --rootfs or --spec */
+    const char *image; /* with --rootfs the directory as typed (DIR, DIR:O); NULL with --spec */
     char **args;       /* NULL-terminated rest of argv */
     bool engine;       /* an option of the engine was used: hand argv to Python */
     bool help;         /* --help was asked for */
@@ -54,4 +57,8 @@ int prl_options_parse(unsigned verb, int argc, char **argv, struct prl_options *
 void prl_options_free(struct prl_options *options);
 /* Last value of an option, NULL when not given. */
 const char *prl_options_get(const struct prl_options *options, const char *name);
+/* Last value of a flag; false when not given. */
 bool prl_options_flag(const struct prl_options *options, const char *name);
+/* The visible option of a verb that `typed` (without dashes) most likely means; NULL: none. */
+const char *prl_options_near(unsigned verb, const char *typed);
+void prl_options_print_help(unsigned verb, FILE *out);

@@ -1,0 +1,74 @@
+# One entry for everything a person or a CI does here.  `make` alone prints the targets.
+# All of it happens below build/; only `make test` as root touches more (CONTRIBUTING.md).
+
+PYTHON ?= /usr/bin/python3
+VENV := build/venv
+BIN := $(VENV)/bin
+NATIVE := $(shell find csrc pyrootless -name '*.[ch]' -o -name '*.p[yx][xd]' -o -name '_seccomp_build.py' 2>/dev/null)
+FORMATTED = $(shell find csrc tests benchmarks -name '*.[ch]' -not -path '*/corpus/*' 2>/dev/null)
+export PYTHON
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# yyjson from source, wherever pip or build copies the tree to.
+export PYROOTLESS_YYJSON_SOURCE ?= $(CURDIR)/build/yyjson
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help deps build run test check lint docs asan bench bench-setup clean dist packages-build packages-test
+
+help: ## print this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+packages-build:
+	@tools/install-packages build
+packages-test:
+	@tools/install-packages build test
+
+$(VENV)/.stamp: tools/requirements.txt tools/make-venv | packages-build
+	tools/make-venv $(VENV)
+	@touch $@
+
+build/yyjson/yyjson.c: tools/fetch-yyjson | $(VENV)/.stamp
+	tools/fetch-yyjson $(BIN)/pip build/yyjson
+	@touch $@
+
+deps: $(VENV)/.stamp build/yyjson/yyjson.c ## prepare build/venv and yyjson's source
+
+build/.installed: $(NATIVE) setup.py pyproject.toml tools/native.py $(VENV)/.stamp build/yyjson/yyjson.c
+	$(BIN)/pip install --quiet --no-build-isolation --no-deps --editable .
+	@touch $@
+
+build: build/.installed ## build everything and install it into build/venv (editable)
+
+run: build ## start a container and print what a program in it printed
+	@echo '$$ pyrootless run --rm host sh -c …'
+	@$(BIN)/pyrootless run --rm host sh -c 'echo "hello from a container: I am $$(id -un), process $$$$, and see $$(ls /home | wc -l) home"'
+
+test: packages-test deps ## run all tests: in every context this user can make
+	@$(PYTHON) tools/run_tests.py
+
+lint: deps ## formatters, linters and the type checker
+	$(BIN)/clang-format --dry-run -Werror $(FORMATTED)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+check: export PYROOTLESS_WERROR = 1
+check: lint build asan test ## lint, warnings as errors, sanitizers, all tests
+
+docs: build ## regenerate man pages and completions from the table of options
+	$(BIN)/python tools/gen_docs.py
+
+asan: deps ## build with ASAN and UBSAN into build/asan, and run the launcher and the C tests
+	tools/asan
+
+bench-setup: ## install what the benchmarks compare with
+	@tools/install-packages build bench
+
+bench: build ## measure the launch beside its floor and its peers
+	$(BIN)/python benchmarks/bench_launch.py
+
+dist: deps ## sdist and wheel into dist/
+	$(BIN)/python -m build --quiet --outdir dist .
+
+clean: ## remove everything that was built
+	rm -rf build dist *.egg-info pyrootless/*.so pyrootless/_core.c .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,14 @@
+/* cli.h: the verbs of the native launcher. */
+#pragma once
+
+#include "prl.h"
+
+struct prl_container;
+
+/* `pyrootless run …`; argv[0] is the program, argv[1] the verb.  Returns the exit status. */
+int prl_run_main(int argc, char **argv);
+/* `run -t` of a created container: front and monitor.  Finishes the container itself. */
+int prl_run_terminal(struct prl_container *container, struct prl_status *ret,
+                     struct prl_error *reterr);
+/* "pyrootless: …" with its remedy on standard error; returns the exit status for it. */
+int prl_cli_fail(const struct prl_error *error);

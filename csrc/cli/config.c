@@ -1,0 +1,184 @@
+/* config.c: options + launch template → config.json.
+ * In: template bytes, options, facts about this start.  Out: config.json bytes.
+ * Never: writing a file; a default of its own where the template has one.
+ *
+ * The table below is the one place where an option meets its effect.  Its order is the order of
+ * work, not of the command line: a row may rely on every row above it. */
+#include "cli/config_merge.h"
+
+#include "base/error.h"
+#include "base/own.h"
+#include "cli/values.h"
+
+#include <string.h>
+
+static int apply_init(struct prl_merge *m, const char *text)
+{
+    prl_config_note(m, "init", strcmp(text, "true") == 0 ? "1" : "0");
+    return 0;
+}
+
+static int apply_stop_signal(struct prl_merge *m, const char *text)
+{
+    int signal = 0;
+    int r = prl_value_signal("--stop-signal", text, &signal, m->reterr);
+
+    if (r >= 0)
+        prl_config_note_number(m, "stop-signal", (uint64_t)signal);
+    return r;
+}
+
+static int apply_stop_timeout(struct prl_merge *m, const char *text)
+{
+    prl_config_note(m, "stop-timeout", text);
+    return 0;
+}
+
+static int apply_timeout(struct prl_merge *m, const char *text)
+{
+    uint64_t limit_ns = 0;
+    int r = prl_value_duration("--timeout", text, &limit_ns, m->reterr);
+
+    if (r >= 0)
+        prl_config_note_number(m, "wall-limit-ns", limit_ns);
+    return r;
+}
+
+/* A row whose effect depends on others and is made by a step further down. */
+static int apply_later(struct prl_merge *m, const char *text)
+{
+    (void)m;
+    (void)text;
+    return 0;
+}
+
+static const struct {
+    const char *name;
+    prl_config_apply apply;
+} rows[] = {
+    {"rootfs", prl_config_rootfs},
+    {"ephemeral", apply_later}, /* prl_config_upper */
+    {"ephemeral-size", apply_later},
+    {"ephemeral-inodes", apply_later},
+    {"rm", apply_later},
+    {"network", prl_config_network},
+    {"privileged", prl_config_privileged},
+    {"seccomp-program", prl_config_seccomp_program},
+    {"security-opt", prl_config_security_opt},
+    {"cap-add", prl_config_cap_add},
+    {"cap-drop", prl_config_cap_drop},
+    {"user", prl_config_user},
+    {"workdir", prl_config_workdir},
+    {"env-file", prl_config_env_file},
+    {"env", prl_config_env},
+    {"tty", prl_config_terminal},
+    {"entrypoint", prl_config_entrypoint},
+    {"init", apply_init},
+    {"stop-signal", apply_stop_signal},
+    {"stop-timeout", apply_stop_timeout},
+    {"timeout", apply_timeout},
+    {"ulimit", prl_config_ulimit},
+    {"name", prl_config_name},
+    {"label-file", prl_config_label_file},
+    {"label", prl_config_label},
+    {"annotation", prl_config_annotation},
+    {"hostname", apply_later}, /* prl_config_hostname */
+    {"add-host", apply_later}, /* prl_config_bind_files */
+    {"sysctl", prl_config_sysctl},
+    {"volume", prl_config_volume},
+    {"mount", prl_config_mount_option},
+    {"tmpfs", prl_config_tmpfs},
+    {"device", prl_config_device},
+    {"shm-size", prl_config_shm_size},
+    {"read-only", prl_config_read_only},
+    {"read-only-tmpfs", apply_later}, /* prl_config_read_only */
+};
+
+bool prl_config_applies(const char *name)
+{
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        if (strcmp(rows[i].name, name) == 0)
+            return true;
+    return false;
+}
+
+/* Every value of a repeated option in the order given; of another the last alone. */
+static int apply_row(struct prl_merge *m, size_t row)
+{
+    const char *last = prl_options_get(m->options, rows[row].name);
+
+    for (size_t i = 0; last && i < m->options->values_len; i++) {
+        const struct prl_option_value *value = &m->options->values[i];
+        if (strcmp(value->option->name, rows[row].name) != 0)
+            continue;
+        int r = rows[row].apply(m, value->option->repeat ? value->text : last);
+        if (r < 0 || !value->option->repeat)
+            return r;
+    }
+    return 0;
+}
+
+static int apply_all(struct prl_merge *m)
+{
+    int r = 0;
+
+    prl_config_identity(m);
+    for (size_t i = 0; r >= 0 && i < sizeof rows / sizeof *rows; i++)
+        r = apply_row(m, i);
+    if (r >= 0)
+        r = prl_config_guard_template(m);
+    if (r >= 0)
+        r = prl_config_capabilities(m);
+    if (r >= 0)
+        r = prl_config_home(m);
+    if (r >= 0)
+        r = prl_config_args(m);
+    if (r >= 0)
+        r = prl_config_upper(m);
+    if (r < 0)
+        return r;
+    prl_config_id_maps(m);
+    prl_config_hostname(m);
+    prl_config_bind_files(m);
+    prl_config_finish_mounts(m);
+    return m->no_memory ? prl_config_memory(m) : 0;
+}
+
+static int open_template(struct prl_merge *m, const char *json, size_t len)
+{
+    yyjson_read_err why;
+    yyjson_doc *read = yyjson_read_opts((char *)json, len, 0, NULL, &why);
+
+    if (!read)
+        return prl_failf(m->reterr, PRL_STAGE_CONFIG, EINVAL, "template",
+                         "the image's launch template is not JSON (byte %zu: %s): prepare the "
+                         "image anew",
+                         why.pos, why.msg);
+    bool object = yyjson_is_obj(yyjson_doc_get_root(read));
+    m->doc = object ? yyjson_doc_mut_copy(read, NULL) : NULL;
+    yyjson_doc_free(read);
+    if (!object)
+        return prl_failf(m->reterr, PRL_STAGE_CONFIG, EINVAL, "template",
+                         "the image's launch template is not a JSON object: prepare the image "
+                         "anew");
+    m->root = yyjson_mut_doc_get_root(m->doc);
+    m->user_mounts = yyjson_mut_arr(m->doc);
+    return m->doc && m->user_mounts ? 0 : prl_config_memory(m);
+}
+
+int prl_config_merge(const char *template_json, size_t template_len,
+                     const struct prl_options *options, const struct prl_config_facts *facts,
+                     char **ret_json, size_t *ret_len, struct prl_error *reterr)
+{
+    struct prl_merge m = {.options = options, .facts = facts, .reterr = reterr};
+    int r = open_template(&m, template_json, template_len);
+
+    if (r >= 0)
+        r = apply_all(&m);
+    if (r >= 0) {
+        *ret_json = yyjson_mut_write(m.doc, YYJSON_WRITE_PRETTY_TWO_SPACES, ret_len);
+        r = *ret_json ? 0 : prl_config_memory(&m);
+    }
+    yyjson_mut_doc_free(m.doc);
+    return r;
+}

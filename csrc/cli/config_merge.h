@@ -1,0 +1,127 @@
+/* config_merge.h: what the files of the merge share (config.c and config_*.c, nobody else).
+ * In: one merge under way.  Out: its JSON document, changed.  Never: a caller outside the
+ * merge.
+ *
+ * A function of a row has the form of prl_config_apply: it takes one value of its option.
+ * Memory that runs out inside the document is remembered in no_memory and told once, at the
+ * end. */
+#pragma once
+
+#include "cli/config.h"
+
+#include <yyjson.h>
+
+struct prl_merge {
+    yyjson_mut_doc *doc;
+    yyjson_mut_val *root;
+    yyjson_mut_val *user_mounts; /* array: what the user asked for, in the order asked */
+    const struct prl_options *options;
+    const struct prl_config_facts *facts;
+    struct prl_error *reterr;
+    uint64_t cap_add, cap_drop;
+    bool no_memory;
+    bool home_from_file; /* HOME stands in an --env-file */
+    char home[512];      /* of -u; "": none asked for */
+};
+
+typedef int (*prl_config_apply)(struct prl_merge *m, const char *text);
+
+/* A usage error of this merge; gives -errnum. */
+#define prl_config_bad(m, errnum, option, ...)                                                 \
+    prl_failf((m)->reterr, PRL_STAGE_OPTIONS, errnum, option, __VA_ARGS__)
+int prl_config_memory(struct prl_merge *m); /* -ENOMEM */
+
+/* config.c: does an option have a row in the merge?  For the test of the table. */
+bool prl_config_applies(const char *name);
+
+/* config_json.c: words for changing the document.  Texts are copied. */
+yyjson_mut_val *prl_config_object(struct prl_merge *m, yyjson_mut_val *parent, const char *key);
+yyjson_mut_val *prl_config_array(struct prl_merge *m, yyjson_mut_val *parent, const char *key);
+yyjson_mut_val *prl_config_linux(struct prl_merge *m);
+yyjson_mut_val *prl_config_process(struct prl_merge *m);
+void prl_config_set(struct prl_merge *m, yyjson_mut_val *object, const char *key,
+                    yyjson_mut_val *value);
+void prl_config_set_text(struct prl_merge *m, yyjson_mut_val *object, const char *key,
+                         const char *text);
+void prl_config_set_number(struct prl_merge *m, yyjson_mut_val *object, const char *key,
+                           uint64_t number);
+void prl_config_append(struct prl_merge *m, yyjson_mut_val *array, const char *text);
+void prl_config_clear(struct prl_merge *m, yyjson_mut_val *parent, const char *key);
+const char *prl_config_text(yyjson_mut_val *object, const char *key); /* NULL: none */
+/* Annotations "io.pyrootless.NAME". */
+void prl_config_note(struct prl_merge *m, const char *name, const char *text);
+void prl_config_note_number(struct prl_merge *m, const char *name, uint64_t number);
+const char *prl_config_note_get(struct prl_merge *m, const char *name);
+void prl_config_note_drop(struct prl_merge *m, const char *name);
+/* Element of an array of objects whose key has this text; *ret_index its place. */
+yyjson_mut_val *prl_config_find(yyjson_mut_val *array, const char *key, const char *text,
+                                size_t *ret_index);
+
+/* config_root.c: root file system, upper layer, the engine's own directories. */
+bool prl_config_in_place(const struct prl_options *options);
+int prl_config_rootfs(struct prl_merge *m, const char *text);
+int prl_config_upper(struct prl_merge *m);
+char **prl_config_root_dirs(struct prl_merge *m); /* one malloc'd block; NULL: no memory */
+/* What the user typed → real host path (malloc'd); errors name the option. */
+int prl_config_host_path(struct prl_merge *m, const char *option, const char *typed,
+                         char **ret);
+/* Refuse a host path inside the engine's directories; mask them where they show below target.
+ */
+int prl_config_guard(struct prl_merge *m, const char *option, const char *path,
+                     const char *target);
+int prl_config_guard_template(struct prl_merge *m);
+
+/* config_process.c: the program. */
+int prl_config_env(struct prl_merge *m, const char *text);
+int prl_config_env_line(struct prl_merge *m, const char *text); /* NAME=VALUE, checked */
+int prl_config_entrypoint(struct prl_merge *m, const char *text);
+int prl_config_user(struct prl_merge *m, const char *text);
+int prl_config_workdir(struct prl_merge *m, const char *text);
+int prl_config_ulimit(struct prl_merge *m, const char *text);
+int prl_config_args(struct prl_merge *m);
+int prl_config_terminal(struct prl_merge *m, const char *text);
+int prl_config_home(struct prl_merge *m);
+void prl_config_id_maps(struct prl_merge *m);
+
+/* config_lines.c: --env-file, --label-file. */
+int prl_config_env_file(struct prl_merge *m, const char *text);
+int prl_config_label_file(struct prl_merge *m, const char *text);
+
+/* config_meta.c: names, labels, annotations, network. */
+void prl_config_identity(struct prl_merge *m);
+int prl_config_name(struct prl_merge *m, const char *text);
+int prl_config_label(struct prl_merge *m, const char *text);
+int prl_config_annotation(struct prl_merge *m, const char *text);
+int prl_config_network(struct prl_merge *m, const char *text);
+int prl_config_sysctl(struct prl_merge *m, const char *text);
+void prl_config_hostname(struct prl_merge *m);
+void prl_config_bind_files(struct prl_merge *m);
+bool prl_config_host_network(const struct prl_options *options);
+
+/* config_security.c: capabilities, seccomp, Landlock, masks. */
+int prl_config_privileged(struct prl_merge *m, const char *text);
+int prl_config_cap_add(struct prl_merge *m, const char *text);
+int prl_config_cap_drop(struct prl_merge *m, const char *text);
+int prl_config_security_opt(struct prl_merge *m, const char *text);
+int prl_config_seccomp_program(struct prl_merge *m, const char *text);
+int prl_config_capabilities(struct prl_merge *m);
+
+/* config_mounts.c: the list of mounts, tmpfs, devices. */
+struct prl_config_mount {
+    const char *option, *type, *source, *target;
+    yyjson_mut_val *options; /* array */
+};
+int prl_config_add_mount(struct prl_merge *m, const struct prl_config_mount *mount);
+/* The same without the checks, into the template's list; an older mount on target goes. */
+void prl_config_place_mount(struct prl_merge *m, const struct prl_config_mount *mount);
+int prl_config_add_tmpfs(struct prl_merge *m, const char *option, const char *typed_target,
+                         const char *options);
+int prl_config_tmpfs(struct prl_merge *m, const char *text);
+int prl_config_device(struct prl_merge *m, const char *text);
+int prl_config_shm_size(struct prl_merge *m, const char *text);
+int prl_config_read_only(struct prl_merge *m, const char *text);
+void prl_config_finish_mounts(struct prl_merge *m);
+
+/* config_volume.c: -v and --mount. */
+int prl_config_volume(struct prl_merge *m, const char *text);
+int prl_config_mount_option(struct prl_merge *m, const char *text);

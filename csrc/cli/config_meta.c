@@ -1,0 +1,247 @@
+/* config_meta.c: who the container is: id, name, labels, annotations, host name, network.
+ * In: option values, the facts of this start.  Out: annotations, hostname, namespaces, sysctls,
+ * the small files. Never: writing a file. */
+#include "cli/config_merge.h"
+
+#include "base/error.h"
+#include "base/own.h"
+#include "cli/values.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+
+static const char NOTE[] = "io.pyrootless.";
+
+bool prl_config_host_network(const struct prl_options *options)
+{
+    const char *network = prl_options_get(options, "network");
+
+    return network && strcmp(network, "host") == 0;
+}
+
+void prl_config_identity(struct prl_merge *m)
+{
+    prl_config_note_drop(m, "template.version");
+    prl_config_note_drop(m, "template.sources");
+    prl_config_note(m, "id", m->facts->id);
+    if (m->facts->name)
+        prl_config_note(m, "name", m->facts->name);
+}
+
+int prl_config_name(struct prl_merge *m, const char *text)
+{
+    if (!m->facts->name)
+        prl_config_note(m, "name", text);
+    return 0;
+}
+
+int prl_config_label(struct prl_merge *m, const char *text)
+{
+    size_t len = strcspn(text, "=");
+    char key[256];
+
+    if (len == 0 || len + sizeof NOTE + 6 > sizeof key)
+        return prl_config_bad(m, EINVAL, "--label",
+                              "\"%.60s\" is not KEY=VALUE with a key of at most 200 bytes",
+                              text);
+    snprintf(key, sizeof key, "%slabel.%.*s", NOTE, (int)len, text);
+    prl_config_set_text(m, prl_config_object(m, m->root, "annotations"), key,
+                        text[len] ? text + len + 1 : "");
+    return 0;
+}
+
+int prl_config_annotation(struct prl_merge *m, const char *text)
+{
+    size_t len = strcspn(text, "=");
+
+    if (len == 0 || !text[len])
+        return prl_config_bad(m, EINVAL, "--annotation",
+                              "\"%.60s\" is not KEY=VALUE: write for example --annotation "
+                              "org.example.task=42",
+                              text);
+    if (strncmp(text, NOTE, sizeof NOTE - 1) == 0)
+        return prl_config_bad(
+            m, EINVAL, "--annotation",
+            "keys that begin with %s are the engine's own: use the option that "
+            "sets %.60s",
+            NOTE, text);
+    _cleanup_free_ char *key = strndup(text, len);
+    if (!key)
+        return prl_config_memory(m);
+    prl_config_set_text(m, prl_config_object(m, m->root, "annotations"), key, text + len + 1);
+    return 0;
+}
+
+/* sysfs shows the network namespace and may only be mounted by its owner: lend the host's. */
+static void lend_sysfs(struct prl_merge *m)
+{
+    static const char *const options[] = {"rbind", "rprivate", "nosuid", "noexec",
+                                          "nodev", "ro",       "rro"};
+    size_t at;
+    yyjson_mut_val *mounts = prl_config_array(m, m->root, "mounts");
+    yyjson_mut_val *sysfs = prl_config_find(mounts, "type", "sysfs", &at);
+
+    if (!sysfs)
+        return;
+    prl_config_set_text(m, sysfs, "type", "bind");
+    prl_config_set_text(m, sysfs, "source", "/sys");
+    prl_config_clear(m, sysfs, "options");
+    for (size_t i = 0; i < sizeof options / sizeof *options; i++)
+        prl_config_append(m, prl_config_array(m, sysfs, "options"), options[i]);
+}
+
+int prl_config_network(struct prl_merge *m, const char *text)
+{
+    size_t at;
+    yyjson_mut_val *namespaces = prl_config_array(m, prl_config_linux(m), "namespaces");
+
+    if (strcmp(text, "none") == 0)
+        return 0;
+    if (strcmp(text, "host") != 0)
+        return prl_config_bad(m, EINVAL, "--network",
+                              "there is no network \"%.60s\": write none or host", text);
+    if (prl_config_find(namespaces, "type", "network", &at))
+        yyjson_mut_arr_remove(namespaces, at);
+    lend_sysfs(m);
+    return 0;
+}
+
+int prl_config_sysctl(struct prl_merge *m, const char *text)
+{
+    struct prl_value_sysctl sysctl;
+    int r = prl_value_sysctl("--sysctl", text, !prl_config_host_network(m->options), &sysctl,
+                             m->reterr);
+
+    if (r < 0)
+        return r;
+    _cleanup_free_ char *key = strndup(text, sysctl.key_len);
+    if (!key)
+        return prl_config_memory(m);
+    prl_config_set_text(m, prl_config_object(m, prl_config_linux(m), "sysctl"), key,
+                        sysctl.value);
+    return 0;
+}
+
+/* The container's host name; false: none (host network, none asked for). */
+static bool host_name(const struct prl_options *options, const struct prl_config_facts *facts,
+                      char ret[65])
+{
+    const char *asked = prl_options_get(options, "hostname");
+
+    if (!asked && prl_config_host_network(options))
+        return false;
+    snprintf(ret, 65, asked ? "%s" : "%.12s", asked ? asked : facts->id);
+    return true;
+}
+
+void prl_config_hostname(struct prl_merge *m)
+{
+    char name[65];
+
+    if (host_name(m->options, m->facts, name))
+        prl_config_set_text(m, m->root, "hostname", name);
+    else
+        yyjson_mut_obj_remove_key(m->root, "hostname");
+}
+
+/* /etc/hosts is the launcher's own when a name has to be in it that the image cannot know.  In
+ * a root used in place only what was asked for is touched. */
+static bool has_hosts(const struct prl_options *options, const struct prl_config_facts *facts)
+{
+    bool asked = prl_options_get(options, "add-host") || prl_options_get(options, "hostname");
+
+    return facts->container_dir &&
+           (asked || (!prl_config_in_place(options) && !prl_config_host_network(options)));
+}
+
+static bool has_hostname(const struct prl_options *options,
+                         const struct prl_config_facts *facts)
+{
+    return facts->container_dir && prl_options_get(options, "hostname");
+}
+
+static void bind_file(struct prl_merge *m, const char *name)
+{
+    bool readonly =
+        prl_options_flag(m->options, "read-only") || prl_options_flag(m->options, "ephemeral");
+    const char *options[] = {"bind",  "rprivate", "nosuid",
+                             "nodev", "noexec",   readonly ? "ro" : "rw"};
+    char source[PATH_MAX], target[32];
+    size_t at;
+
+    snprintf(source, sizeof source, "%s/%s", m->facts->container_dir, name);
+    snprintf(target, sizeof target, "/etc/%s", name);
+    if (prl_config_find(m->user_mounts, "destination", target, &at))
+        return; /* the user's own file goes before ours */
+    struct prl_config_mount mount = {.type = "bind", .source = source, .target = target};
+    mount.options = yyjson_mut_arr(m->doc);
+    for (size_t i = 0; i < sizeof options / sizeof *options; i++)
+        prl_config_append(m, mount.options, options[i]);
+    prl_config_place_mount(m, &mount);
+}
+
+void prl_config_bind_files(struct prl_merge *m)
+{
+    if (has_hosts(m->options, m->facts))
+        bind_file(m, "hosts");
+    if (has_hostname(m->options, m->facts))
+        bind_file(m, "hostname");
+}
+
+static const char HOSTS[] = "127.0.0.1\tlocalhost\n"
+                            "::1\tlocalhost ip6-localhost ip6-loopback\n"
+                            "fe00::0\tip6-localnet\n"
+                            "ff00::0\tip6-mcastprefix\n"
+                            "ff02::1\tip6-allnodes\n"
+                            "ff02::2\tip6-allrouters\n";
+
+static int make_hosts(const struct prl_options *options, const char *name, char **ret,
+                      struct prl_error *reterr)
+{
+    struct prl_value_host host;
+    size_t len = 0, room = sizeof HOSTS + 96 + options->values_len * (sizeof host + 2);
+    _cleanup_free_ char *text = malloc(room);
+
+    if (!text)
+        return prl_fail_with(reterr, PRL_STAGE_CONFIG, ENOMEM, "malloc", "hosts");
+    len += (size_t)snprintf(text, room, "%s", HOSTS);
+    if (*name)
+        len += (size_t)snprintf(text + len, room - len, "127.0.1.1\t%s\n", name);
+    for (size_t i = 0; i < options->values_len; i++) {
+        if (strcmp(options->values[i].option->name, "add-host") != 0)
+            continue;
+        int r = prl_value_host("--add-host", options->values[i].text, &host, reterr);
+        if (r < 0)
+            return r;
+        len += (size_t)snprintf(text + len, room - len, "%s\t%s\n", host.address, host.name);
+    }
+    *ret = steal_ptr(&text);
+    return 0;
+}
+
+int prl_config_files(const struct prl_options *options, const struct prl_config_facts *facts,
+                     struct prl_config_file ret[PRL_CONFIG_FILES], struct prl_error *reterr)
+{
+    char name[65] = "";
+    int count = 0;
+
+    host_name(options, facts, name);
+    if (has_hosts(options, facts)) {
+        int r = make_hosts(options, name, &ret[count].content, reterr);
+        if (r < 0)
+            return r;
+        ret[count++].name = "hosts";
+    }
+    if (has_hostname(options, facts)) {
+        char line[72];
+        snprintf(line, sizeof line, "%s\n", name);
+        ret[count] = (struct prl_config_file){.name = "hostname", .content = strdup(line)};
+        if (!ret[count].content) {
+            free(ret[0].content);
+            return prl_fail_with(reterr, PRL_STAGE_CONFIG, ENOMEM, "malloc", "hostname");
+        }
+        count++;
+    }
+    return count;
+}

@@ -1,0 +1,260 @@
+/* config_process.c: the program: arguments, environment, user, directory, limits, terminal.
+ * In: option values, the image's entrypoint and cmd.  Out: /process and the id maps.
+ * Never: the host's users; the caller's environment beyond the names asked for. */
+#include "cli/config_merge.h"
+
+#include "base/error.h"
+#include "base/own.h"
+#include "cli/passwd.h"
+#include "cli/values.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* Index of NAME in the environment, or its length. */
+static size_t find_variable(yyjson_mut_val *env, const char *name, size_t len)
+{
+    yyjson_mut_arr_iter iter = yyjson_mut_arr_iter_with(env);
+    yyjson_mut_val *value;
+    size_t at = 0;
+
+    for (; (value = yyjson_mut_arr_iter_next(&iter)); at++) {
+        const char *text = yyjson_mut_get_str(value);
+        if (text && strncmp(text, name, len) == 0 && text[len] == '=')
+            break;
+    }
+    return at;
+}
+
+static yyjson_mut_val *environment(struct prl_merge *m)
+{
+    return prl_config_array(m, prl_config_process(m), "env");
+}
+
+int prl_config_env_line(struct prl_merge *m, const char *text)
+{
+    yyjson_mut_val *env = environment(m), *line = yyjson_mut_strcpy(m->doc, text);
+    size_t at = find_variable(env, text, strcspn(text, "="));
+
+    bool done = at < yyjson_mut_arr_size(env) ? yyjson_mut_arr_replace(env, at, line) != NULL
+                                              : yyjson_mut_arr_append(env, line);
+    return done ? 0 : prl_config_memory(m);
+}
+
+int prl_config_env(struct prl_merge *m, const char *text)
+{
+    size_t len = strcspn(text, "=");
+
+    if (len == 0)
+        return prl_config_bad(m, EINVAL, "--env",
+                              "\"%.60s\" has no name: write NAME=VALUE, or NAME to take the "
+                              "caller's value",
+                              text);
+    if (text[len])
+        return prl_config_env_line(m, text);
+    const char *value = getenv(text);
+    if (!value) { /* asked for what the caller has not: it is not there inside either */
+        size_t at = find_variable(environment(m), text, len);
+        if (at < yyjson_mut_arr_size(environment(m)))
+            yyjson_mut_arr_remove(environment(m), at);
+        return 0;
+    }
+    _cleanup_free_ char *line = malloc(len + strlen(value) + 2);
+    if (!line)
+        return prl_config_memory(m);
+    sprintf(line, "%s=%s", text, value);
+    return prl_config_env_line(m, line);
+}
+
+/* JSON text of an array of texts, each appended to args; false: it is something else. */
+static bool append_json(struct prl_merge *m, yyjson_mut_val *args, const char *text)
+{
+    yyjson_doc *doc = yyjson_read(text, strlen(text), 0);
+    yyjson_arr_iter iter;
+    yyjson_val *value;
+    bool good = yyjson_is_arr(yyjson_doc_get_root(doc));
+
+    yyjson_arr_iter_init(yyjson_doc_get_root(doc), &iter);
+    while (good && (value = yyjson_arr_iter_next(&iter))) {
+        const char *word = yyjson_get_str(value);
+        good = word && strlen(word) == yyjson_get_len(value);
+        if (good)
+            prl_config_append(m, args, word);
+    }
+    yyjson_doc_free(doc);
+    return good;
+}
+
+int prl_config_entrypoint(struct prl_merge *m, const char *text)
+{
+    prl_config_clear(m, prl_config_process(m), "args");
+    yyjson_mut_val *args = prl_config_array(m, prl_config_process(m), "args");
+
+    if (*text == '[') {
+        if (!append_json(m, args, text))
+            return prl_config_bad(m, EINVAL, "--entrypoint",
+                                  "\"%.60s\" is not a JSON array of texts: write for example "
+                                  "--entrypoint '[\"/bin/sh\",\"-c\"]'",
+                                  text);
+    } else if (*text) {
+        prl_config_append(m, args, text);
+    }
+    return 0;
+}
+
+static int append_note(struct prl_merge *m, yyjson_mut_val *args, const char *name)
+{
+    const char *text = prl_config_note_get(m, name);
+
+    if (!text || append_json(m, args, text))
+        return 0;
+    return prl_failf(m->reterr, PRL_STAGE_CONFIG, EINVAL, "template",
+                     "/annotations/io.pyrootless.%s is not a JSON array of texts: prepare the "
+                     "image anew",
+                     name);
+}
+
+/* docker's rule: --entrypoint replaces the image's and makes its cmd void; arguments replace
+ * cmd. */
+int prl_config_args(struct prl_merge *m)
+{
+    bool replaced = prl_options_get(m->options, "entrypoint") != NULL;
+    yyjson_mut_val *process = prl_config_process(m);
+    int r = 0;
+
+    if (!replaced)
+        prl_config_clear(m, process, "args");
+    yyjson_mut_val *args = prl_config_array(m, process, "args");
+    if (!replaced)
+        r = append_note(m, args, "image.entrypoint");
+    if (r >= 0 && !replaced && !m->options->args[0])
+        r = append_note(m, args, "image.cmd");
+    if (r < 0)
+        return r;
+    for (char **word = m->options->args; *word; word++)
+        prl_config_append(m, args, *word);
+    if (yyjson_mut_arr_size(args) == 0)
+        return prl_config_bad(m, EINVAL, "PROGRAM",
+                              "nothing says which program to run: name one after %.100s, as in "
+                              "\"pyrootless run %.60s /bin/sh\"",
+                              m->options->image, m->options->image);
+    prl_config_note_drop(m, "image.entrypoint");
+    prl_config_note_drop(m, "image.cmd");
+    return 0;
+}
+
+int prl_config_user(struct prl_merge *m, const char *text)
+{
+    struct prl_passwd_user user;
+    _cleanup_free_ char **dirs = prl_config_root_dirs(m);
+
+    if (!dirs)
+        return prl_config_memory(m);
+    struct prl_passwd_root root = {.dirs = (const char *const *)dirs};
+    int r = prl_passwd_resolve(&root, text, &user, m->reterr);
+    if (r < 0)
+        return r;
+    prl_config_set(m, prl_config_process(m), "user", yyjson_mut_obj(m->doc));
+    yyjson_mut_val *value = prl_config_object(m, prl_config_process(m), "user");
+    prl_config_set_number(m, value, "uid", user.uid);
+    prl_config_set_number(m, value, "gid", user.gid);
+    snprintf(m->home, sizeof m->home, "%s", user.home);
+    return 0;
+}
+
+/* After the environment: HOME of -u (or of --rootfs's user 0), unless the user set one. */
+int prl_config_home(struct prl_merge *m)
+{
+    char line[sizeof m->home + 8];
+
+    for (size_t i = 0; i < m->options->values_len; i++) {
+        const struct prl_option_value *value = &m->options->values[i];
+        if (strcmp(value->option->name, "env") == 0 &&
+            (strncmp(value->text, "HOME=", 5) == 0 || strcmp(value->text, "HOME") == 0))
+            return 0;
+    }
+    if (!m->home[0] || m->home_from_file)
+        return 0;
+    snprintf(line, sizeof line, "HOME=%s", m->home);
+    return prl_config_env_line(m, line);
+}
+
+int prl_config_workdir(struct prl_merge *m, const char *text)
+{
+    _cleanup_free_ char *path = NULL;
+    int r = prl_value_target("--workdir", text, &path, m->reterr);
+
+    if (r < 0)
+        return r;
+    prl_config_set_text(m, prl_config_process(m), "cwd", path);
+    return 0;
+}
+
+int prl_config_ulimit(struct prl_merge *m, const char *text)
+{
+    struct prl_value_ulimit limit;
+    size_t at;
+
+    if (strcmp(text, "host") == 0) {
+        prl_config_clear(m, prl_config_process(m), "rlimits");
+        return 0;
+    }
+    int r = prl_value_ulimit("--ulimit", text, &limit, m->reterr);
+    if (r < 0)
+        return r;
+    yyjson_mut_val *all = prl_config_array(m, prl_config_process(m), "rlimits");
+    yyjson_mut_val *row = prl_config_find(all, "type", limit.type, &at);
+    if (!row) {
+        row = yyjson_mut_arr_add_obj(m->doc, all);
+        if (!row)
+            return prl_config_memory(m);
+        prl_config_set_text(m, row, "type", limit.type);
+    }
+    prl_config_set_number(m, row, "soft", limit.soft);
+    prl_config_set_number(m, row, "hard", limit.hard);
+    return 0;
+}
+
+int prl_config_terminal(struct prl_merge *m, const char *text)
+{
+    yyjson_mut_val *process = prl_config_process(m), *env = environment(m);
+    bool on = strcmp(text, "true") == 0;
+
+    prl_config_set(m, process, "terminal", yyjson_mut_bool(m->doc, on));
+    if (!on)
+        return 0;
+    if (m->facts->rows && m->facts->columns) {
+        yyjson_mut_val *size = prl_config_object(m, process, "consoleSize");
+        prl_config_set_number(m, size, "height", m->facts->rows);
+        prl_config_set_number(m, size, "width", m->facts->columns);
+    }
+    bool has_term = find_variable(env, "TERM", 4) < yyjson_mut_arr_size(env);
+    return has_term ? 0 : prl_config_env_line(m, "TERM=xterm");
+}
+
+static void set_map(struct prl_merge *m, const char *key, uint64_t inside, uint64_t outside)
+{
+    yyjson_mut_val *linux_ = prl_config_linux(m);
+
+    prl_config_clear(m, linux_, key);
+    yyjson_mut_val *row = yyjson_mut_arr_add_obj(m->doc, prl_config_array(m, linux_, key));
+    if (!row) {
+        m->no_memory = true;
+        return;
+    }
+    prl_config_set_number(m, row, "containerID", inside);
+    prl_config_set_number(m, row, "hostID", outside);
+    prl_config_set_number(m, row, "size", 1);
+}
+
+/* The one id a plain user may map: whoever the program runs as inside is the caller outside. */
+void prl_config_id_maps(struct prl_merge *m)
+{
+    yyjson_mut_val *user = prl_config_object(m, prl_config_process(m), "user");
+
+    set_map(m, "uidMappings", yyjson_mut_get_uint(yyjson_mut_obj_get(user, "uid")),
+            m->facts->uid);
+    set_map(m, "gidMappings", yyjson_mut_get_uint(yyjson_mut_obj_get(user, "gid")),
+            m->facts->gid);
+    yyjson_mut_obj_remove_key(user, "additionalGids");
+}

@@ -1,0 +1,301 @@
+/* config_security.c: capabilities, seccomp, Landlock, no_new_privs, masked and read-only paths.
+ * In: --privileged, --cap-*, --security-opt, --seccomp-program.  Out: their places in
+ * config.json. Never: compiling a profile; a capability in the inheritable or ambient set
+ * (CVE-2022-29162). */
+#include "cli/config_merge.h"
+
+#include "base/error.h"
+#include "base/own.h"
+#include "cli/values.h"
+
+#include <ctype.h>
+#include <fnmatch.h>
+#include <stdio.h>
+#include <string.h>
+
+#define CAP_SYS_ADMIN_BIT (1ULL << 21)
+#define OPTION            "--security-opt"
+
+static void forget_seccomp(struct prl_merge *m)
+{
+    yyjson_mut_obj_remove_key(prl_config_linux(m), "seccomp");
+    prl_config_note_drop(m, "seccomp.program");
+    prl_config_note_drop(m, "seccomp.digest");
+    prl_config_note(m, "keyring", "new"); /* the default filter refuses keyring calls */
+}
+
+static void forget_masks(struct prl_merge *m)
+{
+    prl_config_clear(m, prl_config_linux(m), "maskedPaths");
+    prl_config_clear(m, prl_config_linux(m), "readonlyPaths");
+}
+
+int prl_config_privileged(struct prl_merge *m, const char *text)
+{
+    if (strcmp(text, "true") != 0)
+        return 0;
+    forget_masks(m);
+    forget_seccomp(m);
+    prl_config_note(m, "landlock", "0");
+    return 0;
+}
+
+int prl_config_cap_add(struct prl_merge *m, const char *text)
+{
+    uint64_t mask = 0;
+    int r = prl_value_capability("--cap-add", text, &mask, m->reterr);
+
+    m->cap_add |= mask;
+    return r;
+}
+
+int prl_config_cap_drop(struct prl_merge *m, const char *text)
+{
+    uint64_t mask = 0;
+    int r = prl_value_capability("--cap-drop", text, &mask, m->reterr);
+
+    m->cap_drop |= mask;
+    return r;
+}
+
+/* The template's bounding set. */
+static uint64_t template_caps(struct prl_merge *m, yyjson_mut_val *sets)
+{
+    yyjson_mut_arr_iter iter = yyjson_mut_arr_iter_with(prl_config_array(m, sets, "bounding"));
+    yyjson_mut_val *name;
+    uint64_t all = 0, one;
+    struct prl_error unneeded; /* a name unknown here is unknown to the kernel interface too */
+
+    while ((name = yyjson_mut_arr_iter_next(&iter)))
+        if (yyjson_mut_is_str(name) &&
+            prl_value_capability("", yyjson_mut_get_str(name), &one, &unneeded) == 0)
+            all |= one;
+    return all;
+}
+
+static void set_caps(struct prl_merge *m, yyjson_mut_val *sets, const char *key, uint64_t mask)
+{
+    const char *name;
+
+    prl_config_clear(m, sets, key);
+    for (unsigned i = 0; (name = prl_value_capability_name(i)); i++)
+        if (mask & (1ULL << i))
+            prl_config_append(m, prl_config_array(m, sets, key), name);
+}
+
+/* docker's rule: ALL in --cap-add is the base, else ALL in --cap-drop is, else the template. */
+int prl_config_capabilities(struct prl_merge *m)
+{
+    bool add_all = m->cap_add == PRL_VALUE_CAPS_ALL,
+         drop_all = m->cap_drop == PRL_VALUE_CAPS_ALL;
+    yyjson_mut_val *sets = prl_config_object(m, prl_config_process(m), "capabilities");
+    uint64_t caps;
+
+    if (add_all && drop_all)
+        return prl_config_bad(m, EINVAL, "--cap-drop",
+                              "ALL is both added and dropped: leave one of the two out");
+    if (!add_all && !drop_all && (m->cap_add & m->cap_drop))
+        return prl_config_bad(
+            m, EINVAL, "--cap-drop", "%s is both added and dropped: leave one of the two out",
+            prl_value_capability_name((unsigned)__builtin_ctzll(m->cap_add & m->cap_drop)));
+    if (add_all || prl_options_flag(m->options, "privileged"))
+        caps = PRL_VALUE_CAPS_ALL & ~m->cap_drop;
+    else if (drop_all)
+        caps = m->cap_add;
+    else
+        caps = (template_caps(m, sets) & ~m->cap_drop) | m->cap_add;
+    set_caps(m, sets, "bounding", caps);
+    set_caps(m, sets, "effective", caps);
+    set_caps(m, sets, "permitted", caps);
+    set_caps(m, sets, "inheritable", 0);
+    set_caps(m, sets, "ambient", 0);
+    /* Landlock forbids every mount, which is what CAP_SYS_ADMIN was asked for. */
+    if (caps & CAP_SYS_ADMIN_BIT)
+        prl_config_note(m, "landlock", "0");
+    return 0;
+}
+
+/* Program files are named by what is in them: …/HEX.bpf is sha256:HEX. */
+static void note_digest(struct prl_merge *m, const char *path)
+{
+    const char *base = strrchr(path, '/');
+    char digest[80];
+    size_t hex = 0;
+
+    base = base ? base + 1 : path;
+    while (isxdigit((unsigned char)base[hex]))
+        hex++;
+    prl_config_note_drop(m, "seccomp.digest");
+    if (hex == 64 && strcmp(base + hex, ".bpf") == 0) {
+        snprintf(digest, sizeof digest, "sha256:%.64s", base);
+        prl_config_note(m, "seccomp.digest", digest);
+    }
+}
+
+int prl_config_seccomp_program(struct prl_merge *m, const char *text)
+{
+    _cleanup_free_ char *real = NULL;
+    int r = prl_config_host_path(m, "--seccomp-program", text, &real);
+
+    if (r < 0)
+        return r;
+    prl_config_note(m, "seccomp.program", real);
+    prl_config_note(m, "keyring", "new"); /* nobody said what this filter refuses */
+    note_digest(m, real);
+    return 0;
+}
+
+static int mask_paths(struct prl_merge *m, const char *key, const char *value)
+{
+    _cleanup_free_ char *list = strdup(value);
+    char *rest = NULL;
+
+    (void)key;
+    if (!list)
+        return prl_config_memory(m);
+    for (char *word = strtok_r(list, ":", &rest); word; word = strtok_r(NULL, ":", &rest)) {
+        _cleanup_free_ char *clean = NULL;
+        int r = prl_value_target(OPTION, word, &clean, m->reterr);
+        if (r < 0)
+            return r;
+        prl_config_append(m, prl_config_array(m, prl_config_linux(m), "maskedPaths"), clean);
+    }
+    return 0;
+}
+
+static void unmask_matching(struct prl_merge *m, const char *key, const char *pattern)
+{
+    yyjson_mut_arr_iter iter =
+        yyjson_mut_arr_iter_with(prl_config_array(m, prl_config_linux(m), key));
+    yyjson_mut_val *path;
+
+    while ((path = yyjson_mut_arr_iter_next(&iter)))
+        if (yyjson_mut_is_str(path) &&
+            fnmatch(pattern, yyjson_mut_get_str(path), FNM_PATHNAME) == 0)
+            yyjson_mut_arr_iter_remove(&iter);
+}
+
+static int unmask_paths(struct prl_merge *m, const char *key, const char *value)
+{
+    _cleanup_free_ char *list = strdup(value);
+    char *rest = NULL;
+
+    (void)key;
+    if (!list)
+        return prl_config_memory(m);
+    if (strcmp(list, "ALL") == 0 || strcmp(list, "all") == 0) {
+        forget_masks(m);
+        return 0;
+    }
+    for (char *word = strtok_r(list, ":", &rest); word; word = strtok_r(NULL, ":", &rest)) {
+        if (*word != '/')
+            return prl_config_bad(
+                m, EINVAL, OPTION,
+                "unmask=%.60s: write ALL or absolute paths with \":\" between", word);
+        unmask_matching(m, "maskedPaths", word);
+        unmask_matching(m, "readonlyPaths", word);
+    }
+    return 0;
+}
+
+static int set_no_new_privileges(struct prl_merge *m, const char *key, const char *value)
+{
+    bool on = true;
+    int r = *value ? prl_value_bool(OPTION, value, &on, m->reterr) : 0;
+
+    (void)key;
+    if (r < 0)
+        return r;
+    prl_config_set(m, prl_config_process(m), "noNewPrivileges", yyjson_mut_bool(m->doc, on));
+    return 0;
+}
+
+static int set_landlock(struct prl_merge *m, const char *key, const char *value)
+{
+    bool on = true;
+    int r = prl_value_bool(OPTION, value, &on, m->reterr);
+
+    (void)key;
+    if (r < 0)
+        return r;
+    prl_config_note(m, "landlock", on ? "1" : "0");
+    return 0;
+}
+
+/* Fences of other security modules: there is none to take down, so only "off" can be meant. */
+static int no_module(struct prl_merge *m, const char *key, const char *value)
+{
+    if (strcmp(value, "unconfined") == 0 || strcmp(value, "disable") == 0)
+        return 0;
+    return prl_config_bad(m, EINVAL, OPTION,
+                          "%s=%.60s: no rule of another security module is put on a container: "
+                          "leave it out",
+                          key, value);
+}
+
+/* Compiled by the engine, which names the program by --seccomp-program. */
+static int compiled(struct prl_merge *m, const char *key, const char *value)
+{
+    (void)value;
+    if (!prl_options_get(m->options, "seccomp-program"))
+        return prl_config_bad(m, EINVAL, OPTION,
+                              "%.40s needs a filter that the engine compiles first", key);
+    /* Landlock would forbid the mounts that a nested container lives from. */
+    if (strcmp(key, "nested-userns") == 0)
+        prl_config_note(m, "landlock", "0");
+    return 0;
+}
+
+static int set_seccomp(struct prl_merge *m, const char *key, const char *value)
+{
+    if (strcmp(value, "unconfined") == 0)
+        forget_seccomp(m);
+    else if (strcmp(value, "builtin") != 0)
+        return compiled(m, key, value);
+    return 0;
+}
+
+static int set_system_paths(struct prl_merge *m, const char *key, const char *value)
+{
+    if (strcmp(value, "unconfined") != 0)
+        return prl_config_bad(m, EINVAL, OPTION, "%s=%.60s: write %s=unconfined", key, value,
+                              key);
+    forget_masks(m);
+    return 0;
+}
+
+static const struct {
+    const char *key;
+    bool takes_value, needs_value;
+    int (*apply)(struct prl_merge *m, const char *key, const char *value);
+} words[] = {
+    {"apparmor", true, true, no_module},
+    {"io-uring", false, false, compiled},
+    {"label", true, true, no_module},
+    {"landlock", true, true, set_landlock},
+    {"mask", true, true, mask_paths},
+    {"nested-userns", false, false, compiled},
+    {"no-new-privileges", true, false, set_no_new_privileges},
+    {"seccomp", true, true, set_seccomp},
+    {"systempaths", true, true, set_system_paths},
+    {"unmask", true, true, unmask_paths},
+};
+
+/* KEY, KEY=VALUE, or docker's older KEY:VALUE. */
+int prl_config_security_opt(struct prl_merge *m, const char *text)
+{
+    size_t len = strcspn(text, "=:");
+    const char *value = text + len + (text[len] != '\0');
+
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+        if (strlen(words[i].key) != len || strncmp(words[i].key, text, len) != 0 ||
+            (*value ? !words[i].takes_value : words[i].needs_value))
+            continue;
+        return words[i].apply(m, words[i].key, value);
+    }
+    return prl_config_bad(m, EINVAL, OPTION,
+                          "\"%.60s\" is not understood: use seccomp=FILE|unconfined, "
+                          "no-new-privileges, landlock=off, mask=, unmask=, nested-userns, "
+                          "io-uring",
+                          text);
+}

@@ -1,0 +1,169 @@
+/* container.c: one container between options and its end: created, started, finished.
+ * In: options, a launch template.  Out: its directory, config.json, child; then its record.
+ * Never: Python, waiting, a decision about streams. */
+#include "cli/container.h"
+#include "cli/config.h"
+
+#include "base/error.h"
+#include "base/io.h"
+#include "base/own.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+
+static struct prl_config_facts gather_facts(const struct prl_container *c)
+{
+    struct winsize size = {0};
+    if (ioctl(0, TIOCGWINSZ, &size) < 0 && ioctl(1, TIOCGWINSZ, &size) < 0)
+        memset(&size, 0, sizeof size);
+    return (struct prl_config_facts){
+        .id = c->state.id,
+        .name = c->state.name,
+        .container_dir = c->state.path,
+        .data_dir = c->dirs->data,
+        .runtime_dir = c->dirs->runtime,
+        .uid = geteuid(),
+        .gid = getegid(),
+        .rows = size.ws_row,
+        .columns = size.ws_col,
+    };
+}
+
+/* The small files that config.json binds out of the container's directory. */
+static int write_files(const struct prl_container *c, const struct prl_config_facts *facts,
+                       struct prl_error *reterr)
+{
+    struct prl_config_file files[PRL_CONFIG_FILES];
+    int n = prl_config_files(c->options, facts, files, reterr);
+    int r = n < 0 ? n : 0;
+    for (int i = 0; i < n; i++) {
+        int w = prl_io_write_file(c->state.dir_fd, files[i].name, files[i].content,
+                                  strlen(files[i].content), O_CREAT | O_EXCL, 0644);
+        if (w < 0 && r == 0)
+            r = prl_fail_with(reterr, PRL_STAGE_STATE, -w, "write", files[i].name);
+        free(files[i].content);
+    }
+    return r;
+}
+
+static int merge(struct prl_container *c, const struct prl_template *template,
+                 const struct prl_config_facts *facts, struct prl_error *reterr)
+{
+    return prl_config_merge(template->json, template->len, c->options, facts, &c->json,
+                            &c->json_len, reterr);
+}
+
+int prl_container_describe(struct prl_container *c, const struct prl_template *template,
+                           struct prl_error *reterr)
+{
+    static const char no_id[] =
+        "0000000000000000000000000000000000000000000000000000000000000000";
+    memcpy(c->state.id, no_id, sizeof no_id);
+    const struct prl_config_facts facts = gather_facts(c);
+    return template ? merge(c, template, &facts, reterr) : 0;
+}
+
+static int create_state(struct prl_container *c, bool spec_file, struct prl_error *reterr)
+{
+    bool ephemeral = prl_options_flag(c->options, "ephemeral") || spec_file;
+    const struct prl_state_options want = {
+        .name = prl_options_get(c->options, "name"),
+        .remove = ephemeral || prl_options_flag(c->options, "rm"),
+        .throw_away = ephemeral,
+        .upper = !ephemeral,
+    };
+    return prl_state_create(c->dirs, &want, &c->state, reterr);
+}
+
+/* --cidfile and --pidfile: never over what is there, never through a link. */
+static int write_id_file(const struct prl_container *c, const char *option, const char *text,
+                         struct prl_error *reterr)
+{
+    const char *path = prl_options_get(c->options, option + 2);
+    if (!path)
+        return 0;
+    int r = prl_io_write_file(AT_FDCWD, path, text, strlen(text), O_CREAT | O_EXCL, 0644);
+    if (r == -EEXIST)
+        return prl_failf(reterr, PRL_STAGE_OPTIONS, EEXIST, option,
+                         "%s exists already; remove it or name another file", path);
+    if (r < 0)
+        return prl_failf(reterr, PRL_STAGE_OPTIONS, -r, option, "cannot write %s: %s", path,
+                         strerror(-r));
+    return 0;
+}
+
+static int fill_directory(struct prl_container *c, const struct prl_template *template,
+                          struct prl_error *reterr)
+{
+    int r = 0;
+    if (template) {
+        const struct prl_config_facts facts = gather_facts(c);
+        r = merge(c, template, &facts, reterr);
+        if (r == 0)
+            r = write_files(c, &facts, reterr);
+    }
+    if (r == 0)
+        r = prl_state_write_config(&c->state, c->json, c->json_len, reterr);
+    if (r == 0)
+        r = prl_spec_parse(c->json, c->json_len, &c->spec, reterr);
+    if (r == 0)
+        r = write_id_file(c, "--cidfile", c->state.id, reterr);
+    return r;
+}
+
+int prl_container_create(struct prl_container *c, const struct prl_template *template,
+                         struct prl_error *reterr)
+{
+    int r = create_state(c, template == NULL, reterr);
+    if (r < 0)
+        return r;
+    r = fill_directory(c, template, reterr);
+    if (r < 0) {
+        struct prl_error second;
+        prl_container_finish(c, NULL, &second);
+    }
+    return r;
+}
+
+int prl_container_start(struct prl_container *c, const struct prl_stdio *stdio,
+                        struct prl_error *reterr)
+{
+    char pid[24];
+    int r = prl_launch(c->spec, stdio, &c->child, reterr);
+    if (r < 0)
+        return r;
+    r = prl_state_write_child(&c->state, &c->child, reterr);
+    snprintf(pid, sizeof pid, "%d\n", c->child.pid);
+    if (r == 0)
+        r = write_id_file(c, "--pidfile", pid, reterr);
+    if (r < 0) {
+        prl_child_close(&c->child);
+        return r;
+    }
+    struct prl_error ignored; /* what others left behind is not this container's failure */
+    prl_state_sweep(c->dirs, &ignored);
+    return 0;
+}
+
+int prl_container_finish(struct prl_container *c, const struct prl_status *status,
+                         struct prl_error *reterr)
+{
+    struct prl_error second;
+    prl_child_close(&c->child);
+    int r = status ? prl_state_write_status(&c->state, status, reterr) : 0;
+    int f = prl_state_finish(c->dirs, &c->state, r < 0 ? &second : reterr);
+    return r < 0 ? r : f;
+}
+
+void prl_container_free(struct prl_container *c)
+{
+    prl_close_p(&c->child.pidfd);
+    prl_close_p(&c->child.terminal_fd);
+    prl_state_close(&c->state);
+    prl_spec_free(c->spec);
+    free(c->json);
+    c->spec = NULL;
+    c->json = NULL;
+}

@@ -1,0 +1,45 @@
+/* container.h: one container between options and its end; shared by `run` and the Python
+ * binding.  See container.c. */
+#pragma once
+
+#include "cli/options.h"
+#include "state.h"
+#include "template.h"
+
+struct prl_container {
+    const struct prl_dirs *dirs;
+    const struct prl_options *options;
+    struct prl_state state;
+    char *json; /* config.json, malloc'd */
+    size_t json_len;
+    struct prl_spec *spec;
+    struct prl_child child;
+};
+
+#define PRL_CONTAINER_NONE                                                                     \
+    (struct prl_container)                                                                     \
+    {                                                                                          \
+        .state = {.dir_fd = -1, .lock_fd = -1, .marker_fd = -1}, .child = {                    \
+            .pid = -1,                                                                         \
+            .pidfd = -1,                                                                       \
+            .terminal_fd = -1                                                                  \
+        }                                                                                      \
+    }
+
+/* The description alone (--print-spec): there is no container directory, so its upper lies in a
+ * tmpfs. */
+int prl_container_describe(struct prl_container *c, const struct prl_template *template,
+                           struct prl_error *reterr);
+/* Directory, config.json, spec.  template NULL: c->json is the config.json already (--spec).
+ * On failure nothing is left. */
+int prl_container_create(struct prl_container *c, const struct prl_template *template,
+                         struct prl_error *reterr);
+/* Launch; on failure the container still has to be finished. */
+int prl_container_start(struct prl_container *c, const struct prl_stdio *stdio,
+                        struct prl_error *reterr);
+/* Kill and reap if it still runs, record, remove what must go.  status NULL: it never ran. */
+int prl_container_finish(struct prl_container *c, const struct prl_status *status,
+                         struct prl_error *reterr);
+/* Free memory and descriptors; does not end or remove anything: for the side of a fork that is
+ * not the parent too. */
+void prl_container_free(struct prl_container *c);

@@ -1,0 +1,60 @@
+/* main.c: the door `pyrootless`: which verb, and who serves it.
+ * In: argv.  Out: the exit status.  Never: a verb's own work; running with borrowed privileges.
+ */
+#include "cli/cli.h"
+#include "cli/python.h"
+
+#include "base/error.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <unistd.h>
+
+int prl_cli_fail(const struct prl_error *error)
+{
+    char text[4096];
+    dprintf(STDERR_FILENO, "pyrootless: %s\n", prl_error_format(error, text, sizeof text));
+    return prl_error_exit_code(error);
+}
+
+/* `--root DIR` before the verb is the same as PYROOTLESS_ROOT.  Returns how many words it took.
+ */
+static int take_root(int argc, char **argv)
+{
+    if (argc > 2 && strcmp(argv[1], "--root") == 0) {
+        setenv("PYROOTLESS_ROOT", argv[2], 1);
+        return 2;
+    }
+    if (argc > 1 && strncmp(argv[1], "--root=", 7) == 0) {
+        setenv("PYROOTLESS_ROOT", argv[1] + 7, 1);
+        return 1;
+    }
+    return 0;
+}
+
+/* The whole tool is made to need no privilege; with a setuid bit or file capabilities every
+ * check of the kernel's would be made for somebody else. */
+static bool has_borrowed_privileges(void)
+{
+    return getauxval(AT_SECURE) || getuid() != geteuid() || getgid() != getegid();
+}
+
+int main(int argc, char **argv)
+{
+    struct prl_error error;
+    if (has_borrowed_privileges()) {
+        prl_fail_with(&error, PRL_STAGE_HOST, EPERM, "getauxval", "AT_SECURE");
+        return prl_cli_fail(&error);
+    }
+    int taken = take_root(argc, argv);
+    argv[taken] = argv[0];
+    argc -= taken;
+    argv += taken;
+    if (argc > 1 && strcmp(argv[1], "run") == 0)
+        return prl_run_main(argc, argv);
+    prl_python_exec(argc, argv, &error);
+    return prl_cli_fail(&error);
+}

@@ -1,0 +1,127 @@
+/* options_table.c: THE table of options.  The parser, the help, the man page, the completions
+ * and Python all read these rows; merge has one function for each row with a field. In:
+ * nothing.  Out: rows.  Never: code. */
+#include "cli/options.h"
+
+#define RUN      (PRL_VERB_RUN | PRL_VERB_CREATE)
+#define RUN_EXEC (PRL_VERB_RUN | PRL_VERB_CREATE | PRL_VERB_EXEC)
+#define FLAG     PRL_KIND_FLAG
+#define TEXT     PRL_KIND_TEXT
+#define INTEGER  PRL_KIND_INTEGER
+#define SIZE     PRL_KIND_SIZE
+#define DURATION PRL_KIND_DURATION
+#define SIGNAL   PRL_KIND_SIGNAL
+#define PATH     PRL_KIND_PATH
+#define NATIVE   PRL_DOOR_NATIVE
+#define ENGINE   PRL_DOOR_ENGINE
+#define ONCE     false
+#define REPEAT   true
+#define NOTE     "io.pyrootless."
+
+#define G_PROCESS  "Process"
+#define G_FILES    "Files"
+#define G_NETWORK  "Network"
+#define G_SECURITY "Security"
+#define G_LIFE     "Container"
+#define G_LAUNCHER "Launcher"
+
+/* clang-format off */
+const struct prl_option prl_option_table[] = {
+    {"entrypoint", 0, TEXT, ONCE, RUN, NATIVE, "/process/args", "PROGRAM", G_PROCESS,
+     "run this instead of the image's entrypoint; a JSON array is taken too, \"\" means none"},
+    {"env", 'e', TEXT, REPEAT, RUN_EXEC, NATIVE, "/process/env", "NAME[=VALUE]", G_PROCESS,
+     "set a variable; NAME alone takes the caller's value"},
+    {"env-file", 0, PATH, REPEAT, RUN_EXEC, NATIVE, "/process/env", "FILE", G_PROCESS,
+     "set variables from a file of NAME=VALUE lines"},
+    {"init", 0, FLAG, ONCE, RUN, NATIVE, NOTE "init", "", G_PROCESS,
+     "run a small init as process 1 that passes signals on and reaps"},
+    {"interactive", 'i', FLAG, ONCE, RUN_EXEC, NATIVE, "-", "", G_PROCESS,
+     "give the container the caller's standard input"},
+    {"stop-signal", 0, SIGNAL, ONCE, RUN, NATIVE, NOTE "stop-signal", "SIGNAL", G_PROCESS,
+     "the signal that asks the program to end"},
+    {"stop-timeout", 0, INTEGER, ONCE, RUN, NATIVE, NOTE "stop-timeout", "SECONDS", G_PROCESS,
+     "how long a stop waits before it kills; -1 waits for ever"},
+    {"timeout", 0, DURATION, ONCE, RUN, NATIVE, NOTE "wall-limit-ns", "DURATION", G_PROCESS,
+     "kill the container after this time: 10, 0.5, 250ms, 1m30s; 0 means never"},
+    {"tty", 't', FLAG, ONCE, RUN_EXEC, NATIVE, "/process/terminal", "", G_PROCESS,
+     "give the container a terminal of its own"},
+    {"ulimit", 0, TEXT, REPEAT, RUN, NATIVE, "/process/rlimits", "NAME=SOFT[:HARD]", G_PROCESS,
+     "set a resource limit; \"host\" keeps all of the caller's"},
+    {"user", 'u', TEXT, ONCE, RUN_EXEC, NATIVE, "/process/user", "USER[:GROUP]", G_PROCESS,
+     "run as this user of the image, by name or number"},
+    {"workdir", 'w', TEXT, ONCE, RUN_EXEC, NATIVE, "/process/cwd", "DIR", G_PROCESS,
+     "start in this directory of the container"},
+
+    {"device", 0, TEXT, REPEAT, RUN, NATIVE, "/mounts", "DEVICE[:TARGET]", G_FILES,
+     "lend a device of the host"},
+    {"ephemeral", 0, FLAG, ONCE, RUN, NATIVE, NOTE "rootfs.upper", "", G_FILES,
+     "keep what the container writes in memory, and nothing of it afterwards"},
+    {"ephemeral-inodes", 0, INTEGER, ONCE, RUN, NATIVE, NOTE "rootfs.upper.inodes", "NUMBER",
+     G_FILES, "most files an --ephemeral container may write"},
+    {"ephemeral-size", 0, SIZE, ONCE, RUN, NATIVE, NOTE "rootfs.upper.size", "SIZE", G_FILES,
+     "most bytes an --ephemeral container may write"},
+    {"mount", 0, TEXT, REPEAT, RUN, NATIVE, "/mounts", "type=TYPE,src=SRC,dst=DST[,…]", G_FILES,
+     "mount a directory or file of the host (type=bind) or a tmpfs"},
+    {"read-only", 0, FLAG, ONCE, RUN, NATIVE, "/root/readonly", "", G_FILES,
+     "make the root file system read-only"},
+    {"read-only-tmpfs", 0, FLAG, ONCE, RUN, NATIVE, "/mounts", "", G_FILES,
+     "with --read-only, keep /tmp, /run and /var/tmp writable in memory (default: true)"},
+    {"rootfs", 0, FLAG, ONCE, RUN, NATIVE, "/root/path", "", G_FILES,
+     "the first argument is a directory to use as root; DIR:O puts an overlay on it"},
+    {"shm-size", 0, SIZE, ONCE, RUN, NATIVE, "/mounts", "SIZE", G_FILES, "size of /dev/shm"},
+    {"tmpfs", 0, TEXT, REPEAT, RUN, NATIVE, "/mounts", "DIR[:OPTIONS]", G_FILES,
+     "mount an empty directory in memory, as in /scratch:size=64m"},
+    {"volume", 'v', TEXT, REPEAT, RUN, NATIVE, "/mounts", "SOURCE:TARGET[:OPTIONS]", G_FILES,
+     "show a directory or file of the host in the container; ro makes it read-only"},
+
+    {"add-host", 0, TEXT, REPEAT, RUN, NATIVE, "/mounts", "NAME:ADDRESS", G_NETWORK,
+     "add a line to /etc/hosts"},
+    {"dns", 0, TEXT, REPEAT, RUN, ENGINE, "/mounts", "ADDRESS", G_NETWORK,
+     "ask this name server"},
+    {"hostname", 'h', TEXT, ONCE, RUN, NATIVE, "/hostname", "NAME", G_NETWORK,
+     "name of the machine in the container (default: begin of the id)"},
+    {"network", 0, TEXT, ONCE, RUN, NATIVE, "/linux/namespaces", "none|host|NAME", G_NETWORK,
+     "none: loopback alone (the default); host: the host's own network"},
+
+    {"cap-add", 0, TEXT, REPEAT, RUN, NATIVE, "/process/capabilities", "CAPABILITY", G_SECURITY,
+     "give a capability of the container's own user namespace, or ALL"},
+    {"cap-drop", 0, TEXT, REPEAT, RUN, NATIVE, "/process/capabilities", "CAPABILITY", G_SECURITY,
+     "take a capability away, or ALL"},
+    {"privileged", 0, FLAG, ONCE, RUN_EXEC, NATIVE, "/process/capabilities", "", G_SECURITY,
+     "all that the container's user namespace can have, and no filter"},
+    {"security-opt", 0, TEXT, REPEAT, RUN, NATIVE, "/linux/seccomp", "OPTION", G_SECURITY,
+     "seccomp=FILE|unconfined, no-new-privileges[=false], landlock=off, mask=PATH, "
+     "unmask=PATH|ALL, nested-userns, io-uring"},
+    {"sysctl", 0, TEXT, REPEAT, RUN, NATIVE, "/linux/sysctl", "KEY=VALUE", G_SECURITY,
+     "set a kernel parameter of the container's own namespaces"},
+    {"seccomp-program", 0, PATH, ONCE, RUN, NATIVE, NOTE "seccomp.program", "FILE", G_SECURITY,
+     ""},
+
+    {"annotation", 0, TEXT, REPEAT, RUN, NATIVE, "/annotations", "KEY=VALUE", G_LIFE,
+     "add an annotation to config.json"},
+    {"cidfile", 0, PATH, ONCE, RUN, NATIVE, "-", "FILE", G_LIFE,
+     "write the container's id to this file, which must not exist"},
+    {"detach-keys", 0, TEXT, ONCE, RUN_EXEC, NATIVE, "-", "KEYS", G_LIFE,
+     "keys that leave the terminal (default: ctrl-p,ctrl-q); \"\" switches it off"},
+    {"label", 'l', TEXT, REPEAT, RUN, NATIVE, NOTE "label.KEY", "KEY[=VALUE]", G_LIFE,
+     "set a label"},
+    {"label-file", 0, PATH, REPEAT, RUN, NATIVE, NOTE "label.KEY", "FILE", G_LIFE,
+     "set labels from a file of KEY=VALUE lines"},
+    {"name", 0, TEXT, ONCE, RUN, NATIVE, NOTE "name", "NAME", G_LIFE, "name the container"},
+    {"pidfile", 0, PATH, ONCE, RUN, NATIVE, "-", "FILE", G_LIFE,
+     "write the process id of the container's process 1 to this file"},
+    {"pull", 0, TEXT, ONCE, RUN, ENGINE, "-", "missing|always|never", G_LIFE,
+     "when to fetch the image"},
+    {"rm", 0, FLAG, ONCE, RUN, NATIVE, NOTE "rootfs.upper.volatile", "", G_LIFE,
+     "remove the container when it ends"},
+
+    {"help", 0, FLAG, ONCE, RUN_EXEC, NATIVE, "-", "", G_LAUNCHER, "print this"},
+    {"print-spec", 0, FLAG, ONCE, RUN, NATIVE, "-", "", G_LAUNCHER,
+     "print the config.json of this launch and start nothing"},
+    {"root", 0, PATH, ONCE, RUN_EXEC, NATIVE, "-", "DIR", G_LAUNCHER,
+     "keep everything of pyrootless in this directory"},
+    {"spec", 0, PATH, ONCE, RUN, NATIVE, "-", "FILE", G_LAUNCHER,
+     "launch this config.json as it is"},
+    {0},
+};
+/* clang-format on */

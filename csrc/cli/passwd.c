@@ -1,0 +1,220 @@
+/* passwd.c: "-u USER[:GROUP]" → numbers and a home, out of the root file system's own files.
+ * In: directories that make up the root.  Out: ids and home.  Never: the host's passwd, a link
+ * that leads out, a FIFO or device, more than 1 MiB.
+ *
+ * A file is first opened as a mere path (O_PATH), which neither waits for a FIFO's other end
+ * nor wakes a device; only when that is a regular file is it opened for reading. */
+#define _GNU_SOURCE 1 /* O_PATH */
+#include "cli/passwd.h"
+
+#include "base/error.h"
+#include "base/io.h"
+#include "base/own.h"
+#include "base/sys.h"
+
+#include <ctype.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define MAX_FILE_BYTES ((size_t)1 << 20)
+#define OPTION         "--user"
+#define MAX_ID         0x7fffffffU
+
+enum { FIELDS = 7 };
+
+/* One line of passwd (7 fields) or group (4), pointing into the file's text. */
+struct record {
+    const char *field[FIELDS];
+    size_t len[FIELDS];
+    int count;
+};
+
+static int fail_file(struct prl_error *reterr, const char *dir, const char *path, int errnum)
+{
+    const char *why = errnum == EFBIG    ? "is larger than 1 MiB"
+                      : errnum == EINVAL ? "is not a plain file"
+                                         : "cannot be read";
+
+    return prl_failf(reterr, PRL_STAGE_OPTIONS, errnum, OPTION,
+                     "%.100s/%s %s, so no name can be looked up: write numbers, as in -u "
+                     "1000:1000",
+                     dir, path, why);
+}
+
+/* Text of root/path, malloc'd; -ENOENT when it is not there; never waits. */
+static int read_below(const char *dir, const char *path, char **ret)
+{
+    struct stat st;
+    char link[32];
+    size_t len;
+    _cleanup_close_ int root_fd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+    if (root_fd < 0)
+        return -errno;
+    _cleanup_close_ int path_fd = prl_sys_open_in_root(root_fd, path, O_PATH | O_CLOEXEC);
+    if (path_fd < 0)
+        return -errno;
+    if (fstat(path_fd, &st) < 0)
+        return -errno;
+    if (!S_ISREG(st.st_mode))
+        return -EINVAL;
+    if (st.st_size > (off_t)MAX_FILE_BYTES)
+        return -EFBIG;
+    _cleanup_close_ int fd =
+        open(prl_sys_fd_path(path_fd, link), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    if (fd < 0)
+        return -errno;
+    return prl_io_read_fd(fd, MAX_FILE_BYTES, ret, &len);
+}
+
+/* The file of the top-most directory that has one; *ret is "" when none has. */
+static int read_file(const struct prl_passwd_root *root, const char *path, char **ret,
+                     struct prl_error *reterr)
+{
+    for (const char *const *dir = root->dirs; *dir; dir++) {
+        int r = read_below(*dir, path, ret);
+        if (r >= 0)
+            return 0;
+        if (r != -ENOENT && r != -ENOTDIR)
+            return fail_file(reterr, *dir, path, -r);
+    }
+    *ret = strdup("");
+    return *ret ? 0 : prl_fail_with(reterr, PRL_STAGE_OPTIONS, ENOMEM, OPTION, path);
+}
+
+/* The line at text → fields; returns the next line. */
+static const char *next_record(const char *text, struct record *ret)
+{
+    const char *end = text + strcspn(text, "\n");
+
+    *ret = (struct record){0};
+    for (const char *at = text; at <= end && ret->count < FIELDS;) {
+        size_t len = strcspn(at, ":\n");
+        ret->field[ret->count] = at;
+        ret->len[ret->count++] = len;
+        at += len + 1;
+    }
+    return *end ? end + 1 : end;
+}
+
+/* Decimal number of len bytes, at most MAX_ID. */
+static bool is_id(const char *text, size_t len, uint32_t *ret)
+{
+    uint64_t number = 0;
+
+    if (len == 0 || len > 10)
+        return false;
+    for (size_t i = 0; i < len; i++) {
+        if (!isdigit((unsigned char)text[i]))
+            return false;
+        number = number * 10 + (unsigned)(text[i] - '0');
+    }
+    if (number <= MAX_ID)
+        *ret = (uint32_t)number;
+    return number <= MAX_ID;
+}
+
+static bool all_digits(const char *text)
+{
+    return *text && !text[strspn(text, "0123456789")];
+}
+
+/* The first record with this name (id NULL) or number in its third field. */
+static bool find_record(const char *file, const char *name, const uint32_t *id,
+                        struct record *ret)
+{
+    while (*file) {
+        uint32_t number;
+        file = next_record(file, ret);
+        if (ret->count < 3 || !is_id(ret->field[2], ret->len[2], &number))
+            continue;
+        bool same =
+            strlen(name) == ret->len[0] && memcmp(name, ret->field[0], ret->len[0]) == 0;
+        if (id ? number == *id : same)
+            return true;
+    }
+    return false;
+}
+
+static void take_home(const struct record *record, struct prl_passwd_user *ret)
+{
+    size_t len = record->count > 5 ? record->len[5] : 0;
+
+    if (len > 0 && len < sizeof ret->home && record->field[5][0] == '/') {
+        memcpy(ret->home, record->field[5], len);
+        ret->home[len] = '\0';
+    }
+}
+
+static int resolve_user(const struct prl_passwd_root *root, const char *user,
+                        struct prl_passwd_user *ret, struct prl_error *reterr)
+{
+    _cleanup_free_ char *file = NULL;
+    struct record record;
+    bool number = all_digits(user);
+
+    if (number && !is_id(user, strlen(user), &ret->uid))
+        return prl_failf(reterr, PRL_STAGE_OPTIONS, EINVAL, OPTION,
+                         "%.40s is no user id: the largest is %u", user, MAX_ID);
+    struct prl_error unneeded; /* a number does without the file */
+    int r = read_file(root, "etc/passwd", &file, number ? &unneeded : reterr);
+    if (r < 0)
+        return number ? 0 : r;
+    if (find_record(file, user, number ? &ret->uid : NULL, &record)) {
+        is_id(record.field[2], record.len[2], &ret->uid);
+        if (record.count > 3)
+            is_id(record.field[3], record.len[3], &ret->gid);
+        take_home(&record, ret);
+    } else if (!number) {
+        return prl_failf(reterr, PRL_STAGE_OPTIONS, ENOENT, OPTION,
+                         "the image's /etc/passwd has no user \"%.60s\": use one it has, or a "
+                         "number, as in -u 1000",
+                         user);
+    }
+    return 0;
+}
+
+static int resolve_group(const struct prl_passwd_root *root, const char *group,
+                         struct prl_passwd_user *ret, struct prl_error *reterr)
+{
+    _cleanup_free_ char *file = NULL;
+    struct record record;
+
+    if (all_digits(group)) {
+        if (is_id(group, strlen(group), &ret->gid))
+            return 0;
+        return prl_failf(reterr, PRL_STAGE_OPTIONS, EINVAL, OPTION,
+                         "%.40s is no group id: the largest is %u", group, MAX_ID);
+    }
+    int r = read_file(root, "etc/group", &file, reterr);
+    if (r < 0)
+        return r;
+    if (!find_record(file, group, NULL, &record))
+        return prl_failf(reterr, PRL_STAGE_OPTIONS, ENOENT, OPTION,
+                         "the image's /etc/group has no group \"%.60s\": use one it has, or a "
+                         "number, as in -u 1000:1000",
+                         group);
+    is_id(record.field[2], record.len[2], &ret->gid);
+    return 0;
+}
+
+int prl_passwd_resolve(const struct prl_passwd_root *root, const char *text,
+                       struct prl_passwd_user *ret, struct prl_error *reterr)
+{
+    char user[128];
+    size_t len = strcspn(text, ":");
+    const char *group = text[len] ? text + len + 1 : NULL;
+
+    *ret = (struct prl_passwd_user){.home = "/"};
+    if (len == 0 || len >= sizeof user || (group && (!*group || strchr(group, ':'))))
+        return prl_failf(
+            reterr, PRL_STAGE_OPTIONS, EINVAL, OPTION,
+            "\"%.60s\" is not USER[:GROUP]: write names or numbers, as in -u nobody "
+            "or -u 1000:1000",
+            text);
+    memcpy(user, text, len);
+    user[len] = '\0';
+    int r = resolve_user(root, user, ret, reterr);
+    return r < 0 || !group ? r : resolve_group(root, group, ret, reterr);
+}

@@ -1,0 +1,157 @@
+/* run.c: `pyrootless run`: one container from argv to exit status, as a list.
+ * In: argv.  Out: the exit status (podman-run(1), "Exit Status").
+ * Never: an interpreter, when the launch template is there; anything left behind when it
+ * returns. */
+#include "cli/cli.h"
+#include "cli/container.h"
+#include "cli/python.h"
+#include "cli/streams.h"
+#include "monitor.h"
+
+#include "base/error.h"
+#include "base/io.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { CONFIG_MAX_BYTES = 4 * 1024 * 1024 };
+
+struct run {
+    int argc;
+    char **argv; /* untouched, for Python */
+    struct prl_options options;
+    struct prl_dirs dirs;
+    struct prl_template template;
+    struct prl_container container;
+};
+
+/* The bytes of --spec FILE ("-": standard input), as they are. */
+static int load_spec_file(struct run *run, const char *path, struct prl_error *reterr)
+{
+    struct prl_container *c = &run->container;
+    int r = strcmp(path, "-") == 0
+                ? prl_io_read_stream(0, CONFIG_MAX_BYTES, &c->json, &c->json_len)
+                : prl_io_read_file(AT_FDCWD, path, CONFIG_MAX_BYTES, &c->json, &c->json_len);
+    if (r < 0)
+        return prl_failf(reterr, PRL_STAGE_OPTIONS, -r, "--spec", "cannot read %s: %s", path,
+                         r == -EFBIG ? "larger than 4 MiB" : strerror(-r));
+    return 0;
+}
+
+/* Without a fresh template Python prepares one and starts the launcher again, once. */
+static int find_template(struct run *run, struct prl_error *reterr)
+{
+    bool own_root = prl_options_flag(&run->options, "rootfs");
+    const char *image = own_root ? "host" : run->options.image;
+    int r = prl_template_load(&run->dirs, image, &run->template, reterr);
+    if (r != 1)
+        return r;
+    if (getenv("PYROOTLESS_PREPARED"))
+        return prl_failf(reterr, PRL_STAGE_TEMPLATE, ESTALE, "prepare",
+                         "the launch template of %s is stale right after it was prepared",
+                         image);
+    return prl_python_exec(run->argc, run->argv, reterr);
+}
+
+static int run_foreground(struct run *run, struct prl_status *ret, struct prl_error *reterr)
+{
+    struct prl_container *c = &run->container;
+    struct prl_streams streams;
+    int r = prl_streams_open(prl_options_flag(&run->options, "interactive"), &streams, reterr);
+    if (r < 0)
+        return r;
+    r = prl_container_start(c, &streams.lent, reterr);
+    if (r < 0) {
+        prl_streams_close(&streams);
+        return r;
+    }
+    prl_streams_lent(&streams);
+    struct prl_monitor_options monitor = {
+        .wall_limit_ns = c->spec->wall_limit_ns, .forward_signals = true, .control_fd = -1};
+    memcpy(monitor.relays, streams.relays, sizeof monitor.relays);
+    return prl_monitor_run(&c->child, &monitor, ret, reterr);
+}
+
+static int run_container(struct run *run, struct prl_status *ret, struct prl_error *reterr)
+{
+    struct prl_container *c = &run->container;
+    bool spec_file = prl_options_get(&run->options, "spec") != NULL;
+    int r = prl_container_create(c, spec_file ? NULL : &run->template, reterr);
+    if (r < 0)
+        return r;
+    if (c->spec->process.terminal)
+        return prl_run_terminal(c, ret, reterr);
+    r = run_foreground(run, ret, reterr);
+    struct prl_error second;
+    int f = prl_container_finish(c, r < 0 ? NULL : ret, r < 0 ? &second : reterr);
+    return r < 0 ? r : f;
+}
+
+static int print_spec(struct run *run, struct prl_error *reterr)
+{
+    struct prl_container *c = &run->container;
+    bool spec_file = prl_options_get(&run->options, "spec") != NULL;
+    int r = prl_container_describe(c, spec_file ? NULL : &run->template, reterr);
+    if (r < 0)
+        return r;
+    r = prl_io_write_all(1, c->json, c->json_len);
+    if (r == 0)
+        r = prl_io_write_all(1, "\n", 1);
+    return r < 0 ? prl_fail_with(reterr, PRL_STAGE_STATE, -r, "write", "standard output") : 0;
+}
+
+static int run_planned(struct run *run, struct prl_error *reterr)
+{
+    const char *spec_file = prl_options_get(&run->options, "spec");
+    struct prl_status status;
+    int r = prl_dirs_open(prl_options_get(&run->options, "root"), &run->dirs, reterr);
+    if (r == 0)
+        r = spec_file ? load_spec_file(run, spec_file, reterr) : find_template(run, reterr);
+    if (r < 0)
+        return r;
+    if (prl_options_flag(&run->options, "print-spec"))
+        return print_spec(run, reterr);
+    r = run_container(run, &status, reterr);
+    if (r < 0)
+        return r;
+    if (status.ended_by == PRL_ENDED_TIMEOUT)
+        dprintf(2, "pyrootless: the container was killed when its --timeout had passed\n");
+    return prl_status_exit_code(&status);
+}
+
+static void free_run(struct run *run)
+{
+    prl_container_free(&run->container);
+    prl_template_free(&run->template);
+    prl_dirs_close(&run->dirs);
+    prl_options_free(&run->options);
+}
+
+int prl_run_main(int argc, char **argv)
+{
+    struct prl_error error;
+    struct run run = {.argc = argc,
+                      .argv = argv,
+                      .dirs = {.data_fd = -1, .runtime_fd = -1},
+                      .template = {.lock_fd = -1},
+                      .container = PRL_CONTAINER_NONE};
+    run.container.dirs = &run.dirs;
+    run.container.options = &run.options;
+    int r = prl_options_parse(PRL_VERB_RUN, argc - 2, argv + 2, &run.options, &error);
+    if (r == 0 && run.options.help) {
+        prl_options_print_help(PRL_VERB_RUN, stdout);
+        prl_options_free(&run.options);
+        return 0;
+    }
+    if (r == 0)
+        r = run.options.engine ? prl_python_exec(argc, argv, &error)
+                               : run_planned(&run, &error);
+    if (r < 0)
+        r = prl_cli_fail(&error);
+    free_run(&run);
+    return r;
+}

@@ -1,0 +1,16 @@
+/* streams.h: which standard streams the container is lent, and which are relayed.  See
+ * streams.c. */
+#pragma once
+
+#include "monitor.h"
+
+struct prl_streams {
+    struct prl_stdio lent;               /* for prl_launch */
+    struct prl_relay relays[PRL_RELAYS]; /* for prl_monitor_run */
+};
+
+int prl_streams_open(bool interactive, struct prl_streams *ret, struct prl_error *reterr);
+/* After the launch: the container has its copies. */
+void prl_streams_lent(struct prl_streams *streams);
+/* After a failed launch: nobody will relay. */
+void prl_streams_close(struct prl_streams *streams);

@@ -1,0 +1,67 @@
+/* values.h: the text of one option value → the value.
+ * In: the option as the user knows it ("--timeout") and what was typed.  Out: numbers, names,
+ * clean paths.  Never: a file, the network, another option's value.
+ * Every failure is PRL_STAGE_OPTIONS, syscall = option, subject = a sentence with a right
+ * example. */
+#pragma once
+
+#include "prl.h"
+
+int prl_value_bool(const char *option, const char *text, bool *ret, struct prl_error *reterr);
+int prl_value_integer(const char *option, const char *text, int64_t *ret,
+                      struct prl_error *reterr);
+/* "4096", "64m", "1GiB": powers of 1024, at most INT64_MAX. */
+int prl_value_size(const char *option, const char *text, uint64_t *ret_bytes,
+                   struct prl_error *reterr);
+/* "2", "0.5", "1m30s", "250ms": at most INT64_MAX nanoseconds. */
+int prl_value_duration(const char *option, const char *text, uint64_t *ret_ns,
+                       struct prl_error *reterr);
+/* "TERM", "SIGTERM", "15", "RTMIN+3" (the kernel's numbers: RTMIN is 34, RTMAX 64). */
+int prl_value_signal(const char *option, const char *text, int *ret_signal,
+                     struct prl_error *reterr);
+
+/* A name for a container: letters, digits, "_", ".", "-"; at most 128. */
+int prl_value_name(const char *option, const char *text, struct prl_error *reterr);
+/* A host name: letters, digits, ".", "-", "_"; at most 64. */
+int prl_value_hostname(const char *option, const char *text, struct prl_error *reterr);
+/* An absolute path in the container, made normal ("//", "." and a last "/" go; ".." is
+ * refused). *ret is malloc'd. */
+int prl_value_target(const char *option, const char *text, char **ret,
+                     struct prl_error *reterr);
+
+/* "nofile=1024:4096", "nofile=unlimited": RLIM_INFINITY is UINT64_MAX. */
+struct prl_value_ulimit {
+    const char *type; /* "RLIMIT_NOFILE" */
+    uint64_t soft, hard;
+};
+int prl_value_ulimit(const char *option, const char *text, struct prl_value_ulimit *ret,
+                     struct prl_error *reterr);
+
+/* "name:1.2.3.4", "name=[::1]": name and address without brackets. */
+struct prl_value_host {
+    char name[65];
+    char address[46];
+};
+int prl_value_host(const char *option, const char *text, struct prl_value_host *ret,
+                   struct prl_error *reterr);
+
+/* "NET_ADMIN", "cap_net_admin" → its bit; "ALL" → PRL_VALUE_CAPS_ALL. */
+#define PRL_VALUE_CAPS_ALL ((1ULL << 41) - 1)
+int prl_value_capability(const char *option, const char *text, uint64_t *ret_mask,
+                         struct prl_error *reterr);
+/* "CAP_CHOWN" for 0; NULL past the last. */
+const char *prl_value_capability_name(unsigned number);
+
+/* "ctrl-p,ctrl-q" → the bytes a terminal sends; "" → none (detaching switched off). */
+enum { PRL_VALUE_KEYS = 16 };
+int prl_value_detach_keys(const char *option, const char *text,
+                          unsigned char ret_keys[PRL_VALUE_KEYS], struct prl_error *reterr);
+
+/* A sysctl of a namespace the container owns: "net.core.somaxconn=1024".  *ret_value points
+ * into text, *ret_key_len is the length of the key. */
+struct prl_value_sysctl {
+    const char *value;
+    size_t key_len;
+};
+int prl_value_sysctl(const char *option, const char *text, bool own_network,
+                     struct prl_value_sysctl *ret, struct prl_error *reterr);

@@ -1,0 +1,292 @@
+/* monitor.c: waiting for a container while carrying its streams and signals.
+ * In: a prl_child, relays, a control descriptor.  Out: prl_status.
+ * Never: printing; a changed signal state after the return; memory that grows with the output.
+ */
+#include "monitor.h"
+
+#include "base/error.h"
+#include "base/own.h"
+#include "base/sys.h"
+#include "monitor_child.h"
+#include "monitor_relay.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+enum {
+    PUMP_TERMINAL = PRL_RELAYS, /* drains the terminal that nobody reads any more */
+    PUMPS,
+    AT_CHILD = 0,
+    AT_SIGNAL,
+    AT_CONTROL,
+    AT_PUMPS,
+    FDS = AT_PUMPS + 2 * PUMPS,
+    IMPATIENCE_LIMIT = 3,         /* SIGINT or SIGTERM, as docker's command line counts */
+    FALLBACK_TICK_NS = 100000000, /* without a pidfd SIGCHLD may go to another thread */
+};
+
+struct loop {
+    struct prl_child *child;
+    const struct prl_monitor_options *options;
+    struct prl_pump pumps[PUMPS];
+    sigset_t saved_mask;
+    int signal_fd;
+    unsigned impatience;
+    bool masked, pipe_was_pending; /* what has to be put back */
+    bool timed_out, ended, abandoned, control_open;
+};
+
+/* --- signals --- */
+
+/* Not forwarded: faults of this very process; SIGCHLD and SIGPIPE (ours); SIGTTIN and SIGTTOU,
+ * which are about our own terminal; SIGWINCH (the container has no terminal here) and SIGURG,
+ * as podman. */
+static const int own_signals[] = {SIGCHLD, SIGPIPE, SIGTTIN, SIGTTOU, SIGWINCH, SIGURG, SIGSEGV,
+                                  SIGBUS,  SIGFPE,  SIGILL,  SIGTRAP, SIGSYS,   SIGABRT};
+
+/* What the caller ignores it goes on ignoring: nohup, background jobs. */
+void prl_monitor_signals(sigset_t *ret)
+{
+    sigfillset(ret);
+    for (size_t i = 0; i < sizeof own_signals / sizeof *own_signals; i++)
+        sigdelset(ret, own_signals[i]);
+    for (int n = 1; n <= SIGRTMAX; n++) {
+        struct sigaction action;
+        if (sigaction(n, NULL, &action) < 0 || action.sa_handler == SIG_IGN)
+            sigdelset(ret, n);
+    }
+}
+
+static bool pipe_pending(void)
+{
+    sigset_t pending;
+    return sigpending(&pending) == 0 && sigismember(&pending, SIGPIPE) == 1;
+}
+
+/* SIGPIPE is blocked in this thread rather than ignored in the process: other threads do not
+ * notice. */
+static int signals_open(struct loop *loop, struct prl_error *reterr)
+{
+    sigset_t watched, blocked;
+    sigemptyset(&watched);
+    if (loop->options->forward_signals)
+        prl_monitor_signals(&watched);
+    if (loop->child->pidfd < 0)
+        sigaddset(&watched, SIGCHLD);
+    if (loop->options->forward_signals || loop->child->pidfd < 0) {
+        loop->signal_fd = signalfd(-1, &watched, SFD_CLOEXEC | SFD_NONBLOCK);
+        if (loop->signal_fd < 0)
+            return prl_fail(reterr, PRL_STAGE_MONITOR, "signalfd", "the forwarded signals");
+    }
+    blocked = watched;
+    sigaddset(&blocked, SIGPIPE);
+    loop->pipe_was_pending = pipe_pending();
+    int r = pthread_sigmask(SIG_BLOCK, &blocked, &loop->saved_mask);
+    if (r != 0)
+        return prl_fail_with(reterr, PRL_STAGE_MONITOR, r, "pthread_sigmask", "");
+    loop->masked = true;
+    return 0;
+}
+
+static void signal_forward(struct loop *loop, int signal)
+{
+    struct prl_error ignored; /* the container may be gone by now */
+    if (signal == SIGCHLD)
+        return;
+    if (signal == SIGINT || signal == SIGTERM)
+        loop->impatience++;
+    if (loop->ended) {
+        /* Only a slow reader still holds us. */
+        loop->abandoned |=
+            signal == SIGINT || signal == SIGTERM || signal == SIGHUP || signal == SIGQUIT;
+        return;
+    }
+    if (loop->impatience >= IMPATIENCE_LIMIT)
+        signal = SIGKILL;
+    (void)prl_child_signal(loop->child, signal, &ignored);
+}
+
+static void signals_read(struct loop *loop)
+{
+    struct signalfd_siginfo info;
+    while (read(loop->signal_fd, &info, sizeof info) == (ssize_t)sizeof info)
+        signal_forward(loop, (int)info.ssi_signo);
+}
+
+/* Signals that came while the container lived were for it: none is left for the caller. */
+static void signals_close(struct loop *loop)
+{
+    if (loop->signal_fd >= 0)
+        signals_read(loop);
+    prl_close_p(&loop->signal_fd);
+    if (!loop->masked)
+        return;
+    if (!loop->pipe_was_pending && pipe_pending()) {
+        sigset_t set;
+        sigemptyset(&set);
+        sigaddset(&set, SIGPIPE);
+        (void)sigtimedwait(&set, NULL, &(struct timespec){0});
+    }
+    (void)pthread_sigmask(SIG_SETMASK, &loop->saved_mask, NULL);
+}
+
+/* --- relays --- */
+
+static bool relay_used(const struct prl_relay *relay)
+{
+    return relay->from >= 0 && relay->to >= 0 && relay->from != relay->to;
+}
+
+/* The container's side of an unopened relay has to be closed all the same. */
+static void relays_abandon(const struct prl_monitor_options *options, int first)
+{
+    for (int i = first; i < PRL_RELAYS; i++)
+        if (relay_used(&options->relays[i]))
+            close(i == PRL_RELAY_STDIN ? options->relays[i].to : options->relays[i].from);
+}
+
+static int relays_open(struct loop *loop, struct prl_error *reterr)
+{
+    static const char *const names[PRL_RELAYS] = {"standard input", "standard output",
+                                                  "standard error"};
+    for (int i = 0; i < PRL_RELAYS; i++) {
+        const struct prl_relay *relay = &loop->options->relays[i];
+        int own = i == PRL_RELAY_STDIN ? PRL_PUMP_OWN_TO : PRL_PUMP_OWN_FROM;
+        if (!relay_used(relay))
+            continue;
+        int r = prl_pump_open(&loop->pumps[i], relay->from, relay->to, own);
+        if (r < 0) {
+            relays_abandon(loop->options, i);
+            return prl_fail_with(reterr, PRL_STAGE_MONITOR, -r, "relay", names[i]);
+        }
+    }
+    return 0;
+}
+
+/* After the container's end: true when all output was carried. */
+static bool relays_drained(struct loop *loop)
+{
+    bool drained = true;
+    for (int i = 0; i < PUMPS; i++)
+        drained &= prl_pump_drain(&loop->pumps[i]);
+    return drained || loop->abandoned;
+}
+
+/* --- the loop --- */
+
+static void loop_close(struct loop *loop)
+{
+    for (int i = 0; i < PUMPS; i++)
+        prl_pump_close(&loop->pumps[i]);
+    signals_close(loop);
+}
+#define _cleanup_loop_ __attribute__((cleanup(loop_close)))
+
+/* NULL: for ever.  Past the wall limit it kills. */
+static const struct timespec *loop_timeout(struct loop *loop, struct timespec *wait)
+{
+    uint64_t left_ns = UINT64_MAX, limit_ns = loop->options->wall_limit_ns;
+    if (loop->ended)
+        return NULL;
+    if (limit_ns > 0 && !loop->timed_out) {
+        uint64_t passed_ns = prl_sys_now_ns() - loop->child->start_ns;
+        left_ns = limit_ns > passed_ns ? limit_ns - passed_ns : 0;
+        if (left_ns == 0) {
+            loop->timed_out = true;
+            prl_child_kill(loop->child);
+            left_ns = UINT64_MAX;
+        }
+    }
+    if (loop->child->pidfd < 0 && left_ns > FALLBACK_TICK_NS)
+        left_ns = FALLBACK_TICK_NS;
+    if (left_ns == UINT64_MAX)
+        return NULL;
+    wait->tv_sec = (time_t)(left_ns / 1000000000u);
+    wait->tv_nsec = (long)(left_ns % 1000000000u);
+    return wait;
+}
+
+static void loop_fill(const struct loop *loop, struct pollfd fds[FDS])
+{
+    bool control = loop->control_open && !loop->ended;
+    fds[AT_CHILD] = (struct pollfd){loop->ended ? -1 : loop->child->pidfd, POLLIN, 0};
+    fds[AT_SIGNAL] = (struct pollfd){loop->signal_fd, POLLIN, 0};
+    fds[AT_CONTROL] = (struct pollfd){control ? loop->options->control_fd : -1, POLLIN, 0};
+    for (int i = 0; i < PUMPS; i++)
+        prl_pump_poll(&loop->pumps[i], fds + AT_PUMPS + 2 * i);
+}
+
+static int loop_control(struct loop *loop, struct prl_error *reterr)
+{
+    int r = loop->options->control(loop->options->control_data, loop->child);
+    if (r == 0)
+        return 0;
+    loop->control_open = false;
+    if (loop->child->terminal_fd < 0)
+        return 0;
+    r = prl_pump_open(&loop->pumps[PUMP_TERMINAL], loop->child->terminal_fd, -1,
+                      PRL_PUMP_DISCARD);
+    return r < 0 ? prl_fail_with(reterr, PRL_STAGE_MONITOR, -r, "relay", "terminal") : 0;
+}
+
+static int loop_reap(struct loop *loop, struct prl_status *ret, struct prl_error *reterr)
+{
+    int r = prl_child_reap(loop->child, WNOHANG, loop->timed_out, ret, reterr);
+    if (r <= 0)
+        return r;
+    loop->ended = true;
+    prl_pump_close(&loop->pumps[PRL_RELAY_STDIN]);
+    return 0;
+}
+
+static int loop_turn(struct loop *loop, struct prl_status *ret, struct prl_error *reterr)
+{
+    struct pollfd fds[FDS];
+    struct timespec wait;
+    const struct timespec *timeout = loop_timeout(loop, &wait);
+    loop_fill(loop, fds);
+    if (ppoll(fds, FDS, timeout, NULL) < 0) {
+        if (errno == EINTR || errno == EAGAIN)
+            return 0;
+        return prl_fail(reterr, PRL_STAGE_MONITOR, "ppoll", "the container");
+    }
+    int r = 0;
+    if (fds[AT_SIGNAL].fd >= 0 && fds[AT_SIGNAL].revents)
+        signals_read(loop);
+    if (fds[AT_CONTROL].fd >= 0 && fds[AT_CONTROL].revents)
+        r = loop_control(loop, reterr);
+    for (int i = 0; i < PUMPS; i++)
+        prl_pump_step(&loop->pumps[i], fds + AT_PUMPS + 2 * i);
+    if (r >= 0 && !loop->ended && (fds[AT_CHILD].revents || loop->child->pidfd < 0))
+        r = loop_reap(loop, ret, reterr);
+    return r;
+}
+
+int prl_monitor_run(struct prl_child *child, const struct prl_monitor_options *options,
+                    struct prl_status *ret, struct prl_error *reterr)
+{
+    _cleanup_loop_ struct loop loop = {.child = child, .options = options, .signal_fd = -1};
+    for (int i = 0; i < PUMPS; i++)
+        loop.pumps[i].from = loop.pumps[i].to = -1;
+    loop.control_open = options->control != NULL;
+    int r = 0;
+    if (child->pid <= 0)
+        r = prl_fail_with(reterr, PRL_STAGE_MONITOR, ECHILD, "waitid",
+                          "the container was waited for already");
+    if (r >= 0)
+        r = signals_open(&loop, reterr);
+    if (r < 0) {
+        relays_abandon(options, 0);
+        return r;
+    }
+    r = relays_open(&loop, reterr);
+    while (r >= 0 && !(loop.ended && relays_drained(&loop)))
+        r = loop_turn(&loop, ret, reterr);
+    return r < 0 ? r : 0;
+}

@@ -1,0 +1,129 @@
+/* spec.c: config.json → struct prl_spec, checked.
+ * In: bytes, perhaps from a stranger.  Out: a spec whose every pointer lives in its own arena,
+ * or a sentence with the JSON path.  Never: opening a file, a default that the specification or
+ * ARCHITECTURE.md does not name, a field that is understood and then dropped.
+ * Source: OCI runtime-spec 1.3; docs/spec-conformance.md lists what is taken and what is not.
+ */
+#include "spec.h"
+
+#include "base/own.h"
+#include "base/sys.h"
+#include "spec_fields.h"
+#include "spec_parts.h"
+
+#include <linux/sched.h>
+#include <string.h>
+
+enum { NAME_MAX_BYTES = 64 }; /* __NEW_UTS_LEN */
+
+static void free_doc_p(yyjson_doc **doc)
+{
+    yyjson_doc_free(*doc);
+}
+
+static void free_arena_p(struct prl_arena **arena)
+{
+    prl_arena_free(*arena);
+}
+
+#define _cleanup_doc_   __attribute__((cleanup(free_doc_p)))
+#define _cleanup_arena_ __attribute__((cleanup(free_arena_p)))
+
+/* SemVer: 1.MINOR.PATCH, perhaps -PRERELEASE or +BUILD. */
+static int check_version(const struct prl_spec_reader *reader, yyjson_val *root)
+{
+    static const char digits[] = "0123456789";
+    const char *text = yyjson_get_str(yyjson_obj_get(root, "ociVersion"));
+    bool good = strncmp(text, "1.", 2) == 0;
+    if (good) {
+        size_t minor = strspn(text + 2, digits);
+        const char *rest = text + 2 + minor;
+        size_t patch = *rest == '.' ? strspn(rest + 1, digits) : 0;
+        good = minor > 0 && patch > 0 &&
+               (rest[1 + patch] == '\0' || strchr("-+", rest[1 + patch]));
+    }
+    return good ? 0
+                : prl_spec_fail(reader, "/ociVersion is \"%s\", expected 1.x.y",
+                                prl_spec_show(text).text);
+}
+
+static int read_root(const struct prl_spec_reader *reader, yyjson_val *root,
+                     struct prl_rootfs *ret)
+{
+    ret->readonly = yyjson_get_bool(yyjson_obj_get(root, "readonly"));
+    int r = prl_spec_copy_text(reader, yyjson_obj_get(root, "path"), &ret->path);
+    if (r < 0)
+        return r;
+    if (ret->path[0] != '/')
+        return prl_spec_fail(
+            reader,
+            "/root/path is \"%s\", expected an absolute path: put the bundle's "
+            "directory in front",
+            prl_spec_show(ret->path).text);
+    return 0;
+}
+
+/* An empty name asks for nothing. */
+static int read_name(const struct prl_spec_reader *reader, yyjson_val *root, const char *key,
+                     uint64_t namespaces, const char **ret)
+{
+    yyjson_val *name = yyjson_obj_get(root, key);
+    if (yyjson_get_len(name) == 0)
+        return 0;
+    if (yyjson_get_len(name) > NAME_MAX_BYTES)
+        return prl_spec_fail(reader, "/%s has %zu bytes, at most %d are allowed", key,
+                             yyjson_get_len(name), NAME_MAX_BYTES);
+    if (!(namespaces & CLONE_NEWUTS))
+        return prl_spec_fail(reader, "/%s needs a \"uts\" namespace in /linux/namespaces", key);
+    return prl_spec_copy_text(reader, name, ret);
+}
+
+static int read_sections(const struct prl_spec_reader *reader, yyjson_val *root,
+                         struct prl_spec *spec)
+{
+    int r = prl_spec_check_fields(reader, root);
+    if (r == 0)
+        r = check_version(reader, root);
+    if (r == 0)
+        r = read_root(reader, yyjson_obj_get(root, "root"), &spec->rootfs);
+    if (r == 0)
+        r = prl_spec_read_process(reader, yyjson_obj_get(root, "process"), &spec->process);
+    if (r == 0)
+        r = prl_spec_read_linux(reader, yyjson_obj_get(root, "linux"), spec);
+    if (r == 0)
+        r = prl_spec_check_ids(reader, spec);
+    if (r == 0)
+        r = prl_spec_read_mounts(reader, yyjson_obj_get(root, "mounts"), spec);
+    if (r == 0)
+        r = read_name(reader, root, "hostname", spec->namespaces, &spec->hostname);
+    if (r == 0)
+        r = read_name(reader, root, "domainname", spec->namespaces, &spec->domainname);
+    if (r == 0)
+        r = prl_spec_read_annotations(reader, yyjson_obj_get(root, "annotations"), spec);
+    return r;
+}
+
+int prl_spec_parse(const char *json, size_t len, struct prl_spec **ret,
+                   struct prl_error *reterr)
+{
+    _cleanup_arena_ struct prl_arena *arena = prl_arena_new();
+    _cleanup_doc_ yyjson_doc *doc = NULL;
+    const struct prl_spec_reader reader = {.arena = arena, .reterr = reterr};
+    struct prl_spec *spec = arena ? prl_arena_alloc(arena, sizeof *spec) : NULL;
+    if (!spec)
+        return prl_spec_no_memory(&reader);
+    int r = prl_spec_read_json(&reader, json, len, &doc);
+    if (r == 0)
+        r = read_sections(&reader, yyjson_doc_get_root(doc), spec);
+    if (r < 0)
+        return r;
+    spec->arena = steal_ptr(&arena);
+    *ret = spec;
+    return 0;
+}
+
+void prl_spec_free(struct prl_spec *spec)
+{
+    if (spec)
+        prl_arena_free(spec->arena);
+}

@@ -1,0 +1,12 @@
+/* spec.h: what the spec room offers beside prl_spec_parse and prl_spec_free of prl.h.
+ * In: names as config.json writes them.  Out: kernel numbers.  Never: opening a file. */
+#pragma once
+
+#include "prl.h"
+
+enum { PRL_SPEC_MAX_BYTES = 4 << 20, PRL_SPEC_MAX_DEPTH = 64 };
+
+/* "CAP_CHOWN" → 0 … "CAP_CHECKPOINT_RESTORE" → 40; -1: no capability of that name. */
+int prl_spec_capability(const char *name);
+/* The other direction; NULL beyond the last one. */
+const char *prl_spec_capability_name(unsigned number);

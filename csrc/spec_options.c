@@ -1,0 +1,162 @@
+/* spec_options.c: the options of a mount.
+ * In: one word of /mounts/N/options.  Out: what it means, in struct prl_mount.  Never: a word
+ * that is understood and then dropped.
+ * Source: OCI runtime-spec config.md, "Linux mount options"; mount(8); mount_setattr(2). */
+#include "base/sys.h"
+#include "spec_parts.h"
+
+#include <string.h>
+
+enum option_kind {
+    OPTION_ATTRIBUTE, /* a flag of the mount; "r" in front: of the whole tree */
+    OPTION_BIND,
+    OPTION_NOTHING, /* names what is so anyway */
+    OPTION_REFUSED,
+};
+
+struct mount_option {
+    const char *name;
+    enum option_kind kind;
+    uint64_t set, clear;
+    const char *reason; /* of OPTION_REFUSED */
+};
+
+#define WHOLE_FS "it would change the file system for everybody who has it mounted"
+
+static const struct mount_option mount_options[] = {
+    {"ro", OPTION_ATTRIBUTE, MOUNT_ATTR_RDONLY, 0, NULL},
+    {"rw", OPTION_ATTRIBUTE, 0, MOUNT_ATTR_RDONLY, NULL},
+    {"nosuid", OPTION_ATTRIBUTE, MOUNT_ATTR_NOSUID, 0, NULL},
+    {"suid", OPTION_ATTRIBUTE, 0, MOUNT_ATTR_NOSUID, NULL},
+    {"nodev", OPTION_ATTRIBUTE, MOUNT_ATTR_NODEV, 0, NULL},
+    {"dev", OPTION_ATTRIBUTE, 0, MOUNT_ATTR_NODEV, NULL},
+    {"noexec", OPTION_ATTRIBUTE, MOUNT_ATTR_NOEXEC, 0, NULL},
+    {"exec", OPTION_ATTRIBUTE, 0, MOUNT_ATTR_NOEXEC, NULL},
+    {"noatime", OPTION_ATTRIBUTE, MOUNT_ATTR_NOATIME, MOUNT_ATTR__ATIME, NULL},
+    {"atime", OPTION_ATTRIBUTE, 0, MOUNT_ATTR__ATIME, NULL},
+    {"relatime", OPTION_ATTRIBUTE, 0, MOUNT_ATTR__ATIME, NULL},
+    {"strictatime", OPTION_ATTRIBUTE, MOUNT_ATTR_STRICTATIME, MOUNT_ATTR__ATIME, NULL},
+    {"norelatime", OPTION_NOTHING, 0, 0,
+     NULL}, /* the kernel's default is relatime since 2.6.30 */
+    {"nostrictatime", OPTION_ATTRIBUTE, 0, MOUNT_ATTR_STRICTATIME, NULL},
+    {"nodiratime", OPTION_ATTRIBUTE, MOUNT_ATTR_NODIRATIME, 0, NULL},
+    {"diratime", OPTION_ATTRIBUTE, 0, MOUNT_ATTR_NODIRATIME, NULL},
+    {"nosymfollow", OPTION_ATTRIBUTE, MOUNT_ATTR_NOSYMFOLLOW, 0, NULL},
+    {"symfollow", OPTION_ATTRIBUTE, 0, MOUNT_ATTR_NOSYMFOLLOW, NULL},
+    {"bind", OPTION_BIND, 0, 0, NULL},
+    {"rbind", OPTION_BIND, MS_REC, 0, NULL},
+    {"defaults", OPTION_NOTHING, 0, 0, NULL},
+    {"async", OPTION_NOTHING, 0, 0, NULL},
+    {"loud", OPTION_NOTHING, 0, 0, NULL},
+    {"silent", OPTION_NOTHING, 0, 0, NULL}, /* about the kernel's log only */
+    {"noiversion", OPTION_NOTHING, 0, 0, NULL},
+    {"nolazytime", OPTION_NOTHING, 0, 0, NULL},
+    {"nomand", OPTION_NOTHING, 0, 0, NULL},
+    {"sync", OPTION_REFUSED, 0, 0, WHOLE_FS},
+    {"dirsync", OPTION_REFUSED, 0, 0, WHOLE_FS},
+    {"iversion", OPTION_REFUSED, 0, 0, WHOLE_FS},
+    {"lazytime", OPTION_REFUSED, 0, 0, WHOLE_FS},
+    {"mand", OPTION_REFUSED, 0, 0, "the kernel has no mandatory locks since Linux 5.15"},
+    {"remount", OPTION_REFUSED, 0, 0, "each entry makes one mount"},
+    {"tmpcopyup", OPTION_REFUSED, 0, 0, "nothing is copied into a fresh tmpfs"},
+    {"idmap", OPTION_REFUSED, 0, 0, "the ids of a single mount cannot be mapped"},
+    {"ridmap", OPTION_REFUSED, 0, 0, "the ids of a single mount cannot be mapped"},
+};
+
+static const struct {
+    const char *word;
+    unsigned flags;
+} propagations[] = {
+    {"private", MS_PRIVATE},       {"rprivate", MS_PRIVATE | MS_REC},
+    {"shared", MS_SHARED},         {"rshared", MS_SHARED | MS_REC},
+    {"slave", MS_SLAVE},           {"rslave", MS_SLAVE | MS_REC},
+    {"unbindable", MS_UNBINDABLE}, {"runbindable", MS_UNBINDABLE | MS_REC},
+};
+
+unsigned prl_spec_propagation(const char *word)
+{
+    for (size_t i = 0; i < sizeof propagations / sizeof *propagations; i++)
+        if (strcmp(propagations[i].word, word) == 0)
+            return propagations[i].flags;
+    return 0;
+}
+
+static const struct mount_option *find_option(const char *name)
+{
+    for (size_t i = 0; i < sizeof mount_options / sizeof *mount_options; i++)
+        if (strcmp(mount_options[i].name, name) == 0)
+            return &mount_options[i];
+    return NULL;
+}
+
+/* A later option overrides an earlier one. */
+static void apply_attribute(const struct mount_option *option, struct prl_mount *mount)
+{
+    mount->attr_set = (mount->attr_set & ~option->clear) | option->set;
+    mount->attr_clear = (mount->attr_clear & ~option->set) | option->clear;
+    /* mount_setattr(2): the access-time modes are one field, cleared as a whole or not at all.
+     */
+    if (mount->attr_clear & MOUNT_ATTR__ATIME)
+        mount->attr_clear |= MOUNT_ATTR__ATIME;
+}
+
+static int refuse_option(const struct prl_spec_reader *reader,
+                         const struct prl_spec_place *place, const char *option,
+                         const char *reason)
+{
+    return prl_spec_fail_at(reader, place, "is \"%s\", which is not supported: %s", option,
+                            reason);
+}
+
+static int apply_option(const struct prl_spec_reader *reader,
+                        const struct prl_spec_place *place, const struct mount_option *option,
+                        struct prl_mount *mount)
+{
+    switch (option->kind) {
+    case OPTION_ATTRIBUTE:
+        apply_attribute(option, mount);
+        return 0;
+    case OPTION_BIND:
+        mount->bind = true;
+        mount->recursive = mount->recursive || option->set == MS_REC;
+        return 0;
+    case OPTION_NOTHING:
+        return 0;
+    case OPTION_REFUSED:
+        break;
+    }
+    return refuse_option(reader, place, option->name, option->reason);
+}
+
+/* "rro": the flag for the mount and everything below it.  Taking a flag away down there is
+ * refused: the kernel locks the flags of mounts that come from outside the user namespace. */
+static int apply_recursive(const struct prl_spec_reader *reader,
+                           const struct prl_spec_place *place, const char *name,
+                           struct prl_mount *mount)
+{
+    const struct mount_option *option = find_option(name + 1);
+    if (!option || (option->kind != OPTION_ATTRIBUTE && option->kind != OPTION_NOTHING))
+        return 1;
+    if (option->kind == OPTION_NOTHING)
+        return strstr(name, "atime") ? 0 : 1; /* rnorelatime, but no rdefaults */
+    if (option->clear)
+        return refuse_option(reader, place, name,
+                             "flags of mounts below it can be added, not taken away");
+    mount->attr_set_recursive |= option->set;
+    return 0;
+}
+
+int prl_spec_mount_option(const struct prl_spec_reader *reader,
+                          const struct prl_spec_place *place, const char *option,
+                          struct prl_mount *mount)
+{
+    const struct mount_option *known = find_option(option);
+    if (known)
+        return apply_option(reader, place, known, mount);
+    unsigned propagation = prl_spec_propagation(option);
+    if (propagation) {
+        mount->propagation = propagation;
+        return 0;
+    }
+    return option[0] == 'r' ? apply_recursive(reader, place, option, mount) : 1;
+}

@@ -1,0 +1,34 @@
+/* spec_parts.h: the pieces prl_spec_parse is made of, one a section of config.json.
+ * In: sections that have passed the field table (NULL: absent).  Out: filled parts of prl_spec.
+ * Never: types and ranges again; the pieces look at meaning only. */
+#pragma once
+
+#include "spec_json.h"
+
+/* spec_path.c: `path` must be absolute; *ret has no "//", "/./" nor trailing "/".  ".." is
+ * refused: what it means depends on links nobody has looked at yet. */
+int prl_spec_normalise(const struct prl_spec_reader *reader, const struct prl_spec_place *place,
+                       const char *path, const char **ret);
+/* A path of the host: absolute, kept as it is. */
+int prl_spec_need_absolute(const struct prl_spec_reader *reader,
+                           const struct prl_spec_place *place, const char *path);
+
+int prl_spec_read_process(const struct prl_spec_reader *reader, yyjson_val *process,
+                          struct prl_process *ret);
+int prl_spec_read_mounts(const struct prl_spec_reader *reader, yyjson_val *mounts,
+                         struct prl_spec *ret);
+int prl_spec_read_linux(const struct prl_spec_reader *reader, yyjson_val *section,
+                        struct prl_spec *ret);
+/* spec_ids.c: both maps, and that the process's ids are in them. */
+int prl_spec_read_idmaps(const struct prl_spec_reader *reader, yyjson_val *section,
+                         struct prl_spec *ret);
+int prl_spec_check_ids(const struct prl_spec_reader *reader, const struct prl_spec *spec);
+/* Needs rootfs.readonly. */
+int prl_spec_read_annotations(const struct prl_spec_reader *reader, yyjson_val *annotations,
+                              struct prl_spec *ret);
+/* spec_options.c: one option of a mount.  0: taken, 1: not one of ours (file-system data). */
+int prl_spec_mount_option(const struct prl_spec_reader *reader,
+                          const struct prl_spec_place *place, const char *option,
+                          struct prl_mount *mount);
+/* shared, rslave, … → MS_*; 0: no such word. */
+unsigned prl_spec_propagation(const char *word);

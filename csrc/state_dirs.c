@@ -1,0 +1,253 @@
+/* state_dirs.c: where the engine lives.
+ * In: --root, the environment, the user's record.  Out: struct prl_dirs, both directories open,
+ * every subdirectory there.  Never: following a runtime directory that another user made;
+ * failing because a store that exists is read-only (what then must write says so itself). The
+ * rules are those of pyrootless/config.py: both sides must find the same places. */
+#include "base/own.h"
+#include "base/sys.h"
+#include "state_entry.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+/* "trash" is made last and says that all are there: a killed prl_dirs_open is repeated. */
+static const char *const data_rooms[] = {"refs",  "images", "cache", "containers",
+                                         "names", "tmp",    "trash", NULL};
+static const char *const runtime_rooms[] = {"containers", "mnt", "running", NULL};
+
+/* mkdir whatever the umask is.  0: made, 1: was there, -errno. */
+int prl_dirs_mkdir(int dir_fd, const char *name, mode_t mode)
+{
+    if (mkdirat(dir_fd, name, mode) < 0)
+        return errno == EEXIST ? 1 : -errno;
+    return fchmodat(dir_fd, name, mode, 0) < 0 ? -errno : 0;
+}
+
+static int make_rooms(int dir_fd, const char *parent, const char *const *names,
+                      struct prl_error *reterr)
+{
+    for (; *names; names++) {
+        int r = prl_dirs_mkdir(dir_fd, *names, 0700);
+        if (r < 0)
+            return prl_failf(reterr, PRL_STAGE_STATE, -r, "mkdir", "%s/%s", parent, *names);
+    }
+    return 0;
+}
+
+int prl_dirs_make(const struct prl_dirs *dirs, struct prl_error *reterr)
+{
+    int r = make_rooms(dirs->runtime_fd, dirs->runtime, runtime_rooms, reterr);
+    return r < 0 ? r : make_rooms(dirs->data_fd, dirs->data, data_rooms, reterr);
+}
+
+static int no_memory(struct prl_error *reterr)
+{
+    return prl_fail_with(reterr, PRL_STAGE_STATE, ENOMEM, "malloc", "paths of the engine");
+}
+
+/* 0 and *ret: a copy of HOME, or of the home directory of the user's record. */
+static int find_home(const char **ret, struct prl_error *reterr)
+{
+    const char *home = getenv("HOME");
+    if (!home || home[0] != '/') {
+        const struct passwd *user = getpwuid(getuid());
+        home = user ? user->pw_dir : NULL;
+    }
+    if (!home || home[0] != '/')
+        return prl_failf(reterr, PRL_STAGE_STATE, ENOENT, "HOME",
+                         "no home directory is known for uid %u (HOME is unset): say where the "
+                         "store should be with --root DIR or PYROOTLESS_ROOT=DIR",
+                         (unsigned)getuid());
+    *ret = home;
+    return 0;
+}
+
+static int data_path(const char *root, char **ret, struct prl_error *reterr)
+{
+    const char *given = root && root[0] ? root : getenv("PYROOTLESS_ROOT");
+    const char *base = getenv("XDG_DATA_HOME");
+    char cwd[PATH_MAX];
+    int n;
+    if (given && given[0] == '/') {
+        n = asprintf(ret, "%s", given);
+    } else if (given && given[0]) {
+        if (!getcwd(cwd, sizeof cwd))
+            return prl_failf(reterr, PRL_STAGE_STATE, errno, "getcwd",
+                             "the current directory is gone, and --root %s is relative to it",
+                             given);
+        n = asprintf(ret, "%s/%s", cwd, given);
+    } else if (base && base[0] == '/') {
+        n = asprintf(ret, "%s/pyrootless", base);
+    } else {
+        int r = find_home(&base, reterr);
+        if (r < 0)
+            return r;
+        n = asprintf(ret, "%s/.local/share/pyrootless", base);
+    }
+    if (n < 0)
+        *ret = NULL;
+    return n < 0 ? no_memory(reterr) : 0;
+}
+
+/* mkdir -p, the new ones 0700.  What is missing is found from the end, so that an existing
+ * store costs nothing. */
+static int make_path(char *path)
+{
+    if (mkdir(path, 0700) == 0)
+        return chmod(path, 0700) < 0 ? -errno : 0;
+    if (errno == EEXIST)
+        return 0;
+    if (errno != ENOENT)
+        return -errno;
+    for (char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+        *slash = '\0';
+        bool made = mkdir(path, 0700) == 0;
+        int r = made ? (chmod(path, 0700) < 0 ? -errno : 0) : (errno == EEXIST ? 0 : -errno);
+        *slash = '/';
+        if (r < 0) /* one that exists says EEXIST even where nothing may be made */
+            return r;
+    }
+    if (mkdir(path, 0700) < 0)
+        return errno == EEXIST ? 0 : -errno;
+    return chmod(path, 0700) < 0 ? -errno : 0;
+}
+
+/* The path the descriptor has: absolute, without links, so that it can be compared and handed
+ * to overlayfs. Kept as it was where /proc cannot tell. */
+static int canonical(int fd, char **path, struct prl_error *reterr)
+{
+    char link[32], real[PATH_MAX];
+    ssize_t n = readlink(prl_sys_fd_path(fd, link), real, sizeof real - 1);
+    if (n <= 0 || real[0] != '/')
+        return 0;
+    real[n] = '\0';
+    if (strcmp(real, *path) == 0)
+        return 0;
+    char *copy = strdup(real);
+    if (!copy)
+        return no_memory(reterr);
+    free(*path);
+    *path = copy;
+    return 0;
+}
+
+static int open_data(const char *root, struct prl_dirs *dirs, struct prl_error *reterr)
+{
+    int r = data_path(root, &dirs->data, reterr);
+    if (r < 0)
+        return r;
+    /* Newlines would break the line formats of annotations and of running/ID. */
+    if (strchr(dirs->data, '\n'))
+        return prl_fail_with(reterr, PRL_STAGE_STATE, EINVAL, "--root",
+                             "the path of the store must not contain a newline");
+    r = make_path(dirs->data);
+    if (r < 0)
+        return prl_fail_with(reterr, PRL_STAGE_STATE, -r, "mkdir", dirs->data);
+    dirs->data_fd = open(dirs->data, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (dirs->data_fd < 0)
+        return prl_fail(reterr, PRL_STAGE_STATE, "open", dirs->data);
+    return canonical(dirs->data_fd, &dirs->data, reterr);
+}
+
+/* $XDG_RUNTIME_DIR when it is a directory of ours, else NULL.  cron, CI and su leave values
+ * behind that are not. */
+static const char *session_directory(void)
+{
+    const char *given = getenv("XDG_RUNTIME_DIR");
+    struct stat st;
+    if (!given || given[0] != '/' || strchr(given, '\n') || lstat(given, &st) < 0)
+        return NULL;
+    return S_ISDIR(st.st_mode) && st.st_uid == geteuid() ? given : NULL;
+}
+
+static int check_runtime(struct prl_dirs *dirs, bool made, struct prl_error *reterr)
+{
+    char link[32];
+    struct stat st;
+    if (fstat(dirs->runtime_fd, &st) < 0)
+        return prl_fail(reterr, PRL_STAGE_STATE, "fstat", dirs->runtime);
+    if (st.st_uid != geteuid())
+        return prl_failf(reterr, PRL_STAGE_STATE, EPERM, "runtime directory",
+                         "%s belongs to uid %u, not to you: set XDG_RUNTIME_DIR to a directory "
+                         "of your own, or have it removed",
+                         dirs->runtime, (unsigned)st.st_uid);
+    /* Just made: only the umask can have bent its mode.  The descriptor's link cannot be
+     * swapped. */
+    if (made && (st.st_mode & 07777) != 0700 &&
+        chmod(prl_sys_fd_path(dirs->runtime_fd, link), 0700) < 0)
+        return prl_fail(reterr, PRL_STAGE_STATE, "chmod", dirs->runtime);
+    if (!made && (st.st_mode & 0777) != 0700)
+        return prl_failf(reterr, PRL_STAGE_STATE, EPERM, "runtime directory",
+                         "%s has mode %04o, others may have put things there: remove it with "
+                         "\"rm -r %s\"",
+                         dirs->runtime, (unsigned)st.st_mode & 07777, dirs->runtime);
+    return 0;
+}
+
+static int open_runtime(struct prl_dirs *dirs, struct prl_error *reterr)
+{
+    const char *session = session_directory();
+    int n = session ? asprintf(&dirs->runtime, "%s/pyrootless", session)
+                    : asprintf(&dirs->runtime, "/tmp/pyrootless-%u", (unsigned)geteuid());
+    if (n < 0) {
+        dirs->runtime = NULL;
+        return no_memory(reterr);
+    }
+    bool made = mkdir(dirs->runtime, 0700) == 0;
+    if (!made && errno != EEXIST)
+        return prl_fail(reterr, PRL_STAGE_STATE, "mkdir", dirs->runtime);
+    dirs->runtime_fd = open(dirs->runtime, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (dirs->runtime_fd < 0 && (errno == ENOTDIR || errno == ELOOP))
+        return prl_failf(reterr, PRL_STAGE_STATE, ENOTDIR, "runtime directory",
+                         "%s is a link or a file where a directory of your own should be: "
+                         "remove it, or set XDG_RUNTIME_DIR",
+                         dirs->runtime);
+    if (dirs->runtime_fd < 0)
+        return prl_fail(reterr, PRL_STAGE_STATE, "open", dirs->runtime);
+    int r = check_runtime(dirs, made, reterr);
+    return r < 0 ? r : canonical(dirs->runtime_fd, &dirs->runtime, reterr);
+}
+
+/* Those of the runtime directory each time, since cleaners of /tmp remove empty ones; those of
+ * the store once.  A read-only store is no error here: a throw-away container needs nothing
+ * from it. */
+static int open_rooms(const struct prl_dirs *dirs, struct prl_error *reterr)
+{
+    struct stat st;
+    struct prl_error ignored;
+    int r = make_rooms(dirs->runtime_fd, dirs->runtime, runtime_rooms, reterr);
+    if (r < 0)
+        return r;
+    if (fstatat(dirs->data_fd, "trash", &st, AT_SYMLINK_NOFOLLOW) < 0)
+        make_rooms(dirs->data_fd, dirs->data, data_rooms, &ignored);
+    return 0;
+}
+
+int prl_dirs_open(const char *root, struct prl_dirs *ret, struct prl_error *reterr)
+{
+    struct prl_dirs dirs = {.data_fd = -1, .runtime_fd = -1};
+    int r = open_data(root, &dirs, reterr);
+    if (r >= 0)
+        r = open_runtime(&dirs, reterr);
+    if (r >= 0)
+        r = open_rooms(&dirs, reterr);
+    if (r < 0) {
+        prl_dirs_close(&dirs);
+        return r;
+    }
+    *ret = dirs;
+    return 0;
+}
+
+void prl_dirs_close(struct prl_dirs *dirs)
+{
+    free(dirs->data);
+    free(dirs->runtime);
+    prl_close_p(&dirs->data_fd);
+    prl_close_p(&dirs->runtime_fd);
+    *dirs = (struct prl_dirs){.data_fd = -1, .runtime_fd = -1};
+}

@@ -1,0 +1,85 @@
+/* state_entry.h: what the files of the room "state" share; nobody else includes it.
+ * In: directories, ids.  Out: running entries, names, removals.  Never: a launch. */
+#pragma once
+
+#include "base/error.h"
+#include "state.h"
+
+#include <stdio.h>
+
+enum {
+    PRL_ID_LEN = 64,        /* hex digits */
+    PRL_NAME_MAX = 128,     /* letters of a container's name */
+    PRL_LINE_MAX = 8192,    /* bytes of a running entry */
+    PRL_SWEEP_NAMES = 4096, /* directory entries one sweep removes at most */
+};
+
+/* One line of RUNTIME/running/ID: "PID STARTTIME DIRECTORY FLAGS\n".  PID (10 digits) and
+ * STARTTIME (20 digits, field 22 of /proc/PID/stat) are zeros until the container has begun,
+ * and of fixed width so that they are overwritten in place.  FLAGS: comma-joined `kept` or
+ * `remove`, `throw-away`, `name=NAME`.  DIRECTORY may contain spaces. */
+struct prl_entry {
+    pid_t pid;
+    uint64_t start_ticks;
+    char *directory; /* owned */
+    char name[PRL_NAME_MAX + 1];
+    bool remove, throw_away;
+};
+
+/* state_dirs.c */
+int prl_dirs_mkdir(int dir_fd, const char *name, mode_t mode);
+int prl_dirs_make(const struct prl_dirs *dirs, struct prl_error *reterr);
+
+/* state_entry.c */
+bool prl_entry_is_id(const char *text);
+/* 1: lost against a sweep, take another id. */
+int prl_entry_create(const struct prl_dirs *dirs, struct prl_state *state,
+                     struct prl_error *reterr);
+int prl_entry_write_child(int lock_fd, pid_t pid, uint64_t start_ticks);
+/* -ENODATA: killed before it wrote the line, so that nothing else was made. */
+int prl_entry_read(int lock_fd, struct prl_entry *ret);
+void prl_entry_free(struct prl_entry *entry);
+/* Time of birth of a process in clock ticks since boot; *ret_dead: a zombie.  -ESRCH: no such
+ * process. */
+int prl_entry_start_ticks(pid_t pid, uint64_t *ret, bool *ret_dead);
+
+/* state_names.c */
+int prl_name_check(const char *name, struct prl_error *reterr);
+int prl_name_take(const struct prl_dirs *dirs, const struct prl_state *state,
+                  struct prl_error *reterr);
+/* Drop the name if it is this container's.  Never waits when `patient` is false. */
+int prl_name_release(int data_fd, const char *name, const char *id, bool patient);
+/* Drop names whose container is gone; for the scan after a boot. */
+int prl_name_prune(int data_fd);
+
+/* state_remove.c */
+struct prl_removal {
+    const struct prl_dirs *dirs;
+    const char *id;
+    const struct prl_entry *entry;
+    unsigned
+        *budget;  /* names to remove at most; the rest stays in the trash for a later sweep */
+    bool patient; /* may wait for the lock of the names */
+};
+/* Everything of a container: name, directory, and only when these are out of the way its
+ * running entry. */
+int prl_removal_run(const struct prl_removal *removal, struct prl_error *reterr);
+int prl_removal_forget(const struct prl_dirs *dirs, const char *id, struct prl_error *reterr);
+
+/* state_sweep.c: end and remove one container if its monitor is dead.  1: done, 0: alive or not
+ * there. */
+int prl_sweep_one(const struct prl_dirs *dirs, const char *id, unsigned *budget,
+                  struct prl_error *reterr);
+
+/* state_scan.c: what a boot left in the store, whose running entries are gone with the runtime
+ * directory. */
+bool prl_scan_is_done(const struct prl_dirs *dirs);
+int prl_scan_run(const struct prl_dirs *dirs, unsigned *budget, struct prl_error *reterr);
+
+/* state.c */
+/* New file, mode 0600 whatever the umask is.  -errno, nothing left behind when writing fails.
+ */
+int prl_state_create_file(int dir_fd, const char *name, const void *data, size_t len);
+/* status.json of the container's directory.  ended_by: a word for who knows better than
+ * `status`, or NULL. */
+int prl_state_record(int dir_fd, const struct prl_status *status, const char *ended_by);

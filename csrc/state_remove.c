@@ -1,0 +1,117 @@
+/* state_remove.c: taking a container away.
+ * In: its running entry.  Out: no name, no directory, no entry.  Never: a process; the entry
+ * before the rest.
+ *
+ * Order: name, directory (one rename into the trash: gone at once, however big it is), running
+ * entry, then the tree in the trash.  Killed anywhere, the next sweep goes on: before the
+ * rename it finds the entry, after it the trash. */
+#include "base/io.h"
+#include "base/own.h"
+#include "state_entry.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <string.h>
+#include <sys/stat.h>
+
+int prl_removal_forget(const struct prl_dirs *dirs, const char *id, struct prl_error *reterr)
+{
+    char path[32 + PRL_ID_LEN];
+    snprintf(path, sizeof path, "running/%.64s", id);
+    if (unlinkat(dirs->runtime_fd, path, 0) < 0 && errno != ENOENT)
+        return prl_failf(reterr, PRL_STAGE_STATE, errno, "unlink", "%s/%s", dirs->runtime,
+                         path);
+    return 0;
+}
+
+/* The store the container lives in: DIRECTORY without "/containers/ID".  It may be another one
+ * than ours, since all stores of a user share the runtime directory. */
+static int open_store(const struct prl_removal *removal)
+{
+    const char *directory = removal->entry->directory;
+    size_t tail = strlen("/containers/") + PRL_ID_LEN, len = strlen(directory);
+    char path[PATH_MAX];
+    if (removal->entry->throw_away)
+        return openat(removal->dirs->data_fd, ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (len <= tail || len - tail >= sizeof path ||
+        strncmp(directory + len - tail, "/containers/", strlen("/containers/")) != 0 ||
+        strcmp(directory + len - PRL_ID_LEN, removal->id) != 0) {
+        errno = EBADMSG;
+        return -1;
+    }
+    memcpy(path, directory, len - tail);
+    path[len - tail] = '\0';
+    if (strcmp(path, removal->dirs->data) == 0)
+        return openat(removal->dirs->data_fd, ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    return open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+}
+
+static int open_below(int dir_fd, const char *name)
+{
+    return openat(dir_fd, name, O_PATH | O_DIRECTORY | O_CLOEXEC);
+}
+
+/* Remove in place what cannot be renamed into the trash. */
+static int remove_in(int dir_fd, const char *id, unsigned *budget)
+{
+    int r = prl_io_remove_tree_some(dir_fd, id, budget);
+    return r == 1 ? -EAGAIN : r;
+}
+
+static int remove_throw_away(const struct prl_removal *removal)
+{
+    _cleanup_close_ int containers_fd = open_below(removal->dirs->runtime_fd, "containers");
+    if (containers_fd < 0)
+        return errno == ENOENT ? 0 : -errno;
+    return remove_in(containers_fd, removal->id, removal->budget);
+}
+
+/* *ret_trash_fd: where the tree went, -1 when it is gone already. */
+static int move_to_trash(const struct prl_removal *removal, int store_fd, int *ret_trash_fd)
+{
+    _cleanup_close_ int containers_fd = open_below(store_fd, "containers");
+    if (containers_fd < 0)
+        return errno == ENOENT ? 0 : -errno;
+    int r = prl_dirs_mkdir(store_fd, "trash", 0700);
+    _cleanup_close_ int trash_fd = r < 0 ? -1 : open_below(store_fd, "trash");
+    if (trash_fd >= 0 && renameat(containers_fd, removal->id, trash_fd, removal->id) == 0) {
+        *ret_trash_fd = steal_fd(&trash_fd);
+        return 0;
+    }
+    if (trash_fd >= 0 && errno == ENOENT)
+        return 0;
+    return remove_in(containers_fd, removal->id, removal->budget);
+}
+
+static int fail(const struct prl_removal *removal, int r, struct prl_error *reterr)
+{
+    if (r == -EAGAIN)
+        return 0; /* the budget is used up: the entry stays, a later sweep goes on */
+    return prl_fail_with(reterr, PRL_STAGE_STATE, -r, "remove", removal->entry->directory);
+}
+
+int prl_removal_run(const struct prl_removal *removal, struct prl_error *reterr)
+{
+    const struct prl_entry *entry = removal->entry;
+    _cleanup_close_ int trash_fd = -1;
+    _cleanup_close_ int store_fd = open_store(removal);
+    if (store_fd < 0 && errno != ENOENT)
+        return fail(removal, -errno, reterr);
+    if (store_fd < 0) /* the whole store was removed */
+        return prl_removal_forget(removal->dirs, removal->id, reterr);
+    int r = 0;
+    if (entry->name[0])
+        r = prl_name_release(store_fd, entry->name, removal->id, removal->patient);
+    /* A name that cannot be released (read-only store) leads nowhere once the directory is
+     * gone. */
+    if (r == 0 || entry->throw_away)
+        r = entry->throw_away ? remove_throw_away(removal)
+                              : move_to_trash(removal, store_fd, &trash_fd);
+    if (r < 0)
+        return fail(removal, r, reterr);
+    r = prl_removal_forget(removal->dirs, removal->id, reterr);
+    if (r < 0 || trash_fd < 0)
+        return r;
+    r = prl_io_remove_tree_some(trash_fd, removal->id, removal->budget);
+    return r < 0 ? fail(removal, r, reterr) : 0;
+}

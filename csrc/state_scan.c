@@ -1,0 +1,143 @@
+/* state_scan.c: what a boot left in the store.
+ * In: DATA.  Out: containers that should have gone with their end, work nobody goes on with,
+ * and names that lead nowhere are removed; RUNTIME/scanned-DEVICE-INODE says that this store
+ * was seen since RUNTIME was made. Never: a container whose marker is locked (a monitor of
+ * another session or host), work younger than this boot.
+ *
+ * It looks at every container there is, and therefore runs once a boot and store. */
+#include "base/io.h"
+#include "base/own.h"
+#include "state_entry.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
+
+enum { WORK_AGE_S = 24 * 3600 };
+
+static int seal_name(const struct prl_dirs *dirs, char *buf, size_t size)
+{
+    struct stat st;
+    if (fstat(dirs->data_fd, &st) < 0)
+        return -errno;
+    snprintf(buf, size, "scanned-%llx-%llx", (unsigned long long)st.st_dev,
+             (unsigned long long)st.st_ino);
+    return 0;
+}
+
+bool prl_scan_is_done(const struct prl_dirs *dirs)
+{
+    char name[64];
+    struct stat st;
+    return seal_name(dirs, name, sizeof name) == 0 &&
+           fstatat(dirs->runtime_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+static DIR *open_directory(int dir_fd, const char *name)
+{
+    int fd = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+    if (fd >= 0 && !dir)
+        close(fd);
+    return dir;
+}
+
+/* Has an entry here: the ordinary sweep knows better. */
+static bool is_known(const struct prl_dirs *dirs, const char *id)
+{
+    char path[32 + PRL_ID_LEN];
+    struct stat st;
+    snprintf(path, sizeof path, "running/%.64s", id);
+    return fstatat(dirs->runtime_fd, path, &st, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+/* The marker's text: the container's name and a newline. */
+static void read_name(int marker_fd, char name[PRL_NAME_MAX + 1])
+{
+    ssize_t n = pread(marker_fd, name, PRL_NAME_MAX, 0);
+    name[n > 0 ? n : 0] = '\0';
+    name[strcspn(name, "\n")] = '\0';
+    if (strchr(name, '/') || name[0] == '.')
+        name[0] = '\0';
+}
+
+static int scan_container(const struct prl_dirs *dirs, int containers_fd, const char *id,
+                          unsigned *budget, struct prl_error *reterr)
+{
+    char path[32 + PRL_ID_LEN];
+    struct prl_entry entry = {.remove = true};
+    snprintf(path, sizeof path, "%.64s/remove", id);
+    _cleanup_close_ int marker_fd =
+        openat(containers_fd, path, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    if (marker_fd < 0) {
+        /* Killed between mkdir and the marker: empty.  Any other has content, and this does
+         * nothing. */
+        if (errno == ENOENT)
+            unlinkat(containers_fd, id, AT_REMOVEDIR);
+        return 0;
+    }
+    if (flock(marker_fd, LOCK_EX | LOCK_NB) < 0)
+        return 0;
+    read_name(marker_fd, entry.name);
+    if (asprintf(&entry.directory, "%s/containers/%s", dirs->data, id) < 0)
+        return prl_fail_with(reterr, PRL_STAGE_STATE, ENOMEM, "malloc", "path of a container");
+    int r = prl_removal_run(&(struct prl_removal){dirs, id, &entry, budget, false}, reterr);
+    prl_entry_free(&entry);
+    return r;
+}
+
+static int scan_containers(const struct prl_dirs *dirs, unsigned *budget,
+                           struct prl_error *reterr)
+{
+    _cleanup_closedir_ DIR *containers = open_directory(dirs->data_fd, "containers");
+    const struct dirent *entry;
+    int first = 0;
+    while (containers && *budget > 0 && (entry = readdir(containers))) {
+        if (!prl_entry_is_id(entry->d_name) || is_known(dirs, entry->d_name))
+            continue;
+        struct prl_error error;
+        int r = scan_container(dirs, dirfd(containers), entry->d_name, budget, &error);
+        if (r < 0 && first == 0) {
+            first = r;
+            *reterr = error;
+        }
+    }
+    return first;
+}
+
+/* Work in progress from before this boot, or older than a day, has no worker. */
+static void scan_work(const struct prl_dirs *dirs, unsigned *budget)
+{
+    struct timespec now, up;
+    _cleanup_closedir_ DIR *work = open_directory(dirs->data_fd, "tmp");
+    const struct dirent *entry;
+    clock_gettime(CLOCK_REALTIME, &now);
+    clock_gettime(CLOCK_BOOTTIME, &up);
+    time_t age = up.tv_sec < WORK_AGE_S ? up.tv_sec + 1 : WORK_AGE_S;
+    while (work && *budget > 0 && (entry = readdir(work))) {
+        struct stat st;
+        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0 ||
+            fstatat(dirfd(work), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+            continue;
+        if (st.st_mtim.tv_sec < now.tv_sec - age)
+            prl_io_remove_tree_some(dirfd(work), entry->d_name, budget);
+    }
+}
+
+int prl_scan_run(const struct prl_dirs *dirs, unsigned *budget, struct prl_error *reterr)
+{
+    char name[64];
+    int r = scan_containers(dirs, budget, reterr);
+    if (r < 0 && r != -EROFS)
+        return r;
+    scan_work(dirs, budget);
+    prl_name_prune(dirs->data_fd);
+    if (*budget == 0 || seal_name(dirs, name, sizeof name) < 0)
+        return 0; /* not through yet: the next sweep goes on */
+    r = prl_state_create_file(dirs->runtime_fd, name, "", 0);
+    return r < 0 && r != -EEXIST
+               ? prl_failf(reterr, PRL_STAGE_STATE, -r, "write", "%s/%s", dirs->runtime, name)
+               : 0;
+}

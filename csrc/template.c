@@ -1,0 +1,183 @@
+/* template.c: image name → launch template.
+ * In: DATA/refs/NAME, a link to ../images/ID, and DATA/images/ID/config.json.  Out: the
+ * template's bytes and a shared flock on images/ID.  Never: changing the store; deciding with a
+ * template that is of another form, broken, or older than the things of the host it was made
+ * from: these are 1, "prepare it", like one that is not there. */
+#include "template.h"
+#include "base/error.h"
+#include "base/io.h"
+#include "base/own.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <yyjson.h>
+
+enum { TEMPLATE_MAX_BYTES = 4 << 20, STALE = 1 };
+
+static int refuse(const char *image, const char *why, struct prl_error *reterr)
+{
+    return prl_failf(reterr, PRL_STAGE_TEMPLATE, EINVAL, "image",
+                     "\"%.96s\" is not the name of an image: %s", image, why);
+}
+
+/* "a/b%" → "a%2Fb%25": a name is one directory entry. */
+static int encode_name(const char *image, char *buf, size_t size, struct prl_error *reterr)
+{
+    size_t n = 0;
+    if (!image[0])
+        return refuse(image, "it is empty", reterr);
+    if (image[0] == '.' || image[0] == '-')
+        return refuse(image, "it begins with \".\" or \"-\"", reterr);
+    for (const char *p = image; *p; p++) {
+        if ((unsigned char)*p < ' ' || *p == 127)
+            return refuse("", "it contains a control character", reterr);
+        const char *code = *p == '/' ? "%2F" : *p == '%' ? "%25" : NULL;
+        if (n + 4 > size)
+            return refuse(image, "it is too long", reterr);
+        if (code)
+            memcpy(buf + n, code, 3);
+        else
+            buf[n] = *p;
+        n += code ? 3 : 1;
+    }
+    buf[n] = '\0';
+    return 0;
+}
+
+/* The directory refs/NAME leads to, as "images/ID".  STALE: no such name, or a link of another
+ * kind. */
+static int resolve_name(int data_fd, const char *encoded, char *ret, size_t size)
+{
+    static const char prefix[] = "../images/";
+    char ref[NAME_MAX + 8];
+    snprintf(ref, sizeof ref, "refs/%s", encoded);
+    ssize_t n = readlinkat(data_fd, ref, ret, size - 1);
+    if (n < 0)
+        return errno == ENOENT || errno == EINVAL || errno == ENOTDIR ? STALE : -errno;
+    ret[n] = '\0';
+    if (strncmp(ret, prefix, sizeof prefix - 1) != 0 || strchr(ret + sizeof prefix - 1, '/') ||
+        ret[sizeof prefix - 1] == '\0' || ret[sizeof prefix - 1] == '.')
+        return STALE;
+    memmove(ret, ret + 3, (size_t)n - 2);
+    return 0;
+}
+
+/* The image's directory under a shared lock, which tells whoever removes images that this one
+ * is used. */
+static int lock_image(int data_fd, const char *path, int *ret_fd)
+{
+    _cleanup_close_ int fd =
+        openat(data_fd, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0)
+        return errno == ENOENT || errno == ENOTDIR || errno == ELOOP ? STALE : -errno;
+    if (flock(fd, LOCK_SH | LOCK_NB) < 0 && errno == EWOULDBLOCK)
+        return STALE; /* being removed.  Other failures: a file system without locks */
+    *ret_fd = steal_fd(&fd);
+    return 0;
+}
+
+static bool take_number(const char **p, unsigned long long *ret)
+{
+    if (**p < '0' || **p > '9')
+        return false;
+    char *end;
+    errno = 0;
+    *ret = strtoull(*p, &end, 10);
+    if (errno || *end != ' ')
+        return false;
+    *p = end + 1;
+    return true;
+}
+
+/* "MTIME_NS INODE PATH" up to `end`; "0 0 PATH": must not exist. */
+static bool is_source_fresh(const char *line, const char *end)
+{
+    unsigned long long mtime_ns, inode;
+    char path[PATH_MAX];
+    struct stat st;
+    if (!take_number(&line, &mtime_ns) || !take_number(&line, &inode) || line >= end ||
+        *line != '/' || (size_t)(end - line) >= sizeof path)
+        return false;
+    memcpy(path, line, (size_t)(end - line));
+    path[end - line] = '\0';
+    if (stat(path, &st) < 0)
+        return (errno == ENOENT || errno == ENOTDIR) && mtime_ns == 0 && inode == 0;
+    return (unsigned long long)st.st_ino == inode &&
+           (unsigned long long)st.st_mtim.tv_sec * 1000000000ULL +
+                   (unsigned long long)st.st_mtim.tv_nsec ==
+               mtime_ns;
+}
+
+static bool are_sources_fresh(const char *text)
+{
+    while (*text) {
+        const char *end = strchrnul(text, '\n');
+        if (end > text && !is_source_fresh(text, end))
+            return false;
+        text = *end ? end + 1 : end;
+    }
+    return true;
+}
+
+static bool is_fresh(const char *json, size_t len)
+{
+    yyjson_doc *doc = yyjson_read(json, len, YYJSON_READ_NOFLAG);
+    if (!doc)
+        return false;
+    yyjson_val *annotations = yyjson_obj_get(yyjson_doc_get_root(doc), "annotations");
+    const char *version =
+        yyjson_get_str(yyjson_obj_get(annotations, "io.pyrootless.template.version"));
+    const char *sources =
+        yyjson_get_str(yyjson_obj_get(annotations, "io.pyrootless.template.sources"));
+    bool fresh = version && strcmp(version, PRL_TEMPLATE_VERSION) == 0 && sources &&
+                 are_sources_fresh(sources);
+    yyjson_doc_free(doc);
+    return fresh;
+}
+
+static int load(int data_fd, const char *encoded, struct prl_template *t)
+{
+    char path[PATH_MAX];
+    int r = resolve_name(data_fd, encoded, path, sizeof path);
+    if (r == 0)
+        r = lock_image(data_fd, path, &t->lock_fd);
+    if (r == 0)
+        r = prl_io_read_file(t->lock_fd, "config.json", TEMPLATE_MAX_BYTES, &t->json, &t->len);
+    if (r == -ENOENT || r == -EFBIG || r == -EINVAL || r == -EISDIR)
+        return STALE;
+    if (r == 0 && !is_fresh(t->json, t->len))
+        return STALE;
+    return r;
+}
+
+int prl_template_load(const struct prl_dirs *dirs, const char *image, struct prl_template *ret,
+                      struct prl_error *reterr)
+{
+    char encoded[NAME_MAX + 1];
+    struct prl_template t = {.lock_fd = -1};
+    int r = encode_name(image, encoded, sizeof encoded, reterr);
+    if (r < 0)
+        return r;
+    r = load(dirs->data_fd, encoded, &t);
+    if (r == 0) {
+        *ret = t;
+        return 0;
+    }
+    prl_template_free(&t);
+    return r < 0 ? prl_failf(reterr, PRL_STAGE_TEMPLATE, -r, "open",
+                             "the launch template of \"%s\" cannot be read: %s/refs/%s: %s",
+                             image, dirs->data, encoded, strerror(-r))
+                 : STALE;
+}
+
+void prl_template_free(struct prl_template *t)
+{
+    free(t->json);
+    t->json = NULL;
+    t->len = 0;
+    prl_close_p(&t->lock_fd);
+}

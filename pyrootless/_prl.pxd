@@ -1,0 +1,112 @@
+# cython: language_level=3
+"""_prl: what of the C core's headers Python sees. Declarations alone, no code."""
+
+from libc.stdint cimport int32_t, uint16_t, uint32_t, uint64_t
+
+cdef extern from "cli/container.h" nogil:
+    struct prl_error:
+        int32_t errnum
+        uint16_t stage
+        char *syscall
+        char *subject
+
+    struct prl_stdio:
+        int fds[3]
+
+    struct prl_child:
+        int pid
+        int pidfd
+        int terminal_fd
+        uint64_t start_ns
+
+    struct prl_status:
+        uint32_t ended_by
+        int32_t exit_code
+        int32_t signal
+        uint64_t wall_ns, user_ns, system_ns, max_rss_bytes
+
+    struct prl_spec:
+        uint64_t wall_limit_ns
+        int stop_signal
+
+    struct prl_option:
+        const char *name
+        char letter
+        int kind
+        bint repeat
+        unsigned verbs
+        int door
+        const char *field
+        const char *metavar
+        const char *group
+        const char *help
+
+    const prl_option prl_option_table[]
+
+    struct prl_option_value:
+        const prl_option *option
+        const char *text
+
+    struct prl_options:
+        prl_option_value *values
+        size_t values_len
+        const char *image
+        char **args
+        bint engine
+        bint help
+
+    struct prl_dirs:
+        char *data
+        char *runtime
+        int data_fd
+        int runtime_fd
+
+    struct prl_template:
+        int lock_fd
+
+    struct prl_state:
+        char *id
+        char *path
+
+    struct prl_container:
+        const prl_dirs *dirs
+        const prl_options *options
+        prl_state state
+        char *json
+        size_t json_len
+        prl_spec *spec
+        prl_child child
+
+    prl_container PRL_CONTAINER_NONE
+    enum:
+        PRL_VERB_RUN
+        PRL_VERB_EXEC
+        PRL_VERB_CREATE
+        PRL_STAGE_COUNT
+
+    int prl_options_parse(unsigned verb, int argc, char **argv, prl_options *ret, prl_error *err)
+    bint prl_options_flag(const prl_options *options, const char *name)
+    void prl_options_free(prl_options *options)
+    int prl_dirs_open(const char *root, prl_dirs *ret, prl_error *err)
+    void prl_dirs_close(prl_dirs *dirs)
+    int prl_template_load(const prl_dirs *dirs, const char *image, prl_template *ret, prl_error *err)
+    void prl_template_free(prl_template *template)
+    int prl_container_describe(prl_container *c, const prl_template *template, prl_error *err)
+    int prl_container_create(prl_container *c, const prl_template *template, prl_error *err)
+    int prl_container_start(prl_container *c, const prl_stdio *stdio, prl_error *err)
+    int prl_container_finish(prl_container *c, const prl_status *status, prl_error *err)
+    void prl_container_free(prl_container *c)
+    int prl_child_wait(prl_child *child, uint64_t kill_after_ns, prl_status *ret, prl_error *err)
+    int prl_child_signal(prl_child *child, int signal, prl_error *err)
+    const char *prl_stage_name(unsigned stage)
+
+cdef extern from "base/error.h" nogil:
+    struct prl_remedy:
+        uint16_t stage
+        int32_t errnum
+        const char *klass
+        const char *check
+        const char *text
+
+    const prl_remedy prl_remedies[]
+    const prl_remedy *prl_error_remedy(const prl_error *error)

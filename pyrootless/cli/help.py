@@ -1,0 +1,38 @@
+"""`pyrootless help [VERB]`: the verbs, or one verb's own help.
+
+What comes in: a verb or nothing.  What goes out: text on standard output.
+Must never: describe an option (the option table and the verbs' parsers do).
+"""
+
+from __future__ import annotations
+
+import os
+
+from pyrootless.cli.main import VERBS
+from pyrootless.cli.main import main as main_of_all
+from pyrootless.config import find_launcher
+
+_HEAD = """usage: pyrootless [--root DIR] VERB [OPTION…] [ARGUMENT…]
+
+Containers for users who are not root.
+
+verbs:
+"""
+_TAIL = """
+first steps:
+  pyrootless doctor                  what this machine permits
+  pyrootless run --rm host uname -a  a program in a container of this machine's programs
+"""
+
+
+def main(args: list[str]) -> int:
+    """Print help; `help run` is the launcher's own."""
+    if args[:1] == ["run"]:
+        launcher = str(find_launcher())
+        os.execv(launcher, [launcher, "run", "--help"])
+    if args and args[0] != "help":
+        return main_of_all([args[0], "--help"])
+    wide = max(len(verb) for verb in VERBS)
+    lines = "".join(f"  {verb:<{wide}}  {text}\n" for verb, text in VERBS.items())
+    print(_HEAD + lines + _TAIL, end="")
+    return 0

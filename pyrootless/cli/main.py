@@ -1,0 +1,81 @@
+"""Which verb, and who serves it.
+
+What comes in: argv without the program's name.  What goes out: an exit code.
+Must never: import a verb that was not asked for, show a traceback for a failure with a name.
+
+The verbs here are few and take few options, so argparse serves them: a library would cost more
+at each start than it saves. `run` has its options in the one table of the C core.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import os
+import sys
+
+from pyrootless.errors import PyrootlessError, UsageError
+
+VERBS = {
+    "run": "run a program in a new container",
+    "prepare": "make the launch template of an image ready",
+    "ps": "list containers",
+    "rm": "remove containers",
+    "doctor": "examine what this user and kernel permit",
+    "version": "print versions",
+    "completion": "print completions for bash, zsh or fish",
+    "help": "print this, or the help of a verb",
+}
+"""Verb → one line. Each is pyrootless/cli/VERB.py with main(args) -> exit code."""
+
+EXIT_INTERRUPTED = 130
+EXIT_BROKEN_PIPE = 141
+
+
+def main(argv: list[str]) -> int:
+    """Serve one command line; the exit code is that of ARCHITECTURE.md, "Exit codes"."""
+    try:
+        code = _dispatch(argv)
+        sys.stdout.flush()
+        return code
+    except PyrootlessError as error:
+        sys.stderr.write(f"pyrootless: {error}\n")
+        return error.exit_code
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        # The reader went away (`| head`); the interpreter must not try to flush again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC), 1)
+        return EXIT_BROKEN_PIPE
+    except SystemExit as stop:  # argparse: 0 after --help, 2 after a usage error
+        return 0 if stop.code in (0, None) else 125
+
+
+def _dispatch(argv: list[str]) -> int:
+    words = _take_root(argv)
+    if not words or words[0] in ("-h", "--help"):
+        words = ["help"]
+    if words[0] in ("--version", "-V"):
+        words = ["version"]
+    verb, args = words[0], words[1:]
+    if verb not in VERBS:
+        raise UsageError(_unknown_verb(verb))
+    module = importlib.import_module(f"pyrootless.cli.{verb}")
+    return int(module.main(args))
+
+
+def _take_root(argv: list[str]) -> list[str]:
+    """`--root DIR` before the verb is the same as PYROOTLESS_ROOT (csrc/cli/main.c)."""
+    if argv[:1] == ["--root"] and len(argv) > 1:
+        os.environ["PYROOTLESS_ROOT"] = argv[1]
+        return argv[2:]
+    if argv and argv[0].startswith("--root="):
+        os.environ["PYROOTLESS_ROOT"] = argv[0].removeprefix("--root=")
+        return argv[1:]
+    return argv
+
+
+def _unknown_verb(verb: str) -> str:
+    near = difflib.get_close_matches(verb, VERBS, n=1)
+    hint = f'did you mean "pyrootless {near[0]}"?' if near else "see: pyrootless help"
+    return f'there is no verb "{verb}"; {hint}'

@@ -1,0 +1,73 @@
+"""`pyrootless ps [-a] [--json] [-q]`: containers, running ones or all.
+
+What comes in: the engine's directories.  What goes out: a table, ids, or JSON.
+Must never: change anything.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import shlex
+import time
+
+from pyrootless import units
+from pyrootless.config import find_directories
+from pyrootless.engine.containers import Container, list_containers
+
+HEAD = ("CONTAINER ID", "IMAGE", "COMMAND", "CREATED", "STATUS", "NAME")
+MAX_COMMAND = 30
+
+
+def main(args: list[str]) -> int:
+    """List containers; see the file's head."""
+    parser = argparse.ArgumentParser(prog="pyrootless ps", description="List containers.")
+    parser.add_argument("-a", "--all", action="store_true", help="stopped ones too")
+    parser.add_argument("-q", "--quiet", action="store_true", help="ids alone")
+    parser.add_argument("--json", action="store_true", help="a list of objects")
+    parser.add_argument("--root", metavar="DIR", help="the engine's directory")
+    options = parser.parse_args(args)
+    found = list_containers(find_directories(options.root))
+    shown = [item for item in found if options.all or item.state == "running"]
+    if options.json:
+        print(json.dumps([as_object(item) for item in shown], indent=2))
+    elif options.quiet:
+        print("".join(f"{item.id[:12]}\n" for item in shown), end="")
+    else:
+        print(format_table(shown, time.time_ns()), end="")
+    return 0
+
+
+def as_object(container: Container) -> dict[str, object]:
+    """The JSON form: the attributes of Container, paths as text."""
+    return dataclasses.asdict(container) | {"directory": str(container.directory)}
+
+
+def format_table(containers: list[Container], now_unix_ns: int) -> str:
+    """Columns as wide as their widest cell."""
+    rows = [HEAD, *(_row(item, now_unix_ns) for item in containers)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(HEAD))]
+    lines = ("  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True))
+             for row in rows)  # fmt: skip
+    return "".join(f"{line.rstrip()}\n" for line in lines)
+
+
+def _row(item: Container, now_unix_ns: int) -> tuple[str, ...]:
+    command = shlex.join(item.command).replace("\n", " ")
+    if len(command) > MAX_COMMAND:
+        command = f"{command[: MAX_COMMAND - 1]}…"
+    age = units.format_duration(max(0, now_unix_ns - item.created_unix_ns))
+    created = f"{age} ago" if item.created_unix_ns else "unknown"
+    return (item.id[:12], item.image, command, created, _status(item), item.name)
+
+
+def _status(item: Container) -> str:
+    if item.state == "running":
+        return "running"
+    if item.exit_code is not None:
+        return f"exited ({item.exit_code})"
+    if item.signal is not None:
+        reason = " by timeout" if item.ended_by == "timeout" else ""
+        return f"signal {item.signal}{reason}"
+    return "ended"

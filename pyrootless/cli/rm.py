@@ -1,0 +1,34 @@
+"""`pyrootless rm [-f] NAME|ID…`: remove containers and what they wrote.
+
+What comes in: names, ids or begins of ids.  What goes out: what was removed, a line each.
+Must never: end a container without -f.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from pyrootless.config import find_directories
+from pyrootless.engine.containers import find_container, remove_container
+from pyrootless.errors import ContainerStateError
+
+
+def main(args: list[str]) -> int:
+    """Remove each; go on after a failure and answer 1 in the end (podman-rm(1))."""
+    parser = argparse.ArgumentParser(prog="pyrootless rm", description="Remove containers.")
+    parser.add_argument("-f", "--force", action="store_true", help="kill running ones first")
+    parser.add_argument("--root", metavar="DIR", help="the engine's directory")
+    parser.add_argument("containers", metavar="NAME|ID", nargs="+")
+    options = parser.parse_args(args)
+    directories = find_directories(options.root)
+    failed = False
+    for wanted in options.containers:
+        try:
+            container = find_container(directories, wanted)
+            remove_container(directories, container, force=options.force)
+            print(wanted)
+        except ContainerStateError as error:
+            sys.stderr.write(f"pyrootless: {error}\n")
+            failed = True
+    return 1 if failed else 0

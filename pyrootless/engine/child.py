@@ -1,0 +1,198 @@
+"""A running container in a Python program's hands.
+
+What comes in: a created `_core.Container` and what its standard streams should be.
+What goes out: `Child`: streams, wait, signal, kill; `Result` when it ended.
+Must never: leave a container behind: closing, garbage collection and the end of the process kill it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import signal as signals
+import subprocess
+import time
+from types import TracebackType
+from typing import IO, BinaryIO, Self, cast
+
+from pyrootless import _core
+from pyrootless.engine.spawner import call_in_lasting_thread
+from pyrootless.errors import UsageError
+from pyrootless.result import EndedBy, Result
+
+PIPE = subprocess.PIPE
+DEVNULL = subprocess.DEVNULL
+
+Stream = int | IO[bytes] | IO[str] | None
+"""PIPE, DEVNULL (or None), a descriptor, or an open file."""
+
+
+class Child:
+    """One running container.
+
+    Attributes:
+        stdin: Writable when stdin=PIPE was asked for, else None.
+        stdout: Readable when stdout=PIPE was asked for, else None.
+        stderr: The same for standard error.
+        result: How it ended; None while it runs.
+    """
+
+    def __init__(
+        self, container: _core.Container, stdin: Stream, stdout: Stream, stderr: Stream
+    ) -> None:
+        self._container = container
+        self.result: Result | None = None
+        self.stdin: BinaryIO | None = None
+        self.stdout: BinaryIO | None = None
+        self.stderr: BinaryIO | None = None
+        container.create()
+        self.args: tuple[str, ...] = tuple(json.loads(container.config)["process"]["args"])
+        lent, closing = self._open_streams(stdin, stdout, stderr)
+        try:
+            call_in_lasting_thread(lambda: container.start(*lent))
+        except BaseException:
+            container.close()
+            self._close_streams()
+            raise
+        finally:
+            for fd in closing:
+                os.close(fd)
+
+    @property
+    def id(self) -> str:
+        """64 hex digits."""
+        return self._container.id
+
+    @property
+    def pid(self) -> int:
+        """Process id of the container's pid 1 as the host sees it; -1 after the end."""
+        return self._container.pid
+
+    @property
+    def config(self) -> bytes:
+        """The OCI config.json it runs under."""
+        return self._container.config
+
+    @property
+    def deadline_ns(self) -> int | None:
+        """time.monotonic_ns() at which the wall limit passes; None: no limit."""
+        limit = self._container.wall_limit_ns
+        return self._started_ns + limit if limit else None
+
+    def fileno(self) -> int:
+        """A descriptor that becomes readable when the container has ended (pidfd_open(2))."""
+        return self._container.pidfd
+
+    def wait(self, timeout: float | None = None) -> Result:
+        """Wait for the end; the wall limit (`timeout=` of launch) is enforced here.
+
+        Args:
+            timeout: Seconds this call may take; the container goes on afterwards. None: no limit.
+
+        Raises:
+            TimeoutError: It still runs after `timeout` seconds.
+        """
+        if self.result is not None:
+            return self.result
+        if timeout is not None and not self._ended_within(timeout):
+            raise TimeoutError(f"container {self.id[:12]} still runs after {timeout} s")
+        ended_by, code, number, wall, user, system, rss = self._container.wait(
+            self._container.wall_limit_ns
+        )
+        self.result = Result(
+            args=self.args,
+            ended_by=cast(EndedBy, ended_by),
+            exit_code=code if ended_by == "exit" else None,
+            signal=number or None,
+            stdout=b"",
+            stderr=b"",
+            wall_ns=wall,
+            user_ns=user,
+            system_ns=system,
+            max_rss_bytes=rss,
+        )
+        return self.result
+
+    def signal(self, number: int) -> None:
+        """Send a signal to the container's first process.
+
+        As outside a container, a signal that it does not handle and that ends a process ends it.
+        """
+        if self.result is None:
+            self._container.signal(number)
+
+    def kill(self) -> None:
+        """End it at once, whatever it does. wait() then tells ended_by "killed"."""
+        self.signal(signals.SIGKILL)
+
+    def close(self) -> None:
+        """Kill it if it runs, close the streams. Safe to call twice."""
+        self._container.close()
+        self._close_streams()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _ended_within(self, timeout: float) -> bool:
+        limit_ns = time.monotonic_ns() + int(timeout * 1e9)
+        deadline = self.deadline_ns
+        poll = select.poll()
+        poll.register(self.fileno(), select.POLLIN)
+        until = limit_ns if deadline is None else min(limit_ns, deadline)
+        left_ms = max(0, (until - time.monotonic_ns() + 999_999) // 1_000_000)
+        return bool(poll.poll(left_ms)) or (deadline is not None and deadline <= limit_ns)
+
+    def _open_streams(self, *wishes: Stream) -> tuple[list[int], list[int]]:
+        """Descriptors for the container, and those of them to close after the launch."""
+        self._started_ns = time.monotonic_ns()
+        lent: list[int] = []
+        closing: list[int] = []
+        for number, wish in enumerate(wishes):
+            if wish == PIPE:
+                fd = self._open_pipe(number)
+                closing.append(fd)
+            else:
+                fd = _descriptor(wish)
+            lent.append(fd)
+        return lent, closing
+
+    def _open_pipe(self, number: int) -> int:
+        read_fd, write_fd = os.pipe()
+        if number == 0:
+            self.stdin = os.fdopen(write_fd, "wb", 0)  # type: ignore[assignment]
+            return read_fd
+        reader = os.fdopen(read_fd, "rb", 0)
+        if number == 1:
+            self.stdout = reader  # type: ignore[assignment]
+        else:
+            self.stderr = reader  # type: ignore[assignment]
+        return write_fd
+
+    def _close_streams(self) -> None:
+        for stream in (self.stdin, self.stdout, self.stderr):
+            if stream is not None:
+                try:
+                    stream.close()
+                except BrokenPipeError:
+                    pass
+
+
+def _descriptor(wish: Stream) -> int:
+    """Descriptor to lend; -1 is /dev/null. A terminal is refused: the container could type into it."""
+    if wish is None or wish == DEVNULL:
+        return -1
+    fd = wish if isinstance(wish, int) else wish.fileno()
+    if fd < 0:
+        raise UsageError(f"{wish!r} is not a stream; use PIPE, DEVNULL, a descriptor or a file")
+    if os.isatty(fd):
+        raise UsageError("a terminal cannot be lent to a container; use PIPE and copy")
+    return fd

@@ -1,0 +1,277 @@
+"""Checks of what this user has: directories, ids, helpers, devices, delegated limits.
+
+What comes in: a `Host`.  What goes out: one `Entry` a function.
+Must never: create or change anything, print.
+"""
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+
+from pyrootless import host_fixes as fixes
+from pyrootless import units
+from pyrootless.host_facts import Entry, Host
+
+NETWORK_FILE_SYSTEMS = frozenset({
+    "nfs", "nfs4", "cifs", "smb3", "smbfs", "lustre", "gpfs", "beegfs", "ceph", "afs",
+    "9p", "glusterfs", "orangefs", "panfs", "wekafs", "vboxsf",
+})  # fmt: skip
+LOW_SPACE_BYTES = 256 * 1024 * 1024
+WANTED_IDS = 65536
+CONTROLLERS = ("cpu", "memory", "pids")
+LOCAL_STORE_FIX = "export PYROOTLESS_ROOT=/var/tmp/$USER/pyrootless   # a local disk"
+
+
+def check_runtime_directory(host: Host) -> Entry:
+    """Where the locks of running containers lie."""
+    name = "runtime-directory"
+    wanted = host.environ.get("XDG_RUNTIME_DIR", "")
+    runtime = host.directories.runtime
+    if wanted and runtime == Path(wanted) / "pyrootless":
+        return Entry(name, "ok", "now", f"{runtime} is used.")
+    found = (
+        f"XDG_RUNTIME_DIR ({wanted}) is not usable" if wanted else "XDG_RUNTIME_DIR is unset"
+    )
+    mode = host.mode(str(runtime))
+    if mode is not None and not (stat.S_ISDIR(mode) and host.writable(str(runtime))):
+        return Entry(
+            name,
+            "missing",
+            "now",
+            f"No container can start: {found}, and {runtime} belongs to somebody else.",
+            f"sudo rm -r {runtime}",
+        )
+    return Entry(
+        name,
+        "ok",
+        "now",
+        f"{found}; {runtime} is used instead, which needs no login session.",
+    )
+
+
+def check_store(host: Host) -> Entry:
+    """The file system under images and containers."""
+    data = host.directories.data
+    existing = _existing(host, data)
+    mount = host.mount_of(existing)
+    if mount is not None and "ro" in mount.options:
+        return _store_entry("missing", f"{data} lies on a read-only file system.")
+    if not host.writable(str(existing)):
+        return _store_entry("missing", f"{data} cannot be written by this user.")
+    if mount is not None and (mount.kind in NETWORK_FILE_SYSTEMS or mount.kind[:5] == "fuse."):
+        text = (
+            f"{data} lies on {mount.kind}: starts are slower, and writes may need --ephemeral."
+        )
+        return _store_entry("weaker", text)
+    free = host.probe.free_bytes(host.root / str(existing).lstrip("/"))
+    if free is not None and free < LOW_SPACE_BYTES:
+        text = f"{data} has {units.format_size(free)} free."
+        return Entry("store", "weaker", "now", text, "pyrootless ps -a; pyrootless rm NAME")
+    xattr = host.probe.trial("xattr store")
+    if xattr is not None and not xattr.ok:
+        return _store_entry("weaker", f"{data} takes no user.* attributes: {xattr}.")
+    kind = f" ({mount.kind})" if mount is not None else ""
+    room = f", {units.format_size(free)} free" if free is not None else ""
+    return Entry("store", "ok", "now", f"{data}{kind}{room}.")
+
+
+def _store_entry(state: str, text: str) -> Entry:
+    return Entry(
+        "store", "missing" if state == "missing" else "weaker", "now", text, LOCAL_STORE_FIX
+    )
+
+
+def check_setuid(host: Host) -> Entry:
+    """The launcher must have no privilege to give away."""
+    if host.launcher is None:
+        return Entry(
+            "setuid",
+            "missing",
+            "now",
+            "The native launcher `pyrootless` is not installed beside the interpreter.",
+            "python3 -m pip install --force-reinstall pyrootless",
+        )
+    mode = host.mode(str(host.launcher)) or 0
+    if mode & (stat.S_ISUID | stat.S_ISGID):
+        return Entry(
+            "setuid",
+            "missing",
+            "now",
+            f"{host.launcher} is setuid or setgid and refuses to run.",
+            f"sudo chmod u-s,g-s {host.launcher}",
+        )
+    if host.probe.file_capabilities(host.root / str(host.launcher).lstrip("/")):
+        return Entry(
+            "setuid",
+            "missing",
+            "now",
+            f"{host.launcher} carries file capabilities and refuses to run.",
+            f"sudo setcap -r {host.launcher}",
+        )
+    return Entry("setuid", "ok", "now", f"{host.launcher} has no privilege of its own.")
+
+
+def check_subordinate_ids(host: Host) -> Entry:
+    """Ranges for images with many users; one id is enough for everything else."""
+    counts = {kind: _subordinate_count(host, kind) for kind in ("uid", "gid")}
+    name = "subordinate-ids"
+    if min(counts.values()) >= WANTED_IDS:
+        return Entry(name, "ok", "later", f"{min(counts.values())} subordinate ids.")
+    lacking = " and ".join(kind for kind, count in counts.items() if count < WANTED_IDS)
+    if host.login is None:
+        text = f"uid {host.uid} has no login name, so no subordinate ids can be given."
+        return Entry(name, "missing", "later", text)
+    return Entry(
+        name,
+        "missing" if min(counts.values()) == 0 else "weaker",
+        "later",
+        f"{host.login} has fewer than {WANTED_IDS} subordinate ids ({lacking}): containers "
+        "have one id.",
+        fixes.subordinate_ids(host.login, _first_free_id(host)),
+    )
+
+
+def check_newuidmap(host: Host) -> Entry:
+    """The distribution's helpers that write a map of many ids."""
+    entry_name, broken = "newuidmap", []
+    for name in ("newuidmap", "newgidmap"):
+        path = host.program(name)
+        if path is None:
+            return Entry(
+                entry_name,
+                "missing",
+                "later",
+                f"{name} is not installed: containers have one id.",
+                fixes.install(host.distribution, "newuidmap"),
+            )
+        place = f"/{path.relative_to(host.root)}"
+        mount = host.mount_of(Path(place))
+        privileged = (host.mode(place) or 0) & stat.S_ISUID or host.probe.file_capabilities(
+            path
+        )
+        if not privileged:
+            broken.append(f"sudo chmod u+s {place}")
+        elif mount is not None and "nosuid" in mount.options:
+            text = f"{place} lies on a nosuid mount and cannot work: containers have one id."
+            return Entry(entry_name, "missing", "later", text)
+    if broken:
+        text = "newuidmap or newgidmap lacks its privilege: containers have one id."
+        return Entry(entry_name, "missing", "later", text, " && ".join(broken))
+    return Entry(entry_name, "ok", "later", "newuidmap and newgidmap are there and privileged.")
+
+
+def check_fuse(host: Host) -> Entry:
+    """The way out where the kernel refuses overlay mounts."""
+    lacking = [name for name in ("fusermount3", "fuse-overlayfs") if host.program(name) is None]
+    if host.mode("dev/fuse") is None:
+        text = "There is no /dev/fuse: no fall-back where the kernel refuses overlay mounts."
+        return Entry("fuse", "missing", "later", text, "sudo modprobe fuse")
+    if not host.writable("dev/fuse"):
+        text = "/dev/fuse cannot be opened by this user."
+        return Entry("fuse", "missing", "later", text, "sudo chmod 0666 /dev/fuse")
+    if lacking:
+        text = f"Not installed: {', '.join(lacking)}."
+        return Entry(
+            "fuse", "missing", "later", text, fixes.install(host.distribution, *lacking)
+        )
+    return Entry("fuse", "ok", "later", "fuse-overlayfs can be used.")
+
+
+def check_cgroup(host: Host) -> Entry:
+    """Which controllers this user may set limits with."""
+    version, delegated = _delegated_controllers(host)
+    if version == "none":
+        return Entry("cgroup", "missing", "later", "No cgroup file system is mounted.")
+    lacking = [name for name in CONTROLLERS if name not in delegated]
+    if not lacking:
+        names = ", ".join(sorted(name for name in delegated if "=" not in name))
+        return Entry("cgroup", "ok", "later", f"cgroup {version}, delegated: {names}.")
+    runtime = host.environ.get("XDG_RUNTIME_DIR", "")
+    manager = bool(runtime) and host.mode(f"{runtime}/systemd/private") is not None
+    asked = "systemd's user manager can be asked" if manager else "no systemd user manager"
+    return Entry(
+        "cgroup",
+        "weaker",
+        "later",
+        f"cgroup {version}, not delegated: {', '.join(lacking)} ({asked}); limits stand on "
+        "weaker ground.",
+        fixes.delegation() if manager or host.mode("run/systemd/system") is not None else "",
+    )
+
+
+def check_network_helpers(host: Host) -> Entry:
+    """User-mode networking for containers that reach out."""
+    if host.program("pasta") is not None:
+        return Entry("network-helpers", "ok", "later", "pasta is there.")
+    fix = fixes.install(host.distribution, "pasta")
+    if host.program("slirp4netns") is not None:
+        text = "Only slirp4netns is there: slower, and the caller's address is lost."
+        return Entry("network-helpers", "weaker", "later", text, fix)
+    text = "Neither pasta nor slirp4netns: networks are none or host."
+    return Entry("network-helpers", "missing", "later", text, fix)
+
+
+def check_tun(host: Host) -> Entry:
+    """The device the network helpers need."""
+    if host.mode("dev/net/tun") is None:
+        text = "There is no /dev/net/tun: networks are none or host."
+        return Entry("tun", "missing", "later", text, "sudo modprobe tun")
+    if not host.writable("dev/net/tun"):
+        text = "/dev/net/tun cannot be opened by this user."
+        return Entry("tun", "missing", "later", text, "sudo chmod 0666 /dev/net/tun")
+    return Entry("tun", "ok", "later", "/dev/net/tun can be opened.")
+
+
+def _existing(host: Host, path: Path) -> Path:
+    """The path, or its nearest ancestor that exists."""
+    while host.mode(str(path)) is None and path != path.parent:
+        path = path.parent
+    return path
+
+
+def _subordinate_count(host: Host, kind: str) -> int:
+    """How many ids this user may map, from the file and, failing that, from `getsubids`."""
+    rows = _subordinate_rows(host, kind)
+    own = {host.login, str(host.uid)}
+    count = sum(size for owner, _, size in rows if owner in own)
+    if count or host.login is None:
+        return count
+    answer = host.probe.subordinate_ids(host.login, kind) or ""
+    return sum(_number(line.split()[-1]) for line in answer.splitlines() if line.split())
+
+
+def _subordinate_rows(host: Host, kind: str) -> list[tuple[str, int, int]]:
+    """owner, first, count of each well-formed line of /etc/subuid or /etc/subgid."""
+    fields = [line.split(":") for line in (host.read(f"etc/sub{kind}") or "").splitlines()]
+    return [(row[0], _number(row[1]), _number(row[2])) for row in fields if len(row) == 3]
+
+
+def _first_free_id(host: Host) -> int:
+    """Where a new range can start: above every range there is, 100000 at least."""
+    rows = _subordinate_rows(host, "uid") + _subordinate_rows(host, "gid")
+    return max([100_000, *(first + count for _, first, count in rows)])
+
+
+def _number(text: str) -> int:
+    return int(text) if text.isascii() and text.isdigit() else 0
+
+
+def _delegated_controllers(host: Host) -> tuple[str, set[str]]:
+    """ "v1", "v2", "hybrid" or "none", and the controllers whose directory is writable."""
+    own = [line.split(":", 2) for line in (host.read("proc/self/cgroup") or "").splitlines()]
+    paths = {fields[1]: fields[2] for fields in own if len(fields) == 3}
+    kinds = {mount.kind for mount in host.mounts if mount.kind in ("cgroup", "cgroup2")}
+    delegated: set[str] = set()
+    for mount in host.mounts:
+        if mount.kind == "cgroup2" and "" in paths:
+            place = mount.point + paths[""].rstrip("/")
+            if host.writable(place) and host.writable(f"{place}/cgroup.procs"):
+                delegated |= set((host.read(f"{place}/cgroup.controllers") or "").split())
+        elif mount.kind == "cgroup":
+            for names, path in paths.items():
+                wanted = set(names.split(",")) & set(mount.super_options.split(","))
+                if wanted and host.writable(mount.point + path.rstrip("/")):
+                    delegated |= wanted
+    version = {0: "none", 2: "hybrid"}.get(len(kinds), "v2" if "cgroup2" in kinds else "v1")
+    return version, delegated

@@ -1,0 +1,124 @@
+"""Documents in step with the code.
+
+In: ARCHITECTURE.md, README.md, CONTRIBUTING.md, docs/, completions/, and what they speak of.
+Out: each word that one side has and the other lacks.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCUMENTS = ("README.md", "CONTRIBUTING.md", "ARCHITECTURE.md", "SECURITY.md")
+NOTE = re.compile(r"io\.pyrootless((?:\.[a-z][a-z-]*)+)")
+MAKE_TARGET = re.compile(r"`make ([a-z][a-z-]*)")
+LINK = re.compile(r"\]\((?!https?:|mailto:|#)([^)#]+)(?:#[^)]*)?\)")
+
+
+def documented_annotations() -> set[str]:
+    """First column of ARCHITECTURE.md's table; `.x` beside a name stands for its sibling."""
+    text = (ROOT / "ARCHITECTURE.md").read_text()
+    rows = re.findall(r"^\| (`io\.pyrootless[^|]*)\|", text, re.MULTILINE)
+    found: set[str] = set()
+    for row in rows:
+        last = ""
+        for name in re.findall(r"`([^`]+)`", row):
+            if name.startswith("io."):
+                last = name
+                found.add(name)
+            elif f"{last.rsplit('.', 1)[0]}{name}" not in found:
+                found.add(f"{last.rsplit('.', 1)[0]}{name}")
+    return {name.removesuffix(".KEY").removeprefix("io.pyrootless") for name in found}
+
+
+def code_annotations() -> dict[str, str]:
+    """Every annotation that code names → a file that does."""
+    found = {}
+    files = [*(ROOT / "csrc").rglob("*.[ch]"), *(ROOT / "pyrootless").rglob("*.py*")]
+    for path in files:
+        if path.suffix not in (".c", ".h", ".py", ".pyx"):
+            continue
+        # A macro for the prefix (NOTE "rootfs.upper") reads as the whole name.
+        text = re.sub(r'\bNOTE "', '"io.pyrootless.', path.read_text())
+        for match in NOTE.finditer(text):
+            found.setdefault(match[1].rstrip("."), str(path.relative_to(ROOT)))
+    return found
+
+
+def covered(name: str, documented: set[str]) -> bool:
+    """A name of the table, a beginning of one, or below a label."""
+    return any(name == row or row.startswith(f"{name}.") for row in documented) or (
+        name.startswith(".label")
+    )
+
+
+def test_the_table_of_annotations_is_found() -> None:
+    assert ".rootfs.lower" in documented_annotations()
+    assert len(documented_annotations()) > 15
+
+
+def test_annotations_of_the_code_are_documented() -> None:
+    documented = documented_annotations()
+    used = code_annotations()
+    wrong = {name: used[name] for name in used if not covered(name, documented)}
+    assert wrong == {}
+
+
+def test_documented_annotations_are_used() -> None:
+    used = set(code_annotations())
+    source = "".join(
+        path.read_text()
+        for path in [*(ROOT / "csrc").rglob("*.[ch]"), *(ROOT / "pyrootless").rglob("*.py")]
+    )
+    wrong = [
+        name
+        for name in documented_annotations()
+        if name not in used and f'"{name.lstrip(".")}"' not in source
+    ]
+    assert sorted(wrong) == []
+
+
+def make_targets() -> set[str]:
+    text = (ROOT / "Makefile").read_text()
+    return set(re.findall(r"^([a-z][a-z-]*):.*## ", text, re.MULTILINE))
+
+
+@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md"])
+def test_make_targets_of_documents_exist(name: str) -> None:
+    named = set(MAKE_TARGET.findall((ROOT / name).read_text()))
+    assert named, f"{name} names no target"
+    assert named - make_targets() == set()
+
+
+def test_every_make_target_is_documented() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text()
+    assert make_targets() - set(MAKE_TARGET.findall(text)) == set()
+
+
+def test_links_lead_somewhere() -> None:
+    wrong = []
+    pages = [ROOT / name for name in DOCUMENTS if (ROOT / name).exists()]
+    for page in [*pages, *(ROOT / "docs").rglob("*.md")]:
+        for target in LINK.findall(page.read_text()):
+            if not (page.parent / target).exists():
+                wrong.append(f"{page.relative_to(ROOT)}: {target}")
+    assert wrong == []
+
+
+def test_readme_is_short() -> None:
+    assert len((ROOT / "README.md").read_text().splitlines()) < 150
+
+
+def test_generated_pages_are_the_committed_ones() -> None:
+    """Man pages and completions come from the table: `make docs` after changing a row."""
+    import gen_docs
+
+    wrong = [
+        path
+        for path, text in gen_docs.generate().items()
+        if not (ROOT / path).exists() or (ROOT / path).read_text() != text
+    ]
+    assert wrong == []

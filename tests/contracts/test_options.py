@@ -1,0 +1,192 @@
+"""The one table of options: complete rows, and each reaches what it says it reaches.
+
+In: prl_option_table through the binding, the launcher's --print-spec.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+NOTE = "io.pyrootless."
+# Rows without help are not for people: name → who uses them.
+HIDDEN = {"seccomp-program": "Python, after compiling a filter for --security-opt"}
+TOPS = {"process", "root", "hostname", "mounts", "linux", "annotations"}
+
+# Native rows with a field → arguments that change it.  DIR, FILE, PROGRAM are filled in.
+SAMPLES: dict[str, list[str]] = {
+    "add-host": ["--add-host=db:10.0.0.1"],
+    "annotation": ["--annotation=org.example.key=value"],
+    "cap-add": ["--cap-add=SYS_ADMIN"],
+    "cap-drop": ["--cap-drop=CHOWN"],
+    "device": ["--device=/dev/full:/dev/lent"],
+    "entrypoint": ["--entrypoint=/bin/echo"],
+    "env": ["--env=NAME=value"],
+    "env-file": ["--env-file=FILE"],
+    "ephemeral": ["--ephemeral"],
+    "ephemeral-inodes": ["--ephemeral", "--ephemeral-inodes=1000"],
+    "ephemeral-size": ["--ephemeral", "--ephemeral-size=16m"],
+    "hostname": ["--hostname=other"],
+    "init": ["--init"],
+    "label": ["--label=KEY=value"],
+    "label-file": ["--label-file=FILE"],
+    "mount": ["--mount=type=bind,src=DIR,dst=/there"],
+    "name": ["--name=contract-test"],
+    "network": ["--network=host"],
+    "privileged": ["--privileged"],
+    "read-only": ["--read-only"],
+    "read-only-tmpfs": ["--read-only", "--read-only-tmpfs=true"],
+    "rm": ["--rm"],
+    "rootfs": ["--rootfs"],
+    "seccomp-program": ["--seccomp-program=PROGRAM"],
+    "security-opt": ["--security-opt=seccomp=unconfined"],
+    "shm-size": ["--shm-size=1m"],
+    "stop-signal": ["--stop-signal=INT"],
+    "stop-timeout": ["--stop-timeout=3"],
+    "sysctl": ["--sysctl=kernel.msgmax=65536"],
+    "timeout": ["--timeout=5"],
+    "tmpfs": ["--tmpfs=/scratch"],
+    "tty": ["--tty"],
+    "ulimit": ["--ulimit=nofile=64:64"],
+    "user": ["--user=1:1"],
+    "volume": ["--volume=DIR:/there"],
+    "workdir": ["--workdir=/tmp"],
+}
+
+# What these rows change stands in a file that is mounted: they have a test of their own.
+IN_A_FILE = {"add-host"}
+
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+def table() -> list[dict[str, Any]]:
+    from pyrootless import _core
+
+    return list(_core.option_rows())
+
+
+@pytest.fixture(scope="module")
+def rows() -> list[dict[str, Any]]:
+    return table()
+
+
+def is_native(row: dict[str, Any]) -> bool:
+    """Whether the launcher serves the row itself."""
+    return not row["engine"]
+
+
+def test_names_and_letters_are_unique(rows: list[dict[str, Any]]) -> None:
+    names = [row["name"] for row in rows]
+    letters = [row["letter"] for row in rows if row["letter"]]
+    assert sorted(set(names)) == sorted(names)
+    assert sorted(set(letters)) == sorted(letters)
+    assert len(rows) > 30
+
+
+def test_names_are_spelled_alike(rows: list[dict[str, Any]]) -> None:
+    assert [r["name"] for r in rows if not re.fullmatch(r"[a-z]+(-[a-z]+)*", r["name"])] == []
+
+
+def test_help_is_one_line_without_a_full_stop(rows: list[dict[str, Any]]) -> None:
+    wrong = []
+    for row in rows:
+        text = row["help"]
+        if row["name"] in HIDDEN:
+            assert text == "", "a hidden row has no help"
+        elif not text or "\n" in text or text.endswith(".") or text[0].isupper():
+            wrong.append((row["name"], text))
+    assert wrong == []
+
+
+def test_flags_take_no_value_and_others_name_theirs(rows: list[dict[str, Any]]) -> None:
+    wrong = [r["name"] for r in rows if (r["kind"] in (0, "flag")) != (r["metavar"] == "")]
+    assert wrong == []
+
+
+def test_fields_are_fields(rows: list[dict[str, Any]]) -> None:
+    documented = (ROOT / "ARCHITECTURE.md").read_text()
+    for row in rows:
+        field = row["field"]
+        if field.startswith("/"):
+            assert field.split("/")[1] in TOPS, row["name"]
+        elif field != "-":
+            assert field.startswith(NOTE), row["name"]
+            suffix = field.removeprefix("io.pyrootless")
+            assert field in documented or f"`{suffix}`" in documented, row["name"]
+
+
+def test_every_row_with_a_field_has_a_sample(rows: list[dict[str, Any]]) -> None:
+    wanted = {row["name"] for row in rows if is_native(row) and row["field"] != "-"}
+    assert wanted == set(SAMPLES)
+
+
+def value_at(config: dict[str, Any], field: str) -> Any:
+    """What stands at a field: a JSON pointer, or an annotation's name."""
+    if field.startswith(NOTE):
+        if field.endswith(".KEY"):
+            prefix = field.removesuffix("KEY")
+            notes = config["annotations"].items()
+            return {name: text for name, text in notes if name.startswith(prefix)}
+        return config["annotations"].get(field)
+    node: Any = config
+    for part in field.split("/")[1:]:
+        node = node.get(part) if isinstance(node, dict) else None
+    return node
+
+
+def printed_spec(pyrootless: Run, *arguments: str) -> dict[str, Any]:
+    """config.json of a launch, with the container's own id written as ID."""
+    done = pyrootless("run", "--print-spec", *arguments)
+    assert done.returncode == 0, done.stderr
+    ident = json.loads(done.stdout)["annotations"][f"{NOTE}id"]
+    text = done.stdout.replace(ident, "ID").replace(ident[:12], "SHORT")
+    return dict(json.loads(text))
+
+
+@pytest.fixture
+def replacements(tmp_path: Path) -> dict[str, str]:
+    (tmp_path / "file").write_text("NAME=value\n")
+    program = tmp_path / "program.bpf"
+    # One instruction: BPF_RET | BPF_K, SECCOMP_RET_ALLOW, native (little-endian) order.
+    program.write_bytes(bytes([6, 0, 0, 0, 0, 0, 255, 127]))
+    return {"DIR": str(tmp_path), "FILE": str(tmp_path / "file"), "PROGRAM": str(program)}
+
+
+@pytest.mark.needs("user-namespaces")
+@pytest.mark.parametrize("name", sorted(set(SAMPLES) - IN_A_FILE))
+def test_row_reaches_its_field(
+    name: str, pyrootless: Run, replacements: dict[str, str], rows: list[dict[str, Any]]
+) -> None:
+    field = next(row["field"] for row in rows if row["name"] == name)
+    arguments = []
+    for word in SAMPLES[name]:
+        for key, text in replacements.items():
+            if word.endswith(f"={key}") or f"={key}:" in word or f"={key}," in word:
+                word = word.replace(key, text, 1)
+        arguments.append(word)
+    base = ["--read-only", "--read-only-tmpfs=false"] if name == "read-only-tmpfs" else []
+    subject = [replacements["DIR"], "/bin/true"] if name == "rootfs" else ["host", "true"]
+    before = printed_spec(pyrootless, *base, "host", "true")
+    after = printed_spec(pyrootless, *arguments, *subject)
+    assert value_at(after, field) != value_at(before, field)
+
+
+@pytest.mark.needs("user-namespaces")
+def test_add_host_reaches_its_file(pyrootless: Run) -> None:
+    show = ("run", "--rm", "--add-host=db:10.0.0.1", "host", "grep", "-w", "db", "/etc/hosts")
+    done = pyrootless(*show)
+    assert done.stdout.split() == ["10.0.0.1", "db"], done.stderr
+
+
+def test_man_page_names_every_row(rows: list[dict[str, Any]]) -> None:
+    page = (ROOT / "docs" / "man" / "pyrootless-run.1").read_text().replace("\\-", "-")
+    shown = [row["name"] for row in rows if row["help"]]
+    assert [name for name in shown if f"--{name}" not in page] == []
+    assert [name for name in HIDDEN if f"--{name}" in page] == []

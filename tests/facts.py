@@ -1,0 +1,122 @@
+"""Facts about this machine that tests need, each with the words for when it is not there.
+
+In: the machine.  Out: per fact "" (there) or what is missing and what brings it.
+Never: changing the machine, importing pyrootless.
+
+A test names its facts: @pytest.mark.needs("crun", "fuse").  A fact without a row is an error.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import platform
+import pwd
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+# Program → Debian package that brings it.
+PROGRAMS = {
+    "busybox": "busybox-static",
+    "bwrap": "bubblewrap",
+    "capsh": "libcap2-bin",
+    "crun": "crun",
+    "fuse-overlayfs": "fuse-overlayfs",
+    "gcc": "gcc",
+    "git": "git",
+    "less": "less",
+    "musl-gcc": "musl-tools",
+    "newuidmap": "uidmap",
+    "pipx": "pipx",
+    "setpriv": "util-linux",
+    "strace": "strace",
+    "unshare": "util-linux",
+    "vim.tiny": "vim-tiny",
+}
+
+
+def _program(name: str) -> str:
+    # The environment the tests run in counts too: pipx may come from there.
+    beside = str(Path(sys.executable).parent)
+    if shutil.which(name, path=f"{beside}:{os.environ.get('PATH', '')}:/usr/sbin:/sbin"):
+        return ""
+    return f"{name} is not on PATH (apt-get install -y {PROGRAMS[name]})"
+
+
+def _device(path: str) -> str:
+    if not Path(path).exists():
+        return f"{path} does not exist"
+    if not os.access(path, os.R_OK | os.W_OK):
+        return f"{path} is not readable and writable for this user (chmod 0666 {path})"
+    return ""
+
+
+def _user_namespaces() -> str:
+    if missing := _program("unshare"):
+        return missing
+    done = subprocess.run(
+        ["unshare", "--user", "--map-root-user", "--mount", "true"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    return "" if done.returncode == 0 else f"no user namespaces here: {done.stderr.strip()}"
+
+
+def _subordinate_ids() -> str:
+    user = pwd.getpwuid(os.getuid())
+    for name in ("/etc/subuid", "/etc/subgid"):
+        path = Path(name)
+        lines = path.read_text().splitlines() if path.exists() else []
+        owners = {line.split(":")[0] for line in lines}
+        if not owners & {user.pw_name, str(user.pw_uid)}:
+            return f"user {user.pw_name} has no range in {name} (usermod --add-subuids …)"
+    return ""
+
+
+def _single_id() -> str:
+    return "" if _subordinate_ids() else "this user has subordinate ids"
+
+
+def _root() -> str:
+    return "" if os.getuid() == 0 else "this user is not root"
+
+
+def _plain_user() -> str:
+    return "this user is root" if os.getuid() == 0 else ""
+
+
+def _x86_64() -> str:
+    return "" if platform.machine() == "x86_64" else f"this is {platform.machine()}"
+
+
+def _ipv6() -> str:
+    return "" if Path("/proc/sys/net/ipv6").is_dir() else "the kernel has no IPv6"
+
+
+FACTS: dict[str, Callable[[], str]] = {
+    **{name: functools.partial(_program, name) for name in PROGRAMS},
+    "fuse": functools.partial(_device, "/dev/fuse"),
+    "tun": functools.partial(_device, "/dev/net/tun"),
+    "ipv6": _ipv6,
+    "plain-user": _plain_user,
+    "root": _root,
+    "single-id": _single_id,
+    "subordinate-ids": _subordinate_ids,
+    "user-namespaces": _user_namespaces,
+    "x86_64": _x86_64,
+}
+
+
+@functools.cache
+def missing(fact: str) -> str:
+    """What is missing for a fact, "" when it is there.
+
+    Raises:
+        KeyError: no row knows this fact.
+    """
+    return FACTS[fact]()

@@ -1,0 +1,98 @@
+"""pyrootless.cli: verbs, their output and their exit codes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from pyrootless import __version__
+from pyrootless.cli import completion
+from pyrootless.cli import main as door
+from pyrootless.errors import LaunchError
+
+
+@pytest.fixture(autouse=True)
+def own_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYROOTLESS_ROOT", str(tmp_path / "store"))
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+
+
+def test_no_verb_is_help(capsys: pytest.CaptureFixture[str]) -> None:
+    assert door.main([]) == 0
+    out = capsys.readouterr().out
+    assert [verb for verb in door.VERBS if f"  {verb} " not in out] == []
+    assert max(len(line) for line in out.splitlines()) <= 96
+
+
+def test_help_of_a_verb_is_its_own(capsys: pytest.CaptureFixture[str]) -> None:
+    assert door.main(["help", "ps"]) == 0
+    assert "usage: pyrootless ps" in capsys.readouterr().out
+
+
+def test_every_verb_has_its_file() -> None:
+    folder = Path(door.__file__).parent
+    assert [verb for verb in door.VERBS if not (folder / f"{verb}.py").is_file()] == []
+
+
+def test_unknown_verb(capsys: pytest.CaptureFixture[str]) -> None:
+    assert door.main(["docter"]) == 125
+    assert 'did you mean "pyrootless doctor"?' in capsys.readouterr().err
+
+
+def test_usage_error_of_a_verb_is_125(capsys: pytest.CaptureFixture[str]) -> None:
+    assert door.main(["ps", "--no-such"]) == 125
+    assert "unrecognized arguments: --no-such" in capsys.readouterr().err
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    assert door.main(["--version"]) == 0
+    assert capsys.readouterr().out.splitlines()[0] == f"pyrootless {__version__}"
+    assert door.main(["version", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["version"] == __version__
+
+
+def test_root_before_the_verb(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYROOTLESS_ROOT", "unused")
+    for words in (["--root", str(tmp_path / "a")], [f"--root={tmp_path / 'a'}"]):
+        assert door.main([*words, "prepare", "nothing"]) == 125
+        assert 'there is no image "nothing"' in capsys.readouterr().err
+
+
+def test_failures_have_their_exit_code_and_no_traceback(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(_: list[str]) -> int:
+        raise LaunchError.from_record("exec", 2, "execve", "/bin/nothing", "look")
+
+    monkeypatch.setattr("pyrootless.cli.ps.main", fail)
+    assert door.main(["ps"]) == 127
+    assert capsys.readouterr().err == (
+        "pyrootless: exec: execve(/bin/nothing): No such file or directory\n  remedy: look\n"
+    )
+
+
+def test_interrupt(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(_: list[str]) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("pyrootless.cli.ps.main", interrupt)
+    assert door.main(["ps"]) == 130
+
+
+def test_completion_is_read_from_where_it_was_installed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    package = tmp_path / "lib/python3/site-packages/pyrootless"
+    monkeypatch.setattr("pyrootless.__file__", str(package / "__init__.py"))
+    monkeypatch.setattr("sys.prefix", str(tmp_path / "elsewhere"))
+    assert door.main(["completion", "fish"]) == 125
+    assert "were not installed" in capsys.readouterr().err
+    place = tmp_path / completion.FILES["fish"][1]
+    place.parent.mkdir(parents=True)
+    place.write_text("complete -c pyrootless\n")
+    assert door.main(["completion", "fish"]) == 0
+    assert capsys.readouterr().out == "complete -c pyrootless\n"

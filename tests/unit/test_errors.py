@@ -1,0 +1,83 @@
+"""pyrootless.errors: records become exceptions with the right class, text and exit code."""
+
+from __future__ import annotations
+
+import errno
+
+import pytest
+
+from pyrootless import errors
+
+
+def make(stage: str, errnum: int, klass: str = "LaunchError") -> errors.PyrootlessError:
+    record = (stage, errnum, "mount", "/proc")
+    return errors.error_from_record(record, klass, "proc", "do this")
+
+
+def test_launch_error_is_an_oserror_with_its_facts() -> None:
+    error = errors.LaunchError.from_record("mounts", errno.EPERM, "mount", "/proc", "do this")
+    assert isinstance(error, OSError)
+    assert (error.stage, error.syscall, error.errno) == ("mounts", "mount", errno.EPERM)
+    assert (error.filename, error.remedy) == ("/proc", "do this")
+    assert str(error) == "mounts: mount(/proc): Operation not permitted\n  remedy: do this"
+
+
+def test_a_sentence_is_not_wrapped_in_a_call() -> None:
+    error = errors.LaunchError.from_record(
+        "state", errno.EEXIST, "symlink", "name is taken", ""
+    )
+    assert str(error) == "state: name is taken"
+
+
+def test_an_option_speaks_for_itself() -> None:
+    record = ("options", errno.EINVAL, "--memory", "12x is no size")
+    error = errors.error_from_record(record, "UsageError", "", "unused")
+    assert isinstance(error, errors.UsageError)
+    assert isinstance(error, ValueError)
+    assert str(error) == "--memory: 12x is no size"
+
+
+@pytest.mark.parametrize(
+    ("stage", "errnum", "code"),
+    [
+        ("exec", errno.ENOENT, 127),
+        ("exec", errno.ENOTDIR, 127),
+        ("exec", errno.EACCES, 126),
+        ("exec", errno.ENOEXEC, 126),
+        ("mounts", errno.ENOENT, 125),
+        ("clone", errno.EPERM, 125),
+    ],
+)
+def test_exit_codes(stage: str, errnum: int, code: int) -> None:
+    assert make(stage, errnum).exit_code == code
+
+
+@pytest.mark.parametrize(
+    ("klass", "kind"),
+    [
+        ("LaunchError", errors.LaunchError),
+        ("HostUnsupportedError", errors.HostUnsupportedError),
+        ("StoreError", errors.StoreError),
+        ("ContainerStateError", errors.ContainerStateError),
+        ("UsageError", errors.UsageError),
+        ("", errors.LaunchError),
+    ],
+)
+def test_the_row_names_the_class(klass: str, kind: type[errors.PyrootlessError]) -> None:
+    assert type(make("rootfs", errno.EPERM, klass)) is kind
+
+
+def test_host_errors_point_to_doctor() -> None:
+    error = make("mounts", errno.EPERM, "HostUnsupportedError")
+    assert isinstance(error, errors.HostUnsupportedError)
+    assert (error.check, error.remedy) == ("proc", "do this")
+    assert str(error).splitlines() == [
+        "mounts: mount(/proc): Operation not permitted",
+        "  remedy: do this",
+        "  more: pyrootless doctor proc",
+    ]
+
+
+def test_build_error_has_line_and_instruction() -> None:
+    error = errors.BuildError("no such stage", line=3, instruction="FROM x")
+    assert (error.line, error.instruction, error.exit_code) == (3, "FROM x", 125)

@@ -1,0 +1,451 @@
+"""pyrootless.host: every entry, on fake machines with a fake kernel."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pytest
+
+from pyrootless import host, host_fixes
+from pyrootless.config import Directories
+from pyrootless.errors import UsageError
+from pyrootless.host_facts import Entry, Host, KernelProbe, Trial, parse_mount
+
+OK = Trial()
+TRIALS = ("user", "powers", "proc", "sysfs", "seccomp", "overlay tmpfs", "overlay store",
+          "xattr store", "namespace mount", "namespace pid", "namespace ipc", "namespace uts",
+          "namespace cgroup", "namespace network")  # fmt: skip
+
+
+@dataclass
+class FakeKernel:
+    """A kernel where everything works, but for what a test takes away."""
+
+    refused: dict[str, Trial] = field(default_factory=dict)
+    untried: set[str] = field(default_factory=set)
+    abi: int = 7
+    locked: set[str] = field(default_factory=set)
+    free: int | None = 10 * 2**30
+    capable: set[str] = field(default_factory=set)
+    ranges: str | None = None
+
+    def trial(self, name: str) -> Trial | None:
+        assert name in TRIALS
+        return None if name in self.untried else self.refused.get(name, OK)
+
+    def landlock_abi(self) -> int:
+        return self.abi
+
+    def writable(self, path: Path) -> bool:
+        return path.exists() and not any(str(path).endswith(end) for end in self.locked)
+
+    def free_bytes(self, path: Path) -> int | None:
+        return self.free
+
+    def file_capabilities(self, path: Path) -> bool:
+        return path.name in self.capable
+
+    def subordinate_ids(self, login: str, kind: str) -> str | None:
+        return self.ranges
+
+
+MOUNTS = (
+    "22 1 0:21 / /proc rw,relatime - proc proc rw",
+    "27 1 254:0 / / rw,relatime - ext4 /dev/vda rw",
+)
+
+
+def put(root: Path, name: str, text: str = "", mode: int = 0o644) -> Path:
+    path = root / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    path.chmod(mode)
+    return path
+
+
+@pytest.fixture
+def kernel() -> FakeKernel:
+    return FakeKernel()
+
+
+@pytest.fixture
+def box(tmp_path: Path, kernel: FakeKernel) -> Host:
+    """A healthy Debian with everything installed."""
+    root = tmp_path / "root"
+    put(root, "etc/os-release", 'NAME="Debian"\nID=debian\n')
+    put(root, "proc/self/mountinfo", "\n".join(MOUNTS))
+    put(root, "proc/sys/kernel/osrelease", "6.18.1-test\n")
+    put(root, "proc/sys/kernel/seccomp/actions_avail", "kill_process errno allow")
+    put(root, "proc/sys/kernel/perf_event_paranoid", "2\n")
+    put(root, "proc/sys/dev/tty/legacy_tiocsti", "0")
+    put(root, "proc/filesystems", "nodev\tproc\nnodev\toverlay\n")
+    put(root, "dev/fuse")
+    put(root, "dev/net/tun")
+    put(root, "etc/subuid", "alice:100000:65536\nbob:165536:65536\n")
+    put(root, "etc/subgid", "1000:100000:65536\n")
+    for name in ("newuidmap", "newgidmap"):
+        put(root, f"usr/bin/{name}", mode=0o4755)
+    for name in ("pasta", "fusermount3", "fuse-overlayfs", "pyrootless"):
+        put(root, f"usr/bin/{name}", mode=0o755)
+    (root / "home/alice").mkdir(parents=True)
+    (root / "run/user/1000").mkdir(parents=True)
+    return Host(
+        root=root,
+        probe=kernel,
+        directories=Directories(Path("/home/alice/store"), Path("/run/user/1000/pyrootless")),
+        uid=1000,
+        login="alice",
+        environ={"XDG_RUNTIME_DIR": "/run/user/1000"},
+        launcher=Path("/usr/bin/pyrootless"),
+    )
+
+
+def one(box: Host, name: str) -> Entry:
+    (entry,) = host.examine(box, [name])
+    assert entry.name == name
+    assert entry.consequence.endswith(".")
+    return entry
+
+
+def delegated(box: Host) -> None:
+    """cgroup v2 with a delegated directory."""
+    put(box.root, "proc/self/cgroup", "0::/user.slice/box\n")
+    mounts = (*MOUNTS, "31 1 0:28 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw")
+    put(box.root, "proc/self/mountinfo", "\n".join(mounts))
+    put(box.root, "sys/fs/cgroup/user.slice/box/cgroup.controllers", "cpu io memory pids\n")
+    put(box.root, "sys/fs/cgroup/user.slice/box/cgroup.procs", "1\n")
+
+
+def test_a_healthy_machine_is_ok_throughout(box: Host) -> None:
+    delegated(box)
+    entries = host.examine(box)
+    assert [(entry.name, entry.fix) for entry in entries if entry.state != "ok"] == []
+    assert [entry.name for entry in entries] == list(host.CHECKS)
+    assert host.is_fit(entries)
+
+
+def test_order_is_of_the_table_and_unknown_names_are_refused(box: Host) -> None:
+    names = [entry.name for entry in host.examine(box, ["tun", "kernel", "tun"])]
+    assert names == ["kernel", "tun"]
+    with pytest.raises(UsageError, match=r'did you mean "overlay"\?'):
+        host.examine(box, ["overlays"])
+
+
+def test_only_what_is_needed_now_and_missing_makes_unfit() -> None:
+    def entry(state: host.State, needed: host.Need) -> Entry:
+        return Entry("x", state, needed, "x.")
+
+    assert not host.is_fit([entry("missing", "now")])
+    assert host.is_fit(
+        [entry("missing", "later"), entry("weaker", "now"), entry("unknown", "now")]
+    )
+
+
+@pytest.mark.parametrize(
+    ("files", "found", "fix"),
+    [
+        (
+            {"proc/sys/user/max_user_namespaces": "0\n"},
+            "user.max_user_namespaces is 0",
+            "sudo sysctl -w user.max_user_namespaces=28633",
+        ),
+        (
+            {"proc/sys/kernel/unprivileged_userns_clone": "0\n"},
+            "kernel.unprivileged_userns_clone is 0",
+            "sudo sysctl -w kernel.unprivileged_userns_clone=1",
+        ),
+        (
+            {"proc/sys/kernel/apparmor_restrict_unprivileged_userns": "1\n"},
+            "apparmor_restrict_unprivileged_userns is 1",
+            "sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0",
+        ),
+        ({".dockerenv": ""}, "an outer container refuses", "--security-opt seccomp=unconfined"),
+        (
+            {"proc/self/status": "Name:\tx\nSeccomp:\t2\n"},
+            "an outer container refuses",
+            "--security-opt seccomp=unconfined",
+        ),
+        ({}, "the kernel answered unshare: Operation not permitted", "unshare --user"),
+    ],
+)
+def test_why_there_is_no_user_namespace(
+    box: Host, kernel: FakeKernel, files: dict[str, str], found: str, fix: str
+) -> None:
+    kernel.refused["user"] = Trial("unshare", errno.EPERM)
+    for name, text in files.items():
+        put(box.root, name, text)
+    entry = one(box, "user-namespaces")
+    assert entry.state == "missing"
+    assert found in entry.consequence
+    assert fix in entry.fix
+
+
+def test_without_user_namespace_the_rest_is_unknown(box: Host, kernel: FakeKernel) -> None:
+    kernel.refused["user"] = Trial("unshare", errno.EPERM)
+    states = {entry.name: entry.state for entry in host.examine(box)}
+    assert {states[name] for name in ("namespaces", "overlay", "proc")} == {"unknown"}
+    assert not host.is_fit(host.examine(box))
+
+
+def test_a_probe_that_did_not_run_is_unknown(box: Host, kernel: FakeKernel) -> None:
+    kernel.untried = set(TRIALS)
+    names = ("user-namespaces", "namespaces", "overlay", "proc", "seccomp")
+    assert {one(box, name).state for name in names} == {"unknown"}
+
+
+def test_a_refused_namespace_is_named(box: Host, kernel: FakeKernel) -> None:
+    kernel.refused["namespace network"] = Trial("unshare", errno.ENOSPC)
+    entry = one(box, "namespaces")
+    assert entry.state == "missing"
+    assert "network (unshare: No space left on device)" in entry.consequence
+
+
+def test_ubuntu_takes_the_powers_away(box: Host, kernel: FakeKernel) -> None:
+    put(box.root, "sys/module/apparmor/parameters/enabled", "Y\n")
+    put(box.root, "proc/sys/kernel/apparmor_restrict_unprivileged_userns", "1\n")
+    assert one(box, "apparmor").state == "ok"  # a profile lets this program through
+    kernel.refused["powers"] = Trial("mount tmpfs", errno.EACCES)
+    entry = one(box, "apparmor")
+    assert entry.state == "missing"
+    assert 'profile pyrootless "/usr/bin/pyrootless" flags=(unconfined) {' in entry.fix
+    assert "sudo apparmor_parser -r /etc/apparmor.d/pyrootless" in entry.fix
+    assert one(box, "overlay").state == "unknown"
+
+
+def test_overlay_missing_from_the_kernel(box: Host, kernel: FakeKernel) -> None:
+    kernel.refused["overlay tmpfs"] = Trial("mount overlay", errno.ENODEV)
+    put(box.root, "proc/filesystems", "nodev\tproc\n")
+    entry = one(box, "overlay")
+    assert (entry.state, "modprobe overlay" in entry.fix) == ("missing", True)
+    assert "mount overlay: No such device" in entry.consequence
+
+
+def test_overlay_not_on_the_store(box: Host, kernel: FakeKernel) -> None:
+    kernel.refused["overlay store"] = Trial("mount overlay", errno.EINVAL)
+    entry = one(box, "overlay")
+    assert (entry.state, "--ephemeral" in entry.consequence) == ("weaker", True)
+
+
+def test_masked_proc_of_an_outer_container(box: Host, kernel: FakeKernel) -> None:
+    kernel.refused["proc"] = Trial("mount proc", errno.EPERM)
+    hidden = "30 22 0:5 / /proc/kcore rw - tmpfs tmpfs rw"
+    put(box.root, "proc/self/mountinfo", "\n".join((*MOUNTS, hidden)))
+    entry = one(box, "proc")
+    assert entry.state == "missing"
+    assert "/proc/kcore is mounted over" in entry.consequence
+    assert "systempaths=unconfined" in entry.fix
+
+
+def test_seccomp(box: Host, kernel: FakeKernel) -> None:
+    put(box.root, "proc/sys/kernel/seccomp/actions_avail", "kill_thread errno allow")
+    assert one(box, "seccomp").state == "weaker"
+    kernel.refused["seccomp"] = Trial("seccomp", errno.EINVAL)
+    assert one(box, "seccomp").state == "missing"
+
+
+def test_landlock(box: Host, kernel: FakeKernel) -> None:
+    kernel.abi = 3
+    assert "ABI 3" in one(box, "landlock").consequence
+    kernel.abi = 0
+    put(box.root, "sys/kernel/security/lsm", "capability,yama\n")
+    entry = one(box, "landlock")
+    assert (entry.state, "lsm=landlock,capability,yama" in entry.fix) == ("weaker", True)
+    assert host.is_fit([entry])
+
+
+@pytest.mark.parametrize(
+    ("release", "state"),
+    [("5.11.0", "ok"), ("6.1.0-18-amd64", "ok"), ("5.10.0-28", "weaker"), ("", "unknown")],
+)
+def test_kernel(box: Host, release: str, state: str) -> None:
+    put(box.root, "proc/sys/kernel/osrelease", release)
+    assert one(box, "kernel").state == state
+
+
+def test_terminals_can_run_out(box: Host) -> None:
+    put(box.root, "proc/sys/kernel/pty/nr", "64")
+    put(box.root, "proc/sys/kernel/pty/max", "64")
+    entry = one(box, "tty")
+    assert (entry.state, "kernel.pty.max=128" in entry.fix) == ("missing", True)
+
+
+def test_perf(box: Host) -> None:
+    put(box.root, "proc/sys/kernel/perf_event_paranoid", "4")
+    entry = one(box, "perf")
+    assert (entry.state, "perf_event_paranoid=2" in entry.fix) == ("weaker", True)
+
+
+def test_runtime_directory_falls_back(box: Host, kernel: FakeKernel) -> None:
+    cron = replace(
+        box, environ={}, directories=Directories(Path("/home"), Path("/tmp/pyrootless-1000"))
+    )
+    assert one(cron, "runtime-directory").state == "ok"
+    (box.root / "tmp/pyrootless-1000").mkdir(parents=True)
+    kernel.locked = {"/tmp/pyrootless-1000"}
+    entry = one(cron, "runtime-directory")
+    assert (entry.state, entry.fix) == ("missing", "sudo rm -r /tmp/pyrootless-1000")
+
+
+@pytest.mark.parametrize(
+    ("line", "state", "words"),
+    [
+        ("40 27 0:9 / /home rw - nfs4 server:/home rw", "weaker", "lies on nfs4"),
+        ("40 27 0:9 / /home rw - fuse.sshfs x rw", "weaker", "lies on fuse.sshfs"),
+        ("40 27 0:9 / /home rw - lustre x rw", "weaker", "lies on lustre"),
+        ("40 27 0:9 / /home ro - ext4 /dev/b ro", "missing", "read-only"),
+        ("40 27 0:9 / /hom rw - nfs4 server:/home rw", "ok", "(ext4)"),
+        ("40 27 0:9 / /home rw - xfs /dev/b rw", "ok", "(xfs)"),
+    ],
+)
+def test_store_by_file_system(box: Host, line: str, state: str, words: str) -> None:
+    put(box.root, "proc/self/mountinfo", "\n".join((*MOUNTS, line)))
+    entry = one(box, "store")
+    assert (entry.state, words in entry.consequence) == (state, True), entry
+
+
+def test_store_full_unwritable_without_attributes(box: Host, kernel: FakeKernel) -> None:
+    kernel.refused["xattr store"] = Trial("setxattr", errno.EOPNOTSUPP)
+    assert "user.* attributes" in one(box, "store").consequence
+    kernel.free = 4096
+    assert "has 4KiB free" in one(box, "store").consequence
+    kernel.locked = {"/home/alice"}
+    assert one(box, "store").state == "missing"
+
+
+def test_setuid_launcher_is_refused(box: Host, kernel: FakeKernel) -> None:
+    kernel.capable = {"pyrootless"}
+    assert "setcap -r" in one(box, "setuid").fix
+    (box.root / "usr/bin/pyrootless").chmod(0o4755)
+    assert one(box, "setuid").fix == "sudo chmod u-s,g-s /usr/bin/pyrootless"
+    assert one(replace(box, launcher=None), "setuid").state == "missing"
+
+
+def test_subordinate_ids_by_name_number_and_directory_service(
+    box: Host, kernel: FakeKernel
+) -> None:
+    assert one(box, "subordinate-ids").state == "ok"  # subuid by name, subgid by number
+    put(box.root, "etc/subgid", "bob:200000:65536\nmalformed\nalice:x:y\n")
+    entry = one(box, "subordinate-ids")
+    assert entry.state == "missing"
+    assert entry.fix == (
+        "sudo usermod --add-subuids 265536-331071 --add-subgids 265536-331071 alice"
+    )
+    kernel.ranges = "0: alice 2000000 65536\n"
+    assert one(box, "subordinate-ids").state == "ok"
+    kernel.ranges = "0: alice 2000000 10\n"
+    assert one(box, "subordinate-ids").state == "weaker"
+
+
+def test_a_uid_without_name_cannot_get_ids(box: Host) -> None:
+    put(box.root, "etc/subuid", "")
+    put(box.root, "etc/subgid", "")
+    entry = one(replace(box, login=None), "subordinate-ids")
+    assert (entry.state, entry.fix) == ("missing", "")
+
+
+def test_newuidmap(box: Host, kernel: FakeKernel) -> None:
+    (box.root / "usr/bin/newgidmap").chmod(0o755)
+    assert one(box, "newuidmap").fix == "sudo chmod u+s /usr/bin/newgidmap"
+    kernel.capable = {"newgidmap"}
+    assert one(box, "newuidmap").state == "ok"
+    nosuid = "27 1 254:0 / / rw,nosuid - ext4 /dev/vda rw"
+    put(box.root, "proc/self/mountinfo", nosuid)
+    assert "nosuid" in one(replace(box), "newuidmap").consequence
+    (box.root / "usr/bin/newuidmap").unlink()
+    assert one(box, "newuidmap").fix == "sudo apt-get install uidmap"
+
+
+def test_fuse(box: Host, kernel: FakeKernel) -> None:
+    (box.root / "usr/bin/fusermount3").unlink()
+    assert one(box, "fuse").fix == "sudo apt-get install fuse3"
+    kernel.locked = {"dev/fuse"}
+    assert one(box, "fuse").fix == "sudo chmod 0666 /dev/fuse"
+    (box.root / "dev/fuse").unlink()
+    assert one(box, "fuse").fix == "sudo modprobe fuse"
+
+
+def test_cgroup_v2(box: Host, kernel: FakeKernel) -> None:
+    assert one(box, "cgroup").state == "missing"
+    delegated(box)
+    assert "v2, delegated: cpu, io, memory, pids" in one(replace(box), "cgroup").consequence
+    kernel.locked = {"box/cgroup.procs"}
+    entry = one(replace(box), "cgroup")
+    assert (entry.state, entry.fix) == ("weaker", "")
+    put(box.root, "run/user/1000/systemd/private")
+    assert "Delegate=cpu cpuset io memory pids" in one(replace(box), "cgroup").fix
+
+
+def test_cgroup_v1_counts_writable_controllers(box: Host, kernel: FakeKernel) -> None:
+    names = ("cpu", "memory", "pids")
+    lines = [f"4{n} 1 0:3{n} / /sys/fs/cgroup/{k} rw - cgroup cgroup rw,{k}"
+             for n, k in enumerate(names)]  # fmt: skip
+    put(box.root, "proc/self/mountinfo", "\n".join((*MOUNTS, *lines)))
+    put(box.root, "proc/self/cgroup", "".join(f"{n}:{k}:/box\n" for n, k in enumerate(names)))
+    for name in names:
+        (box.root / f"sys/fs/cgroup/{name}/box").mkdir(parents=True)
+    assert "cgroup v1, delegated: cpu, memory, pids" in one(box, "cgroup").consequence
+    kernel.locked = {"memory/box"}
+    assert "not delegated: memory" in one(replace(box), "cgroup").consequence
+
+
+def test_network_helpers_and_tun(box: Host, kernel: FakeKernel) -> None:
+    (box.root / "usr/bin/pasta").unlink()
+    assert one(box, "network-helpers").fix == "sudo apt-get install passt"
+    put(box.root, "usr/bin/slirp4netns", mode=0o755)
+    assert one(box, "network-helpers").state == "weaker"
+    kernel.locked = {"net/tun"}
+    assert one(box, "tun").fix == "sudo chmod 0666 /dev/net/tun"
+    (box.root / "dev/net/tun").unlink()
+    assert one(box, "tun").fix == "sudo modprobe tun"
+
+
+@pytest.mark.parametrize(
+    ("text", "family", "command"),
+    [
+        ("ID=ubuntu\nID_LIKE=debian\n", "ubuntu", "sudo apt-get install uidmap"),
+        (
+            'ID="rocky"\nID_LIKE="rhel centos fedora"\n',
+            "fedora",
+            "sudo dnf install shadow-utils",
+        ),
+        ("ID=arch\n", "arch", "sudo pacman -S shadow"),
+        ("ID=alpine\n", "alpine", "sudo apk add shadow-subids"),
+        ('ID="opensuse-leap"\n', "suse", "sudo zypper install shadow"),
+        ('ID=odd\nID_LIKE="weird suse"\n', "suse", "sudo zypper install shadow"),
+        ("ID=nixos\n", "", ""),
+    ],
+)
+def test_distribution_decides_the_command(
+    box: Host, text: str, family: str, command: str
+) -> None:
+    put(box.root, "etc/os-release", text)
+    assert box.distribution == family
+    assert host_fixes.install(family, "newuidmap") == command
+
+
+def test_mountinfo_is_read_with_its_escapes() -> None:
+    mount = parse_mount(r"1 2 0:3 / /a\040b\134c rw,nosuid shared:1 - tmpfs none rw,size=1k")
+    assert mount is not None
+    assert (mount.point, mount.kind, mount.super_options) == ("/a b\\c", "tmpfs", "rw,size=1k")
+    assert mount.options == {"rw", "nosuid"}
+    assert parse_mount("") is None
+    assert parse_mount("1 2 3 - x") is None
+
+
+def test_the_real_probe_answers_and_leaves_nothing(tmp_path: Path) -> None:
+    """Whatever this machine permits: every trial has an answer, and the store is as before."""
+    directories = Directories(tmp_path / "data", tmp_path / "run").make()
+    mounts = Path("/proc/self/mountinfo").read_text()
+    probe = KernelProbe(directories)
+    answers = {name: probe.trial(name) for name in TRIALS}
+    assert [name for name, answer in answers.items() if answer is None] == []
+    assert probe.trial("no such trial") is None
+    assert list(directories.temporary.iterdir()) == []
+    assert Path("/proc/self/mountinfo").read_text() == mounts
+    assert probe.free_bytes(tmp_path) is not None
+    assert not probe.file_capabilities(tmp_path)
+    assert stat.S_ISDIR(os.stat(tmp_path).st_mode)
