@@ -30,6 +30,7 @@ static int PRL_CHILD_SAFE child_steps(struct prl_setup *s, struct prl_error *ret
     static const step steps[] = {
         prl_idmap_apply,       /* who we are in the new user namespace */
         prl_devices_open_null, /* while the host's /dev is in reach */
+        prl_mounts_open,       /* sources of binds, before anything lies over them */
         prl_rootfs_build,      /* overlay or bind; root_fd */
         prl_mounts_apply,      /* volumes, /proc, /dev, /sys */
         prl_devices_apply,     /* nodes and links in /dev */

@@ -23,17 +23,44 @@ static int out_of_memory(struct prl_error *reterr)
     return prl_fail_with(reterr, PRL_STAGE_CLONE, ENOMEM, "malloc", "launch");
 }
 
+struct map {
+    const struct prl_idmap *rows;
+    size_t len;
+    uint32_t own; /* the caller's id */
+};
+
 /* The kernel lets an unprivileged process map its own id and no other. */
-static int prepare_map(const struct prl_idmap *maps, size_t len, uint32_t own,
-                       struct prl_arena *arena, char **ret, struct prl_error *reterr)
+static int prepare_map(const struct map *map, struct prl_arena *arena, char **ret,
+                       struct prl_error *reterr)
 {
-    if (len != 1 || maps[0].size != 1 || maps[0].host_id != own)
-        return prl_failf(reterr, PRL_STAGE_IDMAP, ENOTSUP, "uidMappings",
-                         "only one id can be mapped, and it must be your own (%u): maps of "
-                         "many ids are not supported",
-                         own);
-    *ret = prl_arena_printf(arena, "%u %u 1\n", maps[0].container_id, own);
+    if (map->len != 1 || map->rows[0].size != 1 || map->rows[0].host_id != map->own)
+        return prl_failf(
+            reterr, PRL_STAGE_IDMAP, ENOTSUP, "uidMappings",
+            "only one id can be mapped, and it must be your own (%u): maps of many "
+            "ids are not supported",
+            map->own);
+    *ret = prl_arena_printf(arena, "%u %u 1\n", map->rows[0].container_id, map->own);
     return *ret ? 0 : out_of_memory(reterr);
+}
+
+static int prepare_maps(struct prl_setup *s, struct prl_arena *arena, struct prl_error *reterr)
+{
+    const struct prl_spec *spec = s->spec;
+    const struct map uids = {spec->uid_maps, spec->uid_maps_len, geteuid()};
+    const struct map gids = {spec->gid_maps, spec->gid_maps_len, getegid()};
+    if (!(spec->namespaces & CLONE_NEWUSER))
+        return 0;
+    int r = prepare_map(&uids, arena, &s->uid_map, reterr);
+    return r < 0 ? r : prepare_map(&gids, arena, &s->gid_map, reterr);
+}
+
+/* Where the child keeps the sources of bind mounts, opened before anything is mounted over
+ * them. */
+static int prepare_sources(struct prl_setup *s, struct prl_arena *arena,
+                           struct prl_error *reterr)
+{
+    s->source_fds = prl_arena_alloc(arena, (s->spec->mounts_len + 1) * sizeof *s->source_fds);
+    return s->source_fds ? 0 : out_of_memory(reterr);
 }
 
 static const char *path_of(const struct prl_process *p)
@@ -150,13 +177,9 @@ int prl_prepare(const struct prl_spec *spec, struct prl_arena *arena, struct prl
                               .init_fd = -1,
                               .root_fd = -1,
                               .null_fd = -1};
-    if (spec->namespaces & CLONE_NEWUSER) {
-        r = prepare_map(spec->uid_maps, spec->uid_maps_len, geteuid(), arena, &ret->uid_map,
-                        reterr);
-        if (r == 0)
-            r = prepare_map(spec->gid_maps, spec->gid_maps_len, getegid(), arena, &ret->gid_map,
-                            reterr);
-    }
+    r = prepare_maps(ret, arena, reterr);
+    if (r == 0)
+        r = prepare_sources(ret, arena, reterr);
     if (r == 0)
         r = prepare_rootfs(ret, arena, reterr);
     if (r == 0)

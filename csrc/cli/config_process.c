@@ -59,10 +59,11 @@ int prl_config_env(struct prl_merge *m, const char *text)
             yyjson_mut_arr_remove(environment(m), at);
         return 0;
     }
-    _cleanup_free_ char *line = malloc(len + strlen(value) + 2);
+    size_t size = len + strlen(value) + 2;
+    _cleanup_free_ char *line = malloc(size);
     if (!line)
         return prl_config_memory(m);
-    sprintf(line, "%s=%s", text, value);
+    snprintf(line, size, "%s=%s", text, value);
     return prl_config_env_line(m, line);
 }
 

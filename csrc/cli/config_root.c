@@ -250,7 +250,7 @@ char **prl_config_root_dirs(struct prl_merge *m)
     char **dirs = malloc((lines + 1) * sizeof *dirs + strlen(text) + 1);
     if (!dirs)
         return NULL;
-    char *line = strcpy((char *)(dirs + lines + 1), text);
+    char *line = memcpy(dirs + lines + 1, text, strlen(text) + 1);
     size_t count = 0;
     while (*line) {
         size_t len = strcspn(line, "\n");

@@ -237,7 +237,8 @@ static int no_module(struct prl_merge *m, const char *key, const char *value)
 static int compiled(struct prl_merge *m, const char *key, const char *value)
 {
     (void)value;
-    if (!prl_options_get(m->options, "seccomp-program"))
+    if (!prl_options_get(m->options, "seccomp-program") &&
+        !prl_options_flag(m->options, "privileged"))
         return prl_config_bad(m, EINVAL, OPTION,
                               "%.40s needs a filter that the engine compiles first", key);
     /* Landlock would forbid the mounts that a nested container lives from. */

@@ -7,6 +7,7 @@
 #include "base/error.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -45,6 +46,8 @@ static bool has_borrowed_privileges(void)
 int main(int argc, char **argv)
 {
     struct prl_error error;
+    /* A caller that ignores SIGCHLD would have the kernel throw the container's status away. */
+    signal(SIGCHLD, SIG_DFL);
     if (has_borrowed_privileges()) {
         prl_fail_with(&error, PRL_STAGE_HOST, EPERM, "getauxval", "AT_SECURE");
         return prl_cli_fail(&error);

@@ -218,6 +218,20 @@ static int parse_letters(struct parser *p, const char *argument)
     return 0;
 }
 
+/* Neither given already, nor given up. */
+static bool wants_default_filter(const struct prl_options *options)
+{
+    bool unconfined = false;
+    for (size_t i = 0; i < options->values_len; i++) {
+        const struct prl_option_value *v = &options->values[i];
+        if (strcmp(v->option->name, "security-opt") == 0 &&
+            strncmp(v->text, "seccomp=", 8) == 0)
+            unconfined = strcmp(v->text + 8, "unconfined") == 0;
+    }
+    return !unconfined && !prl_options_flag(options, "privileged") &&
+           !prl_options_get(options, "seccomp-program");
+}
+
 /* Does this value of a native option need the engine? */
 static bool value_needs_engine(const struct prl_options *options,
                                const struct prl_option_value *value)
@@ -228,7 +242,11 @@ static bool value_needs_engine(const struct prl_options *options,
         return true;
     if (strcmp(name, "network") == 0)
         return strcmp(text, "none") != 0 && strcmp(text, "host") != 0;
-    if (strcmp(name, "security-opt") != 0 || prl_options_get(options, "seccomp-program"))
+    if (!wants_default_filter(options))
+        return false;
+    if (strcmp(name, "cap-add") == 0) /* docker's profile opens calls by capability */
+        return true;
+    if (strcmp(name, "security-opt") != 0)
         return false;
     if (strncmp(text, "seccomp=", 8) == 0)
         return strcmp(text + 8, "unconfined") != 0 && strcmp(text + 8, "builtin") != 0;

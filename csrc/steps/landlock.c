@@ -37,7 +37,10 @@ static int PRL_CHILD_SAFE allow_stream(int ruleset, int fd, uint64_t handled)
         access |= PRL_LANDLOCK_FS_READ_FILE;
     if ((flags & O_ACCMODE) != O_RDONLY)
         access |= PRL_LANDLOCK_FS_WRITE_FILE | PRL_LANDLOCK_FS_TRUNCATE;
-    return prl_sys_landlock_allow(ruleset, access & handled, fd);
+    /* EBADFD: a file of the kernel's own (memfd), which no Landlock rule can name nor forbid.
+     */
+    int r = prl_sys_landlock_allow(ruleset, access & handled, fd);
+    return r < 0 && errno == EBADFD ? 0 : r;
 }
 
 int PRL_CHILD_SAFE prl_landlock_apply(struct prl_setup *s, struct prl_error *reterr)

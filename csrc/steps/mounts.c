@@ -50,8 +50,21 @@ static unsigned long PRL_CHILD_SAFE flags_of(uint64_t attr)
     return flags;
 }
 
+/* The root file system is assembled on a directory of the host; a volume may lie in that very
+ * directory. */
+int PRL_CHILD_SAFE prl_mounts_open(struct prl_setup *s, struct prl_error *reterr)
+{
+    for (size_t i = 0; i < s->spec->mounts_len; i++) {
+        const struct prl_mount *m = &s->spec->mounts[i];
+        s->source_fds[i] = m->bind ? open(m->source, O_PATH | O_CLOEXEC) : -1;
+        if (m->bind && s->source_fds[i] < 0)
+            return prl_fail(reterr, PRL_STAGE_MOUNTS, "open", m->source);
+    }
+    return 0;
+}
+
 static int PRL_CHILD_SAFE mount_bind(const struct prl_setup *s, const struct prl_mount *m,
-                                     struct prl_error *reterr)
+                                     int source_fd, struct prl_error *reterr)
 {
     const struct prl_place_attr attr = {
         .set = m->attr_set,
@@ -59,12 +72,12 @@ static int PRL_CHILD_SAFE mount_bind(const struct prl_setup *s, const struct prl
         .propagation = m->propagation,
     };
     struct stat st;
-    if (stat(m->source, &st) < 0)
-        return prl_fail(reterr, PRL_STAGE_MOUNTS, "stat", m->source);
+    if (fstat(source_fd, &st) < 0)
+        return prl_fail(reterr, PRL_STAGE_MOUNTS, "fstat", m->source);
     _cleanup_close_ int target = open_target(s, m->destination, S_ISDIR(st.st_mode), reterr);
     if (target < 0)
         return target;
-    if (prl_place_bind(AT_FDCWD, m->source, m->recursive, &attr, target) < 0)
+    if (prl_place_bind(source_fd, NULL, m->recursive, &attr, target) < 0)
         return prl_fail(reterr, PRL_STAGE_MOUNTS, "bind", m->destination);
     return 0;
 }
@@ -85,7 +98,7 @@ int PRL_CHILD_SAFE prl_mounts_apply(struct prl_setup *s, struct prl_error *reter
 {
     for (size_t i = 0; i < s->spec->mounts_len; i++) {
         const struct prl_mount *m = &s->spec->mounts[i];
-        int r = m->bind ? mount_bind(s, m, reterr) : mount_fs(s, m, reterr);
+        int r = m->bind ? mount_bind(s, m, s->source_fds[i], reterr) : mount_fs(s, m, reterr);
         if (r < 0)
             return r;
     }

@@ -21,6 +21,7 @@ struct prl_setup {
     const char **programs; /* candidate paths of the program, NULL-terminated */
     const char **init_args;
     /* filled by the child on its way */
+    int *source_fds;     /* one a mount: the source of a bind */
     int root_fd;         /* "/" of the container */
     int null_fd;         /* /dev/null of the host, checked */
     const char *program; /* the candidate that will be executed */
@@ -30,6 +31,7 @@ int prl_idmap_apply(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAF
 int prl_rootfs_build(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAFE;
 int prl_rootfs_seal(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAFE;
 int prl_rootfs_enter(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAFE;
+int prl_mounts_open(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAFE;
 int prl_mounts_apply(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAFE;
 int prl_mounts_hide(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAFE;
 int prl_devices_open_null(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAFE;

@@ -18,10 +18,6 @@
 #include <termios.h>
 #include <unistd.h>
 
-#ifndef TIOCGPTPEER
-#define TIOCGPTPEER _IO('T', 0x41)
-#endif
-
 static int PRL_CHILD_SAFE send_master(int socket_fd, int master)
 {
     char byte = 't';

@@ -123,7 +123,7 @@ def compile_filter(asked: Asked) -> Path | None:
     if chosen == "unconfined" or asked.last("privileged") == "true":
         return None
     changes = [wish for wish in wishes if wish in ("nested-userns", "io-uring")]
-    if chosen == "builtin" and not changes:
+    if chosen == "builtin" and not changes and not asked.all("cap-add"):
         return None
     from pyrootless import _seccomp  # loads libseccomp; only here
 

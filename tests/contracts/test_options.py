@@ -60,8 +60,9 @@ SAMPLES: dict[str, list[str]] = {
     "workdir": ["--workdir=/tmp"],
 }
 
-# What these rows change stands in a file that is mounted: they have a test of their own.
-IN_A_FILE = {"add-host"}
+# What these rows change stands in a file that is mounted, or in the container's directory, which
+# --print-spec does not make: they have tests of their own.
+NOT_PRINTED = {"add-host", "ephemeral", "rm"}
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -160,7 +161,7 @@ def replacements(tmp_path: Path) -> dict[str, str]:
 
 
 @pytest.mark.needs("user-namespaces")
-@pytest.mark.parametrize("name", sorted(set(SAMPLES) - IN_A_FILE))
+@pytest.mark.parametrize("name", sorted(set(SAMPLES) - NOT_PRINTED))
 def test_row_reaches_its_field(
     name: str, pyrootless: Run, replacements: dict[str, str], rows: list[dict[str, Any]]
 ) -> None:
@@ -183,6 +184,21 @@ def test_add_host_reaches_its_file(pyrootless: Run) -> None:
     show = ("run", "--rm", "--add-host=db:10.0.0.1", "host", "grep", "-w", "db", "/etc/hosts")
     done = pyrootless(*show)
     assert done.stdout.split() == ["10.0.0.1", "db"], done.stderr
+
+
+@pytest.mark.needs("user-namespaces")
+@pytest.mark.parametrize(
+    ("option", "upper", "volatile"),
+    [("--ephemeral", "upper", False), ("--rm", "/proc/self/fd/", True)],
+)
+def test_upper_is_where_it_was_asked_for(
+    pyrootless: Run, option: str, upper: str, volatile: bool
+) -> None:
+    done = pyrootless("run", option, "host", "grep", " / / ", "/proc/self/mountinfo")
+    options = done.stdout.split(" - ")[1].split()[2].split(",")
+    [directory] = [word for word in options if word.startswith("upperdir=")]
+    assert directory.removeprefix("upperdir=").startswith(upper)
+    assert any("volatile" in word for word in options) == volatile  # "volatile", "fsync=volatile"
 
 
 def test_man_page_names_every_row(rows: list[dict[str, Any]]) -> None:

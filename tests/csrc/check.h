@@ -1,5 +1,6 @@
-/* check.h: the few words of a C test.  A test file is one program: it defines tests with TEST(name) { … } and ends with
- * nothing; main is here.  Output is one line a test ("ok NAME" / "FAIL NAME file:line expression"); exit 1 on failure. */
+/* check.h: the few words of a C test.  A test file is one program: it defines tests with
+ * TEST(name) { … } and ends with nothing; main is here.  Output is one line a test ("ok NAME" /
+ * "FAIL NAME file:line expression"); exit 1 on failure. */
 #pragma once
 
 #include <stdio.h>
@@ -14,42 +15,42 @@ struct check_test {
 static struct check_test *check_first, **check_tail = &check_first;
 static int check_failures, check_failed_now;
 
-#define TEST(name)                                                                                  \
-    static void test_##name(void);                                                                  \
-    __attribute__((constructor)) static void register_##name(void)                                  \
-    {                                                                                               \
-        static struct check_test t = {#name, test_##name, NULL};                                    \
-        *check_tail = &t;                                                                           \
-        check_tail = &t.next;                                                                       \
-    }                                                                                               \
+#define TEST(name)                                                                             \
+    static void test_##name(void);                                                             \
+    __attribute__((constructor)) static void register_##name(void)                             \
+    {                                                                                          \
+        static struct check_test t = {#name, test_##name, NULL};                               \
+        *check_tail = &t;                                                                      \
+        check_tail = &t.next;                                                                  \
+    }                                                                                          \
     static void test_##name(void)
 
-#define CHECK(condition)                                                                            \
-    do {                                                                                            \
-        if (!(condition)) {                                                                         \
-            printf("  %s:%d: %s\n", __FILE__, __LINE__, #condition);                                \
-            check_failed_now = 1;                                                                   \
-            return;                                                                                 \
-        }                                                                                           \
+#define CHECK(condition)                                                                       \
+    do {                                                                                       \
+        if (!(condition)) {                                                                    \
+            printf("  %s:%d: %s\n", __FILE__, __LINE__, #condition);                           \
+            check_failed_now = 1;                                                              \
+            return;                                                                            \
+        }                                                                                      \
     } while (0)
-#define CHECK_INT(got, expected)                                                                    \
-    do {                                                                                            \
-        long long g_ = (long long)(got), e_ = (long long)(expected);                                \
-        if (g_ != e_) {                                                                             \
-            printf("  %s:%d: %s is %lld, expected %lld\n", __FILE__, __LINE__, #got, g_, e_);       \
-            check_failed_now = 1;                                                                   \
-            return;                                                                                 \
-        }                                                                                           \
+#define CHECK_INT(got, expected)                                                               \
+    do {                                                                                       \
+        long long g_ = (long long)(got), e_ = (long long)(expected);                           \
+        if (g_ != e_) {                                                                        \
+            printf("  %s:%d: %s is %lld, expected %lld\n", __FILE__, __LINE__, #got, g_, e_);  \
+            check_failed_now = 1;                                                              \
+            return;                                                                            \
+        }                                                                                      \
     } while (0)
-#define CHECK_STR(got, expected)                                                                    \
-    do {                                                                                            \
-        const char *g_ = (got), *e_ = (expected);                                                   \
-        if (!g_ || !e_ || strcmp(g_, e_) != 0) {                                                    \
-            printf("  %s:%d: %s is \"%s\", expected \"%s\"\n", __FILE__, __LINE__, #got,            \
-                   g_ ? g_ : "(null)", e_ ? e_ : "(null)");                                         \
-            check_failed_now = 1;                                                                   \
-            return;                                                                                 \
-        }                                                                                           \
+#define CHECK_STR(got, expected)                                                               \
+    do {                                                                                       \
+        const char *g_ = (got), *e_ = (expected);                                              \
+        if (!g_ || !e_ || strcmp(g_, e_) != 0) {                                               \
+            printf("  %s:%d: %s is \"%s\", expected \"%s\"\n", __FILE__, __LINE__, #got,       \
+                   g_ ? g_ : "(null)", e_ ? e_ : "(null)");                                    \
+            check_failed_now = 1;                                                              \
+            return;                                                                            \
+        }                                                                                      \
     } while (0)
 
 int main(int argc, char **argv)
