@@ -136,8 +136,6 @@ static int check_rootfs(const struct annotations *from, const struct prl_rootfs 
     bool disk = root->upper == PRL_UPPER_DISK;
     if (root->upper != PRL_UPPER_NONE && root->lowers_len == 0)
         return fail_lonely(from, ROOTFS_UPPER, ROOTFS_LOWER);
-    if (root->upper == PRL_UPPER_NONE && root->lowers_len > 0)
-        return fail_lonely(from, ROOTFS_LOWER, ROOTFS_UPPER);
     if (disk && (!root->upper_path || !root->work_path))
         return fail_lonely(from, ROOTFS_UPPER, UPPER_PATH " and " UPPER_WORK);
     if (!disk && root->upper_path)
@@ -148,6 +146,8 @@ static int check_rootfs(const struct annotations *from, const struct prl_rootfs 
         return fail_lonely(from, UPPER_SIZE, ROOTFS_UPPER " \"tmpfs\"");
     if (root->upper != PRL_UPPER_TMPFS && root->upper_inodes)
         return fail_lonely(from, UPPER_INODES, ROOTFS_UPPER " \"tmpfs\"");
+    if (root->upper == PRL_UPPER_NONE && root->lowers_len > 0)
+        return fail_lonely(from, ROOTFS_LOWER, ROOTFS_UPPER);
     return 0;
 }
 

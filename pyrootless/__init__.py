@@ -15,6 +15,9 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from pyrootless.engine.asynchronous import AsyncChild as AsyncChild
+    from pyrootless.engine.asynchronous import launch_async as launch_async
+    from pyrootless.engine.asynchronous import run_async as run_async
     from pyrootless.engine.child import Child as Child
     from pyrootless.engine.launch import launch as launch
     from pyrootless.engine.launch import run as run
@@ -42,6 +45,9 @@ _HOME = {
     "StoreError": "pyrootless.errors",
     "UsageError": "pyrootless.errors",
     "Result": "pyrootless.result",
+    "AsyncChild": "pyrootless.engine.asynchronous",
+    "launch_async": "pyrootless.engine.asynchronous",
+    "run_async": "pyrootless.engine.asynchronous",
     "Child": "pyrootless.engine.child",
     "launch": "pyrootless.engine.launch",
     "run": "pyrootless.engine.launch",

@@ -168,13 +168,13 @@ class Child:
     def _open_pipe(self, number: int) -> int:
         read_fd, write_fd = os.pipe()
         if number == 0:
-            self.stdin = os.fdopen(write_fd, "wb", 0)  # type: ignore[assignment]
+            self.stdin = os.fdopen(write_fd, "wb", 0)
             return read_fd
         reader = os.fdopen(read_fd, "rb", 0)
         if number == 1:
-            self.stdout = reader  # type: ignore[assignment]
+            self.stdout = reader
         else:
-            self.stderr = reader  # type: ignore[assignment]
+            self.stderr = reader
         return write_fd
 
     def _close_streams(self) -> None:
