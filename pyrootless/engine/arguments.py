@@ -24,7 +24,7 @@ OptionValue = (
     | Mapping[str, str]
     | None
 )
-"""bool: a flag; Mapping: NAME=VALUE once each; Sequence: the option once each; None: not given."""
+"""bool: a flag; Mapping: NAME=VALUE once each; Sequence: once for each; None: not given."""
 
 
 @cache

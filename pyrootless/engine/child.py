@@ -2,7 +2,7 @@
 
 What comes in: a created `_core.Container` and what its standard streams should be.
 What goes out: `Child`: streams, wait, signal, kill; `Result` when it ended.
-Must never: leave a container behind: closing, garbage collection and the end of the process kill it.
+Must never: leave a container behind: closing, garbage collection, the end of the process kill it.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ class Child:
         """Wait for the end; the wall limit (`timeout=` of launch) is enforced here.
 
         Args:
-            timeout: Seconds this call may take; the container goes on afterwards. None: no limit.
+            timeout: Seconds this call may take; the container goes on. None: no limit.
 
         Raises:
             TimeoutError: It still runs after `timeout` seconds.
@@ -117,7 +117,7 @@ class Child:
     def signal(self, number: int) -> None:
         """Send a signal to the container's first process.
 
-        As outside a container, a signal that it does not handle and that ends a process ends it.
+        As outside a container, a signal that ends a process and is not handled ends it.
         """
         if self.result is None:
             self._container.signal(number)
@@ -187,7 +187,7 @@ class Child:
 
 
 def _descriptor(wish: Stream) -> int:
-    """Descriptor to lend; -1 is /dev/null. A terminal is refused: the container could type into it."""
+    """Descriptor to lend; -1: /dev/null. No terminal: the container could type into it."""
     if wish is None or wish == DEVNULL:
         return -1
     fd = wish if isinstance(wish, int) else wish.fileno()

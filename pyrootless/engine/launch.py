@@ -2,7 +2,8 @@
 
 What comes in: an image, a program, options as of `pyrootless run`.
 What goes out: a `Child`, or a `Result` with what it printed.
-Must never: copy this process (the core shares its memory until exec), start an interpreter, know an option.
+Must never: copy this process (the core shares its memory until exec), start an interpreter, know
+an option.
 """
 
 from __future__ import annotations
@@ -38,8 +39,9 @@ def launch(
         image: "host", or a directory when rootfs=True.
         args: Program and arguments; empty: what the image says.
         stdin, stdout, stderr: PIPE, DEVNULL, a descriptor or an open file.
-        **options: Options of `pyrootless run` with "_" for "-": env={"A": "1"}, volume=["/data:/data:ro"],
-            timeout=2.5, read_only=True, … Containers are ephemeral unless name or ephemeral=False is given.
+        **options: Options of `pyrootless run` with "_" for "-": env={"A": "1"},
+            volume=["/data:/data:ro"], timeout=2.5, read_only=True, … Containers are ephemeral
+            unless name or ephemeral=False is given.
 
     Returns:
         The running container; use it as a context manager or wait for it.
@@ -120,9 +122,7 @@ def _seconds_left(child: Child) -> float | None:
     return max(0.0, (deadline_ns - time.monotonic_ns()) / 1e9)
 
 
-def _feed(
-    selector: selectors.BaseSelector, stdin: BinaryIO, pending: memoryview
-) -> memoryview:
+def _feed(selector: selectors.BaseSelector, stdin: BinaryIO, pending: memoryview) -> memoryview:
     """Write what fits; a program that stopped reading is not our failure."""
     try:
         pending = pending[os.write(stdin.fileno(), pending[:_CHUNK_BYTES]) :]
@@ -161,4 +161,3 @@ def _find_template(container: _core.Container, root: str | None) -> None:
     prepare_image(base, root)
     if not container.load_template(base):
         raise UsageError(f"image {base!r} is stale right after it was prepared")
-

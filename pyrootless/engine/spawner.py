@@ -1,8 +1,8 @@
 """Which thread is a container's parent.
 
-The kernel kills a container when the *thread* that started it ends (PR_SET_PDEATHSIG, prctl(2)), so a
-container started from a short-lived thread would die with it. The main thread lives as long as the process;
-for every other one, one thread that never ends starts the container.
+The kernel kills a container when the *thread* that started it ends (PR_SET_PDEATHSIG, prctl(2)),
+so a container started from a short-lived thread would die with it. The main thread lives as long
+as the process; for every other one, one thread that never ends starts the container.
 
 What comes in: a function. What goes out: what it returned or raised.
 Must never: start a container in a thread that may end before it.
@@ -38,7 +38,9 @@ def _queue() -> queue.SimpleQueue[tuple[Callable[[], None], Future[None]]]:
     with _lock:
         if _jobs is None:
             _jobs = queue.SimpleQueue()
-            threading.Thread(target=_serve, args=(_jobs,), name="pyrootless", daemon=True).start()
+            thread = threading.Thread(target=_serve, args=(_jobs,), name="pyrootless")
+            thread.daemon = True
+            thread.start()
         return _jobs
 
 

@@ -60,7 +60,7 @@ SAMPLES: dict[str, list[str]] = {
     "workdir": ["--workdir=/tmp"],
 }
 
-# What these rows change stands in a file that is mounted, or in the container's directory, which
+# What these rows change stands in a mounted file, or in the container's directory, which
 # --print-spec does not make: they have tests of their own.
 NOT_PRINTED = {"add-host", "ephemeral", "rm"}
 
@@ -198,7 +198,7 @@ def test_upper_is_where_it_was_asked_for(
     options = done.stdout.split(" - ")[1].split()[2].split(",")
     [directory] = [word for word in options if word.startswith("upperdir=")]
     assert directory.removeprefix("upperdir=").startswith(upper)
-    assert any("volatile" in word for word in options) == volatile  # "volatile", "fsync=volatile"
+    assert any("volatile" in word for word in options) == volatile
 
 
 def test_man_page_names_every_row(rows: list[dict[str, Any]]) -> None:

@@ -1,4 +1,4 @@
-"""The emitter of filters: equal to the meaning of the rules, and to libseccomp where it is right.
+"""The emitter of filters: equal to the rules' meaning, and to libseccomp where it is right.
 
 In: random small rule sets, and a few built to hit the format's edges.  Out: verdicts compared
 call by call through the emulator.  The oracle is the rules' plain meaning in ten lines; where
