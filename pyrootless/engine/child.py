@@ -2,7 +2,7 @@
 
 What comes in: a created `_core.Container` and what its standard streams should be.
 What goes out: `Child`: streams, wait, signal, kill; `Result` when it ended.
-Must never: leave a container behind: closing, garbage collection, the end of the process kill it.
+Must never: leave a container behind: close, garbage collection and the process's end kill it.
 """
 
 from __future__ import annotations

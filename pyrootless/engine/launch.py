@@ -2,8 +2,8 @@
 
 What comes in: an image, a program, options as of `pyrootless run`.
 What goes out: a `Child`, or a `Result` with what it printed.
-Must never: copy this process (the core shares its memory until exec), start an interpreter, know
-an option.
+Must never: copy this process (the core shares its memory until exec), start an interpreter,
+know an option.
 """
 
 from __future__ import annotations

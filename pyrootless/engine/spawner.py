@@ -1,8 +1,8 @@
 """Which thread is a container's parent.
 
-The kernel kills a container when the *thread* that started it ends (PR_SET_PDEATHSIG, prctl(2)),
-so a container started from a short-lived thread would die with it. The main thread lives as long
-as the process; for every other one, one thread that never ends starts the container.
+The kernel kills a container when the *thread* that started it ends (PR_SET_PDEATHSIG in
+prctl(2)), so one started from a short-lived thread would die with it. The main thread lives as
+long as the process; for every other one, one thread that never ends starts the container.
 
 What comes in: a function. What goes out: what it returned or raised.
 Must never: start a container in a thread that may end before it.
