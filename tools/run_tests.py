@@ -41,6 +41,9 @@ class Outcome:
 def pytest_words(tree: Path, name: str) -> list[str]:
     """The pytest command of a context in a tree with a built environment."""
     words = [f"{tree}/build/venv/bin/python", "-m", "pytest", "-q", f"--rootdir={tree}"]
+    # pytest's own place is named after the user and refused when an earlier user of that name
+    # left it behind; this one is new, and removed with all temporary files of the machine.
+    words.append(f"--basetemp=/tmp/pyrootless-pytest-{name}-{os.getpid()}")
     if name != "user":
         words += ["-m", f"context_{name}", "-p", "no:cacheprovider"]
     return words

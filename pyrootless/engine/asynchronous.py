@@ -132,6 +132,8 @@ class AsyncChild:
         loop = asyncio.get_running_loop()
         ended = asyncio.Event()
         pidfd = self._child.fileno()
+        if pidfd < 0:  # FALLBACK: a thread waits; remove when kernel >= 5.3 is required
+            return await asyncio.to_thread(self._child.wait)
         loop.add_reader(pidfd, ended.set)
         try:
             async with asyncio.timeout(_seconds_left(self._child)):
