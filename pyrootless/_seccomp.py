@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import json
 import os
 import stat
 import tempfile
@@ -239,6 +240,8 @@ def compile_with_libseccomp(section: dict[str, Any], *, optimize: int = 2) -> by
 def compile_to_cache(section: dict[str, Any], cache_dir: Path) -> tuple[Path, str]:
     """Compile a section into `cache_dir`/seccomp/HEX.bpf (mode 0600, HEX the SHA-256).
 
+    HEX.json beside it is the section, for the config.json that names the program.
+
     The file appears whole or not at all; an equal one is left alone, a damaged one replaced.
 
     Returns:
@@ -256,6 +259,7 @@ def compile_to_cache(section: dict[str, Any], cache_dir: Path) -> tuple[Path, st
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not (path.is_file() and path.read_bytes() == program):
             _write_whole(path, program)
+        _write_whole(path.with_suffix(".json"), json.dumps(section).encode())
     except OSError as error:
         raise StoreError(
             f"seccomp filter {path}: {error.strerror or error}",

@@ -5,16 +5,21 @@
 #include "cli/config_merge.h"
 
 #include "base/error.h"
+#include "base/io.h"
 #include "base/own.h"
 #include "cli/values.h"
 
 #include <ctype.h>
+#include <fcntl.h>
 #include <fnmatch.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
 #define CAP_SYS_ADMIN_BIT (1ULL << 21)
 #define OPTION            "--security-opt"
+
+enum { SECTION_MAX_BYTES = 1024 * 1024 };
 
 static void forget_seccomp(struct prl_merge *m)
 {
@@ -24,10 +29,18 @@ static void forget_seccomp(struct prl_merge *m)
     prl_config_note(m, "keyring", "new"); /* the default filter refuses keyring calls */
 }
 
+/* For a caller who is root the kernel's owner checks of /proc/sys pass inside too: it stays
+ * read-only. */
+static bool keeps_readonly(const struct prl_merge *m)
+{
+    return m->facts->uid == 0;
+}
+
 static void forget_masks(struct prl_merge *m)
 {
     prl_config_clear(m, prl_config_linux(m), "maskedPaths");
-    prl_config_clear(m, prl_config_linux(m), "readonlyPaths");
+    if (!keeps_readonly(m))
+        prl_config_clear(m, prl_config_linux(m), "readonlyPaths");
 }
 
 int prl_config_privileged(struct prl_merge *m, const char *text)
@@ -132,6 +145,29 @@ static void note_digest(struct prl_merge *m, const char *path)
     }
 }
 
+/* The section a program was compiled from lies beside it; without one, the config.json would
+ * describe another filter. */
+static int take_section(struct prl_merge *m, const char *program)
+{
+    char path[PATH_MAX];
+    _cleanup_free_ char *json = NULL;
+    size_t len = strlen(program), json_len = 0;
+
+    if (len < 4 || len + 2 > sizeof path || strcmp(program + len - 4, ".bpf") != 0)
+        return 0;
+    snprintf(path, sizeof path, "%.*s.json", (int)len - 4, program);
+    if (prl_io_read_file(AT_FDCWD, path, SECTION_MAX_BYTES, &json, &json_len) < 0)
+        return 0;
+    yyjson_doc *doc = yyjson_read(json, json_len, 0);
+    yyjson_mut_val *section =
+        doc ? yyjson_val_mut_copy(m->doc, yyjson_doc_get_root(doc)) : NULL;
+    yyjson_doc_free(doc);
+    if (!section)
+        return prl_config_bad(m, EINVAL, "--seccomp-program", "%s is not JSON", path);
+    prl_config_set(m, prl_config_linux(m), "seccomp", section);
+    return 0;
+}
+
 int prl_config_seccomp_program(struct prl_merge *m, const char *text)
 {
     _cleanup_free_ char *real = NULL;
@@ -142,7 +178,7 @@ int prl_config_seccomp_program(struct prl_merge *m, const char *text)
     prl_config_note(m, "seccomp.program", real);
     prl_config_note(m, "keyring", "new"); /* nobody said what this filter refuses */
     note_digest(m, real);
-    return 0;
+    return take_section(m, real);
 }
 
 static int mask_paths(struct prl_merge *m, const char *key, const char *value)
@@ -193,7 +229,8 @@ static int unmask_paths(struct prl_merge *m, const char *key, const char *value)
                 m, EINVAL, OPTION,
                 "unmask=%.60s: write ALL or absolute paths with \":\" between", word);
         unmask_matching(m, "maskedPaths", word);
-        unmask_matching(m, "readonlyPaths", word);
+        if (!keeps_readonly(m))
+            unmask_matching(m, "readonlyPaths", word);
     }
     return 0;
 }

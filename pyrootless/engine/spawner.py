@@ -53,3 +53,4 @@ def _serve(jobs: queue.SimpleQueue[tuple[Callable[[], None], Future[None]]]) -> 
             future.set_exception(error)
         else:
             future.set_result(None)
+        del function, future  # or they keep the container alive until the next launch

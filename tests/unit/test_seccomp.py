@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import itertools
+import json
 import os
 import platform
 import re
@@ -459,7 +460,8 @@ def test_the_cache(tmp_path: Path) -> None:
     path.write_bytes(code[:-8])
     _seccomp.compile_to_cache(section, tmp_path / "cache")
     assert path.read_bytes() == code, "a damaged file was kept"
-    assert os.listdir(path.parent) == [path.name]
+    assert sorted(os.listdir(path.parent)) == [path.name, path.with_suffix(".json").name]
+    assert json.loads(path.with_suffix(".json").read_bytes()) == section
 
 
 def test_the_cache_cannot_be_written(tmp_path: Path) -> None:

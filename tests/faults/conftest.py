@@ -1,0 +1,111 @@
+"""What the fault tests share: the denier, a place of one test alone, and what is left in it.
+
+In: deny.c, the launcher under test, a store in which `host` is prepared.
+Out: `deny` (a program), `place` (run a container there; name what it left).
+Never: a store that another test uses, a change outside temporary directories.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).resolve().parent
+SECONDS = 60
+# Everything below these belongs to a container that exists, and none does after --rm.
+EMPTY_DATA = ("containers", "names", "tmp", "trash")
+EMPTY_RUNTIME = ("running", "containers")
+
+
+@dataclass(frozen=True)
+class Place:
+    """A store and a runtime directory of one test.
+
+    Attributes:
+        launcher: the `pyrootless` executable.
+        base: directory of this test; `store` and `runtime` are in it.
+        environment: all variables of a call.
+    """
+
+    launcher: Path
+    base: Path
+    environment: dict[str, str]
+
+    def run(
+        self, *argv: str, before: Sequence[str | Path] = ()
+    ) -> subprocess.CompletedProcess[str]:
+        """Call `pyrootless run ARGV… MARK`, started by `before`.
+
+        The mark is the store's path as the last word: it names this test in the command line of
+        the launcher, of its child, and of the program in the container.
+        """
+        return subprocess.run(
+            [*map(str, before), str(self.launcher), "run", *argv, self.mark],
+            env=self.environment,
+            cwd=self.base,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=SECONDS,
+            check=False,
+        )
+
+    @property
+    def mark(self) -> str:
+        """A word that no other test has."""
+        return self.environment["PYROOTLESS_ROOT"]
+
+    def left(self) -> list[str]:
+        """Files, processes and mounts that a call left behind; [] is right."""
+        store, runtime = self.base / "store", self.base / "runtime" / "pyrootless"
+        folders = [store / name for name in EMPTY_DATA]
+        folders += [runtime / name for name in EMPTY_RUNTIME]
+        files = [str(path) for one in folders if one.exists() for path in one.iterdir()]
+        return sorted(files) + self._processes() + self._mounts()
+
+    def _processes(self) -> list[str]:
+        found = []
+        for path in Path("/proc").glob("[0-9]*/cmdline"):
+            try:
+                words = path.read_bytes()
+            except OSError:  # it ended meanwhile
+                continue
+            if self.mark.encode() in words:
+                found.append(f"process {path.parent.name}: {words!r}")
+        return found
+
+    def _mounts(self) -> list[str]:
+        lines = Path("/proc/self/mountinfo").read_text().splitlines()
+        return [line for line in lines if str(self.base) in line]
+
+
+@pytest.fixture(scope="session")
+def deny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """deny.c, compiled once."""
+    path = tmp_path_factory.mktemp("deny") / "deny"
+    flags = ["-std=gnu11", "-O2", "-Wall", "-Wextra", "-Wshadow", "-Werror", "-static"]
+    subprocess.run(
+        ["gcc", *flags, str(HERE / "deny.c"), "-o", str(path)], check=True, timeout=SECONDS
+    )
+    return path
+
+
+@pytest.fixture
+def place(launcher: Path, tmp_path: Path) -> Place:
+    """A fresh place whose store has `host` prepared, by a run that must succeed."""
+    (tmp_path / "runtime").mkdir(mode=0o700)
+    kept = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "ASAN_OPTIONS")
+    env = {name: os.environ[name] for name in kept if name in os.environ}
+    env["PYROOTLESS_ROOT"] = str(tmp_path / "store")
+    env["XDG_RUNTIME_DIR"] = str(tmp_path / "runtime")
+    env["PYTHONDONTWRITEBYTECODE"] = "1"
+    found = Place(launcher, tmp_path, env)
+    done = found.run("--rm", "host", "busybox", "echo", "ready")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert found.left() == []
+    return found

@@ -1,0 +1,96 @@
+"""A launch on a kernel that lacks newer calls gives the same container.
+
+In: deny.c, which makes the named calls answer ENOSYS.
+Out: the same output as without it, and nothing left behind.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from conftest import Place
+
+MOUNT_CALLS = "open_tree,move_mount,mount_setattr,fsopen,fsconfig,fsmount"
+DENIED = {
+    "openat2": "openat2",
+    "clone3": "clone3",
+    "the mount API": MOUNT_CALLS,
+    "open_tree": "open_tree",
+    "mount_setattr": "mount_setattr",
+    "close_range": "close_range",
+    "pidfd_open": "pidfd_open",
+    "faccessat2": "faccessat2",
+    "Landlock": "landlock_create_ruleset,landlock_add_rule,landlock_restrict_self",
+    "keyctl": "keyctl",
+    "all": f"openat2,clone3,{MOUNT_CALLS},close_range,pidfd_open,faccessat2",
+}
+"""What is missing → the calls; each is a kernel, or a filter around us, that exists."""
+UPPERS = {"ephemeral": ["--ephemeral"], "disk": []}
+
+# Everything a fallback could get wrong, and nothing that differs between two launches: the
+# mounts with their flags but without ids, capabilities, filters, devices, descriptors.
+LOOK = r"""
+id
+grep -E '^(Cap|NoNewPrivs|Seccomp:)' /proc/self/status
+while read -r _ _ _ _ at flags _; do
+    case "$at" in /etc/hosts) ;; *) echo "$at $flags" ;; esac
+done < /proc/self/mountinfo | sort
+ls /dev /proc/self/fd
+cat /proc/sys/kernel/domainname /proc/self/uid_map /proc/net/dev
+pwd
+umask
+echo 'written' > /tmp/file && cat /tmp/file
+echo x > /proc/sysrq-trigger || echo 'sysrq refused'
+"""
+
+
+def look(place: Place, upper: str, before: list[str | Path]) -> tuple[int, str, str]:
+    """Exit status, output and errors of one look around."""
+    done = place.run("--rm", *UPPERS[upper], "host", "sh", "-c", LOOK, before=before)
+    return done.returncode, done.stdout, done.stderr
+
+
+@pytest.mark.needs("gcc", "busybox", "user-namespaces")
+@pytest.mark.parametrize("upper", UPPERS)
+@pytest.mark.parametrize("missing", DENIED)
+def test_same_container(missing: str, upper: str, deny: Path, place: Place) -> None:
+    expected = look(place, upper, [])
+    assert expected[0] == 0
+    assert "written\n" in expected[1]
+    assert "NoNewPrivs:\t1\n" in expected[1]
+    assert look(place, upper, [deny, DENIED[missing], "--"]) == expected
+    assert place.left() == []
+
+
+@pytest.mark.needs("gcc", "busybox", "user-namespaces")
+@pytest.mark.parametrize("missing", DENIED)
+def test_same_exit_status(missing: str, deny: Path, place: Place) -> None:
+    words = ["--rm", "host", "sh", "-c", "exit 37"]
+    done = place.run(*words, before=[deny, DENIED[missing], "--"])
+    assert (done.returncode, done.stdout, done.stderr) == (37, "", "")
+    assert place.left() == []
+
+
+@pytest.mark.needs("gcc", "busybox", "user-namespaces")
+@pytest.mark.parametrize("missing", DENIED)
+def test_a_missing_program_is_still_named(missing: str, deny: Path, place: Place) -> None:
+    done = place.run("--rm", "host", "/nowhere", before=[deny, DENIED[missing], "--"])
+    assert (done.returncode, done.stdout) == (127, "")
+    assert "/nowhere" in done.stderr
+    assert place.left() == []
+
+
+@pytest.mark.needs("gcc")
+def test_the_denier_denies(deny: Path, place: Place) -> None:
+    """The twin: without it a denier that does nothing would pass every test above."""
+    before: list[str | Path] = [deny, "mount,move_mount", "--"]
+    done = place.run("--rm", "host", "busybox", "true", before=before)
+    assert done.returncode == 125
+    assert done.stderr.startswith(
+        "pyrootless: rootfs: mount(overlay): Function not implemented"
+    )
+    assert place.left() == []

@@ -1,0 +1,132 @@
+"""A launch in which a system call fails ends with an error that says which, and leaves nothing.
+
+In: deny.c (a call answers EIO whenever it is made), strace (the nth one does).
+Out: exit status 125, one line with stage, what failed and why, no file, process or mount left.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from conftest import Place
+
+pytestmark = pytest.mark.needs("gcc", "busybox", "strace", "user-namespaces")
+
+ECHO = ("busybox", "echo", "hello")
+UPPERS = {"ephemeral": ("--rm", "--ephemeral"), "disk": ("--rm",)}
+BOTH = tuple(UPPERS)
+ALWAYS = {
+    "capset": "caps: capset(process.capabilities): ",
+    "chroot": "rootfs: chroot(.): ",
+    "landlock_add_rule": "landlock: landlock_add_rule(/): ",
+    "landlock_restrict_self": "landlock: landlock_restrict_self(): ",
+    "mkdirat": "state: mkdir(",
+    "mount_setattr": "mounts: bind(/usr): ",
+    "move_mount": "mounts: bind(/usr): ",
+    "open_tree": "mounts: bind(/usr): ",
+    "openat2": "mounts: open mount point(/usr): ",
+    "pipe2": "clone: pipe2(report): ",
+    "prctl": "caps: prctl PR_CAPBSET_DROP(): ",
+    "seccomp": "seccomp: seccomp(filter): ",
+    "sethostname": "sysctl: sethostname(fault): ",
+    "setsid": "terminal: setsid(): ",
+    "socket": "network: socket(AF_INET): ",
+    "symlinkat": "devices: symlink(fd): ",
+}
+"""Call that answers EIO → how the error begins: stage, call or step, subject."""
+ABSORBED = ("pidfd_open", "pivot_root", "close_range")
+"""Calls that are not made here, or whose absence is no reason not to start."""
+COUNTED = ("mount", "openat2", "openat", "mkdirat", "clone3", "mount_setattr", "open_tree")
+COUNTED += ("move_mount", "unlinkat", "symlinkat", "fchmodat", "pipe2", "renameat", "socket")
+MOST = 200
+# `pyrootless: STAGE: …`: one lower-case word, then what and on what.
+ERROR = re.compile(r"pyrootless: [a-z]+: \S.*")
+FULL_ERROR = re.compile(r"pyrootless: [a-z]+: .+: (I/O|Input/output) error")
+# Errors that name stage and step alone.
+SHORT = ("clone: new namespaces", "rootfs: move of the new root")
+SHORT += ("rootfs: tmpfs for the upper directory", "rootfs: upper directory on tmpfs")
+
+
+def first_line(text: str) -> str:
+    """The error itself, without its remedy."""
+    return text.partition("\n")[0]
+
+
+@pytest.mark.parametrize("upper", BOTH)
+@pytest.mark.parametrize("call", ALWAYS)
+def test_a_failing_call(call: str, upper: str, deny: Path, place: Place) -> None:
+    words = [*UPPERS[upper], "--hostname", "fault", "host", *ECHO]
+    done = place.run(*words, before=[deny, "--fail", call, "--"])
+    assert (done.returncode, done.stdout) == (125, "")
+    assert first_line(done.stderr).startswith(f"pyrootless: {ALWAYS[call]}")
+    assert FULL_ERROR.fullmatch(first_line(done.stderr))
+    assert "\n  remedy: " in done.stderr
+    assert place.left() == []
+
+
+def test_a_failing_mount(deny: Path, place: Place) -> None:
+    """Of a call that every upper makes for another purpose first: the overlay's own."""
+    words = [*UPPERS["disk"], "host", *ECHO]
+    done = place.run(*words, before=[deny, "--fail", "mount", "--"])
+    assert (done.returncode, done.stdout) == (125, "")
+    assert first_line(done.stderr).startswith("pyrootless: rootfs: mount(overlay): ")
+    assert FULL_ERROR.fullmatch(first_line(done.stderr))
+    assert place.left() == []
+
+
+@pytest.mark.parametrize("call", ABSORBED)
+def test_a_call_that_is_no_reason_to_stop(call: str, deny: Path, place: Place) -> None:
+    done = place.run(*UPPERS["disk"], "host", *ECHO, before=[deny, "--fail", call, "--"])
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"hello {place.mark}\n", "")
+    assert place.left() == []
+
+
+def nth(place: Place, call: str, n: int, words: tuple[str, ...]) -> tuple[int, str, str] | None:
+    """One launch whose nth `call` (of each process) answers EIO; None when there is no nth."""
+    log = place.base / "trace"
+    tracer = ["strace", "-f", "-qq", "--seccomp-bpf", "-o", str(log), "-e", f"trace={call}"]
+    tracer += ["-e", f"inject={call}:error=EIO:when={n}"]
+    done = place.run(*words, before=tracer)
+    if "(INJECTED)" not in log.read_text():
+        assert (done.returncode, done.stderr) == (0, "")
+        return None
+    return done.returncode, done.stdout, first_line(done.stderr)
+
+
+def check(place: Place, found: tuple[int, str, str]) -> bool:
+    """Hold one failed launch against the invariant; True when it was ended by the fault."""
+    status, output, error = found
+    said = f"hello {place.mark}\n"
+    if status == 0:
+        assert (output, error) == (said, "")
+        return False
+    assert status == 125
+    assert output in ("", said)
+    assert FULL_ERROR.fullmatch(error) or error.removeprefix("pyrootless: ") in SHORT
+    # Before the program ran nothing may stay; a removal that failed is finished by the next.
+    if not output:
+        assert place.left() == []
+    return True
+
+
+@pytest.mark.parametrize("upper", BOTH)
+@pytest.mark.parametrize("call", COUNTED)
+def test_nth_failure(call: str, upper: str, place: Place) -> None:
+    words = (*UPPERS[upper], "host", *ECHO)
+    ended = 0
+    for n in range(1, MOST):
+        found = nth(place, call, n, words)
+        if found is None:
+            break
+        ended += check(place, found)
+        assert not [line for line in place.left() if line.startswith("process")]
+    else:
+        pytest.fail(f"{call} was still made after {MOST} of them")
+    # The launch without a fault came last: it has swept what a failed removal left.
+    assert place.left() == []
+    assert ended > 0 or call in ("openat", "renameat")

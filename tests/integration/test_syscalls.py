@@ -1,0 +1,98 @@
+"""One run, counted: what docs/kernel.md says of the launcher's system calls, by strace."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+CALL = re.compile(r"^(\d+) +([a-z_0-9]+)\((.*)$")
+DOCUMENTED = re.compile(r"^\| (launcher|set-up child) \| (\d+) \|", re.MULTILINE)
+Call = tuple[int, str, str]
+"""(process id, name, the rest of the line)."""
+
+
+def calls_of(trace: str) -> list[Call]:
+    """Each call once: a "resumed" line is the end of one that was counted."""
+    found = (CALL.match(line) for line in trace.splitlines())
+    return [(int(match[1]), match[2], match[3]) for match in found if match]
+
+
+@pytest.fixture(scope="module")
+def trace(
+    launcher: Path, engine_environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> list[Call]:
+    """The calls of a run whose image was prepared before."""
+    path = tmp_path_factory.mktemp("strace") / "trace"
+    run = [str(launcher), "run", "--rm", "--ephemeral", "host", "true"]
+    for command in (run, ["strace", "-f", "-o", str(path), *run]):
+        done = subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+            env=engine_environment,
+        )
+        assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    return calls_of(path.read_text())
+
+
+def split(trace: list[Call]) -> tuple[list[str], list[str]]:
+    """Names of the launcher's calls, and of the child's up to and with its execve."""
+    launcher = trace[0][0]
+    child = [name for pid, name, _ in trace if pid != launcher]
+    return (
+        [name for pid, name, _ in trace if pid == launcher],
+        child[: child.index("execve") + 1],
+    )
+
+
+needs_strace = pytest.mark.needs("strace", "plain-user", "user-namespaces")
+
+
+@needs_strace
+def test_two_programs_are_executed_and_no_interpreter(trace: list[Call]) -> None:
+    executed = [rest for _, name, rest in trace if name in ("execve", "execveat")]
+    assert len(executed) == 2
+    assert re.match(r'"[^"]*/pyrootless", \["', executed[0])
+    assert re.match(r'"/usr/bin/true", \["true"\]', executed[1])
+    assert [line for line in executed if "python" in line.split(",")[0]] == []
+
+
+@needs_strace
+def test_one_process_is_made_and_its_memory_is_not_copied(trace: list[Call]) -> None:
+    made = [rest for _, name, rest in trace if name in ("clone", "clone3", "fork", "vfork")]
+    assert len(made) == 1
+    assert "CLONE_VM|" in made[0] and "CLONE_VFORK|" in made[0]
+    assert len({pid for pid, _, _ in trace}) == 2
+
+
+@needs_strace
+def test_the_child_allocates_nothing(trace: list[Call]) -> None:
+    _, child = split(trace)
+    assert child[-1] == "execve"
+    assert set(child) & {"brk", "mmap", "munmap", "mremap", "mprotect", "futex"} == set()
+
+
+@needs_strace
+def test_the_launcher_does_not_sleep_or_poll_in_turns(trace: list[Call]) -> None:
+    launcher, _ = split(trace)
+    assert set(launcher) & {"nanosleep", "clock_nanosleep"} == set()
+    assert launcher.count("ppoll") == 1
+
+
+@needs_strace
+def test_the_counts_are_the_documented_ones(trace: list[Call]) -> None:
+    page = (ROOT / "docs/kernel.md").read_text()
+    documented = {name: int(number) for name, number in DOCUMENTED.findall(page)}
+    assert sorted(documented) == ["launcher", "set-up child"]
+    launcher, child = split(trace)
+    assert len(launcher) <= documented["launcher"] * 1.1
+    assert len(child) <= documented["set-up child"] * 1.1
+    # A documented count far above the truth would let anything pass.
+    assert len(launcher) + len(child) >= sum(documented.values()) * 0.7

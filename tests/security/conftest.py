@@ -1,0 +1,82 @@
+"""Root file systems, canaries and programs for the security tests.
+
+In: gcc and busybox of the machine.
+Out: static programs, compiled once a run; a fresh root with a canary directory just outside it.
+Never: a change outside temporary directories.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).resolve().parent
+APPLETS = ("cat", "env", "id", "ls", "pwd", "sh", "sha256sum", "stat", "touch", "true")
+PASSWD = "root:x:0:0:root:/root:/bin/sh\ntester:x:0:0:tester:/:/bin/sh\n"
+
+Compile = Callable[[str, str], Path]
+
+
+@dataclass(frozen=True)
+class World:
+    """A hostile root file system and what lies just outside it."""
+
+    root: Path
+    canary: Path
+
+    def fingerprint(self) -> list[tuple[str, int, int, int, str]]:
+        """Name, mode, owner, time of change and content of all that is in the canary."""
+        rows = []
+        for path in [self.canary, *sorted(self.canary.rglob("*"))]:
+            st = path.lstat()
+            text = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
+            changed = 0 if path == self.canary else st.st_mtime_ns
+            rows.append((path.name, st.st_mode, st.st_uid, changed, text))
+        return rows
+
+
+@pytest.fixture(scope="session")
+def compiled(tmp_path_factory: pytest.TempPathFactory) -> Compile:
+    """Compile C text into a static program: compiled("name", source) → its path."""
+    folder = tmp_path_factory.mktemp("programs")
+
+    def build(name: str, source: str) -> Path:
+        program = folder / name
+        if not program.exists():
+            (folder / f"{name}.c").write_text(source)
+            command = ["gcc", "-static", "-O1", "-o", str(program), str(folder / f"{name}.c")]
+            subprocess.run(command, check=True, timeout=120)
+        return program
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def probe(compiled: Compile) -> Path:
+    """The static probe."""
+    return compiled("probe", (HERE / "probe.c").read_text())
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    """A root file system of busybox alone, and a canary beside it."""
+    busybox = shutil.which("busybox", path=f"{os.environ.get('PATH', '')}:/usr/bin:/bin")
+    assert busybox, "the test is to be marked needs('busybox')"
+    made = World(tmp_path / "root", tmp_path / "canary")
+    for folder in (made.root / "bin", made.root / "etc", made.root / "inside", made.canary):
+        folder.mkdir(parents=True)
+    shutil.copy(busybox, made.root / "bin" / "busybox")
+    for applet in APPLETS:
+        (made.root / "bin" / applet).symlink_to("busybox")
+    (made.root / "etc" / "passwd").write_text(PASSWD)
+    for name in ("keep", "ptmx", "null"):
+        (made.canary / name).write_text(f"canary {name}\n")
+        (made.canary / name).chmod(0o600)
+    return made

@@ -1,0 +1,132 @@
+"""What a program in a container of the default posture can do: the table of SECURITY.md.
+
+In: probe.c, run in the image `host`; SECURITY.md.
+Out: every line the two do not share, and every test that SECURITY.md names and nobody wrote.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
+
+ROOT = Path(__file__).resolve().parents[2]
+BLOCK = re.compile(r"<!-- posture -->\n(.*?)<!-- /posture -->", re.DOTALL)
+NAMED_TEST = re.compile(r"`((?:tests/)[a-z_/]+\.py)::(test_[a-z0-9_]+)`")
+
+pytestmark = pytest.mark.needs("user-namespaces", "gcc")
+
+
+def documented() -> dict[str, str]:
+    """Question → answer, as SECURITY.md has them; "A or B" where the host decides."""
+    block = BLOCK.search((ROOT / "SECURITY.md").read_text())
+    assert block, "SECURITY.md has no table between its posture markers"
+    rows = [line.strip().strip("|").split("|") for line in block[1].splitlines() if line]
+    assert [cell.strip() for cell in rows[0]] == ["question", "answer"]
+    cells = [(question.strip(), answer.strip()) for question, answer in rows[2:]]
+    assert len(dict(cells)) == len(cells), "a question stands twice"
+    return dict(cells)
+
+
+def answers(output: str) -> dict[str, str]:
+    """Question → answer, as the probe printed them."""
+    rows = [line.partition("\t") for line in output.splitlines()]
+    assert len({question for question, _, _ in rows}) == len(rows), "a question was asked twice"
+    return {question: " ".join(answer.split()) for question, _, answer in rows}
+
+
+def wrong(probed: dict[str, str], table: dict[str, str]) -> list[str]:
+    """Each question the two answer differently, and those only one of them has."""
+    found = []
+    for question in sorted({*probed, *table}):
+        answer, promise = probed.get(question), table.get(question)
+        if answer is None or promise is None or answer not in promise.split(" or "):
+            found.append(f"{question}: probe {answer!r}, SECURITY.md {promise!r}")
+    return found
+
+
+def run_probe(pyrootless: Run, probe: Path, *options: str) -> dict[str, str]:
+    """The probe's answers with these options."""
+    volume = f"{probe}:/probe:ro"
+    done = pyrootless("run", "--rm", "--ephemeral", *options, "-v", volume, "host", "/probe")
+    assert done.returncode == 0, done.stderr
+    return answers(done.stdout)
+
+
+@pytest.mark.context_root
+@pytest.mark.context_single
+@pytest.mark.context_nested
+@pytest.mark.needs("x86_64")
+def test_the_probe_answers_what_security_md_says(pyrootless: Run, probe: Path) -> None:
+    assert wrong(run_probe(pyrootless, probe), documented()) == []
+
+
+def test_a_difference_is_told_both_ways() -> None:
+    table = {"a": "EPERM", "b": "ENOENT or ENXIO", "c": "allowed"}
+    assert wrong({"a": "EPERM", "b": "ENXIO", "c": "allowed"}, table) == []
+    assert wrong({"a": "allowed", "b": "EIO", "d": "EPERM"}, table) == [
+        "a: probe 'allowed', SECURITY.md 'EPERM'",
+        "b: probe 'EIO', SECURITY.md 'ENOENT or ENXIO'",
+        "c: probe None, SECURITY.md 'allowed'",
+        "d: probe 'EPERM', SECURITY.md None",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("options", "changed"),
+    [
+        (
+            ("--security-opt", "seccomp=unconfined"),
+            {"Seccomp": "0", "keyctl": "allowed", "io_uring_setup": "allowed"},
+        ),
+        (
+            ("--cap-drop", "ALL"),
+            {"CapEff": "0" * 16, "CapBnd": "0" * 16, "chroot": "EPERM"},
+        ),
+        (
+            ("--network", "host"),
+            {"socket AF_INET": "allowed", "socket AF_VSOCK": "EAFNOSUPPORT"},
+        ),
+    ],
+)
+def test_a_security_option_is_applied(
+    pyrootless: Run, probe: Path, options: tuple[str, ...], changed: dict[str, str]
+) -> None:
+    """The probe can tell: what an option gives or takes shows in its answers."""
+    probed = run_probe(pyrootless, probe, *options)
+    assert {question: probed[question] for question in changed} == changed
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        (),
+        ("--cap-add", "ALL"),
+        ("--privileged",),
+        ("-u", "1000:1000"),
+        ("--init",),
+        ("--cap-add", "NET_ADMIN", "--security-opt", "seccomp=unconfined"),
+    ],
+)
+@pytest.mark.needs("subordinate-ids")
+def test_no_flag_leaves_inheritable_or_ambient_capabilities(
+    pyrootless: Run, probe: Path, options: tuple[str, ...]
+) -> None:
+    probed = run_probe(pyrootless, probe, *options)
+    assert (probed["CapInh"], probed["CapAmb"]) == ("0" * 16, "0" * 16)
+
+
+def test_security_md_names_tests_that_exist() -> None:
+    named = NAMED_TEST.findall((ROOT / "SECURITY.md").read_text())
+    assert len(named) > 10
+    missing = [
+        f"{path}::{name}"
+        for path, name in named
+        if not re.search(rf"^def {name}\(", (ROOT / path).read_text(), re.MULTILINE)
+    ]
+    assert missing == []
