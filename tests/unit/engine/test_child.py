@@ -127,6 +127,20 @@ def test_garbage_is_killed(engine: Path) -> None:
     assert not place.exists()
 
 
+def test_garbage_of_another_thread_is_killed() -> None:
+    children: list[Child] = []
+    command = ["sleep", "600"]
+    thread = threading.Thread(
+        target=lambda: children.append(launch("host", command, stdout=DEVNULL, stderr=DEVNULL))
+    )
+    thread.start()
+    thread.join(60)
+    pidfd = os.pidfd_open(children[0].pid)
+    children.clear()
+    assert select.select([pidfd], [], [], 30)[0] == [pidfd]
+    os.close(pidfd)
+
+
 def test_it_outlives_the_thread_that_launched_it() -> None:
     children: list[Child] = []
     thread = threading.Thread(
