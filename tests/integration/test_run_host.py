@@ -11,6 +11,7 @@ import json
 import os
 import signal
 import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -142,6 +143,7 @@ def test_a_program_that_ignores_term_goes_on_until_killed(
     with begin(argv, engine_environment) as child:
         assert child.stdout is not None
         assert child.stdout.readline() == "ready\n"
+        await_monitor(child.pid)
         for _ in range(2):  # a third one in a row means impatience, and kills
             child.send_signal(signal.SIGTERM)
             assert child.stdout.readline() == "not yet\n"
@@ -165,8 +167,20 @@ def test_a_program_without_handler_ends_with_the_signal(
     argv = [launcher, "run", "--rm", *init, "host", "sh", "-c", "echo ready; exec sleep 600"]
     with begin(argv, engine_environment) as child:
         assert child.stdout is not None and child.stdout.readline() == "ready\n"
+        await_monitor(child.pid)
         child.send_signal(number)
         assert child.wait(timeout=30) == code
+
+
+def await_monitor(process: int) -> None:
+    """Return when the launcher takes SIGTERM by descriptor; fail after 30 s."""
+    end = time.monotonic() + 30
+    while time.monotonic() < end:
+        status = Path(f"/proc/{process}/status").read_text()
+        if int(status.split("SigBlk:")[1].split()[0], 16) >> (signal.SIGTERM - 1) & 1:
+            return
+        os.sched_yield()
+    pytest.fail("the launcher never blocked SIGTERM")
 
 
 def begin(argv: list[str | Path], env: dict[str, str]) -> subprocess.Popen[str]:
