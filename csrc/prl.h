@@ -42,9 +42,9 @@ enum prl_stage {
 /* One filled error record.  Fixed size, below PIPE_BUF, so that the child can send it in one
  * atomic write. An all-zero record is the marker "set-up finished, exec comes next". */
 struct prl_error {
-    int32_t errnum; /* positive errno; 0: no error */
-    uint16_t stage; /* enum prl_stage */
-    uint16_t reserved;
+    int32_t errnum;    /* positive errno; 0: no error */
+    uint16_t stage;    /* enum prl_stage */
+    uint16_t sentence; /* 1: subject is a whole sentence */
     char syscall[24];  /* the call, or for PRL_STAGE_OPTIONS the option: "--memory" */
     char subject[224]; /* on what: a path, a value, or a whole sentence for
                           PRL_STAGE_OPTIONS/CONFIG */

@@ -48,7 +48,7 @@ int PRL_CHILD_SAFE prl_fail_with(struct prl_error *reterr, enum prl_stage stage,
         errnum = EIO;
     reterr->errnum = errnum;
     reterr->stage = (uint16_t)stage;
-    reterr->reserved = 0;
+    reterr->sentence = 0;
     copy_text(reterr->syscall, sizeof reterr->syscall, syscall);
     copy_text(reterr->subject, sizeof reterr->subject, subject);
     return -errnum;
@@ -68,14 +68,16 @@ int prl_failf(struct prl_error *reterr, enum prl_stage stage, int errnum, const 
     va_start(list, format);
     vsnprintf(text, sizeof text, format, list);
     va_end(list);
-    return prl_fail_with(reterr, stage, errnum, syscall, text);
+    int r = prl_fail_with(reterr, stage, errnum, syscall, text);
+    reterr->sentence = 1;
+    return r;
 }
 
 /* Stages whose subject is a whole sentence, so that strerror() adds nothing. */
 static bool is_sentence(const struct prl_error *error)
 {
     return error->stage == PRL_STAGE_OPTIONS || error->stage == PRL_STAGE_CONFIG ||
-           error->stage == PRL_STAGE_TEMPLATE || strchr(error->subject, ' ') != NULL;
+           error->stage == PRL_STAGE_TEMPLATE || error->sentence;
 }
 
 char *prl_error_format(const struct prl_error *error, char *buf, size_t size)

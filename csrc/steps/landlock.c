@@ -46,6 +46,8 @@ static int PRL_CHILD_SAFE allow_stream(int ruleset, int fd, uint64_t handled)
 int PRL_CHILD_SAFE prl_landlock_apply(struct prl_setup *s, struct prl_error *reterr)
 {
     int abi = s->spec->landlock ? prl_sys_landlock_abi() : 0;
+    if (abi < 0 && errno != ENOSYS && errno != EOPNOTSUPP && errno != EPERM)
+        return prl_fail(reterr, PRL_STAGE_LANDLOCK, "landlock_create_ruleset", "ABI");
     if (abi < 2) /* ABI 1 forbids every rename and link between directories */
         return 0;
     uint64_t handled = handled_access(abi);
