@@ -13,6 +13,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -61,6 +62,12 @@ static int run_foreground(struct run *run, struct prl_status *ret, struct prl_er
 {
     struct prl_container *c = &run->container;
     struct prl_streams streams;
+    sigset_t forwarded;
+    /* From before the launch: a signal that comes while the program already runs but nobody
+     * listens yet would end the launcher and not reach the container.  They wait for the
+     * monitor; the container starts with none blocked. */
+    prl_monitor_signals(&forwarded);
+    sigprocmask(SIG_BLOCK, &forwarded, NULL);
     int r = prl_streams_open(prl_options_flag(&run->options, "interactive"), &streams, reterr);
     if (r < 0)
         return r;

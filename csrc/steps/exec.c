@@ -87,7 +87,7 @@ int PRL_CHILD_SAFE prl_exec_resolve(struct prl_setup *s, struct prl_error *reter
 }
 
 /* Ignored signals outlive exec, and the caller may ignore some (Python ignores SIGPIPE). */
-static void PRL_CHILD_SAFE reset_signals(void)
+static void PRL_CHILD_SAFE reset_signals(bool keep_blocked)
 {
     sigset_t none;
     struct sigaction action;
@@ -95,6 +95,9 @@ static void PRL_CHILD_SAFE reset_signals(void)
     action.sa_handler = SIG_DFL;
     for (int sig = 1; sig < SIGNALS; sig++)
         sigaction(sig, &action, NULL); /* SIGKILL and SIGSTOP answer EINVAL */
+    if (keep_blocked) /* by the init, which unblocks them for its child: no moment without a
+                         handler */
+        return;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
 }
@@ -103,7 +106,7 @@ int PRL_CHILD_SAFE prl_exec_now(struct prl_setup *s, struct prl_error *reterr)
 {
     static const struct prl_error marker;
     const struct prl_process *p = &s->spec->process;
-    reset_signals();
+    reset_signals(s->init_fd >= 0);
     int r = prl_io_write_all(s->report_fd, &marker, sizeof marker);
     if (r < 0)
         return prl_fail_with(reterr, PRL_STAGE_EXEC, -r, "write", "report");
