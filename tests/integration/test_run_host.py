@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -44,14 +42,6 @@ with socket.create_connection(server.getsockname(), timeout=30) as client:
     client.sendall(b"over loopback")
     print(client.recv(100).decode())
 thread.join()
-"""
-
-IGNORES_TERM = """
-import os, signal
-signal.signal(signal.SIGTERM, lambda number, frame: os.write(1, b"not yet\\n"))
-os.write(1, b"ready\\n")
-while True:
-    signal.pause()
 """
 
 # A grandchild whose parent leaves becomes process 1's; it is reaped when its entry in /proc
@@ -131,71 +121,6 @@ def test_standard_input_is_given_only_with_i(pyrootless: Run) -> None:
 
 
 # Signals and exit codes
-
-
-@pytest.mark.parametrize("init", [[]])
-def test_a_program_that_ignores_term_goes_on_until_killed(
-    launcher: Path, engine_environment: dict[str, str], tmp_path: Path, init: list[str]
-) -> None:
-    pidfile = tmp_path / "pid"
-    argv = [launcher, "run", "--rm", "--pidfile", pidfile, *init, "host"]
-    argv += ["/usr/bin/python3", "-c", IGNORES_TERM]
-    with begin(argv, engine_environment) as child:
-        assert child.stdout is not None
-        assert child.stdout.readline() == "ready\n"
-        await_monitor(child.pid)
-        for _ in range(2):  # a third one in a row means impatience, and kills
-            child.send_signal(signal.SIGTERM)
-            assert child.stdout.readline() == "not yet\n"
-        assert child.poll() is None
-        os.kill(int(pidfile.read_text()), signal.SIGKILL)
-        assert child.wait(timeout=30) == 137
-
-
-@pytest.mark.parametrize("init", [[], ["--init"]])
-@pytest.mark.parametrize(
-    ("number", "code"),
-    [(signal.SIGTERM, 143), (signal.SIGINT, 130)],
-)
-def test_a_program_without_handler_ends_with_the_signal(
-    launcher: Path,
-    engine_environment: dict[str, str],
-    init: list[str],
-    number: signal.Signals,
-    code: int,
-) -> None:
-    argv = [launcher, "run", "--rm", *init, "host", "sh", "-c", "echo ready; exec sleep 600"]
-    with begin(argv, engine_environment) as child:
-        assert child.stdout is not None and child.stdout.readline() == "ready\n"
-        await_monitor(child.pid)
-        child.send_signal(number)
-        assert child.wait(timeout=30) == code
-
-
-def infos(process: int) -> list[Path]:
-    """What the kernel says about each descriptor of a process."""
-    return [f for f in Path(f"/proc/{process}/fdinfo").iterdir() if f.exists()]
-
-
-def await_monitor(process: int) -> None:
-    """Return when the launcher takes SIGTERM by descriptor; fail after 30 s."""
-    end = time.monotonic() + 30
-    while time.monotonic() < end:
-        if any("sigmask" in file.read_text() for file in infos(process)):
-            return
-        os.sched_yield()
-    pytest.fail("the launcher never blocked SIGTERM")
-
-
-def begin(argv: list[str | Path], env: dict[str, str]) -> subprocess.Popen[str]:
-    """Start the launcher with its output on a pipe."""
-    return subprocess.Popen(
-        [str(word) for word in argv],
-        env=env,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
 
 
 @pytest.mark.parametrize("code", [0, 1, 7, 125, 126, 127, 255])
