@@ -179,7 +179,7 @@ def error_from_record(
 
 def _describe(stage: str, errnum: int, syscall: str, subject: str) -> str:
     """One line, as csrc/base/error.c writes it: "mounts: mount(/proc): Operation not …"."""
-    if stage in _SENTENCE_STAGES or (" " in subject and not subject.startswith("/")):
+    if stage in _SENTENCE_STAGES or " " in subject:
         return f"{syscall if syscall.startswith('-') else stage}: {subject}"
     return f"{stage}: {syscall}({subject}): {os.strerror(errnum)}"
 

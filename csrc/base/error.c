@@ -77,7 +77,7 @@ int prl_failf(struct prl_error *reterr, enum prl_stage stage, int errnum, const 
 static bool is_sentence(const struct prl_error *error)
 {
     return error->stage == PRL_STAGE_OPTIONS || error->stage == PRL_STAGE_CONFIG ||
-           error->stage == PRL_STAGE_TEMPLATE || error->sentence;
+           error->stage == PRL_STAGE_TEMPLATE || error->sentence || strchr(error->subject, ' ');
 }
 
 char *prl_error_format(const struct prl_error *error, char *buf, size_t size)
