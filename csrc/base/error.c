@@ -69,7 +69,7 @@ int prl_failf(struct prl_error *reterr, enum prl_stage stage, int errnum, const 
     vsnprintf(text, sizeof text, format, list);
     va_end(list);
     int r = prl_fail_with(reterr, stage, errnum, syscall, text);
-    reterr->sentence = 1;
+    reterr->sentence = strchr(text, ' ') != NULL;
     return r;
 }
 
@@ -77,7 +77,7 @@ int prl_failf(struct prl_error *reterr, enum prl_stage stage, int errnum, const 
 static bool is_sentence(const struct prl_error *error)
 {
     return error->stage == PRL_STAGE_OPTIONS || error->stage == PRL_STAGE_CONFIG ||
-           error->stage == PRL_STAGE_TEMPLATE || error->sentence || strchr(error->subject, ' ');
+           error->stage == PRL_STAGE_TEMPLATE || error->sentence;
 }
 
 char *prl_error_format(const struct prl_error *error, char *buf, size_t size)
