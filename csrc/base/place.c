@@ -12,21 +12,30 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+/* What is before the last "/" into parent; returns what is behind it, NULL when it is too long.
+ */
+static const char *split(const char *path, char parent[PATH_MAX])
+{
+    const char *slash = strrchr(path, '/');
+    size_t len = slash ? (size_t)(slash - path) : 0;
+    if (len >= PATH_MAX) {
+        errno = ENAMETOOLONG;
+        return NULL;
+    }
+    memcpy(parent, path, len);
+    parent[len] = '\0';
+    return slash ? slash + 1 : path;
+}
+
 /* Open the directory that will hold the last component of path; *ret_name points at that
  * component. */
 static int open_parent(int root_fd, const char *path, bool no_links, const char **ret_name)
 {
     char parent[PATH_MAX];
-    const char *slash = strrchr(path, '/');
-    size_t len = slash ? (size_t)(slash - path) : 0;
-    if (len >= sizeof parent) {
-        errno = ENAMETOOLONG;
+    *ret_name = split(path, parent);
+    if (!*ret_name)
         return -1;
-    }
-    memcpy(parent, path, len);
-    parent[len] = '\0';
-    *ret_name = slash ? slash + 1 : path;
-    const char *where = len ? parent : "/";
+    const char *where = parent[0] ? parent : "/";
     return no_links ? prl_sys_open_in_root_nofollow(root_fd, where, O_PATH | O_DIRECTORY)
                     : prl_sys_open_in_root(root_fd, where, O_PATH | O_DIRECTORY);
 }
@@ -67,17 +76,9 @@ static int make_directories(int root_fd, const char *path, bool no_links)
 static int make_file(int root_fd, const char *path, bool no_links)
 {
     char parent[PATH_MAX];
-    const char *slash = strrchr(path, '/');
-    size_t len = slash ? (size_t)(slash - path) : 0;
-    if (len >= sizeof parent) {
-        errno = ENAMETOOLONG;
+    const char *name = split(path, parent);
+    if (!name || (parent[0] && make_directories(root_fd, parent, no_links) < 0))
         return -1;
-    }
-    memcpy(parent, path, len);
-    parent[len] = '\0';
-    if (len && make_directories(root_fd, parent, no_links) < 0)
-        return -1;
-    const char *name;
     _cleanup_close_ int dir = open_parent(root_fd, path, no_links, &name);
     if (dir < 0)
         return -1;
