@@ -1,20 +1,23 @@
-/* launch.c: the launch as a list: prepare, clone, set up, report.
+/* launch.c: the launch as a list: prepare, clone, serve, report.
  * In: a spec and three descriptors.  Out: a running container, or the record of the step that
  * failed. Never: a copy of the caller's memory (the child shares it until exec); waiting for
  * the child beyond exec; a half-started container left behind.
  *
  * The hand-overs, numbered where they happen:
  *   #1 parent → child  everything in struct prl_setup, before clone
- *   #2 child → parent  pty master over a socket, before exec (terminals only)
+ *   #2 child → parent  over a socket, before exec: "write my id maps", the pty's master
  *   #3 child → parent  one record on the report pipe: all zero "exec comes next", or the
  * failure; then end of file */
 #include "prl.h"
 
 #include "base/arena.h"
+#include "base/handover.h"
 #include "base/own.h"
 #include "prepare.h"
+#include "serve.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -69,6 +72,7 @@ static int PRL_CHILD_SAFE child_main(void *data)
     struct prl_setup *s = data;
     struct prl_error error;
     memset(&error, 0, sizeof error);
+    prl_close_p(&s->parent_fd); /* or this side would never see the parent's end of it */
     umask(s->spec->process.umask < 0 ? 0022 : (mode_t)s->spec->process.umask);
     child_steps(s, &error);
     /* #3: below PIPE_BUF, hence one piece.  Nobody reads it: the parent is gone, and so are we.
@@ -88,14 +92,14 @@ static void *map_stack(void)
     return stack;
 }
 
-static int run_clone(struct prl_setup *s, struct prl_child *child, struct prl_error *reterr)
+/* Unless it is served, the parent sleeps until the child has executed its program or is gone.
+ */
+static int run_clone(struct prl_setup *s, void *stack, struct prl_child *child,
+                     struct prl_error *reterr)
 {
-    void *stack = map_stack();
     sigset_t all, before;
-    if (!stack)
-        return prl_fail(reterr, PRL_STAGE_CLONE, "mmap", "stack of the set-up process");
     const struct prl_sys_clone how = {
-        .flags = CLONE_VM | CLONE_VFORK | s->spec->namespaces,
+        .flags = CLONE_VM | (s->served ? 0 : CLONE_VFORK) | s->spec->namespaces,
         .pidfd = &child->pidfd,
         .stack = stack,
         .stack_size = STACK_BYTES,
@@ -105,11 +109,9 @@ static int run_clone(struct prl_setup *s, struct prl_child *child, struct prl_er
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     child->start_ns = prl_sys_now_ns();
-    child->pid =
-        prl_sys_clone_run(&how, child_main, s); /* #1; back when the child executed or ended */
+    child->pid = prl_sys_clone_run(&how, child_main, s); /* #1 */
     int r = child->pid < 0 ? prl_fail(reterr, PRL_STAGE_CLONE, "clone3", "new namespaces") : 0;
     pthread_sigmask(SIG_SETMASK, &before, NULL);
-    munmap(stack, STACK_BYTES);
     return r;
 }
 
@@ -137,59 +139,101 @@ static int read_report(int fd, struct prl_error *reterr)
                          "the set-up process died before it could say why");
 }
 
-/* #2 */
-static int receive_master(int socket_fd, struct prl_error *reterr)
+/* #2: one piece of work for the child, or what it brought. */
+static int serve_one(const struct prl_setup *s, struct prl_child *child, char kind, int fd,
+                     struct prl_error *reterr)
 {
-    char byte;
-    int master = -1;
-    struct iovec iov = {.iov_base = &byte, .iov_len = 1};
-    union {
-        struct cmsghdr header;
-        char room[CMSG_SPACE(sizeof(int))];
-    } control;
-    struct msghdr message = {.msg_iov = &iov,
-                             .msg_iovlen = 1,
-                             .msg_control = &control,
-                             .msg_controllen = sizeof control};
-    if (recvmsg(socket_fd, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT) < 0)
-        return prl_fail(reterr, PRL_STAGE_TERMINAL, "recvmsg", "pty master");
-    struct cmsghdr *cmsg = CMSG_FIRSTHDR(&message);
-    if (!cmsg || cmsg->cmsg_type != SCM_RIGHTS)
-        return prl_fail_with(reterr, PRL_STAGE_TERMINAL, EPROTO, "recvmsg", "pty master");
-    memcpy(&master, CMSG_DATA(cmsg), sizeof master);
-    return master;
+    switch (kind) {
+    case PRL_HANDOVER_MAPS:
+        return prl_serve_idmap(s->spec, child->pid, reterr);
+    case PRL_HANDOVER_TERMINAL:
+        child->terminal_fd = fd;
+        return 0;
+    default:
+        prl_close_p(&fd);
+        return prl_fail_with(reterr, PRL_STAGE_CLONE, EPROTO, "recvmsg", "hand-over");
+    }
+}
+
+/* Until the child has executed its program or is gone. */
+static int serve(const struct prl_setup *s, int socket_fd, struct prl_child *child,
+                 struct prl_error *reterr)
+{
+    for (;;) {
+        char kind;
+        int fd;
+        int r = prl_handover_receive(socket_fd, &kind, &fd);
+        if (r == 0)
+            return 0;
+        r = r < 0 ? prl_fail_with(reterr, PRL_STAGE_CLONE, -r, "recvmsg", "hand-over")
+                  : serve_one(s, child, kind, fd, reterr);
+        if (r < 0)
+            return r;
+        if (s->served)
+            prl_handover_answer(socket_fd); /* a child that is gone shows in its report */
+    }
+}
+
+static int open_channels(struct prl_setup *s, int report[2], int service[2],
+                         struct prl_error *reterr)
+{
+    if (pipe2(report, O_CLOEXEC) < 0)
+        return prl_fail(reterr, PRL_STAGE_CLONE, "pipe2", "report");
+    s->report_fd = report[1];
+    if (!s->served && !s->spec->process.terminal)
+        return 0;
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, service) < 0)
+        return prl_fail(reterr, PRL_STAGE_CLONE, "socketpair", "hand-over");
+    s->parent_fd = service[0];
+    s->service_fd = service[1];
+    return 0;
+}
+
+static void close_channels(int pair[2])
+{
+    prl_close_p(&pair[0]);
+    prl_close_p(&pair[1]);
+}
+
+/* The child's ends must be closed here before anything is read: their end tells of the exec. */
+static int follow(const struct prl_setup *s, int report[2], int service[2],
+                  struct prl_child *child, struct prl_error *reterr)
+{
+    int r = 0;
+    prl_close_p(&report[1]);
+    prl_close_p(&service[1]);
+    if (service[0] >= 0)
+        r = serve(s, service[0], child, reterr);
+    if (r < 0)
+        return r;
+    r = read_report(report[0], reterr);
+    if (r == 0 && s->spec->process.terminal && child->terminal_fd < 0)
+        r = prl_fail_with(reterr, PRL_STAGE_TERMINAL, EPROTO, "recvmsg", "pty master");
+    return r;
 }
 
 static int launch_prepared(struct prl_setup *s, struct prl_child *child,
                            struct prl_error *reterr)
 {
-    _cleanup_close_ int report = -1, report_child = -1, terminal = -1, terminal_child = -1;
-    int pair[2];
-    if (pipe2(pair, O_CLOEXEC) < 0)
-        return prl_fail(reterr, PRL_STAGE_CLONE, "pipe2", "report");
-    report = pair[0];
-    s->report_fd = report_child = pair[1];
-    if (s->spec->process.terminal) {
-        if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
-            return prl_fail(reterr, PRL_STAGE_TERMINAL, "socketpair", "pty");
-        terminal = pair[0];
-        s->terminal_fd = terminal_child = pair[1];
-    }
+    int report[2] = {-1, -1}, service[2] = {-1, -1};
     char number[24];
+    int r = open_channels(s, report, service, reterr);
     if (s->init_args)
         s->init_args[1] = prl_sys_decimal((uint64_t)s->report_fd, number);
-    int r = run_clone(s, child, reterr);
+    void *stack = r < 0 ? NULL : map_stack();
+    if (r == 0 && !stack)
+        r = prl_fail(reterr, PRL_STAGE_CLONE, "mmap", "stack of the set-up process");
+    if (r == 0)
+        r = run_clone(s, stack, child, reterr);
+    if (r == 0)
+        r = follow(s, report, service, child, reterr);
     if (r < 0)
-        return r;
-    close(steal_fd(&report_child));
-    r = read_report(report, reterr);
-    if (r == 0 && s->spec->process.terminal) {
-        r = receive_master(terminal, reterr);
-        child->terminal_fd = r < 0 ? -1 : r;
-    }
-    if (r < 0)
-        prl_child_close(child);
-    return r < 0 ? r : 0;
+        prl_child_close(child); /* it is gone before its stack is */
+    close_channels(report);
+    close_channels(service);
+    if (stack)
+        munmap(stack, STACK_BYTES);
+    return r;
 }
 
 int prl_launch(const struct prl_spec *spec, const struct prl_stdio *stdio,

@@ -23,35 +23,26 @@ static int out_of_memory(struct prl_error *reterr)
     return prl_fail_with(reterr, PRL_STAGE_CLONE, ENOMEM, "malloc", "launch");
 }
 
-struct map {
-    const struct prl_idmap *rows;
-    size_t len;
-    uint32_t own; /* the caller's id */
-};
-
-/* The kernel lets an unprivileged process map its own id and no other. */
-static int prepare_map(const struct map *map, struct prl_arena *arena, char **ret,
-                       struct prl_error *reterr)
+/* The kernel lets an unprivileged process map its own id and no other; more is for newuidmap
+ * and newgidmap, which the parent runs (serve_idmap.c). */
+static bool is_own(const struct prl_idmap *rows, size_t len, uint32_t own)
 {
-    if (map->len != 1 || map->rows[0].size != 1 || map->rows[0].host_id != map->own)
-        return prl_failf(
-            reterr, PRL_STAGE_IDMAP, ENOTSUP, "uidMappings",
-            "only one id can be mapped, and it must be your own (%u): maps of many "
-            "ids are not supported",
-            map->own);
-    *ret = prl_arena_printf(arena, "%u %u 1\n", map->rows[0].container_id, map->own);
-    return *ret ? 0 : out_of_memory(reterr);
+    return len == 1 && rows[0].size == 1 && rows[0].host_id == own;
 }
 
 static int prepare_maps(struct prl_setup *s, struct prl_arena *arena, struct prl_error *reterr)
 {
     const struct prl_spec *spec = s->spec;
-    const struct map uids = {spec->uid_maps, spec->uid_maps_len, geteuid()};
-    const struct map gids = {spec->gid_maps, spec->gid_maps_len, getegid()};
+    uint32_t uid = geteuid(), gid = getegid();
     if (!(spec->namespaces & CLONE_NEWUSER))
         return 0;
-    int r = prepare_map(&uids, arena, &s->uid_map, reterr);
-    return r < 0 ? r : prepare_map(&gids, arena, &s->gid_map, reterr);
+    s->served = !is_own(spec->uid_maps, spec->uid_maps_len, uid) ||
+                !is_own(spec->gid_maps, spec->gid_maps_len, gid);
+    if (s->served)
+        return 0;
+    s->uid_map = prl_arena_printf(arena, "%u %u 1\n", spec->uid_maps[0].container_id, uid);
+    s->gid_map = prl_arena_printf(arena, "%u %u 1\n", spec->gid_maps[0].container_id, gid);
+    return s->uid_map && s->gid_map ? 0 : out_of_memory(reterr);
 }
 
 /* Where the child keeps the sources of bind mounts, opened before anything is mounted over
@@ -173,7 +164,8 @@ int prl_prepare(const struct prl_spec *spec, struct prl_arena *arena, struct prl
     *ret = (struct prl_setup){.spec = spec,
                               .stdio = {-1, -1, -1},
                               .report_fd = -1,
-                              .terminal_fd = -1,
+                              .service_fd = -1,
+                              .parent_fd = -1,
                               .init_fd = -1,
                               .root_fd = -1,
                               .null_fd = -1};

@@ -103,6 +103,12 @@ const struct prl_remedy prl_remedies[] = {
     {PRL_STAGE_IDMAP, EACCES, HOST, "apparmor",
      "a security module or a read-only /proc refused the map; as administrator: "
      "sysctl -w kernel.apparmor_restrict_unprivileged_userns=0"},
+    {PRL_STAGE_IDMAP, ENOENT, HOST, "newuidmap",
+     "maps of many ids need newuidmap and newgidmap; as administrator: apt install uidmap "
+     "(dnf install shadow-utils); with your own id alone: --userns=single"},
+    {PRL_STAGE_IDMAP, ERANGE, HOST, "subordinate-ids",
+     "the map goes beyond the ids that are yours, or the helper lost its privilege; see: "
+     "pyrootless doctor subordinate-ids newuidmap; with your own id alone: --userns=single"},
     {PRL_STAGE_IDMAP, EINVAL, USAGE, "subordinate-ids",
      "the id map is malformed, overlaps or has too many lines; look at it: "
      "pyrootless run --print-spec IMAGE"},

@@ -27,6 +27,11 @@ static int PRL_CHILD_SAFE become_user(const struct prl_process *p, struct prl_er
         return prl_fail(reterr, PRL_STAGE_CAPS, "setresgid", "process.user.gid");
     if (syscall(SYS_setresuid, p->uid, p->uid, p->uid) < 0)
         return prl_fail(reterr, PRL_STAGE_CAPS, "setresuid", "process.user.uid");
+    /* Leaving uid 0 empties the effective set, which the rest of this step needs. */
+    uint64_t effective, permitted;
+    if (prl_sys_capget(&effective, &permitted) < 0 ||
+        prl_sys_capset(permitted, permitted, 0) < 0)
+        return prl_fail(reterr, PRL_STAGE_CAPS, "capset", "process.user.uid");
     return 0;
 }
 

@@ -1,5 +1,5 @@
 /* fds.c: descriptors shed.
- * In: the two descriptors that set-up still needs.  Out: every other above 2 closed, not merely
+ * In: the descriptors that set-up still needs.  Out: every other above 2 closed, not merely
  * marked: a working directory taken from /proc/self/fd/N must find nothing (CVE-2024-21626).
  * Never: leaving it to exec.  Source: close_range(2). */
 #include "steps/steps.h"
@@ -8,11 +8,18 @@
 
 int PRL_CHILD_SAFE prl_fds_shed(struct prl_setup *s, struct prl_error *reterr)
 {
-    int low = s->init_fd < 0 || s->report_fd < s->init_fd ? s->report_fd : s->init_fd;
-    int high = s->init_fd < 0 ? s->report_fd : s->report_fd + s->init_fd - low;
-    if (prl_sys_close_range(3, (unsigned)low - 1) < 0 ||
-        prl_sys_close_range((unsigned)low + 1, (unsigned)high - 1) < 0 ||
-        prl_sys_close_range((unsigned)high + 1, UINT_MAX) < 0)
-        return prl_fail(reterr, PRL_STAGE_FDS, "close_range", "inherited descriptors");
-    return 0;
+    int keep[] = {s->report_fd, s->init_fd, s->served ? s->service_fd : -1};
+    unsigned from = 3;
+    for (;;) {
+        int next = INT_MAX;
+        for (size_t i = 0; i < sizeof keep / sizeof *keep; i++)
+            if (keep[i] >= (int)from && keep[i] < next)
+                next = keep[i];
+        unsigned last = next == INT_MAX ? UINT_MAX : (unsigned)next - 1;
+        if (from <= last && prl_sys_close_range(from, last) < 0)
+            return prl_fail(reterr, PRL_STAGE_FDS, "close_range", "inherited descriptors");
+        if (next == INT_MAX)
+            return 0;
+        from = (unsigned)next + 1;
+    }
 }

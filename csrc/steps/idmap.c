@@ -1,8 +1,10 @@
 /* idmap.c: who the ids of the new user namespace are.
- * In: map lines prepared by the parent.  Out: uid_map, gid_map and setgroups written.  Never: a
- * helper program. Source: user_namespaces(7). */
+ * In: map lines prepared by the parent.  Out: uid_map, gid_map and setgroups written, here for
+ * the caller's own id, by the parent (serve_idmap.c) for many ids.  Never: a helper program.
+ * Source: user_namespaces(7). */
 #include "steps/steps.h"
 
+#include "base/handover.h"
 #include "base/io.h"
 #include "base/own.h"
 
@@ -24,6 +26,10 @@ int PRL_CHILD_SAFE prl_idmap_apply(struct prl_setup *s, struct prl_error *reterr
 {
     if (!(s->spec->namespaces & CLONE_NEWUSER))
         return 0;
+    if (!s->uid_map)
+        return prl_handover_send(s->service_fd, PRL_HANDOVER_MAPS, -1, true) < 0
+                   ? prl_fail(reterr, PRL_STAGE_IDMAP, "recv", "id maps")
+                   : 0;
     /* An unprivileged process may write gid_map only after it has given up setgroups(2): else
      * it could drop a group that was used to refuse it something.  user_namespaces(7),
      * "gid_map". */

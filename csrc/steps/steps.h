@@ -10,9 +10,12 @@ struct prl_setup {
     const struct prl_spec *spec;
     int stdio[3];    /* -1: /dev/null */
     int report_fd;   /* the child's end of the report pipe */
-    int terminal_fd; /* socket that takes the pty master; -1 */
+    int service_fd;  /* the child's end of the socket for hand-overs; -1: there are none */
+    int parent_fd;   /* the parent's end, which the child closes; -1 */
+    bool served;     /* the parent works for the child while it is set up: not vfork's order, and
+                        each hand-over waits for its answer */
     int init_fd;     /* sealed memory file with the small init; -1 */
-    char *uid_map, *gid_map;
+    char *uid_map, *gid_map; /* NULL: the parent writes them (PRL_HANDOVER_MAPS) */
     char *overlay_data; /* room for the overlay's mount options */
     size_t overlay_data_size;
     char *tmpfs_data; /* options of the tmpfs that holds the upper */

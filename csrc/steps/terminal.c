@@ -5,6 +5,7 @@
  * unix(7). */
 #include "steps/steps.h"
 
+#include "base/handover.h"
 #include "base/own.h"
 #include "base/place.h"
 
@@ -12,31 +13,10 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <termios.h>
 #include <unistd.h>
-
-static int PRL_CHILD_SAFE send_master(int socket_fd, int master)
-{
-    char byte = 't';
-    struct iovec iov = {.iov_base = &byte, .iov_len = 1};
-    union {
-        struct cmsghdr header;
-        char room[CMSG_SPACE(sizeof(int))];
-    } control = {0};
-    struct msghdr message = {.msg_iov = &iov,
-                             .msg_iovlen = 1,
-                             .msg_control = &control,
-                             .msg_controllen = sizeof control};
-    struct cmsghdr *cmsg = CMSG_FIRSTHDR(&message);
-    cmsg->cmsg_level = SOL_SOCKET;
-    cmsg->cmsg_type = SCM_RIGHTS;
-    cmsg->cmsg_len = CMSG_LEN(sizeof(int));
-    memcpy(CMSG_DATA(cmsg), &master, sizeof(int));
-    return sendmsg(socket_fd, &message, 0) < 0 ? -1 : 0;
-}
 
 /* A fresh pair on the container's devpts; the peer is asked from the master, not looked up by
  * name. */
@@ -72,7 +52,7 @@ int PRL_CHILD_SAFE prl_terminal_apply(struct prl_setup *s, struct prl_error *ret
         return prl_fail(reterr, PRL_STAGE_TERMINAL, "open", "/dev/console");
     if (prl_place_bind(slave, NULL, false, &attr, console) < 0)
         return prl_fail(reterr, PRL_STAGE_TERMINAL, "bind", "/dev/console");
-    if (send_master(s->terminal_fd, master) < 0)
+    if (prl_handover_send(s->service_fd, PRL_HANDOVER_TERMINAL, master, s->served) < 0)
         return prl_fail(reterr, PRL_STAGE_TERMINAL, "sendmsg", "pty master");
     for (int i = 0; i < 3; i++)
         s->stdio[i] = slave;

@@ -26,6 +26,7 @@ C_TOP = {
     "template": ROOMS,
     "prepare": ORCHESTRATION,
     "launch": ORCHESTRATION,
+    "serve": ORCHESTRATION,
     "monitor": ORCHESTRATION,
 }
 C_FOLDERS = {"base": BASE, "steps": ROOMS, "init": ROOMS, "cli": DOORS}
@@ -34,6 +35,7 @@ C_GENERATED = {"prl_init_blob.h": BASE}
 # Edges beside the layers: (user, used) → why.
 C_EDGES = {
     ("template", "state"): "a template is found below prl_dirs, the type alone",
+    ("launch", "serve"): "what the launch does for its child while that waits",
     ("launch", "prepare"): "prepare is the launch's first half: what is decided before clone",
 }
 

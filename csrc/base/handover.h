@@ -1,0 +1,21 @@
+/* handover.h: what the child of a launch hands to its parent before it executes the program.
+ * In: a SOCK_SEQPACKET pair, a kind, at most one descriptor.  Out: the same on the other side.
+ * Never: a question whose answer changes what the child does; bytes beyond the kind. */
+#pragma once
+
+#include "base/error.h"
+
+#include <stdbool.h>
+
+enum prl_handover {
+    PRL_HANDOVER_MAPS = 'm',     /* "write my id maps" */
+    PRL_HANDOVER_TERMINAL = 't', /* the pty's master */
+};
+
+/* Child's side.  fd -1: none.  wait: until the parent has answered (EPIPE: it gave up).  The
+ * two share memory and errno, so in a launch that is served they work strictly in turns. */
+int prl_handover_send(int socket_fd, enum prl_handover kind, int fd, bool wait) PRL_CHILD_SAFE;
+/* Parent's side.  1: *ret_kind and *ret_fd (-1: none) are filled; 0: the child executed its
+ * program or is gone; -errno. */
+int prl_handover_receive(int socket_fd, char *ret_kind, int *ret_fd);
+int prl_handover_answer(int socket_fd);
