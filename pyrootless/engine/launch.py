@@ -54,11 +54,9 @@ def launch(
     chosen = dict(options)
     if "name" not in chosen and "rm" not in chosen:
         chosen.setdefault("ephemeral", True)
-    root = chosen.pop("root", None)
-    container = _core.Container(
-        to_argv(image, list(args), chosen), None if root is None else os.fspath(str(root))
-    )
-    _find_template(container, None if root is None else str(root))
+    root = None if chosen.get("root") is None else str(chosen["root"])
+    container = _open_container(to_argv(image, list(args), chosen), root)
+    _find_template(container, root)
     return Child(container, stdin, stdout, stderr)
 
 
@@ -146,6 +144,16 @@ def _drain(
 
 def _bytes_of(outputs: dict[BinaryIO, bytearray], stream: BinaryIO | None) -> bytes:
     return b"" if stream is None else bytes(outputs[stream])
+
+
+def _open_container(words: list[str], root: str | None) -> _core.Container:
+    """The container that the words after `run` describe, with all that Python prepares."""
+    container = _core.Container(words, root)
+    if not container.needs_engine:
+        return container
+    from pyrootless.engine.prepare import parse, prepare
+
+    return _core.Container(prepare(parse(words)), root)
 
 
 def _find_template(container: _core.Container, root: str | None) -> None:

@@ -54,6 +54,13 @@ def test_run_tells_output_and_code() -> None:
     assert (result.stdout, result.stderr, result.exit_code) == (b"out", b"err", 7)
 
 
+def test_what_needs_a_filter_of_its_own_gets_it() -> None:
+    unshare = run_async(
+        "host", ["unshare", "-Ur", "echo", "nested"], security_opt=["nested-userns"]
+    )
+    assert on_a_loop(unshare).stdout == b"nested\n"
+
+
 @pytest.mark.parametrize("size", [0, 1, 1_000_003])
 def test_input_arrives_whole(size: int) -> None:
     result = on_a_loop(run_async("host", ["cat"], input=b"x" * size))

@@ -1,0 +1,153 @@
+"""What a launch needs beyond the launcher: images, compiled filters.
+
+The same for both doors: `pyrootless run` (cli/run.py) and Python's `launch`.
+
+What comes in: the words after `run`.
+What goes out: the words that the core serves alone: with `--seccomp-program` for a filter that
+had to be compiled, and without what was served here.
+Must never: give an option a meaning (the table in csrc/cli/options_table.c does), start a
+container.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pyrootless.config import find_directories
+from pyrootless.errors import HostUnsupportedError, UsageError
+from pyrootless.images.prepare import prepare_image
+
+REINSTALL = "install it again: python3 -m pip install --force-reinstall pyrootless"
+
+_COMING = {
+    "dns": "name servers need the engine's networks",
+    "network": "a named network needs the engine's networks",
+}
+_OURS = "pull"
+"""The engine option that is served here and must not reach the launcher again."""
+_PULLS = ("missing", "always", "never")
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A parsed command line.
+
+    Attributes:
+        values: (option's name, value) in the order given; "true" or "false" for flags.
+        image: None with --spec; a directory with --rootfs.
+        args: Program and arguments.
+    """
+
+    values: tuple[tuple[str, str], ...]
+    image: str | None
+    args: tuple[str, ...]
+
+    def last(self, name: str) -> str | None:
+        """Last value of an option; None when it was not given."""
+        given = [value for key, value in self.values if key == name]
+        return given[-1] if given else None
+
+    def all(self, name: str) -> list[str]:
+        """Every value of an option, in the order given."""
+        return [value for key, value in self.values if key == name]
+
+
+def parse(args: Sequence[str]) -> Asked:
+    """The command line by the one table of options, which is C's."""
+    try:
+        _core = importlib.import_module("pyrootless._core")  # compiled; only here
+    except ImportError as error:
+        raise HostUnsupportedError(
+            f"the package's compiled part cannot be loaded: {error}", remedy=REINSTALL
+        ) from error
+    values, image, rest = _core.parse_options("run", list(args))
+    return Asked(tuple(values), image, tuple(rest))
+
+
+def prepare(asked: Asked) -> list[str]:
+    """Make everything ready that the launch needs; the words after `run` for the core.
+
+    Raises:
+        UsageError: An option this release does not serve, an image that is not there.
+        StoreError: The store cannot be written.
+    """
+    refuse_what_is_coming(asked)
+    if asked.last("spec") is None:
+        image = "host" if asked.last("rootfs") == "true" else asked.image or "host"
+        prepare_image(image, asked.last("root"))
+    program = compile_filter(asked)
+    options = [f"--{name}={value}" for name, value in asked.values if name != _OURS]
+    if program is not None:
+        options.insert(0, f"--seccomp-program={program}")
+    words = [] if asked.image is None else ["--", asked.image, *asked.args]
+    return options + words
+
+
+def refuse_what_is_coming(asked: Asked) -> None:
+    """A clear no for options that are in the table before their engine is there.
+
+    Raises:
+        UsageError: One of them, or a --pull that is no policy.
+    """
+    for name, value in asked.values:
+        served = name == "network" and value in ("none", "host")
+        if name in _COMING and not served:
+            raise UsageError(
+                f"--{name} {value}: {_COMING[name]}; not available in this release. "
+                "--network none (the default) and --network host are"
+            )
+        if name == "pull" and value not in _PULLS:
+            raise UsageError(f"--pull {value}: write one of {', '.join(_PULLS)}")
+
+
+def compile_filter(asked: Asked) -> Path | None:
+    """The compiled filter of --security-opt; None when the template's own serves."""
+    wishes = asked.all("security-opt")
+    files = [wish.removeprefix("seccomp=") for wish in wishes if wish.startswith("seccomp=")]
+    chosen = files[-1] if files else "builtin"
+    if chosen == "unconfined" or asked.last("privileged") == "true":
+        return None
+    if asked.last("seccomp-program") is not None:
+        return None
+    changes = [wish for wish in wishes if wish in ("nested-userns", "io-uring")]
+    if chosen == "builtin" and not changes and not asked.all("cap-add"):
+        return None
+    from pyrootless import _seccomp  # loads libseccomp; only here
+
+    profile = _seccomp.load_profile(None if chosen == "builtin" else Path(chosen))
+    if "nested-userns" in changes:
+        profile = _seccomp.allow_nested_userns(profile)
+    if "io-uring" in changes:
+        profile = _seccomp.allow_io_uring(profile)
+    section = _seccomp.resolve_profile(
+        profile, capabilities=bounding_set(asked), arch=os.uname().machine
+    )
+    directories = find_directories(asked.last("root")).make()
+    return _seccomp.compile_to_cache(section, directories.cache)[0]
+
+
+def bounding_set(asked: Asked) -> frozenset[str]:
+    """The capabilities the launcher will give: the default ones, --cap-drop, then --cap-add.
+
+    A name in both lists is given, as docker does; conditions of a profile are met by these.
+    """
+    from pyrootless.images.template import DEFAULT_CAPABILITIES
+
+    dropped = {_capability(name) for name in asked.all("cap-drop")}
+    added = {_capability(name) for name in asked.all("cap-add")}
+    base = set() if "CAP_ALL" in dropped else set(DEFAULT_CAPABILITIES) - dropped
+    if "CAP_ALL" in added:
+        base |= {"CAP_SYS_ADMIN", "CAP_SYS_PTRACE", "CAP_SYS_MODULE", "CAP_SYS_TIME",
+                 "CAP_SYS_BOOT", "CAP_SYS_NICE", "CAP_SYS_PACCT", "CAP_SYS_RAWIO",
+                 "CAP_SYS_TTY_CONFIG", "CAP_SYSLOG", "CAP_BPF", "CAP_PERFMON",
+                 "CAP_DAC_READ_SEARCH", *DEFAULT_CAPABILITIES} - dropped  # fmt: skip
+    return frozenset((base | added) - {"CAP_ALL"})
+
+
+def _capability(name: str) -> str:
+    upper = name.upper()
+    return upper if upper.startswith("CAP_") else f"CAP_{upper}"

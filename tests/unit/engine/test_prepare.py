@@ -1,0 +1,189 @@
+"""pyrootless.engine.prepare: what both doors prepare before a launch."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import types
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import pyrootless
+from pyrootless.config import find_launcher
+from pyrootless.engine import prepare
+from pyrootless.engine.prepare import Asked
+from pyrootless.errors import UsageError
+
+
+@pytest.fixture
+def prepared(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str | None]]:
+    calls: list[tuple[str, str | None]] = []
+    monkeypatch.setattr(
+        prepare, "prepare_image", lambda image, root: calls.append((image, root))
+    )
+    return calls
+
+
+def asked(*values: tuple[str, str], image: str | None = "host") -> Asked:
+    return Asked(values, image, ("echo", "-n", "hi"))
+
+
+def test_the_launcher_gets_the_same_words(prepared: list[tuple[str, str | None]]) -> None:
+    words = prepare.prepare(
+        asked(("rm", "true"), ("env", "A=1"), ("root", "/r"), ("tty", "false"))
+    )
+    assert words == [
+        "--rm=true", "--env=A=1", "--root=/r", "--tty=false", "--", "host", "echo", "-n", "hi",
+    ]  # fmt: skip
+    assert prepared == [("host", "/r")]
+
+
+def test_rootfs_needs_the_base_template(prepared: list[tuple[str, str | None]]) -> None:
+    prepare.prepare(asked(("rootfs", "true"), image="/some/tree"))
+    assert prepared == [("host", None)]
+
+
+def test_spec_needs_no_image(prepared: list[tuple[str, str | None]]) -> None:
+    assert prepare.prepare(Asked((("spec", "c.json"),), None, ())) == ["--spec=c.json"]
+    assert prepared == []
+
+
+def test_pull_is_served_here(prepared: list[tuple[str, str | None]]) -> None:
+    for policy in ("missing", "always", "never"):
+        assert f"--pull={policy}" not in prepare.prepare(asked(("pull", policy)))
+    with pytest.raises(UsageError, match="--pull newer: write one of missing, always, never"):
+        prepare.prepare(asked(("pull", "newer")))
+
+
+@pytest.mark.parametrize(("name", "value"), [("dns", "1.1.1.1"), ("network", "backend")])
+def test_what_is_coming_is_refused_by_name(
+    name: str, value: str, prepared: list[tuple[str, str | None]]
+) -> None:
+    with pytest.raises(UsageError, match=f"--{name} {value}: .* not available in this release"):
+        prepare.prepare(asked((name, value)))
+    assert prepared == []
+
+
+@pytest.mark.parametrize("value", ["none", "host"])
+def test_native_networks_pass(value: str, prepared: list[tuple[str, str | None]]) -> None:
+    assert f"--network={value}" in prepare.prepare(asked(("network", value)))
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        (),
+        (("security-opt", "seccomp=unconfined"), ("security-opt", "io-uring")),
+        (("security-opt", "no-new-privileges"),),
+        (("security-opt", "io-uring"), ("privileged", "true")),
+        (("security-opt", "io-uring"), ("seccomp-program", "/my.bpf")),
+    ],
+)
+def test_no_filter_is_compiled_without_need(values: tuple[tuple[str, str], ...]) -> None:
+    assert prepare.compile_filter(asked(*values)) is None
+
+
+def test_filters_are_compiled_into_the_cache(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, prepared: list[tuple[str, str | None]]
+) -> None:
+    seen: list[Any] = []
+
+    def resolve(profile: dict[str, Any], *, capabilities: frozenset[str], arch: str) -> Any:
+        seen.append((profile["changes"], capabilities))
+        return profile
+
+    fake = types.SimpleNamespace(
+        load_profile=lambda path: {"changes": [str(path)]},
+        allow_nested_userns=lambda profile: {"changes": [*profile["changes"], "nested"]},
+        allow_io_uring=lambda profile: {"changes": [*profile["changes"], "uring"]},
+        resolve_profile=resolve,
+        compile_to_cache=lambda section, cache: (cache / "a.bpf", "sha256:x"),
+    )
+    monkeypatch.setitem(sys.modules, "pyrootless._seccomp", fake)
+    monkeypatch.setattr(pyrootless, "_seccomp", fake, raising=False)
+    words = prepare.prepare(
+        asked(
+            ("root", str(tmp_path)),
+            ("security-opt", "nested-userns"),
+            ("security-opt", "seccomp=/p.json"),
+            ("security-opt", "io-uring"),
+        )
+    )
+    assert words[0] == f"--seccomp-program={tmp_path.resolve()}/cache/a.bpf"
+    assert seen[0][0] == ["/p.json", "nested", "uring"]
+
+
+@pytest.mark.parametrize(
+    ("values", "has", "lacks"),
+    [
+        ((), {"CAP_CHOWN", "CAP_MKNOD"}, {"CAP_SYS_ADMIN"}),
+        ((("cap-add", "sys_admin"),), {"CAP_SYS_ADMIN", "CAP_CHOWN"}, set()),
+        ((("cap-drop", "ALL"), ("cap-add", "CAP_CHOWN")), {"CAP_CHOWN"}, {"CAP_MKNOD"}),
+        ((("cap-drop", "mknod"),), {"CAP_CHOWN"}, {"CAP_MKNOD"}),
+        ((("cap-add", "ALL"), ("cap-drop", "SYS_ADMIN")), {"CAP_BPF"}, {"CAP_SYS_ADMIN"}),
+    ],
+)
+def test_bounding_set(
+    values: tuple[tuple[str, str], ...], has: set[str], lacks: set[str]
+) -> None:
+    found = prepare.bounding_set(asked(*values))
+    assert has <= found
+    assert not lacks & found
+
+
+NESTED = {"security_opt": ["nested-userns"]}
+WORDS: list[tuple[list[str], dict[str, Any]]] = [
+    (["--cap-add=SYS_ADMIN"], {"cap_add": ["SYS_ADMIN"]}),
+    (["--cap-add=sys_time", "--cap-drop=ALL"], {"cap_add": ["sys_time"], "cap_drop": ["ALL"]}),
+    (["--security-opt=nested-userns"], NESTED),
+    (
+        ["--security-opt=io-uring", "--cap-add=BPF"],
+        {"security_opt": ["io-uring"], "cap_add": "BPF"},
+    ),
+    (["--pull=never"], {"pull": "never"}),
+]
+
+
+def program(config: bytes | str) -> tuple[str, object]:
+    """The filter a config.json names, and the section it is described by."""
+    document = json.loads(config)
+    return document["annotations"]["io.pyrootless.seccomp.digest"], document["linux"]["seccomp"]
+
+
+@pytest.mark.parametrize(("words", "options"), WORDS)
+def test_python_and_the_command_line_give_the_same_filter(
+    engine: Path, words: list[str], options: dict[str, Any]
+) -> None:
+    with pyrootless.launch("host", ["true"], **options) as child:
+        from_python = program(child.config)
+    printed = subprocess.run(
+        [str(find_launcher()), "run", "--print-spec", "--ephemeral", *words, "host", "true"],
+        capture_output=True, timeout=60, check=True,
+    )  # fmt: skip
+    assert from_python == program(printed.stdout)
+    with pyrootless.launch("host", ["true"]) as child:
+        assert (from_python == program(child.config)) == (words == ["--pull=never"])
+
+
+def test_python_opens_user_namespaces_when_asked(engine: Path) -> None:
+    unshare = ["unshare", "-Ur", "echo", "nested"]
+    assert pyrootless.run("host", unshare, **NESTED).stdout == b"nested\n"  # type: ignore[arg-type]
+    refused = pyrootless.run("host", unshare)
+    assert (refused.exit_code, refused.stdout) == (1, b"")
+
+
+def test_python_refuses_what_is_coming(engine: Path) -> None:
+    with pytest.raises(UsageError, match="not available in this release"):
+        pyrootless.launch("host", ["true"], network="backend")
+
+
+def test_a_filter_is_compiled_into_the_store_that_was_named(
+    engine: Path, tmp_path: Path
+) -> None:
+    options: dict[str, Any] = {"root": tmp_path / "other", **NESTED}
+    with pyrootless.launch("host", ["true"], **options) as child:
+        named = json.loads(child.config)["annotations"]["io.pyrootless.seccomp.program"]
+    assert Path(named).parent == tmp_path / "other/cache/seccomp"
