@@ -15,7 +15,9 @@ import importlib
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from types import ModuleType
 
 from pyrootless.config import find_directories
 from pyrootless.errors import HostUnsupportedError, UsageError
@@ -58,13 +60,7 @@ class Asked:
 
 def parse(args: Sequence[str]) -> Asked:
     """The command line by the one table of options, which is C's."""
-    try:
-        _core = importlib.import_module("pyrootless._core")  # compiled; only here
-    except ImportError as error:
-        raise HostUnsupportedError(
-            f"the package's compiled part cannot be loaded: {error}", remedy=REINSTALL
-        ) from error
-    values, image, rest = _core.parse_options("run", list(args))
+    values, image, rest = _core().parse_options("run", list(args))
     return Asked(tuple(values), image, tuple(rest))
 
 
@@ -78,13 +74,19 @@ def prepare(asked: Asked) -> list[str]:
     refuse_what_is_coming(asked)
     if asked.last("spec") is None:
         image = "host" if asked.last("rootfs") == "true" else asked.image or "host"
-        prepare_image(image, asked.last("root"))
+        if asked.last("pull") == "always" or not is_fresh(image, asked.last("root")):
+            prepare_image(image, asked.last("root"))
     program = compile_filter(asked)
     options = [f"--{name}={value}" for name, value in asked.values if name != _OURS]
     if program is not None:
         options.insert(0, f"--seccomp-program={program}")
     words = [] if asked.image is None else ["--", asked.image, *asked.args]
     return options + words
+
+
+def is_fresh(image: str, root: str | None) -> bool:
+    """Whether the image's launch template is there and no source of it has changed."""
+    return bool(_core().Container(["--", image], root).load_template(image))
 
 
 def refuse_what_is_coming(asked: Asked) -> None:
@@ -116,18 +118,46 @@ def compile_filter(asked: Asked) -> Path | None:
     changes = [wish for wish in wishes if wish in ("nested-userns", "io-uring")]
     if chosen == "builtin" and not changes and not asked.all("cap-add"):
         return None
+    path = None if chosen == "builtin" else Path(chosen)
+    directory = find_directories(asked.last("root")).make().cache
+    version = (0, 0) if path is None else _version(path)
+    wish = (path, version, tuple(changes), bounding_set(asked), directory)
+    program = _compile(*wish)
+    if not program.is_file():  # the cache was emptied since
+        _compile.cache_clear()
+        program = _compile(*wish)
+    return program
+
+
+@cache
+def _compile(
+    profile_path: Path | None,
+    version: tuple[int, int],
+    changes: tuple[str, ...],
+    capabilities: frozenset[str],
+    directory: Path,
+) -> Path:
+    """The filter in the cache; `version` tells one content of profile_path from the next."""
     from pyrootless import _seccomp  # loads libseccomp; only here
 
-    profile = _seccomp.load_profile(None if chosen == "builtin" else Path(chosen))
+    profile = _seccomp.load_profile(profile_path)
     if "nested-userns" in changes:
         profile = _seccomp.allow_nested_userns(profile)
     if "io-uring" in changes:
         profile = _seccomp.allow_io_uring(profile)
     section = _seccomp.resolve_profile(
-        profile, capabilities=bounding_set(asked), arch=os.uname().machine
+        profile, capabilities=capabilities, arch=os.uname().machine
     )
-    directories = find_directories(asked.last("root")).make()
-    return _seccomp.compile_to_cache(section, directories.cache)[0]
+    return _seccomp.compile_to_cache(section, directory)[0]
+
+
+def _version(path: Path) -> tuple[int, int]:
+    """Changes with the file; load_profile says what is wrong with one that is not there."""
+    try:
+        facts = path.stat()
+    except OSError:
+        return (0, 0)
+    return facts.st_ino, facts.st_mtime_ns
 
 
 def bounding_set(asked: Asked) -> frozenset[str]:
@@ -151,3 +181,12 @@ def bounding_set(asked: Asked) -> frozenset[str]:
 def _capability(name: str) -> str:
     upper = name.upper()
     return upper if upper.startswith("CAP_") else f"CAP_{upper}"
+
+
+def _core() -> ModuleType:
+    try:
+        return importlib.import_module("pyrootless._core")  # compiled; only here
+    except ImportError as error:
+        raise HostUnsupportedError(
+            f"the package's compiled part cannot be loaded: {error}", remedy=REINSTALL
+        ) from error

@@ -21,6 +21,7 @@ from pyrootless.errors import UsageError
 @pytest.fixture
 def prepared(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str | None]]:
     calls: list[tuple[str, str | None]] = []
+    monkeypatch.setattr(prepare, "is_fresh", lambda image, root: False)
     monkeypatch.setattr(
         prepare, "prepare_image", lambda image, root: calls.append((image, root))
     )
@@ -49,6 +50,16 @@ def test_rootfs_needs_the_base_template(prepared: list[tuple[str, str | None]]) 
 def test_spec_needs_no_image(prepared: list[tuple[str, str | None]]) -> None:
     assert prepare.prepare(Asked((("spec", "c.json"),), None, ())) == ["--spec=c.json"]
     assert prepared == []
+
+
+def test_a_fresh_image_is_left_alone_but_for_pull_always(
+    prepared: list[tuple[str, str | None]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(prepare, "is_fresh", lambda image, root: True)
+    prepare.prepare(asked(("pull", "missing")))
+    assert prepared == []
+    prepare.prepare(asked(("pull", "always")))
+    assert prepared == [("host", None)]
 
 
 def test_pull_is_served_here(prepared: list[tuple[str, str | None]]) -> None:
@@ -95,12 +106,16 @@ def test_filters_are_compiled_into_the_cache(
         seen.append((profile["changes"], capabilities))
         return profile
 
+    def compile_to_cache(section: dict[str, Any], directory: Path) -> tuple[Path, str]:
+        (directory / "a.bpf").touch()
+        return directory / "a.bpf", "sha256:x"
+
     fake = types.SimpleNamespace(
         load_profile=lambda path: {"changes": [str(path)]},
         allow_nested_userns=lambda profile: {"changes": [*profile["changes"], "nested"]},
         allow_io_uring=lambda profile: {"changes": [*profile["changes"], "uring"]},
         resolve_profile=resolve,
-        compile_to_cache=lambda section, cache: (cache / "a.bpf", "sha256:x"),
+        compile_to_cache=compile_to_cache,
     )
     monkeypatch.setitem(sys.modules, "pyrootless._seccomp", fake)
     monkeypatch.setattr(pyrootless, "_seccomp", fake, raising=False)
@@ -114,6 +129,24 @@ def test_filters_are_compiled_into_the_cache(
     )
     assert words[0] == f"--seccomp-program={tmp_path.resolve()}/cache/a.bpf"
     assert seen[0][0] == ["/p.json", "nested", "uring"]
+
+
+def test_a_filter_is_compiled_once_for_each_content(tmp_path: Path) -> None:
+    profile = tmp_path / "p.json"
+    profile.write_text('{"defaultAction": "SCMP_ACT_ALLOW"}')
+    wish = asked(("root", str(tmp_path / "store")), ("security-opt", f"seccomp={profile}"))
+    first = prepare.compile_filter(wish)
+    assert first is not None
+    written = first.stat().st_mtime_ns, first.with_suffix(".json").stat().st_mtime_ns
+    assert prepare.compile_filter(wish) == first
+    assert (first.stat().st_mtime_ns, first.with_suffix(".json").stat().st_mtime_ns) == written
+    first.unlink()
+    assert prepare.compile_filter(wish) == first
+    assert first.is_file()
+    other = tmp_path / "other.json"
+    other.write_text('{"defaultAction": "SCMP_ACT_LOG"}')
+    other.rename(profile)
+    assert prepare.compile_filter(wish) != first
 
 
 @pytest.mark.parametrize(
