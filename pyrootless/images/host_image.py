@@ -17,13 +17,14 @@ import os
 import shutil
 import tempfile
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pyrootless
 from pyrootless.config import TEMPLATE_VERSION, Directories, find_launcher
 from pyrootless.errors import HostUnsupportedError, StoreError
-from pyrootless.images import template
+from pyrootless.images import subordinate, template
 from pyrootless.images.skeleton import Skeleton, collect_skeleton, resolver_source
 
 NAME = "host"
@@ -35,9 +36,10 @@ SOURCES = (
     "etc/localtime",
     "etc/os-release",
 )
-"""Paths whose change makes the template stale; with resolvers, launcher and filter: 9 of 12."""
+"""Paths whose change makes the template stale."""
 
 MAX_SOURCES = 12
+"""With resolvers, the launcher, the filter and subordinate.FILES it is 12."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +50,13 @@ class HostMachine:
         root: The machine's root directory; a test gives a fake one.
         owner: uid and gid of the caller.
         engine: Files of the engine whose change makes the template stale (the launcher).
+        ids: What else the caller may map, for --userns=range.
     """
 
     root: Path
     owner: tuple[int, int]
     engine: tuple[Path, ...]
+    ids: subordinate.SubordinateIds = field(default_factory=subordinate.SubordinateIds)
 
 
 def this_machine() -> HostMachine:
@@ -60,7 +64,8 @@ def this_machine() -> HostMachine:
     engine = [Path(template.__file__)]
     with suppress(HostUnsupportedError):
         engine.append(find_launcher())
-    return HostMachine(Path("/"), (os.getuid(), os.getgid()), tuple(engine))
+    ids = subordinate.subordinate_ids()
+    return HostMachine(Path("/"), (os.getuid(), os.getgid()), tuple(engine), ids)
 
 
 def prepare_host_image(
@@ -124,17 +129,23 @@ def _install(
     sources = _sources(facts, program)
     image = directories.images / f"{NAME}-{_key(skeleton, facts, program, sources)}"
     config = template.encode_config(
-        template.default_config(
-            _image_facts(skeleton, str(image / "rootfs")),
-            owner=facts.owner,
-            seccomp=program,
-            sources=sources,
-        )
+        _config(facts, _image_facts(skeleton, str(image / "rootfs")), program, sources)
     )
     if _is_complete(image, config):
         return image
     _build(directories, image, skeleton, config)
     return image
+
+
+def _config(
+    facts: HostMachine,
+    image: template.ImageFacts,
+    program: template.SeccompProgram,
+    sources: tuple[template.Source, ...],
+) -> dict[str, Any]:
+    config = template.default_config(image, owner=facts.owner, seccomp=program, sources=sources)
+    config["annotations"] |= facts.ids.annotations()
+    return config
 
 
 def _image_facts(skeleton: Skeleton, lower: str) -> template.ImageFacts:
@@ -154,9 +165,7 @@ def _key(
     sources: tuple[template.Source, ...],
 ) -> str:
     """Sixteen hex digits over versions, caller, content and freshness."""
-    config = template.default_config(
-        _image_facts(skeleton, "rootfs"), owner=facts.owner, seccomp=program, sources=sources
-    )
+    config = _config(facts, _image_facts(skeleton, "rootfs"), program, sources)
     parts = (pyrootless.__version__, TEMPLATE_VERSION, str(facts.owner), skeleton.digest())
     total = hashlib.sha256("\0".join(parts).encode() + template.encode_config(config))
     return total.hexdigest()[:16]
@@ -169,6 +178,7 @@ def _sources(
     paths = [facts.root / name for name in SOURCES]
     paths += [facts.root / "etc/resolv.conf", facts.root / resolver_source(facts.root)]
     paths += [*facts.engine, program.path]
+    paths += [facts.root / name.lstrip("/") for name in subordinate.FILES]
     unique = dict.fromkeys(str(path) for path in paths)
     found = [source for path in unique if (source := _source(path)) is not None]
     return tuple(found[:MAX_SOURCES])
