@@ -44,7 +44,18 @@ class PyrootlessError(Exception):
         return EXIT_ENGINE
 
 
-class UsageError(PyrootlessError, ValueError):
+class _RemediedError(PyrootlessError):
+    """What the kinds share that are a sentence and a remedy, and nothing else."""
+
+    def __init__(self, message: str, *, remedy: str = "") -> None:
+        super().__init__(message)
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        return _with_remedy(str(self.args[0]), self.remedy)
+
+
+class UsageError(_RemediedError, ValueError):
     """The caller asked for something that has no meaning: unknown option, malformed value."""
 
 
@@ -106,23 +117,16 @@ class LaunchError(PyrootlessError, OSError):
         )
 
 
-class RegistryError(PyrootlessError):
+class RegistryError(_RemediedError):
     """A registry refused, failed or could not be reached."""
 
 
-class IntegrityError(PyrootlessError):
+class IntegrityError(_RemediedError):
     """Bytes are not what their digest says."""
 
 
-class StoreError(PyrootlessError):
+class StoreError(_RemediedError):
     """The engine's own directories cannot be read or written."""
-
-    def __init__(self, message: str, *, remedy: str = "") -> None:
-        super().__init__(message)
-        self.remedy = remedy
-
-    def __str__(self) -> str:
-        return _with_remedy(str(self.args[0]), self.remedy)
 
 
 class BuildError(PyrootlessError):
@@ -139,15 +143,8 @@ class BuildError(PyrootlessError):
         self.instruction = instruction
 
 
-class ContainerStateError(PyrootlessError):
+class ContainerStateError(_RemediedError):
     """No such container, a name that is taken, or the wrong state for what was asked."""
-
-    def __init__(self, message: str, *, remedy: str = "") -> None:
-        super().__init__(message)
-        self.remedy = remedy
-
-    def __str__(self) -> str:
-        return _with_remedy(str(self.args[0]), self.remedy)
 
 
 def error_from_record(
