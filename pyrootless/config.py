@@ -46,6 +46,26 @@ class Directories:
         return self.data / "refs"
 
     @property
+    def blobs(self) -> Path:
+        """Manifests, configurations and layers as they came, named by their digests."""
+        return self.data / "blobs"
+
+    @property
+    def layers(self) -> Path:
+        """Unpacked layers, one directory a diff ID, read-only for ever."""
+        return self.data / "layers"
+
+    @property
+    def containers(self) -> Path:
+        """Containers that are kept, one directory an id."""
+        return self.data / "containers"
+
+    @property
+    def trash(self) -> Path:
+        """What is being removed; swept."""
+        return self.data / "trash"
+
+    @property
     def cache(self) -> Path:
         """Compiled seccomp filters and other things that can be made again."""
         return self.data / "cache"

@@ -1,0 +1,193 @@
+"""What the store takes of the disk, kind by kind.
+
+What comes in: the store.  What goes out: `Usage`.
+Must never: take a lock, change anything, fail because something vanishes while it counts.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from pyrootless.config import Directories
+from pyrootless.images.store_blobs import Blobs
+from pyrootless.images.store_files import try_lock
+from pyrootless.images.store_images import StoredImage
+from pyrootless.images.store_layers import Layers, layer_bytes
+from pyrootless.images.store_temporary import Temporaries
+from pyrootless.images.store_users import LayerUser, is_in_use
+
+_BLOCK_BYTES = 512
+
+
+@dataclass(frozen=True, slots=True)
+class UsageRow:
+    """One kind of thing.
+
+    Attributes:
+        total: How many there are.
+        active: How many are in use.
+        size_bytes: What all take.
+        reclaimable_bytes: What a removal of those not in use would give back.
+    """
+
+    total: int
+    active: int
+    size_bytes: int
+    reclaimable_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """The whole store.
+
+    Attributes:
+        images: Named images: their layers and blobs, what they share counted once.
+        unnamed: Layers and blobs that no name needs.
+        containers: What kept containers wrote; active are those that run.
+        leftovers: Partial downloads, work in progress, the trash.
+        cache: What can be made again at once: compiled filters, templates.
+    """
+
+    images: UsageRow
+    unnamed: UsageRow
+    containers: UsageRow
+    leftovers: UsageRow
+    cache: UsageRow
+
+
+def measure_usage(
+    directories: Directories, images: list[StoredImage], users: list[LayerUser]
+) -> Usage:
+    """Count everything once.
+
+    Args:
+        directories: The store.
+        images: Every named image.
+        users: Every container that stands on layers.
+    """
+    counter = _Counter(directories, images, users)
+    return Usage(
+        images=counter.images(),
+        unnamed=counter.unnamed(),
+        containers=counter.containers(),
+        leftovers=_plain_row(directories.temporary, directories.trash),
+        cache=_plain_row(directories.cache),
+    )
+
+
+def tree_bytes(directory: Path) -> int:
+    """What a tree takes of the disk; what cannot be read counts as nothing."""
+    total, waiting = 0, [directory]
+    while waiting:
+        place = waiting.pop()
+        total += _disk_bytes(place)
+        try:
+            with os.scandir(place) as entries:
+                for entry in entries:
+                    if entry.is_dir(follow_symlinks=False):
+                        waiting.append(Path(entry.path))
+                    else:
+                        total += _disk_bytes(Path(entry.path))
+        except OSError:
+            continue
+    return total
+
+
+class _Counter:
+    """Sizes of blobs and layers, read once."""
+
+    def __init__(
+        self, directories: Directories, images: list[StoredImage], users: list[LayerUser]
+    ) -> None:
+        temporaries = Temporaries(directories)
+        layers = Layers(directories, temporaries)
+        self._directories = directories
+        self._images = images
+        self._used = {diff_id for user in users for diff_id in user.diff_ids}
+        self._users = users
+        self._blobs = {
+            item.digest or item.path.name: item.size_bytes
+            for item in Blobs(directories, temporaries).list_all()
+        }
+        self._layers = {item: layer_bytes(layers.path(item)) for item in layers.list_all()}
+
+    def images(self) -> UsageRow:
+        active = [image for image in self._images if self._is_active(image)]
+        size, needed = self._size(self._images), self._size(active)
+        return UsageRow(len(self._images), len(active), size, size - needed)
+
+    def unnamed(self) -> UsageRow:
+        layers, blobs = self._parts(self._images)
+        loose = set(self._layers) - layers
+        size = sum(self._layers[item] for item in loose)
+        size += sum(self._blobs[item] for item in set(self._blobs) - blobs)
+        kept = loose & self._used
+        kept_bytes = sum(self._layers[item] for item in kept)
+        return UsageRow(
+            len(loose) + len(set(self._blobs) - blobs), len(kept), size, size - kept_bytes
+        )
+
+    def containers(self) -> UsageRow:
+        sizes = {}
+        for path in _entries(self._directories.containers):
+            sizes[path.name] = tree_bytes(path)
+        running = {name for name in sizes if _runs(self._directories, name)}
+        size = sum(sizes.values())
+        busy = sum(sizes[name] for name in running)
+        return UsageRow(len(sizes), len(running), size, size - busy)
+
+    def _is_active(self, image: StoredImage) -> bool:
+        own = image.config.diff_ids
+        directory = self._directories.images / image.manifest.digest[7:]
+        return any(user.diff_ids == own for user in self._users) or is_in_use(directory)
+
+    def _size(self, images: list[StoredImage]) -> int:
+        layers, blobs = self._parts(images)
+        size = sum(self._layers.get(item, 0) for item in layers)
+        return size + sum(self._blobs.get(item, 0) for item in blobs)
+
+    def _parts(self, images: list[StoredImage]) -> tuple[set[str], set[str]]:
+        layers: set[str] = set()
+        blobs: set[str] = set()
+        for image in images:
+            layers.update(image.config.diff_ids)
+            blobs.update((image.manifest.digest, image.id))
+            blobs.update(layer.digest for layer in image.manifest.layers)
+        return layers, blobs
+
+
+def _plain_row(*directories: Path) -> UsageRow:
+    entries = [path for directory in directories for path in _entries(directory)]
+    size = sum(tree_bytes(path) for path in entries)
+    return UsageRow(len(entries), 0, size, size)
+
+
+def _runs(directories: Directories, name: str) -> bool:
+    """Whether a container's monitor holds its lock (csrc/state_entry.c)."""
+    try:
+        descriptor = os.open(
+            directories.runtime / "running" / name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
+        )
+    except OSError:
+        return False
+    try:
+        return not try_lock(descriptor, fcntl.LOCK_SH)
+    finally:
+        os.close(descriptor)
+
+
+def _entries(directory: Path) -> list[Path]:
+    try:
+        return sorted(directory.iterdir())
+    except OSError:
+        return []
+
+
+def _disk_bytes(path: Path) -> int:
+    try:
+        return path.lstat().st_blocks * _BLOCK_BYTES
+    except OSError:
+        return 0

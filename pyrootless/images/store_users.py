@@ -1,0 +1,144 @@
+"""Who uses layers: containers that run or are kept, and images whose lock a launch holds.
+
+What comes in: config.json of containers, locks on DATA/images/HEX (csrc/template.c).
+What goes out: `LayerUser` values; locked image directories.
+Must never: start or end a container, wait for a lock, guess that a layer is free.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pyrootless.config import Directories
+from pyrootless.errors import StoreError
+from pyrootless.images.store_files import open_directory, try_lock
+
+MAX_CONFIG_BYTES = 4 * 1024 * 1024
+LOWERS = ("io.pyrootless.rootfs.lower", "io.pyrootless.rootfs.lower.range")
+_HEX = re.compile(r"[a-f0-9]{64}")
+
+
+@dataclass(frozen=True, slots=True)
+class LayerUser:
+    """A container that stands on layers of this store.
+
+    Attributes:
+        id: 64 hexadecimal digits.
+        name: "" when it has none.
+        diff_ids: Its layers, the lowest first.
+        directory: Where it lies.
+    """
+
+    id: str
+    name: str
+    diff_ids: tuple[str, ...]
+    directory: Path
+
+    @property
+    def shown(self) -> str:
+        """Its name, else the begin of its id."""
+        return self.name or self.id[:12]
+
+
+def list_users(directories: Directories) -> list[LayerUser]:
+    """Every container of this store, sorted by id.
+
+    One whose config.json is missing or damaged cannot be started and uses nothing; while it is
+    being created, its launch holds the lock of its image.
+
+    Raises:
+        StoreError: A configuration cannot be read, so that its layers are not known.
+    """
+    found = {}
+    for parent in (directories.containers, directories.runtime / "containers"):
+        for path in _directories_of(parent):
+            config = read_config(path / "config.json")
+            diff_ids = used_layers(directories, config)
+            if diff_ids:
+                name = str(notes_of(config).get("io.pyrootless.name", ""))
+                found[path.name] = LayerUser(path.name, name, diff_ids, path)
+    return [found[key] for key in sorted(found)]
+
+
+def used_layers(directories: Directories, config: dict[str, Any]) -> tuple[str, ...]:
+    """Diff IDs of a configuration's lower directories, the lowest first."""
+    found: dict[str, None] = {}
+    for key in LOWERS:
+        lines = str(notes_of(config).get(key, "")).split("\n")
+        for line in reversed(lines):
+            try:
+                parts = Path(line).relative_to(directories.layers).parts
+            except ValueError:
+                continue  # a directory of --rootfs, the skeleton of host, another store
+            if parts and _HEX.fullmatch(parts[0]):
+                found[f"sha256:{parts[0]}"] = None
+    return tuple(found)
+
+
+def notes_of(config: dict[str, Any]) -> dict[str, Any]:
+    """The annotations of a configuration; none when they are malformed."""
+    notes = config.get("annotations")
+    return notes if isinstance(notes, dict) else {}
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """A configuration; {} when it is missing or malformed.
+
+    Raises:
+        StoreError: It is there and cannot be read.
+    """
+    try:
+        with path.open("rb") as stream:
+            found = json.loads(stream.read(MAX_CONFIG_BYTES))
+    except (FileNotFoundError, NotADirectoryError):
+        return {}
+    except OSError as error:
+        raise StoreError(
+            f"cannot tell which layers are used: {path}: {error.strerror}",
+            remedy=f"make it readable, or remove it: pyrootless rm {path.parent.name[:12]}",
+        ) from error
+    except (ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def list_image_directories(directories: Directories) -> list[Path]:
+    """DATA/images/HEX of images; not those of the built-in one."""
+    return _directories_of(directories.images)
+
+
+def lock_image(path: Path) -> int | None:
+    """The descriptor of an image's directory with its exclusive lock; None: a launch has it."""
+    try:
+        descriptor = open_directory(path)
+    except OSError:
+        return None
+    if try_lock(descriptor):
+        return descriptor
+    os.close(descriptor)
+    return None
+
+
+def is_in_use(path: Path) -> bool:
+    """Whether a launch holds the lock of an image's directory."""
+    if not path.is_dir():
+        return False
+    descriptor = lock_image(path)
+    if descriptor is None:
+        return path.is_dir()
+    os.close(descriptor)
+    return False
+
+
+def _directories_of(parent: Path) -> list[Path]:
+    try:
+        return sorted(path for path in parent.iterdir() if _HEX.fullmatch(path.name))
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise StoreError(f"cannot list {parent}: {error.strerror}") from error
