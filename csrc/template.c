@@ -1,6 +1,7 @@
 /* template.c: image name → launch template.
- * In: DATA/refs/NAME, a link to ../images/ID, and DATA/images/ID/config.json.  Out: the
- * template's bytes and a shared flock on images/ID.  Never: changing the store; deciding with a
+ * In: DATA/refs/NAME, a link to ../images/ID or to another NAME (an alias, one hop), or
+ * "sha256:ID" itself, and DATA/images/ID/config.json.  Out: the template's bytes and a shared
+ * flock on images/ID.  Never: changing the store; deciding with a
  * template that is of another form, broken, or older than the things of the host it was made
  * from: these are 1, "prepare it", like one that is not there. */
 #include "template.h"
@@ -48,21 +49,56 @@ static int encode_name(const char *image, char *buf, size_t size, struct prl_err
     return 0;
 }
 
-/* The directory refs/NAME leads to, as "images/ID".  STALE: no such name, or a link of another
- * kind. */
-static int resolve_name(int data_fd, const char *encoded, char *ret, size_t size)
+/* "sha256:HEX", an image by the digest of its manifest → "images/HEX"; false: a name. */
+static bool take_digest(const char *encoded, char *ret, size_t size)
 {
-    static const char prefix[] = "../images/";
+    static const char prefix[] = "sha256:";
+    const char *hex = encoded + sizeof prefix - 1;
+    if (strncmp(encoded, prefix, sizeof prefix - 1) != 0 || strlen(hex) != 64 ||
+        hex[strspn(hex, "0123456789abcdef")])
+        return false;
+    return snprintf(ret, size, "images/%s", hex) < (int)size;
+}
+
+/* What the link refs/NAME says.  STALE: there is no such link. */
+static int read_name(int data_fd, const char *encoded, char *ret, size_t size)
+{
     char ref[NAME_MAX + 8];
     snprintf(ref, sizeof ref, "refs/%s", encoded);
     ssize_t n = readlinkat(data_fd, ref, ret, size - 1);
     if (n < 0)
         return errno == ENOENT || errno == EINVAL || errno == ENOTDIR ? STALE : -errno;
     ret[n] = '\0';
+    return 0;
+}
+
+/* A link to another entry of refs/: what a person types ("debian") → the full name. */
+static bool is_alias(const char *target)
+{
+    return target[0] && target[0] != '.' && !strchr(target, '/') && strlen(target) <= NAME_MAX;
+}
+
+/* The directory a name leads to, as "images/ID", over one alias at most.  STALE: no such name,
+ * or a link of another kind. */
+static int resolve_name(int data_fd, const char *encoded, char *ret, size_t size)
+{
+    static const char prefix[] = "../images/";
+    char alias[NAME_MAX + 1];
+    if (take_digest(encoded, ret, size))
+        return 0;
+    int r = read_name(data_fd, encoded, ret, size);
+    if (r == 0 && is_alias(ret)) {
+        memcpy(alias, ret, strlen(ret) + 1);
+        if (take_digest(alias, ret, size))
+            return 0;
+        r = read_name(data_fd, alias, ret, size);
+    }
+    if (r != 0)
+        return r;
     if (strncmp(ret, prefix, sizeof prefix - 1) != 0 || strchr(ret + sizeof prefix - 1, '/') ||
         ret[sizeof prefix - 1] == '\0' || ret[sizeof prefix - 1] == '.')
         return STALE;
-    memmove(ret, ret + 3, (size_t)n - 2);
+    memmove(ret, ret + 3, strlen(ret) - 2);
     return 0;
 }
 

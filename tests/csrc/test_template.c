@@ -207,6 +207,45 @@ TEST(links_that_lead_elsewhere_are_stale)
     done();
 }
 
+TEST(an_alias_is_one_hop)
+{
+    fresh();
+    put_image("docker.io%2Flibrary%2Fdebian:12", "h", "1", "");
+    CHECK_INT(symlinkat("docker.io%2Flibrary%2Fdebian:12", dirs.data_fd, "refs/debian"), 0);
+    CHECK_INT(load("debian"), 0);
+    CHECK_INT(symlinkat("debian", dirs.data_fd, "refs/twice"), 0);
+    CHECK_INT(load("twice"), 1);
+    CHECK_INT(symlinkat("self", dirs.data_fd, "refs/self"), 0);
+    CHECK_INT(load("self"), 1);
+    CHECK_INT(symlinkat("nowhere", dirs.data_fd, "refs/lost"), 0);
+    CHECK_INT(load("lost"), 1);
+    CHECK_INT(symlinkat(".hidden", dirs.data_fd, "refs/dot"), 0);
+    CHECK_INT(symlinkat("../images/h", dirs.data_fd, "refs/.hidden"), 0);
+    CHECK_INT(load("dot"), 1);
+    CHECK_INT(unlinkat(dirs.data_fd, "refs/docker.io%2Flibrary%2Fdebian:12", 0), 0);
+    CHECK_INT(load("debian"), 1); /* the name is gone, and with it what stood for it */
+    done();
+}
+
+TEST(an_image_by_its_digest)
+{
+    fresh();
+    char hex[65], name[80];
+    memset(hex, 'a', 64);
+    hex[64] = '\0';
+    snprintf(name, sizeof name, "sha256:%s", hex);
+    CHECK_INT(load(name), 1);
+    put_image("some", hex, "1", "");
+    CHECK_INT(load(name), 0);
+    CHECK_INT(symlinkat(name, dirs.data_fd, "refs/aaaa"), 0);
+    CHECK_INT(load("aaaa"), 0);
+    name[70] = 'A'; /* digests are lower case */
+    CHECK_INT(load(name), 1);
+    name[70] = '\0';
+    CHECK_INT(load(name), 1);
+    done();
+}
+
 /* One line of sources for a file as it is now. */
 static void line_of(const char *path, char *ret, size_t size)
 {
