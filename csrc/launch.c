@@ -40,6 +40,7 @@ static int PRL_CHILD_SAFE child_steps(struct prl_setup *s, struct prl_error *ret
         prl_network_apply,     /* loopback */
         prl_sysctl_apply,      /* while the host's /proc is in reach */
         prl_terminal_apply,    /* own pty; #2 */
+        prl_rootfs_workdir,    /* made where the image has none */
         prl_mounts_hide,       /* read-only and masked paths */
         prl_rootfs_seal,       /* read-only root */
         prl_stdio_apply,       /* 0, 1, 2; new session */

@@ -119,6 +119,19 @@ int PRL_CHILD_SAFE prl_rootfs_build(struct prl_setup *s, struct prl_error *reter
     return s->root_fd < 0 ? prl_fail(reterr, PRL_STAGE_ROOTFS, "open", root->path) : 0;
 }
 
+/* The working directory comes into being like a mount point: images name ones that none of
+ * their layers has, and docker makes them (after the mounts, so a volume may get it).  Only
+ * where writes go to an upper: a directory of the caller's own stays as it is.  What cannot be
+ * made is reported by prl_exec_chdir. */
+int PRL_CHILD_SAFE prl_rootfs_workdir(struct prl_setup *s, struct prl_error *reterr)
+{
+    (void)reterr;
+    if (s->spec->rootfs.upper == PRL_UPPER_NONE)
+        return 0;
+    _cleanup_close_ int fd = prl_place_target(s->root_fd, s->spec->process.cwd, true, false);
+    return 0;
+}
+
 /* After every mount is made, what is beneath may become read-only. */
 int PRL_CHILD_SAFE prl_rootfs_seal(struct prl_setup *s, struct prl_error *reterr)
 {

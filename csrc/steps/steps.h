@@ -32,6 +32,7 @@ struct prl_setup {
 
 int prl_idmap_apply(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAFE;
 int prl_rootfs_build(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAFE;
+int prl_rootfs_workdir(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAFE;
 int prl_rootfs_seal(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAFE;
 int prl_rootfs_enter(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAFE;
 int prl_mounts_open(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAFE;

@@ -157,9 +157,22 @@ def test_a_group_the_image_lacks(pyrootless: Run, clean: dict[str, str]) -> None
     refused(done, 125, 'has no group "nobody-here"')
 
 
-def test_a_workdir_the_image_lacks(pyrootless: Run, clean: dict[str, str]) -> None:
-    done = pyrootless("run", "--rm", "-w", "/nowhere", "host", "true", env=clean)
+def test_a_workdir_that_is_a_file(pyrootless: Run, clean: dict[str, str]) -> None:
+    done = pyrootless("run", "--rm", "-w", "/etc/passwd", "host", "true", env=clean)
+    refused(done, 125, "chdir(/etc/passwd): Not a directory")
+
+
+def test_a_workdir_below_a_file(pyrootless: Run, clean: dict[str, str]) -> None:
+    done = pyrootless("run", "--rm", "-w", "/etc/passwd/x", "host", "true", env=clean)
+    refused(done, 125, "chdir(/etc/passwd/x): Not a directory")
+
+
+def test_a_workdir_a_bare_directory_lacks(
+    pyrootless: Run, clean: dict[str, str], tmp_path: Path
+) -> None:
+    done = pyrootless("run", "--rm", "-w", "/nowhere", "--rootfs", tmp_path, "true", env=clean)
     refused(done, 125, "chdir(/nowhere): No such file or directory")
+    assert not (tmp_path / "nowhere").exists()
 
 
 def test_an_unknown_option(pyrootless: Run, clean: dict[str, str]) -> None:

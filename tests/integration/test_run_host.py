@@ -180,6 +180,15 @@ def test_a_workdir(pyrootless: Run, directory: str) -> None:
     assert sh(pyrootless, "-w", directory, script="/bin/pwd; pwd") == f"{directory}\n" * 2
 
 
+def test_a_workdir_the_image_lacks_is_made(pyrootless: Run) -> None:
+    script = "pwd; stat -c '%a %u' . ..; touch here"
+    assert sh(pyrootless, "-w", "/nowhere/yet", script=script) == "/nowhere/yet\n755 0\n755 0\n"
+
+
+def test_a_workdir_is_made_before_the_root_is_read_only(pyrootless: Run) -> None:
+    assert sh(pyrootless, "--read-only", "-w", "/nowhere", script="pwd") == "/nowhere\n"
+
+
 @pytest.mark.parametrize(
     ("user", "ids"),
     [("1000", "1000 1000"), ("user", "1000 1000"), ("root", "0 0"), ("1234:0", "1234 0")],
