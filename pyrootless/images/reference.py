@@ -32,7 +32,7 @@ _DOMAIN = re.compile(rf"(?:{_WORD}(?:\.{_WORD})*|\[[a-fA-F0-9:]+\])(?::[0-9]+)?"
 _COMPONENT = re.compile(r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*")
 _TAG = re.compile(rf"[A-Za-z0-9_][A-Za-z0-9_.-]{{0,{MAX_TAG - 1}}}")
 _HEX_DIGITS = {"sha256": 64, "sha512": 128}
-_IDENTIFIER = re.compile(r"[a-f0-9]{64}")
+_IDENTIFIER = re.compile(r"(?:sha256:)?[a-f0-9]{64}")
 
 
 @dataclass(frozen=True, slots=True)
