@@ -19,11 +19,12 @@ from pyrootless.images.manifest import (
     parse_image_config,
     parse_manifest,
 )
-from pyrootless.images.reference import Reference, parse_reference
+from pyrootless.images.reference import DEFAULT_TAG, Reference, parse_reference
 from pyrootless.images.store_blobs import Blobs
 from pyrootless.images.store_layers import Layers
 from pyrootless.images.store_refs import BUILT_IN, Refs
 
+_LATEST = f":{DEFAULT_TAG}"
 _ID_BEGIN = re.compile(r"(?:sha256:)?([a-f0-9]{1,64})")
 
 
@@ -143,12 +144,10 @@ class Images:
 
     def near(self, text: str) -> list[str]:
         """Names in the store, or built in, that look like what was typed; the nearest first."""
-        known = {reference.familiar: "" for reference in self._refs.references()}
-        known |= {name.removesuffix(":latest"): "" for name in known}
-        known |= dict.fromkeys((*self._refs.aliases(), *BUILT_IN), "")
-        found = difflib.get_close_matches(text, known, n=6, cutoff=0.6)
-        same = {name.removesuffix(":latest"): name for name in reversed(found)}
-        return list(reversed(same.values()))[:3]
+        names = [reference.familiar for reference in self._refs.references()]
+        known = {name.removesuffix(_LATEST) for name in (*names, *self._refs.aliases())}
+        known |= set(BUILT_IN)
+        return difflib.get_close_matches(text.removesuffix(_LATEST), sorted(known), n=3)
 
     def _find_by_digest(self, reference: Reference) -> str | None:
         """name@sha256:… of an image that has this name with another tag."""

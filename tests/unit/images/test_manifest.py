@@ -123,7 +123,8 @@ CONFUSED = {
     "both, as a list": (listing(layers=[]), None, '"layers" contradicts its type'),
     "list with a config": (listing(config={}), None, '"config" contradicts its type'),
     "both, no word": (
-        without(image() | {"manifests": []}, "mediaType"), None, '"(layers|config)" contradicts'),
+        without(image() | {"manifests": []}, "mediaType"), None,
+        '"(layers|config)" contradicts'),
     "another announcement": (image(), manifest.OCI_INDEX, "announced as .*index.* but says"),
     "docker announced": (image(), manifest.DOCKER_MANIFEST, "announced as"),
     "list called an image": (
@@ -434,7 +435,7 @@ def test_a_configuration_made_here() -> None:
 
 
 def test_nulls_of_a_configuration() -> None:
-    section = dict.fromkeys(CONFIG["config"])  # type: ignore[call-overload]
+    section = dict.fromkeys(CONFIG["config"])
     raw = dump({"architecture": "amd64", "os": "linux", "config": section, "history": None,
                 "rootfs": {"type": "layers", "diff_ids": None}})  # fmt: skip
     assert parse_image_config(raw) == ImageConfig(raw, Platform("linux", "amd64"))

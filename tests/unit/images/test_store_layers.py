@@ -1,0 +1,223 @@
+"""pyrootless.images.store_layers and store_removal: layers come whole, and go all."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+import pytest
+from image_fixture import diff_id_of, put_layer
+
+from pyrootless.config import Directories
+from pyrootless.errors import IntegrityError, StoreError
+from pyrootless.images import store_layers, store_removal
+from pyrootless.images.store import Store
+
+DIFF_ID = diff_id_of("text")
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(Directories(tmp_path / "data", tmp_path / "run"))
+
+
+def leftovers(store: Store) -> list[Path]:
+    return [*store.directories.temporary.iterdir(), *store.directories.trash.iterdir()]
+
+
+def test_a_layer(store: Store) -> None:
+    assert not store.layers.has(DIFF_ID)
+    before = os.umask(0o077)
+    try:
+        put_layer(store, "text")
+    finally:
+        os.umask(before)
+    assert store.layers.has(DIFF_ID)
+    tree = store.directories.data / "layers" / DIFF_ID[7:] / "tree"
+    assert store.layers.tree(DIFF_ID) == tree
+    assert (tree / "file").read_text() == "text"
+    assert stat.S_IMODE(tree.stat().st_mode) == 0o755
+    assert store.layers.size_bytes(DIFF_ID) == 4
+    assert store.layers.list_all() == [DIFF_ID]
+    assert leftovers(store) == []
+
+
+def test_without_commit_nothing_stays(store: Store) -> None:
+    with pytest.raises(RuntimeError), store.layers.writer() as writer:
+        (writer.directory / "tree/d").mkdir(mode=0o000)
+        raise RuntimeError
+    assert leftovers(store) == []
+    assert store.layers.list_all() == []
+
+
+def test_two_writers_both_succeed(store: Store) -> None:
+    with store.layers.writer() as first, store.layers.writer(DIFF_ID) as second:
+        assert first.directory != second.directory
+        (first.directory / "tree/first").touch()
+        assert first.commit(DIFF_ID) == second.commit(DIFF_ID) == store.layers.path(DIFF_ID)
+    assert (store.layers.tree(DIFF_ID) / "first").exists()
+    assert leftovers(store) == []
+
+
+def test_another_layer_than_announced(store: Store) -> None:
+    with pytest.raises(IntegrityError, match=f"is {DIFF_ID}, and should be sha256:00"):
+        with store.layers.writer(f"sha256:{0:064x}") as writer:
+            writer.commit(DIFF_ID)
+    assert store.layers.list_all() == []
+    assert leftovers(store) == []
+
+
+@pytest.mark.parametrize("text", ["", "sha256:..", f"sha512:{'0' * 128}", DIFF_ID[7:]])
+def test_what_is_no_diff_id(store: Store, text: str) -> None:
+    with pytest.raises(IntegrityError, match="is not a diff ID"):
+        store.layers.path(text)
+
+
+def test_a_layer_of_an_earlier_boot_that_was_not_flushed_is_made_again(
+    store: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    put_layer(store, "text")
+    (store.layers.tree(DIFF_ID) / "file").write_text("")  # what a power cut makes of it
+    boot = tmp_path / "boot"
+    boot.write_text("another boot\n")
+    monkeypatch.setattr(store_layers, "_BOOT", boot)
+    assert not store.layers.has(DIFF_ID)
+    put_layer(store, "text")
+    assert store.layers.has(DIFF_ID)
+    assert (store.layers.tree(DIFF_ID) / "file").read_text() == "text"
+    assert [path.name for path in leftovers(store)][0].startswith(DIFF_ID[7:])
+    store.sweep()
+    assert leftovers(store) == []
+
+
+def test_a_flushed_layer_is_trusted_after_a_boot(
+    store: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    put_layer(store, "text")
+    mark = store.layers.path(DIFF_ID) / "unflushed"
+    assert mark.exists()
+    store.layers.flush([DIFF_ID])
+    assert not mark.exists()
+    boot = tmp_path / "boot"
+    boot.write_text("another boot\n")
+    monkeypatch.setattr(store_layers, "_BOOT", boot)
+    assert store.layers.has(DIFF_ID)
+
+
+def test_flushing_happens_once_for_many(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[Path] = []
+    monkeypatch.setattr(store_layers, "flush_file_system", calls.append)
+    for text in ("a", "b", "c"):
+        put_layer(store, text)
+    ids = [diff_id_of(text) for text in ("a", "b", "c")]
+    store.layers.flush(ids)
+    store.layers.flush(ids)
+    assert calls == [store.directories.layers]
+
+
+def test_a_failing_disk_is_said(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_: Path) -> None:
+        raise OSError(5, "Input/output error")
+
+    put_layer(store, "text")
+    monkeypatch.setattr(store_layers, "flush_file_system", fail)
+    with pytest.raises(StoreError, match=r"cannot write .*: Input/output error"):
+        store.layers.flush([DIFF_ID])
+    assert (store.layers.path(DIFF_ID) / "unflushed").exists()
+
+
+def test_the_real_flush(tmp_path: Path) -> None:
+    from pyrootless.images.store_files import flush_file_system
+
+    flush_file_system(tmp_path)
+    with pytest.raises(FileNotFoundError):
+        flush_file_system(tmp_path / "nothing")
+
+
+def odd_tree(top: Path) -> None:
+    """Files and directories with modes of images, links, a FIFO, and a long way down."""
+    (top / "a/b/c").mkdir(parents=True)
+    (top / "a/b/c/file").touch()
+    (top / "a/link").symlink_to("/etc/passwd")
+    (top / "loop").symlink_to(".")
+    os.mkfifo(top / "fifo")
+    (top / "a/b/c").chmod(0o000)
+    (top / "a/b").chmod(0o555)
+    (top / "a").chmod(0o000)
+    descriptor = os.open(top, os.O_RDONLY)
+    for _ in range(3000):
+        os.mkdir("d", dir_fd=descriptor)
+        below = os.open("d", os.O_RDONLY, dir_fd=descriptor)
+        os.close(descriptor)
+        descriptor = below
+    os.close(descriptor)
+
+
+def test_removal_copes_with_modes_and_depth(tmp_path: Path) -> None:
+    top = tmp_path / "tree"
+    top.mkdir()
+    odd_tree(top)
+    top.chmod(0o000)
+    before = len(os.listdir("/proc/self/fd"))
+    store_removal.remove_tree(top)
+    assert not top.exists()
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_removal_follows_no_link(tmp_path: Path) -> None:
+    kept = tmp_path / "kept"
+    kept.mkdir()
+    (kept / "file").touch()
+    top = tmp_path / "tree"
+    top.mkdir()
+    (top / "link").symlink_to(kept)
+    store_removal.remove_tree(top)
+    link = tmp_path / "link"
+    link.symlink_to(kept)
+    store_removal.remove_tree(link)
+    assert not link.is_symlink()
+    assert (kept / "file").exists()
+
+
+def test_removal_of_a_file_and_of_nothing(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    store_removal.remove_tree(tmp_path / "file")
+    store_removal.remove_tree(tmp_path / "file")
+    assert list(tmp_path.iterdir()) == []
+
+
+def launcher_that(tmp_path: Path, text: str) -> Path:
+    script = tmp_path / "launcher"
+    script.write_text(f"#!/bin/sh\n{text}\n")
+    script.chmod(0o755)
+    return script
+
+
+def refuse(_: object) -> None:
+    raise PermissionError(1, "Operation not permitted")
+
+
+def test_files_of_other_ids_go_with_a_namespace(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    top = tmp_path / "tree"
+    (top / "d").mkdir(parents=True)
+    script = launcher_that(tmp_path, f'echo "$@" > {tmp_path}/said; shift 2; exec "$@"')
+    monkeypatch.setattr(store_removal, "find_launcher", lambda: script)
+    monkeypatch.setattr(store_removal._Removal, "run", refuse)
+    with pytest.raises(StoreError, match="cannot remove .*not permitted"):
+        store_removal.remove_tree(top, foreign=False)
+    store_removal.remove_tree(top)
+    assert (tmp_path / "said").read_text() == f"unshare -- rm -rf {top}\n"
+    assert not top.exists()
+
+
+def test_what_no_namespace_removes_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = launcher_that(tmp_path, "echo no range for you >&2; exit 1")
+    monkeypatch.setattr(store_removal, "find_launcher", lambda: script)
+    monkeypatch.setattr(store_removal._Removal, "run", refuse)
+    with pytest.raises(StoreError, match="other ids: no range for you\n.*pyrootless doctor"):
+        store_removal.remove_tree(tmp_path)
