@@ -106,9 +106,15 @@ class Blobs:
                 return digest
         except OSError:
             pass  # not there yet, or unreadable and now replaced
-        with BlobWriter(self._directories, self._temporaries, digest, len(data)) as writer:
-            writer.write(data)
-            writer.commit()
+        make_store(self._directories)
+        with writing(self.path(digest)):
+            path, descriptor = self._temporaries.make_file("blob-")
+            try:
+                write_all(descriptor, data)
+                _give_name(path, descriptor, self.path(digest))
+            finally:
+                path.unlink(missing_ok=True)
+                os.close(descriptor)
         return digest
 
     def writer(self, digest: str, size: int, *, wait: bool = False) -> BlobWriter:
@@ -243,11 +249,7 @@ class BlobWriter:
             )
         target = self._target()
         with writing(target):
-            os.fchmod(self._descriptor, MODE)
-            os.fsync(self._descriptor)
-            target.parent.mkdir(mode=0o700, exist_ok=True)
-            self._path.rename(target)
-            flush_directory(target.parent)
+            _give_name(self._path, self._descriptor, target)
         self._close()
 
     def discard(self) -> None:
@@ -319,6 +321,15 @@ class _OpenedBlob:
                 self._path.rename(self._path.with_name(self._path.name + DAMAGED))
         except OSError:
             pass  # a read-only store: the words of the error must do
+
+
+def _give_name(path: Path, descriptor: int, target: Path) -> None:
+    """From a temporary to a blob: flushed before it has its name, and the name after it."""
+    os.fsync(descriptor)
+    target.parent.mkdir(mode=0o700, exist_ok=True)
+    path.rename(target)
+    os.fchmod(descriptor, MODE)  # not before: a partial must stay writable for the next try
+    flush_directory(target.parent)
 
 
 def _size(path: Path) -> int:
