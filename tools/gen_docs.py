@@ -23,6 +23,8 @@ VERBS = {
     "ps": "list containers",
     "rm": "remove containers",
     "prepare": "prepare an image for launching",
+    "image": "remove images that nobody needs",
+    "system": "show what the store takes of the disk, and give it back",
     "doctor": "say what this machine permits, and how to permit more",
     "version": "print the version",
     "help": "explain the commands",

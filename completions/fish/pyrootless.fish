@@ -4,6 +4,8 @@ complete -c pyrootless -n __fish_use_subcommand -a run -d 'run a program in a ne
 complete -c pyrootless -n __fish_use_subcommand -a ps -d 'list containers'
 complete -c pyrootless -n __fish_use_subcommand -a rm -d 'remove containers'
 complete -c pyrootless -n __fish_use_subcommand -a prepare -d 'prepare an image for launching'
+complete -c pyrootless -n __fish_use_subcommand -a image -d 'remove images that nobody needs'
+complete -c pyrootless -n __fish_use_subcommand -a system -d 'show what the store takes of the disk, and give it back'
 complete -c pyrootless -n __fish_use_subcommand -a doctor -d 'say what this machine permits, and how to permit more'
 complete -c pyrootless -n __fish_use_subcommand -a version -d 'print the version'
 complete -c pyrootless -n __fish_use_subcommand -a help -d 'explain the commands'

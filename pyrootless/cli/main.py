@@ -21,6 +21,8 @@ VERBS = {
     "prepare": "make the launch template of an image ready",
     "ps": "list containers",
     "rm": "remove containers",
+    "image": "remove images that nobody needs",
+    "system": "show what the store takes of the disk, and give it back",
     "doctor": "examine what this user and kernel permit",
     "version": "print versions",
     "completion": "print completions for bash, zsh or fish",

@@ -117,6 +117,23 @@ class Store:
         """Take a name away; False when there is none. The image stays until a collection."""
         return self.refs.remove(reference)
 
+    def untag_unused(
+        self, damaged: Callable[[PyrootlessError], None] | None = None
+    ) -> list[Reference]:
+        """Take the names of every image away that no container stands on; these names.
+
+        Args:
+            damaged: Called with the reason for each image that cannot be read; it keeps its
+                name. None: raise the first.
+        """
+        stood_on = {user.diff_ids for user in list_users(self.directories)}
+        gone = []
+        for image in self.images(damaged):
+            directory = self.image_directory(image.manifest.digest)
+            if image.config.diff_ids not in stood_on and not is_in_use(directory):
+                gone += [name for name in image.references if self.untag(name)]
+        return gone
+
     def find(self, text: str) -> StoredImage | None:
         """The image somebody means: reference, alias, (begin of an) ID, manifest's digest.
 
