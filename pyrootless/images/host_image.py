@@ -15,7 +15,6 @@ import fcntl
 import hashlib
 import os
 import shutil
-import tempfile
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,6 +25,7 @@ from pyrootless.config import TEMPLATE_VERSION, Directories, find_launcher
 from pyrootless.errors import HostUnsupportedError, StoreError
 from pyrootless.images import subordinate, template
 from pyrootless.images.skeleton import Skeleton, collect_skeleton, resolver_source
+from pyrootless.images.store_temporary import Temporaries
 
 NAME = "host"
 
@@ -207,7 +207,7 @@ def _is_complete(image: Path, config: bytes) -> bool:
 
 def _build(directories: Directories, image: Path, skeleton: Skeleton, config: bytes) -> None:
     """Write everything beside its place, flush it, and rename it into place."""
-    work = Path(tempfile.mkdtemp(prefix=f"{image.name}.", dir=directories.temporary))
+    work, lock = Temporaries(directories).make_directory(f"{image.name}.")
     try:
         (work / "rootfs").mkdir()
         skeleton.write(work / "rootfs")
@@ -222,6 +222,7 @@ def _build(directories: Directories, image: Path, skeleton: Skeleton, config: by
         _flush_directory(directories.images)
     finally:
         shutil.rmtree(work, ignore_errors=True)
+        os.close(lock)
 
 
 def _point(link: Path, target: str) -> None:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import fcntl
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from pyrootless.config import Directories, find_directories
@@ -188,7 +189,11 @@ class Store:
         if self._pins:
             raise StoreError("a collection was asked for inside a pull, an import or a load")
         with store_lock(self.directories, fcntl.LOCK_EX, waiting):
-            return Collection(self.directories, self.temporaries).run(dry_run=dry_run)
+            found = Collection(self.directories, self.temporaries).run(dry_run=dry_run)
+            if dry_run:
+                return found
+            swept = self.temporaries.sweep(partials=True, foreign=True)
+            return replace(found, problems=swept.problems)
 
     def sweep(self) -> Swept:
         """Remove what dead processes left; bounded, and nothing happens to what is in use."""
@@ -293,4 +298,5 @@ class Store:
                 gone = Collection(self.directories, self.temporaries).run(dry_run=False)
             except IntegrityError:
                 return []  # another image is damaged: `system prune` says so
+        self.temporaries.sweep(foreign=True)
         return [f"Deleted: {digest}" for digest in (*gone.images, *gone.layers)]

@@ -119,7 +119,7 @@ class Collection:
         self._images = Images(self._blobs, self._layers, self._refs)
 
     def run(self, *, dry_run: bool) -> Collected:
-        """Find what is not needed, and remove it.
+        """Find what is not needed, and put it out of sight: a sweep takes it off the disk.
 
         Raises:
             IntegrityError: A named image cannot be read, so that its parts are not known.
@@ -133,12 +133,7 @@ class Collection:
             doomed = self._doomed(reachable)
             if not dry_run:
                 self._remove(free, doomed)
-        if dry_run:
-            return doomed
-        swept = self._temporaries.sweep(partials=True, foreign=True)
-        return Collected(
-            doomed.images, doomed.layers, doomed.blobs, doomed.bytes, swept.problems
-        )
+        return doomed
 
     def _named(self) -> _Reachable:
         reachable = _Reachable()

@@ -13,6 +13,7 @@ from __future__ import annotations
 import errno
 import os
 import subprocess
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 
@@ -42,24 +43,30 @@ def move_to_trash(directories: Directories, path: Path) -> Path | None:
     return grave
 
 
-def remove_tree(path: Path, *, foreign: bool = True) -> None:
+def remove_tree(path: Path, *, foreign: bool = True, max_names: int | None = None) -> int:
     """Remove a tree of the store, whatever uid owns its files.
 
     Args:
         path: A directory, a file or a link; nothing there is no error.
         foreign: Remove what other ids own with the help of a user namespace; else it is left.
+        max_names: Stop after so many; a later call goes on. None: to the end.
+
+    Returns:
+        Names that were removed.
 
     Raises:
         StoreError: Something could not be removed; the rest is gone.
     """
+    removal = _Removal(path, max_names)
     try:
-        _Removal(path).run()
+        removal.run()
     except FileNotFoundError:
-        return
+        pass  # another sweep was faster
     except OSError as error:
         if not foreign or error.errno not in (errno.EPERM, errno.EACCES):
             raise StoreError(f"cannot remove {path}: {error.strerror}") from error
         _remove_foreign(path)
+    return removal.removed
 
 
 def _remove_foreign(path: Path) -> None:
@@ -80,10 +87,16 @@ def _remove_foreign(path: Path) -> None:
 
 
 class _Removal:
-    """One tree's removal; the top directory is open while it runs."""
+    """One tree's removal; the top directory is open while it runs.
 
-    def __init__(self, path: Path) -> None:
+    Attributes:
+        removed: Names that are gone.
+    """
+
+    def __init__(self, path: Path, max_names: int | None = None) -> None:
+        self.removed = 0
         self._path = path
+        self._max_names = max_names
         self._top = -1
         self._device = 0
         self._prefix = f".{token()}"
@@ -92,47 +105,60 @@ class _Removal:
     def run(self) -> None:
         if self._path.is_symlink() or not self._path.is_dir():
             self._path.unlink()
+            self.removed += 1
             return
         self._top = _open_passable(str(self._path), None)
         try:
             self._device = os.fstat(self._top).st_dev
-            while names := _some_entries(self._top):
+            while not self._is_enough() and (names := _some_entries(self._top)):
                 for name, is_directory in names:
-                    self._remove(name, is_directory)
+                    if not self._is_enough():
+                        self._remove(name, is_directory)
         finally:
             os.close(self._top)
-        self._path.rmdir()
+        if not self._is_enough():
+            self._path.rmdir()
+            self.removed += 1
+
+    def _is_enough(self) -> bool:
+        return self._max_names is not None and self.removed >= self._max_names
 
     def _remove(self, name: str, is_directory: bool) -> None:
         """An entry of the top: gone, or emptied of everything but what was moved up."""
         if not is_directory:
-            _unlink(name, self._top)
+            self._unlink(name, self._top)
             return
         try:
             descriptor = _open_passable(name, self._top)
         except FileNotFoundError:
-            return
+            return  # another sweep was faster
         try:
             if os.fstat(descriptor).st_dev != self._device:
                 raise OSError(errno.EXDEV, "another file system is mounted there", name)
-            while children := _some_entries(descriptor):
+            while not self._is_enough() and (children := _some_entries(descriptor)):
                 for child, has_children in children:
                     self._take_out(descriptor, child, has_children)
         finally:
             os.close(descriptor)
-        _rmdir(name, self._top)
+        if not self._is_enough():
+            with suppress(FileNotFoundError):
+                os.rmdir(name, dir_fd=self._top)
+                self.removed += 1
 
     def _take_out(self, parent: int, name: str, is_directory: bool) -> None:
         if not is_directory:
-            _unlink(name, parent)
+            self._unlink(name, parent)
             return
-        try:
+        with suppress(FileNotFoundError):
             os.close(_open_passable(name, parent))  # a directory is moved by who may write it
             self._moved += 1
             target = f"{self._prefix}-{self._moved}"
             os.rename(name, target, src_dir_fd=parent, dst_dir_fd=self._top)
-        except FileNotFoundError:
-            pass  # another sweep was faster
+
+    def _unlink(self, name: str, parent: int) -> None:
+        with suppress(FileNotFoundError):
+            os.unlink(name, dir_fd=parent)
+            self.removed += 1
 
 
 def _some_entries(descriptor: int) -> list[tuple[str, bool]]:
@@ -161,17 +187,3 @@ def _open_passable(name: str, parent: int | None) -> int:
         os.close(descriptor)
         raise
     return descriptor
-
-
-def _unlink(name: str, parent: int) -> None:
-    try:
-        os.unlink(name, dir_fd=parent)
-    except FileNotFoundError:
-        pass  # another sweep was faster
-
-
-def _rmdir(name: str, parent: int) -> None:
-    try:
-        os.rmdir(name, dir_fd=parent)
-    except FileNotFoundError:
-        pass  # another sweep was faster

@@ -4,8 +4,8 @@ What comes in: the engine's directories.  What goes out: locked files and direct
 Must never: touch what a living process has locked.
 
 Names begin with what they are: `partial-` (downloads, resumable, kept for a day), `blob-`,
-`layer-`, `scratch-` (locked), `link-` and `version-` (made and renamed at once). What has
-another name is somebody else's; it is swept when it is a day old and not locked.
+`layer-`, `scratch-`, `host-` (locked), `link-` and `version-` (made and renamed at once).
+What has another name is somebody else's; it is swept when it is a day old and not locked.
 """
 
 from __future__ import annotations
@@ -34,7 +34,9 @@ KEEP_SECONDS = 24 * 3600
 """How long a partial download, or a thing of an unknown name, waits for its maker."""
 MAX_SWEPT = 256
 """Entries one sweep looks at, of each directory."""
-_OWN = ("blob-", "layer-", "scratch-", "link-", "version-")
+MAX_NAMES = 20_000
+"""Files one sweep removes; a tree in the trash that is larger waits for the next sweep."""
+_OWN = ("blob-", "layer-", "scratch-", "link-", "version-", "host-")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,7 @@ class Swept:
     """What a sweep did.
 
     Attributes:
-        removed: Entries of tmp/ and trash/ that are gone.
+        removed: Names in the trash that are gone, at most MAX_NAMES.
         problems: One sentence for each that could not be removed.
     """
 
@@ -143,14 +145,15 @@ class Temporaries:
             partials: Partial downloads too, however young.
             foreign: Files of other ids too, with the help of a user namespace.
         """
-        removed, problems = 0, []
         for path in _some(self.directory):
-            if self._is_abandoned(path, partials=partials) and self._bury(path):
-                removed += 1
+            if self._is_abandoned(path, partials=partials):
+                self._bury(path)
+        removed, problems = 0, []
         for path in _some(self._directories.trash):
+            if removed >= MAX_NAMES:
+                break
             try:
-                remove_tree(path, foreign=foreign)
-                removed += 1
+                removed += remove_tree(path, foreign=foreign, max_names=MAX_NAMES - removed)
             except StoreError as error:
                 problems.append(str(error))
         return Swept(removed, tuple(problems))
@@ -163,23 +166,22 @@ class Temporaries:
         except OSError:
             return False
 
-    def _bury(self, path: Path) -> bool:
+    def _bury(self, path: Path) -> None:
         """Move an entry into the trash unless its maker lives. Links cannot be locked."""
         try:
             if path.is_symlink():
                 path.unlink()
-                return True
+                return
             descriptor = os.open(
                 path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
             )
         except OSError:
-            return False
+            return  # gone meanwhile, or not ours
         try:
-            if not try_lock(descriptor) or not is_same_file(descriptor, path):
-                return False
-            return move_to_trash(self._directories, path) is not None
+            if try_lock(descriptor) and is_same_file(descriptor, path):
+                move_to_trash(self._directories, path)
         except OSError:
-            return False
+            return  # a read-only store; what writes to it says so
         finally:
             os.close(descriptor)
 

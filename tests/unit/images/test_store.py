@@ -28,6 +28,7 @@ from pyrootless.errors import (
     UsageError,
 )
 from pyrootless.images import manifest as m
+from pyrootless.images import store_layers
 from pyrootless.images.manifest import Manifest
 from pyrootless.images.reference import parse_reference
 from pyrootless.images.store import Store, open_store
@@ -36,6 +37,13 @@ from pyrootless.images.store import Store, open_store
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
     return Store(Directories(tmp_path / "data", tmp_path / "run"))
+
+
+@pytest.fixture(autouse=True)
+def no_flush(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tests of blobs and layers flush; these are many."""
+    monkeypatch.setattr(os, "fsync", lambda _: None)
+    monkeypatch.setattr(store_layers, "flush_file_system", lambda _: None)
 
 
 def names(store: Store) -> list[str]:
@@ -541,6 +549,25 @@ def test_a_sweep_is_bounded(store: Store, monkeypatch: pytest.MonkeyPatch) -> No
         store.sweep()
         left.append(len(list(store.directories.trash.iterdir())))
     assert left == [4, 1, 0]
+
+
+def test_a_sweep_removes_a_bounded_number_of_files(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put_image(store, "a")
+    monkeypatch.setattr("pyrootless.images.store_temporary.MAX_NAMES", 10)
+    for number in range(25):
+        (store.directories.trash / f"grave/{number % 2}/{number}").mkdir(parents=True)
+    swept = [store.sweep().removed for _ in range(4)]
+    assert swept == [10, 10, 8, 0]
+    assert list(store.directories.trash.iterdir()) == []
+
+
+def test_removing_an_image_leaves_partials_alone(store: Store) -> None:
+    put_image(store, "a")
+    (store.directories.temporary / "partial-00").write_bytes(b"x")
+    store.remove("a")
+    assert [path.name for path in store.directories.temporary.iterdir()] == ["partial-00"]
 
 
 def test_scratch_is_gone_afterwards(store: Store) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -221,3 +222,21 @@ def test_what_no_namespace_removes_is_said(
     monkeypatch.setattr(store_removal._Removal, "run", refuse)
     with pytest.raises(StoreError, match="other ids: no range for you\n.*pyrootless doctor"):
         store_removal.remove_tree(tmp_path)
+
+
+@pytest.mark.needs("subordinate-ids", "newuidmap", "unshare", "user-namespaces", "plain-user")
+def test_real_files_of_other_ids(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A directory of a subordinate id, closed to its owner's group: only a namespace helps."""
+    top = tmp_path / "tree"
+    (top / "below").mkdir(parents=True)
+    (top / "below/file").touch()
+    map_all = ["unshare", "--user", "--map-auto", "--map-root-user"]
+    for words in (["chown", "-R", "7:7"], ["chmod", "700"]):
+        subprocess.run([*map_all, *words, str(top / "below")], check=True, timeout=60)
+    script = launcher_that(tmp_path, f'shift 2; exec {" ".join(map_all)} "$@"')
+    monkeypatch.setattr(store_removal, "find_launcher", lambda: script)
+    with pytest.raises(StoreError, match="Permission denied|not permitted"):
+        store_removal.remove_tree(top, foreign=False)
+    assert top.is_dir()
+    store_removal.remove_tree(top)
+    assert not top.exists()
