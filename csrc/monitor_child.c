@@ -1,6 +1,7 @@
 /* monitor_child.c: signalling, reaping and closing one container.
- * In: a prl_child.  Out: prl_status, or the signal is on its way.  Never: blocking in
- * prl_child_signal, killing by a pid that may be somebody else's. */
+ * In: a prl_child.  Out: prl_status, or the signal is on its way.  Never: killing by
+ * a pid that may be somebody else's; waiting in prl_child_signal, but for a busy program that
+ * is about to take the signal. */
 #include "monitor_child.h"
 
 #include "base/error.h"
@@ -13,9 +14,14 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/wait.h>
+#include <time.h>
+
+enum {
+    LOOK_AGAIN_NS = 200000,
+    SETTLE_NS =
+        1000000000, /* a busy program gets a processor within it, or is not waited for */
+};
 
 /* Without a pidfd the pid is safe as well: it stays taken until we reap it. */
 static int child_send(const struct prl_child *child, int signal)
@@ -59,46 +65,59 @@ static bool signal_terminates(int signal)
     }
 }
 
-static bool status_has_signal(const char *status, const char *field, int signal)
+/* A program inside sigwait(3) shows the signal as not blocked, and keeps it pending all the
+ * same until it takes it.  One that is back in there has run in between; one that never ran had
+ * nothing to take. */
+static bool taken_by_sigwait(const struct prl_sight *before, const struct prl_sight *now)
 {
-    const char *mask = strstr(status, field) + strlen(field);
-    return strtoull(mask, NULL, 16) >> (signal - 1) & 1;
+    return (before->sigwait || now->sigwait) && before->runs != now->runs;
 }
 
-/* Would this signal meet its default action?  Unknown counts as no: nothing is killed by guess.
- * A program inside sigwait(3) shows the signal as not blocked; but then it is pending until the
- * program takes it, while one that the kernel drops never is (kernel/signal.c, sig_ignored). */
-static bool child_defaults(const struct prl_child *child, int signal)
+/* Where the default action would end the first process of a pid namespace, the kernel drops the
+ * signal (kernel/signal.c, sig_task_ignored and get_signal).
+ *
+ * 1. The default action stood before, and stands now.  Looked at twice: a handler that was set
+ * in between has the signal, and one for a single time (SA_RESETHAND) was seen before.
+ *
+ * 2. A handler was there, but the process was in execve(2), which takes handlers away and
+ * leaves signals pending: they meet the new program without one.  Such a process was busy
+ * before, and has another image when the signal is gone.  One that slept was not in execve: its
+ * handler ran, whatever it executed then.
+ *
+ * Unknown counts as not dropped: nothing is killed by guess. */
+bool prl_child_dropped(const struct prl_child *child, int signal,
+                       const struct prl_sight *before)
 {
-    static const char *const fields[] = {
-        "\nSigPnd:", "\nShdPnd:", "\nSigBlk:", "\nSigIgn:", "\nSigCgt:"};
-    char path[40];
-    _cleanup_free_ char *status = NULL;
-    size_t len;
-    snprintf(path, sizeof path, "/proc/%d/status", (int)child->pid);
-    if (prl_io_read_file(AT_FDCWD, path, 4 << 20, &status, &len) < 0)
+    const struct timespec pause = {.tv_nsec = LOOK_AGAIN_NS};
+    const uint64_t start_ns = prl_sys_now_ns();
+    bool may_exec = before->caught && before->busy && before->image != 0;
+    struct prl_sight now;
+    if (!before->defaults && !may_exec)
         return false;
-    for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)
-        if (!strstr(status, fields[i]) || status_has_signal(status, fields[i], signal))
-            return false;
-    return true;
+    prl_sight_take(child->pid, signal, &now);
+    if (before->defaults)
+        return now.defaults && !taken_by_sigwait(before, &now);
+    while (now.pending && prl_sys_now_ns() - start_ns < SETTLE_NS) {
+        nanosleep(&pause, NULL);
+        prl_sight_take(child->pid, signal, &now);
+    }
+    return now.defaults && now.image != 0 && now.image != before->image;
 }
 
 int prl_child_signal(struct prl_child *child, int signal, struct prl_error *reterr)
 {
     char name[24];
+    struct prl_sight before = {0};
     snprintf(name, sizeof name, "signal %d", signal);
     if (child->pid <= 0)
         return prl_fail_with(reterr, PRL_STAGE_MONITOR, ESRCH, "pidfd_send_signal", name);
     if (signal == SIGKILL)
         child_remember(child, SIGKILL);
-    bool looks_fatal =
-        signal != SIGKILL && signal_terminates(signal) && child_defaults(child, signal);
+    else if (signal_terminates(signal))
+        prl_sight_take(child->pid, signal, &before);
     if (child_send(child, signal) < 0)
         return prl_fail(reterr, PRL_STAGE_MONITOR, "pidfd_send_signal", name);
-    /* Looked at twice: a handler that was set in between has the signal, and one that was set
-     * for a single time (SA_RESETHAND) was seen before. */
-    if (!looks_fatal || !child_defaults(child, signal))
+    if (!prl_child_dropped(child, signal, &before))
         return 0;
     child_remember(child, signal);
     prl_child_kill(child);

@@ -2,6 +2,7 @@
  * In: a prl_child.  Out: prl_status.  Never: a loop, a stream. */
 #pragma once
 
+#include "monitor_sight.h"
 #include "prl.h"
 
 /* Reap.  flags: 0 waits, WNOHANG does not.  timed_out: a SIGKILL was sent for the wall limit.
@@ -10,3 +11,7 @@ int prl_child_reap(struct prl_child *child, int flags, bool timed_out, struct pr
                    struct prl_error *reterr);
 /* SIGKILL without remembering why; errors mean it is gone already. */
 void prl_child_kill(const struct prl_child *child);
+/* After a terminating signal was sent: did the kernel drop it?  before: what prl_sight_take
+ * showed just before it was sent. */
+bool prl_child_dropped(const struct prl_child *child, int signal,
+                       const struct prl_sight *before);

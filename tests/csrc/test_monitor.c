@@ -8,7 +8,6 @@
 #include "monitor_fixture.h"
 
 #include <errno.h>
-#include <sched.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -188,28 +187,6 @@ TEST(close_of_zeroed_leaves_descriptor_0)
 
 /* --- signals to the first process of a pid namespace --- */
 
-static int first_process_available;
-
-/* fork in a fresh pid namespace: an intermediate process makes it, and hands its child to us.
- */
-static struct prl_child start_first(void (*body)(void *), void *arg)
-{
-    struct prl_child child = {.pidfd = -1, .terminal_fd = -1, .start_ns = prl_sys_now_ns()};
-    uint64_t flags = CLONE_NEWUSER | CLONE_NEWPID;
-    fflush(stdout);
-    child.pid = (pid_t)syscall(SYS_clone, flags | SIGCHLD, NULL, NULL, NULL, NULL);
-    if (child.pid == 0) {
-        body(arg);
-        _exit(0);
-    }
-    first_process_available = child.pid > 0;
-    if (first_process_available)
-        child.pidfd = prl_sys_pidfd_open(child.pid);
-    else
-        printf("  skipped: no user namespaces here (%s)\n", strerror(errno));
-    return child;
-}
-
 enum attitude { DEFAULT, IGNORES, BLOCKS, CATCHES, CATCHES_ONCE };
 
 static void on_signal(int number)
@@ -217,12 +194,10 @@ static void on_signal(int number)
     _exit(number + 1);
 }
 
-static int once[2];
-
 static void on_signal_once(int number)
 {
     (void)number;
-    (void)!write(once[1], "o", 1);
+    say_once();
 }
 
 static void body_attitude(void *arg)
@@ -265,18 +240,6 @@ struct expectation {
     int delivered; /* what prl_child_signal returns */
     int ended_by, exit_code, signal, shell;
 };
-
-/* The child said "ready" and goes to sleep next: in sigwait, poll or pause. */
-static void wait_asleep(pid_t pid)
-{
-    char path[32], text[256] = "";
-    snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
-    do {
-        int fd = open(path, O_RDONLY | O_CLOEXEC);
-        (void)!read(fd, text, sizeof text - 1);
-        close(fd);
-    } while (!strstr(text, ") S ") && sched_yield() == 0);
-}
 
 static void expect_end(const struct expectation *e)
 {
@@ -457,9 +420,4 @@ TEST(ignored_signals_stay_ignored)
     signal(SIGHUP, SIG_DFL);
     CHECK_INT(r, 0);
     CHECK_INT(status.exit_code, SIGUSR1 + 1);
-}
-
-__attribute__((constructor)) static void open_pipes(void)
-{
-    (void)!pipe2(once, O_CLOEXEC);
 }
