@@ -1,6 +1,6 @@
 """Signals sent to the launcher, and what becomes of the program in the container.
 
-In: the launcher as a process of this one.  Out: what the program said, the launcher's exit code.
+In: the launcher as a process of this one.  Out: the program's words, the launcher's exit code.
 Every step waits for a line or an end; a child still there when a test ends is killed.
 """
 
