@@ -98,7 +98,8 @@ def prepare_host_image(
             _remove_unused(directories, image)
     except OSError as error:
         raise StoreError(
-            f"cannot write the image `host` at {error.filename}: {error.strerror}",
+            f"cannot write the image `host` at {error.filename or directories.images}: "
+            f"{error.strerror}",
             remedy="make room, or choose another place: pyrootless --root DIR",
         ) from error
     return image

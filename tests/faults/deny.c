@@ -1,6 +1,7 @@
 /* deny.c: run a program whose kernel lacks some system calls, or fails one.
  * In: deny CALL[,CALL…] -- PROGRAM [ARGUMENT…]   these answer ENOSYS, as an older kernel does
  *     deny --fail CALL  -- PROGRAM [ARGUMENT…]   this one answers EIO, whenever it is made
+ *     deny --userns EPERM|ENOSPC -- PROGRAM [ARGUMENT…]   new user namespaces are refused so
  * Out: the program's own exit status; 120 when the filter could not be made.
  * Never: a library; calls of another architecture pass (nothing here makes any).
  *
@@ -11,6 +12,8 @@
 #include <errno.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <sched.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -100,6 +103,25 @@ static int build(char *names, unsigned answer, struct sock_filter *ret_code, siz
     return 0;
 }
 
+/* As filters of other engines do: clone(2) and unshare(2) by their flags, clone3(2), whose
+ * flags no filter sees, as if it were not there. */
+static size_t build_userns(unsigned answer, struct sock_filter *ret_code)
+{
+    const struct sock_filter code[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_clone3, 5, 0),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_clone, 1, 0),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_unshare, 0, 4),
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[0])),
+        BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, CLONE_NEWUSER, 0, 2),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | answer),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    memcpy(ret_code, code, sizeof code);
+    return sizeof code / sizeof *code;
+}
+
 /* prctl(2) and not seccomp(2): glibc and musl both have it, and one call less is made. */
 static int install(struct sock_filter *code, size_t len)
 {
@@ -117,7 +139,8 @@ int main(int argc, char **argv)
     size_t len = 0;
     int at = 1;
     unsigned answer = ENOSYS;
-    if (argc > at && strcmp(argv[at], "--fail") == 0) {
+    bool userns = argc > at && strcmp(argv[at], "--userns") == 0;
+    if (userns || (argc > at && strcmp(argv[at], "--fail") == 0)) {
         answer = EIO;
         at++;
     }
@@ -125,7 +148,11 @@ int main(int argc, char **argv)
         errno = EINVAL;
         return die("usage", "deny [--fail] CALL[,CALL] -- PROGRAM [ARGUMENT]");
     }
-    int r = build(argv[at], answer, code, &len);
+    int r = 0;
+    if (userns)
+        len = build_userns(strcmp(argv[at], "ENOSPC") == 0 ? ENOSPC : EPERM, code);
+    else
+        r = build(argv[at], answer, code, &len);
     if (r != 0)
         return r;
     r = install(code, len);

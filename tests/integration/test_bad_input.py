@@ -323,6 +323,73 @@ def test_a_store_that_cannot_be_written(pyrootless: Run, place: dict[str, str]) 
     assert left_behind(place) == []
 
 
+# A store of 8 MiB on a tmpfs of its own, full or with $FREE KiB left.  What the launch left is
+# the rest of the output.
+SMALL_STORE = """
+mount -t tmpfs -o size=8m tmpfs "$PYROOTLESS_ROOT"
+if [ "$FREE" = all ]; then "$0" run --rm host true; fi
+left=$(df -k --output=avail "$PYROOTLESS_ROOT" | tail -1)
+[ "$FREE" = all ] && FREE=0
+head -c $(((left - FREE) * 1024)) /dev/zero > "$PYROOTLESS_ROOT/fill"
+"$0" "$@"
+code=$?
+rm "$PYROOTLESS_ROOT/fill"
+cd "$PYROOTLESS_ROOT"
+find containers names tmp trash "$XDG_RUNTIME_DIR"/pyrootless/*/ -mindepth 1
+find images -mindepth 1 -name "host-*" -prune -o -mindepth 1 -print
+"$0" run --rm host true || echo "not even with room"
+exit $code
+"""
+
+
+def in_a_small_store(
+    launcher: Path, env: dict[str, str], free: str, *words: str
+) -> subprocess.CompletedProcess[str]:
+    """`pyrootless run WORDS…` in a mount namespace whose store has this many KiB left."""
+    Path(env["PYROOTLESS_ROOT"]).mkdir(mode=0o700)
+    argv = ["unshare", "-Urm", "sh", "-c", SMALL_STORE, str(launcher), "run", *words]
+    return subprocess.run(
+        argv,
+        env={**env, "FREE": free},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("options", [["--rm"], ["--name", "kept"], ["--rm", "--init"]])
+def test_a_full_store(
+    launcher: Path,
+    engine_environment: dict[str, str],
+    place: dict[str, str],
+    options: list[str],
+) -> None:
+    env = {**engine_environment, **place}
+    done = in_a_small_store(launcher, env, "all", *options, "host", "echo", "ran")
+    refused(done, 125, ": No space left on device")
+    assert "the disk (or its inodes) is full" in done.stderr and "--ephemeral" in done.stderr
+
+
+def test_a_full_store_does_not_hinder_what_is_kept_in_memory(
+    launcher: Path, engine_environment: dict[str, str], place: dict[str, str]
+) -> None:
+    env = {**engine_environment, **place}
+    words = ("--rm", "--ephemeral", "host", "echo", "ran")
+    done = in_a_small_store(launcher, env, "all", *words)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "ran\n", "")
+
+
+@pytest.mark.parametrize("free", ["0", "64", "256", "400"])
+def test_a_store_too_small_for_the_image(
+    launcher: Path, engine_environment: dict[str, str], place: dict[str, str], free: str
+) -> None:
+    env = {**engine_environment, **place}
+    done = in_a_small_store(launcher, env, free, "--rm", "host", "echo", "ran")
+    refused(done, 125, ": No space left on device")
+    assert place["PYROOTLESS_ROOT"] in done.stderr and "remedy: " in done.stderr
+
+
 @pytest.mark.parametrize("options", [["--rm"], ["--rm", "--ephemeral"], ["--rm", "--init"]])
 def test_a_killed_launcher_takes_its_container_along(
     pyrootless: Run,
