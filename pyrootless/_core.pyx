@@ -246,21 +246,22 @@ cdef class Container:
         """Wait for the end; kill at kill_after_ns nanoseconds after the start (0: never).
 
         Returns:
-            (ended_by, exit_code, signal, wall_ns, user_ns, system_ns, max_rss_bytes); the directory is gone or recorded.
+            (ended_by, exit_code, signal, wall_ns, user_ns, system_ns, max_rss_bytes, why the directory could be neither
+            recorded nor removed, or None).
         """
         cdef prl_error error
         cdef prl_status status
-        cdef int r
+        cdef int r, f = 0
         with nogil:
             r = prl_child_wait(&self.container.child, kill_after_ns, &status, &error)
             if r >= 0:
-                r = prl_container_finish(&self.container, &status, &error)
+                f = prl_container_finish(&self.container, &status, &error)
         self.running = False
         if r < 0:
             raise exception(&error)
         self.created = False
         return (ENDED_BY[status.ended_by], status.exit_code, status.signal, status.wall_ns,
-                status.user_ns, status.system_ns, status.max_rss_bytes)
+                status.user_ns, status.system_ns, status.max_rss_bytes, exception(&error) if f < 0 else None)
 
     def close(self) -> None:
         """Kill and remove if it still runs. Safe to call twice."""

@@ -12,3 +12,6 @@ int prl_run_terminal(struct prl_container *container, struct prl_status *ret,
                      struct prl_error *reterr);
 /* "pyrootless: …" with its remedy on standard error; returns the exit status for it. */
 int prl_cli_fail(const struct prl_error *error);
+/* The same as a warning: the program ended, and its own exit status stands; what could not be
+ * recorded or removed after it the next command takes away. */
+void prl_cli_warn(const struct prl_error *error);

@@ -21,6 +21,13 @@ int prl_cli_fail(const struct prl_error *error)
     return prl_error_exit_code(error);
 }
 
+void prl_cli_warn(const struct prl_error *error)
+{
+    char text[4096];
+    dprintf(STDERR_FILENO, "pyrootless: warning: %s\n",
+            prl_error_format(error, text, sizeof text));
+}
+
 /* `--root DIR` before the verb is the same as PYROOTLESS_ROOT.  Returns how many words it took.
  */
 static int take_root(int argc, char **argv)

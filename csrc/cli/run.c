@@ -94,8 +94,10 @@ static int run_container(struct run *run, struct prl_status *ret, struct prl_err
         return prl_run_terminal(c, ret, reterr);
     r = run_foreground(run, ret, reterr);
     struct prl_error second;
-    int f = prl_container_finish(c, r < 0 ? NULL : ret, r < 0 ? &second : reterr);
-    return r < 0 ? r : f;
+    int f = prl_container_finish(c, r < 0 ? NULL : ret, &second);
+    if (r == 0 && f < 0)
+        prl_cli_warn(&second);
+    return r;
 }
 
 static int print_spec(struct run *run, struct prl_error *reterr)

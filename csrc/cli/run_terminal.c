@@ -32,7 +32,12 @@ int prl_run_terminal(struct prl_container *container, struct prl_status *ret,
                                                                        : container->state.id,
                                          .wall_limit_ns = container->spec->wall_limit_ns,
                                          .finish = finish};
+    *ret = (struct prl_status){0};
     int r = prl_attach_run(&options, start, container, ret, reterr);
+    if (r < 0 && ret->ended_by) { /* it ended; what comes after it failed */
+        prl_cli_warn(reterr);
+        return 0;
+    }
     if (r == PRL_ATTACH_DETACHED)
         *ret = (struct prl_status){.ended_by = PRL_ENDED_EXIT};
     return r < 0 ? r : 0;

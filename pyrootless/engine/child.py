@@ -13,6 +13,7 @@ import select
 import signal as signals
 import subprocess
 import time
+import warnings
 from types import TracebackType
 from typing import IO, BinaryIO, Self, cast
 
@@ -97,9 +98,11 @@ class Child:
             return self.result
         if timeout is not None and not self._ended_within(timeout):
             raise TimeoutError(f"container {self.id[:12]} still runs after {timeout} s")
-        ended_by, code, number, wall, user, system, rss = self._container.wait(
+        ended_by, code, number, wall, user, system, rss, left = self._container.wait(
             self._container.wall_limit_ns
         )
+        if left is not None:  # the program's own end stands; the next launch sweeps
+            warnings.warn(str(left), RuntimeWarning, stacklevel=2)
         self.result = Result(
             args=self.args,
             ended_by=cast(EndedBy, ended_by),

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from pyrootless import launch
+from pyrootless import launch, run
 from pyrootless.engine.child import DEVNULL, PIPE, Child
 from pyrootless.errors import UsageError
 
@@ -183,3 +183,17 @@ def test_a_terminal_is_refused(engine: Path) -> None:
 def test_a_number_that_is_no_stream_is_refused() -> None:
     with pytest.raises(UsageError, match="-7 is not a stream"):
         launch("host", ["true"], stdout=-7)
+
+
+@pytest.mark.needs("plain-user")
+def test_what_cannot_be_removed_is_a_warning(engine: Path) -> None:
+    containers = engine / "store/containers"
+    with launch("host", ["sh", "-c", "read line; exit 3"], stdin=PIPE, rm=True) as child:
+        containers.chmod(0o555)
+        assert child.stdin is not None
+        child.stdin.close()
+        with pytest.warns(RuntimeWarning, match=r"^state: remove\("):
+            assert child.wait().exit_code == 3
+    containers.chmod(0o700)
+    assert run("host", ["true"]).ok
+    assert list(containers.iterdir()) == []
