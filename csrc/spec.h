@@ -4,7 +4,7 @@
 
 #include "prl.h"
 
-enum { PRL_SPEC_MAX_BYTES = 4 << 20, PRL_SPEC_MAX_DEPTH = 64 };
+enum { PRL_SPEC_MAX_BYTES = 4 << 20, PRL_SPEC_MAX_DEPTH = 64, PRL_SPEC_CAPABILITIES = 41 };
 
 /* "CAP_CHOWN" → 0 … "CAP_CHECKPOINT_RESTORE" → 40; -1: no capability of that name. */
 int prl_spec_capability(const char *name);

@@ -48,11 +48,12 @@ static const char *const capability_names[] = {
     [39] = "CAP_BPF",
     [40] = "CAP_CHECKPOINT_RESTORE",
 };
-enum { CAPABILITIES = sizeof capability_names / sizeof capability_names[0] };
+_Static_assert(sizeof capability_names / sizeof *capability_names == PRL_SPEC_CAPABILITIES,
+               "one name for each number");
 
 int prl_spec_capability(const char *name)
 {
-    for (int i = 0; i < CAPABILITIES; i++)
+    for (int i = 0; i < PRL_SPEC_CAPABILITIES; i++)
         if (strcmp(capability_names[i], name) == 0)
             return i;
     return -1;
@@ -60,5 +61,5 @@ int prl_spec_capability(const char *name)
 
 const char *prl_spec_capability_name(unsigned number)
 {
-    return number < CAPABILITIES ? capability_names[number] : NULL;
+    return number < PRL_SPEC_CAPABILITIES ? capability_names[number] : NULL;
 }

@@ -65,6 +65,14 @@ def stage_names() -> list:
     return [prl_stage_name(i).decode() for i in range(PRL_STAGE_COUNT)]
 
 
+def capability_names() -> list:
+    """Names of the kernel's capabilities; the index is the number (csrc/spec_caps.c)."""
+    cdef list names = []
+    while prl_spec_capability_name(<unsigned>len(names)) != NULL:
+        names.append(prl_spec_capability_name(<unsigned>len(names)).decode())
+    return names
+
+
 def parse_options(str verb, list words) -> tuple:
     """argv by the option table: ([(name, value), …] in the order given, image or None, program and arguments).
 

@@ -110,3 +110,6 @@ cdef extern from "base/error.h" nogil:
 
     const prl_remedy prl_remedies[]
     const prl_remedy *prl_error_remedy(const prl_error *error)
+
+cdef extern from "spec.h" nogil:
+    const char *prl_spec_capability_name(unsigned number)

@@ -91,7 +91,7 @@ static void set_caps(struct prl_merge *m, yyjson_mut_val *sets, const char *key,
     const char *name;
 
     prl_config_clear(m, sets, key);
-    for (unsigned i = 0; (name = prl_value_capability_name(i)); i++)
+    for (unsigned i = 0; (name = prl_spec_capability_name(i)); i++)
         if (mask & (1ULL << i))
             prl_config_append(m, prl_config_array(m, sets, key), name);
 }
@@ -110,7 +110,7 @@ int prl_config_capabilities(struct prl_merge *m)
     if (!add_all && !drop_all && (m->cap_add & m->cap_drop))
         return prl_config_bad(
             m, EINVAL, "--cap-drop", "%s is both added and dropped: leave one of the two out",
-            prl_value_capability_name((unsigned)__builtin_ctzll(m->cap_add & m->cap_drop)));
+            prl_spec_capability_name((unsigned)__builtin_ctzll(m->cap_add & m->cap_drop)));
     if (add_all || prl_options_flag(m->options, "privileged"))
         caps = PRL_VALUE_CAPS_ALL & ~m->cap_drop;
     else if (drop_all)

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "prl.h"
+#include "spec.h"
 
 int prl_value_bool(const char *option, const char *text, bool *ret, struct prl_error *reterr);
 int prl_value_integer(const char *option, const char *text, int64_t *ret,
@@ -46,11 +47,9 @@ int prl_value_host(const char *option, const char *text, struct prl_value_host *
                    struct prl_error *reterr);
 
 /* "NET_ADMIN", "cap_net_admin" → its bit; "ALL" → PRL_VALUE_CAPS_ALL. */
-#define PRL_VALUE_CAPS_ALL ((1ULL << 41) - 1)
+#define PRL_VALUE_CAPS_ALL ((1ULL << PRL_SPEC_CAPABILITIES) - 1)
 int prl_value_capability(const char *option, const char *text, uint64_t *ret_mask,
                          struct prl_error *reterr);
-/* "CAP_CHOWN" for 0; NULL past the last. */
-const char *prl_value_capability_name(unsigned number);
 
 /* "ctrl-p,ctrl-q" → the bytes a terminal sends; "" → none (detaching switched off). */
 enum { PRL_VALUE_KEYS = 16 };

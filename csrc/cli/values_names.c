@@ -149,57 +149,6 @@ int prl_value_ulimit(const char *option, const char *text, struct prl_value_ulim
     return 0;
 }
 
-static const char *const capability_names[] = {
-    "CAP_CHOWN",
-    "CAP_DAC_OVERRIDE",
-    "CAP_DAC_READ_SEARCH",
-    "CAP_FOWNER",
-    "CAP_FSETID",
-    "CAP_KILL",
-    "CAP_SETGID",
-    "CAP_SETUID",
-    "CAP_SETPCAP",
-    "CAP_LINUX_IMMUTABLE",
-    "CAP_NET_BIND_SERVICE",
-    "CAP_NET_BROADCAST",
-    "CAP_NET_ADMIN",
-    "CAP_NET_RAW",
-    "CAP_IPC_LOCK",
-    "CAP_IPC_OWNER",
-    "CAP_SYS_MODULE",
-    "CAP_SYS_RAWIO",
-    "CAP_SYS_CHROOT",
-    "CAP_SYS_PTRACE",
-    "CAP_SYS_PACCT",
-    "CAP_SYS_ADMIN",
-    "CAP_SYS_BOOT",
-    "CAP_SYS_NICE",
-    "CAP_SYS_RESOURCE",
-    "CAP_SYS_TIME",
-    "CAP_SYS_TTY_CONFIG",
-    "CAP_MKNOD",
-    "CAP_LEASE",
-    "CAP_AUDIT_WRITE",
-    "CAP_AUDIT_CONTROL",
-    "CAP_SETFCAP",
-    "CAP_MAC_OVERRIDE",
-    "CAP_MAC_ADMIN",
-    "CAP_SYSLOG",
-    "CAP_WAKE_ALARM",
-    "CAP_BLOCK_SUSPEND",
-    "CAP_AUDIT_READ",
-    "CAP_PERFMON",
-    "CAP_BPF",
-    "CAP_CHECKPOINT_RESTORE",
-};
-enum { CAPABILITIES = sizeof capability_names / sizeof *capability_names };
-_Static_assert(PRL_VALUE_CAPS_ALL == (1ULL << CAPABILITIES) - 1, "one name for each bit");
-
-const char *prl_value_capability_name(unsigned number)
-{
-    return number < CAPABILITIES ? capability_names[number] : NULL;
-}
-
 int prl_value_capability(const char *option, const char *text, uint64_t *ret_mask,
                          struct prl_error *reterr)
 {
@@ -208,8 +157,9 @@ int prl_value_capability(const char *option, const char *text, uint64_t *ret_mas
         return 0;
     }
     const char *bare = strncasecmp(text, "CAP_", 4) == 0 ? text + 4 : text;
-    for (unsigned i = 0; i < CAPABILITIES; i++) {
-        if (strcasecmp(bare, capability_names[i] + 4) == 0) {
+    const char *name;
+    for (unsigned i = 0; (name = prl_spec_capability_name(i)); i++) {
+        if (strcasecmp(bare, name + strlen("CAP_")) == 0) {
             *ret_mask = 1ULL << i;
             return 0;
         }

@@ -171,10 +171,7 @@ def bounding_set(asked: Asked) -> frozenset[str]:
     added = {_capability(name) for name in asked.all("cap-add")}
     base = set() if "CAP_ALL" in dropped else set(DEFAULT_CAPABILITIES) - dropped
     if "CAP_ALL" in added:
-        base |= {"CAP_SYS_ADMIN", "CAP_SYS_PTRACE", "CAP_SYS_MODULE", "CAP_SYS_TIME",
-                 "CAP_SYS_BOOT", "CAP_SYS_NICE", "CAP_SYS_PACCT", "CAP_SYS_RAWIO",
-                 "CAP_SYS_TTY_CONFIG", "CAP_SYSLOG", "CAP_BPF", "CAP_PERFMON",
-                 "CAP_DAC_READ_SEARCH", *DEFAULT_CAPABILITIES} - dropped  # fmt: skip
+        base = set(_core().capability_names()) - dropped
     return frozenset((base | added) - {"CAP_ALL"})
 
 

@@ -1,4 +1,4 @@
-// sources: csrc/cli/values*.c csrc/base/*.c
+// sources: csrc/cli/values*.c csrc/spec_caps.c csrc/base/*.c
 /* test_values.c: the text of one option value → the value, and what is refused. */
 #include "cli/values.h"
 
@@ -209,8 +209,8 @@ TEST(capabilities)
     CHECK_INT(prl_value_capability("--cap-add", "all", &mask, &error), 0);
     CHECK_INT(mask, (1ULL << 41) - 1);
     CHECK_INT(prl_value_capability("--cap-add", "CAP_", &mask, &error), -EINVAL);
-    CHECK_STR(prl_value_capability_name(21), "CAP_SYS_ADMIN");
-    CHECK(!prl_value_capability_name(41));
+    CHECK_STR(prl_spec_capability_name(21), "CAP_SYS_ADMIN");
+    CHECK(!prl_spec_capability_name(41));
 }
 
 TEST(detach_keys)

@@ -171,6 +171,7 @@ NESTED = {"security_opt": ["nested-userns"]}
 WORDS: list[tuple[list[str], dict[str, Any]]] = [
     (["--cap-add=SYS_ADMIN"], {"cap_add": ["SYS_ADMIN"]}),
     (["--cap-add=sys_time", "--cap-drop=ALL"], {"cap_add": ["sys_time"], "cap_drop": ["ALL"]}),
+    (["--cap-add=ALL", "--cap-drop=BPF"], {"cap_add": "all", "cap_drop": ["BPF"]}),
     (["--security-opt=nested-userns"], NESTED),
     (
         ["--security-opt=io-uring", "--cap-add=BPF"],
