@@ -1,7 +1,8 @@
-"""Build of pyrootless: the Cython extension, the seccomp module, the native launcher.
+"""Build of pyrootless: the Cython extensions, the seccomp module, the native launcher.
 
 In: csrc/, pyrootless/, the environment (see tools/native.py).  Out: pyrootless._core,
-pyrootless._seccomp_cffi, and the executable `pyrootless`, shipped as a script of the wheel.
+pyrootless._unpack, pyrootless._seccomp_cffi, and the executable `pyrootless`, shipped as a
+script of the wheel.
 Never: a download, a guess about a missing library: it stops with the line that installs it.
 """
 
@@ -24,8 +25,8 @@ from distutils.command.build_scripts import build_scripts
 import native
 import system_packages
 
-CORE_PYX = Path("pyrootless/_core.pyx")
-CORE_C = Path("build/cython/_core.c")
+# Extension → what compiles csrc/ for it.
+EXTENSIONS = {"_core": native.build_core_objects, "_unpack": native.build_unpack_objects}
 
 
 def check_requirements() -> None:
@@ -42,17 +43,23 @@ def check_requirements() -> None:
         raise SystemExit(system_packages.explain_missing(missing, text))
 
 
-def cython_core() -> None:
-    """_core.pyx → C, where it is newer."""
+def translated(name: str) -> Path:
+    """Where Cython puts the C of an extension."""
+    return Path("build/cython", f"{name}.c")
+
+
+def translate(name: str) -> None:
+    """NAME.pyx → C, where it is newer."""
+    target = translated(name)
     inputs = Path("pyrootless").glob("*.p[yx][xd]")
     newest = max(path.stat().st_mtime_ns for path in [*inputs, *native.CSRC.rglob("*.h")])
-    if CORE_C.exists() and CORE_C.stat().st_mtime_ns > newest:
+    if target.exists() and target.stat().st_mtime_ns > newest:
         return
-    CORE_C.parent.mkdir(parents=True, exist_ok=True)
-    name = ("--module-name", "pyrootless._core")
+    target.parent.mkdir(parents=True, exist_ok=True)
     # Translation takes a second; type inference has been seen not to end (declare the type).
-    words: list[str | Path] = [sys.executable, "-m", "cython", "-3", *name]
-    native.run([*words, "-o", CORE_C, CORE_PYX], timeout_seconds=120)
+    words: list[str | Path] = [sys.executable, "-m", "cython", "-3"]
+    words += ["--module-name", f"pyrootless.{name}", "-o", target]
+    native.run([*words, Path("pyrootless", f"{name}.pyx")], timeout_seconds=120)
 
 
 class BuildExtensions(build_ext):  # type: ignore[misc]
@@ -61,12 +68,12 @@ class BuildExtensions(build_ext):  # type: ignore[misc]
     def run(self) -> None:
         """Check, compile, translate, and hand on to setuptools."""
         check_requirements()
-        cython_core()
-        objects = [str(path) for path in native.build_core_objects()]
         for extension in self.extensions:
-            if extension.name == "pyrootless._core":
-                extension.extra_objects = objects
-                extension.depends = objects
+            name = extension.name.removeprefix("pyrootless.")
+            if name in EXTENSIONS:
+                translate(name)
+                extension.extra_objects = [str(path) for path in EXTENSIONS[name]()]
+                extension.depends = extension.extra_objects
         super().run()
 
     def get_source_files(self) -> list[str]:
@@ -83,14 +90,14 @@ class BuildLauncher(build_scripts):
         native.build_launcher(Path(self.build_dir) / "pyrootless")
 
 
-def core_extension() -> Extension:
-    """pyrootless._core, without the objects that BuildExtensions adds."""
+def cython_extension(name: str) -> Extension:
+    """pyrootless.NAME, without the objects that BuildExtensions adds."""
     sanitize = os.environ.get("PYROOTLESS_SANITIZE") == "1"
     flags = list(native.SANITIZE if sanitize else native.RELEASE)
-    yyjson = native.find_yyjson()
+    yyjson = native.find_yyjson() if name == "_core" else None
     return Extension(
-        "pyrootless._core",
-        sources=[str(CORE_C)],
+        f"pyrootless.{name}",
+        sources=[str(translated(name))],
         include_dirs=["csrc", str(native.GENERATED)],
         extra_compile_args=[*native.COMMON, *flags],
         extra_link_args=[
@@ -121,7 +128,7 @@ def build_options() -> dict[str, dict[str, str]]:
 
 setup(
     options=build_options(),
-    ext_modules=[core_extension()],
+    ext_modules=[cython_extension(name) for name in EXTENSIONS],
     cffi_modules=["pyrootless/_seccomp_build.py:ffibuilder"],
     cmdclass={"build_ext": BuildExtensions, "build_scripts": BuildLauncher},
     # What the script is made from; naming one is what makes setuptools build scripts at all.

@@ -36,6 +36,7 @@ enum prl_stage {
     PRL_STAGE_EXEC,    /* the program itself: ENOENT → 127, EACCES/ENOEXEC → 126 */
     PRL_STAGE_MONITOR, /* waiting, relaying */
     PRL_STAGE_HOST,    /* the host lacks something (doctor) */
+    PRL_STAGE_LAYER,   /* an image's layer: archive → tree */
     PRL_STAGE_COUNT,
 };
 

@@ -169,6 +169,8 @@ def error_from_record(
         return HostUnsupportedError(message, check=check, remedy=remedy)
     if klass == "StoreError":
         return StoreError(message, remedy=remedy)
+    if klass == "IntegrityError":
+        return IntegrityError(message, remedy=remedy)
     if klass == "ContainerStateError":
         return ContainerStateError(message, remedy=remedy)
     return LaunchError.from_record(stage, errnum, syscall, subject, remedy)

@@ -24,6 +24,7 @@ ROOT = Path(__file__).resolve().parent.parent
 CSRC = ROOT / "csrc"
 BUILD = ROOT / "build"
 GENERATED = BUILD / "generated"
+UNPACK = CSRC / "unpack"
 INIT_SOURCE = CSRC / "init" / "init.c"
 INIT_HEADER = GENERATED / "prl_init_blob.h"
 
@@ -204,8 +205,14 @@ def _kernel_headers(cc: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def launcher_sources() -> list[Path]:
-    """Every C file of ours, but the tiny init, which is a program of its own."""
-    return sorted(path for path in CSRC.rglob("*.c") if path != INIT_SOURCE)
+    """Every C file of ours, but the tiny init and the unpacker, which are built apart."""
+    found = (path for path in CSRC.rglob("*.c") if path.parent != UNPACK)
+    return sorted(path for path in found if path != INIT_SOURCE)
+
+
+def unpack_sources() -> list[Path]:
+    """What the extension pyrootless._unpack is made of: its room and the base."""
+    return sorted([*UNPACK.glob("*.c"), *(CSRC / "base").glob("*.c")])
 
 
 def core_sources() -> list[Path]:
@@ -302,6 +309,11 @@ def build_core_objects() -> list[Path]:
     make_init_header()
     variant = core_variant(yyjson)
     return [*compile_all(variant, core_sources()), *yyjson_objects(variant, yyjson)]
+
+
+def build_unpack_objects() -> list[Path]:
+    """Everything pyrootless._unpack links, compiled.  Raises SystemExit as `run` does."""
+    return compile_all(core_variant(require_yyjson()), unpack_sources())
 
 
 def build_launcher(target: Path) -> Path:

@@ -10,6 +10,7 @@
 
 #define HOST   "HostUnsupportedError"
 #define USAGE  "UsageError"
+#define BROKEN "IntegrityError"
 #define LAUNCH "LaunchError"
 #define STORE  "StoreError"
 #define STATE  "ContainerStateError"
@@ -333,6 +334,24 @@ const struct prl_remedy prl_remedies[] = {
     {PRL_STAGE_HOST, ENOSYS, HOST, "kernel",
      "the kernel is too old (5.10 is the oldest that is tried) or hides a call; see: uname -r"},
     {PRL_STAGE_HOST, 0, HOST, "kernel", "see what this machine lacks: pyrootless doctor"},
+
+    /* layer: an archive becomes a tree */
+    {PRL_STAGE_LAYER, EBADMSG, BROKEN, "",
+     "the layer is damaged or hostile and was not stored; get it again, or ask its publisher: "
+     "pyrootless pull IMAGE"},
+    {PRL_STAGE_LAYER, ENOSPC, STORE, "store",
+     "the disk (or its inodes) is full; remove images that nothing uses: "
+     "pyrootless image prune"},
+    {PRL_STAGE_LAYER, EDQUOT, STORE, "store",
+     "your disk quota is used up; remove images that nothing uses: pyrootless image prune"},
+    {PRL_STAGE_LAYER, EROFS, STORE, "store",
+     "the store lies on a read-only file system; choose another place: "
+     "pyrootless --root DIR … (or PYROOTLESS_ROOT=DIR)"},
+    {PRL_STAGE_LAYER, EMFILE, STORE, "",
+     "this process has too many open files; raise the limit: ulimit -n 4096"},
+    {PRL_STAGE_LAYER, 0, STORE, "store",
+     "the store must be writable, on a local file system; choose another: "
+     "pyrootless --root DIR …"},
     {PRL_STAGE_NONE, 0, "", "", ""},
 };
 

@@ -29,7 +29,7 @@ C_TOP = {
     "serve": ORCHESTRATION,
     "monitor": ORCHESTRATION,
 }
-C_FOLDERS = {"base": BASE, "steps": ROOMS, "init": ROOMS, "cli": DOORS}
+C_FOLDERS = {"base": BASE, "steps": ROOMS, "init": ROOMS, "unpack": ROOMS, "cli": DOORS}
 C_GENERATED = {"prl_init_blob.h": BASE}
 
 # Edges beside the layers: (user, used) → why.
@@ -45,6 +45,7 @@ PY_LAYERS = {
     "result": BASE,
     "config": BASE,
     "_core": BASE,
+    "_unpack": BASE,
     "_seccomp_cffi": BASE,
     "images": ROOMS,
     "host": ROOMS,

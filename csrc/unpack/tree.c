@@ -1,0 +1,299 @@
+/* tree.c: the layer's tree as it grows: where a path's directory is, and what lies there.
+ *
+ * In: cleaned paths.  Out: descriptors of directories inside the tree.
+ * Never: a link followed out of the tree.
+ *
+ * An archive names its members directory by directory, so a few descriptors of the last
+ * directories answer nearly every question.  The rest is one openat2 that takes no link.  Only
+ * where that fails, because of a link or because something is missing, is the path walked name
+ * by name; the walk reads links itself, as a process with this tree as its root would. */
+#include "unpack/tree.h"
+
+#include "base/io.h"
+#include "base/own.h"
+#include "base/sys.h"
+#include "unpack/path.h"
+#include "unpack/whiteout.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+
+enum { LINKS_MAX = 40 };
+
+int prl_unpack_tree_refuse(struct prl_unpack_tree *tree, const char *path, const char *why)
+{
+    char shown[PRL_UNPACK_SHOWN];
+    return prl_failf(tree->error, PRL_STAGE_LAYER, EBADMSG, "member",
+                     "the archive's member %s %s", prl_unpack_path_show(path, shown), why);
+}
+
+int prl_unpack_tree_fail(struct prl_unpack_tree *tree, const char *call, const char *path)
+{
+    char shown[PRL_UNPACK_SHOWN];
+    int reason = errno;
+    if (reason == ENAMETOOLONG)
+        return prl_unpack_tree_refuse(tree, path, "has a name that is too long");
+    if (reason == ELOOP)
+        return prl_unpack_tree_refuse(tree, path, "lies behind links that go in circles");
+    if (reason == ENOTDIR)
+        return prl_unpack_tree_refuse(tree, path, "lies in something that is no directory");
+    return prl_failf(tree->error, PRL_STAGE_LAYER, reason, call, "cannot %s %s: %s", call,
+                     prl_unpack_path_show(path, shown), strerror(reason));
+}
+
+static void slot_free(struct prl_unpack_slot *slot)
+{
+    if (slot->key)
+        close(slot->fd);
+    free(slot->key);
+    free(slot->real);
+    *slot = (struct prl_unpack_slot){.fd = -1};
+}
+
+static void forget_all(struct prl_unpack_tree *tree)
+{
+    for (size_t i = 0; i < PRL_UNPACK_CACHED; i++)
+        slot_free(&tree->slots[i]);
+    tree->stale = false;
+}
+
+void prl_unpack_tree_free(struct prl_unpack_tree *tree)
+{
+    forget_all(tree);
+    prl_unpack_dirs_free(&tree->dirs);
+    prl_close_p(&tree->root_fd);
+}
+
+/* The walk: where it stands, how it got there, and what is left to go. */
+struct walk {
+    struct prl_unpack_tree *tree;
+    int fd;
+    bool make;
+    int links;
+    char real[PATH_MAX];
+    char rest[2 * PATH_MAX];
+};
+
+static void walk_end(struct walk *w)
+{
+    prl_close_p(&w->fd);
+}
+
+/* Stand on w->real, from the root. */
+static int walk_restart(struct walk *w)
+{
+    _cleanup_close_ int fd = openat(w->tree->root_fd, ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    char name[NAME_MAX + 1];
+    for (const char *p = w->real; fd >= 0 && *p;) {
+        size_t len = strcspn(p, "/");
+        memcpy(name, p, len);
+        name[len] = '\0';
+        int next = openat(fd, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        prl_close_p(&fd);
+        fd = next;
+        p += len + (p[len] == '/');
+    }
+    if (fd < 0)
+        return -errno;
+    prl_close_p(&w->fd);
+    w->fd = steal_fd(&fd);
+    return 0;
+}
+
+/* ".." of a link's text: one up, never above the root. */
+static int walk_up(struct walk *w)
+{
+    char *slash = strrchr(w->real, '/');
+    *(slash ? slash : w->real) = '\0';
+    return walk_restart(w);
+}
+
+/* The name is a link: its text comes before what is left. */
+static int walk_link(struct walk *w, const char *target)
+{
+    size_t len = strlen(target), rest_len = strlen(w->rest);
+    if (++w->links > LINKS_MAX)
+        return -ELOOP;
+    if (len + 1 + rest_len + 1 > sizeof w->rest)
+        return -ENAMETOOLONG;
+    memmove(w->rest + len + 1, w->rest, rest_len + 1);
+    memcpy(w->rest, target, len);
+    w->rest[len] = '/';
+    if (target[0] != '/')
+        return 0;
+    w->real[0] = '\0';
+    return walk_restart(w);
+}
+
+/* A directory that the archive has not named (yet): 0755, as everybody makes them. */
+static int walk_make(struct walk *w, const char *name)
+{
+    struct prl_unpack_place place = {w->fd, w->real, name};
+    char path[PATH_MAX];
+    int r = prl_unpack_path_join(w->real, name, path);
+    if (r >= 0)
+        r = prl_unpack_whiteout_mkdir(w->tree, &place);
+    if (r >= 0)
+        r = prl_unpack_dirs_note(&w->tree->dirs, path, 0755, NULL);
+    return r;
+}
+
+/* A step onto something that is no directory: a link, a whiteout that makes way, or nothing. */
+static int walk_other(struct walk *w, const char *name)
+{
+    char target[PATH_MAX];
+    struct prl_unpack_place place = {w->fd, w->real, name};
+    ssize_t len = readlinkat(w->fd, name, target, sizeof target - 1);
+    if (len >= 0) {
+        target[len] = '\0';
+        return walk_link(w, target);
+    }
+    if (errno != EINVAL && errno != ENOENT)
+        return -errno;
+    if (errno == EINVAL && !prl_unpack_whiteout_is(&place))
+        return -ENOTDIR;
+    if (!w->make)
+        return -ENOENT;
+    int r = walk_make(w, name);
+    if (r < 0)
+        return r;
+    size_t rest_len = strlen(w->rest), name_len = strlen(name);
+    memmove(w->rest + name_len + 1, w->rest, rest_len + 1); /* step onto it again */
+    memcpy(w->rest, name, name_len);
+    w->rest[name_len] = '/';
+    return 0;
+}
+
+static int walk_step(struct walk *w, const char *name)
+{
+    if (strcmp(name, "..") == 0)
+        return walk_up(w);
+    _cleanup_close_ int fd = openat(w->fd, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0 && (errno == ENOTDIR || errno == ENOENT || errno == ELOOP))
+        return walk_other(w, name);
+    if (fd < 0)
+        return -errno;
+    int r = prl_unpack_path_join(w->real, name, w->real);
+    if (r < 0)
+        return r;
+    prl_close_p(&w->fd);
+    w->fd = steal_fd(&fd);
+    return 0;
+}
+
+/* Take the first name off what is left; 0: nothing was left. */
+static int walk_next(struct walk *w, char name[NAME_MAX + 1])
+{
+    char *p = w->rest + strspn(w->rest, "/");
+    size_t len = strcspn(p, "/");
+    if (len > NAME_MAX)
+        return -ENAMETOOLONG;
+    memcpy(name, p, len);
+    name[len] = '\0';
+    memmove(w->rest, p + len, strlen(p + len) + 1);
+    return len > 0;
+}
+
+/* The directory `path` by a walk: fills the slot's real path and descriptor. */
+static int walk_path(struct prl_unpack_tree *tree, const char *path, bool make,
+                     struct prl_unpack_slot *ret)
+{
+    struct walk w __attribute__((cleanup(walk_end))) = {.tree = tree, .fd = -1, .make = make};
+    char name[NAME_MAX + 1];
+    memcpy(w.rest, path, strlen(path) + 1);
+    int r = walk_restart(&w);
+    while (r >= 0 && (r = walk_next(&w, name)) > 0)
+        if (strcmp(name, ".") != 0)
+            r = walk_step(&w, name);
+    if (r < 0)
+        return r;
+    ret->real = strdup(w.real);
+    if (!ret->real)
+        return -ENOMEM;
+    ret->fd = steal_fd(&w.fd);
+    return 0;
+}
+
+/* The directory `path` into an empty slot. */
+static int slot_fill(struct prl_unpack_tree *tree, const char *path, bool make,
+                     struct prl_unpack_slot *slot)
+{
+    int fd = prl_sys_open_in_root_nofollow(tree->root_fd, path[0] ? path : ".",
+                                           O_PATH | O_DIRECTORY);
+    if (fd >= 0) {
+        slot->fd = fd;
+        slot->real = strdup(path);
+    } else if (errno == ENOENT || errno == ELOOP || errno == ENOTDIR || errno == ENAMETOOLONG) {
+        int r = walk_path(tree, path, make, slot);
+        if (r < 0)
+            return r;
+    } else {
+        return -errno;
+    }
+    slot->key = strdup(path);
+    if (slot->key && slot->real)
+        return 0;
+    prl_close_p(&slot->fd);
+    free(slot->key);
+    slot->key = NULL; /* slot_free closes what has a key */
+    slot_free(slot);
+    return -ENOMEM;
+}
+
+static struct prl_unpack_slot *cached(struct prl_unpack_tree *tree, const char *path,
+                                      struct prl_unpack_slot **ret_oldest)
+{
+    *ret_oldest = &tree->slots[0];
+    for (size_t i = 0; i < PRL_UNPACK_CACHED; i++) {
+        struct prl_unpack_slot *slot = &tree->slots[i];
+        if (slot->key && strcmp(slot->key, path) == 0)
+            return slot;
+        if (slot->used < (*ret_oldest)->used)
+            *ret_oldest = slot;
+    }
+    return NULL;
+}
+
+int prl_unpack_tree_find(struct prl_unpack_tree *tree, const char *path, bool make,
+                         struct prl_unpack_place *ret)
+{
+    char parent[PATH_MAX];
+    const char *slash = strrchr(path, '/');
+    size_t len = slash ? (size_t)(slash - path) : 0;
+    memcpy(parent, path, len);
+    parent[len] = '\0';
+    if (tree->stale)
+        forget_all(tree);
+    struct prl_unpack_slot *oldest, *slot = cached(tree, parent, &oldest);
+    if (!slot) {
+        slot = oldest;
+        slot_free(slot);
+        int r = slot_fill(tree, parent, make, slot);
+        if (r == -ENOENT && !make)
+            return r;
+        if (r == -EBADMSG)
+            return prl_unpack_tree_refuse(tree, path, "is one directory too many");
+        errno = -r;
+        if (r < 0)
+            return prl_unpack_tree_fail(tree, "open the directory of", path);
+    }
+    slot->used = ++tree->clock;
+    *ret = (struct prl_unpack_place){slot->fd, slot->real, slash ? slash + 1 : path};
+    return 0;
+}
+
+int prl_unpack_tree_clear(struct prl_unpack_tree *tree, const struct prl_unpack_place *place)
+{
+    bool whiteout = prl_unpack_whiteout_is(place);
+    tree->stale = true;
+    tree->replaced += !whiteout;
+    int r = 0;
+    if (unlinkat(place->dir_fd, place->name, 0) < 0)
+        r = errno == EISDIR || errno == EPERM ? prl_io_remove_tree(place->dir_fd, place->name)
+                                              : -errno;
+    if (r == 0 || r == -ENOENT)
+        return whiteout;
+    errno = -r;
+    return prl_unpack_tree_fail(tree, "remove", place->name);
+}

@@ -1,0 +1,136 @@
+/* whiteout.c: what a layer takes away from those below it, in the two forms overlayfs knows.
+ *
+ * In: a place.  Out: a character device 0:0, which an ordinary user may make; where that is
+ * refused, an empty file with the attribute user.overlay.whiteout in a directory marked "x".
+ * A directory that hides all of its lower ones has the attribute user.overlay.opaque "y".
+ * Never: anything of this same layer removed but whiteouts of the second form, which an opaque
+ * directory would show as files.
+ * Source: Documentation/filesystems/overlayfs.rst of Linux, "whiteouts and opaque directories".
+ */
+#include "unpack/whiteout.h"
+
+#include "base/own.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/xattr.h>
+
+#define XATTR_WHITEOUT "user.overlay.whiteout"
+#define XATTR_OPAQUE   "user.overlay.opaque"
+
+static bool has_whiteout_xattr(int dir_fd, const char *name)
+{
+    char value[2];
+    _cleanup_close_ int fd =
+        openat(dir_fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    return fd >= 0 && fgetxattr(fd, XATTR_WHITEOUT, value, sizeof value) >= 0;
+}
+
+static bool is_whiteout(int dir_fd, const char *name, const struct stat *st)
+{
+    if (S_ISCHR(st->st_mode))
+        return st->st_rdev == makedev(0, 0);
+    return S_ISREG(st->st_mode) && st->st_size == 0 && has_whiteout_xattr(dir_fd, name);
+}
+
+bool prl_unpack_whiteout_is(const struct prl_unpack_place *place)
+{
+    struct stat st;
+    return fstatat(place->dir_fd, place->name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+           is_whiteout(place->dir_fd, place->name, &st);
+}
+
+/* What an opaque directory hides anyway. */
+static int drop_whiteouts(int fd)
+{
+    _cleanup_close_ int again = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    _cleanup_closedir_ DIR *dir = again < 0 ? NULL : fdopendir(again);
+    if (!dir)
+        return -errno;
+    steal_fd(&again);
+    struct dirent *entry;
+    while (errno = 0, (entry = readdir(dir)) != NULL) {
+        if (entry->d_type != DT_REG && entry->d_type != DT_UNKNOWN)
+            continue;
+        struct prl_unpack_place place = {fd, "", entry->d_name};
+        if (prl_unpack_whiteout_is(&place) && unlinkat(fd, entry->d_name, 0) < 0)
+            return -errno;
+    }
+    return -errno;
+}
+
+int prl_unpack_whiteout_opaque(struct prl_unpack_tree *tree, int fd)
+{
+    if (tree->no_mknod) {
+        int r = drop_whiteouts(fd);
+        if (r < 0)
+            return r;
+    }
+    return fsetxattr(fd, XATTR_OPAQUE, "y", 1, 0) < 0 ? -errno : 0;
+}
+
+/* Open a directory that this program made, so by us readable. */
+static int open_dir(int dir_fd, const char *name)
+{
+    return openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+}
+
+/* The second form.  In an opaque directory there is nothing to hide. */
+static int make_by_xattr(const struct prl_unpack_place *place)
+{
+    char value[1];
+    _cleanup_close_ int dir_fd = open_dir(place->dir_fd, ".");
+    if (dir_fd < 0)
+        return -errno;
+    ssize_t len = fgetxattr(dir_fd, XATTR_OPAQUE, value, sizeof value);
+    if (len == 1 && value[0] == 'y')
+        return 0;
+    if (len < 0 && fsetxattr(dir_fd, XATTR_OPAQUE, "x", 1, 0) < 0)
+        return -errno;
+    const int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
+    _cleanup_close_ int fd = openat(dir_fd, place->name, flags, 0600);
+    if (fd < 0 || fsetxattr(fd, XATTR_WHITEOUT, "y", 1, 0) < 0)
+        return -errno;
+    return 0;
+}
+
+static int hide_below(struct prl_unpack_tree *tree, const struct prl_unpack_place *place)
+{
+    struct stat st;
+    if (fstatat(place->dir_fd, place->name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+        return -errno;
+    if (!S_ISDIR(st.st_mode))
+        return 0;
+    _cleanup_close_ int fd = open_dir(place->dir_fd, place->name);
+    return fd < 0 ? -errno : prl_unpack_whiteout_opaque(tree, fd);
+}
+
+int prl_unpack_whiteout_make(struct prl_unpack_tree *tree, const struct prl_unpack_place *place)
+{
+    int r = -EPERM;
+    if (!tree->no_mknod)
+        r = mknodat(place->dir_fd, place->name, S_IFCHR, makedev(0, 0)) < 0 ? -errno : 0;
+    if (r == -EPERM || r == -EOPNOTSUPP || r == -ENOSYS || r == -EINVAL) {
+        tree->no_mknod = true;
+        r = make_by_xattr(place);
+    }
+    return r == -EEXIST ? hide_below(tree, place) : r;
+}
+
+int prl_unpack_whiteout_mkdir(struct prl_unpack_tree *tree,
+                              const struct prl_unpack_place *place)
+{
+    if (mkdirat(place->dir_fd, place->name, 0700) == 0)
+        return 0;
+    if (errno != EEXIST)
+        return -errno;
+    if (!prl_unpack_whiteout_is(place))
+        return 1;
+    if (unlinkat(place->dir_fd, place->name, 0) < 0 ||
+        mkdirat(place->dir_fd, place->name, 0700) < 0)
+        return -errno;
+    _cleanup_close_ int fd = open_dir(place->dir_fd, place->name);
+    return fd < 0 ? -errno : prl_unpack_whiteout_opaque(tree, fd);
+}

@@ -1,0 +1,18 @@
+/* whiteout.h: what a layer takes away from those below it.
+ * In: a place.  Out: an overlay whiteout or an opaque directory there.
+ * Never: anything of this same layer removed: a whiteout speaks of lower layers alone. */
+#pragma once
+
+#include "unpack/tree.h"
+
+/* The name is a whiteout, of either form. */
+bool prl_unpack_whiteout_is(const struct prl_unpack_place *place);
+/* Hide the name in lower layers.  Where this layer has it as a directory, that becomes opaque;
+ * where it has it as something else, that hides it already. */
+int prl_unpack_whiteout_make(struct prl_unpack_tree *tree,
+                             const struct prl_unpack_place *place);
+/* The directory open at fd shows nothing of lower layers. */
+int prl_unpack_whiteout_opaque(struct prl_unpack_tree *tree, int fd);
+/* mkdir 0700; over a whiteout the directory is opaque.  0: made; 1: it was there; -errno. */
+int prl_unpack_whiteout_mkdir(struct prl_unpack_tree *tree,
+                              const struct prl_unpack_place *place);

@@ -1,0 +1,19 @@
+"""Types of the extension module _unpack (see _unpack.pyx)."""
+
+from typing import NamedTuple
+
+from typing_extensions import Buffer
+
+class Summary(NamedTuple):
+    entries: int
+    size_bytes: int
+    owners: int
+    devices: int
+    capabilities: int
+    xattrs_skipped: int
+    replaced: int
+
+class Unpacker:
+    def __init__(self, directory_fd: int, *, max_entries: int, max_bytes: int) -> None: ...
+    def feed(self, data: Buffer) -> None: ...
+    def finish(self) -> Summary: ...
