@@ -19,6 +19,9 @@ ZSTD_SKIPPABLE = b"\x2a\x4d\x18"
 """Behind one byte 0x50 to 0x5f: a frame to read over (RFC 8878, section 3.1.2)."""
 ZSTD_WINDOW_MAX_BYTES = 1 << 27
 """What `zstd` itself accepts without being asked for more."""
+ZSTD_PIECE_BYTES = 2048
+"""Compressed bytes given at once: a block of 4 bytes can become 128 KiB (RFC 8878, 3.1.1.2), so
+this bounds what comes out at once to 64 MiB."""
 LAYER_TYPES = ("application/vnd.oci.image.layer.", "application/vnd.docker.image.rootfs.")
 LAYER_FORMS = ("tar", "tar+gzip", "tar+zstd", "tar.gzip", "tar.zstd")
 
@@ -76,7 +79,7 @@ class _Source:
 
     def __init__(self, chunks: Iterable[bytes]) -> None:
         self._chunks: Iterator[bytes] = iter(chunks)
-        self._rest = memoryview(b"")
+        self._rest: bytes | memoryview = b""
         self.taken_bytes = 0
 
     def peek(self, size_bytes: int) -> bytes:
@@ -85,7 +88,7 @@ class _Source:
             chunk = next(self._chunks, None)
             if chunk is None:
                 break
-            self._rest = memoryview(bytes(self._rest) + bytes(chunk))
+            self._rest = bytes(self._rest) + chunk
         return bytes(self._rest[:size_bytes])
 
     def read(self, size_bytes: int = -1) -> bytes:
@@ -94,9 +97,12 @@ class _Source:
             chunk = next(self._chunks, None)
             if chunk is None:
                 return b""
-            self._rest = memoryview(chunk)
-        taken = self._rest if size_bytes < 0 else self._rest[:size_bytes]
-        self._rest = self._rest[len(taken) :]
+            self._rest = chunk
+        if size_bytes < 0 or len(self._rest) <= size_bytes:
+            taken, self._rest = self._rest, b""
+        else:
+            view = memoryview(self._rest)
+            taken, self._rest = view[:size_bytes], view[size_bytes:]
         self.taken_bytes += len(taken)
         return bytes(taken)
 
@@ -105,6 +111,52 @@ class _Source:
         data = self.read(len(target))
         target[: len(data)] = data
         return len(data)
+
+
+class _ZstdStream:
+    """Frames, one after the other, to their very end.
+
+    The library's own reader takes a frame that was cut off for one that has ended.
+    """
+
+    def __init__(self, source: _Source) -> None:
+        import zstandard
+
+        self._decompressor = zstandard.ZstdDecompressor(max_window_size=ZSTD_WINDOW_MAX_BYTES)
+        self._source = source
+        self._frame: Any = None
+        self._ready: bytes | memoryview = b""
+
+    def read(self, size_bytes: int) -> bytes:
+        """At most so many plain bytes; b"" at the end.
+
+        Raises:
+            EOFError: The last frame is not complete.
+            zstandard.ZstdError: The bytes are no zstd.
+        """
+        ready = self._ready or self._gather(size_bytes // 2)
+        if len(ready) <= size_bytes:
+            self._ready = b""
+            return bytes(ready)
+        view = memoryview(ready)
+        self._ready = view[size_bytes:]
+        return bytes(view[:size_bytes])
+
+    def _gather(self, size_bytes: int) -> bytes:
+        """Plain bytes, so many and what one piece brings beyond; fewer at the end."""
+        found, length = [], 0
+        while length < size_bytes and (piece := self._source.read(ZSTD_PIECE_BYTES)):
+            while piece:
+                if self._frame is None:
+                    self._frame = self._decompressor.decompressobj()
+                plain = self._frame.decompress(piece)
+                found.append(plain)
+                length += len(plain)
+                piece = self._frame.unused_data if self._frame.eof else b""
+                self._frame = None if self._frame.eof else self._frame
+        if length == 0 and self._frame is not None:
+            raise EOFError("the last frame is not complete")
+        return b"".join(found)
 
 
 def _check_media_type(media_type: str) -> None:
@@ -136,10 +188,7 @@ def _open(source: Any, form: str) -> Any:
 
         return igzip.IGzipFile(fileobj=source, mode="rb")  # type: ignore[no-untyped-call]
     if form == "zstd":
-        import zstandard
-
-        decompressor = zstandard.ZstdDecompressor(max_window_size=ZSTD_WINDOW_MAX_BYTES)
-        return decompressor.stream_reader(source, read_across_frames=True)
+        return _ZstdStream(source)
     return source
 
 
@@ -154,5 +203,5 @@ def _errors(form: str) -> Any:
     if form == "zstd":
         import zstandard
 
-        return (zstandard.ZstdError,)
+        return (EOFError, zstandard.ZstdError)
     return ()
