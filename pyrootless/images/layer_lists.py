@@ -7,11 +7,12 @@ Must never: a path believed that is not in the tree, or a whole list in memory t
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote_to_bytes
+
+from pyrootless.images.beneath import Beneath
 
 OWNERS = "owners"
 DEVICES = "devices"
@@ -60,6 +61,8 @@ def read_list(file: Path) -> Iterator[tuple[bytes, bytes]]:
             # An encoded path has no newline, and may have spaces: the fields are counted.
             fields = {OWNERS: 2, DEVICES: 6, CAPABILITIES: 1}[file.name]
             words = line.rstrip(b"\n").split(b" ", fields)
+            if len(words) <= fields:
+                raise ValueError(f"a line of `{file.name}` lacks fields: {line!r}")
             yield b" ".join(words[:fields]), unquote_to_bytes(words[fields])
 
 
@@ -76,22 +79,19 @@ def settle_lists(layer: Path) -> dict[str, int]:
 
 
 def _settle(layer: Path, name: str) -> int:
-    file, tree = layer / name, os.fsencode(layer / "tree")
+    file = layer / name
     kept = {path: head for head, path in read_list(file)}
-    lines = [
-        b"%s %s\n" % (head, _encode(path))
-        for path, head in kept.items()
-        if head != NOTHING.get(name) and _is_there(tree, path) == (name != DEVICES)
-    ]
+    with Beneath(layer / "tree") as tree:
+        lines = [
+            b"%s %s\n" % (head, _encode(path))
+            for path, head in kept.items()
+            if head != NOTHING.get(name) and tree.exists(path) == (name != DEVICES)
+        ]
     if lines:
         file.write_bytes(b"".join(lines))
     else:
         file.unlink(missing_ok=True)
     return len(lines)
-
-
-def _is_there(tree: bytes, path: bytes) -> bool:
-    return os.path.lexists(b"%s/%s" % (tree, path))
 
 
 def _encode(path: bytes) -> bytes:

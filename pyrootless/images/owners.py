@@ -1,0 +1,331 @@
+"""The owners layer: the entries of a layer whose owner is not 0:0, with real owners.
+
+What comes in: a layer of the store, whose files all belong to the caller, and its lists.
+What goes out: range-KEY in the layer's directory: those entries and the directories above them,
+owned by ids of the caller's ranges; an overlay shows it above the layer's own tree.
+Must never: change the layer itself, follow a link of it, or run anywhere but as root of a user
+namespace that has the ranges (`pyrootless unshare`): elsewhere a chown would fail, or succeed.
+
+A whiteout needs no entry here, and an opaque directory none either: the tree below has them.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import hashlib
+import os
+import shutil
+import stat
+import struct
+import sys
+import tempfile
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from pyrootless.errors import HostUnsupportedError, PyrootlessError, StoreError
+from pyrootless.images.beneath import Beneath
+from pyrootless.images.layer_lists import (
+    CAPABILITIES,
+    OWNERS,
+    read_capabilities,
+    read_owners,
+)
+
+KEY_DIGITS = 12
+FICLONE = 0x40049409
+"""ioctl: the target shares the source's blocks (ioctl_ficlone(2))."""
+OWN_XATTRS = (b"user.overlay.", b"user.rootlesscontainers")
+"""Attributes that speak of the tree below: they are not repeated."""
+_CAPABILITY_V2 = 0x02000000
+_CAPABILITY_FLAGS = 0x00FFFFFF
+
+
+@dataclass(frozen=True, slots=True)
+class _Facts:
+    """What is set on an entry: owner, and file capabilities (b"": none)."""
+
+    uid: int = 0
+    gid: int = 0
+    capability: bytes = b""
+
+
+def range_key(uids: Iterable[tuple[int, int]], gids: Iterable[tuple[int, int]]) -> str:
+    """The KEY of an id map: twelve hexadecimal digits over (start, count) of its ranges."""
+    text = [";".join(f"{start} {count}" for start, count in ranges) for ranges in (uids, gids)]
+    return hashlib.sha256("|".join(text).encode()).hexdigest()[:KEY_DIGITS]
+
+
+def needs_owners_layer(layer: Path) -> bool:
+    """Whether a layer has anything that an owners layer would show otherwise."""
+    return any((layer / name).exists() for name in (OWNERS, CAPABILITIES))
+
+
+def owners_layer(layer: Path, key: str) -> Path:
+    """Where the owners layer of a key lies, made or not."""
+    return layer / f"range-{key}"
+
+
+def owners_command(store: Path, layer: Path, key: str) -> list[str]:
+    """What to run as root of the namespace to get `build_owners_layer`."""
+    module = "pyrootless.images.owners"
+    return [sys.executable, "-I", "-m", module, str(store), str(layer), key]
+
+
+def build_owners_layer(store: Path, layer: Path, key: str) -> Path:
+    """Make range-KEY of a layer, or find it made.  Returns it.
+
+    Args:
+        store: The store's directory (its tmp/ is worked in).
+        layer: The layer's directory.
+        key: See `range_key`.
+
+    Raises:
+        HostUnsupportedError: The namespace lacks an id that the layer needs.
+        StoreError: The lists are damaged, or the disk does not take it.
+    """
+    target = owners_layer(layer, key)
+    if target.exists():
+        return target
+    try:
+        work = Path(tempfile.mkdtemp(prefix="owners-", dir=store / "tmp"))
+        lock = os.open(work, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError as error:
+        raise _store_error(layer, error) from error
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # a live process works here: not to be swept
+        facts = _read_facts(layer)
+        with Beneath(layer / "tree") as source:
+            _Copy(source, lock, facts).run()
+        work.rename(target)
+    except ValueError as error:
+        raise StoreError(
+            f"the lists of layer {layer.name} are damaged: {error}",
+            remedy="pull the image again: pyrootless pull IMAGE",
+        ) from error
+    except OSError as error:
+        if error.errno not in (errno.EEXIST, errno.ENOTEMPTY) or not target.exists():
+            raise _store_error(layer, error) from error
+    finally:
+        os.close(lock)
+        shutil.rmtree(work, ignore_errors=True)  # of a failure, or of a race that was lost
+    return target
+
+
+def _read_facts(layer: Path) -> dict[bytes, _Facts]:
+    """Path → what is set on it; the last line of a path counts."""
+    found = {owner.path: _Facts(owner.uid, owner.gid) for owner in read_owners(layer)}
+    for capability, path in read_capabilities(layer):
+        before = found.get(path, _Facts())
+        found[path] = _Facts(before.uid, before.gid, _plain_capability(capability))
+    return found
+
+
+def _plain_capability(value: bytes) -> bytes:
+    """Version 2, from which the kernel makes version 3 with this namespace's root.
+
+    Source: capabilities(7), "File capability extended attribute versioning".
+    """
+    if len(value) < 20:
+        raise ValueError("file capabilities of less than 20 bytes")
+    (magic,) = struct.unpack_from("<I", value)
+    return struct.pack("<I", magic & _CAPABILITY_FLAGS | _CAPABILITY_V2) + value[4:20]
+
+
+class _Copy:
+    """One run over the entries of one layer.
+
+    Args:
+        source: The layer's tree.
+        target_fd: The directory that becomes the owners layer.
+        facts: Entries and what is set on them.
+    """
+
+    def __init__(self, source: Beneath, target_fd: int, facts: dict[bytes, _Facts]) -> None:
+        self._source = source
+        self._target_fd = target_fd
+        self._facts = facts
+        self._directories: dict[bytes, os.stat_result] = {}
+        self._links: dict[int, bytes] = {}
+
+    def run(self) -> None:
+        """Everything.  Raises OSError, HostUnsupportedError."""
+        self._directory(b".")
+        for path in self._facts:
+            source_fd, name = self._source.parent(path)
+            status = os.stat(name, dir_fd=source_fd, follow_symlinks=False)
+            self._parents(path)
+            if stat.S_ISDIR(status.st_mode):
+                self._directory(path)
+            else:
+                self._entry(path, status)
+        # Modes and times last: nothing is put into a directory any more.  Deepest first.
+        for path in sorted(self._directories, key=len, reverse=True):
+            if path != b".":
+                self._finish_directory(path)
+        self._finish_directory(b".")
+
+    def _parents(self, path: bytes) -> None:
+        for at, byte in enumerate(path):
+            if byte == ord("/"):
+                self._directory(path[:at])
+
+    def _directory(self, path: bytes) -> None:
+        if path in self._directories:
+            return
+        source_fd, name = self._source.parent(path)
+        status = os.stat(name, dir_fd=source_fd, follow_symlinks=False)
+        if path != b".":
+            os.mkdir(path, 0o700, dir_fd=self._target_fd)
+        self._directories[path] = status
+        self._xattrs(path, os.O_DIRECTORY)
+
+    def _finish_directory(self, path: bytes) -> None:
+        status = self._directories[path]
+        descriptor = os.open(
+            path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=self._target_fd
+        )
+        try:
+            self._own(path, descriptor)
+            os.fchmod(descriptor, stat.S_IMODE(status.st_mode))
+            os.utime(descriptor, ns=(status.st_atime_ns, status.st_mtime_ns))
+        finally:
+            os.close(descriptor)
+
+    def _own(self, path: bytes, descriptor: int | None) -> None:
+        """Set the owner: before the mode, which chown would strip of setuid."""
+        facts = self._facts.get(path, _Facts())
+        try:
+            if descriptor is None:
+                os.chown(
+                    path, facts.uid, facts.gid, dir_fd=self._target_fd, follow_symlinks=False
+                )
+            else:
+                os.fchown(descriptor, facts.uid, facts.gid)
+        except OSError as error:
+            if error.errno != errno.EINVAL:
+                raise
+            raise _missing_id(facts, path) from error
+
+    def _entry(self, path: bytes, status: os.stat_result) -> None:
+        first = self._links.get(status.st_ino) if status.st_nlink > 1 else None
+        if first is not None:
+            os.link(first, path, src_dir_fd=self._target_fd, dst_dir_fd=self._target_fd)
+            return
+        self._links[status.st_ino] = path
+        if stat.S_ISREG(status.st_mode):
+            self._file(path, status)
+        elif stat.S_ISLNK(status.st_mode):
+            source_fd, name = self._source.parent(path)
+            os.symlink(os.readlink(name, dir_fd=source_fd), path, dir_fd=self._target_fd)
+            self._own(path, None)
+            self._time(path, status)
+        elif stat.S_ISFIFO(status.st_mode):
+            os.mkfifo(path, 0o600, dir_fd=self._target_fd)
+            self._own(path, None)
+            os.chmod(path, stat.S_IMODE(status.st_mode), dir_fd=self._target_fd)
+            self._time(path, status)
+
+    def _time(self, path: bytes, status: os.stat_result) -> None:
+        times = (status.st_atime_ns, status.st_mtime_ns)
+        os.utime(path, ns=times, dir_fd=self._target_fd, follow_symlinks=False)
+
+    def _file(self, path: bytes, status: os.stat_result) -> None:
+        source_fd, name = self._source.parent(path)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        source = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=source_fd)
+        try:
+            target = os.open(path, flags, 0o600, dir_fd=self._target_fd)
+        except BaseException:
+            os.close(source)
+            raise
+        try:
+            _share(source, target, status.st_size)
+            _copy_xattrs(source, target)
+            self._own(path, target)
+            os.fchmod(target, stat.S_IMODE(status.st_mode))
+            capability = self._facts[path].capability
+            if capability:
+                os.setxattr(target, "security.capability", capability)
+            os.utime(target, ns=(status.st_atime_ns, status.st_mtime_ns))
+        finally:
+            os.close(source)
+            os.close(target)
+
+    def _xattrs(self, path: bytes, flags: int) -> None:
+        source_fd, name = self._source.parent(path)
+        flags |= os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
+        source = os.open(name, flags, dir_fd=source_fd)
+        try:
+            target = os.open(path, flags, dir_fd=self._target_fd)
+            try:
+                _copy_xattrs(source, target)
+            finally:
+                os.close(target)
+        finally:
+            os.close(source)
+
+
+def _share(source: int, target: int, size_bytes: int) -> None:
+    """The content, by sharing blocks where the file system can, else by a kernel copy."""
+    try:
+        fcntl.ioctl(target, FICLONE, source)
+        return
+    except OSError:
+        pass  # not every file system shares blocks
+    left = size_bytes
+    while left > 0:
+        count = _copy_some(source, target, left)
+        if count == 0:
+            return
+        left -= count
+
+
+def _copy_some(source: int, target: int, left: int) -> int:
+    try:
+        return os.copy_file_range(source, target, left)
+    except OSError as error:
+        if error.errno not in (errno.ENOSYS, errno.EXDEV, errno.EOPNOTSUPP, errno.EINVAL):
+            raise
+    return os.write(target, os.read(source, min(left, 1 << 20)))
+
+
+def _copy_xattrs(source: int, target: int) -> None:
+    for name in os.listxattr(source):
+        raw = os.fsencode(name)
+        if raw.startswith(b"user.") and not raw.startswith(OWN_XATTRS):
+            os.setxattr(target, raw, os.getxattr(source, raw))
+
+
+def _missing_id(facts: _Facts, path: bytes) -> HostUnsupportedError:
+    shown = path.decode(errors="replace")
+    return HostUnsupportedError(
+        f"the image gives {shown!r} to {facts.uid}:{facts.gid}, an id that your ranges of "
+        "subordinate ids do not have",
+        check="subordinate-ids",
+        remedy="run it with one id: --userns=single; or have an administrator widen the range: "
+        "usermod --add-subuids FIRST-LAST --add-subgids FIRST-LAST USER",
+    )
+
+
+def _store_error(layer: Path, error: OSError) -> StoreError:
+    return StoreError(
+        f"cannot make the owners layer of {layer.name}: {error.strerror}: {error.filename}",
+        remedy="see what the disk says, then try again: df -h; pyrootless system df",
+    )
+
+
+def main(arguments: list[str]) -> int:
+    """`python -m pyrootless.images.owners STORE LAYER KEY`: the exit status."""
+    store, layer, key = arguments
+    try:
+        build_owners_layer(Path(store), Path(layer), key)
+    except PyrootlessError as error:
+        sys.stderr.write(f"pyrootless: {error}\n")
+        return error.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,209 @@
+"""Owners layers: real owners in a namespace with ranges, and what is found there again.
+
+In: layers unpacked here; `unshare --map-auto` as the namespace.  Out: their range-KEY.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import struct
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tar_builder import END, directory, hardlink, member, pax, symlink
+
+from pyrootless.errors import StoreError
+from pyrootless.images import owners
+from pyrootless.images.layers import unpack_layer
+from pyrootless.images.owners import needs_owners_layer, owners_command, range_key
+
+KEY = "0123456789ab"
+INSIDE = ["unshare", "--map-root-user", "--map-auto", "--"]
+LOOK = """
+import json, os, sys
+root, found = os.fsencode(sys.argv[1]), {}
+for parent, folders, files in os.walk(root):
+    for name in [b"", *folders, *files] if parent == root else [*folders, *files]:
+        path = os.path.join(parent, name)
+        s = os.lstat(path)
+        names = [] if os.path.islink(path) else sorted(os.listxattr(path))
+        key = os.fsdecode(os.path.relpath(path, root))
+        found[key] = [oct(s.st_mode), s.st_uid, s.st_gid, s.st_mtime_ns, s.st_nlink, names]
+print(json.dumps(found))
+"""
+
+pytestmark = pytest.mark.needs("subordinate-ids", "newuidmap", "unshare")
+
+
+class Writer:
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+
+    def commit(self, diff_id: str) -> None:
+        pass
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Path:
+    (tmp_path / "tmp").mkdir()
+    (tmp_path / "layers").mkdir()
+    return tmp_path
+
+
+def make_layer(store: Path, data: bytes) -> Path:
+    layer = store / "layers" / "a1"
+    layer.mkdir()
+    unpack_layer([data], Writer(layer), "", expected_diff_id=None)
+    return layer
+
+
+def inside(words: list[str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*INSIDE, *words], capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+def build(store: Path, layer: Path) -> dict[str, list[object]]:
+    """Make the owners layer inside, and what lies in it as seen there."""
+    done = inside(owners_command(store, layer, KEY))
+    assert done.returncode == 0, done.stderr
+    seen = inside([sys.executable, "-c", LOOK, str(layer / f"range-{KEY}")])
+    found: dict[str, list[object]] = json.loads(seen.stdout)
+    return found
+
+
+@pytest.fixture
+def remove_inside(store: Path) -> object:
+    """What others own is removed by root of the namespace."""
+    yield None
+    inside(["rm", "-rf", str(store / "layers"), str(store / "tmp")])
+
+
+@pytest.mark.usefixtures("remove_inside")
+def test_only_what_somebody_else_owns(store: Path) -> None:
+    data = directory("./", 0o751, mtime=11) + directory("etc", 0o755, mtime=12)
+    data += member("etc/shadow", b"secret", gid=42, mode=0o640, mtime=13)
+    data += member("etc/passwd", b"all") + directory("var/mail", 0o2775, gid=8, mtime=14)
+    data += member("var/mail/root", b"m") + symlink("var/link", "mail", uid=33, mtime=15)
+    data += member("pipe", kind=b"6", uid=5, mode=0o622, mtime=16)
+    data += member("bin/su", b"#!", uid=1, gid=2, mode=0o6755, mtime=17)
+    layer = make_layer(store, data + END)
+    second = 10**9
+    found = build(store, layer)
+    implicit = {"var": found.pop("var"), "bin": found.pop("bin")}
+    assert found == {
+        ".": ["0o40751", 0, 0, 11 * second, 4 + 1, []],
+        "etc": ["0o40755", 0, 0, 12 * second, 2, []],
+        "etc/shadow": ["0o100640", 0, 42, 13 * second, 1, []],
+        "var/mail": ["0o42775", 0, 8, 14 * second, 2, []],
+        "var/link": ["0o120777", 33, 0, 15 * second, 1, []],
+        "pipe": ["0o10622", 5, 0, 16 * second, 1, []],
+        "bin/su": ["0o106755", 1, 2, 17 * second, 1, []],
+    }
+    assert [facts[0] for facts in implicit.values()] == ["0o40755", "0o40755"]
+    made = layer / f"range-{KEY}"
+    assert inside(["cat", f"{made}/etc/shadow"]).stdout == "secret"
+    assert os.readlink(made / "var/link") == "mail"
+    assert list((store / "tmp").iterdir()) == []
+
+
+@pytest.mark.usefixtures("remove_inside")
+def test_file_capabilities(store: Path) -> None:
+    """From version 2, and from a version 3 of somebody else's root."""
+    v2 = struct.pack("<IIIII", 0x02000001, 1 << 10, 0, 0, 0)
+    v3 = struct.pack("<IIIIII", 0x03000001, 1 << 10, 0, 0, 0, 4711)
+    data = b"".join(
+        pax({"SCHILY.xattr.security.capability": value}) + member(name, b"x", mode=0o755)
+        for name, value in (("two", v2), ("three", v3))
+    )
+    layer = make_layer(store, data + END)
+    assert needs_owners_layer(layer)
+    found = build(store, layer)
+    for name in ("two", "three"):
+        assert found[name][:3] == ["0o100755", 0, 0]
+        assert found[name][5] == ["security.capability"]
+        # On disk it belongs to the user who is root inside.
+        raw = os.getxattr(layer / f"range-{KEY}" / name, "security.capability")
+        *rest, root_id = struct.unpack("<IIIIII", raw)
+        assert rest == [0x03000001, 1 << 10, 0, 0, 0]
+        assert root_id == os.getuid()
+
+
+@pytest.mark.usefixtures("remove_inside")
+def test_hard_links_and_attributes(store: Path) -> None:
+    data = pax({"SCHILY.xattr.user.mime": "text"}) + member("a", b"same", uid=7)
+    data += hardlink("b", "a", uid=7) + member("d/.wh..wh..opq") + member("d/x", uid=7)
+    layer = make_layer(store, data + END)
+    found = build(store, layer)
+    assert found["a"][1:3] == found["b"][1:3] == [7, 0]
+    assert found["a"][4] == 2
+    assert found["a"][5] == ["user.mime"]
+    # The layer's own tree below it is opaque already.
+    assert found["d"][5] == []
+
+
+@pytest.mark.usefixtures("remove_inside")
+def test_made_once(store: Path) -> None:
+    layer = make_layer(store, member("a", uid=7) + END)
+    build(store, layer)
+    before = (layer / f"range-{KEY}").stat()
+    build(store, layer)
+    after = (layer / f"range-{KEY}").stat()
+    assert (before.st_ino, before.st_ctime_ns) == (after.st_ino, after.st_ctime_ns)
+
+
+@pytest.mark.usefixtures("remove_inside")
+def test_an_id_beyond_the_ranges(store: Path) -> None:
+    layer = make_layer(store, member("a", uid=7) + member("far", uid=2_000_000) + END)
+    done = inside(owners_command(store, layer, KEY))
+    assert done.returncode == 125
+    assert "'far' to 2000000:0, an id that your ranges" in done.stderr
+    assert "--userns=single" in done.stderr
+    assert not (layer / f"range-{KEY}").exists()
+    assert list((store / "tmp").iterdir()) == []
+
+
+@pytest.mark.usefixtures("remove_inside")
+def test_links_of_the_tree_are_not_followed(store: Path, tmp_path: Path) -> None:
+    """A list that leads through a link, as no unpacker writes it."""
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "file").write_text("host's own")
+    layer = make_layer(store, symlink("out", str(outside)) + member("a", uid=1) + END)
+    with (layer / "owners").open("a") as stream:
+        stream.write("5 5 out/file\n")
+    done = inside(owners_command(store, layer, KEY))
+    assert done.returncode == 125
+    assert "Not a directory" in done.stderr
+    assert (outside / "file").stat().st_uid == os.getuid()
+    assert list((store / "tmp").iterdir()) == []
+
+
+@pytest.mark.parametrize("line", ["x 5 a", "5 a", "", "5 5 ../a"])
+def test_damaged_lists(line: str, store: Path) -> None:
+    layer = make_layer(store, member("a", uid=1) + END)
+    (layer / "owners").write_text(f"{line}\n")
+    with pytest.raises(StoreError):
+        owners.build_owners_layer(store, layer, KEY)
+    assert list((store / "tmp").iterdir()) == []
+
+
+def test_layers_without_other_owners(store: Path) -> None:
+    layer = make_layer(store, member("a") + END)
+    assert not needs_owners_layer(layer)
+
+
+def test_a_key_is_its_ranges() -> None:
+    one = range_key([(100000, 65536)], [(100000, 65536)])
+    assert one == range_key([(100000, 65536)], [(100000, 65536)])
+    assert len(one) == 12
+    assert int(one, 16) >= 0
+    others = [
+        range_key([(100000, 65536)], [(100000, 65535)]),
+        range_key([(100000, 65536), (100000, 65536)], []),
+        range_key([(10000, 65536)], [(100000, 65536)]),
+    ]
+    assert len({one, *others}) == 4
