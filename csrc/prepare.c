@@ -6,6 +6,7 @@
 
 #include "base/arena.h"
 #include "base/io.h"
+#include "base/mapping.h"
 #include "base/own.h"
 #include "steps/init.h"
 
@@ -23,23 +24,53 @@ static int out_of_memory(struct prl_error *reterr)
     return prl_fail_with(reterr, PRL_STAGE_CLONE, ENOMEM, "malloc", "launch");
 }
 
-/* The kernel lets an unprivileged process map its own id and no other; more is for newuidmap
- * and newgidmap, which the parent runs (serve_idmap.c). */
-static bool is_own(const struct prl_idmap *rows, size_t len, uint32_t own)
+static bool find_inside(const struct prl_idmap *rows, size_t len, uint32_t host, uint32_t *ret)
 {
-    return len == 1 && rows[0].size == 1 && rows[0].host_id == own;
+    for (size_t i = 0; i < len; i++) {
+        if (host < rows[i].host_id || host - rows[i].host_id >= rows[i].size)
+            continue;
+        *ret = rows[i].container_id + (host - rows[i].host_id);
+        return true;
+    }
+    return false;
 }
 
+static bool has_root(const struct prl_idmap *rows, size_t len)
+{
+    for (size_t i = 0; i < len; i++)
+        if (rows[i].container_id == 0)
+            return true;
+    return false;
+}
+
+/* What set-up makes should be root's, where there is a root that is not the caller. */
+static void prepare_settling(struct prl_setup *s)
+{
+    const struct prl_spec *spec = s->spec;
+    uint32_t uid = 0, gid = 0;
+    bool known = find_inside(spec->uid_maps, spec->uid_maps_len, geteuid(), &uid) &&
+                 find_inside(spec->gid_maps, spec->gid_maps_len, getegid(), &gid);
+    if (!has_root(spec->uid_maps, spec->uid_maps_len) ||
+        !has_root(spec->gid_maps, spec->gid_maps_len))
+        return;
+    s->early = !known;
+    s->late = known && (uid != 0 || gid != 0);
+}
+
+/* The kernel lets an unprivileged process map its own id and no other; more the parent writes
+ * (serve_idmap.c). */
 static int prepare_maps(struct prl_setup *s, struct prl_arena *arena, struct prl_error *reterr)
 {
     const struct prl_spec *spec = s->spec;
     uint32_t uid = geteuid(), gid = getegid();
     if (!(spec->namespaces & CLONE_NEWUSER))
         return 0;
-    s->served = !is_own(spec->uid_maps, spec->uid_maps_len, uid) ||
-                !is_own(spec->gid_maps, spec->gid_maps_len, gid);
-    if (s->served)
+    s->served = !prl_mapping_is_own(spec->uid_maps, spec->uid_maps_len, uid) ||
+                !prl_mapping_is_own(spec->gid_maps, spec->gid_maps_len, gid);
+    if (s->served) {
+        prepare_settling(s);
         return 0;
+    }
     s->uid_map = prl_arena_printf(arena, "%u %u 1\n", spec->uid_maps[0].container_id, uid);
     s->gid_map = prl_arena_printf(arena, "%u %u 1\n", spec->gid_maps[0].container_id, gid);
     return s->uid_map && s->gid_map ? 0 : out_of_memory(reterr);

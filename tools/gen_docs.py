@@ -25,6 +25,7 @@ VERBS = {
     "prepare": "prepare an image for launching",
     "image": "remove images that nobody needs",
     "system": "show what the store takes of the disk, and give it back",
+    "unshare": "run a program as root of your subordinate ids, in your own files",
     "doctor": "say what this machine permits, and how to permit more",
     "version": "print the version",
     "help": "explain the commands",

@@ -29,7 +29,7 @@ INIT_SOURCE = CSRC / "init" / "init.c"
 INIT_HEADER = GENERATED / "prl_init_blob.h"
 
 # Files of csrc/cli that only the executable needs: its main, its verbs, its terminal.
-LAUNCHER_ONLY = ("main", "run", "exec", "oci", "attach", "python")
+LAUNCHER_ONLY = ("main", "run", "unshare", "exec", "oci", "attach", "python")
 
 WARNINGS = ("-Wall", "-Wextra", "-Wshadow", "-Wvla")
 COMMON = ("-std=gnu11", "-D_GNU_SOURCE", "-fvisibility=hidden")

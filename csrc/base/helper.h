@@ -1,17 +1,22 @@
-/* helper.h: run a program of the distribution (newuidmap, …) and wait for it.
- * In: argv with an absolute path.  Out: its exit status and the begin of what it complained of.
+/* helper.h: run a program of the distribution (newuidmap, …) and wait for it, not for ever.
+ * In: argv with an absolute path.  Out: its exit status and the begin of what it said.
  * Never: a shell, PATH, the caller's standard input or output. */
 #pragma once
 
 #include "base/error.h"
+
+enum { PRL_HELPER_SECONDS = 20 }; /* then it is killed: a directory service may be slow */
 
 struct prl_helper_result {
     int exit_code;       /* 128+n when a signal ended it */
     char complaint[200]; /* first line of standard error; "" when it said nothing */
 };
 
-/* 0 when the program ran to its end, whatever that was; -errno when it could not be run. */
+/* 0 when the program ran to its end, whatever that was; -errno when it could not be run;
+ * -ETIME: it hung and was killed. */
 int prl_helper_run(const char *const argv[], struct prl_helper_result *ret);
+/* The begin of its standard output, as a text.  -EIO: it failed; else as above. */
+int prl_helper_read(const char *const argv[], char *buf, size_t size);
 /* The absolute path of a program in the directories where distributions keep them, into buf (64
  * bytes); NULL: not installed. */
 const char *prl_helper_find(const char *name, char *buf);

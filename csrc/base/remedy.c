@@ -110,6 +110,9 @@ const struct prl_remedy prl_remedies[] = {
     {PRL_STAGE_IDMAP, ERANGE, HOST, "subordinate-ids",
      "the map goes beyond the ids that are yours, or the helper lost its privilege; see: "
      "pyrootless doctor subordinate-ids newuidmap; with your own id alone: --userns=single"},
+    {PRL_STAGE_IDMAP, ETIME, HOST, "newuidmap",
+     "the helper gave no answer (a directory service that hangs?) and was killed; see: "
+     "getsubids $USER; with your own id alone: --userns=single"},
     {PRL_STAGE_IDMAP, EINVAL, USAGE, "subordinate-ids",
      "the id map is malformed, overlaps or has too many lines; look at it: "
      "pyrootless run --print-spec IMAGE"},

@@ -108,6 +108,21 @@ int prl_sys_capget(uint64_t *effective, uint64_t *permitted)
     return 0;
 }
 
+/* The system calls, not the C library's functions: those change every thread of the caller,
+ * whose memory this is. */
+int prl_sys_become(uint32_t uid, uint32_t gid, const char **ret_failed)
+{
+    int dumpable = prctl(PR_GET_DUMPABLE, 0, 0, 0, 0);
+    *ret_failed = "setresgid";
+    if (syscall(SYS_setresgid, gid, gid, gid) < 0)
+        return -1;
+    *ret_failed = "setresuid";
+    if (syscall(SYS_setresuid, uid, uid, uid) < 0)
+        return -1;
+    *ret_failed = "prctl";
+    return dumpable == 1 ? prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) : 0;
+}
+
 int prl_sys_seccomp_load(const void *filter, unsigned short len)
 {
     struct {

@@ -53,6 +53,10 @@ int prl_sys_capset(uint64_t effective, uint64_t permitted, uint64_t inheritable)
 int prl_sys_capget(uint64_t *effective, uint64_t *permitted);
 int prl_sys_seccomp_load(const void *filter, unsigned short len);
 int prl_sys_keyring_new(void);
+/* Change all uids and gids of the calling thread, and keep the memory's "dumpable" flag: a
+ * change takes it away from everybody who shares the memory, whose /proc/PID would then be
+ * root's.  *ret_failed names the call. */
+int prl_sys_become(uint32_t uid, uint32_t gid, const char **ret_failed);
 
 int prl_sys_landlock_abi(void);
 int prl_sys_landlock_create(uint64_t handled_fs, uint64_t handled_net, uint64_t scoped);

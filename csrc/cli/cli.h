@@ -7,6 +7,8 @@ struct prl_container;
 
 /* `pyrootless run …`; argv[0] is the program, argv[1] the verb.  Returns the exit status. */
 int prl_run_main(int argc, char **argv);
+/* `pyrootless unshare …`: becomes the program; returns the exit status of a failure. */
+int prl_unshare_main(int argc, char **argv);
 /* `run -t` of a created container: front and monitor.  Finishes the container itself. */
 int prl_run_terminal(struct prl_container *container, struct prl_status *ret,
                      struct prl_error *reterr);

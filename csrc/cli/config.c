@@ -67,7 +67,9 @@ static const struct {
     {"security-opt", prl_config_security_opt},
     {"cap-add", prl_config_cap_add},
     {"cap-drop", prl_config_cap_drop},
+    {"userns", prl_config_keep_user}, /* after prl_config_userns, before everything */
     {"user", prl_config_user},
+    {"group-add", prl_config_group_add},
     {"workdir", prl_config_workdir},
     {"env-file", prl_config_env_file},
     {"env", prl_config_env},
@@ -120,9 +122,8 @@ static int apply_row(struct prl_merge *m, size_t row)
 
 static int apply_all(struct prl_merge *m)
 {
-    int r = 0;
-
     prl_config_identity(m);
+    int r = prl_config_userns(m);
     for (size_t i = 0; r >= 0 && i < sizeof rows / sizeof *rows; i++)
         r = apply_row(m, i);
     if (r >= 0)
@@ -135,9 +136,10 @@ static int apply_all(struct prl_merge *m)
         r = prl_config_args(m);
     if (r >= 0)
         r = prl_config_upper(m);
+    if (r >= 0)
+        r = prl_config_id_maps(m);
     if (r < 0)
         return r;
-    prl_config_id_maps(m);
     prl_config_hostname(m);
     prl_config_bind_files(m);
     prl_config_finish_mounts(m);

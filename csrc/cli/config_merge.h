@@ -7,9 +7,17 @@
  * end. */
 #pragma once
 
+#include "base/ids.h"
 #include "cli/config.h"
 
 #include <yyjson.h>
+
+enum prl_userns { /* see config_ids.c */
+                  PRL_USERNS_SINGLE,
+                  PRL_USERNS_RANGE,
+                  PRL_USERNS_KEEP_ID,
+                  PRL_USERNS_NOMAP,
+};
 
 struct prl_merge {
     yyjson_mut_doc *doc;
@@ -19,6 +27,8 @@ struct prl_merge {
     const struct prl_config_facts *facts;
     struct prl_error *reterr;
     uint64_t cap_add, cap_drop;
+    enum prl_userns userns;
+    struct prl_ids uids, gids; /* what may be mapped beside the caller's own */
     bool no_memory;
     bool home_from_file; /* HOME stands in an --env-file */
     char home[512];      /* of -u; "": none asked for */
@@ -81,7 +91,13 @@ int prl_config_ulimit(struct prl_merge *m, const char *text);
 int prl_config_args(struct prl_merge *m);
 int prl_config_terminal(struct prl_merge *m, const char *text);
 int prl_config_home(struct prl_merge *m);
-void prl_config_id_maps(struct prl_merge *m);
+
+/* config_ids.c: the map of ids.  Which one is known from the first step on. */
+int prl_config_userns(struct prl_merge *m);
+int prl_config_group_add(struct prl_merge *m, const char *text);
+int prl_config_add_gid(struct prl_merge *m, uint32_t gid); /* to additionalGids, once */
+int prl_config_keep_user(struct prl_merge *m, const char *text);
+int prl_config_id_maps(struct prl_merge *m); /* after user and upper layer are known */
 
 /* config_lines.c: --env-file, --label-file. */
 int prl_config_env_file(struct prl_merge *m, const char *text);

@@ -1,5 +1,5 @@
 /* config_process.c: the program: arguments, environment, user, directory, limits, terminal.
- * In: option values, the image's entrypoint and cmd.  Out: /process and the id maps.
+ * In: option values, the image's entrypoint and cmd.  Out: /process.
  * Never: the host's users; the caller's environment beyond the names asked for. */
 #include "cli/config_merge.h"
 
@@ -151,7 +151,8 @@ int prl_config_user(struct prl_merge *m, const char *text)
 
     if (!dirs)
         return prl_config_memory(m);
-    struct prl_passwd_root root = {.dirs = (const char *const *)dirs};
+    struct prl_passwd_root root = {.dirs = (const char *const *)dirs,
+                                   .groups = m->userns != PRL_USERNS_SINGLE};
     int r = prl_passwd_resolve(&root, text, &user, m->reterr);
     if (r < 0)
         return r;
@@ -160,7 +161,13 @@ int prl_config_user(struct prl_merge *m, const char *text)
     prl_config_set_number(m, value, "uid", user.uid);
     prl_config_set_number(m, value, "gid", user.gid);
     snprintf(m->home, sizeof m->home, "%s", user.home);
-    return 0;
+    if (m->userns == PRL_USERNS_SINGLE)
+        return 0;
+    /* The first group too, so that a set-group-id program cannot shed it (CVE-2022-36109). */
+    r = prl_config_add_gid(m, user.gid);
+    for (size_t i = 0; r == 0 && i < user.groups_len; i++)
+        r = prl_config_add_gid(m, user.groups[i]);
+    return r;
 }
 
 /* After the environment: HOME of -u (or of --rootfs's user 0), unless the user set one. */
@@ -231,31 +238,4 @@ int prl_config_terminal(struct prl_merge *m, const char *text)
     }
     bool has_term = find_variable(env, "TERM", 4) < yyjson_mut_arr_size(env);
     return has_term ? 0 : prl_config_env_line(m, "TERM=xterm");
-}
-
-static void set_map(struct prl_merge *m, const char *key, uint64_t inside, uint64_t outside)
-{
-    yyjson_mut_val *linux_ = prl_config_linux(m);
-
-    prl_config_clear(m, linux_, key);
-    yyjson_mut_val *row = yyjson_mut_arr_add_obj(m->doc, prl_config_array(m, linux_, key));
-    if (!row) {
-        m->no_memory = true;
-        return;
-    }
-    prl_config_set_number(m, row, "containerID", inside);
-    prl_config_set_number(m, row, "hostID", outside);
-    prl_config_set_number(m, row, "size", 1);
-}
-
-/* The one id a plain user may map: whoever the program runs as inside is the caller outside. */
-void prl_config_id_maps(struct prl_merge *m)
-{
-    yyjson_mut_val *user = prl_config_object(m, prl_config_process(m), "user");
-
-    set_map(m, "uidMappings", yyjson_mut_get_uint(yyjson_mut_obj_get(user, "uid")),
-            m->facts->uid);
-    set_map(m, "gidMappings", yyjson_mut_get_uint(yyjson_mut_obj_get(user, "gid")),
-            m->facts->gid);
-    yyjson_mut_obj_remove_key(user, "additionalGids");
 }

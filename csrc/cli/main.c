@@ -65,6 +65,8 @@ int main(int argc, char **argv)
     argv += taken;
     if (argc > 1 && strcmp(argv[1], "run") == 0)
         return prl_run_main(argc, argv);
+    if (argc > 1 && strcmp(argv[1], "unshare") == 0)
+        return prl_unshare_main(argc, argv);
     prl_python_exec(argc, argv, &error);
     return prl_cli_fail(&error);
 }

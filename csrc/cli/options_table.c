@@ -87,6 +87,8 @@ const struct prl_option prl_option_table[] = {
      "give a capability of the container's own user namespace, or ALL"},
     {"cap-drop", 0, TEXT, REPEAT, RUN, NATIVE, "/process/capabilities", "CAPABILITY", G_SECURITY,
      "take a capability away, or ALL"},
+    {"group-add", 0, TEXT, REPEAT, RUN, NATIVE, "/process/user", "GROUP", G_SECURITY,
+     "give the program another group of the image, by name or number"},
     {"privileged", 0, FLAG, ONCE, RUN_EXEC, NATIVE, "/process/capabilities", "", G_SECURITY,
      "all that the container's user namespace can have, and no filter"},
     {"security-opt", 0, TEXT, REPEAT, RUN, NATIVE, "/linux/seccomp", "OPTION", G_SECURITY,
@@ -94,6 +96,9 @@ const struct prl_option prl_option_table[] = {
      "unmask=PATH|ALL, nested-userns, io-uring"},
     {"sysctl", 0, TEXT, REPEAT, RUN, NATIVE, "/linux/sysctl", "KEY=VALUE", G_SECURITY,
      "set a kernel parameter of the container's own namespaces"},
+    {"userns", 0, TEXT, ONCE, RUN, NATIVE, "/linux/uidMappings", "MAP", G_SECURITY,
+     "which ids there are: single (yours alone), range (subordinate ids too), keep-id (yours "
+     "stays the same inside), nomap (without yours), auto (range where it can be; the default)"},
     {"seccomp-program", 0, PATH, ONCE, RUN, NATIVE, NOTE "seccomp.program", "FILE", G_SECURITY,
      ""},
 

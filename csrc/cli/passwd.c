@@ -1,6 +1,6 @@
-/* passwd.c: "-u USER[:GROUP]" → numbers and a home, out of the root file system's own files.
- * In: directories that make up the root.  Out: ids and home.  Never: the host's passwd, a link
- * that leads out, a FIFO or device, more than 1 MiB.
+/* passwd.c: "-u USER[:GROUP]" → numbers, groups and a home, out of the root file system's own
+ * files. In: directories that make up the root.  Out: ids and home.  Never: the host's passwd,
+ * a link that leads out, a FIFO or device, more than 1 MiB.
  *
  * A file is first opened as a mere path (O_PATH), which neither waits for a FIFO's other end
  * nor wakes a device; only when that is a regular file is it opened for reading. */
@@ -14,14 +14,14 @@
 
 #include <ctype.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #define MAX_FILE_BYTES ((size_t)1 << 20)
-#define OPTION         "--user"
 #define MAX_ID         0x7fffffffU
 
-enum { FIELDS = 7 };
+enum { FIELDS = 7, NAME_BYTES = 128 };
 
 /* One line of passwd (7 fields) or group (4), pointing into the file's text. */
 struct record {
@@ -30,13 +30,20 @@ struct record {
     int count;
 };
 
-static int fail_file(struct prl_error *reterr, const char *dir, const char *path, int errnum)
+/* One question: where it is looked for, who asks, where a failure goes. */
+struct lookup {
+    const struct prl_passwd_root *root;
+    const char *option;
+    struct prl_error *reterr;
+};
+
+static int fail_file(const struct lookup *look, const char *dir, const char *path, int errnum)
 {
     const char *why = errnum == EFBIG    ? "is larger than 1 MiB"
                       : errnum == EINVAL ? "is not a plain file"
                                          : "cannot be read";
 
-    return prl_failf(reterr, PRL_STAGE_OPTIONS, errnum, OPTION,
+    return prl_failf(look->reterr, PRL_STAGE_OPTIONS, errnum, look->option,
                      "%.100s/%s %s, so no name can be looked up: write numbers, as in -u "
                      "1000:1000",
                      dir, path, why);
@@ -69,18 +76,18 @@ static int read_below(const char *dir, const char *path, char **ret)
 }
 
 /* The file of the top-most directory that has one; *ret is "" when none has. */
-static int read_file(const struct prl_passwd_root *root, const char *path, char **ret,
-                     struct prl_error *reterr)
+static int read_file(const struct lookup *look, const char *path, char **ret)
 {
-    for (const char *const *dir = root->dirs; *dir; dir++) {
+    for (const char *const *dir = look->root->dirs; *dir; dir++) {
         int r = read_below(*dir, path, ret);
         if (r >= 0)
             return 0;
         if (r != -ENOENT && r != -ENOTDIR)
-            return fail_file(reterr, *dir, path, -r);
+            return fail_file(look, *dir, path, -r);
     }
     *ret = strdup("");
-    return *ret ? 0 : prl_fail_with(reterr, PRL_STAGE_OPTIONS, ENOMEM, OPTION, path);
+    return *ret ? 0
+                : prl_fail_with(look->reterr, PRL_STAGE_OPTIONS, ENOMEM, look->option, path);
 }
 
 /* The line at text → fields; returns the next line. */
@@ -147,18 +154,20 @@ static void take_home(const struct record *record, struct prl_passwd_user *ret)
     }
 }
 
-static int resolve_user(const struct prl_passwd_root *root, const char *user,
-                        struct prl_passwd_user *ret, struct prl_error *reterr)
+/* name: who the files say it is (128 bytes), "" when they do not know the number. */
+static int resolve_user(const struct lookup *look, const char *user, char *name,
+                        struct prl_passwd_user *ret)
 {
     _cleanup_free_ char *file = NULL;
     struct record record;
+    struct prl_error unneeded; /* a number does without the file */
     bool number = all_digits(user);
+    const struct lookup lax = {look->root, look->option, number ? &unneeded : look->reterr};
 
     if (number && !is_id(user, strlen(user), &ret->uid))
-        return prl_failf(reterr, PRL_STAGE_OPTIONS, EINVAL, OPTION,
+        return prl_failf(look->reterr, PRL_STAGE_OPTIONS, EINVAL, look->option,
                          "%.40s is no user id: the largest is %u", user, MAX_ID);
-    struct prl_error unneeded; /* a number does without the file */
-    int r = read_file(root, "etc/passwd", &file, number ? &unneeded : reterr);
+    int r = read_file(&lax, "etc/passwd", &file);
     if (r < 0)
         return number ? 0 : r;
     if (find_record(file, user, number ? &ret->uid : NULL, &record)) {
@@ -166,8 +175,9 @@ static int resolve_user(const struct prl_passwd_root *root, const char *user,
         if (record.count > 3)
             is_id(record.field[3], record.len[3], &ret->gid);
         take_home(&record, ret);
+        snprintf(name, NAME_BYTES, "%.*s", (int)record.len[0], record.field[0]);
     } else if (!number) {
-        return prl_failf(reterr, PRL_STAGE_OPTIONS, ENOENT, OPTION,
+        return prl_failf(look->reterr, PRL_STAGE_OPTIONS, ENOENT, look->option,
                          "the image's /etc/passwd has no user \"%.60s\": use one it has, or a "
                          "number, as in -u 1000",
                          user);
@@ -175,46 +185,103 @@ static int resolve_user(const struct prl_passwd_root *root, const char *user,
     return 0;
 }
 
-static int resolve_group(const struct prl_passwd_root *root, const char *group,
-                         struct prl_passwd_user *ret, struct prl_error *reterr)
+static int resolve_group(const struct lookup *look, const char *group, uint32_t *ret_gid)
 {
     _cleanup_free_ char *file = NULL;
     struct record record;
 
     if (all_digits(group)) {
-        if (is_id(group, strlen(group), &ret->gid))
+        if (is_id(group, strlen(group), ret_gid))
             return 0;
-        return prl_failf(reterr, PRL_STAGE_OPTIONS, EINVAL, OPTION,
+        return prl_failf(look->reterr, PRL_STAGE_OPTIONS, EINVAL, look->option,
                          "%.40s is no group id: the largest is %u", group, MAX_ID);
     }
-    int r = read_file(root, "etc/group", &file, reterr);
+    int r = read_file(look, "etc/group", &file);
     if (r < 0)
         return r;
     if (!find_record(file, group, NULL, &record))
-        return prl_failf(reterr, PRL_STAGE_OPTIONS, ENOENT, OPTION,
+        return prl_failf(look->reterr, PRL_STAGE_OPTIONS, ENOENT, look->option,
                          "the image's /etc/group has no group \"%.60s\": use one it has, or a "
-                         "number, as in -u 1000:1000",
+                         "number",
                          group);
-    is_id(record.field[2], record.len[2], &ret->gid);
+    is_id(record.field[2], record.len[2], ret_gid);
+    return 0;
+}
+
+/* NAME among the members "a,b,c". */
+static bool is_member(const struct record *group, const char *name)
+{
+    const char *at = group->field[3], *end = at + group->len[3];
+
+    while (group->count > 3 && at < end) {
+        size_t len = 0;
+        while (at + len < end && at[len] != ',')
+            len++;
+        if (len == strlen(name) && memcmp(at, name, len) == 0)
+            return true;
+        at += len + 1;
+    }
+    return false;
+}
+
+/* The groups that list the user, as initgroups(3) has it. */
+static int resolve_groups(const struct lookup *look, const char *name,
+                          struct prl_passwd_user *ret)
+{
+    _cleanup_free_ char *file = NULL;
+    struct record record;
+    uint32_t gid;
+    int r = read_file(look, "etc/group", &file);
+
+    if (r < 0)
+        return r;
+    for (const char *at = file; *at;) {
+        at = next_record(at, &record);
+        if (record.count < 3 || !is_id(record.field[2], record.len[2], &gid) ||
+            !is_member(&record, name))
+            continue;
+        if (ret->groups_len == PRL_PASSWD_GROUPS)
+            return prl_failf(look->reterr, PRL_STAGE_OPTIONS, E2BIG, look->option,
+                             "%.60s is in more than %d groups of the image: write its group "
+                             "too, as in -u %.60s:0",
+                             name, PRL_PASSWD_GROUPS, name);
+        ret->groups[ret->groups_len++] = gid;
+    }
     return 0;
 }
 
 int prl_passwd_resolve(const struct prl_passwd_root *root, const char *text,
                        struct prl_passwd_user *ret, struct prl_error *reterr)
 {
-    char user[128];
+    const struct lookup look = {root, "--user", reterr};
+    char user[NAME_BYTES], name[NAME_BYTES] = "";
     size_t len = strcspn(text, ":");
     const char *group = text[len] ? text + len + 1 : NULL;
 
     *ret = (struct prl_passwd_user){.home = "/"};
     if (len == 0 || len >= sizeof user || (group && (!*group || strchr(group, ':'))))
         return prl_failf(
-            reterr, PRL_STAGE_OPTIONS, EINVAL, OPTION,
+            reterr, PRL_STAGE_OPTIONS, EINVAL, look.option,
             "\"%.60s\" is not USER[:GROUP]: write names or numbers, as in -u nobody "
             "or -u 1000:1000",
             text);
     memcpy(user, text, len);
     user[len] = '\0';
-    int r = resolve_user(root, user, ret, reterr);
-    return r < 0 || !group ? r : resolve_group(root, group, ret, reterr);
+    int r = resolve_user(&look, user, name, ret);
+    if (r < 0)
+        return r;
+    if (group)
+        return resolve_group(&look, group, &ret->gid);
+    return *name && root->groups ? resolve_groups(&look, name, ret) : 0;
+}
+
+int prl_passwd_group(const struct prl_passwd_root *root, const char *text, uint32_t *ret_gid,
+                     struct prl_error *reterr)
+{
+    const struct lookup look = {root, "--group-add", reterr};
+
+    if (!*text)
+        return prl_failf(reterr, PRL_STAGE_OPTIONS, EINVAL, look.option,
+                         "a group is missing: write a name or a number");
+    return resolve_group(&look, text, ret_gid);
 }

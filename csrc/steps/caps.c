@@ -12,21 +12,29 @@
 
 enum { CAP_BITS = 64 };
 
-static int PRL_CHILD_SAFE become_user(const struct prl_process *p, struct prl_error *reterr)
+/* The caller's other groups go, where the kernel lets them go: with the caller's own id alone
+ * it does not, and a map of many ids may have been written with setgroups(2) denied. */
+static int PRL_CHILD_SAFE set_groups(const struct prl_process *p, struct prl_error *reterr)
 {
-    if (p->additional_gids_len &&
-        syscall(SYS_setgroups, p->additional_gids_len, p->additional_gids) < 0)
-        return prl_fail(reterr, PRL_STAGE_CAPS, "setgroups", "process.user.additionalGids");
+    if (syscall(SYS_setgroups, p->additional_gids_len, p->additional_gids) == 0 ||
+        (errno == EPERM && p->additional_gids_len == 0))
+        return 0;
+    return prl_fail(reterr, PRL_STAGE_CAPS, "setgroups", "process.user.additionalGids");
+}
+
+static int PRL_CHILD_SAFE become_user(const struct prl_setup *s, struct prl_error *reterr)
+{
+    const struct prl_process *p = &s->spec->process;
+    const char *failed;
+    int r = s->served || p->additional_gids_len ? set_groups(p, reterr) : 0;
+    if (r < 0)
+        return r;
     if (getuid() == p->uid && getgid() == p->gid)
         return 0;
     if (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0)
         return prl_fail(reterr, PRL_STAGE_CAPS, "prctl", "PR_SET_KEEPCAPS");
-    /* The system calls, not the C library's functions: those change every thread of the caller,
-     * whose memory this is. */
-    if (syscall(SYS_setresgid, p->gid, p->gid, p->gid) < 0)
-        return prl_fail(reterr, PRL_STAGE_CAPS, "setresgid", "process.user.gid");
-    if (syscall(SYS_setresuid, p->uid, p->uid, p->uid) < 0)
-        return prl_fail(reterr, PRL_STAGE_CAPS, "setresuid", "process.user.uid");
+    if (prl_sys_become(p->uid, p->gid, &failed) < 0)
+        return prl_fail(reterr, PRL_STAGE_CAPS, failed, "process.user");
     /* Leaving uid 0 empties the effective set, which the rest of this step needs. */
     uint64_t effective, permitted;
     if (prl_sys_capget(&effective, &permitted) < 0 ||
@@ -65,7 +73,7 @@ int PRL_CHILD_SAFE prl_caps_apply(struct prl_setup *s, struct prl_error *reterr)
 {
     const struct prl_process *p = &s->spec->process;
     uint64_t known = 0;
-    int r = become_user(p, reterr);
+    int r = become_user(s, reterr);
     if (r == 0)
         r = drop_bounding(p->caps[PRL_CAP_BOUNDING], &known, reterr);
     if (r < 0)

@@ -12,6 +12,26 @@
 #include <fcntl.h>
 #include <string.h>
 
+/* 0:0 has the powers of the new namespace as the caller had, whatever its id was. */
+static int PRL_CHILD_SAFE become_root(struct prl_error *reterr)
+{
+    const char *failed;
+    return prl_sys_become(0, 0, &failed) < 0 ? prl_fail(reterr, PRL_STAGE_IDMAP, failed, "0:0")
+                                             : 0;
+}
+
+/* Before the first file is made: the caller is nobody inside, and nobody makes no file. */
+int PRL_CHILD_SAFE prl_idmap_early(struct prl_setup *s, struct prl_error *reterr)
+{
+    return s->early ? become_root(reterr) : 0;
+}
+
+/* When the layers, which are the caller's, are mounted: /dev and mount points are root's. */
+int PRL_CHILD_SAFE prl_idmap_late(struct prl_setup *s, struct prl_error *reterr)
+{
+    return s->late ? become_root(reterr) : 0;
+}
+
 static int PRL_CHILD_SAFE write_proc(const char *path, const char *text,
                                      struct prl_error *reterr)
 {

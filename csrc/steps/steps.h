@@ -8,19 +8,20 @@
 /* Made by the parent before clone, in memory the child shares. */
 struct prl_setup {
     const struct prl_spec *spec;
-    int stdio[3];    /* -1: /dev/null */
-    int report_fd;   /* the child's end of the report pipe */
-    int service_fd;  /* the child's end of the socket for hand-overs; -1: there are none */
-    int parent_fd;   /* the parent's end, which the child closes; -1 */
-    bool served;     /* the parent works for the child while it is set up: not vfork's order, and
-                        each hand-over waits for its answer */
-    int init_fd;     /* sealed memory file with the small init; -1 */
+    int stdio[3];   /* -1: /dev/null */
+    int report_fd;  /* the child's end of the report pipe */
+    int service_fd; /* the child's end of the socket for hand-overs; -1: there are none */
+    int parent_fd;  /* the parent's end, which the child closes; -1 */
+    bool served;    /* the parent works for the child while it is set up: not vfork's order, and
+                       each hand-over waits for its answer */
+    int init_fd;    /* sealed memory file with the small init; -1 */
     char *uid_map, *gid_map; /* NULL: the parent writes them (PRL_HANDOVER_MAPS) */
-    char *overlay_data; /* room for the overlay's mount options */
+    char *overlay_data;      /* room for the overlay's mount options */
     size_t overlay_data_size;
     char *tmpfs_data; /* options of the tmpfs that holds the upper */
     void *filter;     /* compiled seccomp program */
     unsigned short filter_len;
+    bool early, late;      /* when set-up stops being the caller and is 0:0 of the container */
     const char **programs; /* candidate paths of the program, NULL-terminated */
     const char **init_args;
     /* filled by the child on its way */
@@ -31,6 +32,8 @@ struct prl_setup {
 };
 
 int prl_idmap_apply(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAFE;
+int prl_idmap_early(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAFE;
+int prl_idmap_late(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAFE;
 int prl_rootfs_build(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAFE;
 int prl_rootfs_workdir(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAFE;
 int prl_rootfs_seal(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAFE;

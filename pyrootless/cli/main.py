@@ -23,6 +23,7 @@ VERBS = {
     "rm": "remove containers",
     "image": "remove images that nobody needs",
     "system": "show what the store takes of the disk, and give it back",
+    "unshare": "run a program as root of your subordinate ids, in your own files",
     "doctor": "examine what this user and kernel permit",
     "version": "print versions",
     "completion": "print completions for bash, zsh or fish",

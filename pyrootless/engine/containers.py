@@ -15,7 +15,6 @@ import json
 import os
 import re
 import select
-import shutil
 import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ from typing import Any, Literal
 
 from pyrootless.config import Directories
 from pyrootless.errors import ContainerStateError, UsageError
+from pyrootless.trees import remove_tree
 
 MAX_CONFIG_BYTES = 4 * 1024 * 1024
 KILL_WAIT_SECONDS = 10
@@ -276,7 +276,7 @@ def _release_name(directories: Directories, container: Container) -> None:
 
 
 def _discard(directories: Directories, container: Container) -> None:
-    """Out of sight by one rename, then away; what resists is swept by the launcher."""
+    """Out of sight by one rename, then away; what resists even then is swept later."""
     trash = directories.data / "trash"
     trash.mkdir(mode=0o700, exist_ok=True)
     grave = trash / container.id
@@ -284,7 +284,4 @@ def _discard(directories: Directories, container: Container) -> None:
         (directories.data / "containers" / container.id).rename(grave)
     except FileNotFoundError:
         return  # its monitor or a sweep was first
-    for path in (grave / "work/work", grave / "work/index"):
-        if path.is_dir():
-            path.chmod(0o700)  # overlay leaves it with mode 000
-    shutil.rmtree(grave, ignore_errors=True)
+    remove_tree(grave)

@@ -44,6 +44,7 @@ PY_LAYERS = {
     "units": BASE,
     "result": BASE,
     "config": BASE,
+    "trees": BASE,
     "_core": BASE,
     "_unpack": BASE,
     "_seccomp_cffi": BASE,

@@ -33,6 +33,7 @@ SAMPLES: dict[str, list[str]] = {
     "ephemeral": ["--ephemeral"],
     "ephemeral-inodes": ["--ephemeral", "--ephemeral-inodes=1000"],
     "ephemeral-size": ["--ephemeral", "--ephemeral-size=16m"],
+    "group-add": ["--userns=range", "--group-add=5"],
     "hostname": ["--hostname=other"],
     "init": ["--init"],
     "label": ["--label=KEY=value"],
@@ -56,6 +57,7 @@ SAMPLES: dict[str, list[str]] = {
     "tty": ["--tty"],
     "ulimit": ["--ulimit=nofile=64:64"],
     "user": ["--user=1:1"],
+    "userns": ["--userns=range"],
     "volume": ["--volume=DIR:/there"],
     "workdir": ["--workdir=/tmp"],
 }
@@ -63,6 +65,16 @@ SAMPLES: dict[str, list[str]] = {
 # What these rows change stands in a mounted file, or in the container's directory, which
 # --print-spec does not make: they have tests of their own.
 NOT_PRINTED = {"add-host", "ephemeral", "rm"}
+
+# These need more than one id.
+RANGES = {"group-add", "userns"}
+
+
+def sample(name: str) -> Any:
+    """A row's sample, with what it needs of the machine."""
+    needs = pytest.mark.needs("subordinate-ids", "newuidmap")
+    return pytest.param(name, marks=[needs] if name in RANGES else [])
+
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -161,7 +173,7 @@ def replacements(tmp_path: Path) -> dict[str, str]:
 
 
 @pytest.mark.needs("user-namespaces")
-@pytest.mark.parametrize("name", sorted(set(SAMPLES) - NOT_PRINTED))
+@pytest.mark.parametrize("name", [sample(name) for name in sorted(set(SAMPLES) - NOT_PRINTED)])
 def test_row_reaches_its_field(
     name: str, pyrootless: Run, replacements: dict[str, str], rows: list[dict[str, Any]]
 ) -> None:

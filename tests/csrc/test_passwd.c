@@ -62,7 +62,7 @@ static void remove_root(void)
 static int resolve(const char *text)
 {
     const char *dirs[] = {root, NULL};
-    const struct prl_passwd_root where = {dirs};
+    const struct prl_passwd_root where = {.dirs = dirs};
 
     memset(&error, 0, sizeof error);
     return prl_passwd_resolve(&where, text, &user, &error);
@@ -172,7 +172,7 @@ TEST(the_directory_on_top_wins)
     make_root();
     snprintf(top, sizeof top, "%s/top", root);
     const char *dirs[] = {top, root, NULL};
-    const struct prl_passwd_root where = {dirs};
+    const struct prl_passwd_root where = {.dirs = dirs};
     CHECK_INT(prl_passwd_resolve(&where, "alice", &user, &error), 0);
     CHECK_INT(user.uid, 1000); /* the top has none: the one below counts */
     CHECK_INT(mkdir(below("top/etc"), 0755), 0);

@@ -1,0 +1,24 @@
+/* mapping.h: writing the maps of a new user namespace from its parent's side.
+ * In: rows, a process in the new namespace that waits.  Out: both maps written.  Never: a guess
+ * at which ids the user may have: the kernel and newuidmap(1) decide.
+ *
+ * Source: user_namespaces(7), newuidmap(1), newgidmap(1). */
+#pragma once
+
+#include "base/error.h"
+
+#include <stdbool.h>
+
+struct prl_mapping {
+    const struct prl_idmap *uids, *gids;
+    size_t uids_len, gids_len;
+};
+
+/* The caller's own id and nothing else: what an unprivileged process may write itself. */
+bool prl_mapping_is_own(const struct prl_idmap *rows, size_t len, uint32_t own);
+/* Whether the kernel takes any map of our namespace's ids from us, without a helper. */
+bool prl_mapping_is_privileged(void);
+/* Whether maps of many ids can be written here at all. */
+bool prl_mapping_is_possible(void);
+/* The process must be our child's, or our own parent's, in a namespace below ours. */
+int prl_mapping_write(pid_t pid, const struct prl_mapping *maps, struct prl_error *reterr);
