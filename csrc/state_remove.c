@@ -54,7 +54,7 @@ static int open_below(int dir_fd, const char *name)
 /* Remove in place what cannot be renamed into the trash. */
 static int remove_in(int dir_fd, const char *id, unsigned *budget)
 {
-    int r = prl_io_remove_tree_some(dir_fd, id, budget);
+    int r = prl_io_remove_tree_foreign(dir_fd, id, budget);
     return r == 1 ? -EAGAIN : r;
 }
 
@@ -112,6 +112,6 @@ int prl_removal_run(const struct prl_removal *removal, struct prl_error *reterr)
     r = prl_removal_forget(removal->dirs, removal->id, reterr);
     if (r < 0 || trash_fd < 0)
         return r;
-    r = prl_io_remove_tree_some(trash_fd, removal->id, removal->budget);
+    r = prl_io_remove_tree_foreign(trash_fd, removal->id, removal->budget);
     return r < 0 ? fail(removal, r, reterr) : 0;
 }

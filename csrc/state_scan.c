@@ -122,7 +122,7 @@ static void scan_work(const struct prl_dirs *dirs, unsigned *budget)
             fstatat(dirfd(work), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
             continue;
         if (st.st_mtim.tv_sec < now.tv_sec - age)
-            prl_io_remove_tree_some(dirfd(work), entry->d_name, budget);
+            prl_io_remove_tree_foreign(dirfd(work), entry->d_name, budget);
     }
 }
 

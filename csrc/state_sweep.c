@@ -201,7 +201,7 @@ static void empty_trash(struct sweep *sweep)
     while (trash && sweep->budget > 0 && (entry = readdir(trash))) {
         if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
             continue;
-        int r = prl_io_remove_tree_some(dirfd(trash), entry->d_name, &sweep->budget);
+        int r = prl_io_remove_tree_foreign(dirfd(trash), entry->d_name, &sweep->budget);
         if (r < 0 && r != -EROFS && sweep->error == 0)
             sweep->error = prl_failf(sweep->reterr, PRL_STAGE_STATE, -r, "remove",
                                      "%s/trash/%s", sweep->dirs->data, entry->d_name);

@@ -59,6 +59,9 @@ const struct prl_remedy prl_remedies[] = {
     {PRL_STAGE_STATE, ELOOP, STORE, "runtime-directory",
      "the engine's directory is a symbolic link, which is not trusted; remove the link or name "
      "the real place: pyrootless run --root DIR …"},
+    {PRL_STAGE_STATE, ERANGE, STORE, "subordinate-ids",
+     "files in it belong to subordinate ids of yours, and the map that could remove them was "
+     "refused; see: pyrootless doctor subordinate-ids newuidmap"},
     {PRL_STAGE_STATE, ENOLCK, STORE, "store",
      "the file system has no locks (NFS without a lock service?); keep the store on a local "
      "disk: PYROOTLESS_ROOT=/var/tmp/$USER/pyrootless"},

@@ -108,6 +108,11 @@ int prl_sys_capget(uint64_t *effective, uint64_t *permitted)
     return 0;
 }
 
+long prl_sys_getdents(int fd, void *buf, size_t size)
+{
+    return syscall(SYS_getdents64, fd, buf, size);
+}
+
 /* The system calls, not the C library's functions: those change every thread of the caller,
  * whose memory this is. */
 int prl_sys_become(uint32_t uid, uint32_t gid, const char **ret_failed)

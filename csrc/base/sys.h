@@ -27,6 +27,16 @@ int prl_sys_pidfd_open(pid_t pid);
 int prl_sys_pidfd_send_signal(int pidfd, int signal);
 int prl_sys_waitid_pidfd(int pidfd, siginfo_t *info, int options, struct rusage *usage);
 
+/* getdents64(2): readdir(3) without its memory. */
+struct prl_dirent {
+    uint64_t d_ino;
+    int64_t d_off;
+    unsigned short d_reclen;
+    unsigned char d_type; /* DT_* */
+    char d_name[];
+};
+long prl_sys_getdents(int fd, void *buf, size_t size);
+
 /* Close the descriptors first..last (both included).  close_range(2), or one by one. */
 int prl_sys_close_range(unsigned first, unsigned last);
 

@@ -1,7 +1,7 @@
 /* tree.c: removing a tree.
  * In: a directory descriptor and a name below it.  Out: 0, 1 (budget used up) or -errno.
- * Never: a path longer than one name, recursion, following a link, entering a mount, memory
- * that grows with the tree.
+ * Never: a path longer than one name, recursion, following a link, entering a mount, an
+ * allocation (a copy of a process with threads may remove too, tree_foreign.c).
  *
  * The walk keeps at most DEPTH directories open.  What lies deeper is first moved up beside the
  * entries of the tree's top and removed from there, so that ten thousand levels cost no more
@@ -18,10 +18,12 @@
 #include <string.h>
 #include <sys/stat.h>
 
-enum { DEPTH = 16, PATIENCE = 256 };
+enum { DEPTH = 16, PATIENCE = 256, READ_BYTES = 4096 };
 
 struct level {
-    DIR *dir;
+    int fd;
+    unsigned next, filled; /* in `entries` */
+    _Alignas(8) char entries[READ_BYTES];
     char name[NAME_MAX + 1]; /* of this directory in the level above */
     bool progress;           /* this pass over the directory removed something */
     bool vanished;           /* or somebody else did */
@@ -83,10 +85,8 @@ static int push(struct walk *walk, int dir_fd, const char *name)
     if (st.st_dev != walk->device)
         return -EXDEV;
     struct level *level = &walk->levels[walk->depth];
-    level->dir = fdopendir(fd);
-    if (!level->dir)
-        return -errno;
-    steal_fd(&fd);
+    level->fd = steal_fd(&fd);
+    level->next = level->filled = 0;
     level->progress = level->vanished = false;
     memcpy(level->name, name, strlen(name) + 1);
     walk->depth++;
@@ -97,7 +97,7 @@ static int push(struct walk *walk, int dir_fd, const char *name)
  */
 static int move_up(struct walk *walk, int dir_fd, const char *name)
 {
-    int top_fd = dirfd(walk->levels[0].dir);
+    int top_fd = walk->levels[0].fd;
     for (bool passable = false;;) {
         char fresh[48];
         snprintf(fresh, sizeof fresh, ".deep-%d-%u", (int)getpid(), walk->moved++);
@@ -124,11 +124,35 @@ static int remove_entry(int dir_fd, const char *name, bool directory)
     return errno == ENOTEMPTY || errno == EEXIST ? 1 : -errno;
 }
 
+/* The next entry of a directory; NULL: the end (0) or a failure in *ret_error. */
+static const struct prl_dirent *read_entry(struct level *level, int *ret_error)
+{
+    *ret_error = 0;
+    if (level->next >= level->filled) {
+        long n = prl_sys_getdents(level->fd, level->entries, sizeof level->entries);
+        *ret_error = n < 0 && errno != ENOENT ? -errno : 0; /* removed by another: the end */
+        level->next = 0;
+        level->filled = n > 0 ? (unsigned)n : 0;
+        if (n <= 0)
+            return NULL;
+    }
+    const void *at = level->entries + level->next;
+    const struct prl_dirent *entry = at;
+    level->next += entry->d_reclen;
+    return entry;
+}
+
+static void read_from_start(struct level *level)
+{
+    lseek(level->fd, 0, SEEK_SET);
+    level->next = level->filled = 0;
+}
+
 /* One entry of the innermost directory. */
-static void visit(struct walk *walk, const struct dirent *entry)
+static void visit(struct walk *walk, const struct prl_dirent *entry)
 {
     struct level *level = &walk->levels[walk->depth - 1];
-    int dir_fd = dirfd(level->dir);
+    int dir_fd = level->fd;
     int r = remove_entry(dir_fd, entry->d_name, entry->d_type == DT_DIR);
     level->progress |= r == 0;
     if (r == 1 && walk->depth == DEPTH) {
@@ -170,9 +194,9 @@ static void leave(struct walk *walk, int dir_fd)
 {
     struct level *level = &walk->levels[walk->depth - 1];
     struct level *above = walk->depth > 1 ? &walk->levels[walk->depth - 2] : NULL;
-    int r = remove_entry(above ? dirfd(above->dir) : dir_fd, level->name, true);
+    int r = remove_entry(above ? above->fd : dir_fd, level->name, true);
     if (r == 1 && read_again(walk)) {
-        rewinddir(level->dir);
+        read_from_start(level);
         return;
     }
     if (above && r == 0)
@@ -181,7 +205,7 @@ static void leave(struct walk *walk, int dir_fd)
         above->vanished = true;
     else if (r != -ENOENT)
         note(walk, r == 1 ? -ENOTEMPTY : r);
-    closedir(level->dir);
+    prl_close_p(&level->fd);
     walk->depth--;
 }
 
@@ -192,15 +216,20 @@ static int remove_directory(int dir_fd, const char *name, unsigned *budget)
         return -ENAMETOOLONG;
     if (fstatat(dir_fd, ".", &st, 0) < 0)
         return -errno;
-    struct walk walk = {.budget = budget, .device = st.st_dev, .patience = PATIENCE};
+    struct walk walk; /* large: the levels are filled as they come */
+    walk.depth = walk.moved = 0;
+    walk.patience = PATIENCE;
+    walk.budget = budget;
+    walk.device = st.st_dev;
+    walk.error = 0;
     int r = push(&walk, dir_fd, name);
     if (r < 0)
         return r == -ENOENT ? 0 : r;
     while (walk.depth > 0 && *budget > 0) {
-        errno = 0;
-        const struct dirent *entry = readdir(walk.levels[walk.depth - 1].dir);
+        int error;
+        const struct prl_dirent *entry = read_entry(&walk.levels[walk.depth - 1], &error);
         if (!entry) {
-            note(&walk, -errno);
+            note(&walk, error);
             leave(&walk, dir_fd);
         } else if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0) {
             visit(&walk, entry);
@@ -208,7 +237,7 @@ static int remove_directory(int dir_fd, const char *name, unsigned *budget)
     }
     bool unfinished = walk.depth > 0;
     while (walk.depth > 0)
-        closedir(walk.levels[--walk.depth].dir);
+        prl_close_p(&walk.levels[--walk.depth].fd);
     return walk.error < 0 ? walk.error : unfinished;
 }
 
