@@ -1,0 +1,156 @@
+"""Compressed files: which compression, and the plain bytes.
+
+What comes in: a readable file.  What goes out: chunks of plain bytes, of bounded size.
+Must never: hold more than a chunk in memory, end quietly where compressed bytes are cut off.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from typing import Any, BinaryIO, Literal, cast
+
+from pyrootless.errors import IntegrityError
+
+CHUNK_BYTES = 1 << 20
+MAGIC_BYTES = 6
+ZSTD_BYTES = 16 * 1024
+"""Of zstd at a time: a chunk that comes out is then bounded, 4 bytes being 128 KiB at most."""
+
+Compression = Literal["", "gzip", "zstd", "xz", "bzip2"]
+
+_MAGICS: tuple[tuple[bytes, Compression], ...] = (
+    (b"\x1f\x8b", "gzip"),
+    (b"\x28\xb5\x2f\xfd", "zstd"),
+    (b"\xfd7zXZ\0", "xz"),
+    (b"BZh", "bzip2"),
+)
+"""RFC 1952 2.3.1; RFC 8878 3.1.1; the .xz file format 2.1.1.1; bzip2(1)."""
+
+MAX_RATIO = 2000
+FREE_BYTES = 4 << 30
+"""Beyond FREE_BYTES, more plain bytes than MAX_RATIO for each compressed one are a bomb: gzip
+reaches 1032 at most, and zstd or xz more only on the same byte over and over."""
+
+
+def compression_of(head: bytes) -> Compression:
+    """The compression of what begins with `head`; "" for none."""
+    return next((name for magic, name in _MAGICS if head.startswith(magic)), "")
+
+
+def file_chunks(stream: BinaryIO) -> Iterator[bytes]:
+    """What is left of a file, a chunk at a time."""
+    while chunk := stream.read(CHUNK_BYTES):
+        yield chunk
+
+
+def plain_chunks(stream: BinaryIO, compression: Compression) -> Iterator[bytes]:
+    """The plain bytes of a file, a chunk at a time.
+
+    Args:
+        stream: At the begin of the compressed bytes.
+        compression: From `compression_of`.
+
+    Raises:
+        IntegrityError: Malformed or cut off, or a bomb.
+    """
+    if not compression:
+        yield from file_chunks(stream)
+        return
+    counted = _Counted(stream)
+    total = 0
+    for chunk in _decompressed(counted, compression):
+        total += len(chunk)
+        if total > FREE_BYTES and total > MAX_RATIO * counted.bytes_read:
+            raise IntegrityError(
+                f"{counted.bytes_read} bytes of {compression} become more than {total}: "
+                "nothing real is compressed like this"
+            )
+        yield chunk
+
+
+def _decompressed(stream: _Counted, compression: Compression) -> Iterator[bytes]:
+    chunks = _zstd(stream) if compression == "zstd" else file_chunks(_open(stream, compression))
+    try:
+        yield from chunks
+    except _errors(compression) as error:
+        if stream.failure is not None:
+            raise stream.failure from None
+        raise IntegrityError(f"the {compression} data is damaged: {error}") from error
+
+
+def _open(stream: _Counted, compression: Compression) -> BinaryIO:
+    """A file that reads as plain bytes; each library is loaded when it is needed."""
+    source = cast(BinaryIO, stream)
+    if compression == "gzip":
+        from isal import igzip
+
+        return cast(BinaryIO, igzip.IGzipFile(fileobj=source, mode="rb"))  # type: ignore[no-untyped-call]
+    if compression == "xz":
+        import lzma
+
+        return cast(BinaryIO, lzma.LZMAFile(source))
+    import bz2
+
+    return cast(BinaryIO, bz2.BZ2File(source))
+
+
+def _errors(compression: Compression) -> tuple[type[Exception], ...]:
+    """What a library raises for damaged data."""
+    ours: tuple[type[Exception], ...] = (EOFError, OSError)
+    if compression == "gzip":
+        from isal import isal_zlib
+
+        return (*ours, cast(type[Exception], isal_zlib.error))  # its stub has an instance
+    if compression == "zstd":
+        import zstandard
+
+        return (*ours, zstandard.ZstdError)
+    if compression == "xz":
+        import lzma
+
+        return (*ours, lzma.LZMAError)
+    return ours
+
+
+def _zstd(stream: _Counted) -> Iterator[bytes]:
+    """Frame after frame. Not by the library's file: that one ends quietly in the middle."""
+    import zstandard
+
+    decompressor = zstandard.ZstdDecompressor()
+    frame = decompressor.decompressobj()
+    rest = stream.read(ZSTD_BYTES)
+    while rest:
+        if plain := frame.decompress(rest):
+            yield plain
+        rest = frame.unused_data if frame.eof else b""
+        if frame.eof:
+            rest = rest or stream.read(ZSTD_BYTES)
+            frame = decompressor.decompressobj() if rest else frame
+        else:
+            rest = stream.read(ZSTD_BYTES)
+    if not frame.eof:
+        raise EOFError("it ends in the middle")
+
+
+class _Counted(io.RawIOBase):
+    """A file that counts what was read of it, and tells its own failures from the data's."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self.bytes_read = 0
+        self.failure: OSError | None = None
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any, /) -> int:
+        view = memoryview(buffer).cast("B")
+        try:
+            data = self._stream.read(len(view))
+        except OSError as error:
+            self.failure = error
+            raise
+        view[: len(data)] = data
+        self.bytes_read += len(data)
+        return len(data)

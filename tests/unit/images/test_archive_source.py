@@ -1,0 +1,151 @@
+"""pyrootless.images.archive_source, archive_compression: archives and directories to read."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import io
+import lzma
+import os
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import zstandard
+from images.tars import files, make_tar, symlink
+
+from pyrootless.errors import IntegrityError, StoreError
+from pyrootless.images import archive_compression
+from pyrootless.images.archive_compression import compression_of, plain_chunks
+from pyrootless.images.archive_source import (
+    DirectorySource,
+    blob_path,
+    open_archive,
+    read_blob,
+    read_chunks,
+    read_document,
+)
+
+CONTENTS = {"one": b"1" * 3000, "d/two": b"2"}
+COMPRESS: dict[str, Callable[[bytes], bytes]] = {
+    "": bytes,
+    "gzip": gzip.compress,
+    "zstd": zstandard.ZstdCompressor(write_checksum=True).compress,
+    "xz": lzma.compress,
+    "bzip2": bz2.compress,
+}
+
+
+class Pipe:
+    """Data through a pipe, written by a thread in two parts, the first of one byte."""
+
+    def __init__(self, data: bytes) -> None:
+        self.reader, self._writer = os.pipe()
+        self._data = data
+        self._thread = threading.Thread(target=self._write)
+
+    def _write(self) -> None:
+        with os.fdopen(self._writer, "wb", buffering=0) as stream:
+            stream.write(self._data[:1])
+            stream.write(self._data[1:])
+
+    def __enter__(self) -> io.BufferedReader:
+        self._thread.start()
+        self.stream = os.fdopen(self.reader, "rb")
+        return self.stream
+
+    def __exit__(self, *_: object) -> None:
+        self.stream.close()
+        self._thread.join()
+
+
+@pytest.mark.parametrize("kind", COMPRESS)
+def test_files_and_pipes_of_every_compression(kind: str, tmp_path: Path) -> None:
+    data = COMPRESS[kind](files(CONTENTS))
+    assert compression_of(data[:6]) == kind
+    path = tmp_path / "archive"
+    path.write_bytes(data)
+    with path.open("rb") as stream, open_archive(stream, tmp_path) as source:
+        assert {name: b"".join(read_chunks(source, name)) for name in CONTENTS} == CONTENTS
+    with Pipe(data) as stream, open_archive(stream, tmp_path) as source:
+        assert read_document(source, "d/two") == b"2"
+        assert not source.has("three")
+        with pytest.raises(IntegrityError, match="has no three"):
+            source.open("three")
+    assert [path.name for path in tmp_path.iterdir()] == ["archive"]
+
+
+def test_a_file_is_read_from_where_it_stands(tmp_path: Path) -> None:
+    path = tmp_path / "archive"
+    path.write_bytes(b"head" + files(CONTENTS))
+    with path.open("rb") as stream:
+        stream.read(4)
+        with open_archive(stream, tmp_path) as source:
+            assert read_document(source, "one") == CONTENTS["one"]
+
+
+def test_links_of_an_archive_are_followed(tmp_path: Path) -> None:
+    data = make_tar(("a/layer.tar", b"L"), symlink("b/layer.tar", "../a/layer.tar"))
+    with open_archive(io.BytesIO(data), tmp_path) as source:
+        assert read_document(source, "b/layer.tar") == b"L"
+
+
+@pytest.mark.parametrize("kind", [kind for kind in COMPRESS if kind])
+def test_compressed_data_that_is_cut_off_or_damaged(kind: str, tmp_path: Path) -> None:
+    data = COMPRESS[kind](files({"a": os.urandom(200_000)}))
+    for broken in (data[: len(data) // 2], data[:-1], data[:6] + b"\xff" * 64 + data[70:]):
+        with pytest.raises(IntegrityError, match=f"the {kind} data is damaged"):
+            open_archive(io.BytesIO(broken), tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_bomb(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(archive_compression, "FREE_BYTES", 1 << 20)
+    bomb = zstandard.compress(bytes(64 << 20), 19)
+    with pytest.raises(IntegrityError, match="nothing real is compressed like this"):
+        for _ in plain_chunks(io.BytesIO(bomb), "zstd"):
+            pass
+    for _ in plain_chunks(io.BytesIO(gzip.compress(bytes(4 << 20))), "gzip"):
+        pass
+
+
+def test_no_room_for_what_must_be_spooled(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="cannot write below"):
+        open_archive(io.BytesIO(files(CONTENTS)), tmp_path / "missing")
+
+
+def test_documents_have_a_bound(tmp_path: Path) -> None:
+    data = files({"big": bytes((4 << 20) + 1)})
+    with open_archive(io.BytesIO(data), tmp_path) as source:
+        with pytest.raises(IntegrityError, match="larger than 4 MiB"):
+            read_document(source, "big")
+
+
+def test_a_directory(tmp_path: Path) -> None:
+    (tmp_path / "d").mkdir()
+    for name, data in CONTENTS.items():
+        (tmp_path / name).write_bytes(data)
+    (tmp_path / "link").symlink_to("one")
+    (tmp_path / "linked").symlink_to("d")
+    os.mkfifo(tmp_path / "fifo")
+    with DirectorySource(tmp_path) as source:
+        assert read_document(source, "d/two") == b"2"
+        for name in ("link", "linked/two", "d", "missing", "fifo", "../x"):
+            assert not source.has(name), name
+    with pytest.raises(StoreError, match="cannot open the directory"):
+        DirectorySource(tmp_path / "missing")
+
+
+def test_blobs_are_what_their_digest_says(tmp_path: Path) -> None:
+    digest = "sha256:2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"  # foo
+    data = files({blob_path(digest): b"foo"})
+    with open_archive(io.BytesIO(data), tmp_path) as source:
+        assert read_blob(source, digest) == b"foo"
+    data = files({blob_path(digest): b"fop"})
+    with open_archive(io.BytesIO(data), tmp_path) as source:
+        with pytest.raises(IntegrityError, match="other content"):
+            read_blob(source, digest)
+    for wrong in ("md5:00", "sha256:../../x", "sha256:"):
+        with pytest.raises(IntegrityError, match="not a digest"):
+            blob_path(wrong)
