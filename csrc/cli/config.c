@@ -127,6 +127,8 @@ static int apply_all(struct prl_merge *m)
     for (size_t i = 0; r >= 0 && i < sizeof rows / sizeof *rows; i++)
         r = apply_row(m, i);
     if (r >= 0)
+        r = prl_config_image_user(m);
+    if (r >= 0)
         r = prl_config_guard_template(m);
     if (r >= 0)
         r = prl_config_capabilities(m);

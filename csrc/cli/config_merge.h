@@ -90,6 +90,7 @@ int prl_config_workdir(struct prl_merge *m, const char *text);
 int prl_config_ulimit(struct prl_merge *m, const char *text);
 int prl_config_args(struct prl_merge *m);
 int prl_config_terminal(struct prl_merge *m, const char *text);
+int prl_config_image_user(struct prl_merge *m);
 int prl_config_home(struct prl_merge *m);
 
 /* config_ids.c: the map of ids.  Which one is known from the first step on. */

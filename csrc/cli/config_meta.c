@@ -25,6 +25,10 @@ void prl_config_identity(struct prl_merge *m)
     prl_config_note_drop(m, "template.version");
     prl_config_note_drop(m, "template.sources");
     prl_config_note(m, "id", m->facts->id);
+    /* One template serves every name of an image; by digest it is asked for by its own ID. */
+    if (m->options->image && !prl_options_flag(m->options, "rootfs") &&
+        strncmp(m->options->image, "sha256:", 7) != 0)
+        prl_config_note(m, "image", m->options->image);
     if (m->facts->name)
         prl_config_note(m, "name", m->facts->name);
 }

@@ -170,6 +170,18 @@ int prl_config_user(struct prl_merge *m, const char *text)
     return r;
 }
 
+/* The user an image names and lacks: an error here, where -u would have helped. */
+int prl_config_image_user(struct prl_merge *m)
+{
+    const char *text = prl_config_note_get(m, "image.user");
+    int r = 0;
+
+    if (text && !prl_options_get(m->options, "user"))
+        r = prl_config_user(m, text);
+    prl_config_note_drop(m, "image.user");
+    return r;
+}
+
 /* After the environment: HOME of -u (or of --rootfs's user 0), unless the user set one. */
 int prl_config_home(struct prl_merge *m)
 {

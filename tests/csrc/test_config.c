@@ -98,6 +98,35 @@ TEST(users)
     CHECK_BAD(RUN("-u", "bob", "host"), ENOENT, "--user", "has no user \"bob\"");
 }
 
+/* An annotation more in the template. */
+static void put_note(const char *text)
+{
+    static const char mark[] = "\"annotations\":{";
+    char *at = strstr(template_json, mark) + sizeof mark - 1;
+    size_t rest = strlen(at) + 1, len = strlen(text);
+    if (at + rest + len > template_json + sizeof template_json)
+        exit(99);
+    memmove(at + len, at, rest);
+    memcpy(at, text, len);
+}
+
+TEST(a_user_the_image_names_and_lacks)
+{
+    put_note("\"io.pyrootless.image.user\":\"bob\",");
+    CHECK_BAD(RUN("host"), ENOENT, "--user", "has no user \"bob\"");
+    CHECK_INT(RUN("-u", "alice", "host"), 0);
+    CHECK_STR(at("/process/user"), "{\"uid\":1000,\"gid\":1001}");
+    CHECK_STR(note("image.user"), "(none)");
+}
+
+TEST(the_image_is_named_as_it_was_asked_for)
+{
+    CHECK_INT(RUN("debian:12"), 0);
+    CHECK_STR(note("image"), "\"debian:12\"");
+    CHECK_INT(RUN("sha256:00"), 0);
+    CHECK_STR(note("image"), "\"host\""); /* what the template says */
+}
+
 TEST(directory_terminal_and_limits)
 {
     CHECK_INT(RUN("-w", "/a//b/", "--ulimit=nofile=5:6", "--ulimit", "nofile=7",
