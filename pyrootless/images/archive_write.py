@@ -25,10 +25,15 @@ class TarWriter:
         return name in self._names
 
     def add(self, name: str, data: bytes) -> None:
-        """A small file."""
-        if self._begin(name, len(data)):
-            self._stream.write(data)
-            self._stream.write(bytes(-len(data) % tarfile.BLOCKSIZE))
+        """A small file; nothing when it was added before."""
+        if not self.has(name):
+            self.add_chunks(name, len(data), (data,))
+
+    def add_directory(self, name: str) -> None:
+        """A directory. Readers without root fail at files whose directory is not a member."""
+        header = tarfile.TarInfo(f"{name}/")
+        header.type, header.mode = tarfile.DIRTYPE, 0o755
+        self._stream.write(header.tobuf(tarfile.PAX_FORMAT))
 
     def add_chunks(self, name: str, size_bytes: int, chunks: Iterable[bytes]) -> None:
         """A file of this size, whose name was not added before.
@@ -36,8 +41,10 @@ class TarWriter:
         Raises:
             IntegrityError: There are more or fewer bytes.
         """
-        self._begin(name, size_bytes)
-        left = size_bytes
+        header = tarfile.TarInfo(name)
+        header.size = left = size_bytes
+        self._names.add(name)
+        self._stream.write(header.tobuf(tarfile.PAX_FORMAT))
         for chunk in chunks:
             left -= len(chunk)
             if left < 0:
@@ -51,13 +58,3 @@ class TarWriter:
         """The mark of the end: two empty blocks."""
         self._stream.write(bytes(2 * tarfile.BLOCKSIZE))
         self._stream.flush()
-
-    def _begin(self, name: str, size_bytes: int) -> bool:
-        """Write a member's header; False: the name was added before."""
-        if name in self._names:
-            return False
-        self._names.add(name)
-        header = tarfile.TarInfo(name)
-        header.size = size_bytes
-        self._stream.write(header.tobuf(tarfile.PAX_FORMAT))
-        return True

@@ -1,0 +1,91 @@
+"""Images that are named by where they lie and not by a registry.
+
+What comes in: `oci:DIR[:TAG]`, `oci-archive:FILE[:TAG]` or `docker-archive:FILE[:NAME]`.
+What goes out: the image in the store, with what its source calls it.
+Must never: choose between two images, name an image.
+
+Words and forms are those of containers-transports(5). A repository of docker.io that is called
+as one of these is reached by its whole name: docker.io/library/oci:latest.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from pyrootless.errors import UsageError
+from pyrootless.images import archive, oci_layout
+from pyrootless.images.archive_source import DirectorySource, open_archive
+from pyrootless.images.store import Store
+from pyrootless.images.taken import Taken
+
+DIRECTORY = "oci"
+ARCHIVES = ("oci-archive", "docker-archive")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where an image lies.
+
+    Attributes:
+        kind: "oci", "oci-archive" or "docker-archive".
+        path: The directory or file.
+        name: Which image of it; None: the only one.
+    """
+
+    kind: str
+    path: Path
+    name: str | None
+
+
+def parse_place(text: str) -> Place | None:
+    """The place a text names; None when it names a registry's image.
+
+    Raises:
+        UsageError: A place without a path.
+    """
+    kind, colon, rest = text.partition(":")
+    if not colon or kind not in (DIRECTORY, *ARCHIVES):
+        return None
+    if not rest:
+        raise UsageError(f'"{text}" names no path; write {kind}:PATH or {kind}:PATH:NAME')
+    if Path(rest).exists():  # a path may have colons of its own
+        return Place(kind, Path(rest), None)
+    path, _, name = rest.partition(":")
+    return Place(kind, Path(path), name or None)
+
+
+def take_place(store: Store, place: Place) -> Taken:
+    """The image that lies at a place, into the store.
+
+    The caller pins the store.
+
+    Raises:
+        UsageError: There is no such file or image, or there are several.
+        IntegrityError: A malformed, damaged or hostile one.
+        StoreError: The store cannot be written.
+    """
+    if not place.path.exists():
+        raise UsageError(f"{place.kind}:{place.path}: there is no such file or directory")
+    if place.kind == DIRECTORY:
+        with DirectorySource(place.path) as source:
+            entry = oci_layout.choose_entry(source, place.name, str(place.path))
+            return oci_layout.take_image(store, source, entry)
+    try:
+        stream = place.path.open("rb")
+    except OSError as error:
+        raise UsageError(f"cannot read {place.path}: {error.strerror}") from error
+    with stream, open_archive(stream, store.directories.temporary) as archived:
+        return _only(archive.take_images(store, archived, place.name), place)
+
+
+def _only(taken: list[Taken], place: Place) -> Taken:
+    if len(taken) == 1:
+        return taken[0]
+    if not taken:
+        raise UsageError(f"{place.path} has no image {place.name!r}")
+    names = [str(reference) for image in taken for reference in image.references]
+    raise UsageError(
+        f"{place.path} has {len(taken)} images",
+        remedy=f"say which: {place.kind}:{place.path}:NAME; names: {', '.join(names)}",
+    )
