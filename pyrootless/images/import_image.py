@@ -1,0 +1,84 @@
+"""A root file system's tar archive → an image of one layer.
+
+What comes in: the archive (plain, gzip, zstd, xz or bzip2) from a file or pipe, and changes to
+an empty configuration.  What goes out: an image in the store.
+Must never: name the image before it is whole in the store.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import BinaryIO
+
+from pyrootless.errors import UsageError
+from pyrootless.images.archive_compression import compression_of, plain_chunks
+from pyrootless.images.archive_layer import StoredLayer, compress_layer
+from pyrootless.images.archive_source import peek
+from pyrootless.images.image_changes import apply_changes
+from pyrootless.images.image_config import HistoryEntry, ImageConfig, encode_image_config
+from pyrootless.images.platforms import Platform, host_platform
+from pyrootless.images.reference import Reference
+from pyrootless.images.store import Store, StoredImage
+from pyrootless.images.taken import Taken, keep, make_manifest
+
+EPOCH_VARIABLE = "SOURCE_DATE_EPOCH"
+"""Seconds since 1970 that stand for "now". Source: reproducible-builds.org."""
+
+
+def import_rootfs(
+    store: Store,
+    stream: BinaryIO,
+    reference: Reference | None,
+    changes: Sequence[str] = (),
+    message: str = "",
+) -> StoredImage:
+    """Make an image of a root file system.
+
+    Args:
+        store: Where to.
+        stream: Its tar archive, compressed or not.
+        reference: Its name; None: it gets none.
+        changes: Dockerfile instructions for its configuration.
+        message: The history's comment; "": where it came from.
+
+    Raises:
+        UsageError: A change is malformed.
+        IntegrityError: Not a tar archive, or a hostile one.
+        StoreError: The store cannot be written.
+    """
+    empty = ImageConfig(raw=b"", platform=_platform(), created=_now())
+    config = apply_changes(empty, changes)
+    with store.pin():
+        head, stream = peek(stream)
+        layer = compress_layer(store, plain_chunks(stream, compression_of(head)))
+        raw = encode_image_config(_with_layer(config, layer, message))
+        store.blobs.put(raw)
+        manifest = make_manifest(raw, [layer.descriptor])
+        store.put_image(manifest)
+        names = () if reference is None else (reference,)
+        return keep(store, Taken(manifest.digest, manifest.config.digest, names))
+
+
+def _with_layer(config: ImageConfig, layer: StoredLayer, message: str) -> ImageConfig:
+    step = HistoryEntry(created=config.created, comment=message or "Imported from -")
+    return replace(config, diff_ids=(layer.diff_id,), history=(step,))
+
+
+def _platform() -> Platform:
+    """This machine's; a root file system does not say which variant of amd64 it needs."""
+    found = host_platform()
+    return replace(found, variant="") if found.architecture == "amd64" else found
+
+
+def _now() -> str:
+    given = os.environ.get(EPOCH_VARIABLE, "")
+    if not given:
+        moment = datetime.now(UTC)
+    elif given.isascii() and given.isdigit() and len(given) < 12:
+        moment = datetime.fromtimestamp(int(given), UTC)
+    else:
+        raise UsageError(f'{EPOCH_VARIABLE}="{given[:40]}" is no number of seconds')
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
