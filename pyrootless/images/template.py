@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -109,6 +109,9 @@ class ImageFacts:
         entrypoint: Image's entry point; () for none.
         cmd: Image's command, used when the caller names none.
         stop_signal: Number.
+        user: uid and gid the program runs as, in the container.
+        groups: Further groups of that user.
+        notes: Annotations of its own, whole names → texts.
     """
 
     name: str
@@ -119,6 +122,9 @@ class ImageFacts:
     entrypoint: tuple[str, ...] = ()
     cmd: tuple[str, ...] = ("/bin/sh",)
     stop_signal: int = 15
+    user: tuple[int, int] = (0, 0)
+    groups: tuple[int, ...] = ()
+    notes: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,9 +185,12 @@ def encode_config(config: Mapping[str, Any]) -> bytes:
 
 def _process(image: ImageFacts) -> dict[str, Any]:
     capabilities = list(DEFAULT_CAPABILITIES)
+    user: dict[str, Any] = {"uid": image.user[0], "gid": image.user[1], "umask": 0o022}
+    if image.groups:
+        user["additionalGids"] = list(image.groups)
     return {
         "terminal": False,
-        "user": {"uid": 0, "gid": 0, "umask": 0o022},
+        "user": user,
         "args": list(image.entrypoint + image.cmd),
         "env": list(image.env),
         "cwd": image.cwd,
@@ -268,4 +277,4 @@ def _annotations(
     if seccomp is not None:
         notes["io.pyrootless.seccomp.program"] = str(seccomp.path)
         notes["io.pyrootless.seccomp.digest"] = seccomp.digest
-    return notes
+    return notes | dict(image.notes)

@@ -1,0 +1,237 @@
+"""The launch template of an image of the store: images/HEX/config.json.
+
+What comes in: an image of the store, whose layers are unpacked when they are not.
+What goes out: a complete config.json; HEX is the digest of the image's manifest.
+Must never: write what changes without the image, this user or the engine changing: equal
+inputs, equal bytes.
+
+A template is fresh as long as launcher, this module's sources, filter and subordinate ids are
+those it was made with; a stale one is replaced in one step, and a container that holds its
+directory's lock is not disturbed.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from pathlib import Path
+
+from pyrootless.config import find_launcher
+from pyrootless.errors import HostUnsupportedError, IntegrityError, StoreError
+from pyrootless.images import subordinate, template
+from pyrootless.images.archive_layer import unpack_stored
+from pyrootless.images.host_image import compile_default_filter
+from pyrootless.images.image_config import ImageConfig
+from pyrootless.images.image_user import User, resolve_user
+from pyrootless.images.platforms import Platform, host_platform, normalize, runnable
+from pyrootless.images.range_layers import range_lowers
+from pyrootless.images.signals import parse_signal
+from pyrootless.images.store import Store, StoredImage
+
+CONFIG_NAME = "config.json"
+EMPTY_NAME = "empty"
+"""Lower directory of an image without layers."""
+
+BINFMT = Path("/proc/sys/fs/binfmt_misc")
+_QEMU = {
+    "amd64": "x86_64", "386": "i386", "arm64": "aarch64", "ppc64le": "ppc64le",
+    "s390x": "s390x", "riscv64": "riscv64", "arm": "arm", "loong64": "loongarch64",
+}  # fmt: skip
+"""Go's word for an architecture → the one in qemu's names of binfmt_misc entries."""
+
+
+def write_template(store: Store, image: StoredImage) -> Path:
+    """Make an image's launch template, or find that it is there and fresh.
+
+    Args:
+        store: Where the image is.
+        image: Its layers are unpacked from their blobs where they are missing.
+
+    Returns:
+        The image's directory, DATA/images/HEX.
+
+    Raises:
+        HostUnsupportedError: The image is for another kind of machine.
+        IntegrityError: A blob is missing or damaged, or the configuration has no meaning.
+        StoreError: The store cannot be written, or its path cannot stand in a template.
+    """
+    check_platform(image.config.platform, image.shown)
+    if "\n" in str(store.directories.data):
+        raise StoreError(f"the store's path has a line break: {str(store.directories.data)!r}")
+    with store.pin():
+        for layer, diff_id in zip(image.manifest.layers, image.config.diff_ids, strict=True):
+            unpack_stored(store, layer, diff_id)
+        directory = store.image_directory(image.manifest.digest)
+        try:
+            config = _encode(store, image, directory)
+            _install(store, directory, config)
+        except OSError as error:
+            raise StoreError(
+                f"cannot write the launch template {directory}: {error.strerror}",
+                remedy="make room, or choose another place: pyrootless --root DIR",
+            ) from error
+    return directory
+
+
+def check_platform(platform: Platform, name: str, binfmt: Path = BINFMT) -> None:
+    """Refuse an image that this machine cannot run.
+
+    Args:
+        platform: The image's.
+        name: The image, for the message.
+        binfmt: Where the kernel lists what runs foreign programs.
+
+    Raises:
+        HostUnsupportedError: It is for another operating system, or for another architecture
+            and nothing here runs that.
+    """
+    machine = host_platform()
+    wanted = normalize(platform)
+    if (wanted.os, wanted.architecture) in {(p.os, p.architecture) for p in runnable(machine)}:
+        return
+    if wanted.os == machine.os and _is_emulated(wanted.architecture, binfmt):
+        return
+    raise HostUnsupportedError(
+        f"the image {name} is for {platform}, and this machine is {machine}",
+        remedy=f"take one for this machine: pyrootless pull --platform {machine.os}/"
+        f"{machine.architecture} NAME; or have the administrator install an emulator: "
+        "apt-get install qemu-user-static",
+    )
+
+
+def image_facts(store: Store, image: StoredImage, directory: Path) -> template.ImageFacts:
+    """What an image brings to its template.
+
+    Raises:
+        IntegrityError: Its stop signal or working directory has no meaning.
+    """
+    config = image.config
+    trees = lower_trees(store, image) or [directory / EMPTY_NAME]
+    user, unknown = _user(config, trees)
+    ids = subordinate.subordinate_ids()
+    notes = _notes(config) | unknown | ids.annotations()
+    if ids.annotations():
+        notes["io.pyrootless.rootfs.lower.range"] = "\n".join(
+            str(path) for path in range_lowers(trees, ids)
+        )
+    return template.ImageFacts(
+        name=image.id,
+        lowers=tuple(str(tree) for tree in trees),
+        env=_environment(config, user),
+        cwd=_working_directory(config),
+        entrypoint=config.entrypoint,
+        cmd=config.cmd,
+        stop_signal=_stop_signal(config),
+        user=(user.uid, user.gid),
+        groups=user.groups,
+        notes=notes,
+    )
+
+
+def lower_trees(store: Store, image: StoredImage) -> list[Path]:
+    """The layers' trees, top-most first, each once.
+
+    A layer that stands twice in an image counts where it stands highest: it hides itself.
+    """
+    return [
+        store.layers.tree(layer) for layer in dict.fromkeys(reversed(image.config.diff_ids))
+    ]
+
+
+def _encode(store: Store, image: StoredImage, directory: Path) -> bytes:
+    program = compile_default_filter(store.directories)
+    facts = image_facts(store, image, directory)
+    return template.encode_config(
+        template.default_config(
+            facts,
+            owner=(os.getuid(), os.getgid()),
+            seccomp=program,
+            sources=_sources(program.path),
+        )
+    )
+
+
+def _user(config: ImageConfig, trees: list[Path]) -> tuple[User, dict[str, str]]:
+    """Who it runs as; a name that the image lacks is left to the launcher: -u may help."""
+    try:
+        return resolve_user(config.user, trees), {}
+    except IntegrityError:
+        return User(0, 0, (), "/"), {"io.pyrootless.image.user": config.user}
+
+
+def _environment(config: ImageConfig, user: User) -> tuple[str, ...]:
+    """The image's own; PATH and HOME where it has none, as docker does."""
+    names = {entry.partition("=")[0] for entry in config.env}
+    added = [("PATH", template.DEFAULT_PATH), ("HOME", user.home)]
+    return (*config.env, *(f"{key}={value}" for key, value in added if key not in names))
+
+
+def _working_directory(config: ImageConfig) -> str:
+    """An absolute path; the launcher makes the directory where no layer has it."""
+    path = config.working_dir or "/"
+    if ".." in path.split("/") or "\0" in path:
+        raise IntegrityError(f"the image's working directory is no plain path: {path[:96]!r}")
+    return path if path.startswith("/") else f"/{path}"
+
+
+def _stop_signal(config: ImageConfig) -> int:
+    try:
+        return parse_signal(config.stop_signal or "SIGTERM")
+    except ValueError as error:
+        raise IntegrityError(f"the image's configuration: {error}") from None
+
+
+def _notes(config: ImageConfig) -> dict[str, str]:
+    """Labels and ports of the image. Labels with a zero byte cannot be text for C."""
+    notes = {
+        f"io.pyrootless.label.{key}": value
+        for key, value in sorted(config.labels.items())
+        if "\0" not in key + value
+    }
+    if config.exposed_ports:
+        notes["io.pyrootless.image.ports"] = "\n".join(config.exposed_ports)
+    notes["io.pyrootless.fake-root"] = "remember"
+    with suppress(HostUnsupportedError):
+        notes["io.pyrootless.launcher"] = str(find_launcher())
+    return notes
+
+
+def _sources(program: Path) -> tuple[template.Source, ...]:
+    """What the launcher compares by stat before every start."""
+    paths = [template.__file__, __file__, str(program), *subordinate.FILES]
+    with suppress(HostUnsupportedError):
+        paths.append(str(find_launcher()))
+    return tuple(_source(path) for path in paths)
+
+
+def _source(path: str) -> template.Source:
+    try:
+        facts = Path(path).stat()
+    except OSError:
+        return template.Source(path, 0, 0)
+    return template.Source(path, facts.st_mtime_ns, facts.st_ino)
+
+
+def _install(store: Store, directory: Path, config: bytes) -> None:
+    directory.mkdir(mode=0o700, exist_ok=True)
+    (directory / EMPTY_NAME).mkdir(mode=0o755, exist_ok=True)
+    target = directory / CONFIG_NAME
+    with suppress(FileNotFoundError):
+        if target.read_bytes() == config:
+            return
+    with store.scratch() as work:
+        descriptor = os.open(work / CONFIG_NAME, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(config)
+            stream.flush()
+            os.fsync(descriptor)
+        (work / CONFIG_NAME).replace(target)
+
+
+def _is_emulated(architecture: str, binfmt: Path) -> bool:
+    """Whether the kernel hands programs of an architecture to an emulator."""
+    try:
+        text = (binfmt / f"qemu-{_QEMU[architecture]}").read_text()
+    except (KeyError, OSError):
+        return False
+    return text.startswith("enabled")
