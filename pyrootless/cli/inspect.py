@@ -1,0 +1,55 @@
+"""`pyrootless inspect [--type container|image] NAME…`: everything known, as JSON.
+
+What comes in: names or IDs of containers and images; a container goes first, as with docker.
+What goes out: a list of objects in docker's words.
+Must never: change anything.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from typing import Any
+
+from pyrootless.config import find_directories
+from pyrootless.engine.containers import find_container
+from pyrootless.engine.inspection import inspect_container
+from pyrootless.errors import ContainerStateError, PyrootlessError
+from pyrootless.images.image_inspection import inspect_image
+from pyrootless.images.lookup import find_image
+from pyrootless.images.store import Store
+
+KINDS = ("container", "image")
+
+
+def main(args: list[str]) -> int:
+    """Print what is found; what is not makes the answer 1 in the end (docker-inspect(1))."""
+    parser = argparse.ArgumentParser(
+        prog="pyrootless inspect", description="Show all about containers and images, as JSON."
+    )
+    parser.add_argument("--type", choices=KINDS, help="look only for these")
+    parser.add_argument("--root", metavar="DIR", help="the engine's directory")
+    parser.add_argument("names", metavar="NAME|ID", nargs="+")
+    options = parser.parse_args(args)
+    found, failed = [], False
+    for name in options.names:
+        try:
+            found.append(_inspect(name, options.type, options.root))
+        except PyrootlessError as error:
+            sys.stderr.write(f"pyrootless: {error}\n")
+            failed = True
+    print(json.dumps(found, indent=4, ensure_ascii=False))
+    return 1 if failed else 0
+
+
+def _inspect(name: str, kind: str | None, root: str | None) -> dict[str, Any]:
+    directories = find_directories(root)
+    if kind != "image":
+        try:
+            return inspect_container(find_container(directories, name))
+        except ContainerStateError:
+            if kind == "container":
+                raise
+    store = Store(directories)
+    return inspect_image(store, find_image(store, name))

@@ -1,0 +1,123 @@
+"""A container as a JSON object in docker's words.
+
+What comes in: a container and its config.json.  What goes out: plain dictionaries.
+Must never: change anything; fail because a part of a configuration is missing.
+
+Source: Docker Engine API 1.45, ContainerInspect. What docker has no word for stands under
+"Annotations", as it lies in config.json.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+from pyrootless.engine.containers import MAX_CONFIG_BYTES, Container
+
+NOTE = "io.pyrootless."
+LABEL = "io.pyrootless.label."
+
+
+def inspect_container(container: Container) -> dict[str, Any]:
+    """The object that `docker container inspect` prints, as far as it has a meaning here."""
+    config = _read_config(container)
+    process, linux = _object(config, "process"), _object(config, "linux")
+    notes = _object(config, "annotations")
+    return {
+        "Id": container.id,
+        "Created": _time(container.created_unix_ns),
+        "Path": container.command[0] if container.command else "",
+        "Args": list(container.command[1:]),
+        "State": _state(container),
+        "Image": container.image,
+        "Name": f"/{container.name}" if container.name else "",
+        "MountLabel": "",
+        "Mounts": [_mount(item) for item in _list(config, "mounts")],
+        "Config": _config(config, container),
+        "HostConfig": {
+            "ReadonlyRootfs": bool(_object(config, "root").get("readonly", False)),
+            "CapAdd": _object(process, "capabilities").get("bounding", []),
+            "MaskedPaths": linux.get("maskedPaths", []),
+            "ReadonlyPaths": linux.get("readonlyPaths", []),
+        },
+        "Annotations": {key: value for key, value in notes.items() if not _is_label(key)},
+    }
+
+
+def _state(container: Container) -> dict[str, Any]:
+    """A signal shows as the exit code a shell would see."""
+    signal = container.signal or 0
+    code = container.exit_code if container.exit_code is not None else signal and 128 + signal
+    return {
+        "Status": container.state,
+        "Running": container.state == "running",
+        "Paused": False,
+        "Restarting": False,
+        "OOMKilled": False,
+        "Dead": False,
+        "Pid": container.pid,
+        "ExitCode": code,
+        "Error": "",
+        "EndedBy": container.ended_by,
+    }
+
+
+def _config(config: dict[str, Any], container: Container) -> dict[str, Any]:
+    process, user = _object(config, "process"), _object(_object(config, "process"), "user")
+    notes = _object(config, "annotations")
+    return {
+        "Hostname": config.get("hostname", ""),
+        "User": f"{user.get('uid', 0)}:{user.get('gid', 0)}",
+        "Tty": bool(process.get("terminal", False)),
+        "Env": process.get("env", []),
+        "Cmd": list(container.command),
+        "Image": container.image,
+        "WorkingDir": process.get("cwd", ""),
+        "Labels": {
+            key.removeprefix(LABEL): value for key, value in notes.items() if _is_label(key)
+        },
+        "StopSignal": notes.get(f"{NOTE}stop-signal", ""),
+        "StopTimeout": notes.get(f"{NOTE}stop-timeout", ""),
+    }
+
+
+def _mount(item: Any) -> dict[str, Any]:
+    mount = item if isinstance(item, dict) else {}
+    options = [str(option) for option in _list(mount, "options")]
+    bind = mount.get("type") == "bind" or "bind" in options or "rbind" in options
+    return {
+        "Type": "bind" if bind else str(mount.get("type", "")),
+        "Source": str(mount.get("source", "")) if bind else "",
+        "Destination": str(mount.get("destination", "")),
+        "Mode": ",".join(options),
+        "RW": "ro" not in options and "rro" not in options,
+    }
+
+
+def _read_config(container: Container) -> dict[str, Any]:
+    try:
+        with (container.directory / "config.json").open("rb") as stream:
+            found = json.loads(stream.read(MAX_CONFIG_BYTES))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _object(parent: dict[str, Any], key: str) -> dict[str, Any]:
+    value = parent.get(key)
+    return value if isinstance(value, dict) else {}
+
+
+def _list(parent: dict[str, Any], key: str) -> list[Any]:
+    value = parent.get(key)
+    return value if isinstance(value, list) else []
+
+
+def _is_label(key: str) -> bool:
+    return key.startswith(LABEL)
+
+
+def _time(unix_ns: int) -> str:
+    moment = datetime.fromtimestamp(unix_ns // 1_000_000_000, UTC)
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
