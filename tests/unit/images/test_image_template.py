@@ -1,0 +1,200 @@
+"""pyrootless.images.image_template: a stored image → its launch template."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from images.stored import BASE, HOST, make_image, make_store
+
+from pyrootless.errors import HostUnsupportedError, IntegrityError, StoreError
+from pyrootless.images import subordinate
+from pyrootless.images.image_config import ImageConfig
+from pyrootless.images.image_template import (
+    check_platform,
+    lower_trees,
+    write_template,
+)
+from pyrootless.images.platforms import Platform, host_platform
+from pyrootless.images.range_layers import missing_layers, range_key, range_lowers
+from pyrootless.images.store import Store, StoredImage
+from pyrootless.images.subordinate import SubordinateIds
+
+FULL = ImageConfig(
+    raw=b"", platform=HOST, env=("A=1",), entrypoint=("/init",), cmd=("a", "b"),
+    working_dir="/srv/app", user="www", exposed_ports=("80/tcp", "53/udp"),
+    labels={"b": "2", "a": "1"}, stop_signal="SIGQUIT", created="2024-02-03T04:05:06Z",
+)  # fmt: skip
+IDS = SubordinateIds(((100000, 65536),), ((200000, 65536),))
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return make_store(tmp_path)
+
+
+@pytest.fixture(autouse=True)
+def ids(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same ids whoever runs the tests."""
+    monkeypatch.setattr(subordinate, "subordinate_ids", lambda: IDS)
+
+
+def load(store: Store, image: StoredImage) -> dict[str, Any]:
+    directory = write_template(store, image)
+    found: dict[str, Any] = json.loads((directory / "config.json").read_bytes())
+    return found
+
+
+def notes(config: dict[str, Any], prefix: str = "") -> dict[str, str]:
+    start = f"io.pyrootless.{prefix}"
+    return {
+        key.removeprefix(start): value
+        for key, value in config["annotations"].items()
+        if key.startswith(start)
+    }
+
+
+def test_everything_an_image_says(store: Store) -> None:
+    config = load(store, make_image(store, "full:1", config=FULL))
+    process = config["process"]
+    path = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+    assert process["env"] == ["A=1", path, "HOME=/srv"]
+    assert process["args"] == ["/init", "a", "b"]
+    assert process["cwd"] == "/srv/app"
+    assert process["user"] == {"uid": 33, "gid": 33, "umask": 0o022}
+    assert notes(config, "image.") == {
+        "entrypoint": '["/init"]', "cmd": '["a", "b"]', "ports": "53/udp\n80/tcp",
+    }  # fmt: skip
+    assert notes(config, "label.") == {"a": "1", "b": "2"}
+    assert notes(config)["stop-signal"] == "3"
+    assert notes(config)["fake-root"] == "remember"
+    assert notes(config, "ids.") == {"uids": "100000 65536", "gids": "200000 65536"}
+    assert Path(notes(config)["seccomp.program"]).is_file()
+
+
+def test_an_image_that_says_nothing(store: Store) -> None:
+    image = make_image(store, "bare:1", [{"x": b""}], ImageConfig(b"", HOST))
+    config = load(store, image)
+    assert config["process"]["args"] == []
+    assert config["process"]["cwd"] == "/"
+    assert config["process"]["user"]["uid"] == 0
+    assert config["process"]["env"][1:] == ["HOME=/"]
+    assert notes(config)["image"] == image.id
+
+
+def test_layers_lie_top_most_first(store: Store) -> None:
+    image = make_image(store, "l:1", [{"a": b"1"}, {"b": b"2"}, {"a": b"1"}])
+    trees = lower_trees(store, image)
+    assert [sorted(os.listdir(tree)) for tree in trees] == [
+        ["a"],
+        ["b"],
+    ]
+    config = load(store, image)
+    assert notes(config)["rootfs.lower"] == "\n".join(map(str, trees))
+    assert config["root"]["path"] == str(trees[0])
+
+
+def test_two_hundred_layers(store: Store) -> None:
+    image = make_image(store, "many:1", [{"f": b"%d" % n} for n in range(200)])
+    assert len(notes(load(store, image))["rootfs.lower"].splitlines()) == 200
+
+
+def test_an_image_without_layers(store: Store) -> None:
+    image = make_image(store, "scratch:1", [])
+    lower = Path(notes(load(store, image))["rootfs.lower"])
+    assert lower == store.image_directory(image.manifest.digest) / "empty"
+    assert list(lower.iterdir()) == []
+
+
+def test_a_user_the_image_lacks_is_left_to_the_launcher(store: Store) -> None:
+    config = load(store, make_image(store, "u:1", config=replace(FULL, user="bob:x")))
+    assert notes(config, "image.")["user"] == "bob:x"
+    assert config["process"]["user"]["uid"] == 0
+
+
+def test_owners_layers_lie_above_their_trees(store: Store) -> None:
+    image = make_image(store, "o:1", [BASE, {"mine": b""}])
+    top, low = lower_trees(store, image)
+    (low.parent / "owners").write_text("33 33 run\n")
+    key = range_key(IDS)
+    assert list(range_lowers([top, low], IDS)) == [top, low.parent / f"range-{key}", low]
+    assert missing_layers([top, low], IDS) == [low.parent]
+    (low.parent / f"range-{key}").mkdir()
+    assert missing_layers([top, low], IDS) == []
+    assert range_key(SubordinateIds(((1, 2),), ((1, 2),))) != key
+    assert len(key) == 12
+
+
+def test_equal_inputs_give_equal_bytes(store: Store, tmp_path: Path) -> None:
+    image = make_image(store, "full:1", config=FULL)
+    path = write_template(store, image) / "config.json"
+    first, inode = path.read_bytes(), path.stat().st_ino
+    make_image(store, "other:name", config=FULL)
+    write_template(store, image)
+    assert path.stat().st_ino == inode
+    path.write_bytes(b"{}")
+    write_template(store, image)
+    assert path.read_bytes() == first
+    assert list(store.directories.temporary.iterdir()) == []
+
+
+def test_sources_are_what_the_launcher_will_stat(store: Store) -> None:
+    config = load(store, make_image(store, "full:1", config=FULL))
+    lines = notes(config)["template.sources"].splitlines()
+    facts = {line.split(" ", 2)[2]: line.split(" ", 2)[:2] for line in lines}
+    program = Path(notes(config)["seccomp.program"]).stat()
+    assert facts[notes(config)["seccomp.program"]] == [
+        str(program.st_mtime_ns), str(program.st_ino),
+    ]  # fmt: skip
+    assert {"/etc/subuid", "/etc/subgid"} <= set(facts)
+
+
+def test_lost_layers_are_unpacked_again(store: Store) -> None:
+    image = make_image(store, "base:1")
+    shutil.rmtree(store.layers.path(image.config.diff_ids[0]))
+    config = load(store, image)
+    assert (Path(notes(config)["rootfs.lower"]) / "run").read_bytes() == b"#!"
+
+
+def test_a_lost_blob_is_an_error_that_says_what_heals(store: Store) -> None:
+    image = make_image(store, "base:1")
+    shutil.rmtree(store.layers.path(image.config.diff_ids[0]))
+    store.blobs.path(image.manifest.layers[0].digest).unlink()
+    with pytest.raises(IntegrityError, match=r"missing from the store[^$]*pyrootless pull"):
+        write_template(store, image)
+
+
+@pytest.mark.parametrize(
+    "config",
+    [replace(FULL, stop_signal="SIGNOPE"), replace(FULL, working_dir="/a/../b")],
+)
+def test_configurations_without_meaning(store: Store, config: ImageConfig) -> None:
+    with pytest.raises(IntegrityError):
+        write_template(store, make_image(store, "bad:1", config=config))
+
+
+def test_a_line_break_in_the_path_is_refused(tmp_path: Path) -> None:
+    store = make_store(tmp_path / "a\nb")
+    with pytest.raises(StoreError, match="line break"):
+        write_template(store, make_image(store, "base:1"))
+
+
+def test_other_machines(tmp_path: Path) -> None:
+    machine = host_platform()
+    check_platform(replace(machine, variant=""), "x")
+    other = "s390x"
+    words = rf"the image x is for linux/{other}, and this machine is [^$]*--platform linux/"
+    with pytest.raises(HostUnsupportedError, match=words):
+        check_platform(Platform("linux", other), "x", tmp_path)
+    with pytest.raises(HostUnsupportedError, match="is for windows/amd64"):
+        check_platform(Platform("windows", "amd64"), "x", tmp_path)
+    (tmp_path / "qemu-s390x").write_text("enabled\ninterpreter /usr/bin/qemu\nflags: F\n")
+    check_platform(Platform("linux", other), "x", tmp_path)
+    (tmp_path / "qemu-s390x").write_text("disabled\n")
+    with pytest.raises(HostUnsupportedError):
+        check_platform(Platform("linux", other), "x", tmp_path)
