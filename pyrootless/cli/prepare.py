@@ -1,14 +1,15 @@
 """`pyrootless prepare [IMAGE]`: make an image's launch template ready.
 
 What comes in: an image's name.  What goes out: the path of its directory on standard output.
-Must never: start a container, contact a registry.
+Must never: start a container.
 """
 
 from __future__ import annotations
 
 import argparse
 
-from pyrootless.images.prepare import prepare_image
+from pyrootless.cli.run import announce
+from pyrootless.images.prepare import PULL_POLICIES, prepare_image
 
 
 def main(args: list[str]) -> int:
@@ -18,8 +19,11 @@ def main(args: list[str]) -> int:
     )
     parser.add_argument("--root", metavar="DIR", help="the engine's directory")
     parser.add_argument(
+        "--pull", choices=PULL_POLICIES, default="missing", help="default: missing"
+    )
+    parser.add_argument(
         "image", metavar="IMAGE", nargs="?", default="host", help="default: host"
     )
     options = parser.parse_args(args)
-    print(prepare_image(options.image, options.root))
+    print(prepare_image(options.image, options.root, pull=options.pull, announce=announce))
     return 0

@@ -9,10 +9,16 @@ Must never: give an option a meaning, start a container, come here twice for one
 from __future__ import annotations
 
 import os
+import sys
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING
 
 from pyrootless.config import find_launcher
 from pyrootless.engine.prepare import REINSTALL, parse, prepare
 from pyrootless.errors import HostUnsupportedError
+
+if TYPE_CHECKING:
+    from pyrootless.images.pull import Progress
 
 PREPARED = "PYROOTLESS_PREPARED"
 
@@ -26,6 +32,14 @@ def main(args: list[str]) -> int:
             "the launcher asked for the same preparation twice; launcher and package differ",
             remedy=REINSTALL,
         )
-    argv = prepare(parse(args))
+    argv = prepare(parse(args), announce)
     os.execve(launcher, [launcher, "run", *argv], environ | {PREPARED: "1"})
     raise AssertionError("execve returned")
+
+
+def announce(name: str) -> AbstractContextManager[Progress]:
+    """Say what is fetched and show how it goes; all on standard error."""
+    from pyrootless.cli.progress import show_progress
+
+    sys.stderr.write(f"pulling {name}\n")
+    return show_progress(quiet=False)

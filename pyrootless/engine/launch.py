@@ -157,8 +157,8 @@ def _open_container(words: list[str], root: str | None) -> _core.Container:
 
 
 def _find_template(container: _core.Container, root: str | None) -> None:
-    """Make sure the launch template is there, preparing `host` when it is missing or stale."""
-    from pyrootless.images.prepare import prepare_image
+    """Make sure the launch template is there, preparing it when it is missing or stale."""
+    from pyrootless.images.prepare import launch_name, prepare_image
 
     image = container.image
     if image is None:
@@ -166,6 +166,6 @@ def _find_template(container: _core.Container, root: str | None) -> None:
     base = "host" if container.own_root else image
     if container.load_template(base):
         return
-    prepare_image(base, root)
-    if not container.load_template(base):
+    directory = prepare_image(base, root)
+    if not container.load_template(launch_name(base, root, directory)):
         raise UsageError(f"image {base!r} is stale right after it was prepared")

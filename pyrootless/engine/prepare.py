@@ -18,10 +18,14 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from types import ModuleType
+from typing import TYPE_CHECKING
 
 from pyrootless.config import find_directories
 from pyrootless.errors import HostUnsupportedError, UsageError
-from pyrootless.images.prepare import prepare_image
+from pyrootless.images.prepare import launch_name, prepare_image
+
+if TYPE_CHECKING:
+    from pyrootless.images.prepare import Announce
 
 REINSTALL = "install it again: python3 -m pip install --force-reinstall pyrootless"
 
@@ -64,24 +68,40 @@ def parse(args: Sequence[str]) -> Asked:
     return Asked(tuple(values), image, tuple(rest))
 
 
-def prepare(asked: Asked) -> list[str]:
+def prepare(asked: Asked, announce: Announce | None = None) -> list[str]:
     """Make everything ready that the launch needs; the words after `run` for the core.
+
+    Args:
+        asked: The command line.
+        announce: As for `prepare_image`.
 
     Raises:
         UsageError: An option this release does not serve, an image that is not there.
+        RegistryError: The image could not be fetched.
         StoreError: The store cannot be written.
     """
     refuse_what_is_coming(asked)
+    image = asked.image
     if asked.last("spec") is None:
-        image = "host" if asked.last("rootfs") == "true" else asked.image or "host"
-        if asked.last("pull") == "always" or not is_fresh(image, asked.last("root")):
-            prepare_image(image, asked.last("root"))
+        image = prepared_image(asked, announce)
     program = compile_filter(asked)
     options = [f"--{name}={value}" for name, value in asked.values if name != _OURS]
     if program is not None:
         options.insert(0, f"--seccomp-program={program}")
-    words = [] if asked.image is None else ["--", asked.image, *asked.args]
+    words = [] if image is None else ["--", image, *asked.args]
     return options + words
+
+
+def prepared_image(asked: Asked, announce: Announce | None) -> str | None:
+    """The word for the image by which the core finds it, with its launch template ready."""
+    own_root = asked.last("rootfs") == "true"
+    image, root = asked.image or "host", asked.last("root")
+    wanted = "host" if own_root else image
+    pull = asked.last("pull") or "missing"
+    if pull != "always" and is_fresh(wanted, root):
+        return asked.image
+    directory = prepare_image(wanted, root, pull=pull, announce=announce)
+    return image if own_root else launch_name(image, root, directory)
 
 
 def is_fresh(image: str, root: str | None) -> bool:

@@ -58,7 +58,7 @@ def test_root_before_the_verb(
 ) -> None:
     monkeypatch.setenv("PYROOTLESS_ROOT", "unused")
     for words in (["--root", str(tmp_path / "a")], [f"--root={tmp_path / 'a'}"]):
-        assert door.main([*words, "prepare", "nothing"]) == 125
+        assert door.main([*words, "prepare", "--pull=never", "nothing"]) == 125
         assert 'there is no image "nothing"' in capsys.readouterr().err
 
 

@@ -24,7 +24,9 @@ def test_main_becomes_the_launcher(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.delenv("PYROOTLESS_PREPARED", raising=False)
     monkeypatch.setattr(run, "find_launcher", lambda: Path("/bin/launcher"))
-    monkeypatch.setattr(run, "prepare", lambda asked: ["--rm=true", "--", *asked.args])
+    monkeypatch.setattr(
+        run, "prepare", lambda asked, announce: ["--rm=true", "--", *asked.args]
+    )
     monkeypatch.setattr("os.execve", execve)
     with pytest.raises(Executed):
         run.main(["--rm", "host", "echo", "-n", "hi"])

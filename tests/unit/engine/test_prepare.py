@@ -22,9 +22,13 @@ from pyrootless.errors import UsageError
 def prepared(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str | None]]:
     calls: list[tuple[str, str | None]] = []
     monkeypatch.setattr(prepare, "is_fresh", lambda image, root: False)
-    monkeypatch.setattr(
-        prepare, "prepare_image", lambda image, root: calls.append((image, root))
-    )
+
+    def prepare_image(image: str, root: str | None, **options: object) -> Path:
+        calls.append((image, root))
+        assert options["pull"] in ("missing", "always", "never")
+        return Path("/store/images/00")
+
+    monkeypatch.setattr(prepare, "prepare_image", prepare_image)
     return calls
 
 

@@ -13,9 +13,8 @@ from typing import Any
 import pytest
 
 from pyrootless.config import Directories
-from pyrootless.errors import StoreError, UsageError
+from pyrootless.errors import StoreError
 from pyrootless.images import host_image, skeleton, template
-from pyrootless.images.prepare import known_images, prepare_image
 
 PUBLIC = {
     "etc/ld.so.cache": "cache",
@@ -301,15 +300,3 @@ def test_a_line_break_in_the_path_is_refused(
         host_image.prepare_host_image(
             Directories(tmp_path / "a\nb", tmp_path), machine, program
         )
-
-
-def test_unknown_image_names_near_ones(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r'no image "hots".*did you mean "host"\?.*--rootfs'):
-        prepare_image("hots", str(tmp_path))
-
-
-def test_known_images_are_decoded(store: Directories) -> None:
-    store.make()
-    (store.refs / "a%2Fb%25c").symlink_to("../images/x")
-    (store.refs / ".host.1").symlink_to("../images/x")
-    assert known_images(store) == ["a/b%c", "host"]
