@@ -35,7 +35,8 @@ static int PRL_CHILD_SAFE child_steps(struct prl_setup *s, struct prl_error *ret
         prl_devices_open_null, /* while the host's /dev is in reach */
         prl_mounts_open,       /* sources of binds, before anything lies over them */
         prl_idmap_early,       /* 0:0 makes what follows, if the caller is nobody inside */
-        prl_rootfs_build,      /* overlay or bind; root_fd */
+        prl_overlay_mount,     /* layers below, upper above */
+        prl_rootfs_build,      /* what was mounted, or a bind; root_fd */
         prl_idmap_late,        /* 0:0 makes what follows */
         prl_mounts_apply,      /* volumes, /proc, /dev, /sys */
         prl_devices_apply,     /* nodes and links in /dev */

@@ -24,6 +24,8 @@
 #define STOP_SIGNAL     "io.pyrootless.stop-signal"
 #define WALL_LIMIT_NS   "io.pyrootless.wall-limit-ns"
 
+enum { LOWERS_MAX = 500 }; /* OVL_MAX_STACK of the kernel */
+
 struct annotations {
     const struct prl_spec_reader *reader;
     yyjson_val *map;
@@ -93,6 +95,12 @@ static int read_lowers(const struct annotations *from, struct prl_rootfs *ret)
         return 0;
     for (const char *p = text; *p; p++)
         count += *p == '\n';
+    if (count > LOWERS_MAX)
+        return prl_spec_fail(from->reader,
+                             "/annotations/" ROOTFS_LOWER " has %zu directories and the "
+                             "kernel's overlay takes %d: make the image anew with fewer layers "
+                             "(export a container of it, import that)",
+                             count, LOWERS_MAX);
     int r = prl_spec_new_array(from->reader, count, sizeof *lowers, &lowers);
     if (r < 0)
         return r;

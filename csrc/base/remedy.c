@@ -154,6 +154,9 @@ const struct prl_remedy prl_remedies[] = {
      "the network file system lost the directory, or the upper belongs to other layers; keep "
      "the "
      "store on a local disk: PYROOTLESS_ROOT=/var/tmp/$USER/pyrootless"},
+    {PRL_STAGE_ROOTFS, EMFILE, USAGE, "",
+     "the image has more layers than this process may open files; raise the limit first: "
+     "ulimit -n 1024"},
     {PRL_STAGE_ROOTFS, ENOSPC, STORE, "store",
      "no space, or the limit on mounts is reached: df -h; sysctl fs.mount-max"},
     {PRL_STAGE_ROOTFS, 0, LAUNCH, "overlay",

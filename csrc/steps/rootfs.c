@@ -1,8 +1,7 @@
-/* rootfs.c: the container's "/": built, sealed, entered.
- * In: layers or a directory.  Out: root_fd, then the process inside it with the host's tree out
- * of reach. Never: a copy of a layer; a path of the host in a mount option (layers are named by
- * descriptor, so that the container's mountinfo tells nothing of the host).  Source:
- * overlayfs.rst, pivot_root(2), mount(2). */
+/* rootfs.c: the container's "/": bound, sealed, entered.
+ * In: a directory, or the overlay that an earlier step mounted.  Out: root_fd, then the process
+ * inside it with the host's tree out of reach.  Never: a copy of the tree.
+ * Source: pivot_root(2), mount(2). */
 #include "steps/steps.h"
 
 #include "base/own.h"
@@ -15,86 +14,6 @@
 #include <unistd.h>
 
 enum { CAP_SYS_ADMIN_BIT = 21 };
-
-/* Append text to the option string that ends at *end. */
-static int PRL_CHILD_SAFE append(const struct prl_setup *s, char **end, const char *text)
-{
-    size_t len = strlen(text), used = (size_t)(*end - s->overlay_data);
-    if (used + len + 1 > s->overlay_data_size) {
-        errno = E2BIG;
-        return -1;
-    }
-    memcpy(*end, text, len + 1);
-    *end += len;
-    return 0;
-}
-
-/* The layers' descriptors stay open until the overlay exists; fds_shed closes them. */
-static int PRL_CHILD_SAFE append_directory(const struct prl_setup *s, char **end,
-                                           const char *path)
-{
-    char name[32];
-    int fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0)
-        return -1;
-    return append(s, end, prl_sys_fd_path(fd, name));
-}
-
-static int PRL_CHILD_SAFE append_lowers(const struct prl_setup *s, char **end,
-                                        struct prl_error *reterr)
-{
-    const struct prl_rootfs *root = &s->spec->rootfs;
-    for (size_t i = 0; i < root->lowers_len; i++)
-        if (append(s, end, i ? ":" : "lowerdir=") < 0 ||
-            append_directory(s, end, root->lowers[i]) < 0)
-            return prl_fail(reterr, PRL_STAGE_ROOTFS, "open", root->lowers[i]);
-    return 0;
-}
-
-/* A tmpfs on the staging directory takes upper and work directory; the overlay is then mounted
- * over it. */
-static int PRL_CHILD_SAFE stage_tmpfs(const struct prl_setup *s, struct prl_error *reterr)
-{
-    const char *stage = s->spec->rootfs.path;
-    if (mount("tmpfs", stage, "tmpfs", MS_NOSUID | MS_NODEV, s->tmpfs_data) < 0)
-        return prl_fail(reterr, PRL_STAGE_ROOTFS, "mount", "tmpfs for the upper directory");
-    if (chdir(stage) < 0 || mkdir("upper", 0755) < 0 || mkdir("work", 0755) < 0)
-        return prl_fail(reterr, PRL_STAGE_ROOTFS, "mkdir", "upper directory on tmpfs");
-    return 0;
-}
-
-static int PRL_CHILD_SAFE append_upper(const struct prl_setup *s, char **end,
-                                       struct prl_error *reterr)
-{
-    const struct prl_rootfs *root = &s->spec->rootfs;
-    if (root->upper == PRL_UPPER_TMPFS)
-        return append(s, end, ",upperdir=upper,workdir=work") < 0
-                   ? prl_fail(reterr, PRL_STAGE_ROOTFS, "mount", "overlay options")
-                   : stage_tmpfs(s, reterr);
-    if (append(s, end, ",upperdir=") < 0 || append_directory(s, end, root->upper_path) < 0)
-        return prl_fail(reterr, PRL_STAGE_ROOTFS, "open", root->upper_path);
-    if (append(s, end, ",workdir=") < 0 || append_directory(s, end, root->work_path) < 0)
-        return prl_fail(reterr, PRL_STAGE_ROOTFS, "open", root->work_path);
-    if (root->upper_volatile && append(s, end, ",volatile") < 0)
-        return prl_fail(reterr, PRL_STAGE_ROOTFS, "mount", "overlay options");
-    return 0;
-}
-
-static int PRL_CHILD_SAFE build_overlay(const struct prl_setup *s, struct prl_error *reterr)
-{
-    char *end = s->overlay_data;
-    int r = append_lowers(s, &end, reterr);
-    if (r == 0)
-        r = append_upper(s, &end, reterr);
-    if (r < 0)
-        return r;
-    if (append(s, &end, ",userxattr") < 0)
-        return prl_fail(reterr, PRL_STAGE_ROOTFS, "mount", "overlay options");
-    const char *target = s->spec->rootfs.upper == PRL_UPPER_TMPFS ? "." : s->spec->rootfs.path;
-    if (mount("overlay", target, "overlay", MS_NODEV, s->overlay_data) < 0)
-        return prl_fail(reterr, PRL_STAGE_ROOTFS, "mount", "overlay");
-    return 0;
-}
 
 static int PRL_CHILD_SAFE build_bind(const struct prl_setup *s, struct prl_error *reterr)
 {
@@ -111,7 +30,7 @@ static int PRL_CHILD_SAFE build_bind(const struct prl_setup *s, struct prl_error
 int PRL_CHILD_SAFE prl_rootfs_build(struct prl_setup *s, struct prl_error *reterr)
 {
     const struct prl_rootfs *root = &s->spec->rootfs;
-    int r = root->upper != PRL_UPPER_NONE ? build_overlay(s, reterr) : build_bind(s, reterr);
+    int r = root->upper == PRL_UPPER_NONE ? build_bind(s, reterr) : 0;
     if (r < 0)
         return r;
     /* Opening the path again, from "/", finds the mount that now lies on top. */

@@ -25,6 +25,8 @@ struct prl_setup {
     const char **programs; /* candidate paths of the program, NULL-terminated */
     const char **init_args;
     /* filled by the child on its way */
+    int *layer_fds; /* directories of the overlay while it is mounted: room for lowers_len + 3 */
+    size_t layer_fds_len;
     int *source_fds;     /* one a mount: the source of a bind */
     int root_fd;         /* "/" of the container */
     int null_fd;         /* /dev/null of the host, checked */
@@ -34,6 +36,7 @@ struct prl_setup {
 int prl_idmap_apply(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAFE;
 int prl_idmap_early(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAFE;
 int prl_idmap_late(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAFE;
+int prl_overlay_mount(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAFE;
 int prl_rootfs_build(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAFE;
 int prl_rootfs_workdir(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAFE;
 int prl_rootfs_seal(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAFE;
