@@ -5,7 +5,8 @@
  *
  * The hand-overs, numbered where they happen:
  *   #1 parent → child  everything in struct prl_setup, before clone
- *   #2 child → parent  over a socket, before exec: "write my id maps", the pty's master
+ *   #2 child → parent  over a socket, before exec: "write my id maps", "serve my
+ *                     FUSE root", the pty's master
  *   #3 child → parent  one record on the report pipe: all zero "exec comes next", or the
  * failure; then end of file */
 #include "prl.h"
@@ -36,6 +37,7 @@ static int PRL_CHILD_SAFE child_steps(struct prl_setup *s, struct prl_error *ret
         prl_mounts_open,       /* sources of binds, before anything lies over them */
         prl_idmap_early,       /* 0:0 makes what follows, if the caller is nobody inside */
         prl_overlay_mount,     /* layers below, upper above */
+        prl_fuse_mount,        /* the same by a program; #2 */
         prl_rootfs_build,      /* what was mounted, or a bind; root_fd */
         prl_idmap_late,        /* 0:0 makes what follows */
         prl_mounts_apply,      /* volumes, /proc, /dev, /sys */
@@ -144,12 +146,17 @@ static int read_report(int fd, struct prl_error *reterr)
 }
 
 /* #2: one piece of work for the child, or what it brought. */
-static int serve_one(const struct prl_setup *s, struct prl_child *child, char kind, int fd,
+static int serve_one(struct prl_setup *s, struct prl_child *child, char kind, int fd,
                      struct prl_error *reterr)
 {
     switch (kind) {
     case PRL_HANDOVER_MAPS:
         return prl_serve_idmap(s->spec, child->pid, reterr);
+    case PRL_HANDOVER_FUSE: {
+        int r = prl_serve_fuse(s, child, fd, reterr);
+        prl_close_p(&fd);
+        return r;
+    }
     case PRL_HANDOVER_TERMINAL:
         child->terminal_fd = fd;
         return 0;
@@ -160,7 +167,7 @@ static int serve_one(const struct prl_setup *s, struct prl_child *child, char ki
 }
 
 /* Until the child has executed its program or is gone. */
-static int serve(const struct prl_setup *s, int socket_fd, struct prl_child *child,
+static int serve(struct prl_setup *s, int socket_fd, struct prl_child *child,
                  struct prl_error *reterr)
 {
     for (;;) {
@@ -200,8 +207,8 @@ static void close_channels(int pair[2])
 }
 
 /* The child's ends must be closed here before anything is read: their end tells of the exec. */
-static int follow(const struct prl_setup *s, int report[2], int service[2],
-                  struct prl_child *child, struct prl_error *reterr)
+static int follow(struct prl_setup *s, int report[2], int service[2], struct prl_child *child,
+                  struct prl_error *reterr)
 {
     int r = 0;
     prl_close_p(&report[1]);
@@ -231,8 +238,11 @@ static int launch_prepared(struct prl_setup *s, struct prl_child *child,
         r = run_clone(s, stack, child, reterr);
     if (r == 0)
         r = follow(s, report, service, child, reterr);
-    if (r < 0)
+    if (r < 0) {
         prl_child_close(child); /* it is gone before its stack is */
+        prl_serve_fuse_complaint(s->complaint_fd, reterr);
+    }
+    prl_close_p(&s->complaint_fd);
     close_channels(report);
     close_channels(service);
     if (stack)

@@ -5,6 +5,7 @@
 #include "monitor_child.h"
 
 #include "base/error.h"
+#include "base/helper.h"
 #include "base/io.h"
 #include "base/own.h"
 #include "base/sys.h"
@@ -212,6 +213,8 @@ void prl_child_close(struct prl_child *child)
         prl_child_kill(child);
         (void)prl_child_reap(child, 0, false, &status, &error);
     }
+    if (child->helper > 0) /* its mount is gone with the container */
+        prl_helper_end(child->helper);
     prl_close_p(&child->pidfd);
     prl_close_p(&child->terminal_fd);
     *child = (struct prl_child){.pidfd = -1, .terminal_fd = -1};

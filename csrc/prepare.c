@@ -63,11 +63,12 @@ static int prepare_maps(struct prl_setup *s, struct prl_arena *arena, struct prl
 {
     const struct prl_spec *spec = s->spec;
     uint32_t uid = geteuid(), gid = getegid();
+    s->served = spec->rootfs.fuse_program != NULL;
     if (!(spec->namespaces & CLONE_NEWUSER))
         return 0;
-    s->served = !prl_mapping_is_own(spec->uid_maps, spec->uid_maps_len, uid) ||
-                !prl_mapping_is_own(spec->gid_maps, spec->gid_maps_len, gid);
-    if (s->served) {
+    if (!prl_mapping_is_own(spec->uid_maps, spec->uid_maps_len, uid) ||
+        !prl_mapping_is_own(spec->gid_maps, spec->gid_maps_len, gid)) {
+        s->served = true;
         prepare_settling(s);
         return 0;
     }
@@ -199,6 +200,7 @@ int prl_prepare(const struct prl_spec *spec, struct prl_arena *arena, struct prl
                               .service_fd = -1,
                               .parent_fd = -1,
                               .init_fd = -1,
+                              .complaint_fd = -1,
                               .root_fd = -1,
                               .null_fd = -1};
     r = prepare_maps(ret, arena, reterr);

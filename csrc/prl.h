@@ -98,7 +98,8 @@ struct prl_rootfs {
     size_t lowers_len;
     enum prl_upper upper;
     const char *upper_path, *work_path; /* PRL_UPPER_DISK */
-    bool upper_volatile; /* overlay option "volatile": the upper dies with the container */
+    bool upper_volatile;      /* overlay option "volatile": the upper dies with the container */
+    const char *fuse_program; /* fuse-overlayfs, absolute; NULL: the kernel's overlay */
     uint64_t upper_size_bytes, upper_inodes; /* PRL_UPPER_TMPFS; 0: no cap */
 };
 
@@ -167,6 +168,7 @@ struct prl_stdio {
 struct prl_child {
     pid_t pid; /* pid 1 of the container, as this side sees it; -1: reaped; 0: closed */
     int pidfd;
+    pid_t helper;      /* the server of a FUSE root; 0: none */
     int terminal_fd;   /* pty master; -1 without process.terminal */
     uint64_t start_ns; /* CLOCK_MONOTONIC just before clone */
     int fatal_signal;  /* set by prl_child_signal: what the SIGKILL it sent stands for; 0: none

@@ -6,5 +6,14 @@
 
 #include "prl.h"
 
+struct prl_setup;
+
 /* serve_idmap.c: newuidmap and newgidmap for the child's new user namespace. */
 int prl_serve_idmap(const struct prl_spec *spec, pid_t pid, struct prl_error *reterr);
+
+/* serve_fuse.c: start the server of a FUSE root; fuse_fd is the mount's.  Fills child->helper
+ * and setup->complaint_fd. */
+int prl_serve_fuse(struct prl_setup *setup, struct prl_child *child, int fuse_fd,
+                   struct prl_error *reterr);
+/* The server has ended: when it is to blame, *reterr says why in its own words. */
+void prl_serve_fuse_complaint(int complaint_fd, struct prl_error *reterr);

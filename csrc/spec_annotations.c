@@ -11,6 +11,8 @@
 
 #define ROOTFS_LOWER    "io.pyrootless.rootfs.lower"
 #define ROOTFS_UPPER    "io.pyrootless.rootfs.upper"
+#define ROOTFS_DRIVER   "io.pyrootless.rootfs.driver"
+#define FUSE_PROGRAM    "io.pyrootless.rootfs.fuse.program"
 #define UPPER_PATH      "io.pyrootless.rootfs.upper.path"
 #define UPPER_WORK      "io.pyrootless.rootfs.upper.work"
 #define UPPER_VOLATILE  "io.pyrootless.rootfs.upper.volatile"
@@ -133,6 +135,22 @@ static int read_upper_kind(const struct annotations *from, struct prl_rootfs *re
     return 0;
 }
 
+static int read_driver(const struct annotations *from, struct prl_rootfs *ret)
+{
+    const char *text = get_text(from, ROOTFS_DRIVER);
+    bool fuse = text && strcmp(text, "fuse-overlayfs") == 0;
+    int r = read_path(from, FUSE_PROGRAM, &ret->fuse_program);
+    if (r < 0)
+        return r;
+    if (text && !fuse && strcmp(text, "overlay") != 0)
+        return fail_value(from, ROOTFS_DRIVER, "overlay or fuse-overlayfs");
+    if (fuse != (ret->fuse_program != NULL))
+        return prl_spec_fail(from->reader, "/annotations/%s %s", FUSE_PROGRAM,
+                             fuse ? "must name the program of the driver fuse-overlayfs"
+                                  : "needs the driver fuse-overlayfs");
+    return 0;
+}
+
 static int fail_lonely(const struct annotations *from, const char *key, const char *needed)
 {
     return prl_spec_fail(from->reader, "/annotations/%s needs %s", key, needed);
@@ -154,6 +172,8 @@ static int check_rootfs(const struct annotations *from, const struct prl_rootfs 
         return fail_lonely(from, UPPER_SIZE, ROOTFS_UPPER " \"tmpfs\"");
     if (root->upper != PRL_UPPER_TMPFS && root->upper_inodes)
         return fail_lonely(from, UPPER_INODES, ROOTFS_UPPER " \"tmpfs\"");
+    if (root->upper == PRL_UPPER_NONE && root->fuse_program)
+        return fail_lonely(from, FUSE_PROGRAM, ROOTFS_UPPER);
     if (root->upper == PRL_UPPER_NONE && root->lowers_len > 0)
         return fail_lonely(from, ROOTFS_LOWER, ROOTFS_UPPER);
     return 0;
@@ -174,6 +194,8 @@ static int read_rootfs(const struct annotations *from, struct prl_rootfs *ret)
         r = read_number(from, UPPER_SIZE, UINT64_MAX, &ret->upper_size_bytes);
     if (r == 0)
         r = read_number(from, UPPER_INODES, UINT64_MAX, &ret->upper_inodes);
+    if (r == 0)
+        r = read_driver(from, ret);
     return r < 0 ? r : check_rootfs(from, ret);
 }
 

@@ -9,6 +9,7 @@
 
 enum prl_handover {
     PRL_HANDOVER_MAPS = 'm',     /* "write my id maps" */
+    PRL_HANDOVER_FUSE = 'f',     /* "serve this mount of mine" */
     PRL_HANDOVER_TERMINAL = 't', /* the pty's master */
 };
 

@@ -7,6 +7,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <string.h>
@@ -124,6 +125,34 @@ int prl_helper_read(const char *const argv[], char *buf, size_t size)
     int status = 0;
     int r = run(argv, 1, buf, size, &status);
     return r == 0 && status != 0 ? -EIO : r;
+}
+
+/* Without a pidfd (FALLBACK: remove when kernel >= 5.3 is required) it is looked at in steps.
+ */
+static bool ends_by_itself(pid_t pid)
+{
+    enum { STEP_MS = 10 };
+    _cleanup_close_ int pidfd = prl_sys_pidfd_open(pid);
+    int left_ms = HELPER_PATIENCE_MS;
+    while (left_ms > 0) {
+        struct pollfd fd = {.fd = pidfd, .events = POLLIN};
+        int step_ms = pidfd < 0 ? STEP_MS : left_ms;
+        siginfo_t info = {0};
+        if (waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) < 0 || info.si_pid)
+            return true;
+        poll(&fd, 1, step_ms);
+        left_ms -= step_ms;
+    }
+    siginfo_t info = {0};
+    return waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) < 0 || info.si_pid;
+}
+
+void prl_helper_end(pid_t pid)
+{
+    if (!ends_by_itself(pid))
+        kill(pid, SIGKILL);
+    while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+        ;
 }
 
 const char *prl_helper_find(const char *name, char *buf)

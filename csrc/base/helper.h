@@ -6,6 +6,7 @@
 #include "base/error.h"
 
 enum { PRL_HELPER_SECONDS = 20 }; /* then it is killed: a directory service may be slow */
+enum { HELPER_PATIENCE_MS = 10000 };
 
 struct prl_helper_result {
     int exit_code;       /* 128+n when a signal ended it */
@@ -17,6 +18,9 @@ struct prl_helper_result {
 int prl_helper_run(const char *const argv[], struct prl_helper_result *ret);
 /* The begin of its standard output, as a text.  -EIO: it failed; else as above. */
 int prl_helper_read(const char *const argv[], char *buf, size_t size);
+/* Wait for a lasting helper that is about to end by itself; after HELPER_PATIENCE_MS it is
+ * killed.  Reaps it. */
+void prl_helper_end(pid_t pid);
 /* The absolute path of a program in the directories where distributions keep them, into buf (64
  * bytes); NULL: not installed. */
 const char *prl_helper_find(const char *name, char *buf);

@@ -61,6 +61,7 @@ static const struct {
     {"ephemeral-size", apply_later},
     {"ephemeral-inodes", apply_later},
     {"rm", apply_later},
+    {"storage-driver", apply_later}, /* prl_config_storage_driver */
     {"network", prl_config_network},
     {"privileged", prl_config_privileged},
     {"seccomp-program", prl_config_seccomp_program},
@@ -140,6 +141,8 @@ static int apply_all(struct prl_merge *m)
         r = prl_config_upper(m);
     if (r >= 0)
         r = prl_config_id_maps(m);
+    if (r >= 0)
+        r = prl_config_storage_driver(m);
     if (r < 0)
         return r;
     prl_config_hostname(m);

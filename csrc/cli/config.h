@@ -24,6 +24,13 @@ int prl_config_merge(const char *template_json, size_t template_len,
 /* With --rootfs the given template lends its defaults only: merge takes the root from
  * options->image and drops the template's binds, user, environment and command. */
 
+/* The kernel refused the overlay (*error), the user left the choice to us, and fuse-overlayfs
+ * is installed. */
+bool prl_config_may_fall_back(const struct prl_options *options, const struct prl_error *error);
+/* The same config.json with fuse-overlayfs as driver; *ret_json is malloc'd. */
+int prl_config_fall_back(const char *json, size_t len, char **ret_json, size_t *ret_len,
+                         struct prl_error *reterr);
+
 /* The small files that the merged config.json binds out of container_dir.  The caller writes
  * them there (0644) before the launch.  Returns how many were filled, 0 … PRL_CONFIG_FILES. */
 struct prl_config_file {

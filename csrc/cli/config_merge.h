@@ -81,6 +81,9 @@ int prl_config_guard(struct prl_merge *m, const char *option, const char *path,
                      const char *target);
 int prl_config_guard_template(struct prl_merge *m);
 
+/* config_driver.c: who puts the layers together. */
+int prl_config_storage_driver(struct prl_merge *m);
+
 /* config_process.c: the program. */
 int prl_config_env(struct prl_merge *m, const char *text);
 int prl_config_env_line(struct prl_merge *m, const char *text); /* NAME=VALUE, checked */

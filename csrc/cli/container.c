@@ -127,11 +127,35 @@ int prl_container_create(struct prl_container *c, const struct prl_template *tem
     return r;
 }
 
+/* The kernel has no overlay for us: once more, with the program that does the same. */
+static int start_again(struct prl_container *c, const struct prl_stdio *stdio,
+                       struct prl_error *reterr)
+{
+    char *json = NULL;
+    size_t len;
+    int r = prl_config_fall_back(c->json, c->json_len, &json, &len, reterr);
+    if (r < 0)
+        return r;
+    free(c->json);
+    c->json = json;
+    c->json_len = len;
+    prl_spec_free(c->spec);
+    c->spec = NULL;
+    if (unlinkat(c->state.dir_fd, "config.json", 0) < 0)
+        return prl_fail(reterr, PRL_STAGE_STATE, "unlink", "config.json");
+    r = prl_state_write_config(&c->state, json, len, reterr);
+    if (r == 0)
+        r = prl_spec_parse(json, len, &c->spec, reterr);
+    return r < 0 ? r : prl_launch(c->spec, stdio, &c->child, reterr);
+}
+
 int prl_container_start(struct prl_container *c, const struct prl_stdio *stdio,
                         struct prl_error *reterr)
 {
     char pid[24];
     int r = prl_launch(c->spec, stdio, &c->child, reterr);
+    if (r < 0 && prl_config_may_fall_back(c->options, reterr))
+        r = start_again(c, stdio, reterr);
     if (r < 0)
         return r;
     r = prl_state_write_child(&c->state, &c->child, reterr);

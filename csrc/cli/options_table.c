@@ -69,6 +69,9 @@ const struct prl_option prl_option_table[] = {
     {"rootfs", 0, FLAG, ONCE, RUN, NATIVE, "/root/path", "", G_FILES,
      "the first argument is a directory to use as root; DIR:O puts an overlay on it"},
     {"shm-size", 0, SIZE, ONCE, RUN, NATIVE, "/mounts", "SIZE", G_FILES, "size of /dev/shm"},
+    {"storage-driver", 0, TEXT, ONCE, RUN, NATIVE, NOTE "rootfs.driver", "DRIVER", G_FILES,
+     "overlay: the kernel's; fuse-overlayfs: the program's; auto (default): the kernel's, and "
+     "the program's where the kernel refuses"},
     {"tmpfs", 0, TEXT, REPEAT, RUN, NATIVE, "/mounts", "DIR[:OPTIONS]", G_FILES,
      "mount an empty directory in memory, as in /scratch:size=64m"},
     {"volume", 'v', TEXT, REPEAT, RUN, NATIVE, "/mounts", "SOURCE:TARGET[:OPTIONS]", G_FILES,

@@ -121,7 +121,7 @@ static int PRL_CHILD_SAFE mount_overlay(struct overlay *o, struct prl_error *ret
 int PRL_CHILD_SAFE prl_overlay_mount(struct prl_setup *s, struct prl_error *reterr)
 {
     struct overlay o = {.s = s, .end = s->overlay_data};
-    if (s->spec->rootfs.upper == PRL_UPPER_NONE)
+    if (s->spec->rootfs.upper == PRL_UPPER_NONE || s->spec->rootfs.fuse_program)
         return 0;
     int r = mount_overlay(&o, reterr);
     while (s->layer_fds_len > 0)

@@ -5,6 +5,9 @@
 
 #include "base/sys.h"
 
+/* The subject of a failure for which the server of a FUSE root may have left the reason. */
+#define PRL_FUSE_NAME "fuse-overlayfs"
+
 /* Made by the parent before clone, in memory the child shares. */
 struct prl_setup {
     const struct prl_spec *spec;
@@ -25,9 +28,11 @@ struct prl_setup {
     const char **programs; /* candidate paths of the program, NULL-terminated */
     const char **init_args;
     /* filled by the child on its way */
-    int *layer_fds; /* directories of the overlay while it is mounted: room for lowers_len + 3 */
+    int *
+        layer_fds; /* directories of the overlay while it is mounted: room for lowers_len + 3 */
     size_t layer_fds_len;
     int *source_fds;     /* one a mount: the source of a bind */
+    int complaint_fd;    /* filled by the parent: what the server of a FUSE root complains of */
     int root_fd;         /* "/" of the container */
     int null_fd;         /* /dev/null of the host, checked */
     const char *program; /* the candidate that will be executed */
@@ -37,6 +42,7 @@ int prl_idmap_apply(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAF
 int prl_idmap_early(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAFE;
 int prl_idmap_late(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAFE;
 int prl_overlay_mount(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAFE;
+int prl_fuse_mount(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAFE;
 int prl_rootfs_build(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAFE;
 int prl_rootfs_workdir(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAFE;
 int prl_rootfs_seal(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAFE;

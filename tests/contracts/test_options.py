@@ -51,6 +51,7 @@ SAMPLES: dict[str, list[str]] = {
     "shm-size": ["--shm-size=1m"],
     "stop-signal": ["--stop-signal=INT"],
     "stop-timeout": ["--stop-timeout=3"],
+    "storage-driver": ["--storage-driver=overlay"],
     "sysctl": ["--sysctl=kernel.msgmax=65536"],
     "timeout": ["--timeout=5"],
     "tmpfs": ["--tmpfs=/scratch"],
