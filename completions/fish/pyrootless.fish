@@ -40,6 +40,7 @@ complete -c pyrootless -n '__fish_seen_subcommand_from run' -l read-only -d 'mak
 complete -c pyrootless -n '__fish_seen_subcommand_from run' -l read-only-tmpfs -d 'with --read-only, keep /tmp, /run and /var/tmp writable in memory (default: true)'
 complete -c pyrootless -n '__fish_seen_subcommand_from run' -l rootfs -d 'the first argument is a directory to use as root; DIR:O puts an overlay on it'
 complete -c pyrootless -n '__fish_seen_subcommand_from run' -l shm-size -r -d 'size of /dev/shm'
+complete -c pyrootless -n '__fish_seen_subcommand_from run' -l storage-driver -r -d 'overlay: the kernel\'s; fuse-overlayfs: the program\'s; auto (default): the kernel\'s, and the program\'s where the kernel refuses'
 complete -c pyrootless -n '__fish_seen_subcommand_from run' -l tmpfs -r -d 'mount an empty directory in memory, as in /scratch:size=64m'
 complete -c pyrootless -n '__fish_seen_subcommand_from run' -s v -l volume -r -d 'show a directory or file of the host in the container; ro makes it read-only'
 complete -c pyrootless -n '__fish_seen_subcommand_from run' -l add-host -r -d 'add a line to /etc/hosts'
