@@ -28,7 +28,8 @@ pytestmark = [
     pytest.mark.context_single,
     pytest.mark.needs("user-namespaces", "busybox"),
 ]
-in_every_mode = pytest.mark.parametrize("mode", ["in-place", "ephemeral", "overlay"])
+FUSE = pytest.param("fuse", marks=pytest.mark.needs("fuse", "fuse-overlayfs"))
+in_every_mode = pytest.mark.parametrize("mode", ["in-place", "ephemeral", "overlay", FUSE])
 LINKS = pytest.mark.parametrize("form", ["absolute", "relative"])
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -84,9 +85,14 @@ int main(int argc, char **argv)
 
 
 def start(mode: str, world: World, *options: str | Path) -> list[str]:
-    """The command line up to the program, for one of the three kinds of root."""
+    """The command line up to the program, for one of the four kinds of root."""
     root = world.root
-    kind = {"in-place": [], "ephemeral": ["--ephemeral"], "overlay": ["--ephemeral"]}[mode]
+    kind = {
+        "in-place": [],
+        "ephemeral": ["--ephemeral"],
+        "overlay": ["--ephemeral"],
+        "fuse": ["--ephemeral", "--storage-driver=fuse-overlayfs"],
+    }[mode]
     target = f"{root}:O" if mode == "overlay" else str(root)
     return ["run", "--rm", *kind, *map(str, options), "--rootfs", target]
 
