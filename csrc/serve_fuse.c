@@ -15,7 +15,7 @@
 
 #include "base/arena.h"
 #include "base/own.h"
-#include "prepare.h"
+#include "steps/steps.h"
 
 #include <fcntl.h>
 #include <limits.h>

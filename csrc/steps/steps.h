@@ -28,8 +28,7 @@ struct prl_setup {
     const char **programs; /* candidate paths of the program, NULL-terminated */
     const char **init_args;
     /* filled by the child on its way */
-    int *
-        layer_fds; /* directories of the overlay while it is mounted: room for lowers_len + 3 */
+    int *layer_fds; /* the overlay's directories, until it is mounted: room for all */
     size_t layer_fds_len;
     int *source_fds;     /* one a mount: the source of a bind */
     int complaint_fd;    /* filled by the parent: what the server of a FUSE root complains of */

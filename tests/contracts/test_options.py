@@ -200,17 +200,13 @@ def test_add_host_reaches_its_file(pyrootless: Run) -> None:
 
 
 @pytest.mark.needs("user-namespaces")
-@pytest.mark.parametrize(
-    ("option", "upper", "volatile"),
-    [("--ephemeral", "upper", False), ("--rm", "/proc/self/fd/", True)],
-)
-def test_upper_is_where_it_was_asked_for(
-    pyrootless: Run, option: str, upper: str, volatile: bool
-) -> None:
+@pytest.mark.parametrize(("option", "volatile"), [("--ephemeral", False), ("--rm", True)])
+def test_upper_is_where_it_was_asked_for(pyrootless: Run, option: str, volatile: bool) -> None:
+    """In memory, or on disk and not synced: the options of the mount tell, and no path."""
     done = pyrootless("run", option, "host", "grep", " / / ", "/proc/self/mountinfo")
     options = done.stdout.split(" - ")[1].split()[2].split(",")
     [directory] = [word for word in options if word.startswith("upperdir=")]
-    assert directory.removeprefix("upperdir=").startswith(upper)
+    assert directory.removeprefix("upperdir=").isdigit()
     assert any("volatile" in word for word in options) == volatile
 
 

@@ -32,6 +32,7 @@ LONG_HEADERS = {
     "base/sys.h": "one line a system call",
     "base/sys_abi.h": "a table of the kernel's constants",
     "cli/config_merge.h": "one line a row's function",
+    "steps/steps.h": "one line a step",
     "cli/options.h": "the table's row and the kinds of values",
     "cli/values.h": "one line a kind of value",
     "state.h": "the container directories' life",
