@@ -131,7 +131,6 @@ int prl_helper_read(const char *const argv[], char *buf, size_t size)
  */
 static bool ends_by_itself(pid_t pid)
 {
-    enum { STEP_MS = 10 };
     _cleanup_close_ int pidfd = prl_sys_pidfd_open(pid);
     int left_ms = HELPER_PATIENCE_MS;
     while (left_ms > 0) {

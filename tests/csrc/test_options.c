@@ -1,4 +1,4 @@
-// sources: csrc/cli/options*.c csrc/cli/help.c csrc/cli/values*.c csrc/spec_caps.c csrc/base/*.c
+// sources: csrc/cli/options*.c csrc/cli/help.c csrc/cli/values*.c csrc/*_caps.c csrc/base/*.c
 /* test_options.c: argv → options: docker's spelling, errors that help, the table, the help. */
 #include "cli/options.h"
 
