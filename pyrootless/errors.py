@@ -120,23 +120,9 @@ class LaunchError(PyrootlessError, OSError):
 class RegistryError(_RemediedError):
     """A registry refused, failed or could not be reached."""
 
-    def __init__(self, message: str, *, remedy: str = "") -> None:
-        super().__init__(message)
-        self.remedy = remedy
-
-    def __str__(self) -> str:
-        return _with_remedy(str(self.args[0]), self.remedy)
-
 
 class IntegrityError(_RemediedError):
     """Bytes are not what their digest says."""
-
-    def __init__(self, message: str, *, remedy: str = "") -> None:
-        super().__init__(message)
-        self.remedy = remedy
-
-    def __str__(self) -> str:
-        return _with_remedy(str(self.args[0]), self.remedy)
 
 
 class StoreError(_RemediedError):
