@@ -15,13 +15,14 @@ import json
 import threading
 import urllib.parse
 from collections.abc import Callable, Iterator, Mapping
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 from urllib3.response import BaseHTTPResponse
 
 from pyrootless.errors import IntegrityError, PyrootlessError, RegistryError
 from pyrootless.images.auth import Credential
 from pyrootless.images.credentials import find_credential
+from pyrootless.images.manifest import ACCEPT, Descriptor
 from pyrootless.images.registry_exchange import ConnectionLost, Exchange
 from pyrootless.images.registry_host import Host
 from pyrootless.images.registry_settings import REAL_HOSTS, Endpoint, RegistrySettings
@@ -31,24 +32,6 @@ MAX_MANIFEST_BYTES = 4 << 20
 MAX_TAGS_BYTES = 4 << 20
 PROGRESS_BYTES = 1 << 20
 """A broken transfer that brought this much is not counted against the tries."""
-
-MANIFEST_TYPES = (
-    "application/vnd.oci.image.index.v1+json",
-    "application/vnd.oci.image.manifest.v1+json",
-    "application/vnd.docker.distribution.manifest.list.v2+json",
-    "application/vnd.docker.distribution.manifest.v2+json",
-)
-"""Accepted, the preferred ones first."""
-
-
-class BlobDescriptor(Protocol):
-    """What a blob must be (manifest.Descriptor)."""
-
-    @property
-    def digest(self) -> str: ...
-    @property
-    def size(self) -> int: ...
-
 
 Answer = TypeVar("Answer")
 
@@ -78,7 +61,7 @@ class RegistryClient:
         self._hosts: dict[str, Host] = {}
 
     def manifest(
-        self, path: str, tag_or_digest: str, accept: tuple[str, ...] = MANIFEST_TYPES
+        self, path: str, tag_or_digest: str, accept: tuple[str, ...] = ACCEPT
     ) -> tuple[bytes, str | None, str]:
         """A manifest or index: its bytes, its type (None: not said), its digest.
 
@@ -98,7 +81,7 @@ class RegistryClient:
 
         return self._try_all(path, read)
 
-    def blob(self, path: str, descriptor: BlobDescriptor, offset: int = 0) -> Iterator[bytes]:
+    def blob(self, path: str, descriptor: Descriptor, offset: int = 0) -> Iterator[bytes]:
         """The blob's bytes from `offset` on, in one pass, resumed when a connection breaks.
 
         The caller checks the digest. Chunks have up to 256 KiB.
@@ -153,7 +136,7 @@ class RegistryClient:
         endpoint = self._settings.endpoints(self.domain, "")[-1]
         self._host(endpoint.host).document("", "", {}, MAX_TAGS_BYTES)
 
-    def _cut_off(self, path: str, descriptor: BlobDescriptor, position: int) -> ConnectionLost:
+    def _cut_off(self, path: str, descriptor: Descriptor, position: int) -> ConnectionLost:
         return ConnectionLost(
             f"registry {self.domain}, repository {path}: blob {descriptor.digest} ended after "
             f"{position} of {descriptor.size} bytes",
@@ -163,7 +146,7 @@ class RegistryClient:
         )
 
     def _open(
-        self, path: str, descriptor: BlobDescriptor, position: int, failures: int
+        self, path: str, descriptor: Descriptor, position: int, failures: int
     ) -> Iterator[bytes]:
         """A mirror that failed twice is passed over."""
         return self._try_all(path, _opening(descriptor, position), direct=failures >= 2)
@@ -203,7 +186,7 @@ class RegistryClient:
 
 
 def _opening(
-    descriptor: BlobDescriptor, position: int
+    descriptor: Descriptor, position: int
 ) -> Callable[[Host, Endpoint], Iterator[bytes]]:
     """Ask a host for the rest of a blob; the answer's headers are checked first."""
 

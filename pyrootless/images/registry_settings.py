@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -176,6 +177,20 @@ def certificate_directories(environ: Mapping[str, str]) -> tuple[Path, ...]:
     """Where certs.d may be, the user's own first (containers-certs.d(5), docker's certs.d)."""
     own = configuration_home(environ) / "containers/certs.d"
     return (own, Path("/etc/containers/certs.d"), Path("/etc/docker/certs.d"))
+
+
+def parse_host(text: str) -> str:
+    """HOST[:PORT] as a person types it: "https://Reg.lan:5000/" means "reg.lan:5000".
+
+    Raises:
+        UsageError: It has a path, or is no host.
+    """
+    host = text.removeprefix("https://").removeprefix("http://").rstrip("/").lower()
+    if host in ("index.docker.io", "index.docker.io/v1", "registry-1.docker.io"):
+        return "docker.io"
+    if not re.fullmatch(r"([a-z0-9._-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?", host):
+        raise UsageError(f'"{text}" is not a registry\'s host; write HOST[:PORT]')
+    return host
 
 
 def host_name(host: str) -> str:

@@ -220,7 +220,9 @@ class Transport:
                 redirect=False,
                 preload_content=False,
                 decode_content=False,
-                timeout=urllib3.Timeout(patience.connect_seconds, patience.window_seconds),
+                timeout=urllib3.Timeout(
+                    connect=patience.connect_seconds, read=patience.window_seconds
+                ),
             )
         finally:
             _current_watch.reset(token)
@@ -335,6 +337,9 @@ def tls_context(settings: RegistrySettings, host: str) -> ssl.SSLContext:
     context = ssl.create_default_context()
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.sslsocket_class = _TLSSocket
+    # Python 3.13 sets it; private authorities often lack what it demands, and curl, git, docker
+    # and podman take them.
+    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
     if settings.is_insecure(host):
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
