@@ -49,7 +49,7 @@ class ScriptedServer:
         self.answer = answer
         self.requests: list[Request] = []
         self.stopped = threading.Event()
-        self._context = context
+        self.context = context
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = self._listener.getsockname()[1]
         self.host = f"127.0.0.1:{self.port}"
@@ -91,11 +91,11 @@ class ScriptedServer:
         with connection:
             connection.settimeout(HANG_SECONDS)
             try:
-                if self._context is None and connection.recv(1, socket.MSG_PEEK) == TLS_HELLO:
+                if self.context is None and connection.recv(1, socket.MSG_PEEK) == TLS_HELLO:
                     return  # we speak plain HTTP
                 spoken = connection.dup()
-                if self._context is not None:
-                    spoken = self._context.wrap_socket(spoken, server_side=True)
+                if self.context is not None:
+                    spoken = self.context.wrap_socket(spoken, server_side=True)
                 with spoken, spoken.makefile("rb") as stream:
                     while (request := self._read(stream)) is not None:
                         self.requests.append(request)
