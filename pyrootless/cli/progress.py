@@ -1,0 +1,115 @@
+"""How a transfer shows its progress: bars on a terminal, plain lines elsewhere, or nothing.
+
+What comes in: the events of pyrootless.images.pull.Progress, from several threads.
+What goes out: text on standard error.
+Must never: write to standard output (scripts read that), fail because nobody reads.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, TextIO
+
+from pyrootless.images.pull import Progress, Silence
+from pyrootless.units import format_size
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as Bars
+    from rich.progress import TaskID
+
+SHORT = 12
+"""Digits of a digest that people are shown, as docker does."""
+
+
+@contextmanager
+def show_progress(*, quiet: bool, stream: TextIO | None = None) -> Iterator[Progress]:
+    """The Progress that fits where its text goes.
+
+    Args:
+        quiet: Say nothing.
+        stream: None: standard error.
+    """
+    out = sys.stderr if stream is None else stream
+    if quiet:
+        yield Silence()
+    elif out.isatty() and os.environ.get("TERM", "dumb") != "dumb":
+        with _bars(out) as bars:
+            yield BarProgress(bars)
+    else:
+        yield LineProgress(out)
+
+
+class LineProgress:
+    """A line when a layer begins and one when it is there."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._lock = threading.Lock()
+
+    def layer_started(self, digest: str, size: int) -> None:
+        """Source: pull.Progress."""
+        self._say(f"{short_digest(digest)}: {format_size(size)}")
+
+    def layer_advanced(self, digest: str, count: int) -> None:
+        """Source: pull.Progress.  Nothing: a log is not a bar."""
+
+    def layer_done(self, digest: str, what: str) -> None:
+        """Source: pull.Progress."""
+        self._say(f"{short_digest(digest)}: {what}")
+
+    def _say(self, line: str) -> None:
+        with self._lock:
+            try:
+                self._stream.write(f"{line}\n")
+                self._stream.flush()
+            except OSError:
+                pass  # nobody reads; the transfer goes on
+
+
+class BarProgress:
+    """A bar for each layer, in the order of the layers."""
+
+    def __init__(self, bars: Bars) -> None:
+        self._bars = bars
+        self._tasks: dict[str, TaskID] = {}
+        self._sizes: dict[str, int] = {}
+
+    def layer_started(self, digest: str, size: int) -> None:
+        """Source: pull.Progress."""
+        self._sizes[digest] = size
+        self._tasks[digest] = self._bars.add_task(
+            "waiting", total=max(size, 1), layer=short_digest(digest)
+        )
+
+    def layer_advanced(self, digest: str, count: int) -> None:
+        """Source: pull.Progress."""
+        self._bars.update(self._tasks[digest], advance=count, description="pulling")
+
+    def layer_done(self, digest: str, what: str) -> None:
+        """Source: pull.Progress."""
+        full = max(self._sizes[digest], 1)
+        self._bars.update(self._tasks[digest], completed=full, description=what)
+
+
+def short_digest(digest: str) -> str:
+    """ "sha256:6a08887fb2c7…" → "6a08887fb2c7"."""
+    return digest.partition(":")[2][:SHORT]
+
+
+def _bars(stream: TextIO) -> Bars:
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, TextColumn, TransferSpeedColumn
+    from rich.progress import Progress as Bars
+
+    return Bars(
+        TextColumn("{task.fields[layer]}"),
+        BarColumn(bar_width=30),
+        DownloadColumn(binary_units=True),
+        TransferSpeedColumn(),
+        TextColumn("{task.description}"),
+        console=Console(file=stream, highlight=False),
+    )

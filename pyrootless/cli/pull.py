@@ -1,0 +1,67 @@
+"""`pyrootless pull [-q] [--platform P] NAME…`: fetch images from registries.
+
+What comes in: names.  What goes out: the full name of each image, a line each, on standard
+output; progress on standard error.
+Must never: leave a half-fetched image under a name.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+from types import FrameType
+
+from pyrootless.cli.progress import show_progress
+from pyrootless.images.platforms import parse_platform
+from pyrootless.images.pull import pull_image
+from pyrootless.images.reference import parse_reference
+from pyrootless.images.registry_settings import load_settings
+from pyrootless.images.store import open_store
+
+
+def main(args: list[str]) -> int:
+    """Fetch each; see the file's head."""
+    options = _parser().parse_args(args)
+    settings = load_settings()
+    store = open_store(options.root)
+    platform = parse_platform(options.platform) if options.platform else None
+    before = signal.signal(signal.SIGTERM, _terminated)
+    try:
+        for name in options.names:
+            reference = parse_reference(settings.expand_alias(name))
+            if not options.quiet:
+                sys.stderr.write(f"pulling {reference.canonical}\n")
+            with show_progress(quiet=options.quiet) as progress:
+                pull_image(
+                    store, reference, platform=platform, progress=progress, settings=settings
+                )
+            print(reference.canonical)
+    except _Terminated:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        os.kill(os.getpid(), signal.SIGTERM)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="pyrootless pull", description="Fetch images from registries."
+    )
+    parser.add_argument("-q", "--quiet", action="store_true", help="no progress")
+    parser.add_argument(
+        "--platform", metavar="OS/ARCH[/VARIANT]", help="default: this machine's"
+    )
+    parser.add_argument("--root", metavar="DIR", help="the engine's directory")
+    parser.add_argument("names", metavar="NAME[:TAG|@DIGEST]", nargs="+")
+    return parser
+
+
+class _Terminated(BaseException):
+    """SIGTERM arrived; what is under way is tidied up first."""
+
+
+def _terminated(number: int, frame: FrameType | None) -> None:
+    raise _Terminated
