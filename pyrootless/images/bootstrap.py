@@ -1,0 +1,180 @@
+"""An image from the distribution's own mirrors, for places with mirrors and no registry.
+
+What comes in: a suite, packages, a mirror; mmdebstrap, which does the work.
+What goes out: an image of one layer in the store.
+Must never: store what an mmdebstrap that failed has written, need root.
+
+Source: mmdebstrap(1). Its way to many ids ("unshare") needs subordinate ids; without them
+fakechroot serves, where it is installed.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from threading import Thread
+from typing import IO
+
+from pyrootless.errors import HostUnsupportedError, StoreError, UsageError
+
+DEFAULT_SUITE = "stable"
+KEPT_LINES = 5
+_NAME = re.compile(r"[a-z0-9][a-z0-9.+-]*(:[a-z0-9]+)?", re.ASCII)
+_END_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What to make.
+
+    Attributes:
+        suite: Name of a release: "trixie", "stable".
+        packages: Packages beside the variant's own.
+        variant: How much: mmdebstrap's word.
+        mirror: URL of an archive, or a line of sources.list; None: mmdebstrap's own choice.
+        components: Parts of the archive.
+    """
+
+    suite: str
+    packages: tuple[str, ...] = ()
+    variant: str = "minbase"
+    mirror: str | None = None
+    components: tuple[str, ...] = ("main",)
+
+
+def parse_wanted(text: str, packages: list[str], variant: str, mirror: str | None) -> Wanted:
+    """ "debian[:suite]" and options → what to make.
+
+    Raises:
+        UsageError: Another distribution, a suite or package that cannot be one.
+    """
+    distribution, _, suite = text.partition(":")
+    if distribution != "debian":
+        raise UsageError(
+            f"bootstrap makes `debian[:SUITE]`, and not {distribution!r}; other distributions "
+            "come from a registry: pyrootless pull NAME"
+        )
+    names = tuple(name for item in packages for name in item.split(",") if name)
+    for name in (suite or DEFAULT_SUITE, *names):
+        if not _NAME.fullmatch(name):
+            raise UsageError(f"{name!r} is neither a suite nor the name of a package")
+    return Wanted(suite or DEFAULT_SUITE, names, variant, mirror)
+
+
+def choose_mode(*, many_ids: bool) -> str:
+    """How mmdebstrap comes to the rights it needs.
+
+    Args:
+        many_ids: The user has subordinate ids and the helpers that map them.
+
+    Raises:
+        HostUnsupportedError: It is not installed, or nothing gives it what it needs.
+    """
+    if shutil.which("mmdebstrap") is None:
+        raise HostUnsupportedError(
+            "bootstrap needs mmdebstrap, which is not installed",
+            remedy="as administrator: apt install mmdebstrap",
+        )
+    if os.geteuid() == 0:
+        return "root"
+    if many_ids:
+        return "unshare"
+    if shutil.which("fakechroot") and shutil.which("fakeroot"):
+        return "fakechroot"
+    raise HostUnsupportedError(
+        "bootstrap needs subordinate ids, or fakechroot and fakeroot; this user has neither",
+        check="subordinate-ids",
+        remedy="as administrator: apt install fakechroot fakeroot; or give this user ids: "
+        "usermod --add-subuids 100000-165535 --add-subgids 100000-165535 $USER",
+    )
+
+
+def command(wanted: Wanted, mode: str) -> list[str]:
+    """The mmdebstrap command that writes a tar archive to standard output."""
+    words = [
+        "mmdebstrap",
+        f"--mode={mode}",
+        f"--variant={wanted.variant}",
+        f"--components={','.join(wanted.components)}",
+        "--format=tar",
+    ]
+    if wanted.packages:
+        words.append(f"--include={','.join(wanted.packages)}")
+    words += ["--", wanted.suite, "-"]
+    return words + ([wanted.mirror] if wanted.mirror else [])
+
+
+class Archive:
+    """What mmdebstrap writes, as a stream; a context manager that ends it.
+
+    The end of the stream is an end only when mmdebstrap said that it succeeded: else reading it
+    raises, so that nobody takes half an archive for a whole one.
+    """
+
+    def __init__(self, words: list[str], report: Callable[[str], None]) -> None:
+        """Start it; report gets each line it says."""
+        self._process = subprocess.Popen(  # ended in __exit__
+            words,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env={**os.environ, "LC_ALL": "C.UTF-8"},
+            cwd="/",
+        )
+        self._last: deque[str] = deque(maxlen=KEPT_LINES)
+        self._report = report
+        self._listener = Thread(target=self._listen, daemon=True)
+        self._listener.start()
+
+    def __enter__(self) -> Archive:
+        """Itself."""
+        return self
+
+    def __exit__(self, *failure: object) -> None:
+        """End mmdebstrap if it still runs; it removes what it made."""
+        if self._process.poll() is None:
+            self._process.terminate()
+            try:
+                self._process.wait(_END_SECONDS)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+        self._listener.join(_END_SECONDS)
+        for stream in (self._process.stdout, self._process.stderr):
+            if stream is not None:
+                stream.close()
+
+    def read(self, size: int = -1) -> bytes:
+        """Up to size bytes; b"" at the end of an archive that is whole.
+
+        Raises:
+            StoreError: mmdebstrap failed; the text has its last words.
+        """
+        stream: IO[bytes] | None = self._process.stdout
+        assert stream is not None
+        chunk = stream.read(size)
+        if chunk:
+            return chunk
+        code = self._process.wait()
+        self._listener.join(_END_SECONDS)
+        if code != 0:
+            raise StoreError(
+                f"mmdebstrap failed with exit status {code}: {'; '.join(self._last)}",
+                remedy="see whether the mirror can be reached: apt-get update; another one: "
+                "pyrootless bootstrap --mirror URL",
+            )
+        return b""
+
+    def _listen(self) -> None:
+        stream: IO[bytes] | None = self._process.stderr
+        assert stream is not None
+        for line in stream:
+            text = line.decode(errors="replace").rstrip()
+            if text and not text.isspace():
+                self._last.append(text)
+                self._report(text)

@@ -1,0 +1,107 @@
+"""pyrootless.images.bootstrap: what is asked of mmdebstrap, and what its failure leaves."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from pyrootless.errors import HostUnsupportedError, StoreError, UsageError
+from pyrootless.images import bootstrap
+from pyrootless.images.bootstrap import Wanted, choose_mode, command, parse_wanted
+
+
+def test_a_suite_and_packages() -> None:
+    wanted = parse_wanted("debian:trixie", ["vim,less", "gcc"], "apt", None)
+    assert wanted == Wanted("trixie", ("vim", "less", "gcc"), "apt", None)
+
+
+def test_the_suite_may_be_left_out() -> None:
+    assert parse_wanted("debian", [], "minbase", None) == Wanted("stable")
+
+
+@pytest.mark.parametrize("text", ["fedora", "debian:", "ubuntu:noble"])
+def test_another_distribution_is_refused(text: str) -> None:
+    if text == "debian:":
+        assert parse_wanted(text, [], "minbase", None).suite == "stable"
+        return
+    with pytest.raises(UsageError, match="bootstrap makes `debian"):
+        parse_wanted(text, [], "minbase", None)
+
+
+@pytest.mark.parametrize("package", ["--help", "a b", "../x", "x;y", "-"])
+def test_a_word_that_is_no_package_never_becomes_an_option(package: str) -> None:
+    with pytest.raises(UsageError, match="neither a suite nor the name of a package"):
+        parse_wanted("debian:trixie", [package], "minbase", None)
+    with pytest.raises(UsageError, match="neither a suite nor the name of a package"):
+        parse_wanted(f"debian:{package}", [], "minbase", None)
+
+
+def test_the_command() -> None:
+    wanted = Wanted("trixie", ("vim",), "apt", "http://mirror.example/debian")
+    assert command(wanted, "unshare") == [
+        "mmdebstrap",
+        "--mode=unshare",
+        "--variant=apt",
+        "--components=main",
+        "--format=tar",
+        "--include=vim",
+        "--",
+        "trixie",
+        "-",
+        "http://mirror.example/debian",
+    ]
+
+
+def _path_with(monkeypatch: pytest.MonkeyPatch, place: Path, *names: str) -> None:
+    for name in names:
+        (place / name).write_text("#!/bin/sh\n")
+        (place / name).chmod(0o755)
+    monkeypatch.setenv("PATH", str(place))
+
+
+@pytest.mark.needs("plain-user")
+def test_the_mode_follows_what_the_user_has(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    _path_with(monkeypatch, tmp_path)
+    with pytest.raises(HostUnsupportedError, match="not installed") as missing:
+        choose_mode(many_ids=True)
+    assert missing.value.remedy == "as administrator: apt install mmdebstrap"
+    _path_with(monkeypatch, tmp_path, "mmdebstrap")
+    assert choose_mode(many_ids=True) == "unshare"
+    with pytest.raises(HostUnsupportedError, match="subordinate ids, or fakechroot"):
+        choose_mode(many_ids=False)
+    _path_with(monkeypatch, tmp_path, "fakechroot", "fakeroot")
+    assert choose_mode(many_ids=False) == "fakechroot"
+
+
+def _shell(script: str) -> list[str]:
+    return [shutil.which("sh") or "/bin/sh", "-c", script]
+
+
+def test_a_whole_archive_ends() -> None:
+    said: list[str] = []
+    with bootstrap.Archive(_shell("echo I: busy >&2; printf tar"), said.append) as archive:
+        assert archive.read() == b"tar"
+        assert archive.read() == b""
+    assert said == ["I: busy"]
+
+
+def test_half_an_archive_never_ends_well() -> None:
+    script = "printf half; echo 'E: no mirror' >&2; exit 3"
+    with bootstrap.Archive(_shell(script), lambda line: None) as archive:
+        assert archive.read() == b"half"
+        with pytest.raises(StoreError, match="exit status 3: E: no mirror"):
+            archive.read()
+
+
+def test_leaving_early_ends_the_program(tmp_path: Path) -> None:
+    mark = tmp_path / "pid"
+    script = f"echo $$ > {mark}; echo ready; exec sleep 600"
+    with bootstrap.Archive(_shell(script), lambda line: None) as archive:
+        assert archive.read(6) == b"ready\n"
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(mark.read_text()), 0)
