@@ -30,6 +30,7 @@ VERBS = {
     "load": "load images from an archive",
     "save": "save images as an archive",
     "import": "make an image of a root file system",
+    "bootstrap": "make an image from the mirrors of Debian",
     "prepare": "prepare an image for launching",
     "image": "remove images that nobody needs",
     "system": "show what the store takes of the disk, and give it back",

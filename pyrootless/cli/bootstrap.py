@@ -8,10 +8,12 @@ Must never: leave an image when mmdebstrap failed.
 from __future__ import annotations
 
 import argparse
+import io
 import sys
 
 from pyrootless.images import bootstrap
 
+CHUNK_BYTES = 1 << 20
 CHANGES = ('CMD ["/bin/bash"]',)
 
 
@@ -32,7 +34,7 @@ def main(args: list[str]) -> int:
     words = bootstrap.command(wanted, mode)
     store = open_store(options.root)
     with bootstrap.Archive(words, _be_silent if options.quiet else _say) as archive:
-        import_rootfs(store, archive, reference, CHANGES)
+        import_rootfs(store, io.BufferedReader(archive, CHUNK_BYTES), reference, CHANGES)
     print(reference.familiar)
     return 0
 

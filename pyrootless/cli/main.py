@@ -27,6 +27,7 @@ VERBS = {
     "load": "load images from an archive",
     "save": "save images as an archive",
     "import": "make an image of a root file system",
+    "bootstrap": "make an image from the mirrors of Debian",
     "ps": "list containers",
     "rm": "remove containers",
     "image": "remove images that nobody needs",

@@ -10,6 +10,7 @@ fakechroot serves, where it is installed.
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import shutil
@@ -18,9 +19,12 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from threading import Thread
-from typing import IO
+from typing import TYPE_CHECKING
 
 from pyrootless.errors import HostUnsupportedError, StoreError, UsageError
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer as Buffer
 
 DEFAULT_SUITE = "stable"
 KEPT_LINES = 5
@@ -109,16 +113,18 @@ def command(wanted: Wanted, mode: str) -> list[str]:
     return words + ([wanted.mirror] if wanted.mirror else [])
 
 
-class Archive:
-    """What mmdebstrap writes, as a stream; a context manager that ends it.
+class Archive(io.RawIOBase):
+    """What mmdebstrap writes, as a stream that can be read once.
 
     The end of the stream is an end only when mmdebstrap said that it succeeded: else reading it
-    raises, so that nobody takes half an archive for a whole one.
+    raises, so that nobody takes half an archive for a whole one. Closing ends mmdebstrap, which
+    then removes what it made.
     """
 
     def __init__(self, words: list[str], report: Callable[[str], None]) -> None:
         """Start it; report gets each line it says."""
-        self._process = subprocess.Popen(  # ended in __exit__
+        super().__init__()
+        self._process = subprocess.Popen(
             words,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -131,35 +137,42 @@ class Archive:
         self._listener = Thread(target=self._listen, daemon=True)
         self._listener.start()
 
-    def __enter__(self) -> Archive:
-        """Itself."""
-        return self
+    def readable(self) -> bool:
+        """It is."""
+        return True
 
-    def __exit__(self, *failure: object) -> None:
-        """End mmdebstrap if it still runs; it removes what it made."""
+    def readinto(self, buffer: Buffer) -> int:
+        """Fill a buffer; 0 at the end of an archive that is whole.
+
+        Raises:
+            StoreError: mmdebstrap failed; the text has its last words.
+        """
+        stream = self._process.stdout
+        assert stream is not None
+        chunk = os.read(stream.fileno(), memoryview(buffer).nbytes)
+        if not chunk:
+            self._check_end()
+        memoryview(buffer)[: len(chunk)] = chunk
+        return len(chunk)
+
+    def close(self) -> None:
+        """End mmdebstrap if it still runs."""
+        if self.closed:
+            return
+        super().close()
         if self._process.poll() is None:
             self._process.terminate()
-            try:
-                self._process.wait(_END_SECONDS)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
-                self._process.wait()
+        try:
+            self._process.wait(_END_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
         self._listener.join(_END_SECONDS)
         for stream in (self._process.stdout, self._process.stderr):
             if stream is not None:
                 stream.close()
 
-    def read(self, size: int = -1) -> bytes:
-        """Up to size bytes; b"" at the end of an archive that is whole.
-
-        Raises:
-            StoreError: mmdebstrap failed; the text has its last words.
-        """
-        stream: IO[bytes] | None = self._process.stdout
-        assert stream is not None
-        chunk = stream.read(size)
-        if chunk:
-            return chunk
+    def _check_end(self) -> None:
         code = self._process.wait()
         self._listener.join(_END_SECONDS)
         if code != 0:
@@ -168,13 +181,12 @@ class Archive:
                 remedy="see whether the mirror can be reached: apt-get update; another one: "
                 "pyrootless bootstrap --mirror URL",
             )
-        return b""
 
     def _listen(self) -> None:
-        stream: IO[bytes] | None = self._process.stderr
+        stream = self._process.stderr
         assert stream is not None
         for line in stream:
-            text = line.decode(errors="replace").rstrip()
-            if text and not text.isspace():
+            text = line.decode(errors="replace").strip()
+            if text:
                 self._last.append(text)
                 self._report(text)

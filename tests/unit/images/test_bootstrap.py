@@ -85,17 +85,17 @@ def _shell(script: str) -> list[str]:
 def test_a_whole_archive_ends() -> None:
     said: list[str] = []
     with bootstrap.Archive(_shell("echo I: busy >&2; printf tar"), said.append) as archive:
-        assert archive.read() == b"tar"
-        assert archive.read() == b""
+        assert archive.read(9) == b"tar"
+        assert archive.read(9) == b""
     assert said == ["I: busy"]
 
 
 def test_half_an_archive_never_ends_well() -> None:
     script = "printf half; echo 'E: no mirror' >&2; exit 3"
     with bootstrap.Archive(_shell(script), lambda line: None) as archive:
-        assert archive.read() == b"half"
+        assert archive.read(9) == b"half"
         with pytest.raises(StoreError, match="exit status 3: E: no mirror"):
-            archive.read()
+            archive.read(9)
 
 
 def test_leaving_early_ends_the_program(tmp_path: Path) -> None:

@@ -310,8 +310,14 @@ def test_a_layer_that_leaves_its_tree(place: Place) -> None:
 
 @pytest.mark.parametrize(
     "document",
-    [b"", b"[]", b"{}", b'{"schemaVersion":1}', b'{"schemaVersion":2,"layers":[],"manifests":[]}'],
-)  # fmt: skip
+    [
+        b"",
+        b"[]",
+        b"{}",
+        b'{"schemaVersion":1}',
+        b'{"schemaVersion":2,"layers":[],"manifests":[]}',
+    ],
+)
 def test_what_is_no_manifest(place: Place, document: bytes) -> None:
     place.images.manifests["2"] = (document, "application/vnd.oci.image.manifest.v1+json")
     with pytest.raises(IntegrityError):
