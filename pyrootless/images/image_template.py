@@ -5,7 +5,7 @@ What goes out: a complete config.json; HEX is the digest of the image's manifest
 Must never: write what changes without the image, this user or the engine changing: equal
 inputs, equal bytes.
 
-A template is fresh as long as launcher, this module's sources, filter and subordinate ids are
+A template is fresh as long as launcher, this module, filter, subordinate ids and newuidmap are
 those it was made with; a stale one is replaced in one step, and a container that holds its
 directory's lock is not disturbed.
 """
@@ -24,7 +24,7 @@ from pyrootless.images.host_image import compile_default_filter
 from pyrootless.images.image_config import ImageConfig
 from pyrootless.images.image_user import User, resolve_user
 from pyrootless.images.platforms import Platform, host_platform, normalize, runnable
-from pyrootless.images.range_layers import range_lowers
+from pyrootless.images.range_layers import NEWUIDMAP, make_range_layers, range_lowers
 from pyrootless.images.signals import parse_signal
 from pyrootless.images.store import Store, StoredImage
 
@@ -108,12 +108,7 @@ def image_facts(store: Store, image: StoredImage, directory: Path) -> template.I
     config = image.config
     trees = lower_trees(store, image) or [directory / EMPTY_NAME]
     user, unknown = _user(config, trees)
-    ids = subordinate.subordinate_ids()
-    notes = _notes(config) | unknown | ids.annotations()
-    if ids.annotations():
-        notes["io.pyrootless.rootfs.lower.range"] = "\n".join(
-            str(path) for path in range_lowers(trees, ids)
-        )
+    notes = _notes(config) | unknown | _range_notes(store, trees)
     return template.ImageFacts(
         name=image.id,
         lowers=tuple(str(tree) for tree in trees),
@@ -159,6 +154,24 @@ def _user(config: ImageConfig, trees: list[Path]) -> tuple[User, dict[str, str]]
         return User(0, 0, (), "/"), {"io.pyrootless.image.user": config.user}
 
 
+def _range_notes(store: Store, trees: list[Path]) -> dict[str, str]:
+    """What a map of many ids needs; {} where this user cannot have one.
+
+    The launcher then maps one id, and says why when many are asked for (`--userns=range`). The
+    helper newuidmap is among the template's sources, so that its coming is noticed.
+    """
+    ids = subordinate.subordinate_ids()
+    notes = ids.annotations()
+    if not notes:
+        return {}
+    try:
+        make_range_layers(store.directories.data, trees, ids)
+    except HostUnsupportedError:
+        return {}
+    lowers = "\n".join(str(path) for path in range_lowers(trees, ids))
+    return notes | {"io.pyrootless.rootfs.lower.range": lowers}
+
+
 def _environment(config: ImageConfig, user: User) -> tuple[str, ...]:
     """The image's own; PATH and HOME where it has none, as docker does."""
     names = {entry.partition("=")[0] for entry in config.env}
@@ -198,7 +211,7 @@ def _notes(config: ImageConfig) -> dict[str, str]:
 
 def _sources(program: Path) -> tuple[template.Source, ...]:
     """What the launcher compares by stat before every start."""
-    paths = [template.__file__, __file__, str(program), *subordinate.FILES]
+    paths = [template.__file__, __file__, str(program), *subordinate.FILES, str(NEWUIDMAP)]
     with suppress(HostUnsupportedError):
         paths.append(str(find_launcher()))
     return tuple(_source(path) for path in paths)

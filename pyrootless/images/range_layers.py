@@ -1,50 +1,78 @@
 """Lower directories for a map of many ids: layers whose files have their real owners.
 
 What comes in: the layers' trees and the caller's subordinate ids.
-What goes out: trees with an owners layer above those that need one.
-Must never: change a tree; leave a half-made owners layer in its place.
+What goes out: trees with an owners layer above those that need one; owners layers, made.
+Must never: change a tree; make an owners layer outside a user namespace (images/owners.py).
 
 A tree belongs to the caller alone. DATA/layers/HEX/range-KEY holds just its entries whose owner
-is another, with that owner; it is made inside a user namespace with the caller's ids, once for
-a layer and a set of ids. Most layers have no such entry and need none.
+is another, with that owner; it is made once for a layer and a set of ids. Most layers have no
+such entry and need none.
 """
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterable, Iterator
+import subprocess
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from pyrootless.config import find_launcher
+from pyrootless.errors import HostUnsupportedError, StoreError
+from pyrootless.images.owners import (
+    needs_owners_layer,
+    owners_command,
+    owners_layer,
+    range_key,
+)
 from pyrootless.images.subordinate import SubordinateIds
 
-KEY_DIGITS = 12
+NEWUIDMAP = Path("/usr/bin/newuidmap")
+TIMEOUT_SECONDS = 600
+"""For one layer: its files of other owners are cloned or copied."""
 
 
-def range_key(ids: SubordinateIds) -> str:
-    """Twelve hex digits over the ids a map is made of."""
-    text = "\n".join(f"{name} {value}" for name, value in sorted(ids.annotations().items()))
-    return hashlib.sha256(text.encode()).hexdigest()[:KEY_DIGITS]
-
-
-def range_lowers(trees: Iterable[Path], ids: SubordinateIds) -> Iterator[Path]:
+def range_lowers(trees: Sequence[Path], ids: SubordinateIds) -> Iterator[Path]:
     """Lower directories in order, each owners layer above its tree."""
-    key = range_key(ids)
+    key = range_key(ids.uids, ids.gids)
     for tree in trees:
-        if has_owners(tree.parent):
-            yield tree.parent / f"range-{key}"
+        if needs_owners_layer(tree.parent):
+            yield owners_layer(tree.parent, key)
         yield tree
 
 
-def missing_layers(trees: Iterable[Path], ids: SubordinateIds) -> list[Path]:
-    """Layers that need an owners layer and have none yet."""
-    key = range_key(ids)
-    layers = [tree.parent for tree in trees if has_owners(tree.parent)]
-    return [layer for layer in layers if not (layer / f"range-{key}").is_dir()]
+def make_range_layers(store: Path, trees: Sequence[Path], ids: SubordinateIds) -> None:
+    """Make the owners layers that are missing.
+
+    Raises:
+        HostUnsupportedError: There is no launcher, or this user cannot have its ids mapped.
+        StoreError: The disk does not take it.
+    """
+    key = range_key(ids.uids, ids.gids)
+    layers = [tree.parent for tree in trees if needs_owners_layer(tree.parent)]
+    for layer in layers:
+        if not owners_layer(layer, key).is_dir():
+            _make(store, layer, key)
 
 
-def has_owners(layer: Path) -> bool:
-    """Whether an entry of a layer belongs to somebody else than root."""
+def _make(store: Path, layer: Path, key: str) -> None:
+    """As root of a user namespace with the caller's ids."""
+    command = [str(find_launcher()), "unshare", "--map", "range", "--"]
     try:
-        return (layer / "owners").stat().st_size > 0
-    except OSError:
-        return False
+        done = subprocess.run(
+            [*command, *owners_command(store, layer, key)],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=TIMEOUT_SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise StoreError(
+            f"the owners of layer {layer.name} were not set in {TIMEOUT_SECONDS} seconds",
+            remedy="see what the disk does; a map of one id needs none: --userns=single",
+        ) from None
+    if done.returncode:
+        raise HostUnsupportedError(
+            f"the owners of layer {layer.name} cannot be set: {done.stderr.strip()}",
+            check="subordinate-ids",
+            remedy="a map of one id needs none: --userns=single",
+        )

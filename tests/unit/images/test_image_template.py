@@ -13,15 +13,15 @@ import pytest
 from images.stored import BASE, HOST, make_image, make_store
 
 from pyrootless.errors import HostUnsupportedError, IntegrityError, StoreError
-from pyrootless.images import subordinate
+from pyrootless.images import range_layers, subordinate
 from pyrootless.images.image_config import ImageConfig
 from pyrootless.images.image_template import (
     check_platform,
     lower_trees,
     write_template,
 )
+from pyrootless.images.owners import owners_layer, range_key
 from pyrootless.images.platforms import Platform, host_platform
-from pyrootless.images.range_layers import missing_layers, range_key, range_lowers
 from pyrootless.images.store import Store, StoredImage
 from pyrootless.images.subordinate import SubordinateIds
 
@@ -117,17 +117,38 @@ def test_a_user_the_image_lacks_is_left_to_the_launcher(store: Store) -> None:
     assert config["process"]["user"]["uid"] == 0
 
 
-def test_owners_layers_lie_above_their_trees(store: Store) -> None:
+def test_owners_layers_are_made_and_lie_above_their_trees(
+    store: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     image = make_image(store, "o:1", [BASE, {"mine": b""}])
     top, low = lower_trees(store, image)
     (low.parent / "owners").write_text("33 33 run\n")
-    key = range_key(IDS)
-    assert list(range_lowers([top, low], IDS)) == [top, low.parent / f"range-{key}", low]
-    assert missing_layers([top, low], IDS) == [low.parent]
-    (low.parent / f"range-{key}").mkdir()
-    assert missing_layers([top, low], IDS) == []
-    assert range_key(SubordinateIds(((1, 2),), ((1, 2),))) != key
-    assert len(key) == 12
+    made = owners_layer(low.parent, range_key(IDS.uids, IDS.gids))
+    helper = tmp_path / "launcher"
+    helper.write_text(
+        f'#!/bin/sh\n[ "$1 $2 $3 $4" = "unshare --map range --" ] && mkdir {made}\n'
+    )
+    helper.chmod(0o755)
+    monkeypatch.setattr(range_layers, "find_launcher", lambda: helper)
+    lower = notes(load(store, image))["rootfs.lower.range"]
+    assert lower.splitlines() == [str(top), str(made), str(low)]
+    helper.write_text("#!/bin/sh\nexit 9\n")  # not asked again
+    assert notes(load(store, image))["rootfs.lower.range"] == lower
+
+
+def test_without_a_map_of_many_ids_the_template_offers_none(
+    store: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    image = make_image(store, "o:1")
+    (lower_trees(store, image)[0].parent / "owners").write_text("33 33 run\n")
+    helper = tmp_path / "launcher"
+    helper.write_text("#!/bin/sh\necho no newuidmap >&2; exit 125\n")
+    helper.chmod(0o755)
+    monkeypatch.setattr(range_layers, "find_launcher", lambda: helper)
+    config = load(store, image)
+    assert notes(config, "ids.") == {}
+    assert "rootfs.lower.range" not in notes(config)
+    assert "/usr/bin/newuidmap" in notes(config)["template.sources"]
 
 
 def test_equal_inputs_give_equal_bytes(store: Store, tmp_path: Path) -> None:
