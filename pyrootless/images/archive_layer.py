@@ -190,6 +190,23 @@ def _skip(stream: BinaryIO, count: int) -> None:
         count -= len(chunk)
 
 
+def _regular(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """The same bytes in chunks of CHUNK_BYTES, the last one shorter."""
+    held, size_bytes = [], 0
+    for chunk in chunks:
+        held.append(chunk)
+        size_bytes += len(chunk)
+        if size_bytes < CHUNK_BYTES:
+            continue
+        joined = b"".join(held)
+        whole = size_bytes - size_bytes % CHUNK_BYTES
+        for at in range(0, whole, CHUNK_BYTES):
+            yield joined[at : at + CHUNK_BYTES]
+        held, size_bytes = [joined[whole:]], size_bytes - whole
+    if size_bytes:
+        yield b"".join(held)
+
+
 class _Compressor:
     """gzip into a file by a second thread, while the first hands the same chunks on."""
 
@@ -211,8 +228,12 @@ class _Compressor:
         self._end()
 
     def through(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
-        """The same chunks, each also given to the compressor."""
-        for chunk in chunks:
+        """The same bytes, also given to the compressor, in chunks of one size.
+
+        What gzip makes depends on where its input is cut: equal layers shall give equal blobs,
+        however they came.
+        """
+        for chunk in _regular(chunks):
             self._chunks.put(chunk)
             yield chunk
 

@@ -13,7 +13,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import BinaryIO
 
-from pyrootless.errors import UsageError
+from pyrootless.errors import IntegrityError, UsageError
 from pyrootless.images.archive_compression import compression_of, plain_chunks
 from pyrootless.images.archive_layer import StoredLayer, compress_layer
 from pyrootless.images.archive_source import peek
@@ -53,6 +53,8 @@ def import_rootfs(
     config = apply_changes(empty, changes)
     with store.pin():
         head, stream = peek(stream)
+        if not head:
+            raise IntegrityError("nothing was read: there is no archive")
         layer = compress_layer(store, plain_chunks(stream, compression_of(head)))
         raw = encode_image_config(_with_layer(config, layer, message))
         store.blobs.put(raw)

@@ -93,6 +93,7 @@ def take_image(
     Raises:
         IntegrityError, UsageError, StoreError: As for `take_all`.
     """
+    references = _references(entry)
     manifest = _read_manifest(source, entry, platform or host_platform(), MAX_NESTING)
     config = _take_config(store, source, manifest)
     if len(config.diff_ids) != len(manifest.layers):
@@ -104,7 +105,7 @@ def take_image(
         put_blob(store, layer, partial(source.open, blob_path(layer.digest)))
         unpack_stored(store, layer, diff_id)
     store.put_image(manifest)
-    return Taken(manifest.digest, manifest.config.digest, _references(entry))
+    return Taken(manifest.digest, manifest.config.digest, references)
 
 
 def read_layout(store: Store, directory: Path, tag: str | None) -> StoredImage:
@@ -137,6 +138,7 @@ def choose_entry(source: Source, tag: str | None, where: str) -> Descriptor:
     """
     entries = list(_entries(_read_index(source)))
     fits = [entry for entry in entries if tag is None or tag in _tags(entry)]
+    fits = list({entry.digest: entry for entry in reversed(fits)}.values())
     if len(fits) > 1:
         fits = [entry for entry in fits if "latest" in _tags(entry)] or fits
     if len(fits) == 1:
