@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
-from typing import Any, BinaryIO, Literal, cast
+from typing import Any, BinaryIO, Literal, Protocol, cast
 
 from pyrootless.errors import IntegrityError
 
@@ -16,6 +16,14 @@ CHUNK_BYTES = 1 << 20
 MAGIC_BYTES = 6
 ZSTD_BYTES = 16 * 1024
 """Of zstd at a time: a chunk that comes out is then bounded, 4 bytes being 128 KiB at most."""
+
+
+class Readable(Protocol):
+    """What can be read from its begin to its end; b"" is the end."""
+
+    def read(self, size: int = -1, /) -> bytes:
+        """Up to `size` bytes; all that is left without a number."""
+
 
 Compression = Literal["", "gzip", "zstd", "xz", "bzip2"]
 
@@ -38,13 +46,13 @@ def compression_of(head: bytes) -> Compression:
     return next((name for magic, name in _MAGICS if head.startswith(magic)), "")
 
 
-def file_chunks(stream: BinaryIO) -> Iterator[bytes]:
+def file_chunks(stream: Readable) -> Iterator[bytes]:
     """What is left of a file, a chunk at a time."""
     while chunk := stream.read(CHUNK_BYTES):
         yield chunk
 
 
-def plain_chunks(stream: BinaryIO, compression: Compression) -> Iterator[bytes]:
+def plain_chunks(stream: Readable, compression: Compression) -> Iterator[bytes]:
     """The plain bytes of a file, a chunk at a time.
 
     Args:
@@ -136,7 +144,7 @@ def _zstd(stream: _Counted) -> Iterator[bytes]:
 class _Counted(io.RawIOBase):
     """A file that counts what was read of it, and tells its own failures from the data's."""
 
-    def __init__(self, stream: BinaryIO) -> None:
+    def __init__(self, stream: Readable) -> None:
         self._stream = stream
         self.bytes_read = 0
         self.failure: OSError | None = None

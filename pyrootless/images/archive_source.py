@@ -24,6 +24,7 @@ from pyrootless.errors import IntegrityError, StoreError
 from pyrootless.images.archive_compression import (
     CHUNK_BYTES,
     MAGIC_BYTES,
+    Readable,
     compression_of,
     plain_chunks,
 )
@@ -120,13 +121,15 @@ def open_archive(stream: BinaryIO, temporary: Path) -> TarSource:
         IntegrityError: Not an archive, or a damaged one.
         StoreError: No room below `temporary`.
     """
-    head, stream = peek(stream)
-    compression = compression_of(head)
-    if not compression and _is_file(stream):
-        return TarSource(stream, stream.tell())
+    if _is_file(stream):
+        start = stream.tell()
+        if not compression_of(stream.read(MAGIC_BYTES)):
+            return TarSource(stream, start)
+        stream.seek(start)
+    head, whole = peek(stream)
     spool = open_unnamed(temporary)
     try:
-        for chunk in plain_chunks(stream, compression):
+        for chunk in plain_chunks(whole, compression_of(head)):
             _write(spool, chunk, temporary)
         return TarSource(spool)
     except BaseException:
@@ -192,17 +195,12 @@ def read_chunks(source: Source, name: str) -> Iterator[bytes]:
             yield chunk
 
 
-def peek(stream: BinaryIO) -> tuple[bytes, BinaryIO]:
+def peek(stream: Readable) -> tuple[bytes, Readable]:
     """The first bytes, and a stream that still has them."""
-    if _is_file(stream):
-        at = stream.tell()
-        head = stream.read(MAGIC_BYTES)
-        stream.seek(at)
-        return head, stream
     head = b""
     while len(head) < MAGIC_BYTES and (more := stream.read(MAGIC_BYTES - len(head))):
         head += more
-    return head, cast(BinaryIO, _Prefixed(head, stream))
+    return head, _Prefixed(head, stream)
 
 
 def _is_file(stream: BinaryIO) -> bool:
@@ -241,7 +239,7 @@ def _open_beneath(directory: int, name: str) -> int:
 class _Prefixed(io.RawIOBase):
     """A stream some bytes of which were already read."""
 
-    def __init__(self, head: bytes, stream: BinaryIO) -> None:
+    def __init__(self, head: bytes, stream: Readable) -> None:
         self._head = head
         self._stream = stream
 

@@ -11,10 +11,9 @@ import os
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import BinaryIO
 
 from pyrootless.errors import IntegrityError, UsageError
-from pyrootless.images.archive_compression import compression_of, plain_chunks
+from pyrootless.images.archive_compression import Readable, compression_of, plain_chunks
 from pyrootless.images.archive_layer import StoredLayer, compress_layer
 from pyrootless.images.archive_source import peek
 from pyrootless.images.image_changes import apply_changes
@@ -30,7 +29,7 @@ EPOCH_VARIABLE = "SOURCE_DATE_EPOCH"
 
 def import_rootfs(
     store: Store,
-    stream: BinaryIO,
+    stream: Readable,
     reference: Reference | None,
     changes: Sequence[str] = (),
     message: str = "",
