@@ -115,7 +115,10 @@ static int make_marker(const struct prl_dirs *dirs, struct prl_state *state,
 static int make_upper(const struct prl_state *state, struct prl_error *reterr)
 {
     /* upper/ becomes "/" of the container: everybody in it must be able to pass. */
-    int r = prl_dirs_mkdir(state->dir_fd, "upper", 0755);
+    int r = prl_scratch_is_needed(state->dir_fd) ? prl_scratch_make(state, reterr) : 1;
+    if (r <= 0)
+        return r;
+    r = prl_dirs_mkdir(state->dir_fd, "upper", 0755);
     if (r < 0)
         return fail_below(state, "mkdir", "upper", r, reterr);
     r = prl_dirs_mkdir(state->dir_fd, "work", 0700);

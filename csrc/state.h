@@ -17,6 +17,10 @@ struct prl_dirs {
 int prl_dirs_open(const char *root, struct prl_dirs *ret, struct prl_error *reterr);
 void prl_dirs_close(struct prl_dirs *dirs);
 
+/* Where uppers go that the store's file system cannot take; it need not exist.  path: PATH_MAX
+ * bytes. */
+int prl_scratch_path(char *path);
+
 /* The locks belong to the open files, not to the process: a fork shares them, so the side that
  * is not the monitor must prl_state_close, or the container would outlive its monitor's death
  * in the eyes of a sweep.  The container must not inherit them: they are close-on-exec, and an

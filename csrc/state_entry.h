@@ -66,6 +66,15 @@ struct prl_removal {
 int prl_removal_run(const struct prl_removal *removal, struct prl_error *reterr);
 int prl_removal_forget(const struct prl_dirs *dirs, const char *id, struct prl_error *reterr);
 
+/* state_scratch.c: upper and work on a local disk when the store's file system has no room for
+ * such. */
+bool prl_scratch_is_needed(int dir_fd);
+/* 1: made nothing, the scratch directory lies on such a file system too. */
+int prl_scratch_make(const struct prl_state *state, struct prl_error *reterr);
+/* What the link containers_fd/ID/upper leads to; 0 when there is none.  -EAGAIN: some is left.
+ */
+int prl_scratch_remove(int containers_fd, const char *id, unsigned *budget);
+
 /* state_sweep.c: end and remove one container if its monitor is dead.  1: done, 0: alive or not
  * there. */
 int prl_sweep_one(const struct prl_dirs *dirs, const char *id, unsigned *budget,

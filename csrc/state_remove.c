@@ -72,7 +72,10 @@ static int move_to_trash(const struct prl_removal *removal, int store_fd, int *r
     _cleanup_close_ int containers_fd = open_below(store_fd, "containers");
     if (containers_fd < 0)
         return errno == ENOENT ? 0 : -errno;
-    int r = prl_dirs_mkdir(store_fd, "trash", 0700);
+    int r = prl_scratch_remove(containers_fd, removal->id, removal->budget);
+    if (r < 0)
+        return r;
+    r = prl_dirs_mkdir(store_fd, "trash", 0700);
     _cleanup_close_ int trash_fd = r < 0 ? -1 : open_below(store_fd, "trash");
     if (trash_fd >= 0 && renameat(containers_fd, removal->id, trash_fd, removal->id) == 0) {
         *ret_trash_fd = steal_fd(&trash_fd);

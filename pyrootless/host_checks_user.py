@@ -61,7 +61,8 @@ def check_store(host: Host) -> Entry:
         return _store_entry("missing", f"{data} cannot be written by this user.")
     if mount is not None and (mount.kind in NETWORK_FILE_SYSTEMS or mount.kind[:5] == "fuse."):
         text = (
-            f"{data} lies on {mount.kind}: starts are slower, and writes may need --ephemeral."
+            f"{data} lies on {mount.kind}: starts are slower, and containers write to "
+            f"{_scratch(host)} instead (PYROOTLESS_SCRATCH=DIR names another)."
         )
         return _store_entry("weaker", text)
     free = host.probe.free_bytes(host.root / str(existing).lstrip("/"))
@@ -74,6 +75,12 @@ def check_store(host: Host) -> Entry:
     kind = f" ({mount.kind})" if mount is not None else ""
     room = f", {units.format_size(free)} free" if free is not None else ""
     return Entry("store", "ok", "now", f"{data}{kind}{room}.")
+
+
+def _scratch(host: Host) -> str:
+    """Where uppers go that the store cannot take (csrc/state_scratch.c)."""
+    given = host.environ.get("PYROOTLESS_SCRATCH", "")
+    return given if given.startswith("/") else f"/var/tmp/pyrootless-{host.uid}"
 
 
 def _store_entry(state: str, text: str) -> Entry:

@@ -10,9 +10,10 @@ struct prl_config_facts {
     const char *name;          /* or NULL */
     const char *container_dir; /* absolute; where upper/, work/ and the small files live; NULL
                                   when there is none (tmpfs upper, no files) */
-    const char *data_dir,
-        *runtime_dir; /* the engine's own directories, to be kept out of volumes */
-    uid_t uid;        /* caller, becomes hostID of the map */
+    /* the engine's own directories, to be kept out of volumes; scratch_dir NULL: there is none
+     */
+    const char *data_dir, *runtime_dir, *scratch_dir;
+    uid_t uid; /* caller, becomes hostID of the map */
     gid_t gid;
     unsigned short rows, columns; /* the caller's terminal, 0 if none */
 };

@@ -87,7 +87,9 @@ int prl_config_guard(struct prl_merge *m, const char *option, const char *path,
     struct prl_config_mount what = {.option = option, .source = path, .target = target};
     int r = guard_one(m, &what, m->facts->data_dir);
 
-    return r < 0 ? r : guard_one(m, &what, m->facts->runtime_dir);
+    if (r >= 0)
+        r = guard_one(m, &what, m->facts->runtime_dir);
+    return r < 0 ? r : guard_one(m, &what, m->facts->scratch_dir);
 }
 
 static bool is_bind(yyjson_mut_val *mount)
@@ -127,7 +129,9 @@ int prl_config_guard_template(struct prl_merge *m)
 {
     int r = guard_binds(m, m->facts->data_dir);
 
-    return r < 0 ? r : guard_binds(m, m->facts->runtime_dir);
+    if (r >= 0)
+        r = guard_binds(m, m->facts->runtime_dir);
+    return r < 0 ? r : guard_binds(m, m->facts->scratch_dir);
 }
 
 /* Away with what the template's image brought along. */

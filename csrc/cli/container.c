@@ -13,8 +13,10 @@
 #include <string.h>
 #include <sys/ioctl.h>
 
-static struct prl_config_facts gather_facts(const struct prl_container *c)
+static struct prl_config_facts gather_facts(struct prl_container *c)
 {
+    if (prl_scratch_path(c->scratch) < 0 || access(c->scratch, F_OK) < 0)
+        c->scratch[0] = '\0';
     struct winsize size = {0};
     if (ioctl(0, TIOCGWINSZ, &size) < 0 && ioctl(1, TIOCGWINSZ, &size) < 0)
         memset(&size, 0, sizeof size);
@@ -24,6 +26,7 @@ static struct prl_config_facts gather_facts(const struct prl_container *c)
         .container_dir = c->state.path,
         .data_dir = c->dirs->data,
         .runtime_dir = c->dirs->runtime,
+        .scratch_dir = c->scratch[0] ? c->scratch : NULL,
         .uid = geteuid(),
         .gid = getegid(),
         .rows = size.ws_row,

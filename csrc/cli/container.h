@@ -6,6 +6,8 @@
 #include "state.h"
 #include "template.h"
 
+#include <limits.h>
+
 struct prl_container {
     const struct prl_dirs *dirs;
     const struct prl_options *options;
@@ -14,6 +16,7 @@ struct prl_container {
     size_t json_len;
     struct prl_spec *spec;
     struct prl_child child;
+    char scratch[PATH_MAX]; /* "": there is none */
 };
 
 #define PRL_CONTAINER_NONE                                                                     \

@@ -277,6 +277,7 @@ def _release_name(directories: Directories, container: Container) -> None:
 
 def _discard(directories: Directories, container: Container) -> None:
     """Out of sight by one rename, then away; what resists even then is swept later."""
+    _discard_scratch(directories.data / "containers" / container.id)
     trash = directories.data / "trash"
     trash.mkdir(mode=0o700, exist_ok=True)
     grave = trash / container.id
@@ -285,3 +286,13 @@ def _discard(directories: Directories, container: Container) -> None:
     except FileNotFoundError:
         return  # its monitor or a sweep was first
     remove_tree(grave)
+
+
+def _discard_scratch(container: Path) -> None:
+    """What the link `upper` leads to: writes the store could not take (state_scratch.c)."""
+    upper = container / "upper"
+    if not upper.is_symlink():
+        return
+    scratch = upper.readlink().parent
+    if scratch.is_absolute() and scratch.name == container.name:
+        remove_tree(scratch)

@@ -463,7 +463,8 @@ def test_a_store_on_an_overlay(bench: Bench, launcher: Path, tmp_path: Path) -> 
     script = (
         "mkdir l u w m run && chmod 0700 run && mount -t overlay overlay -o "
         'lowerdir=l,upperdir=u,workdir=w,userxattr m && export XDG_RUNTIME_DIR="$PWD/run" '
-        'PYROOTLESS_ROOT="$PWD/m/store" && exec "$0" run --rm host "$@"'
+        'PYROOTLESS_ROOT="$PWD/m/store" PYROOTLESS_SCRATCH="$PWD/m/scratch" && '
+        'exec "$0" run --rm host "$@"'
     )
     head = ("head", "-n", "1", "/proc/self/mountinfo")
     done = subprocess.run(
@@ -485,6 +486,77 @@ def test_a_store_on_an_overlay(bench: Bench, launcher: Path, tmp_path: Path) -> 
         check=False,
     )
     assert " fuse.fuse-overlayfs " in fine(done)
+
+
+# A store where no upper can be: on FUSE, as a network home is to the kernel.
+
+
+FOREIGN = """
+mkdir low up work home run scratch && chmod 0700 run scratch
+fuse-overlayfs -o lowerdir=low,upperdir=up,workdir=work home 2>/dev/null
+trap 'umount home' EXIT
+export XDG_RUNTIME_DIR="$PWD/run" PYROOTLESS_ROOT="$PWD/home/store" HOME="$PWD"
+export PYROOTLESS_SCRATCH="$PWD/scratch"
+"""
+
+
+def on_foreign(launcher: Path, place: Path, script: str) -> Done:
+    """A script whose store lies on FUSE, with the launcher as $0."""
+    return subprocess.run(
+        ["unshare", "--user", "--map-root-user", "--mount", "sh", "-ec", FOREIGN + script]
+        + [str(launcher)],
+        cwd=place,
+        capture_output=True,
+        text=True,
+        timeout=LIMIT_SECONDS,
+        check=False,
+    )
+
+
+@FUSE
+@pytest.mark.needs("unshare")
+def test_writes_go_to_the_scratch_directory(launcher: Path, tmp_path: Path) -> None:
+    """The kernel's overlay, its upper on a local disk, seen through the store."""
+    script = """
+    "$0" run --name noted host sh -c 'head -n 1 /proc/self/mountinfo; echo written > /note'
+    cat home/store/names/noted/upper/note
+    ls scratch | wc -l
+    "$0" rm noted > /dev/null
+    ls scratch | wc -l
+    """
+    lines = fine(on_foreign(launcher, tmp_path, script)).splitlines()
+    assert " overlay overlay " in lines[0]
+    assert lines[1:] == ["written", "1", "0"]
+
+
+@FUSE
+@pytest.mark.needs("unshare")
+def test_a_container_that_goes_leaves_no_scratch(launcher: Path, tmp_path: Path) -> None:
+    script = '"$0" run --rm host sh -c "echo x > /note"; ls scratch home/store/containers'
+    assert fine(on_foreign(launcher, tmp_path, script)).split() == [
+        "home/store/containers:",
+        "scratch:",
+    ]
+
+
+@FUSE
+@pytest.mark.needs("unshare")
+def test_a_scratch_directory_open_to_others_is_refused(launcher: Path, tmp_path: Path) -> None:
+    script = 'chmod 0755 scratch; "$0" run --rm host true'
+    done = on_foreign(launcher, tmp_path, script)
+    assert done.returncode == 125
+    assert "it must be yours and 0700" in done.stderr
+
+
+@FUSE
+@pytest.mark.needs("unshare")
+def test_the_scratch_directory_is_no_volume(launcher: Path, tmp_path: Path) -> None:
+    done = on_foreign(launcher, tmp_path, '"$0" run --rm -v "$PWD/scratch:/x" host true')
+    assert done.returncode == 125
+    assert "belongs to pyrootless itself" in done.stderr
+
+
+# The choice by name.
 
 
 def test_a_driver_of_another_name_is_refused(bench: Bench, layered: str) -> None:
