@@ -44,21 +44,21 @@ static bool PRL_CHILD_SAFE raise_limit(struct overlay *o)
     return o->raised;
 }
 
-static int PRL_CHILD_SAFE open_directory(struct overlay *o, int dir_fd, const char *path)
+static int PRL_CHILD_SAFE open_directory(struct overlay *o, const char *path)
 {
-    int flags = O_PATH | O_DIRECTORY | O_CLOEXEC, fd = openat(dir_fd, path, flags);
+    int flags = O_PATH | O_DIRECTORY | O_CLOEXEC, fd = open(path, flags);
     if (fd < 0 && errno == EMFILE && raise_limit(o))
-        fd = openat(dir_fd, path, flags);
+        fd = open(path, flags);
     if (fd >= 0)
         o->s->layer_fds[o->s->layer_fds_len++] = fd;
     return fd;
 }
 
-static int PRL_CHILD_SAFE append_directory(struct overlay *o, const char *before, int dir_fd,
+static int PRL_CHILD_SAFE append_directory(struct overlay *o, const char *before,
                                            const char *path)
 {
     char number[24];
-    int fd = open_directory(o, dir_fd, path);
+    int fd = open_directory(o, path);
     if (fd < 0 || append(o, before) < 0)
         return -1;
     return append(o, prl_sys_decimal((uint64_t)fd, number));
@@ -68,7 +68,7 @@ static int PRL_CHILD_SAFE append_lowers(struct overlay *o, struct prl_error *ret
 {
     const struct prl_rootfs *root = &o->s->spec->rootfs;
     for (size_t i = 0; i < root->lowers_len; i++)
-        if (append_directory(o, i ? ":" : "lowerdir=", AT_FDCWD, root->lowers[i]) < 0)
+        if (append_directory(o, i ? ":" : "lowerdir=", root->lowers[i]) < 0)
             return prl_fail(reterr, PRL_STAGE_ROOTFS, "open", root->lowers[i]);
     return 0;
 }
@@ -80,11 +80,10 @@ static int PRL_CHILD_SAFE append_tmpfs(struct overlay *o, struct prl_error *rete
     const char *stage = o->s->spec->rootfs.path;
     if (mount("tmpfs", stage, "tmpfs", MS_NOSUID | MS_NODEV, o->s->tmpfs_data) < 0)
         return prl_fail(reterr, PRL_STAGE_ROOTFS, "mount", "tmpfs for the upper directory");
-    int fd = open_directory(o, AT_FDCWD, stage);
-    if (fd < 0 || mkdirat(fd, "upper", 0755) < 0 || mkdirat(fd, "work", 0755) < 0)
+    if (chdir(stage) < 0 || mkdir("upper", 0755) < 0 || mkdir("work", 0755) < 0)
         return prl_fail(reterr, PRL_STAGE_ROOTFS, "mkdir", "upper directory on tmpfs");
-    if (append_directory(o, ",upperdir=", fd, "upper") < 0 ||
-        append_directory(o, ",workdir=", fd, "work") < 0)
+    if (append_directory(o, ",upperdir=", "upper") < 0 ||
+        append_directory(o, ",workdir=", "work") < 0)
         return prl_fail(reterr, PRL_STAGE_ROOTFS, "open", "upper directory on tmpfs");
     return 0;
 }
@@ -92,9 +91,9 @@ static int PRL_CHILD_SAFE append_tmpfs(struct overlay *o, struct prl_error *rete
 static int PRL_CHILD_SAFE append_disk(struct overlay *o, struct prl_error *reterr)
 {
     const struct prl_rootfs *root = &o->s->spec->rootfs;
-    if (append_directory(o, ",upperdir=", AT_FDCWD, root->upper_path) < 0)
+    if (append_directory(o, ",upperdir=", root->upper_path) < 0)
         return prl_fail(reterr, PRL_STAGE_ROOTFS, "open", root->upper_path);
-    if (append_directory(o, ",workdir=", AT_FDCWD, root->work_path) < 0)
+    if (append_directory(o, ",workdir=", root->work_path) < 0)
         return prl_fail(reterr, PRL_STAGE_ROOTFS, "open", root->work_path);
     if (root->upper_volatile && append(o, ",volatile") < 0)
         return prl_fail(reterr, PRL_STAGE_ROOTFS, "mount", "overlay options");
