@@ -40,7 +40,15 @@ enum prl_ids_map {
 size_t prl_ids_map(enum prl_ids_map how, uint32_t own, const struct prl_ids *ids,
                    struct prl_idmap ret[PRL_IDMAP_ROWS]);
 
-/* subids.c: the ids the caller may map now, by name and number, several lines in their order;
+/* subids.c: what one file grants one user. */
+struct prl_ids_source {
+    const char *file, *map; /* /etc/subuid, /proc/self/uid_map */
+    const char *option;     /* of getsubids(1): "-g", or NULL */
+    const char *login;      /* "": none, and getsubids is not asked */
+    uint32_t user, own;     /* uid; the id that is mapped anyhow (uid or gid) */
+};
+int prl_ids_read(const struct prl_ids_source *source, struct prl_ids *ret);
+/* The ids the caller may map now, by name and number, several lines in their order;
  * root of another container has what its namespace has.  Lengths are 0 where there are none.
  * -errno: a file cannot be read. */
 int prl_ids_granted(struct prl_ids *ret_uids, struct prl_ids *ret_gids);

@@ -11,38 +11,11 @@
 
 #include <ctype.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <string.h>
 
-enum { FILE_MAX_BYTES = 1 << 20, LINE_MAX_BYTES = 512, OUTPUT_BYTES = 16384 };
-
-struct side {
-    const char *file, *map; /* /etc/subuid, /proc/self/uid_map */
-    const char *getsubids;  /* its option */
-    uint32_t own;
-};
-
-struct caller {
-    char login[128]; /* "": none */
-    char number[24];
-};
-
-static void find_caller(struct caller *ret)
-{
-    const struct passwd *user = getpwuid(getuid());
-    snprintf(ret->login, sizeof ret->login, "%s", user ? user->pw_name : "");
-    snprintf(ret->number, sizeof ret->number, "%u", (unsigned)getuid());
-    char path[64];
-    /* A user of a directory service, whom a static program cannot look up. */
-    if (!user && prl_helper_find("id", path)) {
-        const char *const argv[] = {path, "-un", NULL};
-        if (prl_helper_read(argv, ret->login, sizeof ret->login) < 0)
-            ret->login[0] = '\0';
-        ret->login[strcspn(ret->login, "\n")] = '\0';
-    }
-}
+enum { FILE_MAX_BYTES = 1 << 20, OUTPUT_BYTES = 16384 };
 
 /* What both have in common. */
 static void add_common(struct prl_ids *ret, uint64_t first, uint64_t count,
@@ -92,7 +65,8 @@ static void each_line(char *text, take_line *take, void *data)
 }
 
 struct grant {
-    const struct caller *caller;
+    const struct prl_ids_source *source;
+    char number[24]; /* of the user */
     const struct prl_ids *space;
     struct prl_ids *ret;
 };
@@ -106,7 +80,7 @@ static void take_grant(char *line, void *data)
     if (len == 0 || line[len] == '\0')
         return;
     line[len] = '\0';
-    if (strcmp(line, grant->caller->login) != 0 && strcmp(line, grant->caller->number) != 0)
+    if (strcmp(line, grant->source->login) != 0 && strcmp(line, grant->number) != 0)
         return;
     if (numbers(line + len + 1, ':', row) == 2)
         add_common(grant->ret, row[0], row[1], grant->space);
@@ -141,10 +115,10 @@ static int read_text(const char *path, char **ret)
     return *ret ? 0 : -ENOMEM;
 }
 
-static int read_space(const struct side *side, struct prl_ids *ret)
+static int read_space(const char *map, struct prl_ids *ret)
 {
     _cleanup_free_ char *text = NULL;
-    int r = read_text(side->map, &text);
+    int r = read_text(map, &text);
     if (r < 0)
         return r;
     each_line(text, take_space, ret);
@@ -152,14 +126,15 @@ static int read_space(const struct side *side, struct prl_ids *ret)
 }
 
 /* Where the name service knows the ranges (LDAP), the file has no line. */
-static void ask_name_service(const struct side *side, const struct grant *grant)
+static void ask_name_service(const struct grant *grant)
 {
+    const struct prl_ids_source *source = grant->source;
     char path[64], answer[OUTPUT_BYTES];
-    if (!grant->caller->login[0] || !prl_helper_find("getsubids", path))
+    if (!source->login[0] || !prl_helper_find("getsubids", path))
         return;
-    const char *const group[] = {path, side->getsubids, grant->caller->login, NULL};
-    const char *const user[] = {path, grant->caller->login, NULL};
-    if (prl_helper_read(side->getsubids ? group : user, answer, sizeof answer) == 0)
+    const char *const group[] = {path, source->option, source->login, NULL};
+    const char *const user[] = {path, source->login, NULL};
+    if (prl_helper_read(source->option ? group : user, answer, sizeof answer) == 0)
         each_line(answer, take_answer, (void *)grant);
 }
 
@@ -168,23 +143,24 @@ static bool is_whole_machine(const struct prl_ids *space)
     return space->len == 1 && space->ranges[0].count == UINT32_MAX;
 }
 
-static int read_side(const struct side *side, const struct caller *caller, struct prl_ids *ret)
+int prl_ids_read(const struct prl_ids_source *source, struct prl_ids *ret)
 {
     _cleanup_free_ char *text = NULL;
     struct prl_ids space = {.len = 0};
-    const struct grant grant = {caller, &space, ret};
-    int r = read_space(side, &space);
+    struct grant grant = {.source = source, .space = &space, .ret = ret};
+    int r = read_space(source->map, &space);
     if (r == 0)
-        r = read_text(side->file, &text);
+        r = read_text(source->file, &text);
     if (r < 0)
         return r;
+    snprintf(grant.number, sizeof grant.number, "%u", (unsigned)source->user);
     /* The own id comes first and goes in the end: no range may contain it. */
     ret->len = 0;
-    prl_ids_add(ret, side->own, 1);
-    each_line(text, take_grant, (void *)&grant);
+    prl_ids_add(ret, source->own, 1);
+    each_line(text, take_grant, &grant);
     if (ret->len == 1)
-        ask_name_service(side, &grant);
-    if (ret->len == 1 && getuid() == 0 && !is_whole_machine(&space))
+        ask_name_service(&grant);
+    if (ret->len == 1 && source->user == 0 && !is_whole_machine(&space))
         for (size_t i = 0; i < space.len; i++)
             add_common(ret, space.ranges[i].first, space.ranges[i].count, &space);
     ret->len--;
@@ -192,12 +168,29 @@ static int read_side(const struct side *side, const struct caller *caller, struc
     return 0;
 }
 
+/* "": none is known. */
+static void find_login(char *buf, size_t size)
+{
+    const struct passwd *user = getpwuid(getuid());
+    char path[64];
+    snprintf(buf, size, "%s", user ? user->pw_name : "");
+    /* A user of a directory service, whom a static program cannot look up. */
+    if (!user && prl_helper_find("id", path)) {
+        const char *const argv[] = {path, "-un", NULL};
+        if (prl_helper_read(argv, buf, size) < 0)
+            buf[0] = '\0';
+        buf[strcspn(buf, "\n")] = '\0';
+    }
+}
+
 int prl_ids_granted(struct prl_ids *ret_uids, struct prl_ids *ret_gids)
 {
-    const struct side uids = {"/etc/subuid", "/proc/self/uid_map", NULL, getuid()};
-    const struct side gids = {"/etc/subgid", "/proc/self/gid_map", "-g", getgid()};
-    struct caller caller;
-    find_caller(&caller);
-    int r = read_side(&uids, &caller, ret_uids);
-    return r < 0 ? r : read_side(&gids, &caller, ret_gids);
+    char login[128];
+    find_login(login, sizeof login);
+    const struct prl_ids_source uids = {
+        "/etc/subuid", "/proc/self/uid_map", NULL, login, getuid(), getuid()};
+    const struct prl_ids_source gids = {
+        "/etc/subgid", "/proc/self/gid_map", "-g", login, getuid(), getgid()};
+    int r = prl_ids_read(&uids, ret_uids);
+    return r < 0 ? r : prl_ids_read(&gids, ret_gids);
 }
