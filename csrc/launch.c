@@ -180,8 +180,9 @@ static int serve(struct prl_setup *s, int socket_fd, struct prl_child *child,
                   : serve_one(s, child, kind, fd, reterr);
         if (r < 0)
             return r;
-        if (s->served)
-            prl_handover_answer(socket_fd); /* a child that is gone shows in its report */
+        r = s->served ? prl_handover_answer(socket_fd) : 0;
+        if (r < 0 && r != -EPIPE) /* a child that is gone shows in its report */
+            return prl_fail_with(reterr, PRL_STAGE_CLONE, -r, "sendmsg", "hand-over");
     }
 }
 

@@ -124,15 +124,15 @@ def check_subordinate_ids(host: Host) -> Entry:
     counts = {kind: _subordinate_count(host, kind) for kind in ("uid", "gid")}
     name = "subordinate-ids"
     if min(counts.values()) >= WANTED_IDS:
-        return Entry(name, "ok", "later", f"{min(counts.values())} subordinate ids.")
+        return Entry(name, "ok", "now", f"{min(counts.values())} subordinate ids.")
     lacking = " and ".join(kind for kind, count in counts.items() if count < WANTED_IDS)
     if host.login is None:
-        text = f"uid {host.uid} has no login name, so no subordinate ids can be given."
-        return Entry(name, "missing", "later", text)
+        text = f"uid {host.uid} has no login name, hence no subordinate ids: containers have one."
+        return Entry(name, "weaker", "now", text)
     return Entry(
         name,
-        "missing" if min(counts.values()) == 0 else "weaker",
-        "later",
+        "weaker",
+        "now",
         f"{host.login} has fewer than {WANTED_IDS} subordinate ids ({lacking}): containers "
         "have one id.",
         fixes.subordinate_ids(host.login, _first_free_id(host)),
@@ -147,8 +147,8 @@ def check_newuidmap(host: Host) -> Entry:
         if path is None:
             return Entry(
                 entry_name,
-                "missing",
-                "later",
+                "weaker",
+                "now",
                 f"{name} is not installed: containers have one id.",
                 fixes.install(host.distribution, "newuidmap"),
             )
@@ -161,11 +161,11 @@ def check_newuidmap(host: Host) -> Entry:
             broken.append(f"sudo chmod u+s {place}")
         elif mount is not None and "nosuid" in mount.options:
             text = f"{place} lies on a nosuid mount and cannot work: containers have one id."
-            return Entry(entry_name, "missing", "later", text)
+            return Entry(entry_name, "weaker", "now", text)
     if broken:
         text = "newuidmap or newgidmap lacks its privilege: containers have one id."
-        return Entry(entry_name, "missing", "later", text, " && ".join(broken))
-    return Entry(entry_name, "ok", "later", "newuidmap and newgidmap are there and privileged.")
+        return Entry(entry_name, "weaker", "now", text, " && ".join(broken))
+    return Entry(entry_name, "ok", "now", "newuidmap and newgidmap are there and privileged.")
 
 
 def check_fuse(host: Host) -> Entry:

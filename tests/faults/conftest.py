@@ -30,11 +30,13 @@ class Place:
         launcher: the `pyrootless` executable.
         base: directory of this test; `store` and `runtime` are in it.
         environment: all variables of a call.
+        ids: words before a call, and options of it, for its map of ids.
     """
 
     launcher: Path
     base: Path
     environment: dict[str, str]
+    ids: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
 
     def run(
         self, *argv: str, before: Sequence[str | Path] = ()
@@ -44,8 +46,10 @@ class Place:
         The mark is the store's path as the last word: it names this test in the command line of
         the launcher, of its child, and of the program in the container.
         """
+        outer, options = self.ids
+        words = [*outer, *map(str, before), str(self.launcher), "run", *options]
         return subprocess.run(
-            [*map(str, before), str(self.launcher), "run", *argv, self.mark],
+            [*words, *argv, self.mark],
             env=self.environment,
             cwd=self.base,
             stdin=subprocess.DEVNULL,
@@ -96,15 +100,22 @@ def deny(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def place(launcher: Path, tmp_path: Path) -> Place:
-    """A fresh place whose store has `host` prepared, by a run that must succeed."""
+def place(launcher: Path, tmp_path: Path, request: pytest.FixtureRequest) -> Place:
+    """A fresh place whose store has `host` prepared, by a run that must succeed.
+
+    Parameter "range": maps of many ids. A traced or filtered launcher has no use of a setuid
+    newuidmap, so it is started as root of a user namespace, where it writes its maps itself.
+    """
     (tmp_path / "runtime").mkdir(mode=0o700)
     kept = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "ASAN_OPTIONS")
     env = {name: os.environ[name] for name in kept if name in os.environ}
     env["PYROOTLESS_ROOT"] = str(tmp_path / "store")
     env["XDG_RUNTIME_DIR"] = str(tmp_path / "runtime")
     env["PYTHONDONTWRITEBYTECODE"] = "1"
-    found = Place(launcher, tmp_path, env)
+    ids: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
+    if getattr(request, "param", "single") == "range":
+        ids = ((str(launcher), "unshare", "--"), ("--userns=range",))
+    found = Place(launcher, tmp_path, env, ids)
     done = found.run("--rm", "host", "busybox", "echo", "ready")
     assert (done.returncode, done.stderr) == (0, "")
     assert found.left() == []

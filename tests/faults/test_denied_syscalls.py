@@ -29,6 +29,8 @@ DENIED = {
     "all": f"openat2,clone3,{MOUNT_CALLS},close_range,pidfd_open,faccessat2",
 }
 """What is missing → the calls; each is a kernel, or a filter around us, that exists."""
+RANGE = pytest.param("range", marks=pytest.mark.needs("subordinate-ids", "newuidmap"))
+with_both_maps = pytest.mark.parametrize("place", ["single", RANGE], indirect=True)
 UPPERS = {"ephemeral": ["--ephemeral"], "disk": []}
 
 # Everything a fallback could get wrong, and nothing that differs between two launches: the
@@ -55,6 +57,7 @@ def look(place: Place, upper: str, before: list[str | Path]) -> tuple[int, str, 
 
 
 @pytest.mark.needs("gcc", "busybox", "user-namespaces")
+@with_both_maps
 @pytest.mark.parametrize("upper", UPPERS)
 @pytest.mark.parametrize("missing", DENIED)
 def test_same_container(missing: str, upper: str, deny: Path, place: Place) -> None:

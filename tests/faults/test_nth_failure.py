@@ -53,6 +53,10 @@ SHORT = ("clone: new namespaces", "rootfs: move of the new root")
 SHORT += ("rootfs: tmpfs for the upper directory", "rootfs: upper directory on tmpfs")
 
 
+SERVED = ("socketpair", "sendmsg", "recvmsg", "recvfrom", "setgroups", "mount")
+"""Calls of a launch whose maps the parent writes."""
+
+
 def first_line(text: str) -> str:
     """The error itself, without its remedy."""
     return text.partition("\n")[0]
@@ -117,10 +121,8 @@ def check(place: Place, found: tuple[int, str, str]) -> bool:
     return True
 
 
-@pytest.mark.parametrize("upper", BOTH)
-@pytest.mark.parametrize("call", COUNTED)
-def test_nth_failure(call: str, upper: str, place: Place) -> None:
-    words = (*UPPERS[upper], "host", *ECHO)
+def fail_each(place: Place, call: str, words: tuple[str, ...]) -> int:
+    """Fail the first, second, third … of a call; how many launches that ended."""
     ended = 0
     for n in range(1, MOST):
         found = nth(place, call, n, words)
@@ -132,4 +134,18 @@ def test_nth_failure(call: str, upper: str, place: Place) -> None:
         pytest.fail(f"{call} was still made after {MOST} of them")
     # The launch without a fault came last: it has swept what a failed removal left.
     assert place.left() == []
+    return ended
+
+
+@pytest.mark.parametrize("upper", BOTH)
+@pytest.mark.parametrize("call", COUNTED)
+def test_nth_failure(call: str, upper: str, place: Place) -> None:
+    ended = fail_each(place, call, (*UPPERS[upper], "host", *ECHO))
     assert ended > 0 or call in ("openat", "renameat")
+
+
+@pytest.mark.needs("subordinate-ids", "newuidmap")
+@pytest.mark.parametrize("place", ["range"], indirect=True)
+@pytest.mark.parametrize("call", SERVED)
+def test_nth_failure_of_a_served_launch(call: str, place: Place) -> None:
+    assert fail_each(place, call, (*UPPERS["disk"], "host", *ECHO)) > 0

@@ -28,8 +28,16 @@ pytestmark = [
     pytest.mark.context_single,
     pytest.mark.needs("user-namespaces", "busybox"),
 ]
-FUSE = pytest.param("fuse", marks=pytest.mark.needs("fuse", "fuse-overlayfs"))
-in_every_mode = pytest.mark.parametrize("mode", ["in-place", "ephemeral", "overlay", FUSE])
+FUSE = pytest.mark.needs("fuse", "fuse-overlayfs")
+RANGE = pytest.mark.needs("subordinate-ids", "newuidmap")
+MODES = [
+    *("in-place", "ephemeral", "overlay"),
+    pytest.param("fuse", marks=FUSE),
+    pytest.param("in-place range", marks=RANGE),
+    pytest.param("overlay range", marks=RANGE),
+    pytest.param("fuse range", marks=[FUSE, RANGE]),
+]
+in_every_mode = pytest.mark.parametrize("mode", MODES)
 LINKS = pytest.mark.parametrize("form", ["absolute", "relative"])
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -85,16 +93,13 @@ int main(int argc, char **argv)
 
 
 def start(mode: str, world: World, *options: str | Path) -> list[str]:
-    """The command line up to the program, for one of the four kinds of root."""
-    root = world.root
-    kind = {
-        "in-place": [],
-        "ephemeral": ["--ephemeral"],
-        "overlay": ["--ephemeral"],
-        "fuse": ["--ephemeral", "--storage-driver=fuse-overlayfs"],
-    }[mode]
-    target = f"{root}:O" if mode == "overlay" else str(root)
-    return ["run", "--rm", *kind, *map(str, options), "--rootfs", target]
+    """The command line up to the program, for one kind of root and map of ids."""
+    kind, _, ids = mode.partition(" ")
+    words = [] if kind == "in-place" else ["--ephemeral"]
+    words += ["--storage-driver=fuse-overlayfs"] if kind == "fuse" else []
+    words += ["--userns=range"] if ids else []
+    target = f"{world.root}:O" if kind == "overlay" else str(world.root)
+    return ["run", "--rm", *words, *map(str, options), "--rootfs", target]
 
 
 def link_to_canary(form: str, link: Path, target: Path) -> None:

@@ -66,6 +66,14 @@ def test_the_probe_answers_what_security_md_says(pyrootless: Run, probe: Path) -
     assert wrong(run_probe(pyrootless, probe), documented()) == []
 
 
+@pytest.mark.needs("x86_64", "subordinate-ids", "newuidmap")
+@pytest.mark.parametrize("options", [(), ("--group-add", "5")])
+def test_a_map_of_many_ids_permits_nothing_more(
+    pyrootless: Run, probe: Path, options: tuple[str, ...]
+) -> None:
+    assert wrong(run_probe(pyrootless, probe, "--userns=range", *options), documented()) == []
+
+
 def test_a_difference_is_told_both_ways() -> None:
     table = {"a": "EPERM", "b": "ENOENT or ENXIO", "c": "allowed"}
     assert wrong({"a": "EPERM", "b": "ENXIO", "c": "allowed"}, table) == []
@@ -109,6 +117,11 @@ def test_a_security_option_is_applied(
         ("--cap-add", "ALL"),
         ("--privileged",),
         ("-u", "1000:1000"),
+        ("--userns=range",),
+        ("--userns=range", "-u", "1000:1000"),
+        ("--userns=range", "--cap-add", "ALL", "-u", "1000:1000"),
+        ("--userns=keep-id",),
+        ("--userns=keep-id", "--privileged"),
         ("--init",),
         ("--cap-add", "NET_ADMIN", "--security-opt", "seccomp=unconfined"),
     ],
