@@ -90,7 +90,7 @@ class Store:
                     f"its configuration {len(config.diff_ids)}"
                 )
             for layer, diff_id in zip(manifest.layers, config.diff_ids, strict=True):
-                if not self.blobs.has(layer.digest) or not self.layers.has(diff_id):
+                if not self.blobs.has(layer.digest, layer.size) or not self.layers.has(diff_id):
                     raise StoreError(f"image {manifest.digest}: layer {diff_id} is not stored")
             self.layers.flush(config.diff_ids)
             self.blobs.put(manifest.raw)
@@ -127,11 +127,10 @@ class Store:
             damaged: Called with the reason for each image that cannot be read; it keeps its
                 name. None: raise the first.
         """
-        stood_on = {user.diff_ids for user in list_users(self.directories)}
         gone = []
         for image in self.images(damaged):
             directory = self.image_directory(image.manifest.digest)
-            if image.config.diff_ids not in stood_on and not is_in_use(directory):
+            if not self.users(image) and not is_in_use(directory):
                 gone += [name for name in image.references if self.untag(name)]
         return gone
 
@@ -211,7 +210,7 @@ class Store:
     def users(self, image: StoredImage) -> list[LayerUser]:
         """Containers that stand on an image, running or kept."""
         own = image.config.diff_ids
-        return [user for user in list_users(self.directories) if user.diff_ids == own]
+        return [user for user in list_users(self.directories) if user.stands_on(own)]
 
     def remove(self, text: str, force: bool = False) -> list[str]:
         """Remove a name, and the image when it was the last.

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +22,13 @@ from pyrootless.config import Directories
 from pyrootless.errors import IntegrityError, StoreError, UsageError
 from pyrootless.images.document import MAX_BYTES
 from pyrootless.images.reference import check_digest
-from pyrootless.images.store_files import flush_directory, make_store, write_all, writing
+from pyrootless.images.store_files import (
+    entries_of,
+    flush_directory,
+    make_store,
+    write_all,
+    writing,
+)
 from pyrootless.images.store_temporary import Temporaries
 
 CHUNK_BYTES = 1024 * 1024
@@ -64,9 +71,18 @@ class Blobs:
             raise IntegrityError(str(error)) from None
         return self._directories.blobs / algorithm / digits
 
-    def has(self, digest: str) -> bool:
-        """Whether a blob is there; its bytes are compared when they are read."""
-        return self.path(digest).is_file()
+    def has(self, digest: str, size: int | None = None) -> bool:
+        """Whether a blob is there; its bytes are compared when they are read.
+
+        Args:
+            digest: Of the blob.
+            size: A file of another length counts as missing; None: any length.
+        """
+        try:
+            facts = self.path(digest).stat()
+        except OSError:
+            return False
+        return stat.S_ISREG(facts.st_mode) and size in (None, facts.st_size)
 
     def read(self, digest: str, max_bytes: int = MAX_BYTES) -> bytes:
         """A small blob's bytes, verified.
@@ -130,14 +146,10 @@ class Blobs:
         return BlobWriter(self._directories, self._temporaries, digest, size, wait=wait)
 
     def list_all(self) -> list[StoredBlob]:
-        """Every file below DATA/blobs, in no order."""
+        """Every file below DATA/blobs."""
         found = []
         for algorithm in ("sha256", "sha512"):
-            try:
-                paths = list((self._directories.blobs / algorithm).iterdir())
-            except OSError:
-                continue
-            for path in paths:
+            for path in entries_of(self._directories.blobs / algorithm):
                 digest = "" if path.suffix else f"{algorithm}:{path.name}"
                 found.append(StoredBlob(path, digest, _size(path)))
         return found

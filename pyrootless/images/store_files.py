@@ -110,6 +110,23 @@ def make_store(directories: Directories) -> None:
             flush_directory(directories.data)
 
 
+def entries_of(directory: Path) -> list[Path]:
+    """What lies in a directory of the store, sorted; nothing when it is not made yet.
+
+    Raises:
+        StoreError: It cannot be listed: what is in it must not be taken for missing.
+    """
+    try:
+        return sorted(directory.iterdir())
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise StoreError(
+            f"cannot list {directory}: {error.strerror}",
+            remedy=f"make it yours again: chmod u+rwx {directory}",
+        ) from error
+
+
 def write_file(path: Path, data: bytes, mode: int) -> None:
     """A new file with these bytes, flushed."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)

@@ -23,6 +23,7 @@ from types import TracebackType
 from pyrootless.config import Directories
 from pyrootless.errors import IntegrityError, StoreError
 from pyrootless.images.store_files import (
+    entries_of,
     flush_directory,
     flush_file_system,
     make_store,
@@ -93,11 +94,8 @@ class Layers:
                 mark.unlink(missing_ok=True)
 
     def list_all(self) -> list[str]:
-        """Diff IDs of all layers, whole or not, in no order."""
-        try:
-            names = [path.name for path in self._directories.layers.iterdir()]
-        except OSError:
-            return []
+        """Diff IDs of all layers, whole or not."""
+        names = [path.name for path in entries_of(self._directories.layers)]
         return [f"sha256:{name}" for name in names if _HEX.fullmatch(name)]
 
 

@@ -9,12 +9,16 @@ name that moves is missing.
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 from pyrootless.config import Directories
 from pyrootless.errors import IntegrityError, UsageError
 from pyrootless.images.reference import Reference, decode_name, encode_name, parse_reference
-from pyrootless.images.store_files import flush_directory, make_store, writing
+from pyrootless.images.store_files import (
+    entries_of,
+    flush_directory,
+    make_store,
+    writing,
+)
 from pyrootless.images.store_temporary import Temporaries
 
 BUILT_IN = ("host",)
@@ -136,16 +140,9 @@ class Refs:
     def _links(self) -> list[tuple[str, str]]:
         """(name, target) of every link."""
         found = []
-        for path in _entries(self._directories.refs):
+        for path in entries_of(self._directories.refs):
             try:
                 found.append((path.name, str(path.readlink())))
             except OSError:
                 continue  # not a link, or gone meanwhile
         return found
-
-
-def _entries(directory: Path) -> list[Path]:
-    try:
-        return list(directory.iterdir())
-    except OSError:
-        return []

@@ -13,11 +13,11 @@ from pathlib import Path
 
 from pyrootless.config import Directories
 from pyrootless.images.store_blobs import Blobs
-from pyrootless.images.store_files import try_lock
+from pyrootless.images.store_files import entries_of, try_lock
 from pyrootless.images.store_images import StoredImage
 from pyrootless.images.store_layers import Layers, layer_bytes
 from pyrootless.images.store_temporary import Temporaries
-from pyrootless.images.store_users import LayerUser, is_in_use
+from pyrootless.images.store_users import LayerUser
 
 _BLOCK_BYTES = 512
 
@@ -132,7 +132,7 @@ class _Counter:
 
     def containers(self) -> UsageRow:
         sizes = {}
-        for path in _entries(self._directories.containers):
+        for path in entries_of(self._directories.containers):
             sizes[path.name] = tree_bytes(path)
         running = {name for name in sizes if _runs(self._directories, name)}
         size = sum(sizes.values())
@@ -141,8 +141,7 @@ class _Counter:
 
     def _is_active(self, image: StoredImage) -> bool:
         own = image.config.diff_ids
-        directory = self._directories.images / image.manifest.digest[7:]
-        return any(user.diff_ids == own for user in self._users) or is_in_use(directory)
+        return any(user.stands_on(own) for user in self._users)
 
     def _size(self, images: list[StoredImage]) -> int:
         layers, blobs = self._parts(images)
@@ -160,7 +159,7 @@ class _Counter:
 
 
 def _plain_row(*directories: Path) -> UsageRow:
-    entries = [path for directory in directories for path in _entries(directory)]
+    entries = [path for directory in directories for path in entries_of(directory)]
     size = sum(tree_bytes(path) for path in entries)
     return UsageRow(len(entries), 0, size, size)
 
@@ -177,13 +176,6 @@ def _runs(directories: Directories, name: str) -> bool:
         return not try_lock(descriptor, fcntl.LOCK_SH)
     finally:
         os.close(descriptor)
-
-
-def _entries(directory: Path) -> list[Path]:
-    try:
-        return sorted(directory.iterdir())
-    except OSError:
-        return []
 
 
 def _disk_bytes(path: Path) -> int:

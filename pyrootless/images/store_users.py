@@ -10,13 +10,14 @@ from __future__ import annotations
 import json
 import os
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pyrootless.config import Directories
 from pyrootless.errors import StoreError
-from pyrootless.images.store_files import open_directory, try_lock
+from pyrootless.images.store_files import entries_of, open_directory, try_lock
 
 MAX_CONFIG_BYTES = 4 * 1024 * 1024
 LOWERS = ("io.pyrootless.rootfs.lower", "io.pyrootless.rootfs.lower.range")
@@ -43,6 +44,10 @@ class LayerUser:
     def shown(self) -> str:
         """Its name, else the begin of its id."""
         return self.name or self.id[:12]
+
+    def stands_on(self, diff_ids: Sequence[str]) -> bool:
+        """Whether these are its layers; a layer that an image has twice is mounted once."""
+        return set(self.diff_ids) == set(diff_ids)
 
 
 def list_users(directories: Directories) -> list[LayerUser]:
@@ -136,9 +141,4 @@ def is_in_use(path: Path) -> bool:
 
 
 def _directories_of(parent: Path) -> list[Path]:
-    try:
-        return sorted(path for path in parent.iterdir() if _HEX.fullmatch(path.name))
-    except FileNotFoundError:
-        return []
-    except OSError as error:
-        raise StoreError(f"cannot list {parent}: {error.strerror}") from error
+    return [path for path in entries_of(parent) if _HEX.fullmatch(path.name)]

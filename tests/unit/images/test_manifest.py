@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pyrootless.errors import IntegrityError, UsageError
@@ -225,6 +225,7 @@ def test_malformed(raw: bytes) -> None:
         parse_manifest(raw, None)
 
 
+@settings(deadline=None, derandomize=True)
 @given(st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pyrootless.errors import UsageError
@@ -177,6 +177,7 @@ def references(draw: st.DrawFn) -> Reference:
     return Reference(domain, "/".join(parts), tag, digest)
 
 
+@settings(deadline=None, derandomize=True)
 @given(references())
 def test_text_leads_back(reference: Reference) -> None:
     assert parse_reference(reference.canonical) == reference
@@ -184,6 +185,7 @@ def test_text_leads_back(reference: Reference) -> None:
     assert len(reference.familiar) <= len(reference.canonical)
 
 
+@settings(deadline=None, derandomize=True)
 @given(st.text(alphabet="aB0._-/:@[]%\0 é", max_size=40))
 def test_any_text_is_a_reference_or_a_usage_error(text: str) -> None:
     try:
@@ -194,6 +196,7 @@ def test_any_text_is_a_reference_or_a_usage_error(text: str) -> None:
     assert parse_reference(reference.familiar) == reference
 
 
+@settings(deadline=None, derandomize=True)
 @given(st.text(min_size=1, max_size=60))
 def test_names_of_files_lead_back(text: str) -> None:
     try:

@@ -472,6 +472,34 @@ def test_remove_refuses_what_a_container_uses(store: Store) -> None:
     assert store.layers.has(diff_id_of("one"))
 
 
+def test_a_layer_that_stands_twice_in_an_image(store: Store) -> None:
+    made = put_image(store, "a", "one", "empty", "two", "empty")
+    put_container(store, "b", "one", "empty", "two")
+    (image,) = store.images()
+    assert image.size_bytes == len("oneemptytwo")
+    assert [user.id for user in store.users(image)] == ["b" * 64]
+    with pytest.raises(ContainerStateError, match="used by container bbbbbbbbbbbb"):
+        store.remove("a")
+    assert store.usage().images.active == 1
+    assert len(made.layers) == 4
+
+
+@pytest.mark.needs("plain-user")
+@pytest.mark.parametrize("name", ["refs", "blobs/sha256", "layers", "images", "containers"])
+def test_what_cannot_be_listed_is_not_taken_for_missing(store: Store, name: str) -> None:
+    put_image(store, "a", "one")
+    put_container(store, "b", "one")
+    before = listing(store)
+    closed = store.directories.data / name
+    closed.chmod(0o000)
+    try:
+        with pytest.raises(StoreError, match="cannot list|cannot be read"):
+            store.collect()
+    finally:
+        closed.chmod(0o700)
+    assert listing(store) == before
+
+
 def test_remove_refuses_what_a_launch_holds(store: Store) -> None:
     made = put_image(store, "a", "one")
     launch = os.open(store.image_directory(made.digest), os.O_RDONLY | os.O_DIRECTORY)

@@ -36,6 +36,8 @@ def test_put_and_read(store: Store) -> None:
     assert path.read_bytes() == DATA
     assert stat.S_IMODE(path.stat().st_mode) == 0o444
     assert store.blobs.has(DIGEST)
+    assert store.blobs.has(DIGEST, len(DATA))
+    assert not store.blobs.has(DIGEST, len(DATA) + 1)
     assert store.blobs.read(DIGEST) == DATA
     assert b"".join(store.blobs.stream(DIGEST)) == DATA
     assert temporaries(store) == []
