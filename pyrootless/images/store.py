@@ -32,6 +32,7 @@ from pyrootless.images.store_files import check_version, flush_directory, writin
 from pyrootless.images.store_images import Images, StoredImage
 from pyrootless.images.store_layers import Layers, LayerWriter
 from pyrootless.images.store_refs import Refs
+from pyrootless.images.store_removal import Budget
 from pyrootless.images.store_temporary import Swept, Temporaries
 from pyrootless.images.store_usage import Usage, measure_usage
 from pyrootless.images.store_users import LayerUser, is_in_use, list_users
@@ -191,8 +192,10 @@ class Store:
             found = Collection(self.directories, self.temporaries).run(dry_run=dry_run)
             if dry_run:
                 return found
-            swept = self.temporaries.sweep(partials=True, foreign=True)
-            return replace(found, problems=swept.problems)
+            self.temporaries.bury(partials=True)
+        # The lock is free again: nobody waits for the disk.
+        swept = self.temporaries.empty_trash(Budget(), foreign=True)
+        return replace(found, problems=swept.problems)
 
     def sweep(self) -> Swept:
         """Remove what dead processes left; bounded, and nothing happens to what is in use."""
@@ -297,5 +300,5 @@ class Store:
                 gone = Collection(self.directories, self.temporaries).run(dry_run=False)
             except IntegrityError:
                 return []  # another image is damaged: `system prune` says so
-        self.temporaries.sweep(foreign=True)
+        self.temporaries.empty_trash(Budget(), foreign=True)
         return [f"Deleted: {digest}" for digest in (*gone.images, *gone.layers)]

@@ -11,8 +11,10 @@ moved up beside the tree's top entries first, and emptied there.
 from __future__ import annotations
 
 import errno
+import math
 import os
 import subprocess
+import time
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path
@@ -43,30 +45,43 @@ def move_to_trash(directories: Directories, path: Path) -> Path | None:
     return grave
 
 
-def remove_tree(path: Path, *, foreign: bool = True, max_names: int | None = None) -> int:
+class Budget:
+    """How much one sweep may do: file systems take from a microsecond to milliseconds a file.
+
+    Attributes:
+        names: Names that were removed so far.
+    """
+
+    def __init__(self, max_names: int | None = None, max_seconds: float = math.inf) -> None:
+        self.names = 0
+        self._max_names = max_names
+        self._end = time.monotonic() + max_seconds
+
+    def is_spent(self) -> bool:
+        """Whether the rest waits for the next sweep."""
+        enough = self._max_names is not None and self.names >= self._max_names
+        return enough or time.monotonic() >= self._end
+
+
+def remove_tree(path: Path, *, foreign: bool = True, budget: Budget | None = None) -> None:
     """Remove a tree of the store, whatever uid owns its files.
 
     Args:
         path: A directory, a file or a link; nothing there is no error.
         foreign: Remove what other ids own with the help of a user namespace; else it is left.
-        max_names: Stop after so many; a later call goes on. None: to the end.
-
-    Returns:
-        Names that were removed.
+        budget: When it is spent the rest stays, and a later call goes on. None: to the end.
 
     Raises:
         StoreError: Something could not be removed; the rest is gone.
     """
-    removal = _Removal(path, max_names)
     try:
-        removal.run()
+        _Removal(path, budget or Budget()).run()
     except FileNotFoundError:
         pass  # another sweep was faster
     except OSError as error:
         if not foreign or error.errno not in (errno.EPERM, errno.EACCES):
             raise StoreError(f"cannot remove {path}: {error.strerror}") from error
         _remove_foreign(path)
-    return removal.removed
 
 
 def _remove_foreign(path: Path) -> None:
@@ -87,16 +102,11 @@ def _remove_foreign(path: Path) -> None:
 
 
 class _Removal:
-    """One tree's removal; the top directory is open while it runs.
+    """One tree's removal; the top directory is open while it runs."""
 
-    Attributes:
-        removed: Names that are gone.
-    """
-
-    def __init__(self, path: Path, max_names: int | None = None) -> None:
-        self.removed = 0
+    def __init__(self, path: Path, budget: Budget) -> None:
         self._path = path
-        self._max_names = max_names
+        self._budget = budget
         self._top = -1
         self._device = 0
         self._prefix = f".{token()}"
@@ -105,23 +115,20 @@ class _Removal:
     def run(self) -> None:
         if self._path.is_symlink() or not self._path.is_dir():
             self._path.unlink()
-            self.removed += 1
+            self._budget.names += 1
             return
         self._top = _open_passable(str(self._path), None)
         try:
             self._device = os.fstat(self._top).st_dev
-            while not self._is_enough() and (names := _some_entries(self._top)):
+            while not self._budget.is_spent() and (names := _some_entries(self._top)):
                 for name, is_directory in names:
-                    if not self._is_enough():
+                    if not self._budget.is_spent():
                         self._remove(name, is_directory)
         finally:
             os.close(self._top)
-        if not self._is_enough():
+        if not self._budget.is_spent():
             self._path.rmdir()
-            self.removed += 1
-
-    def _is_enough(self) -> bool:
-        return self._max_names is not None and self.removed >= self._max_names
+            self._budget.names += 1
 
     def _remove(self, name: str, is_directory: bool) -> None:
         """An entry of the top: gone, or emptied of everything but what was moved up."""
@@ -135,15 +142,15 @@ class _Removal:
         try:
             if os.fstat(descriptor).st_dev != self._device:
                 raise OSError(errno.EXDEV, "another file system is mounted there", name)
-            while not self._is_enough() and (children := _some_entries(descriptor)):
+            while not self._budget.is_spent() and (children := _some_entries(descriptor)):
                 for child, has_children in children:
                     self._take_out(descriptor, child, has_children)
         finally:
             os.close(descriptor)
-        if not self._is_enough():
+        if not self._budget.is_spent():
             with suppress(FileNotFoundError):
                 os.rmdir(name, dir_fd=self._top)
-                self.removed += 1
+                self._budget.names += 1
 
     def _take_out(self, parent: int, name: str, is_directory: bool) -> None:
         if not is_directory:
@@ -158,7 +165,7 @@ class _Removal:
     def _unlink(self, name: str, parent: int) -> None:
         with suppress(FileNotFoundError):
             os.unlink(name, dir_fd=parent)
-            self.removed += 1
+            self._budget.names += 1
 
 
 def _some_entries(descriptor: int) -> list[tuple[str, bool]]:

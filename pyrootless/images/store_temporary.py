@@ -28,14 +28,14 @@ from pyrootless.images.store_files import (
     try_lock,
     writing,
 )
-from pyrootless.images.store_removal import move_to_trash, remove_tree
+from pyrootless.images.store_removal import Budget, move_to_trash, remove_tree
 
 KEEP_SECONDS = 24 * 3600
 """How long a partial download, or a thing of an unknown name, waits for its maker."""
 MAX_SWEPT = 256
 """Entries one sweep looks at, of each directory."""
-MAX_NAMES = 20_000
-"""Files one sweep removes; a tree in the trash that is larger waits for the next sweep."""
+MAX_SECONDS = 0.25
+"""How long a sweep may take that nobody asked for; the rest waits for the next."""
 _OWN = ("blob-", "layer-", "scratch-", "link-", "version-", "host-")
 
 
@@ -44,7 +44,7 @@ class Swept:
     """What a sweep did.
 
     Attributes:
-        removed: Names in the trash that are gone, at most MAX_NAMES.
+        removed: Names in the trash that are gone.
         problems: One sentence for each that could not be removed.
     """
 
@@ -138,25 +138,37 @@ class Temporaries:
             remove_tree(path)
             os.close(descriptor)
 
-    def sweep(self, *, partials: bool = False, foreign: bool = False) -> Swept:
-        """Remove what dead processes left in tmp/ and what lies in trash/; bounded.
+    def sweep(self) -> Swept:
+        """Remove what dead processes left in tmp/ and what lies in trash/; bounded."""
+        self.bury()
+        return self.empty_trash(Budget(max_seconds=MAX_SECONDS))
+
+    def bury(self, *, partials: bool = False) -> None:
+        """Move what dead processes left in tmp/ into the trash.
 
         Args:
             partials: Partial downloads too, however young.
-            foreign: Files of other ids too, with the help of a user namespace.
         """
         for path in _some(self.directory):
             if self._is_abandoned(path, partials=partials):
                 self._bury(path)
-        removed, problems = 0, []
+
+    def empty_trash(self, budget: Budget, *, foreign: bool = False) -> Swept:
+        """Take what lies in the trash off the disk.
+
+        Args:
+            budget: What may be done now.
+            foreign: Files of other ids too, with the help of a user namespace.
+        """
+        problems = []
         for path in _some(self._directories.trash):
-            if removed >= MAX_NAMES:
+            if budget.is_spent():
                 break
             try:
-                removed += remove_tree(path, foreign=foreign, max_names=MAX_NAMES - removed)
+                remove_tree(path, foreign=foreign, budget=budget)
             except StoreError as error:
                 problems.append(str(error))
-        return Swept(removed, tuple(problems))
+        return Swept(budget.names, tuple(problems))
 
     def _is_abandoned(self, path: Path, *, partials: bool) -> bool:
         if path.name.startswith(_OWN) or (partials and path.name.startswith("partial-")):

@@ -31,7 +31,8 @@ from pyrootless.images import manifest as m
 from pyrootless.images import store_layers
 from pyrootless.images.manifest import Manifest
 from pyrootless.images.reference import parse_reference
-from pyrootless.images.store import Store, open_store
+from pyrootless.images.store import Store, Swept, open_store
+from pyrootless.images.store_removal import Budget
 
 
 @pytest.fixture
@@ -579,16 +580,47 @@ def test_a_sweep_is_bounded(store: Store, monkeypatch: pytest.MonkeyPatch) -> No
     assert left == [4, 1, 0]
 
 
-def test_a_sweep_removes_a_bounded_number_of_files(
+def test_the_trash_is_emptied_as_far_as_the_budget_goes(store: Store) -> None:
+    put_image(store, "a")
+    for number in range(25):
+        (store.directories.trash / f"grave/{number % 2}/{number}").mkdir(parents=True)
+    empty = store.temporaries.empty_trash
+    assert [empty(Budget(max_names=10)).removed for _ in range(4)] == [10, 10, 8, 0]
+    assert list(store.directories.trash.iterdir()) == []
+
+
+def test_a_sweep_takes_no_longer_than_it_may(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     put_image(store, "a")
-    monkeypatch.setattr("pyrootless.images.store_temporary.MAX_NAMES", 10)
-    for number in range(25):
-        (store.directories.trash / f"grave/{number % 2}/{number}").mkdir(parents=True)
-    swept = [store.sweep().removed for _ in range(4)]
-    assert swept == [10, 10, 8, 0]
+    for number in range(9):
+        (store.directories.trash / f"grave/{number}").mkdir(parents=True)
+    clock = iter(range(1000))
+    monkeypatch.setattr("pyrootless.images.store_temporary.MAX_SECONDS", 25)
+    monkeypatch.setattr(time, "monotonic", lambda: next(clock))
+    removed = store.sweep().removed
+    monkeypatch.undo()
+    assert 0 < removed < 9
+    store.collect()
     assert list(store.directories.trash.iterdir()) == []
+
+
+def test_a_pull_does_not_wait_for_the_disk(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While a collection takes trees off the disk its lock is free."""
+    put_image(store, "a", "one")
+    store.untag(parse_reference("a"))
+    pinned = []
+
+    def look(*_: object, **__: object) -> Swept:
+        with Store(store.directories).pin():
+            pinned.append(True)
+        return Swept(0, ())
+
+    monkeypatch.setattr(store.temporaries, "empty_trash", look)
+    assert store.collect().layers == (diff_id_of("one"),)
+    assert pinned == [True]
 
 
 def test_removing_an_image_leaves_partials_alone(store: Store) -> None:
