@@ -230,7 +230,7 @@ class _Pull:
                 self._unpack_stored(job)
                 return UNPACKED
             except IntegrityError:
-                if self._store.blobs.has(job.blob.digest):
+                if self._store.blobs.verify(job.blob.digest):
                     raise  # the blob is what it should be, its content is not
         return self._fetch_layer(job, unpacked=unpacked)
 

@@ -242,6 +242,15 @@ def test_damage_shows_at_the_end_of_a_stream(store: Store) -> None:
         list(store.blobs.stream(DIGEST))
 
 
+def test_verify(store: Store) -> None:
+    assert not store.blobs.verify(DIGEST)
+    store.blobs.put(DATA)
+    assert store.blobs.verify(DIGEST)
+    corrupt(store)
+    assert not store.blobs.verify(DIGEST)
+    assert not store.blobs.has(DIGEST)
+
+
 @pytest.mark.parametrize("way", ["put", "writer"])
 def test_writing_again_replaces_damage_that_nobody_read(store: Store, way: str) -> None:
     store.blobs.put(DATA)
