@@ -19,6 +19,8 @@
 const struct prl_remedy prl_remedies[] = {
     /* options, image, config: what the user wrote */
     {PRL_STAGE_OPTIONS, ENOENT, USAGE, "", "check the path's spelling: ls -ld PATH"},
+    {PRL_STAGE_OPTIONS, ESRCH, USAGE, "",
+     "see which names the image has: pyrootless run --rm IMAGE cat /etc/passwd /etc/group"},
     {PRL_STAGE_OPTIONS, 0, USAGE, "",
      "every option with the form of its value: pyrootless run --help"},
     {PRL_STAGE_TEMPLATE, ENOENT, USAGE, "",
@@ -169,14 +171,19 @@ const struct prl_remedy prl_remedies[] = {
      "here by an outer container: run that one with --security-opt systempaths=unconfined "
      "(docker) or --security-opt unmask=ALL (podman)"},
     {PRL_STAGE_MOUNTS, EACCES, LAUNCH, "apparmor",
-     "this user cannot enter a directory on the way, or a security module refused the mount: "
-     "namei -l PATH"},
+     "this user cannot enter a directory on the way; or the mount point is missing in a tree "
+     "of somebody else's, where it cannot be made, not even under DIR:O; or a security module "
+     "refused the mount: namei -l PATH"},
+    {PRL_STAGE_MOUNTS, EOVERFLOW, USAGE, "",
+     "the tree has owners who are not mapped into the container, whose files cannot be copied "
+     "up; make the tree your own: cp -r DIR COPY"},
     {PRL_STAGE_MOUNTS, ENOENT, USAGE, "",
-     "the source of a volume does not exist, or its target is missing in a read-only root; "
-     "create it first: mkdir -p PATH"},
+     "the source of a volume does not exist, or the way to its target goes through a link "
+     "that leads nowhere in the container (no link leads out of it); name the place itself, "
+     "or create it: mkdir -p PATH"},
     {PRL_STAGE_MOUNTS, ENOTDIR, USAGE, "",
-     "a directory can only be mounted on a directory and a file on a file; look at both: "
-     "ls -ld SOURCE"},
+     "a directory can only be mounted on a directory and a file on a file, and /proc, /sys and "
+     "/dev of a root file system must be directories; look at both: ls -ld SOURCE TARGET"},
     {PRL_STAGE_MOUNTS, EISDIR, USAGE, "",
      "a directory can only be mounted on a directory and a file on a file; look at both: "
      "ls -ld SOURCE"},

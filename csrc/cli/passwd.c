@@ -177,7 +177,7 @@ static int resolve_user(const struct lookup *look, const char *user, char *name,
         take_home(&record, ret);
         snprintf(name, NAME_BYTES, "%.*s", (int)record.len[0], record.field[0]);
     } else if (!number) {
-        return prl_failf(look->reterr, PRL_STAGE_OPTIONS, ENOENT, look->option,
+        return prl_failf(look->reterr, PRL_STAGE_OPTIONS, ESRCH, look->option,
                          "the image's /etc/passwd has no user \"%.60s\": use one it has, or a "
                          "number, as in -u 1000",
                          user);
@@ -200,7 +200,7 @@ static int resolve_group(const struct lookup *look, const char *group, uint32_t 
     if (r < 0)
         return r;
     if (!find_record(file, group, NULL, &record))
-        return prl_failf(look->reterr, PRL_STAGE_OPTIONS, ENOENT, look->option,
+        return prl_failf(look->reterr, PRL_STAGE_OPTIONS, ESRCH, look->option,
                          "the image's /etc/group has no group \"%.60s\": use one it has, or a "
                          "number",
                          group);

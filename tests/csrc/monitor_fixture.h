@@ -13,6 +13,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -36,6 +37,7 @@ static inline struct prl_child start(void (*body)(void *), void *arg)
     fflush(stdout);
     child.pid = fork();
     if (child.pid == 0) {
+        (void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* a test that fails leaves nobody */
         body(arg);
         _exit(0);
     }
@@ -59,6 +61,7 @@ static inline struct prl_child start_first(void (*body)(void *), void *arg)
     fflush(stdout);
     child.pid = (pid_t)syscall(SYS_clone, flags | SIGCHLD, NULL, NULL, NULL, NULL);
     if (child.pid == 0) {
+        (void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* a test that fails leaves nobody */
         body(arg);
         _exit(0);
     }

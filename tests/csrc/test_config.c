@@ -95,7 +95,7 @@ TEST(users)
     make_file("env", "HOME=/file\n");
     CHECK_INT(RUN("-u", "7", "--env-file=env", "host"), 0);
     CHECK_STR(at("/process/env"), "[\"PATH=/bin\",\"HOME=/file\"]");
-    CHECK_BAD(RUN("-u", "bob", "host"), ENOENT, "--user", "has no user \"bob\"");
+    CHECK_BAD(RUN("-u", "bob", "host"), ESRCH, "--user", "has no user \"bob\"");
 }
 
 /* An annotation more in the template. */

@@ -97,19 +97,26 @@ static void body_sigwait(void *arg)
     }
 }
 
+/* It said "ready", and waits for a signal next. */
+static void wait_in_sigwait(const struct prl_child *child, struct prl_sight *ret)
+{
+    do
+        prl_sight_take(child->pid, SIGTERM, ret);
+    while (!ret->sigwait && sched_yield() == 0);
+}
+
 TEST(first_process_back_in_sigwait_is_not_killed)
 {
-    struct prl_sight before = {0};
+    struct prl_sight before = {0}, again = {0};
     struct prl_child child = start_first(body_sigwait, NULL);
     if (!first_process_available)
         return;
     wait_ready();
-    wait_asleep(child.pid);
-    prl_sight_take(child.pid, SIGTERM, &before);
-    CHECK(before.defaults && before.sigwait); /* as it looks from outside */
+    wait_in_sigwait(&child, &before);
+    CHECK(before.defaults); /* as it looks from outside */
     kill(child.pid, SIGTERM);
     wait_ready();
-    wait_asleep(child.pid);
+    wait_in_sigwait(&child, &again);
     CHECK(!prl_child_dropped(&child, SIGTERM, &before));
     prl_child_close(&child);
 }
@@ -118,11 +125,12 @@ TEST(first_process_in_sigwait_for_another_signal_ends)
 {
     struct prl_error error = {0};
     struct prl_status status = {0};
+    struct prl_sight before = {0};
     struct prl_child child = start_first(body_sigwait, NULL);
     if (!first_process_available)
         return;
     wait_ready();
-    wait_asleep(child.pid);
+    wait_in_sigwait(&child, &before);
     CHECK_INT(prl_child_signal(&child, SIGHUP, &error), 1);
     CHECK_INT(end_of(&child, 0, &status), 0);
     CHECK_INT(status.signal, SIGHUP);

@@ -151,6 +151,7 @@ def test_a_program_of_another_machine(
 def test_a_user_the_image_lacks(pyrootless: Run, clean: dict[str, str]) -> None:
     done = pyrootless("run", "--rm", "-u", "nobody-here", "host", "true", env=clean)
     refused(done, 125, 'has no user "nobody-here"')
+    assert "see which names the image has" in done.stderr
 
 
 def test_a_group_the_image_lacks(pyrootless: Run, clean: dict[str, str]) -> None:
@@ -221,6 +222,42 @@ def test_a_linked_volume_shows_where_the_link_leads(
     volume = f"{tmp_path / 'link'}:/v:ro"
     done = pyrootless("run", "--rm", "-v", volume, "host", "cat", "/v/file", env=clean)
     assert (done.returncode, done.stdout) == (0, "behind the link\n"), done.stderr
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    """An almost empty root file system."""
+    (tmp_path / "tree/etc").mkdir(parents=True)
+    return tmp_path / "tree"
+
+
+@pytest.mark.parametrize("form", ["{}", "{}:O"])
+def test_a_target_behind_a_link_that_leads_out(
+    pyrootless: Run, clean: dict[str, str], tree: Path, form: str
+) -> None:
+    (tree / "link").symlink_to("../../../home")
+    words = ("-v", "/usr:/link/v", "--rootfs", form.format(tree), "/true")
+    done = pyrootless("run", "--rm", *words, env=clean)
+    refused(done, 125, "open mount point(/link/v): No such file or directory")
+    assert "no link leads out of it" in done.stderr
+
+
+@pytest.mark.parametrize("form", ["{}", "{}:O"])
+def test_a_device_directory_that_is_a_file(
+    pyrootless: Run, clean: dict[str, str], tree: Path, form: str
+) -> None:
+    (tree / "dev").touch()
+    done = pyrootless("run", "--rm", "--rootfs", form.format(tree), "/true", env=clean)
+    refused(done, 125, "mount(/dev): Not a directory")
+    assert "/dev of a root file system must be directories" in done.stderr
+
+
+@pytest.mark.needs("plain-user")
+@pytest.mark.parametrize("form", ["/usr", "/usr:O"])
+def test_a_tree_of_somebody_else(pyrootless: Run, clean: dict[str, str], form: str) -> None:
+    done = pyrootless("run", "--rm", "--rootfs", form, "/bin/true", env=clean)
+    refused(done, 125, "mounts: open mount point(/")
+    assert "in a tree of somebody else's" in done.stderr
 
 
 def test_a_dangling_link_is_a_missing_source(
