@@ -25,6 +25,8 @@ from pyrootless.result import EndedBy, Result
 PIPE = subprocess.PIPE
 DEVNULL = subprocess.DEVNULL
 
+_LOOK_AGAIN_S = 0.01
+
 Stream = int | IO[bytes] | IO[str] | None
 """PIPE, DEVNULL (or None), a descriptor, or an open file."""
 
@@ -148,11 +150,25 @@ class Child:
     def _ended_within(self, timeout: float) -> bool:
         limit_ns = time.monotonic_ns() + int(timeout * 1e9)
         deadline = self.deadline_ns
+        until = limit_ns if deadline is None else min(limit_ns, deadline)
+        return self._ended_until(until) or (deadline is not None and deadline <= limit_ns)
+
+    def _ended_until(self, until_ns: int) -> bool:
+        if self.fileno() < 0:  # FALLBACK: remove when kernel >= 5.3 is required
+            return self._seen_ended_until(until_ns)
         poll = select.poll()
         poll.register(self.fileno(), select.POLLIN)
-        until = limit_ns if deadline is None else min(limit_ns, deadline)
-        left_ms = max(0, (until - time.monotonic_ns() + 999_999) // 1_000_000)
-        return bool(poll.poll(left_ms)) or (deadline is not None and deadline <= limit_ns)
+        return bool(poll.poll(max(0, (until_ns - time.monotonic_ns() + 999_999) // 1_000_000)))
+
+    def _seen_ended_until(self, until_ns: int) -> bool:
+        """Without a descriptor to wait for: look again and again, and leave it to be reaped."""
+        flags = os.WEXITED | os.WNOHANG | os.WNOWAIT
+        while os.waitid(os.P_PID, self.pid, flags) is None:
+            left_ns = until_ns - time.monotonic_ns()
+            if left_ns <= 0:
+                return False
+            time.sleep(min(_LOOK_AGAIN_S, left_ns / 1e9))
+        return True
 
     def _open_streams(self, *wishes: Stream) -> tuple[list[int], list[int]]:
         """Descriptors for the container, and those of them to close after the launch."""

@@ -185,6 +185,20 @@ def test_a_number_that_is_no_stream_is_refused() -> None:
         launch("host", ["true"], stdout=-7)
 
 
+def test_wait_with_a_timeout_needs_no_pidfd(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Child, "fileno", lambda child: -1)
+    with launch("host", ["sh", "-c", "read line; exit 3"], stdin=PIPE) as child:
+        with pytest.raises(TimeoutError):
+            child.wait(0)
+        with pytest.raises(TimeoutError):
+            child.wait(0.02)
+        assert child.stdin is not None
+        child.stdin.close()
+        assert child.wait(60).exit_code == 3
+    with launch("host", ["sleep", "600"], timeout=0.05) as child:
+        assert child.wait(60).ended_by == "timeout"
+
+
 @pytest.mark.needs("plain-user")
 def test_what_cannot_be_removed_is_a_warning(engine: Path) -> None:
     containers = engine / "store/containers"
