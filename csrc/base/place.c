@@ -186,8 +186,9 @@ int PRL_CHILD_SAFE prl_place_bind(int dir_fd, const char *source, bool recursive
     _cleanup_close_ int tree = prl_place_clone(dir_fd, source, recursive);
     if (tree < 0 && errno != ENOSYS)
         return -1;
-    if (tree >= 0 && set_attributes(tree, attr) == 0)
-        return prl_sys_move_mount(tree, target_fd);
+    if (tree >= 0 && set_attributes(tree, attr) == 0 &&
+        prl_sys_move_mount(tree, target_fd) == 0)
+        return 0;
     if (errno != ENOSYS)
         return -1;
     return bind_old(dir_fd, source, recursive, attr, target_fd);

@@ -20,6 +20,7 @@ DENIED = {
     "clone3": "clone3",
     "the mount API": MOUNT_CALLS,
     "open_tree": "open_tree",
+    "move_mount": "move_mount",
     "mount_setattr": "mount_setattr",
     "close_range": "close_range",
     "pidfd_open": "pidfd_open",
