@@ -13,7 +13,6 @@ import signal
 import struct
 import subprocess
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -358,28 +357,6 @@ def test_a_store_that_cannot_be_written(pyrootless: Run, place: dict[str, str]) 
     containers.chmod(0o755)
     refused(done, 125, f"mkdir({containers}/")
     assert "Permission denied" in done.stderr and "--root DIR" in done.stderr
-    assert left_behind(place) == []
-
-
-@pytest.mark.needs("plain-user")
-@pytest.mark.parametrize("terminal", [[], ["-t"]], ids=["", "terminal"])
-def test_what_cannot_be_removed_is_a_warning(
-    pyrootless: Run, place: dict[str, str], tmp_path: Path, terminal: list[str]
-) -> None:
-    containers = Path(place["PYROOTLESS_ROOT"]) / "containers"
-    (tmp_path / "lent").mkdir()
-    os.mkfifo(tmp_path / "lent/gate")
-    with ThreadPoolExecutor() as pool:
-        options = ("--rm", *terminal, "-v", f"{tmp_path / 'lent'}:/lent")
-        words = ("host", "sh", "-c", "cat /lent/gate; exit 3")
-        running = pool.submit(pyrootless, "run", *options, *words, env=place)
-        with (tmp_path / "lent/gate").open("w"):  # waits for the container to read it
-            containers.chmod(0o555)
-        done = running.result(timeout=60)
-    containers.chmod(0o700)
-    assert done.returncode == 3
-    assert done.stderr.startswith(f"pyrootless: warning: state: remove({containers}/")
-    assert pyrootless("run", "--rm", "host", "true", env=place).returncode == 0
     assert left_behind(place) == []
 
 
