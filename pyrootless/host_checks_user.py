@@ -127,7 +127,7 @@ def check_subordinate_ids(host: Host) -> Entry:
         return Entry(name, "ok", "now", f"{min(counts.values())} subordinate ids.")
     lacking = " and ".join(kind for kind, count in counts.items() if count < WANTED_IDS)
     if host.login is None:
-        text = f"uid {host.uid} has no login name, hence no subordinate ids: containers have one."
+        text = f"uid {host.uid} has no login name, so no subordinate ids: containers have one."
         return Entry(name, "weaker", "now", text)
     return Entry(
         name,
