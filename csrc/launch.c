@@ -65,7 +65,9 @@ static int PRL_CHILD_SAFE child_steps(struct prl_setup *s, struct prl_error *ret
     /* Without no_new_privs a filter needs CAP_SYS_ADMIN, so it must come before the
      * capabilities go. */
     bool late = s->spec->process.no_new_privileges;
-    int r = late ? 0 : prl_seccomp_apply(s, reterr);
+    int r = prl_fakeroot_apply(s, reterr);
+    if (r == 0 && !late)
+        r = prl_seccomp_apply(s, reterr);
     if (r == 0)
         r = prl_caps_apply(s, reterr);
     if (r == 0 && late)
@@ -160,6 +162,11 @@ static int serve_one(struct prl_setup *s, struct prl_child *child, char kind, in
     case PRL_HANDOVER_TERMINAL:
         child->terminal_fd = fd;
         return 0;
+    case PRL_HANDOVER_LISTENER: {
+        int r = prl_serve_fakeroot(s->spec, child, fd, reterr);
+        prl_close_p(&fd);
+        return r;
+    }
     default:
         prl_close_p(&fd);
         return prl_fail_with(reterr, PRL_STAGE_CLONE, EPROTO, "recvmsg", "hand-over");

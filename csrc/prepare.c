@@ -8,11 +8,13 @@
 #include "base/io.h"
 #include "base/mapping.h"
 #include "base/own.h"
+#include "fakeroot/calls.h"
 #include "steps/init.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/filter.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -171,6 +173,20 @@ static int prepare_filter(struct prl_setup *s, struct prl_arena *arena,
     return 0;
 }
 
+static int prepare_fake_root(struct prl_setup *s, struct prl_arena *arena,
+                             struct prl_error *reterr)
+{
+    if (s->spec->fake_root == PRL_FAKE_ROOT_OFF)
+        return 0;
+    s->fake_filter = prl_arena_alloc(arena, PRL_FAKE_FILTER_MAX * sizeof(struct sock_filter));
+    if (!s->fake_filter)
+        return out_of_memory(reterr);
+    s->fake_filter_len = prl_fake_filter(s->spec->fake_root, s->fake_filter);
+    /* The child hands the listener over and waits until somebody answers its calls. */
+    s->served |= s->spec->fake_root == PRL_FAKE_ROOT_REMEMBER;
+    return 0;
+}
+
 /* argv of the init: "init", report descriptor, program (set by the child), then the program's
  * own argv. */
 static int prepare_init(struct prl_setup *s, struct prl_arena *arena, struct prl_error *reterr)
@@ -210,6 +226,8 @@ int prl_prepare(const struct prl_spec *spec, struct prl_arena *arena, struct prl
         r = prepare_rootfs(ret, arena, reterr);
     if (r == 0)
         r = prepare_filter(ret, arena, reterr);
+    if (r == 0)
+        r = prepare_fake_root(ret, arena, reterr);
     if (r == 0)
         r = prepare_programs(ret, arena, reterr);
     if (r == 0)

@@ -29,7 +29,8 @@ enum prl_stage {
     PRL_STAGE_SYSCTL,   /* hostname, sysctls, oom_score_adj */
     PRL_STAGE_TERMINAL, /* the container's own pty, session */
     PRL_STAGE_RLIMITS,
-    PRL_STAGE_CAPS, /* user, groups, capabilities, no_new_privs, keyring */
+    PRL_STAGE_FAKEROOT, /* claimed owners and ids */
+    PRL_STAGE_CAPS,     /* user, groups, capabilities, no_new_privs, keyring */
     PRL_STAGE_LANDLOCK,
     PRL_STAGE_FDS, /* descriptors shed, cwd */
     PRL_STAGE_SECCOMP,
@@ -103,6 +104,13 @@ struct prl_rootfs {
     uint64_t upper_size_bytes, upper_inodes; /* PRL_UPPER_TMPFS; 0: no cap */
 };
 
+/* What changes of owners and ids do in a container that has one id. */
+enum prl_fake_root {
+    PRL_FAKE_ROOT_OFF,      /* the kernel refuses them */
+    PRL_FAKE_ROOT_SILENT,   /* they succeed, and nothing is remembered */
+    PRL_FAKE_ROOT_REMEMBER, /* they succeed, and stat(2) and getuid(2) show them */
+};
+
 enum prl_cap_set {
     PRL_CAP_BOUNDING,
     PRL_CAP_EFFECTIVE,
@@ -153,6 +161,9 @@ struct prl_spec {
     const char *seccomp_digest;        /* "sha256:…" the annotation asks for; NULL: none */
     bool landlock;                     /* second fence wanted */
     bool new_keyring;                  /* join a fresh session keyring */
+    enum prl_fake_root fake_root;
+    const char *fake_root_owners;      /* file of claims that no attribute holds; NULL: memory */
+    const char *launcher;              /* path of the native launcher; NULL: /proc/self/exe */
     bool init;                         /* run a small init as pid 1 */
     int stop_signal;                   /* default SIGTERM */
     uint64_t wall_limit_ns;            /* 0: none */
@@ -169,6 +180,7 @@ struct prl_child {
     pid_t pid; /* pid 1 of the container, as this side sees it; -1: reaped; 0: closed */
     int pidfd;
     pid_t helper;      /* the server of a FUSE root; 0: none */
+    pid_t supervisor;  /* of its fake root; 0: none */
     int terminal_fd;   /* pty master; -1 without process.terminal */
     uint64_t start_ns; /* CLOCK_MONOTONIC just before clone */
     int fatal_signal;  /* set by prl_child_signal: what the SIGKILL it sent stands for; 0: none

@@ -17,3 +17,6 @@ int prl_serve_fuse(struct prl_setup *setup, struct prl_child *child, int fuse_fd
                    struct prl_error *reterr);
 /* The server has ended: when it is to blame, *reterr says why in its own words. */
 void prl_serve_fuse_complaint(int complaint_fd, struct prl_error *reterr);
+/* serve_fakeroot.c: the supervisor for the listener, as child->supervisor. */
+int prl_serve_fakeroot(const struct prl_spec *spec, struct prl_child *child, int listener_fd,
+                       struct prl_error *reterr);

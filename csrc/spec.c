@@ -91,8 +91,6 @@ static int read_sections(const struct prl_spec_reader *reader, yyjson_val *root,
     if (r == 0)
         r = prl_spec_read_linux(reader, yyjson_obj_get(root, "linux"), spec);
     if (r == 0)
-        r = prl_spec_check_ids(reader, spec);
-    if (r == 0)
         r = prl_spec_read_mounts(reader, yyjson_obj_get(root, "mounts"), spec);
     if (r == 0)
         r = read_name(reader, root, "hostname", spec->namespaces, &spec->hostname);
@@ -100,6 +98,8 @@ static int read_sections(const struct prl_spec_reader *reader, yyjson_val *root,
         r = read_name(reader, root, "domainname", spec->namespaces, &spec->domainname);
     if (r == 0)
         r = prl_spec_read_annotations(reader, yyjson_obj_get(root, "annotations"), spec);
+    if (r == 0)
+        r = prl_spec_check_ids(reader, spec);
     return r;
 }
 

@@ -22,6 +22,9 @@
 #define SECCOMP_DIGEST  "io.pyrootless.seccomp.digest"
 #define LANDLOCK        "io.pyrootless.landlock"
 #define KEYRING         "io.pyrootless.keyring"
+#define FAKE_ROOT       "io.pyrootless.fake-root"
+#define FAKE_OWNERS     "io.pyrootless.fake-root.owners"
+#define LAUNCHER        "io.pyrootless.launcher"
 #define INIT            "io.pyrootless.init"
 #define STOP_SIGNAL     "io.pyrootless.stop-signal"
 #define WALL_LIMIT_NS   "io.pyrootless.wall-limit-ns"
@@ -229,6 +232,20 @@ static int read_keyring(const struct annotations *from, bool *ret)
     return 0;
 }
 
+static int read_fake_root(const struct annotations *from, struct prl_spec *ret)
+{
+    const char *text = get_text(from, FAKE_ROOT);
+    ret->fake_root = PRL_FAKE_ROOT_OFF;
+    if (text && strcmp(text, "remember") == 0)
+        ret->fake_root = PRL_FAKE_ROOT_REMEMBER;
+    else if (text && strcmp(text, "silent") == 0)
+        ret->fake_root = PRL_FAKE_ROOT_SILENT;
+    else if (text && strcmp(text, "off") != 0)
+        return fail_value(from, FAKE_ROOT, "remember, silent or off");
+    int r = read_path(from, FAKE_OWNERS, &ret->fake_root_owners);
+    return r < 0 ? r : read_path(from, LAUNCHER, &ret->launcher);
+}
+
 static int read_stop_signal(const struct annotations *from, int *ret)
 {
     uint64_t number = SIGTERM;
@@ -252,6 +269,8 @@ int prl_spec_read_annotations(const struct prl_spec_reader *reader, yyjson_val *
         r = read_keyring(&from, &ret->new_keyring);
     if (r == 0)
         r = read_flag(&from, INIT, &ret->init);
+    if (r == 0)
+        r = read_fake_root(&from, ret);
     if (r == 0)
         r = read_stop_signal(&from, &ret->stop_signal);
     if (r == 0)

@@ -77,6 +77,8 @@ static bool is_mapped(const struct prl_idmap *maps, size_t len, uint32_t id)
 int prl_spec_check_ids(const struct prl_spec_reader *reader, const struct prl_spec *spec)
 {
     const struct prl_process *p = &spec->process;
+    if (spec->fake_root == PRL_FAKE_ROOT_REMEMBER)
+        return 0; /* claimed ids need no map */
     if (!is_mapped(spec->uid_maps, spec->uid_maps_len, p->uid))
         return prl_spec_fail(
             reader, "/process/user/uid is %" PRIu32 ", which /linux/uidMappings lacks", p->uid);

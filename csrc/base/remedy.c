@@ -257,6 +257,20 @@ const struct prl_remedy prl_remedies[] = {
      "the soft limit must not exceed the hard one: --ulimit nofile=1024:4096"},
     {PRL_STAGE_RLIMITS, 0, LAUNCH, "", "see your own limits: ulimit -aH"},
 
+    /* fake root */
+    {PRL_STAGE_FAKEROOT, EBUSY, HOST, "fake-root",
+     "a fake root (or another supervisor of system calls) is at work around this container "
+     "already, and the kernel takes one alone; go without: --fake-root=off"},
+    {PRL_STAGE_FAKEROOT, EINVAL, HOST, "fake-root",
+     "the kernel cannot hand system calls to a supervisor (before 5.5); go without: "
+     "--fake-root=off"},
+    {PRL_STAGE_FAKEROOT, ENOENT, LAUNCH, "",
+     "the launcher is not where it was when the image was prepared; prepare it anew: "
+     "pyrootless prepare IMAGE"},
+    {PRL_STAGE_FAKEROOT, 0, HOST, "fake-root",
+     "the fake root could not be set up (an outer container's filter?); go without: "
+     "--fake-root=off"},
+
     /* user, groups, capabilities */
     {PRL_STAGE_CAPS, EINVAL, USAGE, "subordinate-ids",
      "the user or group is not mapped into the container; only one id is mapped: "

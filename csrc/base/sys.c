@@ -138,6 +138,22 @@ int prl_sys_seccomp_load(const void *filter, unsigned short len)
     return (int)syscall(SYS_seccomp, SET_MODE_FILTER, 0, &program);
 }
 
+int prl_sys_seccomp_listen(const void *filter, unsigned short len)
+{
+    struct {
+        unsigned short len;
+        const void *filter;
+    } program = {len, filter};
+    enum { SET_MODE_FILTER = 1 };
+    int fd = (int)syscall(SYS_seccomp, SET_MODE_FILTER,
+                          PRL_SECCOMP_NEW_LISTENER | PRL_SECCOMP_WAIT_KILLABLE_RECV, &program);
+    if (fd >= 0 || errno != EINVAL)
+        return fd;
+    /* FALLBACK for WAIT_KILLABLE_RECV: a signal then interrupts a call that is being answered;
+     * remove when kernel >= 5.19 is required. */
+    return (int)syscall(SYS_seccomp, SET_MODE_FILTER, PRL_SECCOMP_NEW_LISTENER, &program);
+}
+
 int prl_sys_keyring_new(void)
 {
     enum { JOIN_SESSION_KEYRING = 1 };

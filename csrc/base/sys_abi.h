@@ -107,6 +107,44 @@
 #define SYS_landlock_restrict_self  446
 #endif
 
+#ifndef SYS_pidfd_getfd
+#define SYS_pidfd_getfd 438
+#endif
+
+/* Calls that only older architectures have; -1: this one has not. */
+#ifdef SYS_stat
+#define PRL_SYS_STAT   SYS_stat
+#define PRL_SYS_LSTAT  SYS_lstat
+#define PRL_SYS_CHOWN  SYS_chown
+#define PRL_SYS_LCHOWN SYS_lchown
+#define PRL_SYS_MKNOD  SYS_mknod
+#else
+#define PRL_SYS_STAT   (-1)
+#define PRL_SYS_LSTAT  (-1)
+#define PRL_SYS_CHOWN  (-1)
+#define PRL_SYS_LCHOWN (-1)
+#define PRL_SYS_MKNOD  (-1)
+#endif
+#ifdef SYS_setrlimit
+#define PRL_SYS_GETRLIMIT SYS_getrlimit
+#define PRL_SYS_SETRLIMIT SYS_setrlimit
+#else
+#define PRL_SYS_GETRLIMIT (-1)
+#define PRL_SYS_SETRLIMIT (-1)
+#endif
+
+/* linux/audit.h, linux/seccomp.h */
+#ifdef __aarch64__
+#define PRL_AUDIT_ARCH 0xc00000b7u
+#else
+#define PRL_AUDIT_ARCH 0xc000003eu
+#endif
+#define PRL_SECCOMP_RET_USER_NOTIF     0x7fc00000u
+#define PRL_SECCOMP_NEW_LISTENER       (1u << 3)
+#define PRL_SECCOMP_WAIT_KILLABLE_RECV (1u << 5)
+#define PRL_SECCOMP_NOTIF_SET_FLAGS    _IOW('!', 4, uint64_t)
+#define PRL_SECCOMP_NOTIF_SYNC_WAKE_UP 1
+
 struct prl_open_how {
     uint64_t flags, mode, resolve;
 };

@@ -66,6 +66,7 @@ static const struct {
     {"privileged", prl_config_privileged},
     {"seccomp-program", prl_config_seccomp_program},
     {"security-opt", prl_config_security_opt},
+    {"fake-root", apply_later}, /* prl_config_fake_root */
     {"cap-add", prl_config_cap_add},
     {"cap-drop", prl_config_cap_drop},
     {"userns", prl_config_keep_user}, /* after prl_config_userns, before everything */
@@ -133,6 +134,8 @@ static int apply_all(struct prl_merge *m)
         r = prl_config_guard_template(m);
     if (r >= 0)
         r = prl_config_capabilities(m);
+    if (r >= 0)
+        r = prl_config_fake_root(m);
     if (r >= 0)
         r = prl_config_home(m);
     if (r >= 0)

@@ -150,17 +150,21 @@ static void set_map(struct prl_merge *m, const char *key, const struct prl_idmap
     }
 }
 
-/* The one id a plain user may map: whoever the program runs as inside is the caller outside. */
+/* The one id a plain user may map: whoever the program runs as inside is the caller outside.
+ * With a fake root that remembers this is always root: it becomes the user by claim. */
 static void set_single(struct prl_merge *m)
 {
     yyjson_mut_val *user = process_user(m);
-    const struct prl_idmap uid = {
-        (uint32_t)yyjson_mut_get_uint(yyjson_mut_obj_get(user, "uid")), m->facts->uid, 1};
-    const struct prl_idmap gid = {
-        (uint32_t)yyjson_mut_get_uint(yyjson_mut_obj_get(user, "gid")), m->facts->gid, 1};
+    bool claimed = prl_config_remembers(m);
+    uint64_t own_uid = yyjson_mut_get_uint(yyjson_mut_obj_get(user, "uid"));
+    uint64_t own_gid = yyjson_mut_get_uint(yyjson_mut_obj_get(user, "gid"));
+    const struct prl_idmap uid = {claimed ? 0 : (uint32_t)own_uid, m->facts->uid, 1};
+    const struct prl_idmap gid = {claimed ? 0 : (uint32_t)own_gid, m->facts->gid, 1};
+
     set_map(m, "uidMappings", &uid, 1);
     set_map(m, "gidMappings", &gid, 1);
-    yyjson_mut_obj_remove_key(user, "additionalGids");
+    if (!claimed)
+        yyjson_mut_obj_remove_key(user, "additionalGids");
 }
 
 static int check_mapped(struct prl_merge *m, const struct prl_idmap *rows, size_t len,

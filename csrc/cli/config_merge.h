@@ -126,6 +126,10 @@ int prl_config_security_opt(struct prl_merge *m, const char *text);
 int prl_config_seccomp_program(struct prl_merge *m, const char *text);
 int prl_config_capabilities(struct prl_merge *m);
 
+/* config_fake_root.c */
+int prl_config_fake_root(struct prl_merge *m); /* after the kind of map is known */
+bool prl_config_remembers(struct prl_merge *m);
+
 /* config_mounts.c: the list of mounts, tmpfs, devices. */
 struct prl_config_mount {
     const char *option, *type, *source, *target;

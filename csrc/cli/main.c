@@ -5,6 +5,7 @@
 #include "cli/python.h"
 
 #include "base/error.h"
+#include "fakeroot/supervisor.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -63,6 +64,8 @@ int main(int argc, char **argv)
     argv[taken] = argv[0];
     argc -= taken;
     argv += taken;
+    if (argc > 2 && strcmp(argv[1], "_fakeroot") == 0) /* serve_fakeroot.c started us */
+        return prl_fake_main(argv[3], (pid_t)atoi(argv[2]));
     if (argc > 1 && strcmp(argv[1], "run") == 0)
         return prl_run_main(argc, argv);
     if (argc > 1 && strcmp(argv[1], "unshare") == 0)

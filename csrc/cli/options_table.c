@@ -90,6 +90,9 @@ const struct prl_option prl_option_table[] = {
      "give a capability of the container's own user namespace, or ALL"},
     {"cap-drop", 0, TEXT, REPEAT, RUN, NATIVE, "/process/capabilities", "CAPABILITY", G_SECURITY,
      "take a capability away, or ALL"},
+    {"fake-root", 0, TEXT, ONCE, RUN, NATIVE, NOTE "fake-root", "MODE", G_SECURITY,
+     "with one id: remember changes of owner and user and show them, or let them succeed in "
+     "silence, or off"},
     {"group-add", 0, TEXT, REPEAT, RUN, NATIVE, "/process/user", "GROUP", G_SECURITY,
      "give the program another group of the image, by name or number"},
     {"privileged", 0, FLAG, ONCE, RUN_EXEC, NATIVE, "/process/capabilities", "", G_SECURITY,

@@ -25,6 +25,8 @@ struct prl_setup {
     void *filter;     /* compiled seccomp program */
     unsigned short filter_len;
     bool early, late;      /* when set-up stops being the caller and is 0:0 of the container */
+    void *fake_filter; /* of the fake root; NULL: none */
+    unsigned short fake_filter_len;
     const char **programs; /* candidate paths of the program, NULL-terminated */
     const char **init_args;
     /* filled by the child on its way */
@@ -61,5 +63,6 @@ int prl_caps_apply(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAFE
 int prl_landlock_apply(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAFE;
 int prl_exec_chdir(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAFE;
 int prl_exec_resolve(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAFE;
+int prl_fakeroot_apply(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAFE;
 int prl_seccomp_apply(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAFE;
 int prl_exec_now(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAFE;

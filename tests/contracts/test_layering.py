@@ -29,7 +29,14 @@ C_TOP = {
     "serve": ORCHESTRATION,
     "monitor": ORCHESTRATION,
 }
-C_FOLDERS = {"base": BASE, "steps": ROOMS, "init": ROOMS, "unpack": ROOMS, "cli": DOORS}
+C_FOLDERS = {
+    "base": BASE,
+    "steps": ROOMS,
+    "init": ROOMS,
+    "unpack": ROOMS,
+    "fakeroot": ROOMS,
+    "cli": DOORS,
+}
 C_GENERATED = {"prl_init_blob.h": BASE}
 
 # Edges beside the layers: (user, used) → why.
