@@ -203,16 +203,6 @@ int prl_child_wait(struct prl_child *child, uint64_t kill_after_ns, struct prl_s
     return prl_monitor_run(child, &options, ret, reterr);
 }
 
-/* It serves the container alone; once that is gone there is nothing it could lose. */
-static void close_supervisor(const struct prl_child *child)
-{
-    if (child->supervisor <= 0)
-        return;
-    kill(child->supervisor, SIGKILL);
-    while (waitpid(child->supervisor, NULL, 0) < 0 && errno == EINTR)
-        continue;
-}
-
 void prl_child_close(struct prl_child *child)
 {
     if (child->pid == 0) /* zeroed or closed: its descriptors are nobody's */
@@ -225,7 +215,8 @@ void prl_child_close(struct prl_child *child)
     }
     if (child->helper > 0) /* its mount is gone with the container */
         prl_helper_end(child->helper);
-    close_supervisor(child);
+    if (child->supervisor > 0) /* it ends with its last call done */
+        prl_helper_end(child->supervisor);
     prl_close_p(&child->pidfd);
     prl_close_p(&child->terminal_fd);
     *child = (struct prl_child){.pidfd = -1, .terminal_fd = -1};

@@ -113,17 +113,32 @@
 
 /* Calls that only older architectures have; -1: this one has not. */
 #ifdef SYS_stat
-#define PRL_SYS_STAT   SYS_stat
-#define PRL_SYS_LSTAT  SYS_lstat
-#define PRL_SYS_CHOWN  SYS_chown
-#define PRL_SYS_LCHOWN SYS_lchown
-#define PRL_SYS_MKNOD  SYS_mknod
+#define PRL_SYS_STAT    SYS_stat
+#define PRL_SYS_LSTAT   SYS_lstat
+#define PRL_SYS_CHOWN   SYS_chown
+#define PRL_SYS_LCHOWN  SYS_lchown
+#define PRL_SYS_MKNOD   SYS_mknod
+#define PRL_SYS_OPEN    SYS_open
+#define PRL_SYS_CREAT   SYS_creat
+#define PRL_SYS_MKDIR   SYS_mkdir
+#define PRL_SYS_SYMLINK SYS_symlink
+#define PRL_SYS_RENAME  SYS_rename
 #else
-#define PRL_SYS_STAT   (-1)
-#define PRL_SYS_LSTAT  (-1)
-#define PRL_SYS_CHOWN  (-1)
-#define PRL_SYS_LCHOWN (-1)
-#define PRL_SYS_MKNOD  (-1)
+#define PRL_SYS_STAT    (-1)
+#define PRL_SYS_LSTAT   (-1)
+#define PRL_SYS_CHOWN   (-1)
+#define PRL_SYS_LCHOWN  (-1)
+#define PRL_SYS_MKNOD   (-1)
+#define PRL_SYS_OPEN    (-1)
+#define PRL_SYS_CREAT   (-1)
+#define PRL_SYS_MKDIR   (-1)
+#define PRL_SYS_SYMLINK (-1)
+#define PRL_SYS_RENAME  (-1)
+#endif
+#ifdef SYS_renameat
+#define PRL_SYS_RENAMEAT SYS_renameat
+#else
+#define PRL_SYS_RENAMEAT (-1)
 #endif
 #ifdef SYS_setrlimit
 #define PRL_SYS_GETRLIMIT SYS_getrlimit

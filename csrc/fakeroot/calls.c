@@ -8,6 +8,7 @@
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <stddef.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 
 struct row {
@@ -46,6 +47,21 @@ static const struct row rows[] = {
     {CALL(PRL_SYS_MKNOD, PRL_FAKE_MKNOD), WHEN(1, S_IFMT, S_IFBLK)},
     {CALL(SYS_mknodat, PRL_FAKE_MKNODAT), WHEN(2, S_IFMT, S_IFCHR)},
     {CALL(SYS_mknodat, PRL_FAKE_MKNODAT), WHEN(2, S_IFMT, S_IFBLK)},
+    {CALL(SYS_openat, PRL_FAKE_CREATE_AT), WHEN(2, O_CREAT, O_CREAT)},
+    {CALL(PRL_SYS_OPEN, PRL_FAKE_CREATE), WHEN(1, O_CREAT, O_CREAT)},
+    {CALL(SYS_openat2, PRL_FAKE_CREATE_AT)},
+    {CALL(PRL_SYS_CREAT, PRL_FAKE_CREATE)},
+    {CALL(PRL_SYS_MKDIR, PRL_FAKE_CREATE)},
+    {CALL(SYS_mkdirat, PRL_FAKE_CREATE_AT)},
+    {CALL(PRL_SYS_MKNOD, PRL_FAKE_CREATE)}, /* of the other kinds */
+    {CALL(SYS_mknodat, PRL_FAKE_CREATE_AT)},
+    {CALL(PRL_SYS_SYMLINK, PRL_FAKE_SYMLINK)},
+    {CALL(SYS_symlinkat, PRL_FAKE_SYMLINKAT)},
+    {CALL(SYS_bind, PRL_FAKE_BIND)},
+    {CALL(PRL_SYS_RENAME, PRL_FAKE_RENAME)},
+    {CALL(PRL_SYS_RENAMEAT, PRL_FAKE_RENAME)},
+    {CALL(SYS_renameat2, PRL_FAKE_RENAME)},
+    {CALL(SYS_getsockopt, PRL_FAKE_PEER), WHEN(2, ALL, SO_PEERCRED)},
     {CALL(SYS_setuid, PRL_FAKE_SETUID), .silent = true},
     {CALL(SYS_setreuid, PRL_FAKE_SETREUID), .silent = true},
     {CALL(SYS_setresuid, PRL_FAKE_SETRESUID), .silent = true},

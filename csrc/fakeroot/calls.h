@@ -18,6 +18,13 @@ enum prl_fake_call {
     PRL_FAKE_FCHOWNAT,
     PRL_FAKE_MKNOD,
     PRL_FAKE_MKNODAT,
+    PRL_FAKE_CREATE,    /* the path is argument 0 */
+    PRL_FAKE_CREATE_AT, /* directory and path are arguments 0 and 1 */
+    PRL_FAKE_SYMLINK,
+    PRL_FAKE_SYMLINKAT,
+    PRL_FAKE_BIND,
+    PRL_FAKE_RENAME,
+    PRL_FAKE_PEER,
     PRL_FAKE_GETUID,
     PRL_FAKE_GETEUID,
     PRL_FAKE_GETGID,

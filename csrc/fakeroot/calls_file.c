@@ -157,37 +157,6 @@ long prl_fake_chown(struct prl_fake *fake, const struct prl_fake_request *reques
     return change_owner(fake, prl_fake_ids(fake, request), fd, wanted);
 }
 
-/* Cut the last name off a path: *ret_name is what follows, path what leads there.  NULL: there
- * is none that can be made. */
-static char *split_name(char *path)
-{
-    size_t len = strlen(path);
-    while (len > 1 && path[len - 1] == '/')
-        path[--len] = '\0';
-    char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
-    if (strcmp(name, "") == 0 || strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
-        return NULL;
-    return name;
-}
-
-/* The directory in which the call makes its name. */
-static int open_parent(const struct prl_fake_request *request, char *path, char *ret_name)
-{
-    bool at = request->call == PRL_FAKE_MKNODAT;
-    int dir_fd = at ? (int)request->args[0] : AT_FDCWD;
-    int r = prl_target_path(&request->target, request->args[at ? 1 : 0], path);
-    if (r < 0)
-        return r;
-    char *name = split_name(path);
-    if (!name)
-        return path[0] ? -EEXIST : -ENOENT;
-    if (strlen(name) > NAME_MAX)
-        return -ENAMETOOLONG;
-    strcpy(ret_name, name);
-    *name = '\0';
-    return prl_target_open(&request->target, dir_fd, path[0] ? path : ".", 0);
-}
-
 static int make_device(struct prl_fake *fake, int parent, const char *name, mode_t mode,
                        const struct prl_claim *claim)
 {
@@ -204,9 +173,10 @@ static int make_device(struct prl_fake *fake, int parent, const char *name, mode
 /* A process without CAP_MKNOD, or an overlay's whiteout (0:0), is the kernel's. */
 long prl_fake_mknod(struct prl_fake *fake, const struct prl_fake_request *request)
 {
-    const uint64_t *a = request->args + (request->call == PRL_FAKE_MKNODAT);
+    bool at = request->call == PRL_FAKE_MKNODAT;
+    const uint64_t *a = request->args + at;
     const struct prl_ids *ids = prl_fake_ids(fake, request);
-    char path[PATH_MAX], name[NAME_MAX + 1];
+    char name[NAME_MAX + 1];
     uint64_t caps = 0, mask = 0;
     mode_t mode = (mode_t)a[1];
     unsigned device = (unsigned)a[2];
@@ -214,7 +184,8 @@ long prl_fake_mknod(struct prl_fake *fake, const struct prl_fake_request *reques
         !(caps >> CAP_MKNOD & 1) || !ids->capable || device == 0 ||
         !prl_target_status(&request->target, "\nUmask:", 8, &mask))
         return PRL_FAKE_PASS;
-    _cleanup_close_ int parent = open_parent(request, path, name);
+    _cleanup_close_ int parent =
+        prl_target_parent(&request->target, at ? (int)request->args[0] : AT_FDCWD, a[0], name);
     if (parent < 0)
         return parent;
     if (!prl_target_alive(&request->target))

@@ -6,7 +6,7 @@
  *
  * What it holds of power are capabilities in the container's user namespace, which the
  * container's own root has too.  Source: seccomp_unotify(2). */
-#include "fakeroot/supervisor.h"
+#include "fakeroot/births.h"
 
 #include "base/own.h"
 
@@ -49,6 +49,13 @@ static const prl_fake_answer answers[PRL_FAKE_CALLS] = {
     [PRL_FAKE_SETFSGID] = prl_fake_set_ids,
     [PRL_FAKE_SETGROUPS] = prl_fake_set_groups,
     [PRL_FAKE_CAPSET] = prl_fake_capset,
+    [PRL_FAKE_CREATE] = prl_fake_birth,
+    [PRL_FAKE_CREATE_AT] = prl_fake_birth,
+    [PRL_FAKE_SYMLINK] = prl_fake_birth,
+    [PRL_FAKE_SYMLINKAT] = prl_fake_birth,
+    [PRL_FAKE_BIND] = prl_fake_birth,
+    [PRL_FAKE_RENAME] = prl_fake_rename,
+    [PRL_FAKE_PEER] = prl_fake_peer,
     [PRL_FAKE_EXEC] = prl_fake_exec,
     [PRL_FAKE_KEEPCAPS] = prl_fake_set_ids,
     [PRL_FAKE_GETLIMIT] = prl_fake_limit,
@@ -100,6 +107,7 @@ static void serve_one(struct prl_fake *fake)
         return;
     if (!fake->claims.root_device)
         fake->claims.root_device = root_device((pid_t)request.notif.pid);
+    prl_births_settle(fake, (pid_t)request.notif.pid);
     struct seccomp_notif_resp response = answer(fake, &request.notif);
     (void)ioctl(fake->listener_fd, SECCOMP_IOCTL_NOTIF_SEND, &response);
 }
@@ -152,6 +160,7 @@ int prl_fake_main(const char *owners, pid_t parent)
         return 125;
     close(USERNS_FD);
     serve(&fake);
+    prl_births_settle(&fake, 0);
     prl_side_close(fake.claims.side);
     free(fake.sets);
     return 0;

@@ -127,6 +127,36 @@ int prl_target_open(const struct prl_target *target, int dir_fd, const char *pat
     return open_path(target, dir_fd, path, flags);
 }
 
+/* Cut the last name off a path: what follows is returned, path is what leads there.  NULL:
+ * there is none that can be made. */
+static char *split_name(char *path)
+{
+    size_t len = strlen(path);
+    while (len > 1 && path[len - 1] == '/')
+        path[--len] = '\0';
+    char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+    if (strcmp(name, "") == 0 || strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
+        return NULL;
+    return name;
+}
+
+int prl_target_parent(const struct prl_target *target, int dir_fd, uint64_t address,
+                      char *ret_name)
+{
+    char path[PATH_MAX];
+    int r = prl_target_path(target, address, path);
+    if (r < 0)
+        return r;
+    char *name = split_name(path);
+    if (!name)
+        return path[0] ? -EEXIST : -ENOENT;
+    if (strlen(name) > NAME_MAX)
+        return -ENAMETOOLONG;
+    strcpy(ret_name, name);
+    *name = '\0';
+    return prl_target_open(target, dir_fd, path[0] ? path : ".", 0);
+}
+
 bool prl_target_status(const struct prl_target *target, const char *field, int base,
                        uint64_t *ret)
 {

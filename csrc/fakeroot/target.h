@@ -25,6 +25,10 @@ int prl_target_path(const struct prl_target *target, uint64_t address, char *buf
 /* O_PATH descriptor of what the target means by (dir_fd, path); flags: AT_SYMLINK_NOFOLLOW,
  * AT_EMPTY_PATH. */
 int prl_target_open(const struct prl_target *target, int dir_fd, const char *path, int flags);
+/* O_PATH descriptor of the directory in which a path's last name lies; the name into ret_name
+ * (NAME_MAX + 1 bytes). */
+int prl_target_parent(const struct prl_target *target, int dir_fd, uint64_t address,
+                      char *ret_name);
 /* A number of /proc/PID/status in this base: "CapEff:", "Umask:"; false: not there. */
 bool prl_target_status(const struct prl_target *target, const char *field, int base,
                        uint64_t *ret);
