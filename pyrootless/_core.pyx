@@ -109,6 +109,7 @@ cdef class Container:
     Args:
         argv: The words after `run`: options, image, program and its arguments.
         root: The store's directory; None: as find_directories() finds it.
+        launcher: The native launcher, which the fake root's supervisor is started from; None: there is none.
 
     Raises:
         UsageError: argv has no meaning.
@@ -121,9 +122,10 @@ cdef class Container:
     cdef prl_container container
     cdef char **argv
     cdef list words
+    cdef bytes launcher
     cdef bint created, running
 
-    def __cinit__(self, list argv, root=None):
+    def __cinit__(self, list argv, root=None, launcher=None):
         cdef prl_error error
         cdef size_t i
         cdef bytes root_bytes = root.encode(errors="surrogateescape") if root is not None else None
@@ -132,6 +134,9 @@ cdef class Container:
         self.container = PRL_CONTAINER_NONE
         self.container.dirs = &self.dirs
         self.container.options = &self.options
+        if launcher is not None:
+            self.launcher = launcher.encode(errors="surrogateescape")
+            self.container.launcher = self.launcher
         self.words = [word.encode(errors="surrogateescape") for word in argv]
         if any(b"\0" in word for word in self.words):
             raise ValueError("an argument contains a NUL byte")

@@ -71,6 +71,7 @@ cdef extern from "cli/container.h" nogil:
     struct prl_container:
         const prl_dirs *dirs
         const prl_options *options
+        const char *launcher
         prl_state state
         char *json
         size_t json_len

@@ -27,6 +27,7 @@ CHECKS: Mapping[str, Callable[[Host], Entry]] = {
     "overlay": kernel.check_overlay,
     "proc": kernel.check_proc,
     "seccomp": kernel.check_seccomp,
+    "fake-root": kernel.check_fake_root,
     "landlock": kernel.check_landlock,
     "kernel": kernel.check_kernel,
     "runtime-directory": user.check_runtime_directory,

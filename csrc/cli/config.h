@@ -13,6 +13,7 @@ struct prl_config_facts {
     /* the engine's own directories, to be kept out of volumes; scratch_dir NULL: there is none
      */
     const char *data_dir, *runtime_dir, *scratch_dir;
+    const char *launcher; /* path of the native launcher; NULL: this program */
     uid_t uid; /* caller, becomes hostID of the map */
     gid_t gid;
     unsigned short rows, columns; /* the caller's terminal, 0 if none */

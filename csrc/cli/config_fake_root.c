@@ -17,15 +17,10 @@ static bool known(const char *mode)
            strcmp(mode, "off") == 0;
 }
 
-/* Why there can be none; NULL: there can. */
-static const char *obstacle(struct prl_merge *m)
+/* Has the container ids of its own? */
+static bool has_many_ids(struct prl_merge *m)
 {
-    if (m->userns != PRL_USERNS_SINGLE)
-        return "this container has many ids of its own (--userns), and the kernel changes "
-               "owners for real: leave " OPTION " out, or take --userns=single";
-    if (m->facts->uid == 0)
-        return "the caller is root, who can change owners for real: leave " OPTION " out";
-    return NULL;
+    return m->userns != PRL_USERNS_SINGLE;
 }
 
 /* Claims that no file's attribute can hold. */
@@ -65,20 +60,26 @@ int prl_config_fake_root(struct prl_merge *m)
     const char *asked = prl_options_get(m->options, "fake-root");
     const char *template =
         prl_options_flag(m->options, "rootfs") ? NULL : prl_config_note_get(m, "fake-root");
-    const char *mode = asked ? asked : template ? template : "off", *why = obstacle(m);
+    const char *mode = asked ? asked : template ? template : "off";
+    bool wanted = strcmp(mode, "off") != 0, many = has_many_ids(m);
 
     if (asked && !known(asked))
         return prl_config_bad(m, EINVAL, OPTION,
                               "\"%.40s\" is not understood: use remember, silent or off",
                               asked);
-    if (asked && why && strcmp(asked, "off") != 0)
-        return prl_config_bad(m, EINVAL, OPTION, "%s", why);
-    if (why || strcmp(mode, "off") == 0) {
+    if (asked && many && wanted)
+        return prl_config_bad(m, EINVAL, OPTION,
+                              "this container has many ids of its own (--userns), and the "
+                              "kernel changes owners for real: leave " OPTION
+                              " out, or take --userns=single");
+    if (many || !wanted) {
         prl_config_note_drop(m, "fake-root");
         return 0;
     }
     prl_config_note(m, "fake-root", mode);
     if (prl_config_remembers(m)) {
+        if (m->facts->launcher)
+            prl_config_note(m, "launcher", m->facts->launcher);
         note_owners(m);
         drop_caps_of_user(m);
     }

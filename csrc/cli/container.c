@@ -27,6 +27,7 @@ static struct prl_config_facts gather_facts(struct prl_container *c)
         .data_dir = c->dirs->data,
         .runtime_dir = c->dirs->runtime,
         .scratch_dir = c->scratch[0] ? c->scratch : NULL,
+        .launcher = c->launcher,
         .uid = geteuid(),
         .gid = getegid(),
         .rows = size.ws_row,

@@ -11,6 +11,7 @@
 struct prl_container {
     const struct prl_dirs *dirs;
     const struct prl_options *options;
+    const char *launcher; /* path of the native launcher; NULL: this program is it */
     struct prl_state state;
     char *json; /* config.json, malloc'd */
     size_t json_len;

@@ -65,7 +65,7 @@ int main(int argc, char **argv)
     argc -= taken;
     argv += taken;
     if (argc > 2 && strcmp(argv[1], "_fakeroot") == 0) /* serve_fakeroot.c started us */
-        return prl_fake_main(argv[3], (pid_t)atoi(argv[2]));
+        return prl_fake_main(argv[3], (pid_t)strtol(argv[2], NULL, 10));
     if (argc > 1 && strcmp(argv[1], "run") == 0)
         return prl_run_main(argc, argv);
     if (argc > 1 && strcmp(argv[1], "unshare") == 0)

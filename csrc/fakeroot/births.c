@@ -4,8 +4,8 @@
  *
  * The call goes on to the kernel, so its end is not seen.  It need not be: whoever looks at the
  * new file's owner asks here, and before any answer the births that were announced are claimed.
- */
-#include "fakeroot/births.h"
+ * For that alone the filter asks about renames, too. */
+#include "fakeroot/supervisor.h"
 
 #include "base/own.h"
 
@@ -100,7 +100,7 @@ long prl_fake_birth(struct prl_fake *fake, const struct prl_fake_request *reques
 {
     const struct prl_ids *ids = prl_fake_ids(fake, request);
     struct prl_births *births = &fake->births;
-    struct prl_birth birth = {.parent_fd = -1, .thread = request->target.pid};
+    struct prl_birth birth = {.thread = request->target.pid};
     uint64_t path;
     int dir_fd;
     if ((ids->uid.fs == 0 && ids->gid.fs == 0) ||
@@ -117,13 +117,5 @@ long prl_fake_birth(struct prl_fake *fake, const struct prl_fake_request *reques
     birth.gid = group_of_birth(fake, parent, ids);
     birth.parent_fd = steal_fd(&parent);
     births->list[births->len++] = birth;
-    return PRL_FAKE_PASS;
-}
-
-/* What is renamed must be claimed under the name it was announced with. */
-long prl_fake_rename(struct prl_fake *fake, const struct prl_fake_request *request)
-{
-    (void)fake; /* settled before any call is answered */
-    (void)request;
     return PRL_FAKE_PASS;
 }

@@ -6,7 +6,7 @@
  *
  * What it holds of power are capabilities in the container's user namespace, which the
  * container's own root has too.  Source: seccomp_unotify(2). */
-#include "fakeroot/births.h"
+#include "fakeroot/supervisor.h"
 
 #include "base/own.h"
 
@@ -54,7 +54,6 @@ static const prl_fake_answer answers[PRL_FAKE_CALLS] = {
     [PRL_FAKE_SYMLINK] = prl_fake_birth,
     [PRL_FAKE_SYMLINKAT] = prl_fake_birth,
     [PRL_FAKE_BIND] = prl_fake_birth,
-    [PRL_FAKE_RENAME] = prl_fake_rename,
     [PRL_FAKE_PEER] = prl_fake_peer,
     [PRL_FAKE_EXEC] = prl_fake_exec,
     [PRL_FAKE_KEEPCAPS] = prl_fake_set_ids,
@@ -71,7 +70,7 @@ static struct seccomp_notif_resp answer(struct prl_fake *fake, const struct secc
         .args = (const uint64_t *)n->data.args,
     };
     struct seccomp_notif_resp response = {.id = n->id};
-    prl_fake_answer how = answers[request.call];
+    prl_fake_answer how = answers[request.call]; /* none: PRL_FAKE_RENAME, see births.c */
     long result = how ? how(fake, &request) : PRL_FAKE_PASS;
     if (result == PRL_FAKE_PASS)
         response.flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE;

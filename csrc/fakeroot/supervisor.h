@@ -3,26 +3,12 @@
  * memory the caller named for the result. */
 #pragma once
 
+#include "fakeroot/births.h"
 #include "fakeroot/calls.h"
 #include "fakeroot/claims.h"
 #include "fakeroot/target.h"
 
 #include <limits.h>
-
-enum { PRL_BIRTHS_MAX = 64 };
-
-/* A name that a claimed user is about to make. */
-struct prl_birth {
-    int parent_fd;
-    pid_t thread;
-    uint32_t uid, gid;
-    char name[NAME_MAX + 1];
-};
-
-struct prl_births {
-    struct prl_birth list[PRL_BIRTHS_MAX];
-    size_t len;
-};
 
 struct prl_fake {
     int listener_fd;
@@ -47,9 +33,8 @@ typedef long (*prl_fake_answer)(struct prl_fake *fake, const struct prl_fake_req
 long prl_fake_stat(struct prl_fake *fake, const struct prl_fake_request *request);
 long prl_fake_chown(struct prl_fake *fake, const struct prl_fake_request *request);
 long prl_fake_mknod(struct prl_fake *fake, const struct prl_fake_request *request);
-/* births.c: calls that make or rename files. */
+/* births.c: calls that make files. */
 long prl_fake_birth(struct prl_fake *fake, const struct prl_fake_request *request);
-long prl_fake_rename(struct prl_fake *fake, const struct prl_fake_request *request);
 /* calls_peer.c: SO_PEERCRED. */
 long prl_fake_peer(struct prl_fake *fake, const struct prl_fake_request *request);
 /* calls_ids.c: the ids of processes. */

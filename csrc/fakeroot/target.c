@@ -152,7 +152,7 @@ int prl_target_parent(const struct prl_target *target, int dir_fd, uint64_t addr
         return path[0] ? -EEXIST : -ENOENT;
     if (strlen(name) > NAME_MAX)
         return -ENAMETOOLONG;
-    strcpy(ret_name, name);
+    memcpy(ret_name, name, strlen(name) + 1);
     *name = '\0';
     return prl_target_open(target, dir_fd, path[0] ? path : ".", 0);
 }

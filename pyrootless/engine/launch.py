@@ -13,12 +13,14 @@ import selectors
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cache
 from typing import BinaryIO
 
 from pyrootless import _core
+from pyrootless.config import find_launcher
 from pyrootless.engine.arguments import OptionValue, to_argv
 from pyrootless.engine.child import DEVNULL, PIPE, Child, Stream
-from pyrootless.errors import UsageError
+from pyrootless.errors import HostUnsupportedError, UsageError
 from pyrootless.result import Result
 
 _CHUNK_BYTES = 65536
@@ -148,12 +150,21 @@ def _bytes_of(outputs: dict[BinaryIO, bytearray], stream: BinaryIO | None) -> by
 
 def _open_container(words: list[str], root: str | None) -> _core.Container:
     """The container that the words after `run` describe, with all that Python prepares."""
-    container = _core.Container(words, root)
+    container = _core.Container(words, root, _launcher())
     if not container.needs_engine:
         return container
     from pyrootless.engine.prepare import parse, prepare
 
-    return _core.Container(prepare(parse(words)), root)
+    return _core.Container(prepare(parse(words)), root, _launcher())
+
+
+@cache
+def _launcher() -> str | None:
+    """The native launcher, for containers with a fake root; None: they will say so."""
+    try:
+        return str(find_launcher())
+    except HostUnsupportedError:
+        return None
 
 
 def _find_template(container: _core.Container, root: str | None) -> None:

@@ -34,6 +34,7 @@ SAMPLES: dict[str, list[str]] = {
     "ephemeral-inodes": ["--ephemeral", "--ephemeral-inodes=1000"],
     "ephemeral-size": ["--ephemeral", "--ephemeral-size=16m"],
     "group-add": ["--userns=range", "--group-add=5"],
+    "fake-root": ["--fake-root=remember"],
     "hostname": ["--hostname=other"],
     "init": ["--init"],
     "label": ["--label=KEY=value"],

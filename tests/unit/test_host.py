@@ -79,7 +79,7 @@ def box(tmp_path: Path, kernel: FakeKernel) -> Host:
     put(root, "etc/os-release", 'NAME="Debian"\nID=debian\n')
     put(root, "proc/self/mountinfo", "\n".join(MOUNTS))
     put(root, "proc/sys/kernel/osrelease", "6.18.1-test\n")
-    put(root, "proc/sys/kernel/seccomp/actions_avail", "kill_process errno allow")
+    put(root, "proc/sys/kernel/seccomp/actions_avail", "kill_process errno user_notif allow")
     put(root, "proc/sys/kernel/perf_event_paranoid", "2\n")
     put(root, "proc/sys/dev/tty/legacy_tiocsti", "0")
     put(root, "proc/filesystems", "nodev\tproc\nnodev\toverlay\n")
@@ -245,6 +245,12 @@ def test_seccomp(box: Host, kernel: FakeKernel) -> None:
     assert one(box, "seccomp").state == "weaker"
     kernel.refused["seccomp"] = Trial("seccomp", errno.EINVAL)
     assert one(box, "seccomp").state == "missing"
+
+
+def test_fake_root(box: Host) -> None:
+    assert one(box, "fake-root").state == "ok"
+    put(box.root, "proc/sys/kernel/seccomp/actions_avail", "kill_process errno allow")
+    assert one(box, "fake-root").state == "weaker"
 
 
 def test_landlock(box: Host, kernel: FakeKernel) -> None:
