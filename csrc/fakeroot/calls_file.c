@@ -44,14 +44,21 @@ static struct place place_of(const struct prl_fake_request *request)
     }
 }
 
+static int read_path(const struct prl_fake_request *request, const struct place *place,
+                     char path[PATH_MAX])
+{
+    path[0] = '\0';
+    if (!place->path && place->flags & AT_EMPTY_PATH)
+        return 0;
+    return prl_target_path(&request->target, place->path, path);
+}
+
 /* An O_PATH descriptor of the file, for a process that is still there. */
 static int open_place(const struct prl_fake_request *request)
 {
-    char path[PATH_MAX] = "";
+    char path[PATH_MAX];
     const struct place place = place_of(request);
-    int r = 0;
-    if (place.path || !(place.flags & AT_EMPTY_PATH))
-        r = prl_target_path(&request->target, place.path, path);
+    int r = read_path(request, &place, path);
     if (r < 0)
         return r;
     _cleanup_close_ int fd = prl_target_open(&request->target, place.dir_fd, path, place.flags);
@@ -98,10 +105,24 @@ static int write_statx(const struct prl_fake_request *request, int fd,
     return prl_target_write(&request->target, request->args[4], &stx, sizeof stx);
 }
 
+/* Most files have no claim: that is found out first, and cheaply. */
+static bool may_have_claim(const struct prl_fake *fake, const struct prl_fake_request *request)
+{
+    char path[PATH_MAX];
+    const struct place place = place_of(request);
+    if (!prl_side_empty(fake->claims.side))
+        return true;
+    return read_path(request, &place, path) == 0 &&
+           prl_target_glance(&request->target, place.dir_fd, path, place.flags,
+                             PRL_OWNER_XATTR);
+}
+
 /* Whatever goes wrong is the kernel's to say, in its own words: it does the call then. */
 long prl_fake_stat(struct prl_fake *fake, const struct prl_fake_request *request)
 {
     struct prl_claim claim;
+    if (!may_have_claim(fake, request))
+        return PRL_FAKE_PASS;
     _cleanup_close_ int fd = open_place(request);
     if (fd < 0 || !prl_claims_get(&fake->claims, fd, &claim))
         return PRL_FAKE_PASS;

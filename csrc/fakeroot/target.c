@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/uio.h>
+#include <sys/xattr.h>
 
 /* The upper half marks a value of ours. */
 #define IDS_MAGIC 0x70726c6900000000u
@@ -24,7 +25,14 @@ enum { STATUS_MAX_BYTES = 1 << 20, PIECE_BYTES = 256 };
 
 int prl_target_begin(void)
 {
-    return chdir("/proc") < 0 ? -errno : 0;
+    int fd = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0 || fchdir(fd) < 0)
+        return -errno;
+    if (fd == PRL_TARGET_PROC_FD)
+        return 0;
+    int moved = dup3(fd, PRL_TARGET_PROC_FD, O_CLOEXEC);
+    close(fd);
+    return moved < 0 ? -errno : 0;
 }
 
 bool prl_target_alive(const struct prl_target *target)
@@ -125,6 +133,33 @@ int prl_target_open(const struct prl_target *target, int dir_fd, const char *pat
     if (named >= 0)
         return open_descriptor(target, named);
     return open_path(target, dir_fd, path, flags);
+}
+
+/* Where a relative path starts: "PID/cwd" or "PID/fd/N". */
+static void base_name(const struct prl_target *target, int dir_fd, char buf[64])
+{
+    if (dir_fd == AT_FDCWD)
+        snprintf(buf, 64, "%d/cwd", (int)target->pid);
+    else
+        snprintf(buf, 64, "%d/fd/%d", (int)target->pid, dir_fd);
+}
+
+bool prl_target_glance(const struct prl_target *target, int dir_fd, const char *path, int flags,
+                       const char *attribute)
+{
+    char base[64], root[32], value[64];
+    int named = flags & AT_SYMLINK_NOFOLLOW ? -1 : named_descriptor(path);
+    bool link = flags & AT_SYMLINK_NOFOLLOW, relative = path[0] != '/';
+    base_name(target, named >= 0 ? named : dir_fd, base);
+    if (path[0] == '\0' || named >= 0)
+        return getxattr(base, attribute, value, sizeof value) >= 0 || errno == ERANGE;
+    snprintf(root, sizeof root, "%d/root", (int)target->pid);
+    if (chroot(root) < 0 || (relative && chdir(base) < 0))
+        return false;
+    ssize_t n = link ? lgetxattr(path, attribute, value, sizeof value)
+                     : getxattr(path, attribute, value, sizeof value);
+    bool found = n >= 0 || errno == ERANGE;
+    return (relative && fchdir(PRL_TARGET_PROC_FD) < 0) || found;
 }
 
 /* Cut the last name off a path: what follows is returned, path is what leads there.  NULL:

@@ -13,7 +13,9 @@ struct prl_target {
     pid_t pid; /* of the calling thread */
 };
 
-/* The working directory becomes /proc, which prl_target_open and prl_target_file need. */
+/* The working directory becomes /proc, which all paths of ours start from; a descriptor of it
+ * stays at this number. */
+enum { PRL_TARGET_PROC_FD = 5 };
 int prl_target_begin(void);
 bool prl_target_alive(const struct prl_target *target);
 /* All len bytes or -EFAULT. */
@@ -25,6 +27,11 @@ int prl_target_path(const struct prl_target *target, uint64_t address, char *buf
 /* O_PATH descriptor of what the target means by (dir_fd, path); flags: AT_SYMLINK_NOFOLLOW,
  * AT_EMPTY_PATH. */
 int prl_target_open(const struct prl_target *target, int dir_fd, const char *path, int flags);
+/* Whether that file seems to have this attribute.  Cheaper than opening it, and no more than a
+ * hint: the glance may go through a magic link.  Nothing else may follow from it than a look by
+ * prl_target_open. */
+bool prl_target_glance(const struct prl_target *target, int dir_fd, const char *path, int flags,
+                       const char *attribute);
 /* O_PATH descriptor of the directory in which a path's last name lies; the name into ret_name
  * (NAME_MAX + 1 bytes). */
 int prl_target_parent(const struct prl_target *target, int dir_fd, uint64_t address,
