@@ -20,6 +20,11 @@
 
 enum { LISTENER_FD = 3, USERNS_FD = 4, REQUEST_BYTES = 256 };
 
+/* In the container's user namespace alone: CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH and CAP_FOWNER
+ * for its files, CAP_SYS_CHROOT and CAP_SYS_PTRACE to see paths and memory as its processes do.
+ */
+#define CAPS (1u << 1 | 1u << 2 | 1u << 3 | 1u << 18 | 1u << 19)
+
 static const prl_fake_answer answers[PRL_FAKE_CALLS] = {
     [PRL_FAKE_STAT] = prl_fake_stat,
     [PRL_FAKE_LSTAT] = prl_fake_stat,
@@ -140,6 +145,9 @@ static int detach(pid_t parent)
 static int open_fake(struct prl_fake *fake, const char *owners)
 {
     *fake = (struct prl_fake){.listener_fd = LISTENER_FD};
+    int r = prl_target_begin(); /* first: it takes a descriptor by number */
+    if (r < 0)
+        return r;
     fake->claims.side = prl_side_open(owners);
     fake->sets = malloc(sizeof *fake->sets);
     if (!fake->claims.side || !fake->sets)
@@ -147,7 +155,7 @@ static int open_fake(struct prl_fake *fake, const char *owners)
     fake->sets[fake->sets_len++] = prl_ids_root();
     /* Answers go straight to the caller's processor (Linux 6.6); elsewhere they are slower. */
     (void)ioctl(LISTENER_FD, PRL_SECCOMP_NOTIF_SET_FLAGS, PRL_SECCOMP_NOTIF_SYNC_WAKE_UP);
-    return prl_target_begin();
+    return 0;
 }
 
 int prl_fake_main(const char *owners, pid_t parent)
@@ -155,7 +163,7 @@ int prl_fake_main(const char *owners, pid_t parent)
     struct prl_fake fake;
     if (detach(parent) < 0 || open_fake(&fake, owners) < 0)
         return 125;
-    if (setns(USERNS_FD, CLONE_NEWUSER) < 0)
+    if (setns(USERNS_FD, CLONE_NEWUSER) < 0 || prl_sys_capset(CAPS, CAPS, 0) < 0)
         return 125;
     close(USERNS_FD);
     serve(&fake);

@@ -74,6 +74,12 @@ def test_a_map_of_many_ids_permits_nothing_more(
     assert wrong(run_probe(pyrootless, probe, "--userns=range", *options), documented()) == []
 
 
+@pytest.mark.needs("x86_64")
+def test_the_fake_root_changes_one_answer(pyrootless: Run, probe: Path) -> None:
+    table = documented() | {"mknod of a device": "allowed"}
+    assert wrong(run_probe(pyrootless, probe, "--fake-root=remember"), table) == []
+
+
 def test_a_difference_is_told_both_ways() -> None:
     table = {"a": "EPERM", "b": "ENOENT or ENXIO", "c": "allowed"}
     assert wrong({"a": "EPERM", "b": "ENXIO", "c": "allowed"}, table) == []
