@@ -162,12 +162,12 @@ struct prl_spec {
     bool landlock;                     /* second fence wanted */
     bool new_keyring;                  /* join a fresh session keyring */
     enum prl_fake_root fake_root;
-    const char *fake_root_owners;      /* file of claims that no attribute holds; NULL: memory */
-    const char *launcher;              /* path of the native launcher; NULL: /proc/self/exe */
-    bool init;                         /* run a small init as pid 1 */
-    int stop_signal;                   /* default SIGTERM */
-    uint64_t wall_limit_ns;            /* 0: none */
-    void *arena;                       /* owner of all of the above */
+    const char *fake_root_owners; /* file of claims that no attribute holds; NULL: memory */
+    const char *launcher;         /* path of the native launcher; NULL: /proc/self/exe */
+    bool init;                    /* run a small init as pid 1 */
+    int stop_signal;              /* default SIGTERM */
+    uint64_t wall_limit_ns;       /* 0: none */
+    void *arena;                  /* owner of all of the above */
 };
 
 struct prl_stdio {

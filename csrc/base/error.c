@@ -18,10 +18,11 @@ static const char *const stage_names[PRL_STAGE_COUNT] = {
     [PRL_STAGE_MOUNTS] = "mounts",     [PRL_STAGE_DEVICES] = "devices",
     [PRL_STAGE_NETWORK] = "network",   [PRL_STAGE_SYSCTL] = "sysctl",
     [PRL_STAGE_TERMINAL] = "terminal", [PRL_STAGE_RLIMITS] = "rlimits",
-    [PRL_STAGE_FAKEROOT] = "fakeroot", [PRL_STAGE_CAPS] = "caps",         [PRL_STAGE_LANDLOCK] = "landlock",
-    [PRL_STAGE_FDS] = "fds",           [PRL_STAGE_SECCOMP] = "seccomp",
-    [PRL_STAGE_EXEC] = "exec",         [PRL_STAGE_MONITOR] = "monitor",
-    [PRL_STAGE_HOST] = "host",         [PRL_STAGE_LAYER] = "layer",
+    [PRL_STAGE_FAKEROOT] = "fakeroot", [PRL_STAGE_CAPS] = "caps",
+    [PRL_STAGE_LANDLOCK] = "landlock", [PRL_STAGE_FDS] = "fds",
+    [PRL_STAGE_SECCOMP] = "seccomp",   [PRL_STAGE_EXEC] = "exec",
+    [PRL_STAGE_MONITOR] = "monitor",   [PRL_STAGE_HOST] = "host",
+    [PRL_STAGE_LAYER] = "layer",
 };
 
 const char *prl_stage_name(unsigned stage)

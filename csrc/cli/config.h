@@ -14,7 +14,7 @@ struct prl_config_facts {
      */
     const char *data_dir, *runtime_dir, *scratch_dir;
     const char *launcher; /* path of the native launcher; NULL: this program */
-    uid_t uid; /* caller, becomes hostID of the map */
+    uid_t uid;            /* caller, becomes hostID of the map */
     gid_t gid;
     unsigned short rows, columns; /* the caller's terminal, 0 if none */
 };

@@ -24,7 +24,7 @@ struct prl_setup {
     char *tmpfs_data; /* options of the tmpfs that holds the upper */
     void *filter;     /* compiled seccomp program */
     unsigned short filter_len;
-    bool early, late;      /* when set-up stops being the caller and is 0:0 of the container */
+    bool early, late;  /* when set-up stops being the caller and is 0:0 of the container */
     void *fake_filter; /* of the fake root; NULL: none */
     unsigned short fake_filter_len;
     const char **programs; /* candidate paths of the program, NULL-terminated */
