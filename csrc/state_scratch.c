@@ -132,6 +132,6 @@ int prl_scratch_remove(int containers_fd, const char *id, unsigned *budget)
         open(target, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (scratch_fd < 0)
         return 0; /* cleaned by others: /var/tmp does not last for ever */
-    int r = prl_io_remove_tree_some(scratch_fd, id, budget);
+    int r = prl_io_remove_tree_foreign(scratch_fd, id, budget);
     return r == 1 ? -EAGAIN : r;
 }

@@ -127,6 +127,19 @@ TEST(the_image_is_named_as_it_was_asked_for)
     CHECK_STR(note("image"), "\"host\""); /* what the template says */
 }
 
+TEST(storage_driver)
+{
+    CHECK_INT(RUN("host"), 0);
+    CHECK_STR(note("rootfs.driver"), "(none)");
+    CHECK_INT(RUN("--storage-driver=auto", "host"), 0);
+    CHECK_STR(note("rootfs.driver"), "(none)");
+    CHECK_INT(RUN("--storage-driver=overlay", "host"), 0);
+    CHECK_STR(note("rootfs.driver"), "\"overlay\"");
+    CHECK_STR(note("rootfs.fuse.program"), "(none)");
+    CHECK_BAD(RUN("--storage-driver=vfs", "host"), EINVAL, "--storage-driver",
+              "\"vfs\" is no driver: overlay, fuse-overlayfs or auto");
+}
+
 TEST(directory_terminal_and_limits)
 {
     CHECK_INT(RUN("-w", "/a//b/", "--ulimit=nofile=5:6", "--ulimit", "nofile=7",

@@ -431,7 +431,16 @@ def test_auto_takes_the_program_where_the_kernel_refuses(
     bench: Bench, layered: str, error: str
 ) -> None:
     name = f"fallback-{error}"
-    done = bench.run("run", "--name", name, layered, "cat", "/added", before=refusing(error))
+    done = bench.run(
+        "run",
+        "--userns=single",
+        "--name",
+        name,
+        layered,
+        "cat",
+        "/added",
+        before=refusing(error),
+    )
     assert fine(done) == "from above\n"
     kept = json.loads((bench.store / "names" / name / "config.json").read_text())
     assert kept["annotations"]["io.pyrootless.rootfs.driver"] == "fuse-overlayfs"
@@ -448,7 +457,7 @@ def refusing(error: str) -> tuple[str, ...]:
 def test_the_kernels_driver_asked_for_by_name_is_the_only_one(
     bench: Bench, layered: str
 ) -> None:
-    words = ("run", "--rm", "--storage-driver=overlay", layered, "true")
+    words = ("run", "--rm", "--userns=single", "--storage-driver=overlay", layered, "true")
     done = bench.run(*words, before=refusing("EPERM"))
     assert done.returncode == 125
     assert "rootfs: mount(overlay): Operation not permitted" in done.stderr
