@@ -211,7 +211,7 @@ static int place_directory(struct job *job)
     const struct prl_unpack_entry *entry = job->entry;
     int made = 1;
     if (entry->path[0]) {
-        made = prl_unpack_whiteout_mkdir(job->tree, &job->place);
+        made = prl_unpack_whiteout_mkdir(&job->place);
         errno = made < 0 ? -made : 0;
         if (made < 0)
             return fail(job, "make");
@@ -254,7 +254,7 @@ static int place_whiteout(struct job *job)
     struct prl_unpack_place *at = &job->place;
     if (strcmp(at->name, WHITEOUT_OPAQUE) == 0) {
         _cleanup_close_ int fd = openat(at->dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        int r = fd < 0 ? -errno : prl_unpack_whiteout_opaque(job->tree, fd);
+        int r = fd < 0 ? -errno : prl_unpack_whiteout_opaque(fd);
         errno = -r;
         return r < 0 ? fail(job, "hide what is below") : 0;
     }

@@ -133,7 +133,7 @@ static int walk_make(struct walk *w, const char *name)
     char path[PATH_MAX];
     int r = prl_unpack_path_join(w->real, name, path);
     if (r >= 0)
-        r = prl_unpack_whiteout_mkdir(w->tree, &place);
+        r = prl_unpack_whiteout_mkdir(&place);
     if (r >= 0)
         r = prl_unpack_dirs_note(&w->tree->dirs, path, 0755, NULL);
     return r;

@@ -3,8 +3,8 @@
  * In: a place.  Out: a character device 0:0, which an ordinary user may make; where that is
  * refused, an empty file with the attribute user.overlay.whiteout in a directory marked "x".
  * A directory that hides all of its lower ones has the attribute user.overlay.opaque "y".
- * Never: anything of this same layer removed but whiteouts of the second form, which an opaque
- * directory would show as files.
+ * Never: anything of this same layer removed but whiteouts in an opaque directory: such a
+ * directory is not merged, so overlayfs lists it as it is, whiteouts and all.
  * Source: Documentation/filesystems/overlayfs.rst of Linux, "whiteouts and opaque directories".
  */
 #include "unpack/whiteout.h"
@@ -52,7 +52,7 @@ static int drop_whiteouts(int fd)
     steal_fd(&again);
     struct dirent *entry;
     while (errno = 0, (entry = readdir(dir)) != NULL) {
-        if (entry->d_type != DT_REG && entry->d_type != DT_UNKNOWN)
+        if (entry->d_type == DT_DIR || entry->d_type == DT_LNK)
             continue;
         struct prl_unpack_place place = {fd, "", entry->d_name};
         if (prl_unpack_whiteout_is(&place) && unlinkat(fd, entry->d_name, 0) < 0)
@@ -61,13 +61,11 @@ static int drop_whiteouts(int fd)
     return -errno;
 }
 
-int prl_unpack_whiteout_opaque(struct prl_unpack_tree *tree, int fd)
+int prl_unpack_whiteout_opaque(int fd)
 {
-    if (tree->no_mknod) {
-        int r = drop_whiteouts(fd);
-        if (r < 0)
-            return r;
-    }
+    int r = drop_whiteouts(fd);
+    if (r < 0)
+        return r;
     return fsetxattr(fd, XATTR_OPAQUE, "y", 1, 0) < 0 ? -errno : 0;
 }
 
@@ -77,26 +75,19 @@ static int open_dir(int dir_fd, const char *name)
     return openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 }
 
-/* The second form.  In an opaque directory there is nothing to hide. */
-static int make_by_xattr(const struct prl_unpack_place *place)
+/* The second form, in a directory that says it has such. */
+static int make_by_xattr(int dir_fd, const char *name)
 {
-    char value[1];
-    _cleanup_close_ int dir_fd = open_dir(place->dir_fd, ".");
-    if (dir_fd < 0)
-        return -errno;
-    ssize_t len = fgetxattr(dir_fd, XATTR_OPAQUE, value, sizeof value);
-    if (len == 1 && value[0] == 'y')
-        return 0;
-    if (len < 0 && fsetxattr(dir_fd, XATTR_OPAQUE, "x", 1, 0) < 0)
-        return -errno;
     const int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
-    _cleanup_close_ int fd = openat(dir_fd, place->name, flags, 0600);
+    if (fsetxattr(dir_fd, XATTR_OPAQUE, "x", 1, 0) < 0)
+        return -errno;
+    _cleanup_close_ int fd = openat(dir_fd, name, flags, 0600);
     if (fd < 0 || fsetxattr(fd, XATTR_WHITEOUT, "y", 1, 0) < 0)
         return -errno;
     return 0;
 }
 
-static int hide_below(struct prl_unpack_tree *tree, const struct prl_unpack_place *place)
+static int hide_below(const struct prl_unpack_place *place)
 {
     struct stat st;
     if (fstatat(place->dir_fd, place->name, &st, AT_SYMLINK_NOFOLLOW) < 0)
@@ -104,23 +95,29 @@ static int hide_below(struct prl_unpack_tree *tree, const struct prl_unpack_plac
     if (!S_ISDIR(st.st_mode))
         return 0;
     _cleanup_close_ int fd = open_dir(place->dir_fd, place->name);
-    return fd < 0 ? -errno : prl_unpack_whiteout_opaque(tree, fd);
+    return fd < 0 ? -errno : prl_unpack_whiteout_opaque(fd);
 }
 
 int prl_unpack_whiteout_make(struct prl_unpack_tree *tree, const struct prl_unpack_place *place)
 {
+    char value[1];
     int r = -EPERM;
+    _cleanup_close_ int dir_fd = open_dir(place->dir_fd, ".");
+    if (dir_fd < 0)
+        return -errno;
+    ssize_t len = fgetxattr(dir_fd, XATTR_OPAQUE, value, sizeof value);
+    if (len == 1 && value[0] == 'y')
+        return 0; /* nothing is left to hide, and it would be listed as a file */
     if (!tree->no_mknod)
-        r = mknodat(place->dir_fd, place->name, S_IFCHR, makedev(0, 0)) < 0 ? -errno : 0;
+        r = mknodat(dir_fd, place->name, S_IFCHR, makedev(0, 0)) < 0 ? -errno : 0;
     if (r == -EPERM || r == -EOPNOTSUPP || r == -ENOSYS || r == -EINVAL) {
         tree->no_mknod = true;
-        r = make_by_xattr(place);
+        r = make_by_xattr(dir_fd, place->name);
     }
-    return r == -EEXIST ? hide_below(tree, place) : r;
+    return r == -EEXIST ? hide_below(place) : r;
 }
 
-int prl_unpack_whiteout_mkdir(struct prl_unpack_tree *tree,
-                              const struct prl_unpack_place *place)
+int prl_unpack_whiteout_mkdir(const struct prl_unpack_place *place)
 {
     if (mkdirat(place->dir_fd, place->name, 0700) == 0)
         return 0;
@@ -132,5 +129,5 @@ int prl_unpack_whiteout_mkdir(struct prl_unpack_tree *tree,
         mkdirat(place->dir_fd, place->name, 0700) < 0)
         return -errno;
     _cleanup_close_ int fd = open_dir(place->dir_fd, place->name);
-    return fd < 0 ? -errno : prl_unpack_whiteout_opaque(tree, fd);
+    return fd < 0 ? -errno : prl_unpack_whiteout_opaque(fd);
 }

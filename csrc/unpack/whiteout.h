@@ -12,7 +12,6 @@ bool prl_unpack_whiteout_is(const struct prl_unpack_place *place);
 int prl_unpack_whiteout_make(struct prl_unpack_tree *tree,
                              const struct prl_unpack_place *place);
 /* The directory open at fd shows nothing of lower layers. */
-int prl_unpack_whiteout_opaque(struct prl_unpack_tree *tree, int fd);
+int prl_unpack_whiteout_opaque(int fd);
 /* mkdir 0700; over a whiteout the directory is opaque.  0: made; 1: it was there; -errno. */
-int prl_unpack_whiteout_mkdir(struct prl_unpack_tree *tree,
-                              const struct prl_unpack_place *place);
+int prl_unpack_whiteout_mkdir(const struct prl_unpack_place *place);

@@ -44,6 +44,7 @@ static const struct {
     {"landlock_create_ruleset", SYS_landlock_create_ruleset},
     {"landlock_restrict_self", SYS_landlock_restrict_self},
     {"mkdirat", SYS_mkdirat},
+    {"mknodat", SYS_mknodat},
     {"mount", SYS_mount},
     {"mount_setattr", SYS_mount_setattr},
     {"move_mount", SYS_move_mount},
