@@ -19,6 +19,7 @@ from pyrootless.images.pull import pull_image
 from pyrootless.images.reference import parse_reference
 from pyrootless.images.registry_settings import load_settings
 from pyrootless.images.store import open_store
+from pyrootless.images.transport import parse_place, pull_place
 
 
 def main(args: list[str]) -> int:
@@ -30,6 +31,10 @@ def main(args: list[str]) -> int:
     before = signal.signal(signal.SIGTERM, _terminated)
     try:
         for name in options.names:
+            place = parse_place(name)
+            if place is not None:
+                print(pull_place(store, place, platform).shown)
+                continue
             reference = parse_reference(settings.expand_alias(name))
             if not options.quiet:
                 sys.stderr.write(f"pulling {reference.canonical}\n")
@@ -55,7 +60,10 @@ def _parser() -> argparse.ArgumentParser:
         "--platform", metavar="OS/ARCH[/VARIANT]", help="default: this machine's"
     )
     parser.add_argument("--root", metavar="DIR", help="the engine's directory")
-    parser.add_argument("names", metavar="NAME[:TAG|@DIGEST]", nargs="+")
+    parser.add_argument(
+        "names", metavar="NAME", nargs="+",
+        help="NAME[:TAG|@DIGEST], or oci:DIR[:TAG], oci-archive:FILE, docker-archive:FILE",
+    )  # fmt: skip
     return parser
 
 

@@ -2,7 +2,7 @@
 
 What comes in: `oci:DIR[:TAG]`, `oci-archive:FILE[:TAG]` or `docker-archive:FILE[:NAME]`.
 What goes out: the image in the store, with what its source calls it.
-Must never: choose between two images, name an image.
+Must never: choose between two images.
 
 Words and forms are those of containers-transports(5). A repository of docker.io that is called
 as one of these is reached by its whole name: docker.io/library/oci:latest.
@@ -16,8 +16,9 @@ from pathlib import Path
 from pyrootless.errors import UsageError
 from pyrootless.images import archive, oci_layout
 from pyrootless.images.archive_source import DirectorySource, open_archive
-from pyrootless.images.store import Store
-from pyrootless.images.taken import Taken
+from pyrootless.images.platforms import Platform
+from pyrootless.images.store import Store, StoredImage
+from pyrootless.images.taken import Taken, keep
 
 DIRECTORY = "oci"
 ARCHIVES = ("oci-archive", "docker-archive")
@@ -55,10 +56,25 @@ def parse_place(text: str) -> Place | None:
     return Place(kind, Path(path), name or None)
 
 
-def take_place(store: Store, place: Place) -> Taken:
-    """The image that lies at a place, into the store.
+def pull_place(store: Store, place: Place, platform: Platform | None = None) -> StoredImage:
+    """The image that lies at a place, into the store, under the names its source gives it.
 
-    The caller pins the store.
+    Args:
+        store: Where to.
+        place: Where from.
+        platform: Which one where there are several; None: this machine's.
+
+    Raises:
+        UsageError, IntegrityError, StoreError: As for `take_place`.
+    """
+    with store.pin():
+        return keep(store, take_place(store, place, platform))
+
+
+def take_place(store: Store, place: Place, platform: Platform | None = None) -> Taken:
+    """The image that lies at a place, into the store, not named yet.
+
+    The caller pins the store. Of an archive's images for several machines it takes this one's.
 
     Raises:
         UsageError: There is no such file or image, or there are several.
@@ -70,7 +86,7 @@ def take_place(store: Store, place: Place) -> Taken:
     if place.kind == DIRECTORY:
         with DirectorySource(place.path) as source:
             entry = oci_layout.choose_entry(source, place.name, str(place.path))
-            return oci_layout.take_image(store, source, entry)
+            return oci_layout.take_image(store, source, entry, platform)
     try:
         stream = place.path.open("rb")
     except OSError as error:

@@ -164,6 +164,16 @@ def test_images_run_where_they_lie(
     assert json.loads(good(pyrootless("images", "--json", env=there)))[0]["tag"] is None
 
 
+def test_a_place_is_pulled_with_its_names(
+    pyrootless: Run, own: dict[str, str], base: str, tmp_path: Path
+) -> None:
+    good(pyrootless("save", "-o", tmp_path / "a.tar", "base:1", env=own))
+    there = {**own, "PYROOTLESS_ROOT": str(tmp_path / "there")}
+    done = pyrootless("pull", f"docker-archive:{tmp_path}/a.tar", env=there)
+    assert good(done) == "base:1\n"
+    assert sh(pyrootless, there, "echo $A") == "b\n"
+
+
 @pytest.mark.needs("skopeo")
 def test_skopeo_reads_what_is_saved(
     pyrootless: Run, own: dict[str, str], base: str, tmp_path: Path
