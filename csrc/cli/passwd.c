@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 
 #define MAX_FILE_BYTES ((size_t)1 << 20)
 #define MAX_ID         0x7fffffffU
@@ -49,7 +50,27 @@ static int fail_file(const struct lookup *look, const char *dir, const char *pat
                      dir, path, why);
 }
 
-/* Text of root/path, malloc'd; -ENOENT when it is not there; never waits. */
+/* Whether a layer hides what lower layers have at path's directory. */
+static bool is_opaque(int root_fd, const char *path)
+{
+    char dir[64], link[32], value[2];
+    const char *slash = strrchr(path, '/');
+
+    if (!slash || (size_t)(slash - path) >= sizeof dir)
+        return false;
+    memcpy(dir, path, (size_t)(slash - path));
+    dir[slash - path] = '\0';
+    _cleanup_close_ int fd =
+        prl_sys_open_in_root(root_fd, dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    return fd >= 0 &&
+           getxattr(prl_sys_fd_path(fd, link), "user.overlay.opaque", value, sizeof value) ==
+               1 &&
+           value[0] == 'y';
+}
+
+/* Text of root/path, malloc'd; -ENOENT when it is not there, -ENODATA when the layers below are
+ * hidden as well (overlayfs.rst: a whiteout, an opaque directory, a file above); never waits.
+ */
 static int read_below(const char *dir, const char *path, char **ret)
 {
     struct stat st;
@@ -60,10 +81,15 @@ static int read_below(const char *dir, const char *path, char **ret)
     if (root_fd < 0)
         return -errno;
     _cleanup_close_ int path_fd = prl_sys_open_in_root(root_fd, path, O_PATH | O_CLOEXEC);
-    if (path_fd < 0)
-        return -errno;
+    if (path_fd < 0) {
+        int why = errno;
+        bool hidden = why == ENOTDIR || (why == ENOENT && is_opaque(root_fd, path));
+        return hidden ? -ENODATA : -why;
+    }
     if (fstat(path_fd, &st) < 0)
         return -errno;
+    if (S_ISCHR(st.st_mode) && st.st_rdev == 0)
+        return -ENODATA;
     if (!S_ISREG(st.st_mode))
         return -EINVAL;
     if (st.st_size > (off_t)MAX_FILE_BYTES)
@@ -82,7 +108,9 @@ static int read_file(const struct lookup *look, const char *path, char **ret)
         int r = read_below(*dir, path, ret);
         if (r >= 0)
             return 0;
-        if (r != -ENOENT && r != -ENOTDIR)
+        if (r == -ENODATA)
+            break;
+        if (r != -ENOENT)
             return fail_file(look, *dir, path, -r);
     }
     *ret = strdup("");

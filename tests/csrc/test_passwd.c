@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 static char root[64];
@@ -181,6 +182,37 @@ TEST(the_directory_on_top_wins)
     CHECK_INT(user.uid, 5);
     CHECK_INT(user.gid, 50);
     CHECK_STR(user.home, "/new");
+    remove_root();
+}
+
+/* 1: not found in `top` above `root`; 0: found below. */
+static int hidden(void)
+{
+    static char top[64];
+    snprintf(top, sizeof top, "%s", below("top"));
+    const char *dirs[] = {top, root, NULL};
+    const struct prl_passwd_root both = {.dirs = dirs};
+    return prl_passwd_resolve(&both, "alice", &user, &error) == -ENOENT;
+}
+
+TEST(layers_hide_what_is_below)
+{
+    make_root();
+    if (mkdir(below("top/etc"), 0755) < 0)
+        abort();
+    CHECK_INT(hidden(), 0);
+    CHECK_INT(setxattr(below("top/etc"), "user.overlay.opaque", "x", 1, 0), 0);
+    CHECK_INT(hidden(), 0);
+    CHECK_INT(setxattr(below("top/etc"), "user.overlay.opaque", "y", 1, 0), 0);
+    CHECK_INT(hidden(), 1);
+    CHECK_INT(removexattr(below("top/etc"), "user.overlay.opaque"), 0);
+    CHECK_INT(mknod(below("top/etc/passwd"), S_IFCHR, 0), 0); /* a whiteout: no privilege */
+    CHECK_INT(hidden(), 1);
+    unlink(below("top/etc/passwd"));
+    rmdir(below("top/etc"));
+    CHECK_INT(mknod(below("top/etc"), S_IFCHR, 0), 0);
+    CHECK_INT(hidden(), 1);
+    unlink(below("top/etc"));
     remove_root();
 }
 
