@@ -84,14 +84,16 @@ static int fallback_child(void *data)
 
 static pid_t clone_fallback(const struct prl_sys_clone *how, int (*fn)(void *), void *arg)
 {
-    struct fallback f = {fn, arg};
+    /* On the child's stack: ours may be gone from here before the child has looked. */
+    struct fallback *f = (struct fallback *)((char *)how->stack + how->stack_size) - 1;
     int flags = (int)(how->flags & 0xffffffffU & ~(uint64_t)CLONE_PIDFD) | SIGCHLD;
-    char *top = (char *)how->stack + how->stack_size;
+    char *top = (char *)f - ((uintptr_t)f & 15);
     if (how->cgroup_fd >= 0) {
         errno = ENOSYS;
         return -1;
     }
-    pid_t pid = clone(fallback_child, top, flags, &f);
+    *f = (struct fallback){fn, arg};
+    pid_t pid = clone(fallback_child, top, flags, f);
     if (pid > 0 && how->pidfd)
         *how->pidfd = prl_sys_pidfd_open(pid);
     return pid;

@@ -56,6 +56,8 @@ int prl_handover_receive(int socket_fd, char *ret_kind, int *ret_fd)
     do
         n = recvmsg(socket_fd, &message, MSG_CMSG_CLOEXEC);
     while (n < 0 && errno == EINTR);
+    if (n < 0 && errno == ECONNRESET) /* gone, and without having read our answer */
+        return 0;
     if (n <= 0)
         return n < 0 ? -errno : 0;
     struct cmsghdr *cmsg = CMSG_FIRSTHDR(&message);
