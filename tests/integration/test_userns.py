@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import shutil
 import signal
 import subprocess
@@ -328,3 +329,84 @@ def test_root_of_a_namespace_writes_its_maps_itself(place: Place) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     total = sum(count for _, count in subordinate_ids().uids)
     assert done.stdout.split() == ["0", "0", "1", "1", "1", str(total)]
+
+
+def with_helper(place: Place, tmp_path: Path, helper: Path) -> subprocess.Popen[str]:
+    """Start a container of many ids where `helper` lies over newuidmap and newgidmap.
+
+    In a mount namespace of our own; the launcher has no powers there, as an ordinary user.
+    """
+    done = place("run", "--print-spec", "--userns=range", "--ephemeral", "host", "true")
+    (tmp_path / "config.json").write_text(done.stdout)
+    mount = f"mount --bind {helper} /usr/bin/new"
+    script = f"{mount}uidmap && {mount}gidmap && exec setpriv {DROP} $0 $@"
+    outer = ["unshare", "--user", "--map-current-user", "--mount", "--keep-caps", "sh", "-c"]
+    return subprocess.Popen(
+        [*outer, script, str(place.launcher), "run", "--spec", str(tmp_path / "config.json")],
+        env=place.environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def script_helper(tmp_path: Path, text: str) -> Path:
+    helper = tmp_path / "newuidmap"
+    helper.write_text(f"#!/bin/sh\n{text}\n")
+    helper.chmod(0o755)
+    return helper
+
+
+DROP = "--ambient-caps -all --inh-caps -all"
+needs_mounts = pytest.mark.needs("unshare", "setpriv")
+
+
+@needs_mounts
+def test_a_helper_that_is_not_there(place: Place, tmp_path: Path) -> None:
+    process = with_helper(place, tmp_path, Path("/dev/null"))
+    output, errors = process.communicate(timeout=SECONDS)
+    assert (process.returncode, output) == (125, "")
+    assert errors.startswith("pyrootless: idmap: execve(newuidmap): No such file")
+    assert "pyrootless doctor newuidmap" in errors
+    assert place.kept() == []
+
+
+@needs_mounts
+def test_a_helper_that_refuses(place: Place, tmp_path: Path) -> None:
+    helper = script_helper(tmp_path, "echo 'not on my watch' >&2; echo more >&2; exit 1")
+    process = with_helper(place, tmp_path, helper)
+    _, errors = process.communicate(timeout=SECONDS)
+    assert process.returncode == 125
+    assert errors.startswith("pyrootless: idmap: newuidmap(not on my watch): ")
+    assert place.kept() == []
+
+
+@needs_mounts
+def test_a_helper_that_lies(place: Place, tmp_path: Path) -> None:
+    """It says that it wrote the maps, and did not: no program runs without them."""
+    process = with_helper(place, tmp_path, script_helper(tmp_path, "exit 0"))
+    output, errors = process.communicate(timeout=SECONDS)
+    assert (process.returncode, output) == (125, "")
+    assert "mkdir(upper directory on tmpfs): " in errors
+    assert place.kept() == []
+
+
+@needs_mounts
+def test_a_launcher_killed_while_its_child_waits(place: Place, tmp_path: Path) -> None:
+    """The child, which waits for its map, ends; the next command sweeps the rest."""
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    helper = script_helper(tmp_path, f"echo $PPID $1 > {fifo}; exec cat {fifo}")
+    process = with_helper(place, tmp_path, helper)
+    parent, child = map(int, fifo.read_text().split())
+    waiting = os.pidfd_open(child)
+    assert parent == process.pid
+    process.kill()
+    process.communicate(timeout=SECONDS)
+    assert select.select([waiting], [], [], SECONDS)[0] == [waiting]
+    os.close(waiting)
+    with fifo.open("w"):
+        pass
+    assert place("run", "--rm", "host", "true").returncode == 0
+    assert place.kept() == []
