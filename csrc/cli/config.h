@@ -16,6 +16,8 @@ struct prl_config_facts {
     const char *launcher; /* path of the native launcher; NULL: this program */
     uid_t uid;            /* caller, becomes hostID of the map */
     gid_t gid;
+    bool machine_ids; /* ask this machine again which ids a map may use: a template may have
+                         been prepared in another user namespace */
     unsigned short rows, columns; /* the caller's terminal, 0 if none */
 };
 

@@ -1,8 +1,7 @@
 /* config_ids.c: who the ids of the container are: --userns, --group-add, the id maps.
  * In: the option, the template's subordinate ids, process.user.  Out: /linux/uidMappings and
  * gidMappings, groups, the lower directories that fit the map, what was chosen as an
- * annotation.  Never: a weaker map than the one that was asked for; a look at /etc/subuid: the
- * template tells.
+ * annotation.  Never: a weaker map than the one that was asked for.
  *
  *   single   the program's id is the caller's; no other exists
  *   range    0 is the caller, 1 … are the subordinate ids
@@ -44,6 +43,24 @@ static int read_ids(struct prl_merge *m)
     return 0;
 }
 
+/* The template's ids are those of the user namespace it was prepared in, which `pyrootless
+ * unshare` shares the store with.  Where the machine tells none, the template is believed. */
+static int refresh_ids(struct prl_merge *m)
+{
+    struct prl_ids uids, gids;
+    if (!m->facts->machine_ids || m->userns == PRL_USERNS_SINGLE)
+        return 0;
+    int r = prl_ids_granted(&uids, &gids);
+    if (r < 0)
+        return prl_fail_with(m->reterr, PRL_STAGE_IDMAP, -r, "read",
+                             "/etc/subuid, /etc/subgid");
+    if (uids.len && gids.len) {
+        m->uids = uids;
+        m->gids = gids;
+    }
+    return 0;
+}
+
 static enum prl_userns choose_freely(struct prl_merge *m)
 {
     const char *image = prl_config_note_get(m, "image");
@@ -71,13 +88,14 @@ int prl_config_userns(struct prl_merge *m)
         return r;
     if (!asked || strcmp(asked, "auto") == 0) {
         m->userns = choose_freely(m);
-        return 0;
+        return refresh_ids(m);
     }
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         if (strcmp(asked, names[i]) != 0)
             continue;
         m->userns = (enum prl_userns)i;
-        return i == PRL_USERNS_SINGLE ? 0 : check_granted(m, asked);
+        r = refresh_ids(m);
+        return r < 0 || i == PRL_USERNS_SINGLE ? r : check_granted(m, asked);
     }
     return prl_config_bad(m, EINVAL, OPTION,
                           "\"%.60s\" is no map of ids: write auto, single, range, keep-id or "

@@ -30,6 +30,7 @@ static struct prl_config_facts gather_facts(struct prl_container *c)
         .launcher = c->launcher,
         .uid = geteuid(),
         .gid = getegid(),
+        .machine_ids = true,
         .rows = size.ws_row,
         .columns = size.ws_col,
     };
