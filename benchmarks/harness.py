@@ -78,11 +78,14 @@ class Plan:
         rounds: measured rounds; each runs every candidate once.
         warmup: rounds before them, thrown away (but a failure there is told).
         pause_ms: idle milliseconds before each start; 0: back to back.
+        sync: write back before each start, outside of the timing, what earlier ones left dirty:
+            else who flushes pays for who does not.
     """
 
     rounds: int = 100
     warmup: int = 5
     pause_ms: float = 0.0
+    sync: bool = False
 
 
 @dataclass
@@ -439,6 +442,8 @@ def _go_round(entries: Sequence[_Entry], plan: Plan) -> None:
 
 
 def _measure_one(entry: _Entry, plan: Plan, *, kept: bool) -> None:
+    if plan.sync:
+        os.sync()
     if plan.pause_ms:
         time.sleep(plan.pause_ms / 1000)
     series = entry.series

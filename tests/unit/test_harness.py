@@ -339,7 +339,7 @@ def test_document_holds_everything() -> None:
     read = json.loads(report.to_json(content))
     assert read == content
     assert read["format"] == 1
-    assert read["plan"] == {"rounds": 3, "warmup": 1, "pause_ms": 0.0}
+    assert read["plan"] == {"rounds": 3, "warmup": 1, "pause_ms": 0.0, "sync": False}
     base, slow, gone = read["candidates"]
     assert slow["wall_ns"] == [3_000_000, 5_000_000, 4_000_000]
     assert slow["summary"]["p99_ns"] == 5_000_000

@@ -1,0 +1,65 @@
+"""pyrootless.cli.progress: lines, bars, silence."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+
+from pyrootless.cli.progress import LineProgress, short_digest, show_progress
+
+DIGEST = "sha256:0123456789abcdef" + "0" * 48
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+class Shut(io.StringIO):
+    def write(self, text: str) -> int:
+        raise BrokenPipeError
+
+
+def tell(stream: io.StringIO, *, quiet: bool = False) -> str:
+    with show_progress(quiet=quiet, stream=stream) as progress:
+        progress.layer_started(DIGEST, 2048)
+        progress.layer_advanced(DIGEST, 1024)
+        progress.layer_done(DIGEST, "already there")
+    return stream.getvalue()
+
+
+def test_lines_where_nobody_watches() -> None:
+    assert tell(io.StringIO()) == "0123456789ab: 2KiB\n0123456789ab: already there\n"
+
+
+def test_nothing_when_quiet() -> None:
+    assert tell(io.StringIO(), quiet=True) == ""
+    assert tell(Terminal(), quiet=True) == ""
+
+
+def test_bars_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "120")
+    text = tell(Terminal())
+    assert "0123456789ab" in text
+    assert "already there" in text
+    assert "━" in text
+
+
+@pytest.mark.parametrize("term", ["dumb", None])
+def test_lines_on_a_terminal_that_cannot(
+    monkeypatch: pytest.MonkeyPatch, term: str | None
+) -> None:
+    monkeypatch.delenv("TERM", raising=False)
+    if term:
+        monkeypatch.setenv("TERM", term)
+    assert tell(Terminal()) == "0123456789ab: 2KiB\n0123456789ab: already there\n"
+
+
+def test_a_reader_that_went_away_does_not_end_the_transfer() -> None:
+    LineProgress(Shut()).layer_done(DIGEST, "downloaded")
+
+
+def test_short_digest() -> None:
+    assert short_digest(DIGEST) == "0123456789ab"
