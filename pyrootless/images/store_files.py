@@ -103,10 +103,13 @@ def make_store(directories: Directories) -> None:
         ):
             path.mkdir(mode=0o700, exist_ok=True)
         version = directories.data / "version"
-        if not version.exists():
+        while not version.exists():
             fresh = directories.temporary / f"version-{token()}"
             write_file(fresh, f"{VERSION}\n".encode(), 0o600)
-            fresh.rename(version)
+            try:
+                fresh.rename(version)
+            except FileNotFoundError:
+                continue  # swept before it was renamed: somebody else begins this store too
             flush_directory(directories.data)
 
 

@@ -244,6 +244,8 @@ def test_what_is_not_there() -> None:
 @pytest.mark.parametrize(
     ("answer", "words"),
     [
+        (reply(416), r"manifests/1: HTTP 416"),
+        (reply(206, MANIFEST), r"manifests/1: HTTP 206"),
         (told(403, "no"), r"(?s)access denied: no \(HTTP 403\).*pyrootless login 127"),
         (told(429, "slow down"), r"(?s)too many requests: slow down.*mirror"),
         (told(503, "later"), r"(?s)manifests/1: later \(HTTP 503\).*try again later"),
