@@ -113,7 +113,7 @@ static void put_note(const char *text)
 TEST(a_user_the_image_names_and_lacks)
 {
     put_note("\"io.pyrootless.image.user\":\"bob\",");
-    CHECK_BAD(RUN("host"), ENOENT, "--user", "has no user \"bob\"");
+    CHECK_BAD(RUN("host"), ESRCH, "--user", "has no user \"bob\"");
     CHECK_INT(RUN("-u", "alice", "host"), 0);
     CHECK_STR(at("/process/user"), "{\"uid\":1000,\"gid\":1001}");
     CHECK_STR(note("image.user"), "(none)");
