@@ -15,6 +15,7 @@ import pwd
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -30,6 +31,7 @@ PROGRAMS = {
     "git": "git",
     "htpasswd": "apache2-utils",
     "less": "less",
+    "mmdebstrap": "mmdebstrap",
     "musl-gcc": "musl-tools",
     "openssl": "openssl",
     "mmdebstrap": "mmdebstrap",
@@ -105,8 +107,26 @@ def _ipv6() -> str:
     return "" if Path("/proc/sys/net/ipv6").is_dir() else "the kernel has no IPv6"
 
 
+def _debian_mirror() -> str:
+    """Asked as apt would ask: through its own sources of proxies."""
+    helper = Path("/usr/lib/apt/apt-helper")
+    system = platform.freedesktop_os_release()
+    if not helper.exists() or system.get("ID") != "debian":
+        return "this is not a Debian with apt"
+    url = f"http://deb.debian.org/debian/dists/{system['VERSION_CODENAME']}/Release"
+    with tempfile.TemporaryDirectory() as folder:
+        done = subprocess.run(
+            [str(helper), "download-file", url, f"{folder}/Release"],
+            capture_output=True,
+            timeout=120,
+            check=False,
+        )
+    return "" if done.returncode == 0 else "Debian's mirror does not answer from here"
+
+
 FACTS: dict[str, Callable[[], str]] = {
     **{name: functools.partial(_program, name) for name in PROGRAMS},
+    "debian-mirror": _debian_mirror,
     "fuse": functools.partial(_device, "/dev/fuse"),
     "tun": functools.partial(_device, "/dev/net/tun"),
     "ipv6": _ipv6,
