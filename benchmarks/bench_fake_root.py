@@ -126,7 +126,12 @@ def main() -> None:
     show("ms a job", jobs)
     if options.json:
         machine = facts({"tree": Path(options.tree)}, {})
-        result = {"machine": machine, "rounds": options.rounds, "calls_ns": calls, "jobs_ms": jobs}
+        result = {
+            "machine": machine,
+            "rounds": options.rounds,
+            "calls_ns": calls,
+            "jobs_ms": jobs,
+        }
         options.json.write_text(json.dumps(result, indent=2) + "\n")
 
 

@@ -280,6 +280,50 @@ def test_processes_killed_in_the_middle(shell: Shell, hostile: Path) -> None:
     assert shell("/h killed", "-v", f"{hostile}:/h:ro") == "done 0\n"
 
 
+# A supervisor of system calls around the launcher, as an outer fake root is one.
+SUPERVISED = r"""
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <fcntl.h>
+#include <unistd.h>
+int main(int argc, char **argv)
+{
+    struct sock_filter allow[] = {{BPF_RET | BPF_K, 0, 0, SECCOMP_RET_ALLOW}};
+    struct sock_fprog program = {1, allow};
+    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+    int fd = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER,
+                     &program);
+    if (fd < 0 || fcntl(fd, F_SETFD, 0) < 0)
+        return 99;
+    execv(argv[1], argv + 1);
+    return 98;
+}
+"""
+
+
+def test_one_supervisor_is_all_the_kernel_takes(
+    launcher: Path, engine_environment: dict[str, str], root: Path, tmp_path: Path
+) -> None:
+    wrapper = tmp_path / "supervised"
+    build = ["gcc", "-w", "-xc", "-", "-o", str(wrapper)]
+    subprocess.run(build, input=SUPERVISED, text=True, check=True, timeout=60)
+    run = [str(wrapper), str(launcher), "run", "--ephemeral"]
+    subject = ["--rootfs", f"{root}:O", "/bin/echo", "there"]
+    settings = {"capture_output": True, "text": True, "timeout": 60, "check": False}
+    done = subprocess.run(  # type: ignore[call-overload]
+        [*run, "--fake-root=remember", *subject], env=engine_environment, **settings
+    )
+    assert done.returncode == 125
+    assert "fakeroot: seccomp(listener): " in done.stderr
+    assert "the kernel takes one alone; go without: --fake-root=off" in done.stderr
+    done = subprocess.run(  # type: ignore[call-overload]
+        [*run, "--fake-root=silent", *subject], env=engine_environment, **settings
+    )
+    assert (done.returncode, done.stdout) == (0, "there\n"), done.stderr
+
+
 @dataclass
 class Living:
     """A container that is up, and its supervisor."""

@@ -20,7 +20,11 @@ pytestmark = pytest.mark.needs("user-namespaces", "mmdebstrap", "debian-mirror")
 
 # The machine's way to its mirror: sources and, where there is one, a proxy.
 MACHINE_APT = ("/etc/apt/sources.list.d", "/etc/apt/sources.list", "/etc/resolv.conf")
-INSTALL = "export DEBIAN_FRONTEND=noninteractive; apt-get install -y --no-install-recommends"
+INSTALL = (
+    "exec 3>&1 >/tmp/log 2>&1; trap 'test $? = 0 || tail -n 40 /tmp/log >&3' EXIT; "
+    "apt-get update || true; export DEBIAN_FRONTEND=noninteractive; "
+    "apt-get install -y --no-install-recommends"
+)
 TIMEOUT_SECONDS = 600
 
 
@@ -31,12 +35,13 @@ def debian(tmp_path_factory: pytest.TempPathFactory) -> Path:
     archive, tree = folder / "debian.tar", folder / "tree"
     tree.mkdir()
     suite = platform.freedesktop_os_release()["VERSION_CODENAME"]
-    make = ["mmdebstrap", "--quiet", "--variant=apt", suite, "-"]
+    make = ["mmdebstrap", "--quiet", "--variant=apt", "--include=passwd", suite, "-"]
     with archive.open("wb") as out:
         subprocess.run(make, check=True, stdout=out, timeout=TIMEOUT_SECONDS, cwd="/")
     unpack = ["tar", "-C", str(tree), "-xf", str(archive), "--exclude=./dev/*"]
     subprocess.run([*unpack, "--no-same-owner"], check=True, timeout=TIMEOUT_SECONDS)
     archive.unlink()
+    (tree / "etc/apt/sources.list").unlink(missing_ok=True)  # the machine's are lent
     return tree
 
 
@@ -66,7 +71,7 @@ def apt(pyrootless: Run, debian: Path) -> Callable[[str], str]:
 def test_packages_whose_scripts_change_owners(apt: Callable[[str], str]) -> None:
     """A set-group-id program, a directory of a user's own, and what dpkg says about them."""
     out = apt(
-        f"(apt-get update || true) >/tmp/log; {INSTALL} openssh-client man-db >/tmp/log; "
+        f"{INSTALL} openssh-client man-db; exec >&3 2>&1; "
         "stat -c '%n %A %U:%G' /usr/bin/ssh-agent /var/cache/man; dpkg --audit"
     )
     assert out.splitlines() == [
@@ -96,7 +101,7 @@ def test_users_and_their_tools(apt: Callable[[str], str]) -> None:
 def test_postgresql_runs_under_its_own_user(apt: Callable[[str], str]) -> None:
     """It refuses root and a data directory of another user's, and asks who its peer is."""
     out = apt(
-        f"(apt-get update || true) >/tmp/log; {INSTALL} postgresql >/tmp/log; "
+        f"{INSTALL} postgresql; exec >&3 2>&1; "
         "set -- $(pg_lsclusters -h); echo $5; pg_ctlcluster $1 main start; "
         "stat -c %U $6 $6/PG_VERSION; su postgres -c \"psql -Atc 'select current_user'\"; "
         "su postgres -c \"createdb one && psql -Atc 'select 6*7' one\"; "
