@@ -13,7 +13,7 @@ export PYROOTLESS_YYJSON_SOURCE ?= $(CURDIR)/build/yyjson
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help deps build run test check lint docs asan bench bench-setup clean dist packages-build packages-test
+.PHONY: help deps build run test check lint docs asan soak bench bench-setup clean dist packages-build packages-test
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -60,6 +60,9 @@ docs: build ## regenerate man pages and completions from the table of options
 
 asan: deps ## build with ASAN and UBSAN into build/asan, and run the launcher and the C tests
 	tools/asan
+
+soak: build ## 10,000 starts in a loop and 500 at once: every status right, nothing left
+	PYROOTLESS_MANY=25 $(BIN)/pytest -q -p no:cacheprovider --timeout=3600 tests/integration/test_many.py
 
 bench-setup: ## install what the benchmarks compare with
 	@tools/install-packages build bench

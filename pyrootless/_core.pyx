@@ -273,6 +273,7 @@ cdef class Container:
         if r < 0:
             raise exception(&error)
         self.created = False
+        self.release()
         return (ENDED_BY[status.ended_by], status.exit_code, status.signal, status.wall_ns,
                 status.user_ns, status.system_ns, status.max_rss_bytes, exception(&error) if f < 0 else None)
 
@@ -284,5 +285,11 @@ cdef class Container:
             with nogil:
                 r = prl_container_finish(&self.container, NULL, &error)
         self.created = self.running = False
+        self.release()
         if r < 0:
             raise exception(&error)
+
+    cdef void release(self) noexcept:
+        """Close what only a living container needs: an ended one holds no descriptor."""
+        prl_template_free(&self.template)
+        prl_dirs_close(&self.dirs)

@@ -34,7 +34,6 @@ PROGRAMS = {
     "mmdebstrap": "mmdebstrap",
     "musl-gcc": "musl-tools",
     "openssl": "openssl",
-    "mmdebstrap": "mmdebstrap",
     "newuidmap": "uidmap",
     "pipx": "pipx",
     "podman": "podman",

@@ -249,8 +249,11 @@ def podman(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., l
         return done.stdout.decode().splitlines()
 
     yield call
-    # What it unpacked belongs to ids that only such a namespace may remove.
-    subprocess.run([*podman, "unshare", "rm", "-rf", str(base)], env=env, timeout=120)
+    # Its pause process keeps a mount; what it unpacked belongs to ids that only a namespace
+    # which has them may remove.
+    subprocess.run([*podman, "system", "migrate"], env=env, timeout=120, check=True)
+    remove = ["unshare", "--map-auto", "--map-root-user", "rm", "-rf", str(base)]
+    subprocess.run(remove, timeout=120, check=True)
 
 
 def _by_podman(podman: Callable[..., list[str]], image: str, probe: Path) -> list[str]:

@@ -1,0 +1,124 @@
+"""Many containers: one after another, and at once; every status right, and nothing left.
+
+In: PYROOTLESS_MANY (a factor; `make soak` sets it to 25: 10,000 in a loop, 500 at once).
+Out: statuses; descriptors, children, mounts, directories, locks before and after; memory.
+Never: a limit of time, a number of this machine.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+import pyrootless
+from pyrootless.engine.child import PIPE
+
+FACTOR = int(os.environ.get("PYROOTLESS_MANY", "1"))
+IN_A_LOOP = 400 * FACTOR
+AT_ONCE = 20 * FACTOR
+PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+GROWTH_BYTES = 1 << 20
+"""What allocators may keep over a whole loop: at 10,000 starts, 100 bytes each."""
+
+
+@pytest.fixture
+def engine(
+    engine_environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Path]:
+    """This process uses the store of the test run; the runtime directory is given."""
+    for name in ("PYROOTLESS_ROOT", "XDG_RUNTIME_DIR"):
+        monkeypatch.setenv(name, engine_environment[name])
+    yield Path(engine_environment["XDG_RUNTIME_DIR"]) / "pyrootless"
+
+
+def children() -> list[str]:
+    """Process ids of this process's children, zombies too."""
+    tasks = Path("/proc/self/task").iterdir()
+    return [pid for task in tasks for pid in (task / "children").read_text().split()]
+
+
+def left_behind(runtime: Path) -> dict[str, object]:
+    """Everything a start could leave, as what is there now."""
+    gc.collect()
+    data = Path(os.environ["PYROOTLESS_ROOT"])
+    places = [runtime / "running", runtime / "containers", data / "containers", data / "names"]
+    places += [data / "tmp", data / "trash"]
+    found: dict[str, object] = {str(place): _names(place) for place in places}
+    found["descriptors"] = len(os.listdir("/proc/self/fd"))
+    found["mounts"] = Path("/proc/self/mountinfo").read_text().count("\n")
+    found["children"] = children()
+    return found
+
+
+def _names(place: Path) -> list[str]:
+    return sorted(os.listdir(place)) if place.exists() else []
+
+
+def resident_bytes() -> int:
+    """What of this process is in memory."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * PAGE_BYTES
+
+
+def start(code: int, **options: object) -> pyrootless.Child:
+    """A container that reads a line and ends with a code."""
+    script = f"read line; exit {code}"
+    return pyrootless.launch("host", ["sh", "-c", script], stdin=PIPE, **options)  # type: ignore[arg-type]
+
+
+def finish(child: pyrootless.Child) -> int | None:
+    """Let it go on to its end; its exit code."""
+    with child:
+        assert child.stdin is not None
+        child.stdin.write(b"go\n")
+        child.stdin.close()
+        return child.wait().exit_code
+
+
+def one_by_one(count: int, first: int = 0) -> list[tuple[int, int | None]]:
+    """(wanted, got) where they differ."""
+    got = ((number % 256, finish(start(number % 256))) for number in range(first, count))
+    return [pair for pair in got if pair[0] != pair[1]]
+
+
+def test_one_after_another(engine: Path) -> None:
+    assert one_by_one(50) == []  # what is made once is made: caches, pools, threads
+    before, resident = left_behind(engine), resident_bytes()
+    assert one_by_one(IN_A_LOOP) == []
+    assert left_behind(engine) == before
+    assert resident_bytes() - resident < GROWTH_BYTES
+
+
+def test_at_once(engine: Path) -> None:
+    assert one_by_one(1) == []
+    before = left_behind(engine)
+    running = [start(number % 256) for number in range(AT_ONCE)]
+    assert len({child.pid for child in running}) == AT_ONCE
+    assert [finish(child) for child in running] == [n % 256 for n in range(AT_ONCE)]
+    assert left_behind(engine) == before
+
+
+def test_killed_at_once(engine: Path) -> None:
+    assert one_by_one(1) == []
+    before = left_behind(engine)
+    running = [start(0) for _ in range(AT_ONCE)]
+    for child in running:
+        child.kill()
+    assert {child.wait().signal for child in running} == {9}
+    for child in running:
+        child.close()
+    assert left_behind(engine) == before
+
+
+@pytest.mark.parametrize("kind", ["kept", "thrown away"])
+def test_by_the_launcher(engine: Path, pyrootless: Callable[..., object], kind: str) -> None:
+    options = ["--rm"] if kind == "kept" else ["--rm", "--ephemeral"]
+    pyrootless("run", *options, "host", "true")
+    before = left_behind(engine)
+    for number in range(max(20, IN_A_LOOP // 10)):
+        done = pyrootless("run", *options, "host", "sh", "-c", f"exit {number % 256}")
+        assert done.returncode == number % 256  # type: ignore[attr-defined]
+    assert left_behind(engine) == before
