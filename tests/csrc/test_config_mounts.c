@@ -1,5 +1,5 @@
-// sources: csrc/cli/conf*.c csrc/cli/[ov][pa]*.c csrc/cli/pa*.c csrc/cli/he*.c csrc/spec_caps.c
-// csrc/base/*.c libs: -lyyjson
+// sources: csrc/cli/conf*.c csrc/cli/[ophv][ape]*.c csrc/spec_caps.c csrc/base/*.c
+// libs: -lyyjson
 
 /* test_config_mounts.c: -v, --mount, --tmpfs, --device, --shm-size, --read-only → mounts, and
  * what of the engine stays out of reach. In: command lines.  Out: exact JSON, exact errors.

@@ -1,5 +1,4 @@
 // sources: csrc/fakeroot/owner.c csrc/fakeroot/side.c csrc/base/*.c
-// csrc/base/sys.c
 /* Claims as bytes, and the table beside the attributes. */
 #include "fakeroot/side.h"
 
