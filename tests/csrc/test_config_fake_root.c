@@ -1,4 +1,4 @@
-// sources: csrc/cli/conf*.c csrc/cli/[ov][pa]*.c csrc/cli/pa*.c csrc/cli/he*.c csrc/base/*.c
+// sources: csrc/cli/conf*.c csrc/cli/[ophv][ape]*.c csrc/spec_caps.c csrc/base/*.c
 // libs: -lyyjson
 
 /* test_config_fake_root.c: who gets a fake root, and what becomes of the map and the user.
@@ -15,8 +15,9 @@ static void add_notes(const char *notes)
              notes);
 }
 
-#define WISH  ",\"io.pyrootless.fake-root\":\"remember\""
-#define RANGE ",\"io.pyrootless.userns\":\"range\""
+#define WISH ",\"io.pyrootless.fake-root\":\"remember\""
+#define RANGE                                                                                  \
+    ",\"io.pyrootless.ids.uids\":\"100000 65536\",\"io.pyrootless.ids.gids\":\"100000 65536\""
 
 TEST(off_without_asking)
 {
@@ -67,10 +68,10 @@ TEST(the_template_wishes)
 TEST(many_ids_need_none)
 {
     add_notes(WISH RANGE);
-    CHECK_INT(RUN("image"), 0);
+    CHECK_INT(RUN("--userns=range", "image"), 0);
     CHECK_STR(note("fake-root"), "(none)");
-    CHECK_INT(RUN("--fake-root=off", "image"), 0);
-    CHECK_BAD(RUN("--fake-root=remember", "image"), EINVAL, "--fake-root",
+    CHECK_INT(RUN("--userns=range", "--fake-root=off", "image"), 0);
+    CHECK_BAD(RUN("--userns=range", "--fake-root=remember", "image"), EINVAL, "--fake-root",
               "leave --fake-root out, or take --userns=single");
     add_notes("");
 }

@@ -1,4 +1,4 @@
-// sources: csrc/cli/conf*.c csrc/cli/[ov][pa]*.c csrc/cli/pa*.c csrc/cli/he*.c csrc/base/*.c
+// sources: csrc/cli/conf*.c csrc/cli/[ophv][ape]*.c csrc/spec_caps.c csrc/base/*.c
 // libs: -lyyjson
 
 /* test_config_ids.c: --userns and --group-add: template + option → maps, groups, layers.
