@@ -190,7 +190,7 @@ TEST(group_add)
                   "--group-add=9", "debian"),
               0);
     CHECK_STR(at("/process/user/additionalGids"), "[1001,50,70,60,9]");
-    CHECK_INT(RUN("--userns=range", "--group-add=nothing", "debian"), -ENOENT);
+    CHECK_INT(RUN("--userns=range", "--group-add=nothing", "debian"), -ESRCH);
     CHECK_STR(error.syscall, "--group-add");
     CHECK_INT(RUN("--userns=range", "--group-add=", "debian"), -EINVAL);
     CHECK_INT(RUN("--userns=single", "--group-add=50", "debian"), -EINVAL);
