@@ -22,6 +22,7 @@ from pathlib import Path
 # Program → Debian package that brings it.
 PROGRAMS = {
     "busybox": "busybox-static",
+    "buildah": "buildah",
     "bwrap": "bubblewrap",
     "capsh": "libcap2-bin",
     "crun": "crun",
