@@ -411,6 +411,19 @@ static int finish_lists(struct prl_unpack *u)
     return r < 0 ? r : prl_unpack_list_finish(&u->lists.capabilities, u->tree.error);
 }
 
+/* The archive may end here: behind its closing blocks, or behind a whole member.  The padding
+ * after the last body may be missing with them (umoci writes so, Go's archive/tar reads it),
+ * but an extended header or a long name is half a member. */
+static bool may_end(const struct prl_unpack *u)
+{
+    const struct prl_unpack_member *member = &u->member;
+    if (u->state == AT_END)
+        return true;
+    if (member->extended.own.records_len > 0 || member->long_name || member->long_link)
+        return false;
+    return u->state == AT_PADDING || (u->state == AT_HEADER && u->block_len == 0);
+}
+
 int prl_unpack_finish(struct prl_unpack *u, struct prl_unpack_summary *ret,
                       struct prl_error *reterr)
 {
@@ -418,8 +431,7 @@ int prl_unpack_finish(struct prl_unpack *u, struct prl_unpack_summary *ret,
     if (u->failed)
         return bad(u, "the archive was refused before");
     u->failed = true; /* nothing may follow */
-    bool between = u->state == AT_HEADER && u->block_len == 0;
-    if (u->state != AT_END && !between)
+    if (!may_end(u))
         return bad(u, "the archive ends in the middle of a member");
     int r = prl_unpack_dirs_apply(&u->tree.dirs, u->tree.root_fd, reterr);
     if (r >= 0)

@@ -236,6 +236,18 @@ def _call(*words: str) -> str:
     return done.stdout
 
 
+@pytest.mark.needs("umoci")
+def test_what_umoci_inserts_is_there(
+    pyrootless: Run, own: dict[str, str], base: str, tmp_path: Path
+) -> None:
+    """Its layers end with their last file's last byte: neither padding nor closing blocks."""
+    place = tmp_path / "layout"
+    good(pyrootless("save", "--format", "oci-dir", "-o", place, "base:1", env=own))
+    (tmp_path / "more").write_text("inserted\n")
+    _call("umoci", "insert", "--rootless", "--image", f"{place}:1", f"{tmp_path}/more", "/more")
+    assert sh(pyrootless, own, "cat /more", image=f"oci:{place}:1") == "inserted\n"
+
+
 def test_a_hostile_archive_changes_nothing(
     pyrootless: Run, own: dict[str, str], base: str, tmp_path: Path
 ) -> None:

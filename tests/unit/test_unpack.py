@@ -229,6 +229,21 @@ def test_ends_that_are_tolerated(tail: bytes, layer: Layer) -> None:
     assert layer.names() == ["a"]
 
 
+@pytest.mark.parametrize("missing", [1, 500, 502])
+def test_the_last_padding_may_be_missing(missing: int, layer: Layer) -> None:
+    """As `umoci insert` writes and Go reads: no closing blocks, and no padding either."""
+    data = member("first", b"1") + member("a", b"0123456789", mode=0o640)
+    summary = layer.unpack(data[: len(data) - missing])
+    assert (summary.entries, layer.names()) == (2, ["a", "first"])
+    assert (layer.tree / "a").read_bytes() == b"0123456789"
+    assert mode(layer.tree / "a") == 0o640
+
+
+def test_a_global_header_may_come_last(layer: Layer) -> None:
+    layer.unpack(member("a", b"1") + pax({"comment": "end"}, b"g")[:-100])
+    assert layer.names() == ["a"]
+
+
 def test_nothing_at_all(layer: Layer) -> None:
     assert layer.unpack(b"").entries == 0
     assert layer.names() == []
@@ -613,13 +628,19 @@ def test_a_directory_over_a_link(layer: Layer) -> None:
 
 # Archives that are refused
 
+MORE_MAP = {386: octal(0, 12) + octal(1, 12), 482: b"\1", 483: octal(1, 12)}
 BAD = {
     "no archive": (b"this is no archive".ljust(512, b"."), "checksum"),
     "wrong checksum": (b"\1" + member("a")[1:], "checksum"),
     "half a header": (member("a")[:300], "ends in the middle"),
     "no body": (header(b"a", size=10), "ends in the middle"),
     "half a body": (header(b"a", size=1024) + bytes(512), "ends in the middle"),
-    "no padding": (header(b"a", size=10) + b"0123456789", "ends in the middle"),
+    "a byte too few": (header(b"a", size=11) + b"0123456789", "ends in the middle"),
+    "half a map": (header(b"a", b"S", size=1, magic=GNU, patches=MORE_MAP), "in the middle"),
+    "a long name alone": (longname(b"n" * 200), "ends in the middle"),
+    "half a long name": (longname(b"n" * 200)[: BLOCK + 100], "ends in the middle"),
+    "a long link alone": (longname(b"n" * 200, b"K"), "ends in the middle"),
+    "an extended header alone": (pax({"path": "a"})[:-1], "ends in the middle"),
     "no name": (member("") + END, "no name"),
     "unknown type": (member("a", kind=b"Q") + END, "not known: 0x51"),
     "multi-volume": (member("a", kind=b"M") + END, "not known: 0x4d"),
