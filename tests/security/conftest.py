@@ -1,7 +1,8 @@
 """Root file systems, canaries and programs for the security tests.
 
 In: gcc and busybox of the machine.
-Out: static programs, compiled once a run; a fresh root with a canary directory just outside it.
+Out: static programs, compiled once a run; a fresh root with a canary directory just outside it,
+which can become an image of the run's store.
 Never: a change outside temporary directories.
 """
 
@@ -16,6 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from stored_trees import store_tree
+
+from pyrootless.config import Directories
 
 HERE = Path(__file__).resolve().parent
 APPLETS = ("cat", "env", "id", "ls", "pwd", "sh", "sha256sum", "stat", "touch", "true")
@@ -26,10 +30,21 @@ Compile = Callable[[str, str], Path]
 
 @dataclass(frozen=True)
 class World:
-    """A hostile root file system and what lies just outside it."""
+    """A hostile root file system and what lies just outside it.
+
+    Attributes:
+        root: the tree.
+        canary: a directory beside it.
+        directories: the store it can become an image of.
+    """
 
     root: Path
     canary: Path
+    directories: Directories
+
+    def image(self) -> str:
+        """The root as it is now, as an image of the store."""
+        return store_tree(self.root, self.directories, self.root.with_name("layout"))
 
     def fingerprint(self) -> list[tuple[str, int, int, int, str]]:
         """Name, mode, owner, time of change and content of all that is in the canary."""
@@ -65,11 +80,15 @@ def probe(compiled: Compile) -> Path:
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> World:
+def world(tmp_path: Path, engine_environment: dict[str, str]) -> World:
     """A root file system of busybox alone, and a canary beside it."""
     busybox = shutil.which("busybox", path=f"{os.environ.get('PATH', '')}:/usr/bin:/bin")
     assert busybox, "the test is to be marked needs('busybox')"
-    made = World(tmp_path / "root", tmp_path / "canary")
+    store, runtime = (
+        Path(engine_environment[name]) for name in ("PYROOTLESS_ROOT", "XDG_RUNTIME_DIR")
+    )
+    directories = Directories(store, runtime / "pyrootless")
+    made = World(tmp_path / "root", tmp_path / "canary", directories)
     for folder in (made.root / "bin", made.root / "etc", made.root / "inside", made.canary):
         folder.mkdir(parents=True)
     shutil.copy(busybox, made.root / "bin" / "busybox")

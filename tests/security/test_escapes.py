@@ -36,6 +36,10 @@ MODES = [
     pytest.param("in-place range", marks=RANGE),
     pytest.param("overlay range", marks=RANGE),
     pytest.param("fuse range", marks=[FUSE, RANGE]),
+    "image",
+    pytest.param("image-fuse", marks=FUSE),
+    pytest.param("image range", marks=RANGE),
+    pytest.param("image-fuse range", marks=[FUSE, RANGE]),
 ]
 in_every_mode = pytest.mark.parametrize("mode", MODES)
 LINKS = pytest.mark.parametrize("form", ["absolute", "relative"])
@@ -49,6 +53,7 @@ class World(Protocol):
     canary: Path
 
     def fingerprint(self) -> list[tuple[str, int, int, int, str]]: ...
+    def image(self) -> str: ...
 
 
 ESCAPE = r"""
@@ -93,13 +98,19 @@ int main(int argc, char **argv)
 
 
 def start(mode: str, world: World, *options: str | Path) -> list[str]:
-    """The command line up to the program, for one kind of root and map of ids."""
+    """The command line up to the program, for one kind of root and map of ids.
+
+    Images of the store are written to on disk, the others in memory; those with one id have
+    their fake root.
+    """
     kind, _, ids = mode.partition(" ")
-    words = [] if kind == "in-place" else ["--ephemeral"]
-    words += ["--storage-driver=fuse-overlayfs"] if kind == "fuse" else []
-    words += ["--userns=range"] if ids else []
-    target = f"{world.root}:O" if kind == "overlay" else str(world.root)
-    return ["run", "--rm", *words, *map(str, options), "--rootfs", target]
+    words = [f"--userns={ids or 'single'}"]
+    words += ["--ephemeral"] if kind in ("ephemeral", "overlay", "fuse") else []
+    words += ["--storage-driver=fuse-overlayfs"] if kind.endswith("fuse") else []
+    target = ["--rootfs", f"{world.root}:O" if kind == "overlay" else str(world.root)]
+    if kind.startswith("image"):
+        target = [world.image()]
+    return ["run", "--rm", *words, *map(str, options), *target]
 
 
 def link_to_canary(form: str, link: Path, target: Path) -> None:

@@ -1,6 +1,6 @@
 """What a program in a container of the default posture can do: the table of SECURITY.md.
 
-In: probe.c, run in the image `host`; SECURITY.md.
+In: probe.c, run in the image `host` and in one of the store; SECURITY.md.
 Out: every line the two do not share, and every test that SECURITY.md names and nobody wrote.
 """
 
@@ -10,8 +10,12 @@ import re
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from conftest import World
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -50,10 +54,12 @@ def wrong(probed: dict[str, str], table: dict[str, str]) -> list[str]:
     return found
 
 
-def run_probe(pyrootless: Run, probe: Path, *options: str) -> dict[str, str]:
+def run_probe(
+    pyrootless: Run, probe: Path, *options: str, image: str = "host"
+) -> dict[str, str]:
     """The probe's answers with these options."""
     volume = f"{probe}:/probe:ro"
-    done = pyrootless("run", "--rm", "--ephemeral", *options, "-v", volume, "host", "/probe")
+    done = pyrootless("run", "--rm", "--ephemeral", *options, "-v", volume, image, "/probe")
     assert done.returncode == 0, done.stderr
     return answers(done.stdout)
 
@@ -78,6 +84,34 @@ def test_a_map_of_many_ids_permits_nothing_more(
 def test_the_fake_root_changes_one_answer(pyrootless: Run, probe: Path) -> None:
     table = documented() | {"mknod of a device": "allowed"}
     assert wrong(run_probe(pyrootless, probe, "--fake-root=remember"), table) == []
+
+
+STORED = {"create in /usr": "allowed"}
+"""What differs in an image of the store: its files are the container's own to change."""
+FAKE_ROOT = {"mknod of a device": "allowed"}
+SINGLE = "--userns=single"
+RANGE = pytest.param(
+    "--userns=range", {}, marks=pytest.mark.needs("subordinate-ids", "newuidmap")
+)
+DRIVERS = [
+    "overlay",
+    pytest.param("fuse-overlayfs", marks=pytest.mark.needs("fuse", "fuse-overlayfs")),
+]
+
+
+@pytest.mark.context_root
+@pytest.mark.context_single
+@pytest.mark.needs("x86_64", "busybox")
+@pytest.mark.parametrize("driver", DRIVERS)
+@pytest.mark.parametrize(("ids", "changed"), [(SINGLE, FAKE_ROOT), RANGE])
+def test_an_image_of_the_store_permits_nothing_more(
+    pyrootless: Run, probe: Path, world: World, driver: str, ids: str, changed: dict[str, str]
+) -> None:
+    for name in ("tmp", "usr"):
+        (world.root / name).mkdir()
+    options = (f"--storage-driver={driver}", ids)
+    probed = run_probe(pyrootless, probe, *options, image=world.image())
+    assert wrong(probed, documented() | STORED | changed) == []
 
 
 def test_a_difference_is_told_both_ways() -> None:
@@ -123,6 +157,7 @@ def test_a_security_option_is_applied(
         ("--cap-add", "ALL"),
         ("--privileged",),
         ("-u", "1000:1000"),
+        ("--userns=single", "-u", "1000:1000"),
         ("--userns=range",),
         ("--userns=range", "-u", "1000:1000"),
         ("--userns=range", "--cap-add", "ALL", "-u", "1000:1000"),
@@ -132,11 +167,13 @@ def test_a_security_option_is_applied(
         ("--cap-add", "NET_ADMIN", "--security-opt", "seccomp=unconfined"),
     ],
 )
-@pytest.mark.needs("subordinate-ids")
+@pytest.mark.needs("subordinate-ids", "busybox")
+@pytest.mark.parametrize("place", ["host", "image"])
 def test_no_flag_leaves_inheritable_or_ambient_capabilities(
-    pyrootless: Run, probe: Path, options: tuple[str, ...]
+    pyrootless: Run, probe: Path, world: World, place: str, options: tuple[str, ...]
 ) -> None:
-    probed = run_probe(pyrootless, probe, *options)
+    image = world.image() if place == "image" else place
+    probed = run_probe(pyrootless, probe, *options, image=image)
     assert (probed["CapInh"], probed["CapAmb"]) == ("0" * 16, "0" * 16)
 
 
