@@ -49,7 +49,8 @@ def left_behind(runtime: Path) -> dict[str, object]:
     places += [data / "tmp", data / "trash"]
     found: dict[str, object] = {str(place): _names(place) for place in places}
     found["descriptors"] = len(os.listdir("/proc/self/fd"))
-    found["mounts"] = Path("/proc/self/mountinfo").read_text().count("\n")
+    mounts = Path("/proc/self/mountinfo").read_text().splitlines()
+    found["mounts"] = [line for line in mounts if str(runtime) in line or str(data) in line]
     found["children"] = children()
     return found
 
