@@ -38,6 +38,7 @@ enum prl_stage {
     PRL_STAGE_MONITOR, /* waiting, relaying */
     PRL_STAGE_HOST,    /* the host lacks something (doctor) */
     PRL_STAGE_LAYER,   /* an image's layer: archive → tree */
+    PRL_STAGE_FUSE,    /* the device that a program's root file system needs */
     PRL_STAGE_COUNT,
 };
 

@@ -382,6 +382,19 @@ const struct prl_remedy prl_remedies[] = {
     {PRL_STAGE_LAYER, 0, STORE, "store",
      "the store must be writable, on a local file system; choose another: "
      "pyrootless --root DIR …"},
+
+    /* fuse: the device of fuse-overlayfs */
+    {PRL_STAGE_FUSE, ENOENT, HOST, "fuse",
+     "fuse-overlayfs needs the device, which is not here; as administrator: modprobe fuse (in "
+     "docker or podman: run the outer container with --device /dev/fuse)"},
+    {PRL_STAGE_FUSE, EACCES, HOST, "fuse",
+     "fuse-overlayfs needs the device, which this user may not open; as administrator: "
+     "chmod 0666 /dev/fuse"},
+    {PRL_STAGE_FUSE, EPERM, HOST, "fuse",
+     "an outer container keeps the device from its programs; run that one with: "
+     "--device /dev/fuse"},
+    {PRL_STAGE_FUSE, 0, HOST, "fuse",
+     "fuse-overlayfs needs the device; see what it lacks: pyrootless doctor fuse"},
     {PRL_STAGE_NONE, 0, "", "", ""},
 };
 

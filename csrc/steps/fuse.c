@@ -45,7 +45,7 @@ int PRL_CHILD_SAFE prl_fuse_mount(struct prl_setup *s, struct prl_error *reterr)
         return 0;
     _cleanup_close_ int fd = open("/dev/fuse", O_RDWR | O_CLOEXEC);
     if (fd < 0)
-        return prl_fail(reterr, PRL_STAGE_ROOTFS, "open", "/dev/fuse");
+        return prl_fail(reterr, PRL_STAGE_FUSE, "open", "/dev/fuse");
     write_options(fd, options);
     if (mount("fuse-overlayfs", root->path, "fuse.fuse-overlayfs", MS_NODEV, options) < 0)
         return prl_fail(reterr, PRL_STAGE_ROOTFS, "mount", "fuse-overlayfs");
