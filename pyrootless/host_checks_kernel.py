@@ -46,6 +46,8 @@ def _why_no_user_namespace(host: Host, trial: Trial | None) -> tuple[str, str]:
         return f"{RESTRICTION} is 1", fixes.sysctl(RESTRICTION, 0)
     if _outer_container(host):
         return "an outer container refuses user namespaces to what runs in it", OUTER_FIX
+    if profile := _confinement(host):
+        return f"this program runs under the AppArmor profile {profile}", _profile_fix(profile)
     reason = "it could not be tried" if trial is None else f"the kernel answered {trial}"
     return reason, "unshare --user --map-root-user true   # the same without this program"
 
@@ -75,6 +77,11 @@ def check_apparmor(host: Host) -> Entry:
     powers = host.probe.trial("powers")
     if powers is not None and powers.ok:
         return Entry("apparmor", "ok", "now", "AppArmor lets this user's namespaces work.")
+    profile = _confinement(host)
+    if profile and not _apparmor_restricts(host):
+        found = f"this program runs under the AppArmor profile {profile}"
+        fix = _profile_fix(profile)
+        return Entry("apparmor", "missing", "now", f"No container can start: {found}.", fix)
     if not _apparmor_restricts(host):
         return Entry("apparmor", "ok", "now", "AppArmor does not restrict user namespaces.")
     launcher = str(host.launcher or "/usr/local/bin/pyrootless")
@@ -251,6 +258,21 @@ def check_perf(host: Host) -> Entry:
 
 def _apparmor_restricts(host: Host) -> bool:
     return host.uid != 0 and host.integer(f"proc/sys/{RESTRICTION.replace('.', '/')}") == 1
+
+
+def _confinement(host: Host) -> str:
+    """The AppArmor profile this program is held to ("NAME (enforce)"); "": none."""
+    if host.read("sys/module/apparmor/parameters/enabled") != "Y":
+        return ""
+    profile, _, mode = (host.read("proc/self/attr/current") or "").partition(" ")
+    return profile if mode == "(enforce)" else ""
+
+
+def _profile_fix(profile: str) -> str:
+    return (
+        f"grep -rl 'profile {profile}' /etc/apparmor.d   # add to it: userns, capability,\n"
+        f"sudo apparmor_parser -r /etc/apparmor.d/…   # or: sudo aa-complain {profile}"
+    )
 
 
 def _outer_container(host: Host) -> bool:

@@ -20,6 +20,8 @@ NETWORK_FILE_SYSTEMS = frozenset({
 LOW_SPACE_BYTES = 256 * 1024 * 1024
 WANTED_IDS = 65536
 CONTROLLERS = ("cpu", "memory", "pids")
+ALL_IDS = [(0, 2**32 - 1)]
+OUTER_IDS_FIX = "podman run --userns=keep-id:size=65536 …   # give the outer container more ids"
 LOCAL_STORE_FIX = "export PYROOTLESS_ROOT=/var/tmp/$USER/pyrootless   # a local disk"
 
 
@@ -125,6 +127,9 @@ def check_subordinate_ids(host: Host) -> Entry:
     name = "subordinate-ids"
     if min(counts.values()) >= WANTED_IDS:
         return Entry(name, "ok", "now", f"{min(counts.values())} subordinate ids.")
+    if _is_nested(host):
+        text = "An outer container maps too few ids for its programs: containers have one id."
+        return Entry(name, "weaker", "now", text, OUTER_IDS_FIX)
     lacking = " and ".join(kind for kind, count in counts.items() if count < WANTED_IDS)
     if host.login is None:
         text = f"uid {host.uid} has no login name, so no subordinate ids: containers have one."
@@ -238,14 +243,43 @@ def _existing(host: Host, path: Path) -> Path:
 
 
 def _subordinate_count(host: Host, kind: str) -> int:
-    """How many ids this user may map, from the file and, failing that, from `getsubids`."""
-    rows = _subordinate_rows(host, kind)
+    """How many ids this user may map: those granted that its own namespace has.
+
+    Root inside a user namespace needs no grant: it has what the namespace has.
+    """
+    space = _namespace_ids(host, kind)
+    granted = _granted_ids(host, kind)
+    if not granted and host.uid == 0 and space != ALL_IDS:
+        return sum(count for _, count in space)
+    overlaps = (
+        min(first + count, low + size) - max(first, low)
+        for first, count in granted
+        for low, size in space
+    )
+    return sum(overlap for overlap in overlaps if overlap > 0)
+
+
+def _granted_ids(host: Host, kind: str) -> list[tuple[int, int]]:
+    """First id and count of each range, from the file and, failing that, from `getsubids`."""
     own = {host.login, str(host.uid)}
-    count = sum(size for owner, _, size in rows if owner in own)
-    if count or host.login is None:
-        return count
+    rows = [row[1:] for row in _subordinate_rows(host, kind) if row[0] in own and row[2]]
+    if rows or host.login is None:
+        return rows
     answer = host.probe.subordinate_ids(host.login, kind) or ""
-    return sum(_number(line.split()[-1]) for line in answer.splitlines() if line.split())
+    lines = [line.split() for line in answer.splitlines()]
+    return [(_number(line[-2]), _number(line[-1])) for line in lines if len(line) > 1]
+
+
+def _namespace_ids(host: Host, kind: str) -> list[tuple[int, int]]:
+    """The ids that exist where we are: lines "INSIDE OUTSIDE COUNT" of the kernel's map."""
+    text = host.read(f"proc/self/{kind}_map") or ""
+    rows = [line.split() for line in text.splitlines()]
+    return [(_number(row[0]), _number(row[2])) for row in rows if len(row) == 3] or ALL_IDS
+
+
+def _is_nested(host: Host) -> bool:
+    """Whether this is a user namespace that lacks ids: another container's."""
+    return any(_namespace_ids(host, kind) != ALL_IDS for kind in ("uid", "gid"))
 
 
 def _subordinate_rows(host: Host, kind: str) -> list[tuple[str, int, int]]:

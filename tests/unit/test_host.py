@@ -322,6 +322,24 @@ def test_store_full_unwritable_without_attributes(box: Host, kernel: FakeKernel)
     assert one(box, "store").state == "missing"
 
 
+def test_a_confining_profile_is_named(box: Host, kernel: FakeKernel) -> None:
+    """As aa-exec or a confined service has it; the sysctl of Ubuntu is not needed for it."""
+    kernel.refused = {"user": Trial("unshare", errno.EACCES)}
+    kernel.untried = {"powers"}
+    put(box.root, "sys/module/apparmor/parameters/enabled", "Y\n")
+    for text in ("unconfined\n", "tight (complain)\n"):
+        put(box.root, "proc/self/attr/current", text)
+        assert one(box, "apparmor").state == "ok"
+    put(box.root, "proc/self/attr/current", "tight (enforce)\n")
+    for name in ("apparmor", "user-namespaces"):
+        entry = one(box, name)
+        assert entry.state == "missing"
+        assert entry.consequence == (
+            "No container can start: this program runs under the AppArmor profile tight."
+        )
+        assert "sudo aa-complain tight" in entry.fix
+
+
 def test_setuid_launcher_is_refused(box: Host, kernel: FakeKernel) -> None:
     kernel.capable = {"pyrootless"}
     assert "setcap -r" in one(box, "setuid").fix
@@ -351,6 +369,24 @@ def test_a_uid_without_name_cannot_get_ids(box: Host) -> None:
     put(box.root, "etc/subgid", "")
     entry = one(replace(box, login=None), "subordinate-ids")
     assert (entry.state, entry.fix) == ("weaker", "")
+
+
+def test_ids_that_an_outer_container_does_not_map_do_not_count(box: Host) -> None:
+    for kind in ("uid", "gid"):
+        put(box.root, f"proc/self/{kind}_map", "  1000  1000  1\n")
+    entry = one(box, "subordinate-ids")
+    assert (entry.state, entry.fix.split()[:2]) == ("weaker", ["podman", "run"])
+    for kind in ("uid", "gid"):
+        put(box.root, f"proc/self/{kind}_map", "  0 1000 1\n  100000 300000 65536\n")
+    assert one(box, "subordinate-ids").consequence == "65536 subordinate ids."
+
+
+def test_root_in_a_user_namespace_has_the_namespaces_ids(box: Host) -> None:
+    inside = replace(box, uid=0, login="root")
+    assert one(inside, "subordinate-ids").state == "weaker"  # real root, and no grant
+    for kind in ("uid", "gid"):
+        put(box.root, f"proc/self/{kind}_map", "  0 1000 1\n  1 100000 65535\n")
+    assert one(inside, "subordinate-ids").state == "ok"
 
 
 def test_newuidmap(box: Host, kernel: FakeKernel) -> None:
