@@ -13,10 +13,10 @@ export PYROOTLESS_YYJSON_SOURCE ?= $(CURDIR)/build/yyjson
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help deps build run test check lint docs asan soak bench bench-setup clean dist packages-build packages-test
+.PHONY: help deps build run test test-vm mutate-security check lint docs asan soak bench bench-setup clean dist packages-build packages-test
 
 help: ## print this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 packages-build:
 	@tools/install-packages build
@@ -45,6 +45,14 @@ run: build ## start a container and print what a program in it printed
 
 test: packages-test deps ## run all tests: in every context this user can make
 	@$(PYTHON) tools/run_tests.py
+
+test-vm: deps build ## tests on every kind of host, in virtual machines (half an hour)
+	@tools/install-packages vm
+	$(PYTHON) tests/vm/vm.py build
+	PYROOTLESS_TEST_VM=1 $(BIN)/python -m pytest -q -p no:cacheprovider tests/vm
+
+mutate-security: deps build ## take one safeguard away at a time; its tests must fail
+	$(BIN)/python tools/mutate_security.py
 
 lint: deps ## formatters, linters and the type checker
 	$(BIN)/clang-format --dry-run -Werror $(FORMATTED)

@@ -124,6 +124,13 @@ def _debian_mirror() -> str:
     return "" if done.returncode == 0 else "Debian's mirror does not answer from here"
 
 
+def _virtual_machine() -> str:
+    """Minutes of an emulated machine are for those who ask for them."""
+    if os.environ.get("PYROOTLESS_TEST_VM") == "1":
+        return ""
+    return "a virtual machine is started by `make test-vm` alone"
+
+
 FACTS: dict[str, Callable[[], str]] = {
     **{name: functools.partial(_program, name) for name in PROGRAMS},
     "debian-mirror": _debian_mirror,
@@ -135,6 +142,7 @@ FACTS: dict[str, Callable[[], str]] = {
     "single-id": _single_id,
     "subordinate-ids": _subordinate_ids,
     "user-namespaces": _user_namespaces,
+    "vm": _virtual_machine,
     "x86_64": _x86_64,
 }
 
