@@ -142,6 +142,17 @@ def test_a_link_for_a_system_directory_is_refused(
 
 @in_every_mode
 @pytest.mark.parametrize("name", ["dev", "proc", "sys"])
+def test_a_link_within_the_root_for_a_system_directory_is_refused(
+    pyrootless: Run, world: World, mode: str, name: str
+) -> None:
+    """It leads nowhere outside, but masks and devices would lie in the wrong place."""
+    (world.root / name).symlink_to("inside")
+    done = pyrootless(*start(mode, world), "/bin/ls", "/inside/")
+    refused(done, 125, f"mounts: open mount point(/{name}): ")
+
+
+@in_every_mode
+@pytest.mark.parametrize("name", ["dev", "proc", "sys"])
 def test_a_file_for_a_system_directory_is_refused(
     pyrootless: Run, world: World, mode: str, name: str
 ) -> None:
@@ -379,6 +390,17 @@ def test_a_volume_with_a_like_name_is_not_masked(
     pyrootless: Run, world: World, tmp_path: Path, store: str, volume: str
 ) -> None:
     assert list_store(pyrootless, world, tmp_path, store, volume) == ["planted"]
+
+
+def test_a_volume_beside_the_store_with_a_like_name_is_lent(
+    pyrootless: Run, world: World, tmp_path: Path
+) -> None:
+    (tmp_path / "store").mkdir()
+    (tmp_path / "store2").mkdir()
+    (tmp_path / "store2" / "planted").touch()
+    options = ("--root", tmp_path / "store", "-v", f"{tmp_path / 'store2'}:/lent")
+    done = pyrootless(*start("overlay", world, *options), "/bin/ls", "/lent")
+    assert (done.returncode, done.stdout) == (0, "planted\n"), done.stderr
 
 
 # The old way out of a chroot.

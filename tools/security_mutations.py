@@ -1,0 +1,344 @@
+"""The safeguards of SECURITY.md: for each an edit that takes it away and the tests that see it.
+
+In: nothing.  Out: MUTATIONS.
+Never: an edit that merely breaks the build or the launch: a mutant is a launcher that a
+careless change could leave behind, which starts containers and no longer keeps one promise.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+POSTURE = "tests/security/test_posture.py"
+ESCAPES = "tests/security/test_escapes.py"
+FAKE_ROOT = "tests/integration/test_fake_root.py"
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """One replacement: `old` stands exactly once in `file`."""
+
+    file: str
+    old: str
+    new: str
+
+
+@dataclass(frozen=True, slots=True)
+class Mutation:
+    """A safeguard taken away.
+
+    Attributes:
+        mechanism: what is taken away, in SECURITY.md's words or near them.
+        edits: how.
+        tests: tests of which each must fail then.
+        root: whether only a caller who is root sees the difference.
+    """
+
+    mechanism: str
+    edits: tuple[Edit, ...]
+    tests: tuple[str, ...]
+    root: bool = False
+
+
+def _one(file: str, old: str, new: str) -> tuple[Edit, ...]:
+    return (Edit(file, old, new),)
+
+
+MUTATIONS = (
+    Mutation(
+        "the filter of system calls is installed",
+        _one(
+            "csrc/steps/seccomp.c",
+            "if (prl_sys_seccomp_load(s->filter, s->filter_len) < 0)",
+            "if (s->filter_len == 0)",
+        ),
+        (
+            f"{POSTURE}::test_the_probe_answers_what_security_md_says",
+            f"{POSTURE}::test_a_map_of_many_ids_permits_nothing_more",
+        ),
+    ),
+    Mutation(
+        "capabilities that were not asked for leave the bounding set",
+        _one(
+            "csrc/steps/caps.c",
+            ": prctl(PR_CAPBSET_DROP, bit, 0, 0, 0)",
+            ": prctl(PR_CAPBSET_READ, bit, 0, 0, 0)",
+        ),
+        (
+            f"{POSTURE}::test_the_probe_answers_what_security_md_says",
+            f"{POSTURE}::test_a_security_option_is_applied",
+        ),
+    ),
+    Mutation(
+        "no_new_privs",
+        (
+            Edit(
+                "csrc/steps/caps.c",
+                "if (p->no_new_privileges && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)",
+                "if (p->no_new_privileges && prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) < 0)",
+            ),
+            # A filter without it needs the capabilities that are about to go.
+            Edit(
+                "csrc/launch.c",
+                "bool late = s->spec->process.no_new_privileges;",
+                "bool late = false;",
+            ),
+        ),
+        (f"{POSTURE}::test_the_probe_answers_what_security_md_says",),
+    ),
+    Mutation(
+        "paths of the kernel are masked",
+        _one(
+            "csrc/steps/mounts.c",
+            "p = s->spec->masked_paths; p && *p; p++",
+            "p = s->spec->masked_paths; p && !p; p++",
+        ),
+        (
+            f"{POSTURE}::test_the_probe_answers_what_security_md_says",
+            f"{ESCAPES}::test_the_store_below_a_volume_is_masked",
+        ),
+    ),
+    Mutation(
+        "the kernel's settings are read-only",
+        _one(
+            "csrc/steps/mounts.c",
+            "p = s->spec->readonly_paths; p && *p; p++",
+            "p = s->spec->readonly_paths; p && !p; p++",
+        ),
+        (f"{POSTURE}::test_the_hosts_kernel_settings_stay_read_only",),
+        root=True,
+    ),
+    Mutation(
+        "inheritable capabilities are set to zero before exec",
+        _one(
+            "csrc/steps/caps.c",
+            "p->caps[PRL_CAP_INHERITABLE] & known",
+            "p->caps[PRL_CAP_PERMITTED] & known",
+        ),
+        (f"{POSTURE}::test_no_flag_leaves_inheritable_or_ambient_capabilities",),
+    ),
+    Mutation(
+        "mount points of the kernel's trees are opened without following a link",
+        _one(
+            "csrc/steps/mounts.c",
+            "prl_place_target(s->root_fd, path, directory, is_kernel_tree(path))",
+            'prl_place_target(s->root_fd, path, directory, !is_kernel_tree("/proc"))',
+        ),
+        (f"{ESCAPES}::test_a_link_within_the_root_for_a_system_directory_is_refused",),
+    ),
+    Mutation(
+        "a file in place of a kernel's tree is not mended",
+        _one(
+            "csrc/steps/mounts.c",
+            "    unsigned long flags = flags_of(m->attr_set | m->attr_set_recursive);\n",
+            "    unsigned long flags = flags_of(m->attr_set | m->attr_set_recursive);\n"
+            "    struct stat st;\n"
+            "    if (fstat(target, &st) == 0 && !S_ISDIR(st.st_mode))\n"
+            "        return 0;\n",
+        ),
+        (f"{ESCAPES}::test_a_file_for_a_system_directory_is_refused",),
+    ),
+    Mutation(
+        "the container has a /dev of its own",
+        _one(
+            "csrc/steps/mounts.c",
+            ": mount_fs(s, m, reterr);",
+            ': strcmp(m->destination, "/dev") == 0 ? 0 : mount_fs(s, m, reterr);',
+        ),
+        (f"{ESCAPES}::test_links_for_devices_are_not_followed",),
+    ),
+    Mutation(
+        "links are resolved within the root",
+        _one(
+            "csrc/base/walk.c",
+            "return open_in_root(root_fd, path, flags, PRL_RESOLVE_IN_ROOT | "
+            "PRL_RESOLVE_NO_MAGICLINKS);",
+            "return open_in_root(root_fd, *path == '/' && path[1] ? path + 1 : path, flags,\n"
+            "                        PRL_RESOLVE_NO_MAGICLINKS);",
+        ),
+        (
+            f"{ESCAPES}::test_a_mount_point_behind_a_link_out_is_refused",
+            f"{ESCAPES}::test_a_link_within_the_root_leads_to_its_place",
+            f"{ESCAPES}::test_a_passwd_that_links_out_is_not_read",
+        ),
+    ),
+    Mutation(
+        "a list of users is a plain file",
+        (
+            Edit(
+                "csrc/cli/passwd.c",
+                "    if (!S_ISREG(st.st_mode))\n        return -EINVAL;\n",
+                "",
+            ),
+            Edit(
+                "csrc/base/io.c",
+                "return S_ISDIR(st.st_mode) ? -EISDIR : -EINVAL;",
+                "return prl_io_read_stream(fd, max_bytes, ret, ret_len);",
+            ),
+        ),
+        (f"{ESCAPES}::test_a_passwd_without_an_end_is_answered_at_once",),
+    ),
+    Mutation(
+        "a list of users has at most 1 MiB",
+        (
+            Edit(
+                "csrc/cli/passwd.c",
+                "#define MAX_FILE_BYTES ((size_t)1 << 20)",
+                "#define MAX_FILE_BYTES ((size_t)1 << 33)",
+            ),
+        ),
+        (f"{ESCAPES}::test_a_passwd_without_an_end_is_answered_at_once",),
+    ),
+    Mutation(
+        "the working directory is reached without a magic link",
+        _one(
+            "csrc/steps/exec.c",
+            "prl_sys_open_in_root(root, cwd, O_PATH | O_DIRECTORY)",
+            "open(cwd, O_PATH | O_DIRECTORY | O_CLOEXEC)",
+        ),
+        (f"{ESCAPES}::test_no_descriptor_is_a_working_directory",),
+    ),
+    Mutation(
+        "every descriptor above 2 is closed before exec",
+        _one(
+            "csrc/steps/fds.c",
+            "if (from <= last && prl_sys_close_range(from, last) < 0)",
+            "if (from > last + 1 && prl_sys_close_range(from, last) < 0)",
+        ),
+        (f"{ESCAPES}::test_a_descriptor_of_the_caller_is_not_inherited",),
+    ),
+    Mutation(
+        "no program is reached through a magic link (and Landlock stands behind it)",
+        (
+            Edit(
+                "csrc/steps/exec.c",
+                "fd = prl_sys_open_in_root(root, path, O_PATH);",
+                "fd = root < 0 ? -1 : open(path, O_PATH | O_CLOEXEC);",
+            ),
+            Edit(
+                "csrc/steps/landlock.c",
+                "int abi = s->spec->landlock ? prl_sys_landlock_abi() : 0;",
+                "int abi = s->spec->landlock ? 0 : 0;",
+            ),
+        ),
+        (f"{ESCAPES}::test_the_launcher_is_not_executed_inside",),
+    ),
+    Mutation(
+        "the environment is made from nothing",
+        _one(
+            "csrc/steps/exec.c",
+            "execve(name, (char *const *)p->args, (char *const *)p->env);",
+            "execve(name, (char *const *)p->args, environ);",
+        ),
+        (f"{ESCAPES}::test_a_planted_variable_is_not_seen",),
+    ),
+    Mutation(
+        "paths are compared by component",
+        _one(
+            "csrc/cli/config_root.c",
+            "strncmp(path, dir, len) == 0 && (path[len] == '/' || path[len] == '\\0')",
+            "strncmp(path, dir, len) == 0 && path[len] != 1",
+        ),
+        (f"{ESCAPES}::test_a_volume_beside_the_store_with_a_like_name_is_lent",),
+    ),
+    Mutation(
+        "the root is the mount namespace's own",
+        _one(
+            "csrc/steps/rootfs.c",
+            'if (mount(".", "/", NULL, MS_MOVE, NULL) < 0)',
+            'if (access(".", F_OK) < 0)',
+        ),
+        (f"{ESCAPES}::test_leaving_a_chroot_ends_at_the_containers_root",),
+    ),
+    Mutation(
+        "the old root is detached",
+        _one(
+            "csrc/steps/rootfs.c",
+            'if (umount2(".", MNT_DETACH) < 0)',
+            'if (access(".", F_OK) < 0)',
+        ),
+        (f"{ESCAPES}::test_leaving_a_chroot_ends_at_the_containers_root",),
+    ),
+    Mutation(
+        "Landlock's scope of abstract sockets",
+        _one(
+            "csrc/steps/landlock.c",
+            "abi >= 6 ? PRL_LANDLOCK_SCOPE_ABSTRACT_UNIX | PRL_LANDLOCK_SCOPE_SIGNAL : 0",
+            "abi >= 6 ? PRL_LANDLOCK_SCOPE_SIGNAL : 0",
+        ),
+        (f"{ESCAPES}::test_abstract_sockets_of_the_host",),
+    ),
+    Mutation(
+        "a launcher with borrowed privileges refuses to start",
+        _one(
+            "csrc/cli/main.c",
+            "return getauxval(AT_SECURE) || getuid() != geteuid() || getgid() != getegid();",
+            "return getauxval(AT_SECURE) > 1;",
+        ),
+        (f"{ESCAPES}::test_a_setuid_launcher_refuses_to_start",),
+    ),
+    Mutation(
+        "overlay layers are given by descriptor",
+        _one(
+            "csrc/steps/overlay.c",
+            "    return append(o, prl_sys_decimal((uint64_t)fd, number));",
+            "    prl_sys_decimal((uint64_t)fd, number);\n    return append(o, path);",
+        ),
+        (f"{ESCAPES}::test_mountinfo_names_no_path_of_the_host",),
+    ),
+    Mutation(
+        "the supervisor follows no magic link",
+        _one(
+            "csrc/fakeroot/target.c",
+            "prl_sys_openat2(base, path, how, 0, PRL_RESOLVE_NO_MAGICLINKS)",
+            "prl_sys_openat2(base, path, how, 0, 0)",
+        ),
+        (f"{FAKE_ROOT}::test_bad_paths",),
+    ),
+    Mutation(
+        "the supervisor checks addresses of the caller's",
+        _one(
+            "csrc/fakeroot/target.c",
+            "return process_vm_writev(target->pid, &here, 1, &there, 1, 0) == (ssize_t)len ? 0 "
+            ": -EFAULT;",
+            "return process_vm_writev(target->pid, &here, 1, &there, 1, 0) == 1 ? 0 : 0;",
+        ),
+        (f"{FAKE_ROOT}::test_bad_addresses",),
+    ),
+    Mutation(
+        "the supervisor holds five capabilities",
+        _one(
+            "csrc/fakeroot/supervisor.c",
+            "#define CAPS (1u << 1 | 1u << 2 | 1u << 3 | 1u << 18 | 1u << 19)",
+            "#define CAPS (1u << 1 | 1u << 2 | 1u << 3 | 1u << 18 | 1u << 19 | 1u << 21)",
+        ),
+        (f"{FAKE_ROOT}::test_the_supervisor_holds_little",),
+    ),
+    Mutation(
+        "the limit that marks a process's ids is the supervisor's own",
+        _one(
+            "csrc/fakeroot/supervisor.c",
+            "    [PRL_FAKE_PRLIMIT] = prl_fake_limit,\n",
+            "",
+        ),
+        (f"{FAKE_ROOT}::test_ids_cannot_be_forged",),
+    ),
+    Mutation(
+        "claimed users are held to the kernel's rules",
+        _one(
+            "csrc/fakeroot/ids.c",
+            "    if (ids->capable)\n        return 0;\n    if (wanted[0]",
+            "    if (ids->capable || !owns)\n        return 0;\n    if (wanted[0]",
+        ),
+        (f"{FAKE_ROOT}::test_a_user_may_not_what_only_root_may",),
+    ),
+    Mutation(
+        "nobody but the supervisor holds the listener",
+        _one(
+            "csrc/serve_fakeroot.c",
+            "_cleanup_close_ int listener = fcntl(",
+            "int listener = fcntl(",
+        ),
+        (f"{FAKE_ROOT}::test_a_killed_supervisor_hangs_nobody",),
+    ),
+)
