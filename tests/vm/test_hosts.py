@@ -28,7 +28,13 @@ PROBE_SECONDS = 400
 SUITE_SECONDS = 1800
 # Built things that no test in the guest needs, and tools that only the build needs.
 EXCLUDED = [
-    *("./build/native", "./build/asan", "./build/yyjson", "./benchmarks/results"),
+    *(
+        "./build/native",
+        "./build/asan",
+        "./build/mutants",
+        "./build/yyjson",
+        "./benchmarks/results",
+    ),
     *("*mypy*", "*/site-packages/Cython", "*/site-packages/pip", "*/site-packages/setuptools"),
     *("ruff*", "clang*"),
 ]
