@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 TEST(bytes_of_the_convention)
@@ -118,6 +119,74 @@ TEST(a_damaged_line_is_passed_over)
     struct prl_claim claim;
     CHECK(side && prl_side_get(side, &(struct prl_side_key){.inode = 7, .born_ns = 9}, &claim));
     CHECK_INT(claim.uid * 100 + claim.gid, 3344);
+    CHECK(!prl_side_get(side, &(struct prl_side_key){.inode = 8, .born_ns = 9}, &claim));
+    prl_side_close(side);
+    unlink(path);
+}
+
+/* The length of a claims file after `changes` changes of one owner, and what it then says. */
+static long length_after(uint32_t changes, uint32_t *ret_uid)
+{
+    char directory[] = "/tmp/prl-side-XXXXXX", path[64];
+    const struct prl_side_key key = {.inode = 7, .born_ns = 9};
+    struct prl_claim claim = {0};
+    struct stat st;
+    if (!mkdtemp(directory))
+        return -1;
+    snprintf(path, sizeof path, "%s/owners", directory);
+    struct prl_side *side = prl_side_open(path);
+    for (uint32_t i = 1; side && i <= changes; i++)
+        if (prl_side_put(side, &key, &(struct prl_claim){.uid = i}) < 0)
+            return -1;
+    prl_side_close(side);
+    side = prl_side_open(path);
+    if (!side || !prl_side_get(side, &key, &claim) || stat(path, &st) < 0)
+        return -1;
+    *ret_uid = claim.uid;
+    prl_side_close(side);
+    unlink(path);
+    return rmdir(directory) == 0 ? st.st_size : -1;
+}
+
+TEST(the_file_does_not_grow_with_the_changes)
+{
+    uint32_t uid = 0;
+    long length = length_after(300000, &uid);
+    CHECK(length > 0 && length < 100000);
+    CHECK_INT(uid, 300000);
+}
+
+TEST(files_that_came_and_went_leave_no_entries)
+{
+    struct prl_side *side = prl_side_open(NULL);
+    struct prl_claim claim;
+    for (uint64_t i = 1; i <= (1u << 20) + 2; i++) {
+        const struct prl_side_key key = {.inode = 12, .born_ns = i};
+        CHECK_INT(prl_side_put(side, &key, &(struct prl_claim){.uid = 5}), 0);
+        CHECK_INT(prl_side_put(side, &key, &(struct prl_claim){0}), 0);
+    }
+    CHECK(prl_side_empty(side));
+    CHECK(!prl_side_get(side, &(struct prl_side_key){.inode = 12, .born_ns = 1}, &claim));
+    prl_side_close(side);
+}
+
+TEST(a_claim_after_a_damaged_line_is_kept)
+{
+    char path[] = "/tmp/prl-side-XXXXXX";
+    int fd = mkstemp(path);
+    static const char text[] = "0 7 9 33 44\n0 8 9 3";
+    const struct prl_side_key key = {.inode = 5, .born_ns = 6};
+    CHECK(write(fd, text, sizeof text - 1) == sizeof text - 1);
+    close(fd);
+    struct prl_side *side = prl_side_open(path);
+    struct prl_claim claim;
+    CHECK(side);
+    CHECK_INT(prl_side_put(side, &key, &(struct prl_claim){.uid = 1, .gid = 2}), 0);
+    prl_side_close(side);
+    side = prl_side_open(path);
+    CHECK(side && prl_side_get(side, &key, &claim));
+    CHECK_INT(claim.uid * 100 + claim.gid, 102);
+    CHECK(prl_side_get(side, &(struct prl_side_key){.inode = 7, .born_ns = 9}, &claim));
     CHECK(!prl_side_get(side, &(struct prl_side_key){.inode = 8, .born_ns = 9}, &claim));
     prl_side_close(side);
     unlink(path);
