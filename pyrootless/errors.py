@@ -20,6 +20,8 @@ from __future__ import annotations
 import errno as errno_names
 import os
 
+from pyrootless.printable import printable
+
 EXIT_ENGINE = 125
 """Exit code: pyrootless itself failed (ARCHITECTURE.md, "Exit codes")."""
 EXIT_NOT_EXECUTABLE = 126
@@ -184,9 +186,10 @@ def _describe(stage: str, errnum: int, syscall: str, subject: str) -> str:
 
 
 def _with_remedy(message: str, remedy: str, check: str = "") -> str:
+    """What a person reads; names in it may be a hostile image's or registry's."""
     lines = [message]
     if remedy:
         lines.append(f"  remedy: {remedy}")
     if check:
         lines.append(f"  more: pyrootless doctor {check}")
-    return "\n".join(lines)
+    return printable("\n".join(lines), kept="\n\t")

@@ -81,6 +81,20 @@ static bool is_sentence(const struct prl_error *error)
            error->stage == PRL_STAGE_TEMPLATE || error->sentence;
 }
 
+/* Names in an error may be a hostile image's: nothing of them is an order to the terminal.  The
+ * controls above 127 are two bytes in UTF-8, the first of them 0xC2. */
+static char *make_printable(char *text)
+{
+    for (unsigned char *p = (unsigned char *)text; *p; p++) {
+        bool high = p[0] == 0xc2 && p[1] >= 0x80 && p[1] < 0xa0;
+        if ((*p < ' ' && *p != '\n' && *p != '\t') || *p == 0x7f || high)
+            *p = '?';
+        if (high)
+            p[1] = '?';
+    }
+    return text;
+}
+
 char *prl_error_format(const struct prl_error *error, char *buf, size_t size)
 {
     const struct prl_remedy *remedy = prl_error_remedy(error);
@@ -93,11 +107,11 @@ char *prl_error_format(const struct prl_error *error, char *buf, size_t size)
         n = snprintf(buf, size, "%s: %s(%s): %s", prl_stage_name(error->stage), error->syscall,
                      error->subject, strerror(error->errnum));
     if (!remedy || n < 0 || (size_t)n >= size)
-        return buf;
+        return make_printable(buf);
     n += snprintf(buf + n, size - (size_t)n, "\n  remedy: %s", remedy->text);
     if (remedy->check[0] && (size_t)n < size)
         snprintf(buf + n, size - (size_t)n, "\n  more: pyrootless doctor %s", remedy->check);
-    return buf;
+    return make_printable(buf);
 }
 
 int prl_error_exit_code(const struct prl_error *error)

@@ -1,7 +1,7 @@
 """Tables on standard output.
 
 What comes in: rows of texts, the head first.  What goes out: lines, columns as wide as needed.
-Must never: cut a cell, print.
+Must never: cut a cell, print, let a cell say anything to a terminal.
 """
 
 from __future__ import annotations
@@ -9,14 +9,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pyrootless import units
+from pyrootless.printable import printable
 
 
 def format_rows(rows: Sequence[Sequence[str]]) -> str:
     """Columns as wide as their widest cell, two blanks between them."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    shown = [[printable(cell) for cell in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip(*shown, strict=True)]
     lines = (
         "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True))
-        for row in rows
+        for row in shown
     )
     return "".join(f"{line.rstrip()}\n" for line in lines)
 

@@ -52,6 +52,7 @@ PY_LAYERS = {
     "result": BASE,
     "config": BASE,
     "trees": BASE,
+    "printable": BASE,
     "_core": BASE,
     "_unpack": BASE,
     "_seccomp_cffi": BASE,

@@ -76,3 +76,12 @@ TEST(format_names_remedy_and_doctor)
     CHECK(strstr(buf, "modprobe overlay") != NULL);
     CHECK(strstr(buf, "pyrootless doctor overlay") != NULL);
 }
+
+TEST(a_name_gives_no_order_to_the_terminal)
+{
+    struct prl_error error = {0};
+    char buf[2048];
+    prl_failf(&error, PRL_STAGE_STATE, ENOENT, "x", "no \x1b[2J\xc2\x9b\x7f \xc3\xa4\n!");
+    prl_error_format(&error, buf, sizeof buf);
+    CHECK(strstr(buf, "no ?[2J??? \xc3\xa4\n!") != NULL);
+}

@@ -29,6 +29,11 @@ def test_a_sentence_is_not_wrapped_in_a_call() -> None:
     assert str(error) == "state: name is taken"
 
 
+def test_a_name_in_an_error_gives_no_order_to_the_terminal() -> None:
+    error = errors.IntegrityError("no \x1b]0;x\x07 \x9b2J\u202e\udcff\n\tä", remedy="say \x08")
+    assert str(error) == ("no \\x1b]0;x\\x07 \\x9b2J\\u202e\\udcff\n\tä\n  remedy: say \\x08")
+
+
 def test_an_option_speaks_for_itself() -> None:
     record = ("options", errno.EINVAL, "--memory", "12x is no size")
     error = errors.error_from_record(record, "UsageError", "", "unused")
