@@ -1,22 +1,28 @@
 """What the fault tests share: the denier, a place of one test alone, and what is left in it.
 
 In: deny.c, the launcher under test, a store in which `host` is prepared.
-Out: `deny` (a program), `place` (run a container there; name what it left).
+Out: `deny` (a program), `place` (run a container there; name what it left), `stored` (an image
+of the store at that place).
 Never: a store that another test uses, a change outside temporary directories.
 """
 
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from stored_trees import store_tree
+
+from pyrootless.config import Directories
 
 HERE = Path(__file__).resolve().parent
 SECONDS = 60
+APPLETS = ("busybox", "cat", "echo", "grep", "id", "ls", "sh", "sort", "true")
 # Everything below these belongs to a container that exists, and none does after --rm.
 EMPTY_DATA = ("containers", "names", "tmp", "trash")
 EMPTY_RUNTIME = ("running", "containers")
@@ -36,7 +42,7 @@ class Place:
     launcher: Path
     base: Path
     environment: dict[str, str]
-    ids: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
+    ids: tuple[tuple[str, ...], tuple[str, ...]] = ((), ("--userns=single",))
 
     def run(
         self, *argv: str, before: Sequence[str | Path] = ()
@@ -112,11 +118,29 @@ def place(launcher: Path, tmp_path: Path, request: pytest.FixtureRequest) -> Pla
     env["PYROOTLESS_ROOT"] = str(tmp_path / "store")
     env["XDG_RUNTIME_DIR"] = str(tmp_path / "runtime")
     env["PYTHONDONTWRITEBYTECODE"] = "1"
-    ids: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
+    found = Place(launcher, tmp_path, env)
     if getattr(request, "param", "single") == "range":
         ids = ((str(launcher), "unshare", "--"), ("--userns=range",))
-    found = Place(launcher, tmp_path, env, ids)
+        found = Place(launcher, tmp_path, env, ids)
     done = found.run("--rm", "host", "busybox", "echo", "ready")
     assert (done.returncode, done.stderr) == (0, "")
     assert found.left() == []
     return found
+
+
+@pytest.fixture
+def stored(place: Place) -> str:
+    """An image of busybox in the place's store; its name."""
+    tree = place.base / "tree"
+    for name in ("bin", "etc", "tmp"):
+        (tree / name).mkdir(parents=True)
+    busybox = shutil.which("busybox", path=f"{os.environ.get('PATH', '')}:/usr/bin:/bin")
+    assert busybox, "the test is to be marked needs('busybox')"
+    for applet in APPLETS:
+        (tree / "bin" / applet).symlink_to("program")
+    shutil.copy(busybox, tree / "bin" / "program")
+    directories = Directories(place.base / "store", place.base / "runtime" / "pyrootless")
+    name = store_tree(tree, directories, place.base / "layout")
+    done = place.run("--rm", name, "busybox", "echo", "ready")
+    assert (done.returncode, done.stderr) == (0, "")
+    return name

@@ -51,9 +51,17 @@ echo x > /proc/sysrq-trigger || echo 'sysrq refused'
 """
 
 
-def look(place: Place, upper: str, before: list[str | Path]) -> tuple[int, str, str]:
+DRIVERS = [
+    "overlay",
+    pytest.param("fuse-overlayfs", marks=pytest.mark.needs("fuse", "fuse-overlayfs")),
+]
+
+
+def look(
+    place: Place, words: list[str], before: list[str | Path], image: str = "host"
+) -> tuple[int, str, str]:
     """Exit status, output and errors of one look around."""
-    done = place.run("--rm", *UPPERS[upper], "host", "sh", "-c", LOOK, before=before)
+    done = place.run("--rm", *words, image, "sh", "-c", LOOK, before=before)
     return done.returncode, done.stdout, done.stderr
 
 
@@ -62,12 +70,25 @@ def look(place: Place, upper: str, before: list[str | Path]) -> tuple[int, str, 
 @pytest.mark.parametrize("upper", UPPERS)
 @pytest.mark.parametrize("missing", DENIED)
 def test_same_container(missing: str, upper: str, deny: Path, place: Place) -> None:
-    expected = look(place, upper, [])
+    expected = look(place, UPPERS[upper], [])
     assert expected[0] == 0
     assert "written\n" in expected[1]
     assert "NoNewPrivs:\t1\n" in expected[1]
-    assert look(place, upper, [deny, DENIED[missing], "--"]) == expected
+    assert look(place, UPPERS[upper], [deny, DENIED[missing], "--"]) == expected
     assert place.left() == []
+
+
+@pytest.mark.needs("gcc", "busybox", "user-namespaces")
+@with_both_maps
+@pytest.mark.parametrize("driver", DRIVERS)
+def test_same_container_of_an_image(driver: str, deny: Path, place: Place, stored: str) -> None:
+    """Layers, owners and the fake root need no newer call either; the upper is on disk."""
+    words = [f"--storage-driver={driver}"]
+    expected = look(place, words, [], stored)
+    assert (expected[0], "written\n" in expected[1]) == (0, True), expected
+    for missing, calls in DENIED.items():
+        assert look(place, words, [deny, calls, "--"], stored) == expected, missing
+        assert place.left() == [], missing
 
 
 @pytest.mark.needs("gcc", "busybox", "user-namespaces")
