@@ -19,18 +19,20 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.needs("busybox", "strace", "user-namespaces")
 
-ECHO = ("host", "busybox", "echo", "hello")
+ECHO = ("busybox", "echo", "hello")
+FUSE = pytest.mark.needs("fuse", "fuse-overlayfs")
+DRIVERS = ["overlay", pytest.param("fuse-overlayfs", marks=FUSE)]
 WAYS = {"rm": ("--rm",), "ephemeral": ("--rm", "--ephemeral"), "named": ("--name", "kept")}
 MOST = 500
 SECONDS = 60
 
 
-def kill_at(place: Place, n: int, words: tuple[str, ...]) -> bool:
+def kill_at(place: Place, n: int, words: tuple[str, ...], image: str = "host") -> bool:
     """One launch killed as it makes its nth call; False when it makes fewer."""
     log = place.base / "trace"
     tracer = ["strace", "-qq", "-o", str(log)]
     tracer += ["-e", "trace=all", "-e", f"inject=all:signal=KILL:when={n}"]
-    done = place.run(*words, *ECHO, before=tracer)
+    done = place.run(*words, image, *ECHO, before=tracer)
     if done.returncode == 0:
         assert done.stdout == f"hello {place.mark}\n"
         return False
@@ -64,11 +66,27 @@ def test_killed_at_every_call(way: str, place: Place) -> None:
     for n in range(1, MOST):
         killed = kill_at(place, n, WAYS[way])
         await_end(place)
-        next_one = place.run("--rm", *ECHO)
+        next_one = place.run("--rm", "host", *ECHO)
         assert (next_one.returncode, next_one.stdout) == (0, f"hello {place.mark}\n")
         if way == "named":  # kept, when its program had started: then it is whole
             for container in call(place, "ps", "-a", "-q").split():
                 assert call(place, "rm", container) == f"{container}\n"
+        assert place.left() == [], f"after a kill at call {n}"
+        if not killed:
+            assert n > 50
+            return
+    pytest.fail(f"more than {MOST} calls")
+
+
+@pytest.mark.parametrize("driver", DRIVERS)
+def test_killed_over_an_image(driver: str, place: Place, stored: str) -> None:
+    """The supervisor of its fake root and the server of its root go with the launcher."""
+    words = ("--rm", f"--storage-driver={driver}")
+    for n in range(1, MOST):
+        killed = kill_at(place, n, words, stored)
+        await_end(place)
+        next_one = place.run(*words, stored, *ECHO)
+        assert (next_one.returncode, next_one.stdout) == (0, f"hello {place.mark}\n")
         assert place.left() == [], f"after a kill at call {n}"
         if not killed:
             assert n > 50
