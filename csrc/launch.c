@@ -14,6 +14,7 @@
 #include "base/arena.h"
 #include "base/handover.h"
 #include "base/own.h"
+#include "base/trace.h"
 #include "prepare.h"
 #include "serve.h"
 
@@ -57,10 +58,17 @@ static int PRL_CHILD_SAFE child_steps(struct prl_setup *s, struct prl_error *ret
                                         go */
         prl_exec_resolve,      /* which program, and no magic link on the way */
     };
+    static const char *const names[] = {
+        "idmap",  "null",    "sources", "early",  "overlay",  "fuse",     "rootfs",  "late",
+        "mounts", "devices", "network", "sysctl", "terminal", "workdir",  "masks",   "seal",
+        "stdio",  "enter",   "rlimits", "fds",    "chdir",    "landlock", "resolve",
+    };
+    _Static_assert(sizeof names == sizeof steps, "the trace names every step");
     for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
         int r = steps[i](s, reterr);
         if (r < 0)
             return r;
+        prl_trace_mark_child(names[i]);
     }
     /* Without no_new_privs a filter needs CAP_SYS_ADMIN, so it must come before the
      * capabilities go. */
@@ -72,6 +80,7 @@ static int PRL_CHILD_SAFE child_steps(struct prl_setup *s, struct prl_error *ret
         r = prl_caps_apply(s, reterr);
     if (r == 0 && late)
         r = prl_seccomp_apply(s, reterr);
+    prl_trace_mark_child("privileges");
     return r < 0 ? r : prl_exec_now(s, reterr); /* returns only on failure */
 }
 
@@ -80,6 +89,7 @@ static int PRL_CHILD_SAFE child_main(void *data)
     struct prl_setup *s = data;
     struct prl_error error;
     memset(&error, 0, sizeof error);
+    prl_trace_mark_child("clone");
     prl_close_p(&s->parent_fd); /* or this side would never see the parent's end of it */
     umask(s->spec->process.umask < 0 ? 0022 : (mode_t)s->spec->process.umask);
     child_steps(s, &error);
@@ -267,12 +277,14 @@ int prl_launch(const struct prl_spec *spec, const struct prl_stdio *stdio,
     if (!arena)
         return prl_fail_with(reterr, PRL_STAGE_CLONE, ENOMEM, "malloc", "launch");
     int r = prl_prepare(spec, arena, &setup, reterr);
+    prl_trace_mark("prepare");
     if (r == 0) {
         memcpy(setup.stdio, stdio->fds, sizeof setup.stdio);
         r = launch_prepared(&setup, &child, reterr);
     }
     prl_close_p(&setup.init_fd);
     prl_arena_free(arena);
+    prl_trace_mark("exec");
     if (r == 0)
         *ret = child;
     return r;

@@ -131,7 +131,9 @@ def man_run(rows: list[Row]) -> str:
         ".SH ENVIRONMENT\n.TP\n\\fBPYROOTLESS_ROOT\\fR\n"
         "where images and containers are kept, as \\-\\-root\n"
         ".TP\n\\fBXDG_DATA_HOME\\fR, \\fBXDG_RUNTIME_DIR\\fR\n"
-        "where they are kept otherwise, and where running containers leave their traces\n",
+        "where they are kept otherwise, and where running containers leave their traces\n"
+        ".TP\n\\fBPYROOTLESS_TRACE\\fR\n"
+        "1: say on standard error, at the end, how long each step of the start took\n",
         ".SH SEE ALSO\n.BR pyrootless (1)\n",
     ]
     return "".join(parts)

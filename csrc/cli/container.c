@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/io.h"
 #include "base/own.h"
+#include "base/trace.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -106,13 +107,16 @@ static int fill_directory(struct prl_container *c, const struct prl_template *te
     if (template) {
         const struct prl_config_facts facts = gather_facts(c);
         r = merge(c, template, &facts, reterr);
+        prl_trace_mark("merge");
         if (r == 0)
             r = write_files(c, &facts, reterr);
     }
     if (r == 0)
         r = prl_state_write_config(&c->state, c->json, c->json_len, reterr);
+    prl_trace_mark("files");
     if (r == 0)
         r = prl_spec_parse(c->json, c->json_len, &c->spec, reterr);
+    prl_trace_mark("parse");
     if (r == 0)
         r = write_id_file(c, "--cidfile", c->state.id, reterr);
     return r;
@@ -124,6 +128,7 @@ int prl_container_create(struct prl_container *c, const struct prl_template *tem
     int r = create_state(c, template == NULL, reterr);
     if (r < 0)
         return r;
+    prl_trace_mark("state");
     r = fill_directory(c, template, reterr);
     if (r < 0) {
         struct prl_error second;
@@ -171,6 +176,7 @@ int prl_container_start(struct prl_container *c, const struct prl_stdio *stdio,
         prl_child_close(&c->child);
         return r;
     }
+    prl_trace_mark("entry");
     struct prl_error ignored; /* what others left behind is not this container's failure */
     prl_state_sweep(c->dirs, &ignored);
     return 0;

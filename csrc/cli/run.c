@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "base/io.h"
+#include "base/trace.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -68,9 +69,11 @@ static int run_foreground(struct run *run, struct prl_status *ret, struct prl_er
      * monitor; the container starts with none blocked. */
     prl_monitor_signals(&forwarded);
     sigprocmask(SIG_BLOCK, &forwarded, NULL);
+    prl_trace_mark("signals");
     int r = prl_streams_open(prl_options_flag(&run->options, "interactive"), &streams, reterr);
     if (r < 0)
         return r;
+    prl_trace_mark("streams");
     r = prl_container_start(c, &streams.lent, reterr);
     if (r < 0) {
         prl_streams_close(&streams);
@@ -80,7 +83,10 @@ static int run_foreground(struct run *run, struct prl_status *ret, struct prl_er
     struct prl_monitor_options monitor = {
         .wall_limit_ns = c->spec->wall_limit_ns, .forward_signals = true, .control_fd = -1};
     memcpy(monitor.relays, streams.relays, sizeof monitor.relays);
-    return prl_monitor_run(&c->child, &monitor, ret, reterr);
+    prl_trace_mark("sweep");
+    r = prl_monitor_run(&c->child, &monitor, ret, reterr);
+    prl_trace_mark("program");
+    return r;
 }
 
 static int run_container(struct run *run, struct prl_status *ret, struct prl_error *reterr)
@@ -95,6 +101,7 @@ static int run_container(struct run *run, struct prl_status *ret, struct prl_err
     r = run_foreground(run, ret, reterr);
     struct prl_error second;
     int f = prl_container_finish(c, r < 0 ? NULL : ret, &second);
+    prl_trace_mark("finish");
     if (r == 0 && f < 0)
         prl_cli_warn(&second);
     return r;
@@ -118,10 +125,12 @@ static int run_planned(struct run *run, struct prl_error *reterr)
     const char *spec_file = prl_options_get(&run->options, "spec");
     struct prl_status status;
     int r = prl_dirs_open(prl_options_get(&run->options, "root"), &run->dirs, reterr);
+    prl_trace_mark("directories");
     if (r == 0)
         r = spec_file ? load_spec_file(run, spec_file, reterr) : find_template(run, reterr);
     if (r < 0)
         return r;
+    prl_trace_mark("template");
     if (prl_options_flag(&run->options, "print-spec"))
         return print_spec(run, reterr);
     r = run_container(run, &status, reterr);
@@ -150,17 +159,21 @@ int prl_run_main(int argc, char **argv)
                       .container = PRL_CONTAINER_NONE};
     run.container.dirs = &run.dirs;
     run.container.options = &run.options;
+    prl_trace_begin();
     int r = prl_options_parse(PRL_VERB_RUN, argc - 2, argv + 2, &run.options, &error);
     if (r == 0 && run.options.help) {
         prl_options_print_help(PRL_VERB_RUN, stdout);
         prl_options_free(&run.options);
         return 0;
     }
+    prl_trace_mark("options");
     if (r == 0)
         r = run.options.engine ? prl_python_exec(argc, argv, &error)
                                : run_planned(&run, &error);
     if (r < 0)
         r = prl_cli_fail(&error);
     free_run(&run);
+    prl_trace_mark("free");
+    prl_trace_print(STDERR_FILENO);
     return r;
 }
