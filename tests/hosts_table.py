@@ -31,9 +31,7 @@ def table(name: str) -> list[dict[str, str]]:
     block = re.search(rf"<!-- {name} -->\n(.*?)<!-- /{name} -->", document, re.DOTALL)
     assert block, f"{DOCUMENT.name} has no table {name}"
     lines = [line for line in block[1].splitlines() if line]
-    head, _, *rows = [
-        [cell.strip() for cell in line.strip("|").split(" | ")] for line in lines
-    ]
+    head, _, *rows = [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines]
     for row in rows:
         assert len(row) == len(head), f"table {name}: {row}"
     return [dict(zip(head, row, strict=True)) for row in rows]
