@@ -6,7 +6,7 @@
  * The hand-overs, numbered where they happen:
  *   #1 parent → child  everything in struct prl_setup, before clone
  *   #2 child → parent  over a socket, before exec: "write my id maps", "serve my
- *                     FUSE root", the pty's master
+ *                     FUSE root", "connect my network", the pty's master
  *   #3 child → parent  one record on the report pipe: all zero "exec comes next", or the
  * failure; then end of file */
 #include "prl.h"
@@ -43,7 +43,7 @@ static int PRL_CHILD_SAFE child_steps(struct prl_setup *s, struct prl_error *ret
         prl_idmap_late,        /* 0:0 makes what follows */
         prl_mounts_apply,      /* volumes, /proc, /dev, /sys */
         prl_devices_apply,     /* nodes and links in /dev */
-        prl_network_apply,     /* loopback */
+        prl_network_apply,     /* loopback; the helper of a user-mode network; #2 */
         prl_sysctl_apply,      /* while the host's /proc is in reach */
         prl_terminal_apply,    /* own pty; #2 */
         prl_rootfs_workdir,    /* made where the image has none */
@@ -169,6 +169,8 @@ static int serve_one(struct prl_setup *s, struct prl_child *child, char kind, in
         prl_close_p(&fd);
         return r;
     }
+    case PRL_HANDOVER_NETWORK:
+        return prl_serve_network(s->spec, child, fd, reterr);
     case PRL_HANDOVER_TERMINAL:
         child->terminal_fd = fd;
         return 0;
@@ -278,6 +280,8 @@ int prl_launch(const struct prl_spec *spec, const struct prl_stdio *stdio,
         return prl_fail_with(reterr, PRL_STAGE_CLONE, ENOMEM, "malloc", "launch");
     int r = prl_prepare(spec, arena, &setup, reterr);
     prl_trace_mark("prepare");
+    if (r == 0)
+        r = prl_serve_ports_check(&spec->network, reterr);
     if (r == 0) {
         memcpy(setup.stdio, stdio->fds, sizeof setup.stdio);
         r = launch_prepared(&setup, &child, reterr);

@@ -215,6 +215,10 @@ void prl_child_close(struct prl_child *child)
     }
     if (child->helper > 0) /* its mount is gone with the container */
         prl_helper_end(child->helper);
+    if (child->network > 0) {
+        kill(child->network, SIGKILL); /* it keeps nothing that would have to be written */
+        prl_helper_end(child->network);
+    }
     if (child->supervisor > 0) /* it ends with its last call done */
         prl_helper_end(child->supervisor);
     prl_close_p(&child->pidfd);

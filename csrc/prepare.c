@@ -65,7 +65,7 @@ static int prepare_maps(struct prl_setup *s, struct prl_arena *arena, struct prl
 {
     const struct prl_spec *spec = s->spec;
     uint32_t uid = geteuid(), gid = getegid();
-    s->served = spec->rootfs.fuse_program != NULL;
+    s->served = spec->rootfs.fuse_program != NULL || spec->network.helper != PRL_NETWORK_ALONE;
     if (!(spec->namespaces & CLONE_NEWUSER))
         return 0;
     if (!prl_mapping_is_own(spec->uid_maps, spec->uid_maps_len, uid) ||

@@ -25,7 +25,7 @@ enum prl_stage {
     PRL_STAGE_ROOTFS,   /* overlay or bind root, pivot */
     PRL_STAGE_MOUNTS,   /* mounts, masked and read-only paths */
     PRL_STAGE_DEVICES,  /* /dev */
-    PRL_STAGE_NETWORK,  /* loopback */
+    PRL_STAGE_NETWORK,  /* loopback, the helper of a user-mode network, published ports */
     PRL_STAGE_SYSCTL,   /* hostname, sysctls, oom_score_adj */
     PRL_STAGE_TERMINAL, /* the container's own pty, session */
     PRL_STAGE_RLIMITS,
@@ -112,6 +112,27 @@ enum prl_fake_root {
     PRL_FAKE_ROOT_REMEMBER, /* they succeed, and stat(2) and getuid(2) show them */
 };
 
+/* Who connects a new network namespace with the host's network. */
+enum prl_network_helper { PRL_NETWORK_ALONE, PRL_NETWORK_PASTA, PRL_NETWORK_SLIRP };
+
+/* `count` ports of the host, from `host` on, that lead to as many of the container. */
+struct prl_port {
+    const char *address; /* of the host, IPv4 or IPv6; NULL: every one */
+    uint16_t host, container, count;
+    bool udp;
+};
+
+struct prl_network {
+    enum prl_network_helper helper;
+    const char *program; /* of the helper, absolute */
+    const struct prl_port *ports;
+    size_t ports_len;
+    const char *mac;  /* NULL: any */
+    uint32_t mtu;     /* 0: the helper's own */
+    bool dns_forward; /* the helper's DNS address leads to the host's first name server */
+    bool gateway;     /* pasta: an address that leads to the host's own */
+};
+
 enum prl_cap_set {
     PRL_CAP_BOUNDING,
     PRL_CAP_EFFECTIVE,
@@ -144,6 +165,7 @@ struct prl_process {
 struct prl_spec {
     struct prl_rootfs rootfs;
     struct prl_process process;
+    struct prl_network network;
     const char *hostname, *domainname; /* NULL: leave */
     uint64_t namespaces;               /* CLONE_NEW* to create */
     const struct prl_idmap *uid_maps, *gid_maps;
@@ -182,6 +204,7 @@ struct prl_child {
     int pidfd;
     pid_t helper;      /* the server of a FUSE root; 0: none */
     pid_t supervisor;  /* of its fake root; 0: none */
+    pid_t network;     /* pasta or slirp4netns; 0: none */
     int terminal_fd;   /* pty master; -1 without process.terminal */
     uint64_t start_ns; /* CLOCK_MONOTONIC just before clone */
     int fatal_signal;  /* set by prl_child_signal: what the SIGKILL it sent stands for; 0: none

@@ -17,6 +17,16 @@ int prl_serve_fuse(struct prl_setup *setup, struct prl_child *child, int fuse_fd
                    struct prl_error *reterr);
 /* The server has ended: when it is to blame, *reterr says why in its own words. */
 void prl_serve_fuse_complaint(int complaint_fd, struct prl_error *reterr);
+/* serve_network.c: pasta or slirp4netns at work on the child's network namespace, which is
+ * handed over as netns_fd and closed.  Fills child->network; returns when the network is there.
+ */
+int prl_serve_network(const struct prl_spec *spec, struct prl_child *child, int netns_fd,
+                      struct prl_error *reterr);
+/* serve_ports.c: are all ports that are to be published free, and ours to take? */
+int prl_serve_ports_check(const struct prl_network *network, struct prl_error *reterr);
+/* serve_slirp.c: tell a slirp4netns that listens at `socket_path` which ports to publish. */
+int prl_serve_slirp_ports(const struct prl_network *network, const char *socket_path,
+                          struct prl_error *reterr);
 /* serve_fakeroot.c: the supervisor for the listener, as child->supervisor. */
 int prl_serve_fakeroot(const struct prl_spec *spec, struct prl_child *child, int listener_fd,
                        struct prl_error *reterr);

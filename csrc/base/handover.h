@@ -12,6 +12,7 @@ enum prl_handover {
     PRL_HANDOVER_FUSE = 'f',     /* "serve this mount of mine" */
     PRL_HANDOVER_TERMINAL = 't', /* the pty's master */
     PRL_HANDOVER_LISTENER = 'l', /* of the fake root's filter */
+    PRL_HANDOVER_NETWORK = 'n',  /* "connect this network namespace of mine" */
 };
 
 /* Child's side.  fd -1: none.  wait: until the parent has answered (EPIPE: it gave up).  The

@@ -5,6 +5,8 @@
 
 #include "base/error.h"
 
+#include <sys/types.h>
+
 enum { PRL_HELPER_SECONDS = 20 }; /* then it is killed: a directory service may be slow */
 enum { HELPER_PATIENCE_MS = 10000 };
 
@@ -21,6 +23,14 @@ int prl_helper_read(const char *const argv[], char *buf, size_t size);
 /* Wait for a lasting helper that is about to end by itself; after HELPER_PATIENCE_MS it is
  * killed.  Reaps it. */
 void prl_helper_end(pid_t pid);
+/* Start a program that lasts as long as the calling thread: its end kills it.  It may not gain
+ * privileges, and has no descriptor of ours but these, which become 0, 1, 2, 3; -1: /dev/null.
+ * Without a copy of the caller's memory.  Filled: *ret, to be reaped by the caller. */
+struct prl_helper_start {
+    const char *const *argv; /* with an absolute path; NULL-terminated */
+    int fds[4];
+};
+int prl_helper_start(const struct prl_helper_start *how, pid_t *ret);
 /* The absolute path of a program in the directories where distributions keep them, into buf (64
  * bytes); NULL: not installed. */
 const char *prl_helper_find(const char *name, char *buf);

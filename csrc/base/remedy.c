@@ -222,6 +222,23 @@ const struct prl_remedy prl_remedies[] = {
      "/dev or a device in it is a symbolic link in this root file system, which is refused; "
      "make it a real directory"},
     {PRL_STAGE_DEVICES, 0, LAUNCH, "", "the container's /dev could not be made: ls -l /dev"},
+    {PRL_STAGE_NETWORK, EADDRINUSE, USAGE, "",
+     "another program has the port; see which, or leave the choice of a free one to us "
+     "(-p CONTAINER_PORT): ss -ltnup"},
+    {PRL_STAGE_NETWORK, EACCES, USAGE, "",
+     "low ports are the administrator's; take a higher one (-p 8080:80), or let the "
+     "administrator open them: sudo sysctl -w net.ipv4.ip_unprivileged_port_start=80"},
+    {PRL_STAGE_NETWORK, EADDRNOTAVAIL, USAGE, "",
+     "this machine has no such address; see those it has: ip addr"},
+    {PRL_STAGE_NETWORK, ENOTCONN, HOST, "network-helpers",
+     "the helper of the network gave up, its own words stand above; see: pyrootless doctor "
+     "network-helpers tun"},
+    {PRL_STAGE_NETWORK, ETIMEDOUT, HOST, "network-helpers",
+     "the helper of the network was not ready in time and was ended; try the other one: "
+     "pyrootless run --network slirp4netns … (or pasta)"},
+    {PRL_STAGE_NETWORK, ENOENT, HOST, "network-helpers",
+     "the program of the network's helper is not there; see: pyrootless doctor "
+     "network-helpers"},
     {PRL_STAGE_NETWORK, EPERM, HOST, "namespaces",
      "the powers of the new network namespace were taken away (AppArmor?); share the host's "
      "network: pyrootless run --network host …"},

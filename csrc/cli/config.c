@@ -62,7 +62,10 @@ static const struct {
     {"ephemeral-inodes", apply_later},
     {"rm", apply_later},
     {"storage-driver", apply_later}, /* prl_config_storage_driver */
-    {"network", prl_config_network},
+    {"network", apply_later},        /* prl_config_network */
+    {"publish", apply_later},
+    {"publish-all", apply_later},
+    {"mac-address", apply_later},
     {"privileged", prl_config_privileged},
     {"seccomp-program", prl_config_seccomp_program},
     {"security-opt", prl_config_security_opt},
@@ -88,6 +91,9 @@ static const struct {
     {"annotation", prl_config_annotation},
     {"hostname", apply_later}, /* prl_config_hostname */
     {"add-host", apply_later}, /* prl_config_bind_files */
+    {"dns", apply_later},
+    {"dns-search", apply_later},
+    {"dns-option", apply_later},
     {"sysctl", prl_config_sysctl},
     {"volume", prl_config_volume},
     {"mount", prl_config_mount_option},
@@ -126,6 +132,8 @@ static int apply_all(struct prl_merge *m)
 {
     prl_config_identity(m);
     int r = prl_config_userns(m);
+    if (r >= 0)
+        r = prl_config_network(m);
     for (size_t i = 0; r >= 0 && i < sizeof rows / sizeof *rows; i++)
         r = apply_row(m, i);
     if (r >= 0)

@@ -38,9 +38,9 @@ int prl_config_fall_back(const char *json, size_t len, char **ret_json, size_t *
 /* The small files that the merged config.json binds out of container_dir.  The caller writes
  * them there (0644) before the launch.  Returns how many were filled, 0 … PRL_CONFIG_FILES. */
 struct prl_config_file {
-    const char *name; /* "hosts", "hostname" */
+    const char *name; /* "hosts", "hostname", "resolv.conf" */
     char *content;    /* malloc'd */
 };
-enum { PRL_CONFIG_FILES = 2 };
+enum { PRL_CONFIG_FILES = 3 };
 int prl_config_files(const struct prl_options *options, const struct prl_config_facts *facts,
                      struct prl_config_file ret[PRL_CONFIG_FILES], struct prl_error *reterr);

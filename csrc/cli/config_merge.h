@@ -9,6 +9,7 @@
 
 #include "base/ids.h"
 #include "cli/config.h"
+#include "cli/values.h"
 
 #include <yyjson.h>
 
@@ -112,11 +113,28 @@ void prl_config_identity(struct prl_merge *m);
 int prl_config_name(struct prl_merge *m, const char *text);
 int prl_config_label(struct prl_merge *m, const char *text);
 int prl_config_annotation(struct prl_merge *m, const char *text);
-int prl_config_network(struct prl_merge *m, const char *text);
 int prl_config_sysctl(struct prl_merge *m, const char *text);
 void prl_config_hostname(struct prl_merge *m);
 void prl_config_bind_files(struct prl_merge *m);
 bool prl_config_host_network(const struct prl_options *options);
+
+/* config_network.c: the network, its helper, its ports. */
+struct prl_network_choice {
+    enum prl_value_network kind; /* never auto */
+    uint32_t mtu;                /* 0: the helper's own */
+    char program[256];           /* of the helper; "": there is none */
+    char gateway[46];            /* what leads to the host; "": nothing does */
+};
+int prl_network_choose(const struct prl_options *options, const char *data_dir,
+                       struct prl_network_choice *ret, struct prl_error *reterr);
+int prl_config_network(struct prl_merge *m);
+
+/* config_resolv.c: /etc/resolv.conf.  Does the host ask a name server on its own loopback? */
+bool prl_resolv_needs_forward(const struct prl_options *options,
+                              const struct prl_network_choice *choice);
+bool prl_resolv_wanted(const struct prl_options *options);
+int prl_resolv_make(const struct prl_options *options, const struct prl_network_choice *choice,
+                    char **ret, struct prl_error *reterr);
 
 /* config_security.c: capabilities, seccomp, Landlock, masks. */
 int prl_config_privileged(struct prl_merge *m, const char *text);

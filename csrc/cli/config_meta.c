@@ -1,10 +1,11 @@
-/* config_meta.c: who the container is: id, name, labels, annotations, host name, network.
+/* config_meta.c: who the container is: id, name, labels, annotations, host name.
  * In: option values, the facts of this start.  Out: annotations, hostname, namespaces, sysctls,
  * the small files. Never: writing a file. */
 #include "cli/config_merge.h"
 
 #include "base/error.h"
 #include "base/own.h"
+#include "cli/config_network_facts.h"
 #include "cli/values.h"
 
 #include <limits.h>
@@ -77,40 +78,6 @@ int prl_config_annotation(struct prl_merge *m, const char *text)
     return 0;
 }
 
-/* sysfs shows the network namespace and may only be mounted by its owner: lend the host's. */
-static void lend_sysfs(struct prl_merge *m)
-{
-    static const char *const options[] = {"rbind", "rprivate", "nosuid", "noexec",
-                                          "nodev", "ro",       "rro"};
-    size_t at;
-    yyjson_mut_val *mounts = prl_config_array(m, m->root, "mounts");
-    yyjson_mut_val *sysfs = prl_config_find(mounts, "type", "sysfs", &at);
-
-    if (!sysfs)
-        return;
-    prl_config_set_text(m, sysfs, "type", "bind");
-    prl_config_set_text(m, sysfs, "source", "/sys");
-    prl_config_clear(m, sysfs, "options");
-    for (size_t i = 0; i < sizeof options / sizeof *options; i++)
-        prl_config_append(m, prl_config_array(m, sysfs, "options"), options[i]);
-}
-
-int prl_config_network(struct prl_merge *m, const char *text)
-{
-    size_t at;
-    yyjson_mut_val *namespaces = prl_config_array(m, prl_config_linux(m), "namespaces");
-
-    if (strcmp(text, "none") == 0)
-        return 0;
-    if (strcmp(text, "host") != 0)
-        return prl_config_bad(m, EINVAL, "--network",
-                              "there is no network \"%.60s\": write none or host", text);
-    if (prl_config_find(namespaces, "type", "network", &at))
-        yyjson_mut_arr_remove(namespaces, at);
-    lend_sysfs(m);
-    return 0;
-}
-
 int prl_config_sysctl(struct prl_merge *m, const char *text)
 {
     struct prl_value_sysctl sysctl;
@@ -156,7 +123,13 @@ static bool has_hosts(const struct prl_options *options, const struct prl_config
     bool asked = prl_options_get(options, "add-host") || prl_options_get(options, "hostname");
 
     return facts->container_dir &&
-           (asked || (!prl_config_in_place(options) && !prl_config_host_network(options)));
+           (asked || prl_config_network_kind(options) > PRL_VALUE_NETWORK_HOST ||
+            (!prl_config_in_place(options) && !prl_config_host_network(options)));
+}
+
+static bool has_resolv(const struct prl_options *options, const struct prl_config_facts *facts)
+{
+    return facts->container_dir && prl_resolv_wanted(options);
 }
 
 static bool has_hostname(const struct prl_options *options,
@@ -191,6 +164,8 @@ void prl_config_bind_files(struct prl_merge *m)
         bind_file(m, "hosts");
     if (has_hostname(m->options, m->facts))
         bind_file(m, "hostname");
+    if (has_resolv(m->options, m->facts))
+        bind_file(m, "resolv.conf");
 }
 
 static const char HOSTS[] = "127.0.0.1\tlocalhost\n"
@@ -200,11 +175,36 @@ static const char HOSTS[] = "127.0.0.1\tlocalhost\n"
                             "ff02::1\tip6-allnodes\n"
                             "ff02::2\tip6-allrouters\n";
 
-static int make_hosts(const struct prl_options *options, const char *name, char **ret,
+/* What host-gateway stands for, or why for nothing. */
+static int resolve_gateway(const struct prl_network_choice *choice, struct prl_value_host *host,
+                           struct prl_error *reterr)
+{
+    static const char option[] = "--add-host";
+    if (strcmp(host->address, "host-gateway") != 0)
+        return 0;
+    if (choice->gateway[0]) {
+        memcpy(host->address, choice->gateway, sizeof host->address);
+        return 0;
+    }
+    if (choice->kind == PRL_VALUE_NETWORK_NONE)
+        return prl_failf(reterr, PRL_STAGE_OPTIONS, EINVAL, option,
+                         "host-gateway needs a network between host and container: add "
+                         "--network auto");
+    if (choice->kind == PRL_VALUE_NETWORK_PASTA)
+        return prl_failf(reterr, PRL_STAGE_OPTIONS, EINVAL, option,
+                         "host-gateway needs a newer pasta (passt of August 2024): take "
+                         "--network slirp4netns");
+    return prl_failf(reterr, PRL_STAGE_OPTIONS, EINVAL, option,
+                     "host-gateway: this host has no address beyond its loopback");
+}
+
+static int make_hosts(const struct prl_options *options,
+                      const struct prl_network_choice *choice, const char *name, char **ret,
                       struct prl_error *reterr)
 {
+    static const char internal[] = "host.docker.internal host.containers.internal";
     struct prl_value_host host;
-    size_t len = 0, room = sizeof HOSTS + 96 + options->values_len * (sizeof host + 2);
+    size_t len = 0, room = sizeof HOSTS + 192 + options->values_len * (sizeof host + 2);
     _cleanup_free_ char *text = malloc(room);
 
     if (!text)
@@ -216,36 +216,59 @@ static int make_hosts(const struct prl_options *options, const char *name, char 
         if (strcmp(options->values[i].option->name, "add-host") != 0)
             continue;
         int r = prl_value_host("--add-host", options->values[i].text, &host, reterr);
+        if (r == 0)
+            r = resolve_gateway(choice, &host, reterr);
         if (r < 0)
             return r;
         len += (size_t)snprintf(text + len, room - len, "%s\t%s\n", host.address, host.name);
     }
+    if (choice->gateway[0] && choice->kind > PRL_VALUE_NETWORK_HOST)
+        snprintf(text + len, room - len, "%s\t%s\n", choice->gateway, internal);
     *ret = steal_ptr(&text);
     return 0;
+}
+
+static int add_file(struct prl_config_file ret[PRL_CONFIG_FILES], int *count, const char *name,
+                    char *content, struct prl_error *reterr)
+{
+    if (!content)
+        return prl_fail_with(reterr, PRL_STAGE_CONFIG, ENOMEM, "malloc", name);
+    ret[(*count)++] = (struct prl_config_file){.name = name, .content = content};
+    return 0;
+}
+
+static int make_files(const struct prl_options *options, const struct prl_config_facts *facts,
+                      struct prl_config_file ret[PRL_CONFIG_FILES], int *count,
+                      struct prl_error *reterr)
+{
+    struct prl_network_choice choice;
+    char name[65] = "", line[72], *content = NULL;
+    int r = prl_network_choose(options, facts->data_dir, &choice, reterr);
+
+    host_name(options, facts, name);
+    if (r == 0 && has_hosts(options, facts)) {
+        r = make_hosts(options, &choice, name, &content, reterr);
+        if (r == 0)
+            r = add_file(ret, count, "hosts", content, reterr);
+    }
+    if (r == 0 && has_hostname(options, facts)) {
+        snprintf(line, sizeof line, "%s\n", name);
+        r = add_file(ret, count, "hostname", strdup(line), reterr);
+    }
+    if (r == 0 && has_resolv(options, facts)) {
+        r = prl_resolv_make(options, &choice, &content, reterr);
+        if (r == 0)
+            r = add_file(ret, count, "resolv.conf", content, reterr);
+    }
+    return r;
 }
 
 int prl_config_files(const struct prl_options *options, const struct prl_config_facts *facts,
                      struct prl_config_file ret[PRL_CONFIG_FILES], struct prl_error *reterr)
 {
-    char name[65] = "";
-    int count = 0;
+    int count = 0, r = make_files(options, facts, ret, &count, reterr);
 
-    host_name(options, facts, name);
-    if (has_hosts(options, facts)) {
-        int r = make_hosts(options, name, &ret[count].content, reterr);
-        if (r < 0)
-            return r;
-        ret[count++].name = "hosts";
-    }
-    if (has_hostname(options, facts)) {
-        char line[72];
-        snprintf(line, sizeof line, "%s\n", name);
-        ret[count] = (struct prl_config_file){.name = "hostname", .content = strdup(line)};
-        if (!ret[count].content) {
-            free(ret[0].content);
-            return prl_fail_with(reterr, PRL_STAGE_CONFIG, ENOMEM, "malloc", "hostname");
-        }
-        count++;
-    }
-    return count;
+    while (r < 0 && count > 0)
+        free(ret[--count].content);
+    return r < 0 ? r : count;
 }

@@ -49,27 +49,43 @@ static const struct prl_option *find_letter(unsigned verb, char letter)
     return NULL;
 }
 
+/* The options of the network, whose values have forms of their own.  1: none of them. */
 static int check_network(const char *option, const char *text, struct prl_error *reterr)
 {
-    return *text ? 0 : BAD(reterr, option, "the network has no name: write none or host");
+    enum prl_value_network network;
+    struct prl_value_publish publish;
+    struct prl_value_host host;
+    uint32_t mtu;
+
+    if (strcmp(option, "--hostname") == 0)
+        return prl_value_hostname(option, text, reterr);
+    if (strcmp(option, "--add-host") == 0)
+        return prl_value_host(option, text, &host, reterr);
+    if (strcmp(option, "--network") == 0)
+        return prl_value_network(option, text, &network, &mtu, reterr);
+    if (strcmp(option, "--publish") == 0)
+        return prl_value_publish(option, text, &publish, reterr);
+    if (strcmp(option, "--dns") == 0)
+        return prl_value_address(option, text, reterr);
+    if (strcmp(option, "--dns-search") == 0 || strcmp(option, "--dns-option") == 0)
+        return prl_value_word(option, text, reterr);
+    if (strcmp(option, "--mac-address") == 0)
+        return prl_value_mac(option, text, reterr);
+    return 1;
 }
 
 /* Values whose form can be told from the text alone, beyond their kind. */
 static int check_text(const char *option, const char *text, struct prl_error *reterr)
 {
     unsigned char keys[PRL_VALUE_KEYS];
-    struct prl_value_host host;
     struct prl_value_ulimit ulimit;
     uint64_t mask;
+    int r = check_network(option, text, reterr);
 
+    if (r <= 0)
+        return r;
     if (strcmp(option, "--name") == 0)
         return prl_value_name(option, text, reterr);
-    if (strcmp(option, "--hostname") == 0)
-        return prl_value_hostname(option, text, reterr);
-    if (strcmp(option, "--add-host") == 0)
-        return prl_value_host(option, text, &host, reterr);
-    if (strcmp(option, "--network") == 0)
-        return check_network(option, text, reterr);
     if (strcmp(option, "--detach-keys") == 0)
         return prl_value_detach_keys(option, text, keys, reterr);
     if (strcmp(option, "--ulimit") == 0 && strcmp(text, "host") != 0)
@@ -240,8 +256,6 @@ static bool value_needs_engine(const struct prl_options *options,
 
     if (value->option->door == PRL_DOOR_ENGINE)
         return true;
-    if (strcmp(name, "network") == 0)
-        return strcmp(text, "none") != 0 && strcmp(text, "host") != 0;
     if (!wants_default_filter(options))
         return false;
     if (strcmp(name, "cap-add") == 0) /* docker's profile opens calls by capability */

@@ -3,6 +3,7 @@
  * Never: an interpreter, when the launch template is there; anything left behind when it
  * returns. */
 #include "cli/cli.h"
+#include "cli/config_network_facts.h"
 #include "cli/container.h"
 #include "cli/python.h"
 #include "cli/streams.h"
@@ -49,10 +50,13 @@ static int find_template(struct run *run, struct prl_error *reterr)
 {
     bool own_root = prl_options_flag(&run->options, "rootfs");
     const char *image = own_root ? "host" : run->options.image;
+    bool prepared = getenv("PYROOTLESS_PREPARED") != NULL;
     int r = prl_template_load(&run->dirs, image, &run->template, reterr);
+    if (r == 0 && !prepared && prl_network_facts_missing(&run->options, run->dirs.data))
+        r = 1;
     if (r != 1)
         return r;
-    if (getenv("PYROOTLESS_PREPARED"))
+    if (prepared)
         return prl_failf(reterr, PRL_STAGE_TEMPLATE, ESTALE, "prepare",
                          "the launch template of %s is stale right after it was prepared",
                          image);

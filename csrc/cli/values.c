@@ -230,16 +230,14 @@ int prl_value_host(const char *option, const char *text, struct prl_value_host *
         address++;
         len -= 2;
     }
-    if (strncmp(address, "host-gateway", 13) == 0)
-        return BAD(option, "host-gateway needs a network between host and container, which is "
-                           "not here yet: write an address, as in name:127.0.0.1");
     if (name_len == 0 || name_len >= sizeof ret->name || len == 0 || len >= sizeof ret->address)
         return BAD(option, "\"%.60s\" is not NAME:ADDRESS: write for example %s=db:10.0.0.5",
                    text, option);
     *ret = (struct prl_value_host){0};
     memcpy(ret->name, text, name_len);
     memcpy(ret->address, address, len);
-    if (inet_pton(AF_INET, ret->address, binary) != 1 &&
+    if (strcmp(ret->address, "host-gateway") != 0 &&
+        inet_pton(AF_INET, ret->address, binary) != 1 &&
         inet_pton(AF_INET6, ret->address, binary) != 1)
         return BAD(option,
                    "\"%.60s\" is not an IPv4 or IPv6 address: write for example "

@@ -38,7 +38,33 @@ struct prl_value_ulimit {
 int prl_value_ulimit(const char *option, const char *text, struct prl_value_ulimit *ret,
                      struct prl_error *reterr);
 
-/* "name:1.2.3.4", "name=[::1]": name and address without brackets. */
+/* values_network.c: "[[ADDRESS:][HOST]:]CONTAINER[/tcp|udp]", each a port or a range. */
+struct prl_value_publish {
+    char address[46]; /* IPv4 or IPv6 without brackets; "": every address */
+    uint16_t host;    /* first port; 0: a free one for each */
+    uint16_t container, count;
+    bool udp;
+};
+int prl_value_publish(const char *option, const char *text, struct prl_value_publish *ret,
+                      struct prl_error *reterr);
+/* "none", "pasta:mtu=1500": which network, and its MTU (0: not given). */
+enum prl_value_network {
+    PRL_VALUE_NETWORK_NONE,
+    PRL_VALUE_NETWORK_HOST,
+    PRL_VALUE_NETWORK_PASTA,
+    PRL_VALUE_NETWORK_SLIRP,
+    PRL_VALUE_NETWORK_AUTO,
+};
+int prl_value_network(const char *option, const char *text, enum prl_value_network *ret,
+                      uint32_t *ret_mtu, struct prl_error *reterr);
+/* An IPv4 or IPv6 address. */
+int prl_value_address(const char *option, const char *text, struct prl_error *reterr);
+/* A word for resolv.conf: no white space, no control character. */
+int prl_value_word(const char *option, const char *text, struct prl_error *reterr);
+int prl_value_mac(const char *option, const char *text, struct prl_error *reterr);
+
+/* "name:1.2.3.4", "name=[::1]": name and address without brackets; the address host-gateway
+ * stays that word. */
 struct prl_value_host {
     char name[65];
     char address[46];

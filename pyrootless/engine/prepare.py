@@ -29,10 +29,6 @@ if TYPE_CHECKING:
 
 REINSTALL = "install it again: python3 -m pip install --force-reinstall pyrootless"
 
-_COMING = {
-    "dns": "name servers need the engine's networks",
-    "network": "a named network needs the engine's networks",
-}
 _OURS = "pull"
 """The engine option that is served here and must not reach the launcher again."""
 _PULLS = ("missing", "always", "never")
@@ -80,7 +76,12 @@ def prepare(asked: Asked, announce: Announce | None = None) -> list[str]:
         RegistryError: The image could not be fetched.
         StoreError: The store cannot be written.
     """
-    refuse_what_is_coming(asked)
+    check_pull(asked)
+    kind = network_kind(asked)
+    if kind is not None:
+        from pyrootless.engine.network import prepare_network  # starts programs; only here
+
+        prepare_network(kind, asked.last("root"))
     image = asked.image
     if asked.last("spec") is None:
         image = prepared_image(asked, announce)
@@ -109,19 +110,24 @@ def is_fresh(image: str, root: str | None) -> bool:
     return bool(_core().Container(["--", image], root).load_template(image))
 
 
-def refuse_what_is_coming(asked: Asked) -> None:
-    """A clear no for options that are in the table before their engine is there.
+def network_kind(asked: Asked) -> str | None:
+    """The helper a launch needs: "pasta", "slirp4netns", "auto"; None: none.
+
+    As prl_config_network_kind has it (csrc/cli/config_network.c).
+    """
+    publishes = asked.all("publish") or asked.last("publish-all") == "true"
+    network = asked.last("network") or ("auto" if publishes else "none")
+    kind = network.partition(":")[0]
+    return None if kind in ("none", "host") else kind
+
+
+def check_pull(asked: Asked) -> None:
+    """Refuse a --pull that is no policy.
 
     Raises:
-        UsageError: One of them, or a --pull that is no policy.
+        UsageError: It is none.
     """
     for name, value in asked.values:
-        served = name == "network" and value in ("none", "host")
-        if name in _COMING and not served:
-            raise UsageError(
-                f"--{name} {value}: {_COMING[name]}; not available in this release. "
-                "--network none (the default) and --network host are"
-            )
         if name == "pull" and value not in _PULLS:
             raise UsageError(f"--pull {value}: write one of {', '.join(_PULLS)}")
 

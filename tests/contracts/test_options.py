@@ -26,6 +26,9 @@ SAMPLES: dict[str, list[str]] = {
     "annotation": ["--annotation=org.example.key=value"],
     "cap-add": ["--cap-add=SYS_ADMIN"],
     "cap-drop": ["--cap-drop=CHOWN"],
+    "dns": ["--dns=192.0.2.53"],
+    "dns-option": ["--dns-option=ndots:2"],
+    "dns-search": ["--dns-search=example.org"],
     "device": ["--device=/dev/full:/dev/lent"],
     "entrypoint": ["--entrypoint=/bin/echo"],
     "env": ["--env=NAME=value"],
@@ -39,10 +42,13 @@ SAMPLES: dict[str, list[str]] = {
     "init": ["--init"],
     "label": ["--label=KEY=value"],
     "label-file": ["--label-file=FILE"],
+    "mac-address": ["--network=pasta", "--mac-address=02:00:00:00:00:01"],
     "mount": ["--mount=type=bind,src=DIR,dst=/there"],
     "name": ["--name=contract-test"],
     "network": ["--network=host"],
     "privileged": ["--privileged"],
+    "publish": ["--network=pasta", "--publish=18080:80"],
+    "publish-all": ["--network=pasta", "--publish-all"],
     "read-only": ["--read-only"],
     "read-only-tmpfs": ["--read-only", "--read-only-tmpfs=true"],
     "rm": ["--rm"],
@@ -66,16 +72,21 @@ SAMPLES: dict[str, list[str]] = {
 
 # What these rows change stands in a mounted file, or in the container's directory, which
 # --print-spec does not make: they have tests of their own.
-NOT_PRINTED = {"add-host", "ephemeral", "rm"}
+NOT_PRINTED = {"add-host", "dns", "dns-option", "dns-search", "ephemeral", "publish-all", "rm"}
 
-# These need more than one id.
-RANGES = {"group-add", "userns"}
+# These need something of the machine.
+NEEDS = {
+    "group-add": ("subordinate-ids", "newuidmap"),
+    "mac-address": ("pasta",),
+    "publish": ("pasta",),
+    "userns": ("subordinate-ids", "newuidmap"),
+}
 
 
 def sample(name: str) -> Any:
     """A row's sample, with what it needs of the machine."""
-    needs = pytest.mark.needs("subordinate-ids", "newuidmap")
-    return pytest.param(name, marks=[needs] if name in RANGES else [])
+    needs = NEEDS.get(name)
+    return pytest.param(name, marks=[pytest.mark.needs(*needs)] if needs else [])
 
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]

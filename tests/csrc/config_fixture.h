@@ -96,6 +96,8 @@ __attribute__((destructor)) static void remove_work(void)
                                         "src",
                                         "src2",
                                         "store/data/in",
+                                        "store/data/cache/network.json",
+                                        "store/data/cache",
                                         "store/data",
                                         "store/run",
                                         "store",

@@ -215,6 +215,8 @@ TEST(networks)
               "\"rbind\",\"rprivate\",\"nosuid\",\"noexec\",\"nodev\",\"ro\",\"rro\"]}");
     CHECK_STR(at("/hostname"), "(none)");
     CHECK_STR(mount_on("/etc/hosts"), "(none)");
+    CHECK_STR(mount_options("/etc/resolv.conf"),
+              "[\"bind\",\"rprivate\",\"nosuid\",\"nodev\",\"noexec\",\"rw\"]");
     CHECK_INT(RUN("--network", "host", "-h", "box", "host"), 0);
     CHECK_STR(at("/hostname"), "\"box\"");
     CHECK_INT(RUN("--sysctl=net.ipv4.ip_forward=1", "--sysctl", "kernel.sem=1 2", "host"), 0);
@@ -228,6 +230,20 @@ TEST(networks)
 TEST(small_files)
 {
     struct prl_config_file files[PRL_CONFIG_FILES];
+
+    CHECK_INT(RUN("--dns=192.0.2.1", "--dns=fd00::53", "--dns-search=a.example",
+                  "--dns-search=b.example", "--dns-option=ndots:2", "--rootfs", "image", "sh"),
+              0);
+    CHECK_STR(mount_options("/etc/resolv.conf"),
+              "[\"bind\",\"rprivate\",\"nosuid\",\"nodev\",\"noexec\",\"rw\"]");
+    CHECK_INT(prl_config_files(&options, &facts, files, &error), 1);
+    CHECK_STR(files[0].name, "resolv.conf");
+    CHECK_STR(files[0].content, "nameserver 192.0.2.1\nnameserver fd00::53\n"
+                                "search a.example b.example\noptions ndots:2\n");
+    free(files[0].content);
+    CHECK_INT(RUN("--add-host=up:host-gateway", "host"), 0);
+    CHECK_INT(prl_config_files(&options, &facts, files, &error), -EINVAL);
+    CHECK(strstr(error.subject, "--network auto"));
 
     CHECK_INT(RUN("-h", "box", "--add-host=db:10.0.0.5", "--add-host", "six=[fe80::1]", "host"),
               0);

@@ -194,8 +194,72 @@ TEST(hosts)
     CHECK_INT(prl_value_host("--add-host", ":1.2.3.4", &host, &error), -EINVAL);
     CHECK_INT(prl_value_host("--add-host", "db:1.2.3", &host, &error), -EINVAL);
     CHECK_INT(prl_value_host("--add-host", "d b:1.2.3.4", &host, &error), -EINVAL);
-    CHECK_INT(prl_value_host("--add-host", "db:host-gateway", &host, &error), -EINVAL);
-    CHECK(strstr(error.subject, "host-gateway"));
+    CHECK_INT(prl_value_host("--add-host", "db:host-gateway", &host, &error), 0);
+    CHECK_STR(host.address, "host-gateway");
+    CHECK_INT(prl_value_host("--add-host", "db:host-gateways", &host, &error), -EINVAL);
+}
+
+static struct prl_value_publish publish;
+
+static int parse_publish(const char *text)
+{
+    publish = (struct prl_value_publish){0};
+    return prl_value_publish("--publish", text, &publish, &error);
+}
+
+TEST(published_ports)
+{
+    CHECK_INT(parse_publish("80"), 0);
+    CHECK_INT(publish.host, 0);
+    CHECK_INT(publish.container, 80);
+    CHECK_INT(publish.count, 1);
+    CHECK(!publish.udp && publish.address[0] == '\0');
+    CHECK_INT(parse_publish("8080:80/tcp"), 0);
+    CHECK_INT(publish.host, 8080);
+    CHECK(!publish.udp);
+    CHECK_INT(parse_publish("127.0.0.1::53/udp"), 0);
+    CHECK_STR(publish.address, "127.0.0.1");
+    CHECK_INT(publish.host, 0);
+    CHECK(publish.udp);
+    CHECK_INT(parse_publish("[fe80::1]:5000-5009:6000-6009"), 0);
+    CHECK_STR(publish.address, "fe80::1");
+    CHECK_INT(publish.host, 5000);
+    CHECK_INT(publish.container, 6000);
+    CHECK_INT(publish.count, 10);
+    CHECK_INT(parse_publish("65535:65535"), 0);
+    CHECK_INT(publish.host, 65535);
+}
+
+TEST(bad_published_ports)
+{
+    static const char *const bad[] = {
+        "",
+        "x",
+        "0",
+        "65536",
+        "80/sctp",
+        "80/",
+        "80:",
+        ":",
+        "9-8",
+        "9-",
+        "-9",
+        "80:80:80:80",
+        "[::1]:80",
+        "[::1:1:80",
+        "::1:80:80",
+        "[1.2.3.4]:80:80",
+        "a.b:80:80",
+        "1:2-3",
+        "8000-8001:80",
+        " 80",
+        "+80",
+        "80 ",
+        "[]:80:80",
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        if (parse_publish(bad[i]) != -EINVAL)
+            CHECK_STR(bad[i], "was taken");
 }
 
 TEST(capabilities)

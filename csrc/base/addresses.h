@@ -1,0 +1,10 @@
+/* addresses.h: the addresses that a user-mode network has inside, by convention of its helper.
+ * In: nothing.  Out: texts.  Never: an address of the host.  Source: pasta(1), slirp4netns(1),
+ * RFC 3927. */
+#pragma once
+
+#define PRL_PASTA_DNS     "169.254.1.1" /* link-local: no real network routes it */
+#define PRL_PASTA_GATEWAY "169.254.1.2" /* leads to the host's own address, not its loopback   \
+                                         */
+#define PRL_SLIRP_DNS   "10.0.2.3"
+#define PRL_SLIRP_GUEST "10.0.2.100"

@@ -1,0 +1,273 @@
+/* serve_network.c: the helper that connects the container's network namespace with the host's.
+ * In: the namespace, ports, what the helper is to do.  Out: pasta or slirp4netns beside the
+ * launcher, ready.  Never: the host's loopback shown inside; a helper that outlives the
+ * container; any descriptor of ours in it beyond what it says and hears.
+ *
+ * What ends it: the launcher when the container has ended; the kernel when the launcher dies
+ * (parent-death signal); and pasta itself, which watches the container's /proc directory.
+ * Source: pasta(1), slirp4netns(1), ioctl_ns(2). */
+#include "serve.h"
+
+#include "base/addresses.h"
+#include "base/arena.h"
+#include "base/helper.h"
+#include "base/own.h"
+#include "base/sys.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/nsfs.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+
+enum { READY_SECONDS = 15, ARGS_FIXED = 40 };
+
+/* One start of a helper. */
+struct helper {
+    const struct prl_network *network;
+    struct prl_arena *arena;
+    const char **argv;
+    size_t argc;
+    char pid[24];   /* of the container's process 1 */
+    bool hidden;    /* its root is not the caller: its /proc directory is not ours to watch */
+    char netns[48]; /* opened from inside the user namespace, so the container's own */
+    char
+        userns[48]; /* opened from outside, where some maps hide the container: by descriptor */
+    char api_dir[40];           /* slirp4netns with ports: where its socket lies; "": none */
+    int ready_fd, complaint_fd; /* ends to read from */
+};
+
+static void add(struct helper *h, const char *argument)
+{
+    h->argv[h->argc++] = argument;
+}
+
+/* An option with its text; memory that runs out shows as a NULL argument, found at the end. */
+static void add_text(struct helper *h, const char *option, const char *text)
+{
+    add(h, option);
+    add(h, text);
+}
+
+/* "[ADDRESS/]8080-8089:80-89" */
+static char *pasta_port(struct helper *h, const struct prl_port *port)
+{
+    return prl_arena_printf(h->arena, "%s%s%u-%u:%u-%u", port->address ? port->address : "",
+                            port->address ? "/" : "", port->host, port->host + port->count - 1,
+                            port->container, port->container + port->count - 1);
+}
+
+static void add_pasta_ports(struct helper *h)
+{
+    bool tcp = false, udp = false;
+    for (size_t i = 0; i < h->network->ports_len; i++) {
+        const struct prl_port *port = &h->network->ports[i];
+        add_text(h, port->udp ? "--udp-ports" : "--tcp-ports", pasta_port(h, port));
+        *(port->udp ? &udp : &tcp) = true;
+    }
+    /* Else it would open whatever a program inside listens on, and the host's loopback to
+     * programs inside. */
+    if (!tcp)
+        add_text(h, "--tcp-ports", "none");
+    if (!udp)
+        add_text(h, "--udp-ports", "none");
+    add_text(h, "--tcp-ns", "none");
+    add_text(h, "--udp-ns", "none");
+}
+
+static void describe_pasta(struct helper *h)
+{
+    const struct prl_network *network = h->network;
+    add(h, network->program);
+    add(h, "--foreground");
+    add(h, "--quiet");
+    add(h, "--config-net");
+    add(h, "--no-map-gw");
+    if (geteuid() == 0) /* else it becomes nobody and cannot join the namespaces */
+        add_text(h, "--runas", "0:0");
+    add_text(h, "--pid", "/proc/self/fd/1"); /* written when it is ready */
+    add_text(h, "--userns", h->userns);
+    add_text(h, "--netns", h->netns);
+    if (h->hidden)
+        add(h, "--no-netns-quit");
+    add_pasta_ports(h);
+    if (network->dns_forward)
+        add_text(h, "--dns-forward", PRL_PASTA_DNS);
+    if (network->gateway)
+        add_text(h, "--map-guest-addr", PRL_PASTA_GATEWAY);
+    if (network->mtu)
+        add_text(h, "--mtu", prl_arena_printf(h->arena, "%u", network->mtu));
+    if (network->mac)
+        add_text(h, "--ns-mac-addr", network->mac);
+}
+
+static void describe_slirp(struct helper *h)
+{
+    enum { MTU = 65520 };
+    const struct prl_network *network = h->network;
+    add(h, network->program);
+    add(h, "--configure");
+    add(h, "--disable-host-loopback");
+    add(h, "--enable-ipv6");
+    add(h, "--enable-sandbox");
+    add(h, "--enable-seccomp");
+    add(h, "--ready-fd=3");
+    add(h, prl_arena_printf(h->arena, "--mtu=%u", network->mtu ? network->mtu : MTU));
+    if (network->mac)
+        add(h, prl_arena_printf(h->arena, "--macaddress=%s", network->mac));
+    if (h->api_dir[0])
+        add(h, prl_arena_printf(h->arena, "--api-socket=%s/api", h->api_dir));
+    add(h, prl_arena_printf(h->arena, "--userns-path=%s", h->userns));
+    add(h, h->pid); /* it finds the network namespace there; by path its sandbox fails */
+    add(h, "tap0");
+}
+
+/* The socket of slirp4netns: in a directory of ours, for a moment. */
+static int make_api_dir(struct helper *h, struct prl_error *reterr)
+{
+    if (h->network->helper != PRL_NETWORK_SLIRP || h->network->ports_len == 0)
+        return 0;
+    char path[sizeof h->api_dir] = "/tmp/pyrootless-net-XXXXXX";
+    if (!mkdtemp(path))
+        return prl_fail(reterr, PRL_STAGE_NETWORK, "mkdtemp", path);
+    memcpy(h->api_dir, path, sizeof path);
+    return 0;
+}
+
+static void remove_api_dir(const struct helper *h)
+{
+    char path[sizeof h->api_dir + 4];
+    if (!h->api_dir[0])
+        return;
+    snprintf(path, sizeof path, "%s/api", h->api_dir);
+    unlink(path);
+    rmdir(h->api_dir);
+}
+
+static int describe(struct helper *h, struct prl_error *reterr)
+{
+    size_t room = ARGS_FIXED + 2 * h->network->ports_len;
+    h->argv = h->arena ? prl_arena_alloc(h->arena, room * sizeof *h->argv) : NULL;
+    if (h->argv && h->network->helper == PRL_NETWORK_PASTA)
+        describe_pasta(h);
+    else if (h->argv)
+        describe_slirp(h);
+    for (size_t i = 0; h->argv && i < h->argc; i++)
+        if (!h->argv[i])
+            h->argv = NULL;
+    return h->argv ? 0
+                   : prl_fail_with(reterr, PRL_STAGE_NETWORK, ENOMEM, "malloc",
+                                   h->network->program);
+}
+
+/* What it says when it gives up: the last line that says something. */
+static int fail_with_complaint(struct helper *h, struct prl_error *reterr)
+{
+    char text[4096];
+    ssize_t n = read(h->complaint_fd, text, sizeof text - 1);
+    text[n > 0 ? n : 0] = '\0';
+    char *line = text;
+    for (;;) {
+        size_t len = strlen(text);
+        while (len > 0 && (text[len - 1] == '\n' || text[len - 1] == ' '))
+            text[--len] = '\0';
+        char *end = strrchr(text, '\n');
+        line = end ? end + 1 : text;
+        if (!end || strncmp(line, "WARNING", 7) != 0)
+            break;
+        *end = '\0';
+    }
+    return prl_failf(reterr, PRL_STAGE_NETWORK, ENOTCONN, "network helper", "%s: %s",
+                     h->network->program, *line ? line : "ended without a word");
+}
+
+/* Until it says that the network is there; its end closes the pipe. */
+static int await_ready(struct helper *h, struct prl_error *reterr)
+{
+    const uint64_t deadline_ns = prl_sys_now_ns() + READY_SECONDS * 1000000000ull;
+    struct pollfd ready = {.fd = h->ready_fd, .events = POLLIN};
+    char byte;
+    for (;;) {
+        uint64_t now_ns = prl_sys_now_ns();
+        int left_ms = now_ns < deadline_ns ? (int)((deadline_ns - now_ns) / 1000000) : 0;
+        int n = poll(&ready, 1, left_ms);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n == 0)
+            return prl_failf(reterr, PRL_STAGE_NETWORK, ETIMEDOUT, "network helper",
+                             "%s was not ready after %d seconds", h->network->program,
+                             READY_SECONDS);
+        break;
+    }
+    return read(h->ready_fd, &byte, 1) == 1 ? 0 : fail_with_complaint(h, reterr);
+}
+
+static int start(struct helper *h, pid_t *ret, struct prl_error *reterr)
+{
+    bool pasta = h->network->helper == PRL_NETWORK_PASTA;
+    int ready[2], complaint[2];
+    if (pipe2(ready, O_CLOEXEC) < 0)
+        return prl_fail(reterr, PRL_STAGE_NETWORK, "pipe2", h->network->program);
+    h->ready_fd = ready[0];
+    _cleanup_close_ int ready_writer = ready[1];
+    if (pipe2(complaint, O_CLOEXEC | O_NONBLOCK) < 0) /* full or unread, it stops nobody */
+        return prl_fail(reterr, PRL_STAGE_NETWORK, "pipe2", h->network->program);
+    h->complaint_fd = complaint[0];
+    _cleanup_close_ int complaint_writer = complaint[1];
+    const struct prl_helper_start how = {
+        .argv = h->argv,
+        .fds = {-1, pasta ? ready_writer : -1, complaint_writer, pasta ? -1 : ready_writer}};
+    int r = prl_helper_start(&how, ret);
+    return r < 0 ? prl_fail_with(reterr, PRL_STAGE_NETWORK, -r, "execve", h->network->program)
+                 : 0;
+}
+
+static int run_helper(struct helper *h, struct prl_child *child, struct prl_error *reterr)
+{
+    char socket_path[sizeof h->api_dir + 4];
+    int r = make_api_dir(h, reterr);
+    if (r == 0)
+        r = describe(h, reterr);
+    if (r == 0)
+        r = start(h, &child->network, reterr);
+    if (r == 0)
+        r = await_ready(h, reterr);
+    snprintf(socket_path, sizeof socket_path, "%s/api", h->api_dir);
+    if (r == 0 && h->api_dir[0])
+        r = prl_serve_slirp_ports(h->network, socket_path, reterr);
+    remove_api_dir(h);
+    return r;
+}
+
+/* Is the caller 0 inside? */
+static bool is_root(const struct prl_spec *spec)
+{
+    for (size_t i = 0; i < spec->uid_maps_len; i++)
+        if (spec->uid_maps[i].container_id == 0)
+            return spec->uid_maps[i].host_id == geteuid();
+    return false;
+}
+
+int prl_serve_network(const struct prl_spec *spec, struct prl_child *child, int netns_fd,
+                      struct prl_error *reterr)
+{
+    struct helper h = {.network = &spec->network, .ready_fd = -1, .complaint_fd = -1};
+    _cleanup_close_ int netns = netns_fd;
+    _cleanup_close_ int userns = netns < 0 ? -1 : ioctl(netns, NS_GET_USERNS);
+    if (userns < 0)
+        return prl_fail(reterr, PRL_STAGE_NETWORK, "ioctl NS_GET_USERNS", "network namespace");
+    prl_sys_decimal((uint64_t)child->pid, h.pid);
+    h.hidden = !is_root(spec);
+    snprintf(h.netns, sizeof h.netns, "/proc/%d/ns/net", (int)child->pid);
+    snprintf(h.userns, sizeof h.userns, "/proc/%d/fd/%d", (int)getpid(), userns);
+    h.arena = prl_arena_new();
+    int r = run_helper(&h, child, reterr);
+    prl_close_p(&h.ready_fd);
+    prl_close_p(&h.complaint_fd);
+    prl_arena_free(h.arena);
+    return r;
+}
