@@ -15,6 +15,7 @@
 #include "base/handover.h"
 #include "base/own.h"
 #include "base/trace.h"
+#include "cgroup.h"
 #include "prepare.h"
 #include "serve.h"
 
@@ -33,6 +34,7 @@ static int PRL_CHILD_SAFE child_steps(struct prl_setup *s, struct prl_error *ret
 {
     typedef int (*step)(struct prl_setup *, struct prl_error *);
     static const step steps[] = {
+        prl_cgroup_enter,      /* from here on it is limited */
         prl_idmap_apply,       /* who we are in the new user namespace */
         prl_devices_open_null, /* while the host's /dev is in reach */
         prl_mounts_open,       /* sources of binds, before anything lies over them */
@@ -117,11 +119,12 @@ static int run_clone(struct prl_setup *s, void *stack, struct prl_child *child,
 {
     sigset_t all, before;
     const struct prl_sys_clone how = {
-        .flags = CLONE_VM | (s->served ? 0 : CLONE_VFORK) | s->spec->namespaces,
+        .flags = CLONE_VM | (s->served ? 0 : CLONE_VFORK) |
+                 (s->spec->namespaces & ~(s->late_cgroup ? CLONE_NEWCGROUP : 0ULL)),
         .pidfd = &child->pidfd,
         .stack = stack,
         .stack_size = STACK_BYTES,
-        .cgroup_fd = -1,
+        .cgroup_fd = prl_cgroups_born_fd(child->cgroups),
     };
     /* No handler of the caller's may run in the child, which shares its memory. */
     sigfillset(&all);
@@ -282,8 +285,11 @@ int prl_launch(const struct prl_spec *spec, const struct prl_stdio *stdio,
     prl_trace_mark("prepare");
     if (r == 0)
         r = prl_serve_ports_check(&spec->network, reterr);
+    if (r == 0)
+        r = prl_cgroups_make(spec, &child.cgroups, reterr);
     if (r == 0) {
         memcpy(setup.stdio, stdio->fds, sizeof setup.stdio);
+        setup.cgroup_fds_len = prl_cgroups_entries(child.cgroups, setup.cgroup_fds);
         r = launch_prepared(&setup, &child, reterr);
     }
     prl_close_p(&setup.init_fd);

@@ -7,8 +7,10 @@
 #include "base/error.h"
 #include "base/own.h"
 #include "base/sys.h"
+#include "cgroup.h"
 #include "monitor_child.h"
 #include "monitor_relay.h"
+#include "monitor_watch.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -40,6 +42,8 @@ struct loop {
     unsigned impatience;
     bool masked, pipe_was_pending; /* what has to be put back */
     bool timed_out, ended, abandoned, control_open;
+    uint64_t watch_bytes; /* 0: a control group holds the memory, or nothing */
+    uint64_t look_ns;     /* when to look next; CLOCK_MONOTONIC */
 };
 
 /* --- signals --- */
@@ -188,6 +192,26 @@ static void loop_close(struct loop *loop)
 }
 #define _cleanup_loop_ __attribute__((cleanup(loop_close)))
 
+/* The memory of a container that no control group holds.  Returns how long until the next look.
+ */
+static uint64_t watch(struct loop *loop)
+{
+    uint64_t now_ns = prl_sys_now_ns();
+    if (loop->watch_bytes == 0 || loop->child->over_memory)
+        return UINT64_MAX;
+    if (now_ns < loop->look_ns)
+        return loop->look_ns - now_ns;
+    uint64_t used = prl_watch_memory(loop->child->pid, loop->watch_bytes);
+    if (used > loop->watch_bytes) {
+        loop->child->over_memory = true;
+        prl_child_kill(loop->child);
+        return UINT64_MAX;
+    }
+    uint64_t pause_ns = prl_watch_pause_ns(used, loop->watch_bytes);
+    loop->look_ns = prl_sys_now_ns() + pause_ns;
+    return pause_ns;
+}
+
 /* NULL: for ever.  Past the wall limit it kills. */
 static const struct timespec *loop_timeout(struct loop *loop, struct timespec *wait)
 {
@@ -203,6 +227,8 @@ static const struct timespec *loop_timeout(struct loop *loop, struct timespec *w
             left_ns = UINT64_MAX;
         }
     }
+    uint64_t look_ns = watch(loop);
+    left_ns = look_ns < left_ns ? look_ns : left_ns;
     if (loop->child->pidfd < 0 && left_ns > FALLBACK_TICK_NS)
         left_ns = FALLBACK_TICK_NS;
     if (left_ns == UINT64_MAX)
@@ -275,6 +301,7 @@ int prl_monitor_run(struct prl_child *child, const struct prl_monitor_options *o
     for (int i = 0; i < PUMPS; i++)
         loop.pumps[i].from = loop.pumps[i].to = -1;
     loop.control_open = options->control != NULL;
+    loop.watch_bytes = prl_cgroups_watch_bytes(child->cgroups);
     int r = 0;
     if (child->pid <= 0)
         r = prl_fail_with(reterr, PRL_STAGE_MONITOR, ECHILD, "waitid",

@@ -9,6 +9,7 @@
 #include "base/io.h"
 #include "base/own.h"
 #include "base/sys.h"
+#include "cgroup.h"
 #include "monitor.h"
 
 #include <errno.h>
@@ -130,7 +131,8 @@ static uint64_t timeval_ns(struct timeval t)
     return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_usec * 1000u;
 }
 
-/* A SIGKILL of ours is reported as what it stood for. */
+/* A SIGKILL of ours, or of the kernel for the memory limit, is reported as what it stood for.
+ */
 static void status_fill(struct prl_status *ret, int signal, int fatal_signal, bool timed_out)
 {
     ret->exit_code = -1;
@@ -142,6 +144,8 @@ static void status_fill(struct prl_status *ret, int signal, int fatal_signal, bo
         ret->ended_by = PRL_ENDED_TIMEOUT;
     else if (fatal_signal == SIGKILL)
         ret->ended_by = PRL_ENDED_KILLED;
+    else if (ret->usage.oom_kills > 0)
+        ret->ended_by = PRL_ENDED_OOM;
     else if (fatal_signal > 0)
         ret->signal = fatal_signal;
 }
@@ -185,6 +189,8 @@ int prl_child_reap(struct prl_child *child, int flags, bool timed_out, struct pr
     if (r == 0)
         return 0;
     *ret = (struct prl_status){.ended_by = PRL_ENDED_EXIT, .exit_code = code};
+    prl_cgroups_measure(child->cgroups, ret);
+    ret->usage.oom_kills += child->over_memory;
     if (code < 0)
         status_fill(ret, -code, __atomic_load_n(&child->fatal_signal, __ATOMIC_SEQ_CST),
                     timed_out);
@@ -221,6 +227,7 @@ void prl_child_close(struct prl_child *child)
     }
     if (child->supervisor > 0) /* it ends with its last call done */
         prl_helper_end(child->supervisor);
+    prl_cgroups_remove(child->cgroups);
     prl_close_p(&child->pidfd);
     prl_close_p(&child->terminal_fd);
     *child = (struct prl_child){.pidfd = -1, .terminal_fd = -1};

@@ -232,5 +232,7 @@ int prl_prepare(const struct prl_spec *spec, struct prl_arena *arena, struct prl
         r = prepare_programs(ret, arena, reterr);
     if (r == 0)
         r = prepare_init(ret, arena, reterr);
+    if (r == 0)
+        r = prl_prepare_limits(ret, arena, reterr);
     return r;
 }

@@ -39,6 +39,7 @@ enum prl_stage {
     PRL_STAGE_HOST,    /* the host lacks something (doctor) */
     PRL_STAGE_LAYER,   /* an image's layer: archive → tree */
     PRL_STAGE_FUSE,    /* the device that a program's root file system needs */
+    PRL_STAGE_LIMITS,  /* memory, processor, processes, … and what holds them */
     PRL_STAGE_COUNT,
 };
 
@@ -160,6 +161,81 @@ struct prl_process {
     unsigned short console_rows, console_columns; /* 0: leave */
 };
 
+/* What of the machine a container may use; names in base/limits.c. */
+enum prl_limit {
+    PRL_LIMIT_MEMORY,
+    PRL_LIMIT_SWAP,
+    PRL_LIMIT_RESERVATION,
+    PRL_LIMIT_CPUS,
+    PRL_LIMIT_SHARES,
+    PRL_LIMIT_CPUSET,
+    PRL_LIMIT_PIDS,
+    PRL_LIMIT_IO,
+    PRL_LIMIT_STORAGE,
+    PRL_LIMITS,
+};
+
+/* What holds a limit; names in base/limits.c, how exactly in docs/limits.md. */
+enum prl_rung {
+    PRL_RUNG_UNSET,    /* not chosen yet */
+    PRL_RUNG_CGROUP2,  /* a control group, version 2 */
+    PRL_RUNG_CGROUP1,  /* one of version 1 */
+    PRL_RUNG_TMPFS,    /* the size of the memory file system that takes the writes */
+    PRL_RUNG_NPROC,    /* RLIMIT_NPROC, counted in the container's own user namespace */
+    PRL_RUNG_FSIZE,    /* RLIMIT_FSIZE, for each file alone */
+    PRL_RUNG_AFFINITY, /* the processors of each process, which it may change itself */
+    PRL_RUNG_WATCHDOG, /* the monitor sums and kills; RLIMIT_DATA for each process */
+    PRL_RUNG_NONE,     /* nothing holds it */
+    PRL_RUNGS,
+};
+
+enum prl_controller {
+    PRL_CONTROL_MEMORY = 1,
+    PRL_CONTROL_PIDS = 2,
+    PRL_CONTROL_CPU = 4,
+    PRL_CONTROL_CPUSET = 8,
+    PRL_CONTROL_IO = 16, /* "blkio" in version 1 */
+    PRL_CONTROL_CPUACCT = 32,
+};
+
+/* A control group of the container's own: its directory does not exist before the launch. */
+struct prl_cgroup {
+    const char *path;     /* ends in "/pyrootless-ID" */
+    unsigned controllers; /* enum prl_controller */
+    bool version2;
+};
+
+enum prl_throttle_kind {
+    PRL_THROTTLE_READ_BPS,
+    PRL_THROTTLE_WRITE_BPS,
+    PRL_THROTTLE_READ_IOPS,
+    PRL_THROTTLE_WRITE_IOPS,
+    PRL_THROTTLES,
+};
+
+struct prl_throttle {
+    enum prl_throttle_kind kind;
+    uint32_t major, minor;
+    uint64_t rate; /* bytes or operations a second */
+};
+
+struct prl_resources {
+    uint32_t asked;   /* bit n: enum prl_limit n; 0: nothing is limited, and nothing is done */
+    bool best_effort; /* a weaker rung will do */
+    uint64_t memory_bytes, reservation_bytes;
+    uint64_t swap_bytes; /* memory and swap together; UINT64_MAX: as much swap as there is */
+    uint64_t quota_us, period_us;
+    uint64_t shares;
+    const char *cpus; /* "0-2,5" */
+    uint64_t pids;
+    const struct prl_throttle *throttles;
+    size_t throttles_len;
+    uint64_t storage_bytes;
+    uint8_t rungs[PRL_LIMITS]; /* enum prl_rung, of what was asked */
+    const struct prl_cgroup *cgroups;
+    size_t cgroups_len;
+};
+
 /* One launch, complete: the struct form of config.json.  Made by prl_spec_parse, read-only
  * afterwards; every pointer lives in the spec's own arena. */
 struct prl_spec {
@@ -187,16 +263,19 @@ struct prl_spec {
     enum prl_fake_root fake_root;
     const char *fake_root_owners; /* file of claims that no attribute holds; NULL: memory */
     const char *launcher;         /* path of the native launcher; NULL: /proc/self/exe */
-    bool init;                    /* run a small init as pid 1 */
-    int stop_signal;              /* default SIGTERM */
-    uint64_t wall_limit_ns;       /* 0: none */
-    void *arena;                  /* owner of all of the above */
+    struct prl_resources resources;
+    bool init;              /* run a small init as pid 1 */
+    int stop_signal;        /* default SIGTERM */
+    uint64_t wall_limit_ns; /* 0: none */
+    void *arena;            /* owner of all of the above */
 };
 
 struct prl_stdio {
     int fds[3]; /* become 0, 1, 2 of the container; -1: /dev/null.  Ignored with
                    process.terminal */
 };
+
+struct prl_cgroups; /* cgroup.h */
 
 /* A running container.  The owner must wait for it or kill it, then prl_child_close(). */
 struct prl_child {
@@ -209,6 +288,8 @@ struct prl_child {
     uint64_t start_ns; /* CLOCK_MONOTONIC just before clone */
     int fatal_signal;  /* set by prl_child_signal: what the SIGKILL it sent stands for; 0: none
                         */
+    struct prl_cgroups *cgroups; /* what holds its limits; NULL: none were asked for */
+    bool over_memory;            /* the watchdog killed it for its memory */
 };
 
 enum prl_ended_by {
@@ -216,6 +297,19 @@ enum prl_ended_by {
     PRL_ENDED_SIGNAL,   /* the program was ended by `signal` */
     PRL_ENDED_TIMEOUT,  /* wall_limit_ns passed, we killed it */
     PRL_ENDED_KILLED,   /* the owner killed it */
+    PRL_ENDED_OOM,      /* its memory limit was reached and it was killed for that */
+};
+
+/* What the control groups and the watchdog saw of the whole container; 0: not seen. */
+struct prl_usage {
+    uint64_t memory_peak_bytes;
+    uint64_t cpu_ns;
+    uint64_t io_read_bytes, io_write_bytes;
+    uint64_t throttled_ns;                               /* kept waiting by the quota */
+    uint64_t memory_stall_ns, cpu_stall_ns, io_stall_ns; /* some task waited (PSI) */
+    uint32_t pids_peak;
+    uint32_t oom_kills;    /* processes killed for the memory limit */
+    uint32_t pids_refused; /* forks refused for the limit on processes */
 };
 
 struct prl_status {
@@ -223,8 +317,10 @@ struct prl_status {
     int32_t exit_code; /* 0..255, or -1 when a signal ended it */
     int32_t signal;    /* 0 when it exited */
     uint64_t wall_ns, user_ns,
-        system_ns;          /* CPU: pid 1 and everything it reaped, or the kernel for it */
-    uint64_t max_rss_bytes; /* largest resident set of any single process of the container */
+        system_ns;             /* CPU: pid 1 and everything it reaped, or the kernel for it */
+    uint64_t max_rss_bytes;    /* largest resident set of any single process of the container */
+    uint8_t rungs[PRL_LIMITS]; /* enum prl_rung; PRL_RUNG_UNSET: this limit was not asked for */
+    struct prl_usage usage;
 };
 
 /* config.json (UTF-8, len bytes) → spec.  Pure: opens nothing.  Errors: PRL_STAGE_CONFIG,

@@ -101,6 +101,8 @@ static int read_sections(const struct prl_spec_reader *reader, yyjson_val *root,
     if (r == 0)
         r = prl_spec_read_network(reader, yyjson_obj_get(root, "annotations"), spec);
     if (r == 0)
+        r = prl_spec_read_resources(reader, root, spec);
+    if (r == 0)
         r = prl_spec_check_ids(reader, spec);
     return r;
 }

@@ -10,6 +10,7 @@
 
 #define ID_MAX       4294967294u /* the last one, (uid_t)-1, means "none" to the kernel */
 #define NO_LIMIT     "pyrootless cannot enforce it"
+#define NO_REALTIME  "real-time shares belong to the host's root"
 #define NO_MOUNT_MAP "the ids of a single mount cannot be mapped"
 
 static const struct prl_spec_field root_dir_fields[] = {
@@ -113,13 +114,71 @@ static const struct prl_spec_field device_fields[] = {
     {0},
 };
 
+static const struct prl_spec_field memory_fields[] = {
+    {"limit", PRL_SPEC_NUMBER, PRL_SPEC_OPTIONAL, NULL, -1, INT64_MAX, NULL},
+    {"reservation", PRL_SPEC_NUMBER, PRL_SPEC_OPTIONAL, NULL, -1, INT64_MAX, NULL},
+    {"swap", PRL_SPEC_NUMBER, PRL_SPEC_OPTIONAL, NULL, -1, INT64_MAX, NULL},
+    {"kernel", PRL_SPEC_NUMBER, PRL_SPEC_REFUSED, NULL, 0, 0,
+     "the kernel counts its memory with the rest"},
+    {"kernelTCP", PRL_SPEC_NUMBER, PRL_SPEC_REFUSED, NULL, 0, 0,
+     "the kernel counts its memory with the rest"},
+    {"swappiness", PRL_SPEC_NUMBER, PRL_SPEC_REFUSED, NULL, 0, 0,
+     "control groups of version 2 have none"},
+    {"disableOOMKiller", PRL_SPEC_FLAG, PRL_SPEC_IGNORED, NULL, 0, 0,
+     "a container at its limit is ended, whatever this says"},
+    {"useHierarchy", PRL_SPEC_FLAG, PRL_SPEC_IGNORED, NULL, 0, 0,
+     "the kernel always counts what is below too"},
+    {"checkBeforeUpdate", PRL_SPEC_FLAG, PRL_SPEC_IGNORED, NULL, 0, 0,
+     "the limit is there before the first process is"},
+    {0},
+};
+
+static const struct prl_spec_field cpu_fields[] = {
+    {"shares", PRL_SPEC_NUMBER, PRL_SPEC_OPTIONAL, NULL, 0, 262144, NULL},
+    {"quota", PRL_SPEC_NUMBER, PRL_SPEC_OPTIONAL, NULL, -1, INT64_MAX / 1000, NULL},
+    {"period", PRL_SPEC_NUMBER, PRL_SPEC_OPTIONAL, NULL, 1000, 1000000, NULL},
+    {"cpus", PRL_SPEC_TEXT, PRL_SPEC_OPTIONAL, NULL, 0, 0, NULL},
+    {"burst", PRL_SPEC_NUMBER, PRL_SPEC_REFUSED, NULL, 0, 0, NO_LIMIT},
+    {"realtimeRuntime", PRL_SPEC_NUMBER, PRL_SPEC_REFUSED, NULL, 0, 0, NO_REALTIME},
+    {"realtimePeriod", PRL_SPEC_NUMBER, PRL_SPEC_REFUSED, NULL, 0, 0, NO_REALTIME},
+    {"mems", PRL_SPEC_TEXT, PRL_SPEC_REFUSED, NULL, 0, 0, NO_LIMIT},
+    {"idle", PRL_SPEC_NUMBER, PRL_SPEC_REFUSED, NULL, 0, 0, NO_LIMIT},
+    {0},
+};
+
+static const struct prl_spec_field pids_fields[] = {
+    {"limit", PRL_SPEC_NUMBER, PRL_SPEC_OPTIONAL, NULL, -1, 4194304, NULL},
+    {0},
+};
+
+static const struct prl_spec_field throttle_fields[] = {
+    {"major", PRL_SPEC_NUMBER, PRL_SPEC_REQUIRED, NULL, 0, 4095, NULL},
+    {"minor", PRL_SPEC_NUMBER, PRL_SPEC_REQUIRED, NULL, 0, 1048575, NULL},
+    {"rate", PRL_SPEC_NUMBER, PRL_SPEC_REQUIRED, NULL, 1, INT64_MAX, NULL},
+    {0},
+};
+
+static const struct prl_spec_field io_fields[] = {
+    {"throttleReadBpsDevice", PRL_SPEC_OBJECTS, PRL_SPEC_OPTIONAL, throttle_fields, 0, 0, NULL},
+    {"throttleWriteBpsDevice", PRL_SPEC_OBJECTS, PRL_SPEC_OPTIONAL, throttle_fields, 0, 0,
+     NULL},
+    {"throttleReadIOPSDevice", PRL_SPEC_OBJECTS, PRL_SPEC_OPTIONAL, throttle_fields, 0, 0,
+     NULL},
+    {"throttleWriteIOPSDevice", PRL_SPEC_OBJECTS, PRL_SPEC_OPTIONAL, throttle_fields, 0, 0,
+     NULL},
+    {"weight", PRL_SPEC_NUMBER, PRL_SPEC_REFUSED, NULL, 0, 0, NO_LIMIT},
+    {"leafWeight", PRL_SPEC_NUMBER, PRL_SPEC_REFUSED, NULL, 0, 0, NO_LIMIT},
+    {"weightDevice", PRL_SPEC_OBJECTS, PRL_SPEC_REFUSED, NULL, 0, 0, NO_LIMIT},
+    {0},
+};
+
 static const struct prl_spec_field resource_fields[] = {
     {"devices", PRL_SPEC_OBJECTS, PRL_SPEC_IGNORED, NULL, 0, 0,
      "no device can be made in a user namespace: only those bind-mounted are there"},
-    {"memory", PRL_SPEC_OBJECT, PRL_SPEC_REFUSED, NULL, 0, 0, NO_LIMIT},
-    {"cpu", PRL_SPEC_OBJECT, PRL_SPEC_REFUSED, NULL, 0, 0, NO_LIMIT},
-    {"pids", PRL_SPEC_OBJECT, PRL_SPEC_REFUSED, NULL, 0, 0, NO_LIMIT},
-    {"blockIO", PRL_SPEC_OBJECT, PRL_SPEC_REFUSED, NULL, 0, 0, NO_LIMIT},
+    {"memory", PRL_SPEC_OBJECT, PRL_SPEC_OPTIONAL, memory_fields, 0, 0, NULL},
+    {"cpu", PRL_SPEC_OBJECT, PRL_SPEC_OPTIONAL, cpu_fields, 0, 0, NULL},
+    {"pids", PRL_SPEC_OBJECT, PRL_SPEC_OPTIONAL, pids_fields, 0, 0, NULL},
+    {"blockIO", PRL_SPEC_OBJECT, PRL_SPEC_OPTIONAL, io_fields, 0, 0, NULL},
     {"hugepageLimits", PRL_SPEC_OBJECTS, PRL_SPEC_REFUSED, NULL, 0, 0, NO_LIMIT},
     {"network", PRL_SPEC_OBJECT, PRL_SPEC_REFUSED, NULL, 0, 0, NO_LIMIT},
     {"rdma", PRL_SPEC_OBJECT, PRL_SPEC_REFUSED, NULL, 0, 0, NO_LIMIT},
@@ -147,7 +206,7 @@ static const struct prl_spec_field linux_fields[] = {
     {"personality", PRL_SPEC_OBJECT, PRL_SPEC_OPTIONAL, personality_fields, 0, 0, NULL},
     {"resources", PRL_SPEC_OBJECT, PRL_SPEC_OPTIONAL, resource_fields, 0, 0, NULL},
     {"cgroupsPath", PRL_SPEC_TEXT, PRL_SPEC_IGNORED, NULL, 0, 0,
-     "no control group is made, and every limit that would need one is refused"},
+     "the container's own group lies where control groups are delegated to the caller"},
     {"mountLabel", PRL_SPEC_TEXT, PRL_SPEC_REFUSED, NULL, 0, 0,
      "pyrootless cannot set SELinux labels"},
     {"timeOffsets", PRL_SPEC_OBJECT, PRL_SPEC_REFUSED, NULL, 0, 0,

@@ -29,6 +29,9 @@ int prl_spec_read_annotations(const struct prl_spec_reader *reader, yyjson_val *
 /* spec_network.c: needs namespaces. */
 int prl_spec_read_network(const struct prl_spec_reader *reader, yyjson_val *annotations,
                           struct prl_spec *ret);
+/* spec_resources.c: /linux/resources, and the annotations about limits. */
+int prl_spec_read_resources(const struct prl_spec_reader *reader, yyjson_val *root,
+                            struct prl_spec *ret);
 /* spec_options.c: one option of a mount.  0: taken, 1: not one of ours (file-system data). */
 int prl_spec_mount_option(const struct prl_spec_reader *reader,
                           const struct prl_spec_place *place, const char *option,

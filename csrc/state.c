@@ -187,6 +187,13 @@ int prl_state_write_config(const struct prl_state *state, const char *json, size
     return r < 0 ? fail_below(state, "write", "config.json", r, reterr) : 0;
 }
 
+int prl_state_write_groups(const struct prl_state *state, const char *paths,
+                           struct prl_error *reterr)
+{
+    int r = prl_state_create_file(state->dir_fd, "cgroups", paths, strlen(paths));
+    return r < 0 ? fail_below(state, "write", "cgroups", r, reterr) : 0;
+}
+
 int prl_state_write_child(const struct prl_state *state, const struct prl_child *child,
                           struct prl_error *reterr)
 {
@@ -206,25 +213,26 @@ int prl_state_write_child(const struct prl_state *state, const struct prl_child 
 int prl_state_record(int dir_fd, const struct prl_status *status, const char *ended_by)
 {
     static const char *const words[] = {
-        [PRL_ENDED_EXIT] = "exit",
-        [PRL_ENDED_SIGNAL] = "signal",
-        [PRL_ENDED_TIMEOUT] = "timeout",
-        [PRL_ENDED_KILLED] = "killed",
+        [PRL_ENDED_EXIT] = "exit",       [PRL_ENDED_SIGNAL] = "signal",
+        [PRL_ENDED_TIMEOUT] = "timeout", [PRL_ENDED_KILLED] = "killed",
+        [PRL_ENDED_OOM] = "oom",
     };
     if (!ended_by && status->ended_by < sizeof words / sizeof words[0])
         ended_by = words[status->ended_by];
     struct timespec now;
-    char json[512];
+    char json[768];
     clock_gettime(CLOCK_REALTIME, &now);
-    int n = snprintf(json, sizeof json,
-                     "{\"ended_by\":\"%s\",\"exit_code\":%d,\"signal\":%d,\"wall_ns\":%llu,"
-                     "\"user_ns\":%llu,\"system_ns\":%llu,\"max_rss_bytes\":%llu,"
-                     "\"finished_unix_ns\":%lld}\n",
-                     ended_by ? ended_by : "unknown", (int)status->exit_code,
-                     (int)status->signal, (unsigned long long)status->wall_ns,
-                     (unsigned long long)status->user_ns, (unsigned long long)status->system_ns,
-                     (unsigned long long)status->max_rss_bytes,
-                     (long long)now.tv_sec * 1000000000 + now.tv_nsec);
+    int n = snprintf(
+        json, sizeof json,
+        "{\"ended_by\":\"%s\",\"exit_code\":%d,\"signal\":%d,\"wall_ns\":%llu,"
+        "\"user_ns\":%llu,\"system_ns\":%llu,\"max_rss_bytes\":%llu,"
+        "\"memory_peak_bytes\":%llu,\"oom_kills\":%u,\"pids_refused\":%u,"
+        "\"finished_unix_ns\":%lld}\n",
+        ended_by ? ended_by : "unknown", (int)status->exit_code, (int)status->signal,
+        (unsigned long long)status->wall_ns, (unsigned long long)status->user_ns,
+        (unsigned long long)status->system_ns, (unsigned long long)status->max_rss_bytes,
+        (unsigned long long)status->usage.memory_peak_bytes, status->usage.oom_kills,
+        status->usage.pids_refused, (long long)now.tv_sec * 1000000000 + now.tv_nsec);
     /* Whole or not there.  No fsync: it would cost every stop milliseconds for a record that
      * only a crash of the machine could lose. */
     unlinkat(dir_fd, "status.json.new", 0);

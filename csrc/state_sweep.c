@@ -5,6 +5,7 @@
  *
  * With nothing to do and nothing running it costs ten system calls, a few microseconds. */
 #include "base/io.h"
+#include "base/leaf.h"
 #include "base/own.h"
 #include "base/sys.h"
 #include "state_entry.h"
@@ -73,6 +74,28 @@ static int kill_rest(const struct prl_entry *entry)
     }
 }
 
+/* Its control groups, whose processes are gone.  Each line of the file must be a group of this
+ * container; what cannot be removed now is tried by the next sweep. */
+static int remove_groups(const char *id, const struct prl_entry *entry)
+{
+    char wanted[16 + PRL_ID_LEN];
+    _cleanup_free_ char *text = NULL;
+    char *save = NULL;
+    size_t len;
+    int result = 0;
+    _cleanup_close_ int dir_fd =
+        open(entry->directory, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (dir_fd < 0 || prl_io_read_file(dir_fd, "cgroups", PRL_LINE_MAX, &text, &len) < 0)
+        return 0;
+    snprintf(wanted, sizeof wanted, "/pyrootless-%.64s", id);
+    for (char *path = strtok_r(text, "\n", &save); path; path = strtok_r(NULL, "\n", &save)) {
+        const char *slash = strrchr(path, '/');
+        int r = slash && strcmp(slash, wanted) == 0 ? prl_leaf_remove(path) : 0;
+        result = r < 0 ? r : result;
+    }
+    return result;
+}
+
 /* A container that is to be kept: say how it ended, unless its monitor still did. */
 static int record_lost(const struct prl_dirs *dirs, const char *id,
                        const struct prl_entry *entry, struct prl_error *reterr)
@@ -105,6 +128,8 @@ static int bury(const struct prl_dirs *dirs, const char *id, int lock_fd, unsign
         return prl_failf(reterr, PRL_STAGE_STATE, -r, "read", "%s/running/%s", dirs->runtime,
                          id);
     r = kill_rest(&entry);
+    if (r == 0)
+        r = remove_groups(id, &entry);
     if (r < 0)
         r = prl_failf(reterr, PRL_STAGE_STATE, -r, "kill",
                       "process %d of container %.12s, whose monitor is gone", (int)entry.pid,

@@ -412,6 +412,19 @@ const struct prl_remedy prl_remedies[] = {
      "--device /dev/fuse"},
     {PRL_STAGE_FUSE, 0, HOST, "fuse",
      "fuse-overlayfs needs the device; see what it lacks: pyrootless doctor fuse"},
+
+    /* limits: what holds them */
+    {PRL_STAGE_LIMITS, EOPNOTSUPP, HOST, "cgroup",
+     "let a weaker rung hold it with --limits=best-effort, or have control groups delegated; "
+     "see how: pyrootless doctor cgroup"},
+    {PRL_STAGE_LIMITS, EINVAL, USAGE, "cgroup",
+     "the kernel refused the value; see what it takes: cat "
+     "/sys/fs/cgroup/cpuset.cpus.effective "
+     "/proc/partitions"},
+    {PRL_STAGE_LIMITS, ENODEV, USAGE, "", "throttles are for whole disks; see them: lsblk"},
+    {PRL_STAGE_LIMITS, 0, HOST, "cgroup",
+     "the control group could not be made or entered; see what is delegated to you: "
+     "pyrootless doctor cgroup"},
     {PRL_STAGE_NONE, 0, "", "", ""},
 };
 

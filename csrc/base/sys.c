@@ -154,6 +154,11 @@ int prl_sys_seccomp_listen(const void *filter, unsigned short len)
     return (int)syscall(SYS_seccomp, SET_MODE_FILTER, PRL_SECCOMP_NEW_LISTENER, &program);
 }
 
+int prl_sys_set_affinity(const unsigned char *mask, size_t size)
+{
+    return (int)syscall(SYS_sched_setaffinity, 0, size, mask);
+}
+
 int prl_sys_keyring_new(void)
 {
     enum { JOIN_SESSION_KEYRING = 1 };

@@ -64,6 +64,8 @@ int prl_sys_capget(uint64_t *effective, uint64_t *permitted);
 int prl_sys_seccomp_load(const void *filter, unsigned short len);
 /* The same, and a descriptor of the listener for its SECCOMP_RET_USER_NOTIF (Linux 5.5). */
 int prl_sys_seccomp_listen(const void *filter, unsigned short len);
+/* Bit n: processor n.  size is in bytes, a multiple of a long's. */
+int prl_sys_set_affinity(const unsigned char *mask, size_t size);
 int prl_sys_keyring_new(void);
 /* Change all uids and gids of the calling thread, and keep the memory's "dumpable" flag: a
  * change takes it away from everybody who shares the memory, whose /proc/PID would then be

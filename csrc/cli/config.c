@@ -85,6 +85,21 @@ static const struct {
     {"stop-timeout", apply_stop_timeout},
     {"timeout", apply_timeout},
     {"ulimit", prl_config_ulimit},
+    {"limits", prl_config_limits},
+    {"memory", prl_config_resource_memory},
+    {"memory-reservation", prl_config_resource_reservation},
+    {"memory-swap", prl_config_resource_swap},
+    {"cpus", prl_config_resource_cpus},
+    {"cpu-period", prl_config_resource_period},
+    {"cpu-quota", prl_config_resource_quota},
+    {"cpu-shares", prl_config_resource_shares},
+    {"cpuset-cpus", prl_config_resource_cpuset},
+    {"pids-limit", prl_config_resource_pids},
+    {"device-read-bps", prl_config_throttle_read_bps},
+    {"device-write-bps", prl_config_throttle_write_bps},
+    {"device-read-iops", prl_config_throttle_read_iops},
+    {"device-write-iops", prl_config_throttle_write_iops},
+    {"storage-size", apply_later}, /* prl_config_storage */
     {"name", prl_config_name},
     {"label-file", prl_config_label_file},
     {"label", prl_config_label},
@@ -150,6 +165,8 @@ static int apply_all(struct prl_merge *m)
         r = prl_config_args(m);
     if (r >= 0)
         r = prl_config_upper(m);
+    if (r >= 0)
+        r = prl_config_storage(m);
     if (r >= 0)
         r = prl_config_id_maps(m);
     if (r >= 0)

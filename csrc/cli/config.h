@@ -35,6 +35,12 @@ bool prl_config_may_fall_back(const struct prl_options *options, const struct pr
 int prl_config_fall_back(const char *json, size_t len, char **ret_json, size_t *ret_len,
                          struct prl_error *reterr);
 
+struct prl_limits_plan; /* cgroup.h */
+/* What holds each limit (io.pyrootless.limits.*) into *json, a malloc'd text that is replaced.
+ */
+int prl_config_rungs(const struct prl_limits_plan *plan, char **json, size_t *len,
+                     struct prl_error *reterr);
+
 /* The small files that the merged config.json binds out of container_dir.  The caller writes
  * them there (0644) before the launch.  Returns how many were filled, 0 … PRL_CONFIG_FILES. */
 struct prl_config_file {

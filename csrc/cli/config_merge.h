@@ -167,3 +167,22 @@ void prl_config_finish_mounts(struct prl_merge *m);
 /* config_volume.c: -v and --mount. */
 int prl_config_volume(struct prl_merge *m, const char *text);
 int prl_config_mount_option(struct prl_merge *m, const char *text);
+
+/* config_resources.c: limits.  The rungs that hold them are noted later (prl_config_rungs). */
+int prl_config_limits(struct prl_merge *m, const char *text);
+int prl_config_resource_memory(struct prl_merge *m, const char *text);
+int prl_config_resource_reservation(struct prl_merge *m, const char *text);
+int prl_config_resource_swap(struct prl_merge *m, const char *text);
+int prl_config_resource_cpus(struct prl_merge *m, const char *text);
+int prl_config_resource_period(struct prl_merge *m, const char *text);
+int prl_config_resource_quota(struct prl_merge *m, const char *text);
+int prl_config_resource_shares(struct prl_merge *m, const char *text);
+int prl_config_resource_cpuset(struct prl_merge *m, const char *text);
+int prl_config_resource_pids(struct prl_merge *m, const char *text);
+int prl_config_throttle_read_bps(struct prl_merge *m, const char *text);
+int prl_config_throttle_write_bps(struct prl_merge *m, const char *text);
+int prl_config_throttle_read_iops(struct prl_merge *m, const char *text);
+int prl_config_throttle_write_iops(struct prl_merge *m, const char *text);
+int prl_config_storage(struct prl_merge *m); /* after the upper layer is known */
+/* config_process.c: one row of /process/rlimits. */
+int prl_config_rlimit(struct prl_merge *m, const char *type, uint64_t soft, uint64_t hard);

@@ -210,29 +210,33 @@ int prl_config_workdir(struct prl_merge *m, const char *text)
     return 0;
 }
 
+int prl_config_rlimit(struct prl_merge *m, const char *type, uint64_t soft, uint64_t hard)
+{
+    size_t at;
+    yyjson_mut_val *all = prl_config_array(m, prl_config_process(m), "rlimits");
+    yyjson_mut_val *row = prl_config_find(all, "type", type, &at);
+
+    if (!row) {
+        row = yyjson_mut_arr_add_obj(m->doc, all);
+        if (!row)
+            return prl_config_memory(m);
+        prl_config_set_text(m, row, "type", type);
+    }
+    prl_config_set_number(m, row, "soft", soft);
+    prl_config_set_number(m, row, "hard", hard);
+    return 0;
+}
+
 int prl_config_ulimit(struct prl_merge *m, const char *text)
 {
     struct prl_value_ulimit limit;
-    size_t at;
 
     if (strcmp(text, "host") == 0) {
         prl_config_clear(m, prl_config_process(m), "rlimits");
         return 0;
     }
     int r = prl_value_ulimit("--ulimit", text, &limit, m->reterr);
-    if (r < 0)
-        return r;
-    yyjson_mut_val *all = prl_config_array(m, prl_config_process(m), "rlimits");
-    yyjson_mut_val *row = prl_config_find(all, "type", limit.type, &at);
-    if (!row) {
-        row = yyjson_mut_arr_add_obj(m->doc, all);
-        if (!row)
-            return prl_config_memory(m);
-        prl_config_set_text(m, row, "type", limit.type);
-    }
-    prl_config_set_number(m, row, "soft", limit.soft);
-    prl_config_set_number(m, row, "hard", limit.hard);
-    return 0;
+    return r < 0 ? r : prl_config_rlimit(m, limit.type, limit.soft, limit.hard);
 }
 
 int prl_config_terminal(struct prl_merge *m, const char *text)

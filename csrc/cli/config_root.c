@@ -203,11 +203,14 @@ static void upper_on_disk(struct prl_merge *m)
 
 static int upper_in_memory(struct prl_merge *m)
 {
-    const char *size = prl_options_get(m->options, "ephemeral-size");
+    const char *storage = prl_options_get(m->options, "storage-size");
+    const char *size = storage ? storage : prl_options_get(m->options, "ephemeral-size");
     const char *inodes = prl_options_get(m->options, "ephemeral-inodes");
     uint64_t bytes = 0;
     int64_t number = 0;
-    int r = size ? prl_value_size("--ephemeral-size", size, &bytes, m->reterr) : 0;
+    int r = size ? prl_value_size(storage ? "--storage-size" : "--ephemeral-size", size, &bytes,
+                                  m->reterr)
+                 : 0;
 
     if (r >= 0 && inodes)
         r = prl_value_integer("--ephemeral-inodes", inodes, &number, m->reterr);

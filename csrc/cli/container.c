@@ -61,6 +61,38 @@ static int merge(struct prl_container *c, const struct prl_template *template,
                             &c->json_len, reterr);
 }
 
+/* What holds each limit: decided on this host, written into config.json.  Costs nothing when
+ * nothing is limited. */
+static int plan_limits(struct prl_container *c, struct prl_error *reterr)
+{
+    struct prl_cgroup_host host;
+    int r = prl_spec_parse(c->json, c->json_len, &c->spec, reterr);
+    if (r < 0 || c->spec->resources.asked == 0)
+        return r;
+    r = prl_cgroup_look("/proc", &host, reterr);
+    if (r == 0)
+        r = prl_limits_choose(c->spec, &host, c->state.id, &c->plan, reterr);
+    prl_cgroup_host_free(&host);
+    if (r == 0)
+        r = prl_config_rungs(&c->plan, &c->json, &c->json_len, reterr);
+    if (r < 0)
+        return r;
+    prl_spec_free(c->spec);
+    c->spec = NULL;
+    return prl_spec_parse(c->json, c->json_len, &c->spec, reterr);
+}
+
+/* What the sweep removes, should this process be killed. */
+static int record_groups(struct prl_container *c, struct prl_error *reterr)
+{
+    if (!c->plan.groups || !*c->plan.groups)
+        return 0;
+    _cleanup_free_ char *paths = prl_limits_paths(&c->plan);
+    if (!paths)
+        return prl_fail_with(reterr, PRL_STAGE_STATE, ENOMEM, "malloc", "cgroups");
+    return prl_state_write_groups(&c->state, paths, reterr);
+}
+
 int prl_container_describe(struct prl_container *c, const struct prl_template *template,
                            struct prl_error *reterr)
 {
@@ -68,7 +100,8 @@ int prl_container_describe(struct prl_container *c, const struct prl_template *t
         "0000000000000000000000000000000000000000000000000000000000000000";
     memcpy(c->state.id, no_id, sizeof no_id);
     const struct prl_config_facts facts = gather_facts(c);
-    return template ? merge(c, template, &facts, reterr) : 0;
+    int r = template ? merge(c, template, &facts, reterr) : 0;
+    return r < 0 ? r : plan_limits(c, reterr);
 }
 
 static int create_state(struct prl_container *c, bool spec_file, struct prl_error *reterr)
@@ -112,11 +145,12 @@ static int fill_directory(struct prl_container *c, const struct prl_template *te
             r = write_files(c, &facts, reterr);
     }
     if (r == 0)
+        r = plan_limits(c, reterr);
+    if (r == 0)
         r = prl_state_write_config(&c->state, c->json, c->json_len, reterr);
     prl_trace_mark("files");
     if (r == 0)
-        r = prl_spec_parse(c->json, c->json_len, &c->spec, reterr);
-    prl_trace_mark("parse");
+        r = record_groups(c, reterr);
     if (r == 0)
         r = write_id_file(c, "--cidfile", c->state.id, reterr);
     return r;
@@ -196,6 +230,9 @@ void prl_container_free(struct prl_container *c)
 {
     prl_close_p(&c->child.pidfd);
     prl_close_p(&c->child.terminal_fd);
+    prl_cgroups_forget(c->child.cgroups);
+    c->child.cgroups = NULL;
+    prl_limits_plan_free(&c->plan);
     prl_state_close(&c->state);
     prl_spec_free(c->spec);
     free(c->json);

@@ -2,6 +2,7 @@
  * binding.  See container.c. */
 #pragma once
 
+#include "cgroup.h"
 #include "cli/options.h"
 #include "state.h"
 #include "template.h"
@@ -16,6 +17,7 @@ struct prl_container {
     char *json; /* config.json, malloc'd */
     size_t json_len;
     struct prl_spec *spec;
+    struct prl_limits_plan plan; /* all zero: nothing is limited */
     struct prl_child child;
     char scratch[PATH_MAX]; /* "": there is none */
 };

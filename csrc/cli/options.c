@@ -97,7 +97,8 @@ static int check_text(const char *option, const char *text, struct prl_error *re
 
 static int check_integer(const char *option, const char *text, struct prl_error *reterr)
 {
-    int64_t number, least = strcmp(option, "--stop-timeout") == 0 ? -1 : 0;
+    bool endless = strcmp(option, "--stop-timeout") == 0 || strcmp(option, "--pids-limit") == 0;
+    int64_t number, least = endless ? -1 : 0;
     int r = prl_value_integer(option, text, &number, reterr);
 
     if (r < 0)

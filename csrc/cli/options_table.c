@@ -20,6 +20,7 @@
 
 #define G_PROCESS  "Process"
 #define G_FILES    "Files"
+#define G_LIMITS   "Limits"
 #define G_NETWORK  "Network"
 #define G_SECURITY "Security"
 #define G_LIFE     "Container"
@@ -76,6 +77,38 @@ const struct prl_option prl_option_table[] = {
      "mount an empty directory in memory, as in /scratch:size=64m"},
     {"volume", 'v', TEXT, REPEAT, RUN, NATIVE, "/mounts", "SOURCE:TARGET[:OPTIONS]", G_FILES,
      "show a directory or file of the host in the container; ro makes it read-only"},
+
+    {"cpu-period", 0, INTEGER, ONCE, RUN, NATIVE, "/linux/resources/cpu/period", "MICROSECONDS",
+     G_LIMITS, "the time in which --cpu-quota may be used once (default: 100000)"},
+    {"cpu-quota", 0, INTEGER, ONCE, RUN, NATIVE, "/linux/resources/cpu/quota", "MICROSECONDS",
+     G_LIMITS, "processor time in each --cpu-period"},
+    {"cpu-shares", 'c', INTEGER, ONCE, RUN, NATIVE, "/linux/resources/cpu/shares", "WEIGHT",
+     G_LIMITS, "weight against others that want the processor, 2 to 262144 (default: 1024)"},
+    {"cpus", 0, TEXT, ONCE, RUN, NATIVE, "/linux/resources/cpu/quota", "NUMBER", G_LIMITS,
+     "as much processor time as this many processors have: 1.5"},
+    {"cpuset-cpus", 0, TEXT, ONCE, RUN, NATIVE, "/linux/resources/cpu/cpus", "LIST", G_LIMITS,
+     "run on these processors alone: 0-2,5"},
+    {"device-read-bps", 0, TEXT, REPEAT, RUN, NATIVE, "/linux/resources/blockIO",
+     "DEVICE:SIZE", G_LIMITS, "read at most so many bytes a second from this disk"},
+    {"device-read-iops", 0, TEXT, REPEAT, RUN, NATIVE, "/linux/resources/blockIO",
+     "DEVICE:NUMBER", G_LIMITS, "read at most so many times a second from this disk"},
+    {"device-write-bps", 0, TEXT, REPEAT, RUN, NATIVE, "/linux/resources/blockIO",
+     "DEVICE:SIZE", G_LIMITS, "write at most so many bytes a second to this disk"},
+    {"device-write-iops", 0, TEXT, REPEAT, RUN, NATIVE, "/linux/resources/blockIO",
+     "DEVICE:NUMBER", G_LIMITS, "write at most so many times a second to this disk"},
+    {"limits", 0, TEXT, ONCE, RUN, NATIVE, NOTE "limits", "MODE", G_LIMITS,
+     "strict (the default): a limit that cannot be held is an error; best-effort: weaker means "
+     "are taken, and named"},
+    {"memory", 'm', SIZE, ONCE, RUN, NATIVE, "/linux/resources/memory/limit", "SIZE", G_LIMITS,
+     "most memory of all processes together"},
+    {"memory-reservation", 0, SIZE, ONCE, RUN, NATIVE, "/linux/resources/memory/reservation",
+     "SIZE", G_LIMITS, "memory that is left to the container when the machine runs short"},
+    {"memory-swap", 0, TEXT, ONCE, RUN, NATIVE, "/linux/resources/memory/swap", "SIZE", G_LIMITS,
+     "most memory and swap together; -1: as much swap as there is (default: twice --memory)"},
+    {"pids-limit", 0, INTEGER, ONCE, RUN, NATIVE, "/linux/resources/pids/limit", "NUMBER",
+     G_LIMITS, "most processes and threads; -1: without limit"},
+    {"storage-size", 0, SIZE, ONCE, RUN, NATIVE, NOTE "rootfs.upper.size", "SIZE", G_LIMITS,
+     "most bytes the container may write to its root"},
 
     {"add-host", 0, TEXT, REPEAT, RUN, NATIVE, "/mounts", "NAME:ADDRESS", G_NETWORK,
      "add a line to /etc/hosts; the address host-gateway is the host's"},

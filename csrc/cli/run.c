@@ -6,11 +6,13 @@
 #include "cli/config_network_facts.h"
 #include "cli/container.h"
 #include "cli/python.h"
+#include "cli/scope.h"
 #include "cli/streams.h"
 #include "monitor.h"
 
 #include "base/error.h"
 #include "base/io.h"
+#include "base/limits.h"
 #include "base/trace.h"
 
 #include <errno.h>
@@ -93,6 +95,18 @@ static int run_foreground(struct run *run, struct prl_status *ret, struct prl_er
     return r;
 }
 
+/* What a weaker rung holds is never silent. */
+static void tell_weak(const struct prl_container *c)
+{
+    char sentence[160];
+    for (unsigned i = 0; i < PRL_LIMITS; i++) {
+        if (!(c->plan.weak & (1u << i)))
+            continue;
+        prl_limits_describe(&c->plan, i, sentence, sizeof sentence);
+        dprintf(2, "pyrootless: %s (--limits=best-effort)\n", sentence);
+    }
+}
+
 static int run_container(struct run *run, struct prl_status *ret, struct prl_error *reterr)
 {
     struct prl_container *c = &run->container;
@@ -100,6 +114,7 @@ static int run_container(struct run *run, struct prl_status *ret, struct prl_err
     int r = prl_container_create(c, spec_file ? NULL : &run->template, reterr);
     if (r < 0)
         return r;
+    tell_weak(c);
     if (c->spec->process.terminal)
         return prl_run_terminal(c, ret, reterr);
     r = run_foreground(run, ret, reterr);
@@ -124,6 +139,35 @@ static int print_spec(struct run *run, struct prl_error *reterr)
     return r < 0 ? prl_fail_with(reterr, PRL_STAGE_STATE, -r, "write", "standard output") : 0;
 }
 
+/* What no program could have printed: why it was killed. */
+static void tell_end(const struct prl_container *c, const struct prl_status *status)
+{
+    if (status->ended_by == PRL_ENDED_TIMEOUT)
+        dprintf(2, "pyrootless: the container was killed when its --timeout had passed\n");
+    if (status->ended_by == PRL_ENDED_OOM)
+        dprintf(2, "pyrootless: the container was killed at its --memory of %llu bytes (%s)\n",
+                (unsigned long long)c->spec->resources.memory_bytes,
+                prl_rung_name(status->rungs[PRL_LIMIT_MEMORY]));
+    if (status->usage.pids_refused > 0)
+        dprintf(2, "pyrootless: --pids-limit of %llu refused a process %u times\n",
+                (unsigned long long)c->spec->resources.pids, status->usage.pids_refused);
+}
+
+/* Where systemd must be asked for control groups, this launcher starts once more. */
+static int find_groups(struct run *run, const char *spec_file, struct prl_error *reterr)
+{
+    if (spec_file && strcmp(spec_file, "-") == 0) /* read, and not there a second time */
+        return 0;
+    struct prl_spec *spec = NULL;
+    int r = spec_file
+                ? prl_spec_parse(run->container.json, run->container.json_len, &spec, reterr)
+                : 0;
+    if (r == 0)
+        prl_scope_enter(&run->options, spec, run->argv);
+    prl_spec_free(spec);
+    return r;
+}
+
 static int run_planned(struct run *run, struct prl_error *reterr)
 {
     const char *spec_file = prl_options_get(&run->options, "spec");
@@ -137,11 +181,13 @@ static int run_planned(struct run *run, struct prl_error *reterr)
     prl_trace_mark("template");
     if (prl_options_flag(&run->options, "print-spec"))
         return print_spec(run, reterr);
+    r = find_groups(run, spec_file, reterr);
+    if (r < 0)
+        return r;
     r = run_container(run, &status, reterr);
     if (r < 0)
         return r;
-    if (status.ended_by == PRL_ENDED_TIMEOUT)
-        dprintf(2, "pyrootless: the container was killed when its --timeout had passed\n");
+    tell_end(&run->container, &status);
     return prl_status_exit_code(&status);
 }
 

@@ -4,6 +4,33 @@
 
 #include <sys/resource.h>
 
+/* Both limits, but never above what there is. */
+static int PRL_CHILD_SAFE lower(int resource, uint64_t most, struct prl_error *reterr)
+{
+    struct rlimit limit = {.rlim_cur = 0};
+    char number[24];
+    if (getrlimit(resource, &limit) == 0) {
+        limit.rlim_cur = limit.rlim_cur < most ? limit.rlim_cur : (rlim_t)most;
+        limit.rlim_max = limit.rlim_max < most ? limit.rlim_max : (rlim_t)most;
+        if (setrlimit(resource, &limit) == 0)
+            return 0;
+    }
+    return prl_fail(reterr, PRL_STAGE_LIMITS, "setrlimit",
+                    prl_sys_decimal((uint64_t)resource, number));
+}
+
+/* Limits that no control group holds.  Source: getrlimit(2): RLIMIT_NPROC counts the user in
+ * its user namespace (Linux 5.14), RLIMIT_DATA private writable memory. */
+static int PRL_CHILD_SAFE apply_rungs(const struct prl_resources *res, struct prl_error *reterr)
+{
+    int r = 0;
+    if (res->rungs[PRL_LIMIT_PIDS] == PRL_RUNG_NPROC)
+        r = lower(RLIMIT_NPROC, res->pids, reterr);
+    if (r == 0 && res->rungs[PRL_LIMIT_MEMORY] == PRL_RUNG_WATCHDOG)
+        r = lower(RLIMIT_DATA, res->memory_bytes, reterr);
+    return r;
+}
+
 int PRL_CHILD_SAFE prl_rlimits_apply(struct prl_setup *s, struct prl_error *reterr)
 {
     for (size_t i = 0; i < s->spec->process.rlimits_len; i++) {
@@ -14,5 +41,5 @@ int PRL_CHILD_SAFE prl_rlimits_apply(struct prl_setup *s, struct prl_error *rete
             return prl_fail(reterr, PRL_STAGE_RLIMITS, "setrlimit",
                             prl_sys_decimal((uint64_t)row->resource, number));
     }
-    return 0;
+    return apply_rungs(&s->spec->resources, reterr);
 }

@@ -27,7 +27,12 @@ struct prl_setup {
     bool early, late;  /* when set-up stops being the caller and is 0:0 of the container */
     void *fake_filter; /* of the fake root; NULL: none */
     unsigned short fake_filter_len;
-    const char **programs; /* candidate paths of the program, NULL-terminated */
+    int cgroup_fds[8]; /* files of version 1 to write oneself into */
+    size_t cgroup_fds_len;
+    bool late_cgroup;        /* the cgroup namespace is made when the groups are entered */
+    unsigned char *affinity; /* bit n: processor n */
+    size_t affinity_size;    /* bytes; 0: leave */
+    const char **programs;   /* candidate paths of the program, NULL-terminated */
     const char **init_args;
     /* filled by the child on its way */
     int *layer_fds; /* the overlay's directories, until it is mounted: room for all */
@@ -39,6 +44,7 @@ struct prl_setup {
     const char *program; /* the candidate that will be executed */
 };
 
+int prl_cgroup_enter(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAFE;
 int prl_idmap_apply(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAFE;
 int prl_idmap_early(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAFE;
 int prl_idmap_late(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAFE;

@@ -24,6 +24,7 @@ C_TOP = {
     "spec": ROOMS,
     "state": ROOMS,
     "template": ROOMS,
+    "cgroup": ORCHESTRATION,
     "prepare": ORCHESTRATION,
     "launch": ORCHESTRATION,
     "serve": ORCHESTRATION,
@@ -43,6 +44,8 @@ C_GENERATED = {"prl_init_blob.h": BASE}
 C_EDGES = {
     ("template", "state"): "a template is found below prl_dirs, the type alone",
     ("launch", "serve"): "what the launch does for its child while that waits",
+    ("launch", "cgroup"): "the child is born in, or enters, what was made for it",
+    ("monitor", "cgroup"): "what a container used is read before its groups go",
     ("launch", "prepare"): "prepare is the launch's first half: what is decided before clone",
 }
 

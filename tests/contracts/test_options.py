@@ -20,6 +20,9 @@ NOTE = "io.pyrootless."
 HIDDEN = {"seccomp-program": "Python, after compiling a filter for --security-opt"}
 TOPS = {"process", "root", "hostname", "mounts", "linux", "annotations"}
 
+# Whatever is delegated here, or nothing.
+WEAK = ["--limits=best-effort"]
+
 # Native rows with a field → arguments that change it.  DIR, FILE, PROGRAM are filled in.
 SAMPLES: dict[str, list[str]] = {
     "add-host": ["--add-host=db:10.0.0.1"],
@@ -29,6 +32,11 @@ SAMPLES: dict[str, list[str]] = {
     "dns": ["--dns=192.0.2.53"],
     "dns-option": ["--dns-option=ndots:2"],
     "dns-search": ["--dns-search=example.org"],
+    "cpu-period": ["--cpu-period=50000"],
+    "cpu-quota": [*WEAK, "--cpu-quota=50000"],
+    "cpu-shares": [*WEAK, "--cpu-shares=512"],
+    "cpus": [*WEAK, "--cpus=1.5"],
+    "cpuset-cpus": [*WEAK, "--cpuset-cpus=0"],
     "device": ["--device=/dev/full:/dev/lent"],
     "entrypoint": ["--entrypoint=/bin/echo"],
     "env": ["--env=NAME=value"],
@@ -43,9 +51,14 @@ SAMPLES: dict[str, list[str]] = {
     "label": ["--label=KEY=value"],
     "label-file": ["--label-file=FILE"],
     "mac-address": ["--network=pasta", "--mac-address=02:00:00:00:00:01"],
+    "limits": ["--limits=best-effort"],
+    "memory": [*WEAK, "--memory=64m"],
+    "memory-reservation": [*WEAK, "--memory-reservation=32m"],
+    "memory-swap": [*WEAK, "--memory=64m", "--memory-swap=128m"],
     "mount": ["--mount=type=bind,src=DIR,dst=/there"],
     "name": ["--name=contract-test"],
     "network": ["--network=host"],
+    "pids-limit": [*WEAK, "--pids-limit=64"],
     "privileged": ["--privileged"],
     "publish": ["--network=pasta", "--publish=18080:80"],
     "publish-all": ["--network=pasta", "--publish-all"],
@@ -58,6 +71,7 @@ SAMPLES: dict[str, list[str]] = {
     "shm-size": ["--shm-size=1m"],
     "stop-signal": ["--stop-signal=INT"],
     "stop-timeout": ["--stop-timeout=3"],
+    "storage-size": ["--ephemeral", "--storage-size=16m"],
     "storage-driver": ["--storage-driver=overlay"],
     "sysctl": ["--sysctl=kernel.msgmax=65536"],
     "timeout": ["--timeout=5"],
@@ -81,6 +95,11 @@ NEEDS = {
     "publish": ("pasta",),
     "userns": ("subordinate-ids", "newuidmap"),
 }
+# These need a disk by name, and a control group: tests/integration/test_limits.py.
+DISKS = {f"device-{way}-{what}" for way in ("read", "write") for what in ("bps", "iops")}
+
+# These need more than one id.
+RANGES = {"group-add", "userns"}
 
 
 def sample(name: str) -> Any:
@@ -150,7 +169,7 @@ def test_fields_are_fields(rows: list[dict[str, Any]]) -> None:
 
 def test_every_row_with_a_field_has_a_sample(rows: list[dict[str, Any]]) -> None:
     wanted = {row["name"] for row in rows if is_native(row) and row["field"] != "-"}
-    assert wanted == set(SAMPLES)
+    assert wanted == set(SAMPLES) | DISKS
 
 
 def value_at(config: dict[str, Any], field: str) -> Any:

@@ -1,4 +1,4 @@
-// sources: csrc/monitor*.c csrc/base/*.c
+// sources: csrc/monitor*.c csrc/cgroup*.c csrc/base/*.c
 /* test_monitor.c: the end of a container, and signals to it: with ordinary children and with
  * real first processes of a pid namespace.  No clock decides: every step waits for a byte or an
  * end. */

@@ -1,4 +1,4 @@
-// sources: csrc/monitor*.c csrc/base/*.c
+// sources: csrc/monitor*.c csrc/cgroup*.c csrc/base/*.c
 /* test_monitor_relay.c: the streams that the monitor carries, and its control descriptor.
  * No clock decides: every step waits for a byte or an end. */
 #include "check.h"

@@ -1,4 +1,4 @@
-// sources: csrc/monitor*.c csrc/base/*.c
+// sources: csrc/monitor*.c csrc/cgroup*.c csrc/base/*.c
 /* test_monitor_sight.c: which signals the kernel dropped, with real first processes of a pid
  * namespace.  Each step between two looks is forced by a byte; no clock decides. */
 #include "check.h"

@@ -1,4 +1,4 @@
-// sources: csrc/spec.c csrc/spec_*.c csrc/base/arena.c csrc/base/error.c csrc/base/remedy.c
+// sources: csrc/spec.c csrc/spec_*.c csrc/base/[ael]*.c csrc/base/remedy.c
 // libs: -lyyjson
 
 /* test_spec_refusals.c: what prl_spec_parse refuses, and in which words.
@@ -108,12 +108,24 @@ TEST(what_cannot_be_honoured_is_refused)
          "/process/commandLine is not supported: it belongs to Windows; give args"},
         {"\"user\":{", "\"user\":{\"username\":\"u\",",
          "/process/user/username is not supported: it belongs to Windows; give uid and gid"},
-        {ADD_LINUX("\"resources\":{\"memory\":{\"limit\":1}}"),
-         "/linux/resources/memory" LIMIT()},
-        {ADD_LINUX("\"resources\":{\"cpu\":{\"quota\":1}}"), "/linux/resources/cpu" LIMIT()},
-        {ADD_LINUX("\"resources\":{\"pids\":{\"limit\":1}}"), "/linux/resources/pids" LIMIT()},
+        {ADD_LINUX("\"resources\":{\"memory\":{\"limit\":\"1g\"}}"),
+         "/linux/resources/memory/limit is a string, expected a whole number"},
+        {ADD_LINUX("\"resources\":{\"memory\":{\"swap\":9}}"),
+         "/linux/resources/memory/swap needs a limit beside it: it is memory and swap "
+         "together"},
+        {ADD_LINUX("\"resources\":{\"memory\":{\"limit\":9,\"swap\":8}}"),
+         "/linux/resources/memory/swap is less than the limit, and it is memory and swap "
+         "together"},
+        {ADD_LINUX("\"resources\":{\"memory\":{\"limit\":-1},\"pids\":{\"limit\":0}}"), NULL},
+        {ADD_LINUX("\"resources\":{\"cpu\":{\"quota\":1}}"),
+         "/linux/resources/cpu/quota is less than 1000, the least the kernel takes "
+         "(microseconds)"},
+        {ADD_LINUX("\"resources\":{\"cpu\":{\"cpus\":\"0-\"}}"),
+         "/linux/resources/cpu/cpus is \"0-\", expected a list of processors as in 0-2,5"},
+        {ADD_LINUX("\"resources\":{\"cpu\":{\"burst\":1}}"),
+         "/linux/resources/cpu/burst" LIMIT()},
         {ADD_LINUX("\"resources\":{\"blockIO\":{\"weight\":1}}"),
-         "/linux/resources/blockIO" LIMIT()},
+         "/linux/resources/blockIO/weight" LIMIT()},
         {ADD_LINUX("\"resources\":{\"hugepageLimits\":[{}]}"),
          "/linux/resources/hugepageLimits" LIMIT()},
         {ADD_LINUX("\"resources\":{\"network\":{\"classID\":1}}"),

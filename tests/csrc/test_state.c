@@ -31,7 +31,8 @@ TEST(life_on_disk)
     read_text(state.dir_fd, "status.json", text, sizeof text);
     const char *json =
         "{\"ended_by\":\"exit\",\"exit_code\":7,\"signal\":0,\"wall_ns\":12,"
-        "\"user_ns\":0,\"system_ns\":0,\"max_rss_bytes\":0,\"finished_unix_ns\":";
+        "\"user_ns\":0,\"system_ns\":0,\"max_rss_bytes\":0,\"memory_peak_bytes\":0,"
+        "\"oom_kills\":0,\"pids_refused\":0,\"finished_unix_ns\":";
     CHECK_INT(strncmp(text, json, strlen(json)), 0);
     CHECK_INT(prl_state_finish(&dirs, &state, &error), 0);
     CHECK_INT(prl_state_finish(&dirs, &state, &error), 0);

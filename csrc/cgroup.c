@@ -1,0 +1,167 @@
+/* cgroup.c: the control groups of one container: made, measured, removed.
+ * In: a spec whose rungs are chosen.  Out: directories with limits in them, then figures.
+ * Never: a process moved from here: version 2 is entered by birth, version 1 by the child. */
+#include "cgroup_files.h"
+
+#include "base/leaf.h"
+#include "base/limits.h"
+#include "base/own.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+struct group {
+    char *path;
+    int dir_fd;
+    int entry_fd; /* version 2: the box; version 1: cgroup.procs of it */
+    unsigned controllers;
+    bool version2;
+};
+
+struct prl_cgroups {
+    struct group rows[PRL_CGROUP_BASES];
+    size_t len;
+    uint64_t watch_bytes;
+    uint8_t rungs[PRL_LIMITS];
+};
+
+static int make_parent_ready(const struct prl_cgroup *group, struct prl_error *reterr)
+{
+    char parent[PATH_MAX];
+    const char *slash = strrchr(group->path, '/');
+    if (!group->version2)
+        return 0;
+    if (slash - group->path >= PATH_MAX)
+        return prl_fail_with(reterr, PRL_STAGE_LIMITS, ENAMETOOLONG, "open", group->path);
+    memcpy(parent, group->path, (size_t)(slash - group->path));
+    parent[slash - group->path] = '\0';
+    return prl_cgroup2_hand_down(parent, group->controllers, reterr);
+}
+
+static int open_entry(struct group *row, struct prl_error *reterr)
+{
+    row->entry_fd =
+        row->version2
+            ? openat(row->dir_fd, PRL_CGROUP_BOX, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+            : openat(row->dir_fd, PRL_CGROUP_BOX "/cgroup.procs", O_WRONLY | O_CLOEXEC);
+    return row->entry_fd < 0 ? prl_fail(reterr, PRL_STAGE_LIMITS, "open", row->path) : 0;
+}
+
+static int make_group(const struct prl_spec *spec, const struct prl_cgroup *group,
+                      struct group *row, struct prl_error *reterr)
+{
+    int r = make_parent_ready(group, reterr);
+    if (r < 0)
+        return r;
+    row->path = strdup(group->path);
+    row->controllers = group->controllers;
+    row->version2 = group->version2;
+    if (!row->path)
+        return prl_fail_with(reterr, PRL_STAGE_LIMITS, ENOMEM, "malloc", group->path);
+    if (mkdir(group->path, 0755) < 0)
+        return prl_fail(reterr, PRL_STAGE_LIMITS, "mkdir", group->path);
+    row->dir_fd = open(group->path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (row->dir_fd < 0)
+        return prl_fail(reterr, PRL_STAGE_LIMITS, "open", group->path);
+    if (mkdirat(row->dir_fd, PRL_CGROUP_BOX, 0755) < 0)
+        return prl_fail(reterr, PRL_STAGE_LIMITS, "mkdir", group->path);
+    r = group->version2 ? prl_cgroup2_limit(row->dir_fd, group, &spec->resources, reterr)
+                        : prl_cgroup1_limit(row->dir_fd, group, &spec->resources, reterr);
+    return r < 0 ? r : open_entry(row, reterr);
+}
+
+/* A limit without a rung must not start: nobody would hold it. */
+static int check_chosen(const struct prl_resources *resources, struct prl_error *reterr)
+{
+    for (unsigned i = 0; i < PRL_LIMITS; i++)
+        if ((resources->asked & (1u << i)) && resources->rungs[i] == PRL_RUNG_UNSET)
+            return prl_failf(reterr, PRL_STAGE_LIMITS, EOPNOTSUPP, prl_limit_option(i),
+                             "nothing was chosen to hold it: start it with pyrootless run "
+                             "--spec FILE, which chooses");
+    return 0;
+}
+
+int prl_cgroups_make(const struct prl_spec *spec, struct prl_cgroups **ret,
+                     struct prl_error *reterr)
+{
+    const struct prl_resources *res = &spec->resources;
+    *ret = NULL;
+    if (res->asked == 0)
+        return 0;
+    int r = check_chosen(res, reterr);
+    if (r < 0)
+        return r;
+    struct prl_cgroups *groups = calloc(1, sizeof *groups);
+    if (!groups)
+        return prl_fail_with(reterr, PRL_STAGE_LIMITS, ENOMEM, "malloc", "limits");
+    memcpy(groups->rungs, res->rungs, sizeof groups->rungs);
+    if (res->rungs[PRL_LIMIT_MEMORY] == PRL_RUNG_WATCHDOG)
+        groups->watch_bytes = res->memory_bytes;
+    for (size_t i = 0; r == 0 && i < res->cgroups_len && i < PRL_CGROUP_BASES; i++) {
+        groups->rows[i].dir_fd = groups->rows[i].entry_fd = -1;
+        groups->len = i + 1;
+        r = make_group(spec, &res->cgroups[i], &groups->rows[i], reterr);
+    }
+    if (r < 0)
+        prl_cgroups_remove(groups);
+    else
+        *ret = groups;
+    return r;
+}
+
+int prl_cgroups_born_fd(const struct prl_cgroups *groups)
+{
+    for (size_t i = 0; groups && i < groups->len; i++)
+        if (groups->rows[i].version2)
+            return groups->rows[i].entry_fd;
+    return -1;
+}
+
+size_t prl_cgroups_entries(const struct prl_cgroups *groups, int fds[PRL_CGROUP_BASES])
+{
+    size_t n = 0;
+    for (size_t i = 0; groups && i < groups->len; i++)
+        if (!groups->rows[i].version2)
+            fds[n++] = groups->rows[i].entry_fd;
+    return n;
+}
+
+uint64_t prl_cgroups_watch_bytes(const struct prl_cgroups *groups)
+{
+    return groups ? groups->watch_bytes : 0;
+}
+
+void prl_cgroups_measure(const struct prl_cgroups *groups, struct prl_status *ret)
+{
+    if (!groups)
+        return;
+    memcpy(ret->rungs, groups->rungs, sizeof ret->rungs);
+    for (size_t i = 0; i < groups->len; i++) {
+        const struct group *row = &groups->rows[i];
+        if (row->version2)
+            prl_cgroup2_measure(row->dir_fd, row->controllers, &ret->usage);
+        else
+            prl_cgroup1_measure(row->dir_fd, row->controllers, &ret->usage);
+    }
+}
+
+void prl_cgroups_forget(struct prl_cgroups *groups)
+{
+    for (size_t i = 0; groups && i < groups->len; i++) {
+        prl_close_p(&groups->rows[i].entry_fd);
+        prl_close_p(&groups->rows[i].dir_fd);
+        free(groups->rows[i].path);
+    }
+    free(groups);
+}
+
+void prl_cgroups_remove(struct prl_cgroups *groups)
+{
+    for (size_t i = 0; groups && i < groups->len; i++)
+        if (groups->rows[i].path)
+            (void)prl_leaf_remove(groups->rows[i].path); /* what stays the sweep tries again */
+    prl_cgroups_forget(groups);
+}

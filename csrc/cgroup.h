@@ -1,0 +1,59 @@
+/* cgroup.h: the ladder of limits: what the host offers, which rung holds what, the groups made.
+ *
+ * The line: look (host) → plan (rungs, pure) → config.json → make → enter → measure → remove.
+ * In: a spec that asks for limits.  Out: control groups of one container, its usage.
+ * Never: a limit dropped in silence. */
+#pragma once
+
+#include "prl.h"
+
+enum { PRL_CGROUP_BASES = 8 };
+
+/* A directory of control groups in which the caller may make its own. */
+struct prl_cgroup_base {
+    char *path;
+    unsigned controllers; /* enum prl_controller */
+    bool version2;
+};
+
+struct prl_cgroup_host {
+    struct prl_cgroup_base bases[PRL_CGROUP_BASES];
+    size_t len;
+    bool has_swap; /* some swap space is switched on */
+};
+
+/* proc: "/proc", or a stand-in for tests. */
+int prl_cgroup_look(const char *proc, struct prl_cgroup_host *ret, struct prl_error *reterr);
+void prl_cgroup_host_free(struct prl_cgroup_host *host);
+
+struct prl_limits_plan {
+    uint8_t rungs[PRL_LIMITS]; /* enum prl_rung */
+    uint32_t weak;             /* bit n: this one does not hold limit n exactly */
+    char *groups;              /* "VERSION CONTROLLERS PATH" a line, as the annotation has it */
+};
+
+/* Pure.  Under strict limits -EOPNOTSUPP when only a weaker rung could hold one. */
+int prl_limits_choose(const struct prl_spec *spec, const struct prl_cgroup_host *host,
+                      const char *id, struct prl_limits_plan *ret, struct prl_error *reterr);
+void prl_limits_plan_free(struct prl_limits_plan *plan);
+/* One sentence for a limit of plan->weak. */
+void prl_limits_describe(const struct prl_limits_plan *plan, unsigned limit, char *buf,
+                         size_t size);
+/* What plan->groups holds, one path a line; malloc'd, NULL: no memory. */
+char *prl_limits_paths(const struct prl_limits_plan *plan);
+
+/* *ret is NULL when nothing is asked for.  On failure nothing is left. */
+int prl_cgroups_make(const struct prl_spec *spec, struct prl_cgroups **ret,
+                     struct prl_error *reterr);
+/* Of version 2, to be born in; -1: none. */
+int prl_cgroups_born_fd(const struct prl_cgroups *groups);
+/* Files of version 1 into which the child writes itself; returns how many. */
+size_t prl_cgroups_entries(const struct prl_cgroups *groups, int fds[PRL_CGROUP_BASES]);
+/* Bytes that the watchdog allows; 0: it is not needed. */
+uint64_t prl_cgroups_watch_bytes(const struct prl_cgroups *groups);
+/* After the end and before the removal: rungs and usage. */
+void prl_cgroups_measure(const struct prl_cgroups *groups, struct prl_status *ret);
+/* NULL is fine.  Empty groups go; memory too. */
+void prl_cgroups_remove(struct prl_cgroups *groups);
+/* Memory and descriptors alone: for the side of a fork that is not the monitor. */
+void prl_cgroups_forget(struct prl_cgroups *groups);

@@ -1,0 +1,40 @@
+/* cgroup_files.h: what the files of the room "cgroup" share; nobody else includes it.
+ * In: directories of control groups.  Out: texts and numbers of their files.
+ * Never: a process. */
+#pragma once
+
+#include "base/error.h"
+#include "cgroup.h"
+
+/* Where the launcher stands when its own group hands controllers down. */
+#define PRL_CGROUP_LAUNCHER "pyrootless-launcher"
+/* The container's processes stand one below its limits: what is the root of its cgroup
+ * namespace has no limit to be rewritten. */
+#define PRL_CGROUP_BOX "box"
+
+/* cgroup_text.c: small files.  Reads give the length without the last line end, or -errno. */
+int prl_cgroup_read(int dir_fd, const char *name, char *buf, size_t size);
+int prl_cgroup_read_at(const char *directory, const char *name, char *buf, size_t size);
+int prl_cgroup_write(int dir_fd, const char *name, const char *text);
+/* A file of one number; "max" is UINT64_MAX; 0 when it cannot be read. */
+uint64_t prl_cgroup_number(int dir_fd, const char *name);
+/* The number behind a key, of lines "KEY NUMBER"; 0 when there is none. */
+uint64_t prl_cgroup_keyed(int dir_fd, const char *name, const char *key);
+/* "pyrootless-" and an id. */
+bool prl_cgroup_is_leaf(const char *name);
+/* How many processes stand in a group, or is it this one alone? */
+int prl_cgroup_count(const char *directory);
+bool prl_cgroup_is_alone(const char *directory);
+
+/* cgroup_v1.c, cgroup_v2.c: the limits of one group, and what it saw. */
+int prl_cgroup1_limit(int dir_fd, const struct prl_cgroup *group,
+                      const struct prl_resources *resources, struct prl_error *reterr);
+int prl_cgroup2_limit(int dir_fd, const struct prl_cgroup *group,
+                      const struct prl_resources *resources, struct prl_error *reterr);
+void prl_cgroup1_measure(int dir_fd, unsigned controllers, struct prl_usage *ret);
+void prl_cgroup2_measure(int dir_fd, unsigned controllers, struct prl_usage *ret);
+/* Controllers handed down by the group above, so that ours has them. */
+int prl_cgroup2_hand_down(const char *parent, unsigned controllers, struct prl_error *reterr);
+/* What a failed write of a limit means: which file, which value. */
+int prl_cgroup_fail(const char *path, const char *name, const char *value, int r,
+                    struct prl_error *reterr);

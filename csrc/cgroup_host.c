@@ -1,0 +1,239 @@
+/* cgroup_host.c: where this process may make control groups.
+ * In: /proc/self/mountinfo, /proc/self/cgroup, write permission.  Out: bases with controllers.
+ * Never: a group made or changed here; a group that is not delegated to the caller.
+ *
+ * Version 2: the process's own group (or the one above, when it moved into LAUNCHER_NAME
+ * before). A process may only go where it may write the common ancestor, so no other group
+ * would do. Version 1 knows no such rule: the own group, else a directory of the caller's right
+ * below it or below the mount.  Source: cgroups(7), Documentation/admin-guide/cgroup-v2.rst. */
+#include "cgroup_files.h"
+
+#include "base/io.h"
+#include "base/limits.h"
+#include "base/own.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+enum { TEXT_MAX_BYTES = 1 << 20, SCANNED = 512 };
+
+struct look {
+    struct prl_cgroup_host *host;
+    char *own; /* text of /proc/self/cgroup */
+};
+
+/* One line of mountinfo that is about control groups. */
+struct mount {
+    char *root, *point, *options;
+    bool version2;
+};
+
+static bool parse_mount(char *line, struct mount *ret)
+{
+    char *save = NULL, *fields[5] = {NULL}, *rest = strstr(line, " - ");
+    if (!rest)
+        return false;
+    *rest = '\0';
+    rest += 3;
+    char *word = strtok_r(line, " ", &save);
+    for (size_t i = 0; word && i < 5; i++, word = strtok_r(NULL, " ", &save))
+        fields[i] = word;
+    char *type = strtok_r(rest, " ", &save), *source = strtok_r(NULL, " ", &save);
+    char *options = strtok_r(NULL, " ", &save);
+    if (!fields[4] || !source || !options || strncmp(type, "cgroup", 6) != 0)
+        return false;
+    *ret = (struct mount){fields[3], fields[4], options, strcmp(type, "cgroup2") == 0};
+    return ret->version2 || strcmp(type, "cgroup") == 0;
+}
+
+/* The own path for these controllers, of "N:CONTROLLERS:PATH"; 0: that of version 2. */
+static char *own_path(const char *text, unsigned controllers)
+{
+    while (*text) {
+        size_t len = strcspn(text, "\n");
+        const char *names = memchr(text, ':', len);
+        const char *path =
+            names ? memchr(names + 1, ':', (size_t)(text + len - names - 1)) : NULL;
+        if (path) {
+            _cleanup_free_ char *list = strndup(names + 1, (size_t)(path - names - 1));
+            bool own =
+                list && (controllers ? (prl_controllers_parse(list, ",") & controllers) != 0
+                                     : *list == '\0');
+            if (own)
+                return strndup(path + 1, (size_t)(text + len - path - 1));
+        }
+        text += len + (text[len] == '\n');
+    }
+    return NULL;
+}
+
+/* Where a path of /proc/self/cgroup lies below a mount that shows `root` of the hierarchy. */
+static char *place_of(const struct mount *mount, const char *own)
+{
+    size_t len = strcmp(mount->root, "/") == 0 ? 0 : strlen(mount->root);
+    char *place = NULL;
+    if (strncmp(own, mount->root, len) != 0 || (own[len] != '/' && own[len] != '\0'))
+        return NULL;
+    const char *below = strcmp(own + len, "/") == 0 ? "" : own + len;
+    return asprintf(&place, "%s%s", mount->point, below) < 0 ? NULL : place;
+}
+
+static bool is_writable(const char *directory, const char *name)
+{
+    char path[PATH_MAX];
+    int n = snprintf(path, sizeof path, "%s/%s", directory, name);
+    return n > 0 && n < PATH_MAX && access(path, W_OK) == 0;
+}
+
+static bool is_delegated(const char *directory)
+{
+    return access(directory, W_OK | X_OK) == 0 && is_writable(directory, "cgroup.procs");
+}
+
+/* A directory of the caller's right below this one, but none of a running container. */
+static char *delegated_below(const char *directory)
+{
+    _cleanup_closedir_ DIR *dir = opendir(directory);
+    const struct dirent *entry;
+    char *best = NULL;
+    for (int n = 0; dir && n < SCANNED && (entry = readdir(dir)); n++) {
+        struct stat st;
+        char *path = NULL;
+        if (entry->d_name[0] == '.' || prl_cgroup_is_leaf(entry->d_name) ||
+            fstatat(dirfd(dir), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+            !S_ISDIR(st.st_mode) || st.st_uid != geteuid())
+            continue;
+        if (asprintf(&path, "%s/%s", directory, entry->d_name) < 0)
+            continue;
+        if (is_delegated(path) && (!best || strcmp(path, best) < 0)) {
+            free(best);
+            best = path;
+        } else {
+            free(path);
+        }
+    }
+    return best;
+}
+
+static void add_base(struct prl_cgroup_host *host, char *path, unsigned controllers,
+                     bool version2)
+{
+    if (host->len == PRL_CGROUP_BASES || controllers == 0) {
+        free(path);
+        return;
+    }
+    host->bases[host->len++] = (struct prl_cgroup_base){path, controllers, version2};
+}
+
+/* A cpuset without processors takes no process, and what lies below it can have none. */
+static bool has_processors(const char *directory)
+{
+    char text[256];
+    return prl_cgroup_read_at(directory, "cpuset.cpus", text, sizeof text) > 0 &&
+           text[0] != '\0';
+}
+
+static void look_version1(const struct look *look, const struct mount *mount)
+{
+    unsigned controllers = prl_controllers_parse(mount->options, ",");
+    _cleanup_free_ char *own = controllers ? own_path(look->own, controllers) : NULL;
+    char *place = own ? place_of(mount, own) : NULL;
+    if (place && !is_delegated(place)) {
+        char *below = delegated_below(place);
+        free(place);
+        place = below;
+    }
+    if (!place && controllers)
+        place = delegated_below(mount->point);
+    if (!place)
+        return;
+    if (!has_processors(place))
+        controllers &= ~(unsigned)PRL_CONTROL_CPUSET;
+    add_base(look->host, place, controllers, false);
+}
+
+/* One's own group must be empty before it hands controllers down: alone in it, the launcher
+ * moves into a group below. */
+static bool may_hand_down(const char *place, unsigned controllers)
+{
+    char text[512], path[PATH_MAX];
+    unsigned handed = 0;
+    if (prl_cgroup_read_at(place, "cgroup.subtree_control", text, sizeof text) >= 0)
+        handed = prl_controllers_parse(text, " ");
+    snprintf(path, sizeof path, "%s/", place);
+    return (controllers & ~handed) == 0 || prl_cgroup_count(place) == 0 ||
+           prl_cgroup_is_alone(place);
+}
+
+static void look_version2(const struct look *look, const struct mount *mount)
+{
+    char text[512];
+    _cleanup_free_ char *own = own_path(look->own, 0);
+    _cleanup_free_ char *place = own ? place_of(mount, own) : NULL;
+    if (!place)
+        return;
+    char *slash = strrchr(place, '/');
+    if (slash && strcmp(slash + 1, PRL_CGROUP_LAUNCHER) == 0)
+        *slash = '\0';
+    if (!is_delegated(place) || !is_writable(place, "cgroup.subtree_control") ||
+        prl_cgroup_read_at(place, "cgroup.controllers", text, sizeof text) < 0)
+        return;
+    unsigned controllers = prl_controllers_parse(text, " ");
+    if (may_hand_down(place, controllers))
+        add_base(look->host, steal_ptr(&place), controllers, true);
+}
+
+static bool has_swap(const char *proc)
+{
+    char path[PATH_MAX];
+    _cleanup_free_ char *text = NULL;
+    size_t len = 0;
+    snprintf(path, sizeof path, "%s/swaps", proc);
+    if (prl_io_read_file(AT_FDCWD, path, TEXT_MAX_BYTES, &text, &len) < 0)
+        return true; /* unknown */
+    const char *first = strchr(text, '\n');
+    return first && first[1] != '\0';
+}
+
+static int read_proc(const char *proc, const char *name, char **ret, struct prl_error *reterr)
+{
+    char path[PATH_MAX];
+    size_t len;
+    snprintf(path, sizeof path, "%s/self/%s", proc, name);
+    int r = prl_io_read_file(AT_FDCWD, path, TEXT_MAX_BYTES, ret, &len);
+    return r < 0 ? prl_fail_with(reterr, PRL_STAGE_LIMITS, -r, "read", path) : 0;
+}
+
+int prl_cgroup_look(const char *proc, struct prl_cgroup_host *ret, struct prl_error *reterr)
+{
+    _cleanup_free_ char *mounts = NULL, *own = NULL;
+    struct look look = {.host = ret};
+    char *save = NULL;
+    *ret = (struct prl_cgroup_host){.has_swap = has_swap(proc)};
+    int r = read_proc(proc, "mountinfo", &mounts, reterr);
+    if (r == 0)
+        r = read_proc(proc, "cgroup", &own, reterr);
+    if (r < 0)
+        return r;
+    look.own = own;
+    for (char *line = strtok_r(mounts, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+        struct mount mount;
+        if (!parse_mount(line, &mount))
+            continue;
+        if (mount.version2)
+            look_version2(&look, &mount);
+        else
+            look_version1(&look, &mount);
+    }
+    return 0;
+}
+
+void prl_cgroup_host_free(struct prl_cgroup_host *host)
+{
+    for (size_t i = 0; i < host->len; i++)
+        free(host->bases[i].path);
+    host->len = 0;
+}

@@ -1,0 +1,188 @@
+/* cgroup_plan.c: which rung of the ladder holds which limit.
+ * In: what is asked for, what the host offers.  Out: a rung for each limit, the groups to make.
+ * Never: a look at the machine; under strict limits a rung that does not hold what was asked.
+ */
+#include "cgroup.h"
+
+#include "base/error.h"
+#include "base/limits.h"
+
+#include <errno.h>
+#include <linux/sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* Each limit's controller, and what is left without it. */
+static const struct {
+    unsigned controller;
+    enum prl_rung weaker;
+} ladder[PRL_LIMITS] = {
+    [PRL_LIMIT_MEMORY] = {PRL_CONTROL_MEMORY, PRL_RUNG_WATCHDOG},
+    [PRL_LIMIT_SWAP] = {PRL_CONTROL_MEMORY, PRL_RUNG_NONE},
+    [PRL_LIMIT_RESERVATION] = {PRL_CONTROL_MEMORY, PRL_RUNG_NONE},
+    [PRL_LIMIT_CPUS] = {PRL_CONTROL_CPU, PRL_RUNG_AFFINITY},
+    [PRL_LIMIT_SHARES] = {PRL_CONTROL_CPU, PRL_RUNG_NONE},
+    [PRL_LIMIT_CPUSET] = {PRL_CONTROL_CPUSET, PRL_RUNG_AFFINITY},
+    [PRL_LIMIT_PIDS] = {PRL_CONTROL_PIDS, PRL_RUNG_NPROC},
+    [PRL_LIMIT_IO] = {PRL_CONTROL_IO, PRL_RUNG_NONE},
+};
+
+static const char *const sentences[PRL_RUNGS] = {
+    [PRL_RUNG_NPROC] = "RLIMIT_NPROC, which counts each user of the container for itself",
+    [PRL_RUNG_FSIZE] = "RLIMIT_FSIZE, which counts each file for itself",
+    [PRL_RUNG_AFFINITY] = "the processors of each process, which a program may change itself",
+    [PRL_RUNG_WATCHDOG] = "the watchdog alone, which looks again and again and may be late",
+    [PRL_RUNG_NONE] = "nothing",
+};
+
+/* The base that holds a controller, version 2 before version 1; -1: none. */
+static int find_base(const struct prl_cgroup_host *host, unsigned controller)
+{
+    int found = -1;
+    for (size_t i = 0; i < host->len; i++)
+        if ((host->bases[i].controllers & controller) &&
+            (found < 0 || (host->bases[i].version2 && !host->bases[found].version2)))
+            found = (int)i;
+    return found;
+}
+
+/* Counted for each user of the user namespace, and not at all for the real root: one id, one
+ * count. */
+static bool counts_the_container(const struct prl_spec *spec)
+{
+    return (spec->namespaces & CLONE_NEWUSER) && spec->uid_maps_len == 1 &&
+           spec->uid_maps[0].size == 1 && geteuid() != 0;
+}
+
+static int refuse(unsigned limit, enum prl_rung rung, struct prl_error *reterr)
+{
+    return prl_failf(reterr, PRL_STAGE_LIMITS, EOPNOTSUPP, prl_limit_option(limit),
+                     "no control group for it is delegated to you, and it would be held by %s",
+                     sentences[rung]);
+}
+
+static int choose_weaker(const struct prl_spec *spec, unsigned limit,
+                         struct prl_limits_plan *plan, struct prl_error *reterr)
+{
+    enum prl_rung rung = ladder[limit].weaker;
+    bool holds = rung == PRL_RUNG_NPROC && counts_the_container(spec);
+    if (rung == PRL_RUNG_NPROC && geteuid() == 0)
+        rung = PRL_RUNG_NONE;
+    if (!holds && !spec->resources.best_effort)
+        return refuse(limit, rung, reterr);
+    if (!holds)
+        plan->weak |= 1u << limit;
+    plan->rungs[limit] = (uint8_t)rung;
+    return 0;
+}
+
+static void name_controllers(unsigned controllers, bool version2, char *buf, size_t size)
+{
+    int n = 0;
+    buf[0] = '\0';
+    for (unsigned bit = 1; bit <= controllers; bit <<= 1)
+        if ((controllers & bit) && (size_t)n < size)
+            n += snprintf(buf + n, size - (size_t)n, "%s%s", n > 0 ? "," : "",
+                          prl_controller_name(bit, version2));
+}
+
+/* One more line to *text, which is malloc'd; false: no memory. */
+static bool add_group(char **text, const struct prl_cgroup_base *base, unsigned controllers,
+                      const char *id)
+{
+    char names[64], *longer = NULL;
+    name_controllers(controllers, base->version2, names, sizeof names);
+    int n = asprintf(&longer, "%s%s%c %s %s/pyrootless-%s", *text, **text ? "\n" : "",
+                     base->version2 ? '2' : '1', names, base->path, id);
+    if (n < 0)
+        return false;
+    free(*text);
+    *text = longer;
+    return true;
+}
+
+static char *describe_groups(const struct prl_cgroup_host *host, const unsigned *used,
+                             const char *id)
+{
+    char *text = strdup("");
+    for (size_t i = 0; text && i < host->len; i++) {
+        if (!used[i] || add_group(&text, &host->bases[i], used[i], id))
+            continue;
+        free(text);
+        return NULL;
+    }
+    return text;
+}
+
+/* What measures comes along where the group is made anyway; version 1 counts processor time in
+ * a hierarchy of its own, which is worth it when processors are limited. */
+static void add_meters(const struct prl_cgroup_host *host, unsigned *used)
+{
+    int meter = find_base(host, PRL_CONTROL_CPUACCT), cpu = find_base(host, PRL_CONTROL_CPU);
+    if (meter >= 0 && cpu >= 0 && (used[cpu] & PRL_CONTROL_CPU) && !host->bases[cpu].version2)
+        used[meter] |= PRL_CONTROL_CPUACCT;
+}
+
+int prl_limits_choose(const struct prl_spec *spec, const struct prl_cgroup_host *host,
+                      const char *id, struct prl_limits_plan *ret, struct prl_error *reterr)
+{
+    struct prl_limits_plan plan = {.weak = 0};
+    unsigned used[PRL_CGROUP_BASES] = {0};
+    for (unsigned i = 0; i < PRL_LIMITS; i++) {
+        if (!(spec->resources.asked & (1u << i)))
+            continue;
+        if (i == PRL_LIMIT_STORAGE) { /* the root's form decided */
+            plan.rungs[i] = spec->resources.rungs[i];
+            plan.weak |= plan.rungs[i] == PRL_RUNG_FSIZE ? 1u << i : 0;
+            continue;
+        }
+        int base = find_base(host, ladder[i].controller);
+        if (base >= 0) {
+            used[base] |= ladder[i].controller;
+            plan.rungs[i] = host->bases[base].version2 ? PRL_RUNG_CGROUP2 : PRL_RUNG_CGROUP1;
+            continue;
+        }
+        int r = choose_weaker(spec, i, &plan, reterr);
+        if (r < 0)
+            return r;
+    }
+    add_meters(host, used);
+    plan.groups = describe_groups(host, used, id);
+    if (!plan.groups)
+        return prl_fail_with(reterr, PRL_STAGE_LIMITS, ENOMEM, "malloc", "limits");
+    *ret = plan;
+    return 0;
+}
+
+void prl_limits_plan_free(struct prl_limits_plan *plan)
+{
+    free(plan->groups);
+    plan->groups = NULL;
+}
+
+void prl_limits_describe(const struct prl_limits_plan *plan, unsigned limit, char *buf,
+                         size_t size)
+{
+    snprintf(buf, size, "%s is held by %s", prl_limit_option(limit),
+             sentences[plan->rungs[limit]] ? sentences[plan->rungs[limit]] : "nothing");
+}
+
+char *prl_limits_paths(const struct prl_limits_plan *plan)
+{
+    char *text = strdup(plan->groups), *to = text;
+    if (!text)
+        return NULL;
+    for (const char *line = plan->groups; *line;) {
+        size_t len = strcspn(line, "\n");
+        const char *path = strstr(line, " /");
+        size_t path_len = path ? (size_t)(line + len - path - 1) : 0;
+        memmove(to, path ? path + 1 : line, path_len);
+        to += path_len;
+        *to++ = '\n';
+        line += len + (line[len] == '\n');
+    }
+    *to = '\0';
+    return text;
+}

@@ -1,0 +1,103 @@
+/* cgroup_text.c: the small files of control groups.
+ * In: a directory, a file's name.  Out: its text or number.  Never: a meaning. */
+#include "cgroup_files.h"
+
+#include "base/io.h"
+#include "base/own.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { PROCS_MAX_BYTES = 64 * 1024 };
+
+int prl_cgroup_read(int dir_fd, const char *name, char *buf, size_t size)
+{
+    _cleanup_close_ int fd = openat(dir_fd, name, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return -errno;
+    ssize_t n = read(fd, buf, size - 1);
+    if (n < 0)
+        return -errno;
+    while (n > 0 && (buf[n - 1] == '\n' || buf[n - 1] == ' '))
+        n--;
+    buf[n] = '\0';
+    return (int)n;
+}
+
+int prl_cgroup_read_at(const char *directory, const char *name, char *buf, size_t size)
+{
+    _cleanup_close_ int fd = open(directory, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    return fd < 0 ? -errno : prl_cgroup_read(fd, name, buf, size);
+}
+
+int prl_cgroup_write(int dir_fd, const char *name, const char *text)
+{
+    return prl_io_write_file(dir_fd, name, text, strlen(text), 0, 0);
+}
+
+uint64_t prl_cgroup_number(int dir_fd, const char *name)
+{
+    char text[64];
+    if (prl_cgroup_read(dir_fd, name, text, sizeof text) <= 0)
+        return 0;
+    return strcmp(text, "max") == 0 ? UINT64_MAX : strtoull(text, NULL, 10);
+}
+
+uint64_t prl_cgroup_keyed(int dir_fd, const char *name, const char *key)
+{
+    char text[4096];
+    size_t len = strlen(key);
+    if (prl_cgroup_read(dir_fd, name, text, sizeof text) <= 0)
+        return 0;
+    for (const char *line = text; *line;) {
+        if (strncmp(line, key, len) == 0 && line[len] == ' ')
+            return strtoull(line + len + 1, NULL, 10);
+        line += strcspn(line, "\n");
+        line += *line == '\n';
+    }
+    return 0;
+}
+
+bool prl_cgroup_is_leaf(const char *name)
+{
+    return strncmp(name, "pyrootless-", 11) == 0 &&
+           strspn(name + 11, "0123456789abcdef") == 64 && name[11 + 64] == '\0';
+}
+
+/* The text of cgroup.procs, malloc'd; NULL: it cannot be read. */
+static char *read_procs(const char *directory)
+{
+    char path[PATH_MAX], *text = NULL;
+    size_t len;
+    int n = snprintf(path, sizeof path, "%s/cgroup.procs", directory);
+    if (n <= 0 || n >= PATH_MAX ||
+        prl_io_read_file(AT_FDCWD, path, PROCS_MAX_BYTES, &text, &len) < 0)
+        return NULL;
+    return text;
+}
+
+int prl_cgroup_count(const char *directory)
+{
+    _cleanup_free_ char *text = read_procs(directory);
+    int lines = 0;
+    for (const char *p = text ? text : "?\n"; *p; p++)
+        lines += *p == '\n';
+    return lines;
+}
+
+bool prl_cgroup_is_alone(const char *directory)
+{
+    _cleanup_free_ char *text = read_procs(directory);
+    char own[24];
+    snprintf(own, sizeof own, "%d\n", (int)getpid());
+    return text && strcmp(text, own) == 0;
+}
+
+int prl_cgroup_fail(const char *path, const char *name, const char *value, int r,
+                    struct prl_error *reterr)
+{
+    return prl_failf(reterr, PRL_STAGE_LIMITS, -r, "write", "%.120s/%s: cannot be set to %.40s",
+                     path, name, value);
+}

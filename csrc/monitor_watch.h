@@ -1,0 +1,13 @@
+/* monitor_watch.h: the memory of a container without a control group, summed from outside.
+ * In: its first process, a limit.  Out: how much it uses, when to look again.
+ * Never: killing; a promise: between two looks a program may use more. */
+#pragma once
+
+#include <stdint.h>
+#include <sys/types.h>
+
+/* Memory of a process and all its descendants, each shared page counted once: the sum of what
+ * is resident, or of the proportional shares when that sum is above limit_bytes. */
+uint64_t prl_watch_memory(pid_t pid, uint64_t limit_bytes);
+/* How long the fastest program needs to use what is left. */
+uint64_t prl_watch_pause_ns(uint64_t used_bytes, uint64_t limit_bytes);
