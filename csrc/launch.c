@@ -61,9 +61,9 @@ static int PRL_CHILD_SAFE child_steps(struct prl_setup *s, struct prl_error *ret
         prl_exec_resolve,      /* which program, and no magic link on the way */
     };
     static const char *const names[] = {
-        "idmap",  "null",    "sources", "early",  "overlay",  "fuse",     "rootfs",  "late",
-        "mounts", "devices", "network", "sysctl", "terminal", "workdir",  "masks",   "seal",
-        "stdio",  "enter",   "rlimits", "fds",    "chdir",    "landlock", "resolve",
+        "cgroup", "idmap",  "null",    "sources", "early",  "overlay",  "fuse",     "rootfs",
+        "late",   "mounts", "devices", "network", "sysctl", "terminal", "workdir",  "masks",
+        "seal",   "stdio",  "enter",   "rlimits", "fds",    "chdir",    "landlock", "resolve",
     };
     _Static_assert(sizeof names == sizeof steps, "the trace names every step");
     for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {

@@ -3,8 +3,9 @@
  * RFC 3927. */
 #pragma once
 
-#define PRL_PASTA_DNS     "169.254.1.1" /* link-local: no real network routes it */
-#define PRL_PASTA_GATEWAY "169.254.1.2" /* leads to the host's own address, not its loopback   \
-                                         */
+#define PRL_PASTA_DNS "169.254.1.1" /* link-local: no real network routes it */
+#define PRL_PASTA_GATEWAY                                                                      \
+    "169.254.1.2" /* leads to the host's own address, not its loopback                         \
+                   */
 #define PRL_SLIRP_DNS   "10.0.2.3"
 #define PRL_SLIRP_GUEST "10.0.2.100"

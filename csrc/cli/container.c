@@ -146,6 +146,7 @@ static int fill_directory(struct prl_container *c, const struct prl_template *te
     }
     if (r == 0)
         r = plan_limits(c, reterr);
+    prl_trace_mark("parse");
     if (r == 0)
         r = prl_state_write_config(&c->state, c->json, c->json_len, reterr);
     prl_trace_mark("files");
