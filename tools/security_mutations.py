@@ -55,6 +55,7 @@ MUTATIONS = (
         (
             f"{POSTURE}::test_the_probe_answers_what_security_md_says",
             f"{POSTURE}::test_a_map_of_many_ids_permits_nothing_more",
+            f"{POSTURE}::test_an_image_of_the_store_permits_nothing_more",
         ),
     ),
     Mutation(
