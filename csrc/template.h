@@ -4,13 +4,17 @@
  * caller asks Python to prepare it. */
 #pragma once
 
+#include "base/span.h"
 #include "state.h"
 
 #define PRL_TEMPLATE_VERSION "1" /* io.pyrootless.template.version; others are stale */
 
 struct prl_template {
-    char *json; /* malloc'd */
+    char *json; /* malloc'd, as it lies in the store */
     size_t len;
+    char *brief; /* malloc'd: the same with "{}" for linux.seccomp */
+    size_t brief_len;
+    struct prl_span filter; /* linux.seccomp, in json */
     int lock_fd; /* shared flock on the image's directory, held as long as the container runs */
 };
 

@@ -211,7 +211,7 @@ int prl_config_merge(const char *template_json, size_t template_len,
     if (r >= 0)
         r = apply_all(&m);
     if (r >= 0) {
-        *ret_json = yyjson_mut_write(m.doc, YYJSON_WRITE_PRETTY_TWO_SPACES, ret_len);
+        *ret_json = yyjson_mut_write(m.doc, 0, ret_len);
         r = *ret_json ? 0 : prl_config_memory(&m);
     }
     yyjson_mut_doc_free(m.doc);

@@ -25,6 +25,8 @@ struct prl_config_facts {
 int prl_config_merge(const char *template_json, size_t template_len,
                      const struct prl_options *options, const struct prl_config_facts *facts,
                      char **ret_json, size_t *ret_len, struct prl_error *reterr);
+/* The same text for people: indented; malloc'd, NULL: no memory, or not JSON. */
+char *prl_config_indent(const char *json, size_t len, size_t *ret_len);
 /* With --rootfs the given template lends its defaults only: merge takes the root from
  * options->image and drops the template's binds, user, environment and command. */
 

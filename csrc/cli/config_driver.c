@@ -77,8 +77,7 @@ int prl_config_fall_back(const char *json, size_t len, char **ret_json, size_t *
     m.root = yyjson_mut_doc_get_root(m.doc);
     prl_config_note(&m, "rootfs.driver", "fuse-overlayfs");
     prl_config_note(&m, "rootfs.fuse.program", path);
-    *ret_json =
-        m.no_memory ? NULL : yyjson_mut_write(m.doc, YYJSON_WRITE_PRETTY_TWO_SPACES, ret_len);
+    *ret_json = m.no_memory ? NULL : yyjson_mut_write(m.doc, 0, ret_len);
     yyjson_mut_doc_free(m.doc);
     return *ret_json ? 0 : prl_config_memory(&m);
 }

@@ -134,3 +134,11 @@ yyjson_mut_val *prl_config_find(yyjson_mut_val *array, const char *key, const ch
     }
     return NULL;
 }
+
+char *prl_config_indent(const char *json, size_t len, size_t *ret_len)
+{
+    yyjson_doc *doc = yyjson_read(json, len, 0);
+    char *text = doc ? yyjson_write(doc, YYJSON_WRITE_PRETTY_TWO_SPACES, ret_len) : NULL;
+    yyjson_doc_free(doc);
+    return text;
+}

@@ -313,8 +313,7 @@ int prl_config_rungs(const struct prl_limits_plan *plan, char **json, size_t *le
     m.root = yyjson_mut_doc_get_root(m.doc);
     note_rungs(&m, plan);
     size_t written = 0;
-    char *text =
-        m.no_memory ? NULL : yyjson_mut_write(m.doc, YYJSON_WRITE_PRETTY_TWO_SPACES, &written);
+    char *text = m.no_memory ? NULL : yyjson_mut_write(m.doc, 0, &written);
     yyjson_mut_doc_free(m.doc);
     if (!text)
         return prl_config_memory(&m);

@@ -54,11 +54,30 @@ static int write_files(const struct prl_container *c, const struct prl_config_fa
     return r;
 }
 
+/* The template's filter goes back where the merge left its place empty.  What the launch reads
+ * of it stands in annotations, so the spec is made of the brief text. */
+static int complete(struct prl_container *c, const struct prl_template *template,
+                    struct prl_error *reterr)
+{
+    const struct prl_span brief = {c->brief, c->brief_len};
+    struct prl_span place = {c->brief, 0}, filter = {"", 0};
+    if (template->filter.len && prl_span_find(brief, "linux", "seccomp", &place)) {
+        if (place.len == 2 && memcmp(place.at, "{}", 2) == 0)
+            filter = template->filter;
+        else
+            place.len = 0;
+    }
+    c->json = prl_span_replace(brief, place, filter, &c->json_len);
+    return c->json ? 0
+                   : prl_fail_with(reterr, PRL_STAGE_CONFIG, ENOMEM, "malloc", "config.json");
+}
+
 static int merge(struct prl_container *c, const struct prl_template *template,
                  const struct prl_config_facts *facts, struct prl_error *reterr)
 {
-    return prl_config_merge(template->json, template->len, c->options, facts, &c->json,
-                            &c->json_len, reterr);
+    int r = prl_config_merge(template->brief, template->brief_len, c->options, facts, &c->brief,
+                             &c->brief_len, reterr);
+    return r < 0 ? r : complete(c, template, reterr);
 }
 
 /* What holds each limit: decided on this host, written into config.json.  Costs nothing when
@@ -66,7 +85,8 @@ static int merge(struct prl_container *c, const struct prl_template *template,
 static int plan_limits(struct prl_container *c, struct prl_error *reterr)
 {
     struct prl_cgroup_host host;
-    int r = prl_spec_parse(c->json, c->json_len, &c->spec, reterr);
+    int r = c->brief ? prl_spec_parse(c->brief, c->brief_len, &c->spec, reterr)
+                     : prl_spec_parse(c->json, c->json_len, &c->spec, reterr);
     if (r < 0 || c->spec->resources.asked == 0)
         return r;
     r = prl_cgroup_look("/proc", &host, reterr);
@@ -237,6 +257,7 @@ void prl_container_free(struct prl_container *c)
     prl_state_close(&c->state);
     prl_spec_free(c->spec);
     free(c->json);
+    free(c->brief);
     c->spec = NULL;
-    c->json = NULL;
+    c->json = c->brief = NULL;
 }

@@ -16,6 +16,9 @@ struct prl_container {
     struct prl_state state;
     char *json; /* config.json, malloc'd */
     size_t json_len;
+    char *brief; /* the same with "{}" for the template's linux.seccomp, malloc'd; NULL: json is
+                    read */
+    size_t brief_len;
     struct prl_spec *spec;
     struct prl_limits_plan plan; /* all zero: nothing is limited */
     struct prl_child child;

@@ -3,6 +3,7 @@
  * Never: an interpreter, when the launch template is there; anything left behind when it
  * returns. */
 #include "cli/cli.h"
+#include "cli/config.h"
 #include "cli/config_network_facts.h"
 #include "cli/container.h"
 #include "cli/python.h"
@@ -13,6 +14,7 @@
 #include "base/error.h"
 #include "base/io.h"
 #include "base/limits.h"
+#include "base/own.h"
 #include "base/trace.h"
 
 #include <errno.h>
@@ -133,7 +135,10 @@ static int print_spec(struct run *run, struct prl_error *reterr)
     int r = prl_container_describe(c, spec_file ? NULL : &run->template, reterr);
     if (r < 0)
         return r;
-    r = prl_io_write_all(1, c->json, c->json_len);
+    size_t len = c->json_len;
+    _cleanup_free_ char *shown =
+        spec_file ? NULL : prl_config_indent(c->json, c->json_len, &len);
+    r = prl_io_write_all(1, shown ? shown : c->json, len);
     if (r == 0)
         r = prl_io_write_all(1, "\n", 1);
     return r < 0 ? prl_fail_with(reterr, PRL_STAGE_STATE, -r, "write", "standard output") : 0;
