@@ -58,8 +58,9 @@ struct prl_removal {
     const char *id;
     const struct prl_entry *entry;
     unsigned
-        *budget;  /* names to remove at most; the rest stays in the trash for a later sweep */
-    bool patient; /* may wait for the lock of the names */
+        *budget;    /* names to remove at most; the rest stays in the trash for a later sweep */
+    bool patient;   /* may wait for the lock of the names */
+    int *marker_fd; /* held by the caller, closed once no scan can see the file; NULL: none */
 };
 /* Everything of a container: name, directory, and only when these are out of the way its
  * running entry. */

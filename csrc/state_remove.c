@@ -115,6 +115,9 @@ int prl_removal_run(const struct prl_removal *removal, struct prl_error *reterr)
     r = prl_removal_forget(removal->dirs, removal->id, reterr);
     if (r < 0 || trash_fd < 0)
         return r;
+    /* An open file does not go from a FUSE or NFS directory: it is renamed, and stays in it. */
+    if (removal->marker_fd)
+        prl_close_p(removal->marker_fd);
     r = prl_io_remove_tree_foreign(trash_fd, removal->id, removal->budget);
     return r < 0 ? fail(removal, r, reterr) : 0;
 }

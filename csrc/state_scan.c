@@ -83,7 +83,8 @@ static int scan_container(const struct prl_dirs *dirs, int containers_fd, const 
     read_name(marker_fd, entry.name);
     if (asprintf(&entry.directory, "%s/containers/%s", dirs->data, id) < 0)
         return prl_fail_with(reterr, PRL_STAGE_STATE, ENOMEM, "malloc", "path of a container");
-    int r = prl_removal_run(&(struct prl_removal){dirs, id, &entry, budget, false}, reterr);
+    int r =
+        prl_removal_run(&(struct prl_removal){dirs, id, &entry, budget, false, NULL}, reterr);
     prl_entry_free(&entry);
     return r;
 }

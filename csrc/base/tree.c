@@ -148,13 +148,21 @@ static void read_from_start(struct level *level)
     level->next = level->filled = 0;
 }
 
+/* What FUSE makes of an open file that is removed, again and again: its going is no progress.
+ * (NFS answers EBUSY for its own such names.) */
+static bool comes_back(const char *name)
+{
+    static const char prefix[] = ".fuse_hidden";
+    return strncmp(name, prefix, sizeof prefix - 1) == 0;
+}
+
 /* One entry of the innermost directory. */
 static void visit(struct walk *walk, const struct prl_dirent *entry)
 {
     struct level *level = &walk->levels[walk->depth - 1];
     int dir_fd = level->fd;
     int r = remove_entry(dir_fd, entry->d_name, entry->d_type == DT_DIR);
-    level->progress |= r == 0;
+    level->progress |= r == 0 && !comes_back(entry->d_name);
     if (r == 1 && walk->depth == DEPTH) {
         r = move_up(walk, dir_fd, entry->d_name);
         level->progress |= r == 0;
