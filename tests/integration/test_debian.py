@@ -12,7 +12,10 @@ from collections.abc import Callable
 import pytest
 
 Runner = Callable[..., "subprocess.CompletedProcess[str]"]
-pytestmark = [pytest.mark.needs("mmdebstrap", "subordinate-ids", "newuidmap"), pytest.mark.slow]
+pytestmark = [
+    pytest.mark.needs("mmdebstrap", "debian-mirror", "subordinate-ids", "newuidmap"),
+    pytest.mark.slow,
+]
 
 MAPS = {"range": ["--userns=range"], "single": ["--userns=single", "--fake-root=remember"]}
 APT = "apt-get -qq update && apt-get -qq install -y --no-install-recommends"
