@@ -224,6 +224,7 @@ void prl_child_close(struct prl_child *child)
     if (child->network > 0) {
         kill(child->network, SIGKILL); /* it keeps nothing that would have to be written */
         prl_helper_end(child->network);
+        prl_close_p(&child->network_fd);
     }
     if (child->supervisor > 0) /* it ends with its last call done */
         prl_helper_end(child->supervisor);

@@ -4,7 +4,8 @@
  * container; any descriptor of ours in it beyond what it says and hears.
  *
  * What ends it: the launcher when the container has ended; the kernel when the launcher dies
- * (parent-death signal); and pasta itself, which watches the container's /proc directory.
+ * (parent-death signal); pasta itself, which watches the container's /proc directory; and
+ * slirp4netns, which changes ids on some maps and so loses that signal, by the end of a pipe.
  * Source: pasta(1), slirp4netns(1), ioctl_ns(2). */
 #include "serve.h"
 
@@ -39,6 +40,7 @@ struct helper {
         userns[48]; /* opened from outside, where some maps hide the container: by descriptor */
     char api_dir[40];           /* slirp4netns with ports: where its socket lies; "": none */
     int ready_fd, complaint_fd; /* ends to read from */
+    int life_fd;                /* end to hold: slirp4netns ends with it */
 };
 
 static void add(struct helper *h, const char *argument)
@@ -97,8 +99,10 @@ static void describe_pasta(struct helper *h)
     add_pasta_ports(h);
     if (network->dns_forward)
         add_text(h, "--dns-forward", PRL_PASTA_DNS);
-    if (network->gateway)
+    if (network->gateway) {
         add_text(h, "--map-guest-addr", PRL_PASTA_GATEWAY);
+        add_text(h, "--map-guest-addr", PRL_PASTA_GATEWAY6);
+    }
     if (network->mtu)
         add_text(h, "--mtu", prl_arena_printf(h->arena, "%u", network->mtu));
     if (network->mac)
@@ -116,6 +120,7 @@ static void describe_slirp(struct helper *h)
     add(h, "--enable-sandbox");
     add(h, "--enable-seccomp");
     add(h, "--ready-fd=3");
+    add(h, "--exit-fd=4");
     add(h, prl_arena_printf(h->arena, "--mtu=%u", network->mtu ? network->mtu : MTU));
     if (network->mac)
         add(h, prl_arena_printf(h->arena, "--macaddress=%s", network->mac));
@@ -209,7 +214,7 @@ static int await_ready(struct helper *h, struct prl_error *reterr)
 static int start(struct helper *h, pid_t *ret, struct prl_error *reterr)
 {
     bool pasta = h->network->helper == PRL_NETWORK_PASTA;
-    int ready[2], complaint[2];
+    int ready[2], complaint[2], life[2];
     if (pipe2(ready, O_CLOEXEC) < 0)
         return prl_fail(reterr, PRL_STAGE_NETWORK, "pipe2", h->network->program);
     h->ready_fd = ready[0];
@@ -218,9 +223,14 @@ static int start(struct helper *h, pid_t *ret, struct prl_error *reterr)
         return prl_fail(reterr, PRL_STAGE_NETWORK, "pipe2", h->network->program);
     h->complaint_fd = complaint[0];
     _cleanup_close_ int complaint_writer = complaint[1];
-    const struct prl_helper_start how = {
-        .argv = h->argv,
-        .fds = {-1, pasta ? ready_writer : -1, complaint_writer, pasta ? -1 : ready_writer}};
+    if (pipe2(life, O_CLOEXEC) < 0)
+        return prl_fail(reterr, PRL_STAGE_NETWORK, "pipe2", h->network->program);
+    h->life_fd = life[1];
+    _cleanup_close_ int life_reader = life[0];
+    const struct prl_helper_start how = {.argv = h->argv,
+                                         .fds = {-1, pasta ? ready_writer : -1,
+                                                 complaint_writer, pasta ? -1 : ready_writer,
+                                                 pasta ? -1 : life_reader}};
     int r = prl_helper_start(&how, ret);
     return r < 0 ? prl_fail_with(reterr, PRL_STAGE_NETWORK, -r, "execve", h->network->program)
                  : 0;
@@ -255,7 +265,8 @@ static bool is_root(const struct prl_spec *spec)
 int prl_serve_network(const struct prl_spec *spec, struct prl_child *child, int netns_fd,
                       struct prl_error *reterr)
 {
-    struct helper h = {.network = &spec->network, .ready_fd = -1, .complaint_fd = -1};
+    struct helper h = {
+        .network = &spec->network, .ready_fd = -1, .complaint_fd = -1, .life_fd = -1};
     _cleanup_close_ int netns = netns_fd;
     _cleanup_close_ int userns = netns < 0 ? -1 : ioctl(netns, NS_GET_USERNS);
     if (userns < 0)
@@ -268,6 +279,9 @@ int prl_serve_network(const struct prl_spec *spec, struct prl_child *child, int 
     int r = run_helper(&h, child, reterr);
     prl_close_p(&h.ready_fd);
     prl_close_p(&h.complaint_fd);
+    if (child->network > 0)
+        child->network_fd = steal_fd(&h.life_fd);
+    prl_close_p(&h.life_fd);
     prl_arena_free(h.arena);
     return r;
 }

@@ -163,8 +163,8 @@ cdef class Container:
 
     @property
     def needs_engine(self) -> bool:
-        """An option was given that the core does not serve alone."""
-        return self.options.engine
+        """An option was given that the core does not serve alone, or not yet."""
+        return self.options.engine or prl_network_facts_missing(&self.options, self.dirs.data)
 
     @property
     def image(self) -> str | None:

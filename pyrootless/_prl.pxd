@@ -101,6 +101,9 @@ cdef extern from "cli/container.h" nogil:
     int prl_child_signal(prl_child *child, int signal, prl_error *err)
     const char *prl_stage_name(unsigned stage)
 
+cdef extern from "cli/config_network_facts.h" nogil:
+    bint prl_network_facts_missing(const prl_options *options, const char *data_dir)
+
 cdef extern from "base/error.h" nogil:
     struct prl_remedy:
         uint16_t stage

@@ -31,6 +31,7 @@ PROGRAMS = {
     "gcc": "gcc",
     "git": "git",
     "htpasswd": "apache2-utils",
+    "ip": "iproute2",
     "less": "less",
     "mmdebstrap": "mmdebstrap",
     "musl-gcc": "musl-tools",

@@ -7,5 +7,6 @@
 #define PRL_PASTA_GATEWAY                                                                      \
     "169.254.1.2" /* leads to the host's own address, not its loopback                         \
                    */
-#define PRL_SLIRP_DNS   "10.0.2.3"
-#define PRL_SLIRP_GUEST "10.0.2.100"
+#define PRL_PASTA_GATEWAY6 "fd70:7972:6f6f:746c::2" /* the same for IPv6 (RFC 4193) */
+#define PRL_SLIRP_DNS      "10.0.2.3"
+#define PRL_SLIRP_GUEST    "10.0.2.100"

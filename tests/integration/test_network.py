@@ -1,0 +1,505 @@
+"""User-mode networks through both helpers: out, in, names, and nothing left behind.
+
+In: a machine of the test's own (network_machine.py) for everything that needs an internet; the
+real one for what needs a plain user.
+Out: what programs inside and outside saw; which helpers live.
+Never: a packet to the real network; a wait that is not for an event.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+Done = subprocess.CompletedProcess[str]
+LIMIT_SECONDS = 60
+HELPERS = [
+    pytest.param("pasta", marks=pytest.mark.needs("pasta")),
+    pytest.param("slirp4netns", marks=pytest.mark.needs("slirp4netns")),
+]
+pytestmark = pytest.mark.needs("user-namespaces", "tun", "ip", "ipv6")
+
+# What a server inside says to its callers: the address they come from.
+SERVER = """
+import socket, sys
+kind = socket.SOCK_DGRAM if sys.argv[1] == "udp" else socket.SOCK_STREAM
+socks = []
+for port in sys.argv[2:]:
+    s = socket.socket(socket.AF_INET6, kind)
+    s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    s.bind(("::", int(port)))
+    if kind == socket.SOCK_STREAM: s.listen()
+    socks.append(s)
+print("up", flush=True)
+import select
+while True:
+    for s in select.select(socks, [], [])[0]:
+        port = str(s.getsockname()[1])
+        if kind == socket.SOCK_DGRAM:
+            data, peer = s.recvfrom(100)
+            s.sendto((port + " " + data.decode() + " " + peer[0]).encode(), peer)
+        else:
+            c, peer = s.accept()
+            c.sendall((port + " " + peer[0]).encode())
+            c.close()
+"""
+
+CLIENT = """
+import socket, sys
+protocol, host, port = sys.argv[1], sys.argv[2], int(sys.argv[3])
+kind = socket.SOCK_DGRAM if protocol == "udp" else socket.SOCK_STREAM
+try:
+    family, _, _, _, address = socket.getaddrinfo(host, port, type=kind)[0]
+    with socket.socket(family, kind) as s:
+        s.settimeout(10)
+        s.connect(address)
+        if protocol == "udp": s.send(b"ping")
+        print(s.recv(100).decode())
+except OSError as error:
+    print("failed:", error)
+"""
+
+# slirp4netns announces its IPv6 network; the kernel takes it up some moments later.
+AWAIT_IPV6 = """
+import socket, time
+end = time.monotonic() + 30
+while time.monotonic() < end:
+    with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as s:
+        try:
+            s.connect(("2001:db8:1::1", 9))
+            break
+        except OSError:
+            time.sleep(0.05)
+"""
+
+
+@dataclass(frozen=True)
+class Machine:
+    """The namespaces of a running network_machine.py, and a store of its own."""
+
+    pid: int
+    launcher: Path
+    base: Path
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What every command gets."""
+        return {
+            "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
+            "HOME": str(self.base),
+            "PYROOTLESS_ROOT": str(self.base / "store"),
+            "XDG_RUNTIME_DIR": str(self.base / "run"),
+        }
+
+    def enter(self, argv: Sequence[str]) -> list[str]:
+        """The command line that runs `argv` on this machine."""
+        flags = ["--preserve-credentials", "--user", "--net", "--mount", f"--target={self.pid}"]
+        return ["nsenter", *flags, "--", *argv]
+
+    def call(self, *argv: str) -> Done:
+        """Run a program of this machine to its end."""
+        return subprocess.run(
+            self.enter(argv),
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            timeout=LIMIT_SECONDS,
+            check=False,
+        )
+
+    def run(self, *arguments: str) -> Done:
+        """`pyrootless run --rm …`."""
+        return self.call(str(self.launcher), "run", "--rm", *arguments)
+
+    def ask(self, protocol: str, host: str, port: int) -> str:
+        """What a server answers to a client on this machine."""
+        return self.call("python3", "-c", CLIENT, protocol, host, str(port)).stdout.strip()
+
+
+@pytest.fixture(scope="module")
+def machine(tmp_path_factory: pytest.TempPathFactory, launcher: Path) -> Iterator[Machine]:
+    base = tmp_path_factory.mktemp("machine")
+    (base / "run").mkdir(mode=0o700)
+    program = str(Path(__file__).with_name("network_machine.py"))
+    command = ["unshare", "--user", "--map-root-user", "--net", "--mount", "python3", program]
+    with subprocess.Popen(
+        [*command, str(base)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"ready\n"
+        yield Machine(process.pid, launcher, base)
+
+
+Serve = Callable[..., "subprocess.Popen[str]"]
+
+
+@pytest.fixture
+def serve(machine: Machine) -> Iterator[Serve]:
+    """Start a container that serves; it has begun to listen when this returns."""
+    started: list[subprocess.Popen[str]] = []
+
+    def start(options: Sequence[str], protocol: str, *ports: int) -> subprocess.Popen[str]:
+        words = ["python3", "-c", SERVER, protocol, *map(str, ports)]
+        process = subprocess.Popen(
+            machine.enter([str(machine.launcher), "run", "--rm", *options, "host", *words]),
+            env=machine.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        started.append(process)
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        assert line == "up\n", line or process.communicate(timeout=LIMIT_SECONDS)[1]
+        return process
+
+    yield start
+    for process in started:
+        process.terminate()
+        process.communicate(timeout=LIMIT_SECONDS)
+
+
+def inside(machine: Machine, helper: str, host: str, port: int = 7000) -> str:
+    """What a client in a container hears from a server."""
+    done = machine.run(
+        f"--network={helper}", "host", "python3", "-c", CLIENT, "tcp", host, str(port)
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+@pytest.mark.parametrize("helper", HELPERS)
+def test_the_way_out(machine: Machine, helper: str) -> None:
+    assert inside(machine, helper, "198.51.100.1") == "198.51.100.1"
+
+
+@pytest.mark.parametrize("helper", HELPERS)
+def test_the_way_out_with_ipv6(machine: Machine, helper: str) -> None:
+    script = AWAIT_IPV6 + CLIENT
+    words = ["python3", "-c", script, "tcp", "2001:db8:1::1", "7000"]
+    done = machine.run(f"--network={helper}", "host", *words)
+    assert done.stdout.strip() == "2001:db8:1::1", done.stderr
+
+
+@pytest.mark.parametrize("helper", HELPERS)
+def test_the_host_has_a_name(machine: Machine, helper: str) -> None:
+    """And only what listens on its own address answers."""
+    assert inside(machine, helper, "host.docker.internal") == "203.0.113.2"
+    assert inside(machine, helper, "host.docker.internal", 7001).startswith("failed: ")
+
+
+@pytest.mark.parametrize("helper", HELPERS)
+@pytest.mark.parametrize("address", ["127.0.0.1", "203.0.113.1", "10.0.2.2", "::1"])
+def test_the_hosts_loopback_is_out_of_reach(
+    machine: Machine, helper: str, address: str
+) -> None:
+    """Neither as the container's own, nor behind the gateway of either helper."""
+    script = CLIENT.replace("settimeout(10)", "settimeout(2)")
+    words = ["python3", "-c", script, "tcp", address, "7001"]
+    done = machine.run(f"--network={helper}", "host", *words)
+    assert done.stdout.startswith("failed: "), done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("helper", HELPERS)
+def test_host_gateway_is_an_address_for_any_name(machine: Machine, helper: str) -> None:
+    words = ["python3", "-c", CLIENT, "tcp", "mother", "7000"]
+    done = machine.run(f"--network={helper}", "--add-host=mother:host-gateway", "host", *words)
+    assert done.stdout.strip() == "203.0.113.2", done.stderr
+
+
+@pytest.mark.parametrize("helper", HELPERS)
+def test_a_stub_on_the_hosts_loopback_answers(machine: Machine, helper: str) -> None:
+    """systemd-resolved's 127.0.0.53, its search domains and options."""
+    done = machine.run(
+        f"--network={helper}", "host", "sh", "-c", "getent ahostsv4 build; cat /etc/resolv.conf"
+    )
+    assert done.stdout.split()[0] == "198.51.100.7", done.stderr
+    assert "127.0.0.53" not in done.stdout
+    assert done.stdout.endswith("search corp.example\noptions ndots:1\n")
+
+
+@pytest.mark.parametrize("helper", HELPERS)
+def test_a_name_server_of_ones_own(machine: Machine, helper: str) -> None:
+    options = ["--dns=198.51.100.1", "--dns-search=corp.example", "--dns-option=timeout:5"]
+    script = "getent ahostsv4 build; cat /etc/resolv.conf"
+    done = machine.run(f"--network={helper}", *options, "host", "sh", "-c", script)
+    assert done.stdout.split()[0] == "198.51.100.7", done.stderr
+    wanted = "nameserver 198.51.100.1\nsearch corp.example\noptions timeout:5\n"
+    assert done.stdout.endswith(wanted)
+
+
+def test_the_hosts_network_has_the_hosts_name_servers(machine: Machine) -> None:
+    done = machine.run("--network=host", "host", "cat", "/etc/resolv.conf")
+    assert done.stdout.startswith("nameserver 127.0.0.53\n"), done.stderr
+
+
+@pytest.mark.parametrize("helper", HELPERS)
+def test_published_ports(machine: Machine, serve: Serve, helper: str) -> None:
+    """From the loopback and from the host's own address, and never as the loopback."""
+    serve([f"--network={helper}", "-p", "8080:80"], "tcp", 80)
+    for address in ("127.0.0.1", "203.0.113.2"):
+        port, peer = machine.ask("tcp", address, 8080).split()
+        assert port == "80"
+        assert peer not in ("127.0.0.1", "::1", "::ffff:127.0.0.1")
+
+
+@pytest.mark.needs("pasta")
+def test_published_ports_on_ipv6(machine: Machine, serve: Serve) -> None:
+    serve(["--network=pasta", "-p", "8080:80", "-p", "[::1]:8081:81"], "tcp", 80, 81)
+    assert machine.ask("tcp", "2001:db8::2", 8080).split()[0] == "80"
+    assert machine.ask("tcp", "::1", 8081).split()[0] == "81"
+    assert machine.ask("tcp", "127.0.0.1", 8081).startswith("failed: ")
+
+
+@pytest.mark.needs("slirp4netns")
+def test_slirp4netns_says_that_it_has_no_ipv6_ports(machine: Machine) -> None:
+    done = machine.run("--network=slirp4netns", "-p", "[::1]:8081:81", "host", "true")
+    assert done.returncode == 125
+    assert "take --network pasta" in done.stderr
+
+
+@pytest.mark.parametrize("helper", HELPERS)
+def test_an_address_is_all_that_is_bound(machine: Machine, serve: Serve, helper: str) -> None:
+    serve([f"--network={helper}", "-p", "127.0.0.1:8080:80"], "tcp", 80)
+    assert machine.ask("tcp", "127.0.0.1", 8080).split()[0] == "80"
+    assert machine.ask("tcp", "203.0.113.2", 8080).startswith("failed: ")
+
+
+@pytest.mark.parametrize("helper", HELPERS)
+def test_a_range_of_udp_ports(machine: Machine, serve: Serve, helper: str) -> None:
+    options = [f"--network={helper}", "-p", "5000-5002:6000-6002/udp"]
+    serve(options, "udp", 6000, 6001, 6002)
+    # Not from the loopback: slirp4netns takes the answers to it for attempts to reach it.
+    for offset in range(3):
+        answer = machine.ask("udp", "203.0.113.2", 5000 + offset).split()
+        assert answer[:2] == [str(6000 + offset), "ping"]
+
+
+@pytest.mark.parametrize("helper", HELPERS)
+def test_a_free_port_is_written_down(machine: Machine, serve: Serve, helper: str) -> None:
+    options = [f"--network={helper}", "-p", "127.0.0.1::80", "-p", "81"]
+    process = serve([*options, f"--cidfile={machine.base}/id-{helper}"], "tcp", 80, 81)
+    ident = (machine.base / f"id-{helper}").read_text()
+    config = json.loads((machine.base / "store/containers" / ident / "config.json").read_text())
+    lines = config["annotations"]["io.pyrootless.network.ports"].splitlines()
+    assert [line.split()[:2] + line.split()[3:] for line in lines] == [
+        ["tcp", "127.0.0.1", "80", "1"],
+        ["tcp", "*", "81", "1"],
+    ]
+    for line in lines:
+        assert (
+            machine.ask("tcp", "127.0.0.1", int(line.split()[2])).split()[0] == line.split()[3]
+        )
+    assert process.poll() is None
+
+
+def test_a_port_alone_brings_a_network(machine: Machine, serve: Serve) -> None:
+    serve(["-p", "8090:80"], "tcp", 80)
+    assert machine.ask("tcp", "127.0.0.1", 8090).split()[0] == "80"
+
+
+@pytest.mark.parametrize("helper", HELPERS)
+def test_a_taken_port_starts_nothing(machine: Machine, helper: str) -> None:
+    mark = machine.base / "mark"
+    lend = f"--volume={machine.base}:/out"
+    for port in ("127.0.0.1:7001", "7000"):
+        options = [f"--network={helper}", lend, "-p", f"{port}:80"]
+        done = machine.run(*options, "host", "touch", "/out/mark")
+        assert done.returncode == 125
+        number = port.rpartition(":")[2]
+        assert f"port {number}/tcp of " in done.stderr
+        assert "ss -ltnup" in done.stderr
+        assert not mark.exists()
+
+
+@pytest.mark.parametrize("helper", HELPERS)
+def test_mtu_and_mac_address(machine: Machine, helper: str) -> None:
+    options = [f"--network={helper}:mtu=1400", "--mac-address=02:00:00:00:00:07"]
+    script = "cd /sys/class/net; for i in *; do cat $i/mtu $i/address; done"
+    done = machine.run(*options, "host", "sh", "-c", script)
+    assert sorted(done.stdout.split()) == sorted(
+        ["1400", "02:00:00:00:00:07", "65536", "00:00:00:00:00:00"]
+    ), done.stderr
+
+
+@pytest.mark.parametrize("helper", HELPERS)
+def test_a_helper_that_gives_up_is_quoted(machine: Machine, helper: str) -> None:
+    """Here because there is no device for it to open."""
+    hide = 'mount --bind /dev/null /dev/net/tun && exec "$@"'
+    command = [
+        str(machine.launcher),
+        "run",
+        "--rm",
+        f"--network={helper}",
+        "host",
+        "echo",
+        "ran",
+    ]
+    done = machine.call("unshare", "--mount", "sh", "-c", hide, "sh", *command)
+    assert done.returncode == 125
+    assert done.stdout == ""
+    assert f"network: /usr/bin/{helper}: " in done.stderr
+    assert "pyrootless doctor network-helpers tun" in done.stderr
+
+
+def test_the_choice_is_measured_once(machine: Machine) -> None:
+    facts = machine.base / "store/cache/network.json"
+    assert machine.run("--network=auto", "host", "true").returncode == 0
+    known = json.loads(facts.read_text())
+    assert known["chosen"] in known["helpers"]
+    before = facts.stat().st_mtime_ns
+    assert machine.run("--network=auto", "host", "true").returncode == 0
+    assert facts.stat().st_mtime_ns == before
+    facts.write_text(facts.read_text().replace(os.uname().release, "2.6.32"))
+    assert machine.run("--network=auto", "host", "true").returncode == 0
+    assert json.loads(facts.read_text())["kernel"] == os.uname().release
+
+
+# --- as the plain user, on the real machine's own network namespace: nothing leaves it ---
+
+
+@dataclass
+class Running:
+    """A launcher with a container that sleeps, and its helper."""
+
+    process: subprocess.Popen[bytes]
+    helper: int
+
+    def helper_ends(self) -> bool:
+        """Wait for the end of the helper's process."""
+        ended = bool(select.select([self.helper], [], [], LIMIT_SECONDS)[0])
+        os.close(self.helper)
+        return ended
+
+    def ends(self) -> int:
+        """Wait for the end of the launcher; its status as Popen has it."""
+        self.process.communicate(timeout=LIMIT_SECONDS)
+        return int(self.process.returncode)
+
+
+def start_sleeper(
+    launcher: Path, environment: dict[str, str], helper: str, *options: str
+) -> Running:
+    command = [str(launcher), "run", "--rm", f"--network={helper}", *options, "host"]
+    process = subprocess.Popen(
+        [*command, "sh", "-c", "echo up; exec sleep 600"],
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == b"up\n"
+    return Running(process, os.pidfd_open(helper_of(process.pid, helper)))
+
+
+def helper_of(launcher: int, name: str) -> int:
+    """The child of a launcher that is pasta (also as pasta.avx2) or slirp4netns."""
+    words = Path(f"/proc/{launcher}/task/{launcher}/children").read_text().split()
+    comms = {int(word): Path(f"/proc/{word}/comm").read_text().strip() for word in words}
+    [pid] = [child for child, comm in comms.items() if comm.startswith(name)]
+    return pid
+
+
+MAPS = [
+    "single",
+    pytest.param("keep-id", marks=pytest.mark.needs("subordinate-ids", "newuidmap")),
+]
+
+
+@pytest.mark.parametrize("helper", HELPERS)
+@pytest.mark.parametrize("userns", MAPS)
+@pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL])
+def test_the_helper_ends_with_the_container(
+    launcher: Path, engine_environment: dict[str, str], helper: str, userns: str, end: int
+) -> None:
+    """When the program is ended, and when the launcher is killed without a word."""
+    options = [f"--userns={userns}", "-p", "127.0.0.1::80"]
+    running = start_sleeper(launcher, engine_environment, helper, *options)
+    running.process.send_signal(end)
+    assert running.helper_ends()
+    assert running.ends() == (-9 if end == signal.SIGKILL else 143)
+
+
+@pytest.mark.parametrize("helper", HELPERS)
+def test_the_helper_holds_nothing_of_ours(
+    launcher: Path, engine_environment: dict[str, str], helper: str
+) -> None:
+    """No new privileges, no lasting capability over the host, no descriptor of the caller's."""
+    reader, writer = os.pipe()
+    os.set_inheritable(writer, True)
+    running = start_sleeper(launcher, engine_environment, helper)
+    pid = helper_of(running.process.pid, helper)
+    status = Path(f"/proc/{pid}/status").read_text()
+    assert "NoNewPrivs:\t1\n" in status
+    assert "Seccomp:\t2\n" in status
+    os.close(writer)
+    running.process.kill()
+    assert running.helper_ends()
+    running.ends()
+    assert os.read(reader, 1) == b""
+    os.close(reader)
+
+
+@pytest.mark.parametrize("helper", HELPERS)
+def test_a_container_sees_no_helper(
+    launcher: Path, engine_environment: dict[str, str], helper: str
+) -> None:
+    command = [str(launcher), "run", "--rm", f"--network={helper}", "host"]
+    done = subprocess.run(
+        [*command, "sh", "-c", "cat /proc/[0-9]*/comm"],
+        env=engine_environment,
+        capture_output=True,
+        text=True,
+        timeout=LIMIT_SECONDS,
+        check=False,
+    )
+    assert set(done.stdout.split()) <= {"cat", "sh"}, done.stderr
+
+
+@pytest.mark.needs("plain-user", "pasta")
+def test_a_low_port_is_explained(launcher: Path, engine_environment: dict[str, str]) -> None:
+    start = int(Path("/proc/sys/net/ipv4/ip_unprivileged_port_start").read_text())
+    if start <= 1:
+        pytest.skip("every port is open to users here")
+    command = [str(launcher), "run", "--rm", "--network=pasta", "-p", "127.0.0.1:1:80", "host"]
+    done = subprocess.run(
+        [*command, "true"],
+        env=engine_environment,
+        capture_output=True,
+        text=True,
+        timeout=LIMIT_SECONDS,
+        check=False,
+    )
+    assert done.returncode == 125
+    assert "ip_unprivileged_port_start" in done.stderr
+
+
+def test_python_launches_on_a_network(
+    launcher: Path, engine_environment: dict[str, str]
+) -> None:
+    script = (
+        "import pyrootless\n"
+        "done = pyrootless.run('host', ['ls', '/sys/class/net'], network='auto')\n"
+        "print(done.stdout.decode())\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        env=engine_environment,
+        capture_output=True,
+        text=True,
+        timeout=LIMIT_SECONDS,
+        check=False,
+    )
+    assert len(done.stdout.split()) == 2, done.stderr
