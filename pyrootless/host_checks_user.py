@@ -10,6 +10,7 @@ import stat
 from pathlib import Path
 
 from pyrootless import host_fixes as fixes
+from pyrootless import host_network as network
 from pyrootless import units
 from pyrootless.host_facts import Entry, Host
 
@@ -213,15 +214,30 @@ def check_cgroup(host: Host) -> Entry:
 
 
 def check_network_helpers(host: Host) -> Entry:
-    """User-mode networking for containers that reach out."""
-    if host.program("pasta") is not None:
-        return Entry("network-helpers", "ok", "later", "pasta is there.")
+    """User-mode networking for containers that reach out, and what was measured of it."""
+    name = "network-helpers"
     fix = fixes.install(host.distribution, "pasta")
-    if host.program("slirp4netns") is not None:
-        text = "Only slirp4netns is there: slower, and the caller's address is lost."
-        return Entry("network-helpers", "weaker", "later", text, fix)
-    text = "Neither pasta nor slirp4netns: networks are none or host."
-    return Entry("network-helpers", "missing", "later", text, fix)
+    there = [helper for helper in network.HELPERS if host.program(helper) is not None]
+    if not there:
+        text = "Neither pasta nor slirp4netns: networks are none or host."
+        return Entry(name, "missing", "later", text, fix)
+    facts = network.read_facts(host.root / str(host.directories.cache).lstrip("/"))
+    if facts is not None and set(facts.helpers) == set(there) and facts.reason:
+        text = f"No network helper works here: {facts.reason}."
+        return Entry(name, "missing", "later", text, fix if "pasta" not in there else "")
+    known = _known_helpers(facts, there)
+    if "pasta" not in there:
+        text = f"Only slirp4netns is there: no published IPv6 ports. {known}"
+        return Entry(name, "weaker", "later", text, fix)
+    return Entry(name, "ok", "later", known)
+
+
+def _known_helpers(facts: network.Facts | None, there: list[str]) -> str:
+    """Which helpers there are, how fast they were, which one `auto` takes."""
+    if facts is None or set(facts.helpers) != set(there) or not facts.chosen:
+        return f"{' and '.join(there)}; the first --network auto measures which is the faster."
+    phrases = [network.describe_helper(name, facts.helpers[name]) for name in there]
+    return f"{', '.join(phrases)}; --network auto takes {facts.chosen}."
 
 
 def check_tun(host: Host) -> Entry:

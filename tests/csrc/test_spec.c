@@ -210,6 +210,91 @@ TEST(disk_upper_is_read)
     free(json);
 }
 
+TEST(a_user_network_is_read)
+{
+    struct prl_error error;
+    char *json = with(least, "\"linux\":{",
+                      "\"annotations\":{\"io.pyrootless.network\":\"pasta\","
+                      "\"io.pyrootless.network.program\":\"/usr/bin/pasta\","
+                      "\"io.pyrootless.network.ports\":\"tcp * 8080 80 1\\nudp ::1 9 10 3\","
+                      "\"io.pyrootless.network.mtu\":\"1400\","
+                      "\"io.pyrootless.network.gateway\":\"1\"},\"linux\":{");
+    char *whole = with(json, "\"namespaces\":[", "\"namespaces\":[{\"type\":\"network\"},");
+    struct prl_spec *spec = parse(whole, &error);
+    CHECK_STR(spec ? "" : error.subject, "");
+    const struct prl_network *network = &spec->network;
+    CHECK_INT(network->helper, PRL_NETWORK_PASTA);
+    CHECK_STR(network->program, "/usr/bin/pasta");
+    CHECK_INT(network->ports_len, 2);
+    CHECK(!network->ports[0].udp && !network->ports[0].address);
+    CHECK_INT(network->ports[0].host, 8080);
+    CHECK_INT(network->ports[0].container, 80);
+    CHECK(network->ports[1].udp);
+    CHECK_STR(network->ports[1].address, "::1");
+    CHECK_INT(network->ports[1].count, 3);
+    CHECK_INT(network->mtu, 1400);
+    CHECK(network->gateway && !network->dns_forward);
+    prl_spec_free(spec);
+    free(whole);
+    free(json);
+}
+
+/* `notes` as annotations of a launch with, or without, a network namespace. */
+static const char *network_sentence(const char *notes, bool namespaced)
+{
+    static char sentence[256];
+    struct prl_error error;
+    char text[512];
+    snprintf(text, sizeof text, "\"annotations\":{%s},\"linux\":{", notes);
+    char *json = with(least, "\"linux\":{", text);
+    char *whole =
+        with(json, "\"namespaces\":[",
+             namespaced ? "\"namespaces\":[{\"type\":\"network\"}," : "\"namespaces\":[");
+    struct prl_spec *spec = parse(whole, &error);
+    snprintf(sentence, sizeof sentence, "%s", spec ? "" : error.subject);
+    prl_spec_free(spec);
+    free(whole);
+    free(json);
+    return sentence;
+}
+
+#define N     "\"io.pyrootless.network"
+#define PASTA N "\":\"pasta\"," N ".program\":\"/p\""
+
+TEST(bad_user_networks)
+{
+    static const char *const bad_ports[] = {"",
+                                            "tcp",
+                                            "tcp * 1 1",
+                                            "tcp * 0 1 1",
+                                            "tcp * 1 1 0",
+                                            "sctp * 1 1 1",
+                                            "tcp x 1 1 1",
+                                            "tcp * 65535 1 2",
+                                            "tcp * 1 65536 1",
+                                            "tcp * 1 1 1 ",
+                                            "tcp * 1 1 1\\n",
+                                            "tcp  1 1 1",
+                                            "tcp * +1 1 1"};
+    char notes[256];
+    CHECK_STR(network_sentence(PASTA, true), "");
+    CHECK_STR(network_sentence(PASTA, false),
+              "/annotations/io.pyrootless.network needs a new namespace of type network");
+    CHECK(strstr(network_sentence(N "\":\"pasta\"", true), "need each other"));
+    CHECK(strstr(network_sentence(N ".program\":\"/p\"", true), "need each other"));
+    CHECK(strstr(network_sentence(N "\":\"vpn\"", true), "expected pasta or slirp4netns"));
+    CHECK(strstr(network_sentence(N "\":\"pasta\"," N ".program\":\"p\"", true), "absolute"));
+    CHECK(strstr(network_sentence(N ".ports\":\"tcp * 1 1 1\"", true), ".ports needs"));
+    CHECK(strstr(network_sentence(PASTA "," N ".mtu\":\"67\"", true), "from 68 to 65521"));
+    CHECK(strstr(network_sentence(PASTA "," N ".mac\":\"02-00\"", true), "six bytes"));
+    CHECK(strstr(network_sentence(PASTA "," N ".gateway\":\"yes\"", true), "0 or 1"));
+    for (size_t i = 0; i < sizeof bad_ports / sizeof *bad_ports; i++) {
+        snprintf(notes, sizeof notes, PASTA "," N ".ports\":\"%s\"", bad_ports[i]);
+        if (!strstr(network_sentence(notes, true), "HOST_PORT CONTAINER_PORT COUNT"))
+            CHECK_STR(bad_ports[i], "was taken");
+    }
+}
+
 TEST(every_truncation_is_an_error)
 {
     struct prl_error error;

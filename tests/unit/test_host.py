@@ -14,6 +14,7 @@ from pyrootless import host, host_fixes
 from pyrootless.config import Directories
 from pyrootless.errors import UsageError
 from pyrootless.host_facts import Entry, Host, KernelProbe, Trial, parse_mount
+from pyrootless.host_network import Facts, Helper, encode_facts, facts_path
 
 OK = Trial()
 TRIALS = ("user", "powers", "proc", "sysfs", "seccomp", "overlay tmpfs", "overlay store",
@@ -432,6 +433,28 @@ def test_cgroup_v1_counts_writable_controllers(box: Host, kernel: FakeKernel) ->
     assert "cgroup v1, delegated: cpu, memory, pids" in one(box, "cgroup").consequence
     kernel.locked = {"memory/box"}
     assert "not delegated: memory" in one(replace(box), "cgroup").consequence
+
+
+def test_what_was_measured_of_the_network_helpers(box: Host) -> None:
+    put(box.root, "usr/bin/pasta", mode=0o755)
+    put(box.root, "usr/bin/slirp4netns", mode=0o755)
+    assert one(box, "network-helpers").consequence.startswith(
+        "pasta and slirp4netns; the first "
+    )
+    fast = Helper("/usr/bin/pasta", "1 2", upload_bytes_per_s=500_000_000)
+    slow = Helper("/usr/bin/slirp4netns", "1 2", upload_bytes_per_s=90_000_000)
+    facts = Facts("6.1", {"pasta": fast, "slirp4netns": slow}, chosen="pasta")
+    cache = box.root / str(box.directories.cache).lstrip("/")
+    cache.mkdir(parents=True)
+    facts_path(cache).write_text(encode_facts(facts))
+    assert one(box, "network-helpers").consequence == (
+        "pasta (500 MB/s out), slirp4netns (90 MB/s out); --network auto takes pasta."
+    )
+    none = replace(facts, chosen="", reason="pasta: no tun; slirp4netns: no tun")
+    facts_path(cache).write_text(encode_facts(none))
+    entry = one(box, "network-helpers")
+    assert entry.state == "missing"
+    assert "pasta: no tun; slirp4netns: no tun" in entry.consequence
 
 
 def test_network_helpers_and_tun(box: Host, kernel: FakeKernel) -> None:

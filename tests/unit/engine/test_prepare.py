@@ -13,7 +13,7 @@ import pytest
 
 import pyrootless
 from pyrootless.config import find_launcher
-from pyrootless.engine import prepare
+from pyrootless.engine import network, prepare
 from pyrootless.engine.prepare import Asked
 from pyrootless.errors import UsageError
 
@@ -73,18 +73,32 @@ def test_pull_is_served_here(prepared: list[tuple[str, str | None]]) -> None:
         prepare.prepare(asked(("pull", "newer")))
 
 
-@pytest.mark.parametrize(("name", "value"), [("dns", "1.1.1.1"), ("network", "backend")])
-def test_what_is_coming_is_refused_by_name(
-    name: str, value: str, prepared: list[tuple[str, str | None]]
+@pytest.mark.parametrize(
+    ("values", "kind"),
+    [
+        ([], None),
+        ([("network", "none")], None),
+        ([("network", "host")], None),
+        ([("network", "auto")], "auto"),
+        ([("network", "pasta:mtu=1400")], "pasta"),
+        ([("network", "slirp4netns")], "slirp4netns"),
+        ([("publish", "80")], "auto"),
+        ([("publish-all", "true")], "auto"),
+        ([("publish-all", "false")], None),
+        ([("publish", "80"), ("network", "pasta")], "pasta"),
+    ],
+)
+def test_the_network_that_is_prepared(
+    values: list[tuple[str, str]],
+    kind: str | None,
+    prepared: list[tuple[str, str | None]],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    with pytest.raises(UsageError, match=f"--{name} {value}: .* not available in this release"):
-        prepare.prepare(asked((name, value)))
-    assert prepared == []
-
-
-@pytest.mark.parametrize("value", ["none", "host"])
-def test_native_networks_pass(value: str, prepared: list[tuple[str, str | None]]) -> None:
-    assert f"--network={value}" in prepare.prepare(asked(("network", value)))
+    calls: list[tuple[str, str | None]] = []
+    monkeypatch.setattr(network, "prepare_network", lambda *call: calls.append(call))
+    words = prepare.prepare(asked(*values, ("root", "/store")))
+    assert calls == ([] if kind is None else [(kind, "/store")])
+    assert [f"--{name}={value}" for name, value in values] == words[: len(values)]
 
 
 @pytest.mark.parametrize(
@@ -213,8 +227,8 @@ def test_python_opens_user_namespaces_when_asked(engine: Path) -> None:
     assert (refused.exit_code, refused.stdout) == (1, b"")
 
 
-def test_python_refuses_what_is_coming(engine: Path) -> None:
-    with pytest.raises(UsageError, match="not available in this release"):
+def test_python_refuses_a_network_that_is_not_there(engine: Path) -> None:
+    with pytest.raises(UsageError, match='there is no network "backend"'):
         pyrootless.launch("host", ["true"], network="backend")
 
 
