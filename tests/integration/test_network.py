@@ -8,6 +8,7 @@ Never: a packet to the real network; a wait that is not for an event.
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import select
@@ -22,6 +23,7 @@ import pytest
 
 Done = subprocess.CompletedProcess[str]
 LIMIT_SECONDS = 60
+HELPER_SECONDS = 20
 HELPERS = [
     pytest.param("pasta", marks=pytest.mark.needs("pasta")),
     pytest.param("slirp4netns", marks=pytest.mark.needs("slirp4netns")),
@@ -379,7 +381,9 @@ class Running:
 
     def helper_ends(self) -> bool:
         """Wait for the end of the helper's process."""
-        ended = bool(select.select([self.helper], [], [], LIMIT_SECONDS)[0])
+        ended = bool(select.select([self.helper], [], [], HELPER_SECONDS)[0])
+        if not ended:
+            signal.pidfd_send_signal(self.helper, signal.SIGKILL)
         os.close(self.helper)
         return ended
 
@@ -433,23 +437,58 @@ def test_the_helper_ends_with_the_container(
 
 
 @pytest.mark.parametrize("helper", HELPERS)
-def test_the_helper_holds_nothing_of_ours(
+def test_the_helper_is_fenced(
     launcher: Path, engine_environment: dict[str, str], helper: str
 ) -> None:
-    """No new privileges, no lasting capability over the host, no descriptor of the caller's."""
-    reader, writer = os.pipe()
-    os.set_inheritable(writer, True)
+    """No privilege to gain, and a filter of its own."""
     running = start_sleeper(launcher, engine_environment, helper)
     pid = helper_of(running.process.pid, helper)
     status = Path(f"/proc/{pid}/status").read_text()
     assert "NoNewPrivs:\t1\n" in status
     assert "Seccomp:\t2\n" in status
-    os.close(writer)
     running.process.kill()
     assert running.helper_ends()
     running.ends()
-    assert os.read(reader, 1) == b""
-    os.close(reader)
+
+
+@pytest.mark.needs("pasta")
+def test_the_helper_holds_nothing_of_ours(
+    launcher: Path, engine_environment: dict[str, str], tmp_path: Path
+) -> None:
+    """A stand-in for the helper writes down what it was started with, and gives up."""
+    words = [str(launcher), "run", "--network=pasta"]
+    show = subprocess.run(
+        [*words, "--print-spec", "host", "true"],
+        env=engine_environment,
+        capture_output=True,
+        timeout=LIMIT_SECONDS,
+        check=True,
+    )
+    helper, seen = tmp_path / "helper", tmp_path / "seen"
+    look = "grep NoNewPrivs /proc/$$/status; pwd; env | sort; ls /proc/$$/fd"
+    helper.write_text(f"#!/bin/sh\n{{ {look}; }} > {seen}\necho no luck >&2\nexit 3\n")
+    helper.chmod(0o755)
+    config = json.loads(show.stdout)
+    config["annotations"]["io.pyrootless.network.program"] = str(helper)
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    planted = fcntl.fcntl(0, fcntl.F_DUPFD, 60)
+    done = subprocess.run(
+        [str(launcher), "run", f"--spec={tmp_path}/config.json"],
+        env=engine_environment | {"SECRET": "planted"},
+        capture_output=True,
+        text=True,
+        timeout=LIMIT_SECONDS,
+        pass_fds=[planted],
+        check=False,
+    )
+    os.close(planted)
+    assert f"network: {helper}: no luck\n" in done.stderr
+    privileges, directory, *rest = seen.read_text().splitlines()
+    assert (privileges, directory) == ("NoNewPrivs:\t1", "/")
+    names = [line.partition("=")[0] for line in rest if "=" in line]
+    assert set(names) <= {"LC_ALL", "PATH", "PWD", "OLDPWD", "SHLVL", "_"}
+    # 10 and 11 are the shell's own: the script, its standard output.
+    assert {int(line) for line in rest if "=" not in line} <= {0, 1, 2, 3, 4, 10, 11}
 
 
 @pytest.mark.parametrize("helper", HELPERS)
