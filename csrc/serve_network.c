@@ -25,6 +25,8 @@
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 
+#define USERNS "/proc/self/fd/0"
+
 enum { READY_SECONDS = 15, ARGS_FIXED = 40 };
 
 /* One start of a helper. */
@@ -33,12 +35,11 @@ struct helper {
     struct prl_arena *arena;
     const char **argv;
     size_t argc;
-    char pid[24];   /* of the container's process 1 */
-    bool hidden;    /* its root is not the caller: its /proc directory is not ours to watch */
-    char netns[48]; /* opened from inside the user namespace, so the container's own */
-    char
-        userns[48]; /* opened from outside, where some maps hide the container: by descriptor */
-    char api_dir[40];           /* slirp4netns with ports: where its socket lies; "": none */
+    char pid[24];     /* of the container's process 1 */
+    bool hidden;      /* its root is not the caller: its /proc directory is not ours to watch */
+    char netns[48];   /* opened from inside the user namespace, so the container's own */
+    int userns_fd;    /* handed on, since not every map lets the helper open it by name */
+    char api_dir[40]; /* slirp4netns with ports: where its socket lies; "": none */
     int ready_fd, complaint_fd; /* ends to read from */
     int life_fd;                /* end to hold: slirp4netns ends with it */
 };
@@ -92,7 +93,7 @@ static void describe_pasta(struct helper *h)
     if (geteuid() == 0) /* else it becomes nobody and cannot join the namespaces */
         add_text(h, "--runas", "0:0");
     add_text(h, "--pid", "/proc/self/fd/1"); /* written when it is ready */
-    add_text(h, "--userns", h->userns);
+    add_text(h, "--userns", USERNS);
     add_text(h, "--netns", h->netns);
     if (h->hidden)
         add(h, "--no-netns-quit");
@@ -126,7 +127,7 @@ static void describe_slirp(struct helper *h)
         add(h, prl_arena_printf(h->arena, "--macaddress=%s", network->mac));
     if (h->api_dir[0])
         add(h, prl_arena_printf(h->arena, "--api-socket=%s/api", h->api_dir));
-    add(h, prl_arena_printf(h->arena, "--userns-path=%s", h->userns));
+    add(h, "--userns-path=" USERNS);
     add(h, h->pid); /* it finds the network namespace there; by path its sandbox fails */
     add(h, "tap0");
 }
@@ -228,7 +229,7 @@ static int start(struct helper *h, pid_t *ret, struct prl_error *reterr)
     h->life_fd = life[1];
     _cleanup_close_ int life_reader = life[0];
     const struct prl_helper_start how = {.argv = h->argv,
-                                         .fds = {-1, pasta ? ready_writer : -1,
+                                         .fds = {h->userns_fd, pasta ? ready_writer : -1,
                                                  complaint_writer, pasta ? -1 : ready_writer,
                                                  pasta ? -1 : life_reader}};
     int r = prl_helper_start(&how, ret);
@@ -274,7 +275,7 @@ int prl_serve_network(const struct prl_spec *spec, struct prl_child *child, int 
     prl_sys_decimal((uint64_t)child->pid, h.pid);
     h.hidden = !is_root(spec);
     snprintf(h.netns, sizeof h.netns, "/proc/%d/ns/net", (int)child->pid);
-    snprintf(h.userns, sizeof h.userns, "/proc/%d/fd/%d", (int)getpid(), userns);
+    h.userns_fd = userns;
     h.arena = prl_arena_new();
     int r = run_helper(&h, child, reterr);
     prl_close_p(&h.ready_fd);

@@ -422,6 +422,8 @@ MAPS = [
 ]
 
 
+@pytest.mark.context_root
+@pytest.mark.context_single
 @pytest.mark.parametrize("helper", HELPERS)
 @pytest.mark.parametrize("userns", MAPS)
 @pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL])
@@ -436,6 +438,8 @@ def test_the_helper_ends_with_the_container(
     assert running.ends() == (-9 if end == signal.SIGKILL else 143)
 
 
+@pytest.mark.context_root
+@pytest.mark.context_single
 @pytest.mark.parametrize("helper", HELPERS)
 def test_the_helper_is_fenced(
     launcher: Path, engine_environment: dict[str, str], helper: str
@@ -525,6 +529,8 @@ def test_a_low_port_is_explained(launcher: Path, engine_environment: dict[str, s
     assert "ip_unprivileged_port_start" in done.stderr
 
 
+@pytest.mark.context_root
+@pytest.mark.context_single
 def test_python_launches_on_a_network(
     launcher: Path, engine_environment: dict[str, str]
 ) -> None:
