@@ -36,6 +36,8 @@ const struct prl_remedy prl_remedies[] = {
      "pyrootless run host COMMAND"},
     {PRL_STAGE_TEMPLATE, 0, STORE, "store",
      "make the image's launch template again: pyrootless prepare host"},
+    {PRL_STAGE_CONFIG, EILSEQ, USAGE, "",
+     "write it in UTF-8, or rename the file; its bytes are shown by: printf %s NAME | od -c"},
     {PRL_STAGE_CONFIG, 0, USAGE, "",
      "compare with a configuration that works: pyrootless run --print-spec host true"},
 

@@ -201,6 +201,16 @@ static int open_template(struct prl_merge *m, const char *json, size_t len)
     return m->doc && m->user_mounts ? 0 : prl_config_memory(m);
 }
 
+/* Arguments are bytes, JSON is text. */
+static int fail_write(struct prl_merge *m, const yyjson_write_err *why)
+{
+    if (why->code != YYJSON_WRITE_ERROR_INVALID_STRING)
+        return prl_config_memory(m);
+    return prl_failf(m->reterr, PRL_STAGE_CONFIG, EILSEQ, "config.json",
+                     "an argument, a variable or a path is not UTF-8, which a container's "
+                     "configuration cannot hold");
+}
+
 int prl_config_merge(const char *template_json, size_t template_len,
                      const struct prl_options *options, const struct prl_config_facts *facts,
                      char **ret_json, size_t *ret_len, struct prl_error *reterr)
@@ -211,8 +221,9 @@ int prl_config_merge(const char *template_json, size_t template_len,
     if (r >= 0)
         r = apply_all(&m);
     if (r >= 0) {
-        *ret_json = yyjson_mut_write(m.doc, 0, ret_len);
-        r = *ret_json ? 0 : prl_config_memory(&m);
+        yyjson_write_err why;
+        *ret_json = yyjson_mut_write_opts(m.doc, 0, NULL, ret_len, &why);
+        r = *ret_json ? 0 : fail_write(&m, &why);
     }
     yyjson_mut_doc_free(m.doc);
     return r;

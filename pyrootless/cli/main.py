@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import io
 import os
 import sys
 
@@ -49,6 +50,7 @@ EXIT_BROKEN_PIPE = 141
 
 def main(argv: list[str]) -> int:
     """Serve one command line; the exit code is that of ARCHITECTURE.md, "Exit codes"."""
+    _accept_any_text()
     try:
         code = _dispatch(argv)
         sys.stdout.flush()
@@ -64,6 +66,14 @@ def main(argv: list[str]) -> int:
         return EXIT_BROKEN_PIPE
     except SystemExit as stop:  # argparse: 0 after --help, 2 after a usage error
         return 0 if stop.code in (0, None) else 125
+
+
+def _accept_any_text() -> None:
+    """Names that are no UTF-8 go out as they came; letters that a locale lacks, as escapes."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            unicode = stream.encoding.lower().replace("-", "") == "utf8"
+            stream.reconfigure(errors="surrogateescape" if unicode else "backslashreplace")
 
 
 def _dispatch(argv: list[str]) -> int:
