@@ -22,6 +22,7 @@ from pathlib import Path
 # Program → Debian package that brings it.
 PROGRAMS = {
     "busybox": "busybox-static",
+    "bindfs": "bindfs",
     "buildah": "buildah",
     "bwrap": "bubblewrap",
     "capsh": "libcap2-bin",
@@ -33,6 +34,7 @@ PROGRAMS = {
     "htpasswd": "apache2-utils",
     "ip": "iproute2",
     "less": "less",
+    "localedef": "locales",
     "mmdebstrap": "mmdebstrap",
     "musl-gcc": "musl-tools",
     "openssl": "openssl",

@@ -228,7 +228,7 @@ def test_overlay_missing_from_the_kernel(box: Host, kernel: FakeKernel) -> None:
 def test_overlay_not_on_the_store(box: Host, kernel: FakeKernel) -> None:
     kernel.refused["overlay store"] = Trial("mount overlay", errno.EINVAL)
     entry = one(box, "overlay")
-    assert (entry.state, "--ephemeral" in entry.consequence) == ("weaker", True)
+    assert (entry.state, "scratch directory" in entry.consequence) == ("weaker", True)
 
 
 def test_masked_proc_of_an_outer_container(box: Host, kernel: FakeKernel) -> None:
