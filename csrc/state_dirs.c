@@ -1,8 +1,10 @@
 /* state_dirs.c: where the engine lives.
  * In: --root, the environment, the user's record.  Out: struct prl_dirs, both directories open,
- * every subdirectory there.  Never: following a runtime directory that another user made;
- * failing because a store that exists is read-only (what then must write says so itself). The
- * rules are those of pyrootless/config.py: both sides must find the same places. */
+ * every subdirectory there.  Never: a store of a newer form; following a runtime directory that
+ * another user made; failing because a store that exists is read-only (what then must write
+ * says so itself). The rules are those of pyrootless/config.py: both sides must find the same
+ * places. */
+#include "base/io.h"
 #include "base/own.h"
 #include "base/sys.h"
 #include "state_entry.h"
@@ -13,6 +15,9 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+
+/* The form of the store that is known here (pyrootless/images/store_files.py has the same). */
+enum { STORE_VERSION = 1, VERSION_MAX_BYTES = 64 };
 
 /* "trash" is made last and says that all are there: a killed prl_dirs_open is repeated. */
 static const char *const data_rooms[] = {"refs",  "images", "cache", "containers",
@@ -153,6 +158,30 @@ static int open_data(const char *root, struct prl_dirs *dirs, struct prl_error *
     return canonical(dirs->data_fd, &dirs->data, reterr);
 }
 
+/* A store that a newer pyrootless wrote is left alone: what lies where, and what may be swept,
+ * is not known here.  One without the file holds no images, and every version may use it. */
+static int check_version(const struct prl_dirs *dirs, struct prl_error *reterr)
+{
+    _cleanup_free_ char *text = NULL;
+    size_t len;
+    char *end;
+    int r = prl_io_read_file(dirs->data_fd, "version", VERSION_MAX_BYTES, &text, &len);
+    if (r == -ENOENT)
+        return 0;
+    if (r < 0)
+        return prl_failf(reterr, PRL_STAGE_STATE, -r, "read", "%s/version", dirs->data);
+    unsigned long version = strtoul(text, &end, 10);
+    if (version == 0 || (end[0] != '\0' && strcmp(end, "\n") != 0))
+        return prl_failf(reterr, PRL_STAGE_STATE, EBADMSG, "version",
+                         "the store's version in %s/version is damaged", dirs->data);
+    if (version > STORE_VERSION)
+        return prl_failf(reterr, PRL_STAGE_STATE, ENOTSUP, "version",
+                         "a newer pyrootless wrote the store at %s: it has version %lu, and "
+                         "this one knows version %d",
+                         dirs->data, version, STORE_VERSION);
+    return 0;
+}
+
 /* $XDG_RUNTIME_DIR when it is a directory of ours, else NULL.  cron, CI and su leave values
  * behind that are not. */
 static const char *session_directory(void)
@@ -231,6 +260,8 @@ int prl_dirs_open(const char *root, struct prl_dirs *ret, struct prl_error *rete
 {
     struct prl_dirs dirs = {.data_fd = -1, .runtime_fd = -1};
     int r = open_data(root, &dirs, reterr);
+    if (r >= 0)
+        r = check_version(&dirs, reterr);
     if (r >= 0)
         r = open_runtime(&dirs, reterr);
     if (r >= 0)

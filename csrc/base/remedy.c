@@ -66,6 +66,11 @@ const struct prl_remedy prl_remedies[] = {
     {PRL_STAGE_STATE, ERANGE, STORE, "subordinate-ids",
      "files in it belong to subordinate ids of yours, and the map that could remove them was "
      "refused; see: pyrootless doctor subordinate-ids newuidmap"},
+    {PRL_STAGE_STATE, ENOTSUP, STORE, "store",
+     "install the pyrootless that wrote it or a later one, or use another store: "
+     "pyrootless run --root DIR …"},
+    {PRL_STAGE_STATE, EBADMSG, STORE, "store",
+     "if pyrootless made this store, write its version anew: echo 1 > STORE/version"},
     {PRL_STAGE_STATE, ENOLCK, STORE, "store",
      "the file system has no locks (NFS without a lock service?); keep the store on a local "
      "disk: PYROOTLESS_ROOT=/var/tmp/$USER/pyrootless"},

@@ -49,6 +49,37 @@ TEST(store_comes_from_the_environment)
     end();
 }
 
+/* What DATA/version says → what opening the store says. */
+TEST(a_store_of_another_version)
+{
+    static const struct {
+        const char *text;
+        int r;
+    } rows[] = {
+        {"1\n", 0},        {"1", 0},
+        {"2\n", -ENOTSUP}, {"99999999999999999999", -ENOTSUP},
+        {"", -EBADMSG},    {"one\n", -EBADMSG},
+        {"0\n", -EBADMSG}, {"1 2\n", -EBADMSG},
+    };
+    struct prl_dirs d;
+    begin();
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        int fd =
+            openat(dirs.data_fd, "version", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+        CHECK_INT(write(fd, rows[i].text, strlen(rows[i].text)), (ssize_t)strlen(rows[i].text));
+        close(fd);
+        CHECK_INT(prl_dirs_open(data, &d, &error), rows[i].r);
+        if (rows[i].r == 0)
+            prl_dirs_close(&d);
+        else
+            CHECK_INT(error.stage, PRL_STAGE_STATE);
+    }
+    CHECK_INT(unlinkat(dirs.data_fd, "version", 0), 0);
+    CHECK_INT(mkfifoat(dirs.data_fd, "version", 0600), 0);
+    CHECK_INT(prl_dirs_open(data, &d, &error), -EINVAL); /* and nobody waits */
+    end();
+}
+
 static int homeless_body(void)
 {
     if (setgid(54321) < 0 || setuid(54321) < 0)
