@@ -15,7 +15,7 @@ from typing import Any
 from pyrootless.config import find_directories
 from pyrootless.engine.containers import find_container
 from pyrootless.engine.inspection import inspect_container
-from pyrootless.errors import ContainerStateError, PyrootlessError
+from pyrootless.errors import ContainerStateError, PyrootlessError, StoreError
 from pyrootless.images.image_inspection import inspect_image
 from pyrootless.images.lookup import find_image
 from pyrootless.images.store import Store
@@ -36,6 +36,8 @@ def main(args: list[str]) -> int:
     for name in options.names:
         try:
             found.append(_inspect(name, options.type, options.root))
+        except StoreError:
+            raise  # no answer about any name
         except PyrootlessError as error:
             sys.stderr.write(f"pyrootless: {error}\n")
             failed = True

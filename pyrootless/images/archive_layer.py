@@ -32,6 +32,7 @@ from pyrootless.images.archive_source import open_unnamed
 from pyrootless.images.layers import unpack_layer
 from pyrootless.images.manifest import Descriptor
 from pyrootless.images.store import Store
+from pyrootless.images.store_blobs import HEAL
 
 GZIP_LEVEL = 1
 GZIP_WINDOW = 31
@@ -119,19 +120,24 @@ def put_blob(store: Store, descriptor: Descriptor, reopen: Callable[[], BinaryIO
 def unpack_stored(store: Store, descriptor: Descriptor, diff_id: str | None) -> str:
     """Unpack a layer whose blob is in the store, unless its tree is there; its diff ID.
 
+    A blob that is no longer what its digest says is named and set aside, whatever its bytes
+    look like to the unpacker.
+
     Raises:
         IntegrityError: A hostile or damaged archive, or not the one with this diff ID.
         StoreError: The store cannot be written.
     """
     if diff_id is not None and store.layers.has(diff_id):
         return diff_id
-    with store.layers.writer(diff_id) as writer:
-        return unpack_layer(
-            store.blobs.stream(descriptor.digest),
-            writer,
-            descriptor.media_type,
-            expected_diff_id=diff_id,
-        )
+    blob = descriptor.digest
+    try:
+        with store.layers.writer(diff_id) as writer:
+            chunks = store.blobs.stream(blob)
+            return unpack_layer(chunks, writer, descriptor.media_type, expected_diff_id=diff_id)
+    except IntegrityError as error:
+        if not store.blobs.has(blob) or store.blobs.verify(blob):
+            raise
+        raise IntegrityError(f"blob {blob} in the store is corrupted", remedy=HEAL) from error
 
 
 def open_plain(store: Store, descriptor: Descriptor, diff_id: str) -> tuple[BinaryIO, int]:

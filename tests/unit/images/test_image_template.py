@@ -190,6 +190,25 @@ def test_a_lost_blob_is_an_error_that_says_what_heals(store: Store) -> None:
         write_template(store, image)
 
 
+@pytest.mark.parametrize("at", [0, 5, -1])
+def test_a_damaged_blob_of_a_lost_layer_is_named(store: Store, at: int) -> None:
+    """Whatever its bytes look like to the unpacker; the next pull fetches it anew."""
+    image = make_image(store, "base")
+    layer, diff_id = image.manifest.layers[0].digest, image.config.diff_ids[0]
+    store.layers.path(diff_id).rename(store.directories.temporary / "lost")
+    path = store.blobs.path(layer)
+    data = bytearray(path.read_bytes())
+    data[at] ^= 1
+    path.chmod(0o600)
+    path.write_bytes(data)
+    with pytest.raises(
+        IntegrityError, match=f"blob {layer} in the store is corrupted"
+    ) as caught:
+        write_template(store, image)
+    assert "pyrootless pull" in caught.value.remedy
+    assert not store.blobs.has(layer)
+
+
 @pytest.mark.parametrize(
     "config",
     [replace(FULL, stop_signal="SIGNOPE"), replace(FULL, working_dir="/a/../b")],
