@@ -87,10 +87,30 @@ static int make_file(int root_fd, const char *path, bool no_links)
     return fd < 0 && errno != EEXIST ? -1 : 0;
 }
 
+/* The usual case: its directory is there.  Made by this very call it is no link; what somebody
+ * else made meanwhile is looked up from the root like anything else. */
+static int make_last(int root_fd, const char *path, bool directory, bool no_links)
+{
+    const char *name;
+    int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
+    _cleanup_close_ int parent = open_parent(root_fd, path, no_links, &name);
+    if (parent < 0)
+        return -1;
+    _cleanup_close_ int file = directory ? -1 : openat(parent, name, flags, 0644);
+    bool made = directory ? mkdirat(parent, name, 0755) == 0 : file >= 0;
+    if (!made && errno != EEXIST)
+        return -1;
+    return made ? prl_sys_open_in_root_nofollow(parent, name, O_PATH)
+                : open_existing(root_fd, path, no_links);
+}
+
 int PRL_CHILD_SAFE prl_place_target(int root_fd, const char *path, bool directory,
                                     bool no_links)
 {
     int fd = open_existing(root_fd, path, no_links);
+    if (fd >= 0 || errno != ENOENT)
+        return fd;
+    fd = make_last(root_fd, path, directory, no_links);
     if (fd >= 0 || errno != ENOENT)
         return fd;
     if ((directory ? make_directories(root_fd, path, no_links)
@@ -106,10 +126,13 @@ int PRL_CHILD_SAFE prl_place_clone(int dir_fd, const char *source, bool recursiv
     return prl_sys_open_tree(dir_fd, source ? source : "", flags);
 }
 
-static int set_attributes(int tree_fd, const struct prl_place_attr *attr)
+static int set_attributes(int tree_fd, bool recursive, const struct prl_place_attr *attr)
 {
     uint64_t propagation =
         attr->propagation ? attr->propagation & ~(uint64_t)MS_REC : MS_PRIVATE;
+    if (!recursive) /* one mount, one call */
+        return prl_sys_mount_setattr(tree_fd, 0, attr->set | attr->set_recursive, 0,
+                                     propagation);
     if (prl_sys_mount_setattr(tree_fd, PRL_AT_RECURSIVE, attr->set_recursive, 0, propagation) <
         0)
         return -1;
@@ -186,12 +209,18 @@ int PRL_CHILD_SAFE prl_place_bind(int dir_fd, const char *source, bool recursive
     _cleanup_close_ int tree = prl_place_clone(dir_fd, source, recursive);
     if (tree < 0 && errno != ENOSYS)
         return -1;
-    if (tree >= 0 && set_attributes(tree, attr) == 0 &&
+    if (tree >= 0 && set_attributes(tree, recursive, attr) == 0 &&
         prl_sys_move_mount(tree, target_fd) == 0)
         return 0;
     if (errno != ENOSYS)
         return -1;
     return bind_old(dir_fd, source, recursive, attr, target_fd);
+}
+
+int PRL_CHILD_SAFE prl_place_again(int mount_fd, int target_fd)
+{
+    _cleanup_close_ int tree = prl_place_clone(mount_fd, NULL, false);
+    return tree < 0 ? -1 : prl_sys_move_mount(tree, target_fd);
 }
 
 int PRL_CHILD_SAFE prl_place_fs(const char *type, int target_fd, unsigned long flags,

@@ -106,21 +106,50 @@ int PRL_CHILD_SAFE prl_mounts_apply(struct prl_setup *s, struct prl_error *reter
 }
 
 /* A file is hidden by the host's null device, a directory by an empty read-only tmpfs. */
-static int PRL_CHILD_SAFE mask(const struct prl_setup *s, const char *path,
-                               struct prl_error *reterr)
+static int PRL_CHILD_SAFE hide(const struct prl_setup *s, int target, bool directory)
 {
     static const struct prl_place_attr attr = {.set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOEXEC};
+    return directory
+               ? prl_place_fs("tmpfs", target, MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC,
+                              "nr_inodes=1,size=4k,mode=555")
+               : prl_place_bind(s->null_fd, NULL, false, &attr, target);
+}
+
+/* The first mask of each kind, which the others repeat: a second empty tmpfs costs more than
+ * the first one shown again. */
+struct masks {
+    int file_fd, directory_fd; /* -1: none yet */
+};
+
+static int PRL_CHILD_SAFE mask(const struct prl_setup *s, const char *path, struct masks *masks,
+                               struct prl_error *reterr)
+{
     _cleanup_close_ int target = prl_sys_open_in_root(s->root_fd, path, O_PATH);
     struct stat st;
     if (target < 0 && (errno == ENOENT || errno == ENOTDIR || errno == EACCES))
         return 0; /* nothing there to hide, or nothing anybody inside could reach */
     if (target < 0 || fstat(target, &st) < 0)
         return prl_fail(reterr, PRL_STAGE_MOUNTS, "open masked path", path);
-    int r = S_ISDIR(st.st_mode)
-                ? prl_place_fs("tmpfs", target, MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC,
-                               "nr_inodes=1,size=4k,mode=555")
-                : prl_place_bind(s->null_fd, NULL, false, &attr, target);
-    return r < 0 ? prl_fail(reterr, PRL_STAGE_MOUNTS, "mask", path) : 0;
+    bool directory = S_ISDIR(st.st_mode);
+    int *first = directory ? &masks->directory_fd : &masks->file_fd;
+    if (*first >= 0 && prl_place_again(*first, target) == 0)
+        return 0;
+    if ((*first >= 0 && errno != ENOSYS) || hide(s, target, directory) < 0)
+        return prl_fail(reterr, PRL_STAGE_MOUNTS, "mask", path);
+    if (*first < 0)
+        *first = prl_sys_open_in_root(s->root_fd, path, O_PATH);
+    return 0;
+}
+
+static int PRL_CHILD_SAFE mask_all(const struct prl_setup *s, struct prl_error *reterr)
+{
+    struct masks masks = {-1, -1};
+    int r = 0;
+    for (const char *const *p = s->spec->masked_paths; r == 0 && p && *p; p++)
+        r = mask(s, *p, &masks, reterr);
+    prl_close_p(&masks.file_fd);
+    prl_close_p(&masks.directory_fd);
+    return r;
 }
 
 static int PRL_CHILD_SAFE make_readonly(const struct prl_setup *s, const char *path,
@@ -145,10 +174,5 @@ int PRL_CHILD_SAFE prl_mounts_hide(struct prl_setup *s, struct prl_error *reterr
         if (r < 0)
             return r;
     }
-    for (const char *const *p = s->spec->masked_paths; p && *p; p++) {
-        int r = mask(s, *p, reterr);
-        if (r < 0)
-            return r;
-    }
-    return 0;
+    return mask_all(s, reterr);
 }
