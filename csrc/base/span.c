@@ -28,18 +28,35 @@ static bool take(struct cursor *c, char wanted)
     return true;
 }
 
+/* Letters that mean something within a text, and outside of one. */
+enum { IN_TEXT = 1, OUTSIDE = 2 };
+static const unsigned char stops[256] = {
+    ['"'] = IN_TEXT | OUTSIDE, ['\\'] = IN_TEXT, ['{'] = OUTSIDE, ['}'] = OUTSIDE,
+    ['['] = OUTSIDE,           [']'] = OUTSIDE,  [','] = OUTSIDE,
+};
+
+static void go_on(struct cursor *c, unsigned char until)
+{
+    const char *p = c->p, *end = c->end;
+    while (p < end && !(stops[(unsigned char)*p] & until))
+        p++;
+    c->p = p;
+}
+
 /* From behind the opening quote to behind the closing one. */
 static bool skip_text(struct cursor *c)
 {
-    for (; c->p < c->end; c->p++) {
+    for (;; c->p++) {
+        go_on(c, IN_TEXT);
+        if (c->p == c->end)
+            return false;
         if (*c->p == '"') {
             c->p++;
             return true;
         }
-        if (*c->p == '\\' && ++c->p == c->end)
+        if (++c->p == c->end) /* behind a backslash anything may stand */
             return false;
     }
-    return false;
 }
 
 /* One value of any kind: to its closing bracket, or to what ends a number or a word. */
@@ -47,7 +64,10 @@ static bool skip_value(struct cursor *c)
 {
     size_t depth = 0;
     skip_space(c);
-    for (const char *begin = c->p; c->p < c->end;) {
+    for (const char *begin = c->p;;) {
+        go_on(c, OUTSIDE);
+        if (c->p == c->end)
+            return false;
         char letter = *c->p;
         bool closes = letter == '}' || letter == ']';
         if (depth == 0 && (closes || letter == ','))
@@ -60,7 +80,6 @@ static bool skip_value(struct cursor *c)
         if ((closes && --depth == 0) || (letter == '"' && depth == 0))
             return true;
     }
-    return false;
 }
 
 static bool find_member(struct prl_span object, const char *name, struct prl_span *ret)

@@ -196,29 +196,22 @@ static int run_planned(struct run *run, struct prl_error *reterr)
     return prl_status_exit_code(&status);
 }
 
-static void free_run(struct run *run)
-{
-    prl_container_free(&run->container);
-    prl_template_free(&run->template);
-    prl_dirs_close(&run->dirs);
-    prl_options_free(&run->options);
-}
-
 int prl_run_main(int argc, char **argv)
 {
     struct prl_error error;
-    struct run run = {.argc = argc,
-                      .argv = argv,
-                      .dirs = {.data_fd = -1, .runtime_fd = -1},
-                      .template = {.lock_fd = -1},
-                      .container = PRL_CONTAINER_NONE};
+    /* Never taken apart: the process ends with the run, and the kernel is faster at it. */
+    static struct run run;
+    run = (struct run){.argc = argc,
+                       .argv = argv,
+                       .dirs = {.data_fd = -1, .runtime_fd = -1},
+                       .template = {.lock_fd = -1},
+                       .container = PRL_CONTAINER_NONE};
     run.container.dirs = &run.dirs;
     run.container.options = &run.options;
     prl_trace_begin();
     int r = prl_options_parse(PRL_VERB_RUN, argc - 2, argv + 2, &run.options, &error);
     if (r == 0 && run.options.help) {
         prl_options_print_help(PRL_VERB_RUN, stdout);
-        prl_options_free(&run.options);
         return 0;
     }
     prl_trace_mark("options");
@@ -227,8 +220,6 @@ int prl_run_main(int argc, char **argv)
                                : run_planned(&run, &error);
     if (r < 0)
         r = prl_cli_fail(&error);
-    free_run(&run);
-    prl_trace_mark("free");
     prl_trace_print(STDERR_FILENO);
     return r;
 }

@@ -15,7 +15,7 @@ CHILD = (
     "clone cgroup idmap null sources early overlay fuse rootfs late mounts devices network sysctl "
     "terminal workdir masks seal stdio enter rlimits fds chdir landlock resolve privileges"
 ).split()
-AFTER = "exec entry sweep program finish free".split()
+AFTER = "exec entry sweep program finish".split()
 PREPARED = ("run", "--rm", "--ephemeral", "host", "true")
 
 
