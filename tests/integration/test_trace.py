@@ -13,7 +13,8 @@ ROW = re.compile(r"^pyrootless: trace: (launcher|child|both) +([a-z]+) +(\d+\.\d
 BEFORE = "options directories template state merge parse files signals streams prepare".split()
 CHILD = (
     "clone cgroup idmap null sources early overlay fuse rootfs late mounts devices network "
-    "sysctl terminal workdir masks seal stdio enter rlimits fds chdir landlock resolve privileges"
+    "sysctl terminal workdir masks seal stdio enter rlimits fds chdir landlock resolve "
+    "privileges"
 ).split()
 AFTER = "exec entry sweep program finish".split()
 PREPARED = ("run", "--rm", "--ephemeral", "host", "true")
