@@ -92,8 +92,8 @@ MUTATIONS = (
         "paths of the kernel are masked",
         _one(
             "csrc/steps/mounts.c",
-            "p = s->spec->masked_paths; p && *p; p++",
-            "p = s->spec->masked_paths; p && !p; p++",
+            "p = s->spec->masked_paths; r == 0 && p && *p; p++",
+            "p = s->spec->masked_paths; r == 0 && p && !p; p++",
         ),
         (
             f"{POSTURE}::test_the_probe_answers_what_security_md_says",

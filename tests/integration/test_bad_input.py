@@ -177,8 +177,8 @@ def test_a_workdir_a_bare_directory_lacks(
 
 
 def test_an_unknown_option(pyrootless: Run, clean: dict[str, str]) -> None:
-    done = pyrootless("run", "--memory", "1g", "host", "true", env=clean)
-    refused(done, 125, "--memory: there is no such option")
+    done = pyrootless("run", "--memroy", "1g", "host", "true", env=clean)
+    refused(done, 125, "--memroy: there is no such option")
 
 
 def test_a_misspelt_option_gets_a_suggestion(pyrootless: Run, clean: dict[str, str]) -> None:
