@@ -1,4 +1,4 @@
-// sources: csrc/spec.c csrc/spec_*.c csrc/base/arena.c csrc/base/[el][ri][rm]*.c csrc/base/re*.c
+// sources: csrc/spec*.c csrc/base/arena.c csrc/base/[el][ri][rm]*.c csrc/base/remedy.c
 // libs: -lyyjson
 
 /* fuzz_spec.c: prl_spec_parse against any bytes.
