@@ -15,6 +15,7 @@ import select
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -447,9 +448,13 @@ def test_the_helper_is_fenced(
     """No privilege to gain, and a filter of its own."""
     running = start_sleeper(launcher, engine_environment, helper)
     pid = helper_of(running.process.pid, helper)
-    status = Path(f"/proc/{pid}/status").read_text()
-    assert "NoNewPrivs:\t1\n" in status
-    assert "Seccomp:\t2\n" in status
+    status = Path(f"/proc/{pid}/status")
+    assert "NoNewPrivs:\t1\n" in status.read_text()
+    # pasta says that it is ready, and then puts its filter on.
+    deadline = time.monotonic() + HELPER_SECONDS
+    while "Seccomp:\t2\n" not in status.read_text():
+        assert time.monotonic() < deadline
+        os.sched_yield()
     running.process.kill()
     assert running.helper_ends()
     running.ends()
