@@ -22,6 +22,9 @@ PROGRAM = ["host", "sh", "-c", "id -u"]
 FEATURES = {
     "containers": ["run", "--rm", *PROGRAM],
     "many ids": ["run", "--rm", "--userns=range", *PROGRAM],
+    "network": ["run", "--rm", "--network=pasta", *PROGRAM],
+    "memory limit": ["run", "--rm", "--memory=64m", *PROGRAM],
+    "processor limit": ["run", "--rm", "--cpus=1", *PROGRAM],
     "fuse-overlayfs": ["run", "--rm", "--storage-driver=fuse-overlayfs", *PROGRAM],
 }
 

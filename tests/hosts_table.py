@@ -74,10 +74,11 @@ def doctor_cell(observed: dict[str, Any], usual: set[str]) -> str:
     return ", ".join(text for text in found if text not in usual) or "ok"
 
 
-def cells(observed: dict[str, Any], usual: set[str]) -> dict[str, str]:
-    """What an observation reads like in the document."""
-    row = {name: feature_cell(one) for name, one in observed["features"].items()}
-    return {**row, DOCTOR: doctor_cell(observed["doctor"], usual)}
+def cells(observed: dict[str, Any], usual: set[str], row: dict[str, str]) -> dict[str, str]:
+    """What an observation reads like in the columns of a row."""
+    features = [column for column in row if column != DOCTOR]
+    found = {name: feature_cell(observed["features"][name]) for name in features}
+    return {**found, DOCTOR: doctor_cell(observed["doctor"], usual)}
 
 
 def said_well(observed: dict[str, Any]) -> list[str]:
