@@ -34,6 +34,7 @@ def facts(
         "git_revision": git_revision(Path(__file__).parent),
         "context": os.environ.get(CONTEXT_VARIABLE, f"as uid {os.getuid()}, as it is"),
         "uid": os.getuid(),
+        "scheduling": scheduling(),
         "kernel": f"{platform.system()} {platform.release()} {platform.machine()}",
         **_cpu_facts(_read("/proc/cpuinfo")),
         "memory_bytes": _memory_bytes("MemTotal"),
@@ -44,6 +45,13 @@ def facts(
         "python": platform.python_version(),
         "versions": {name: version(words) for name, words in sorted(peers.items())},
     }
+
+
+def scheduling() -> str:
+    """Policy and priority that every candidate inherits; "other 0" is the usual."""
+    names = {os.SCHED_OTHER: "other", os.SCHED_FIFO: "fifo", os.SCHED_RR: "rr"}
+    policy = os.sched_getscheduler(0)
+    return f"{names.get(policy, policy)} {os.sched_getparam(0).sched_priority}"
 
 
 def load() -> dict[str, object]:
