@@ -344,71 +344,21 @@ MUTATIONS = (
         (f"{FAKE_ROOT}::test_a_killed_supervisor_hangs_nobody",),
     ),
     Mutation(
-        "the network's gateway does not lead to the host's loopback",
-        _one("csrc/serve_network.c", '    add(h, "--no-map-gw");\n', ""),
-        (f"{NETWORK}::test_the_hosts_loopback_is_out_of_reach",),
-    ),
-    Mutation(
-        "the network's own loopback does not lead to the host's",
-        _one(
-            "csrc/serve_network.c",
-            'add_text(h, "--tcp-ns", "none");',
-            'add_text(h, "--tcp-ns", "auto");',
-        ),
-        (f"{NETWORK}::test_the_hosts_loopback_is_out_of_reach",),
-    ),
-    Mutation(
-        "the network of slirp4netns has no way to the host's loopback",
-        _one("csrc/serve_network.c", '    add(h, "--disable-host-loopback");\n', ""),
-        (f"{NETWORK}::test_the_hosts_loopback_is_out_of_reach",),
-    ),
-    Mutation(
-        "callers over the network do not look like the container's loopback",
-        _one(
-            "csrc/serve_network.c",
-            '    add(h, "--foreground");\n',
-            '    add(h, "--foreground");\n    add(h, "--host-lo-to-ns-lo");\n',
-        ),
-        (f"{NETWORK}::test_published_ports",),
-    ),
-    Mutation(
-        "the network's helper cannot gain privileges",
-        _one("csrc/base/helper_start.c", "prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && ", ""),
-        (f"{NETWORK}::test_the_helper_holds_nothing_of_ours",),
-    ),
-    Mutation(
-        "the network's helper inherits no descriptor",
-        _one(
-            "csrc/base/helper_start.c",
-            "return prl_sys_close_range(FDS, UINT_MAX);",
-            "return UINT_MAX > FDS ? 0 : -1;",
-        ),
-        (f"{NETWORK}::test_the_helper_holds_nothing_of_ours",),
-    ),
-    Mutation(
-        "the network's helper ends with its launcher",
+        "a user-mode network leaves out the host's loopback",
         (
-            Edit(
-                "csrc/base/helper_start.c",
-                "prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) == 0 && ",
-                "",
-            ),
-            Edit("csrc/serve_network.c", '    add(h, "--exit-fd=4");\n', ""),
+            Edit("csrc/serve_network.c", '    add(h, "--no-map-gw");\n', ""),
+            Edit("csrc/serve_network.c", '    add(h, "--disable-host-loopback");\n', ""),
         ),
-        (f"{NETWORK}::test_the_helper_ends_with_the_container",),
+        ("tests/integration/test_network.py::test_the_hosts_loopback_is_out_of_reach",),
     ),
     Mutation(
-        "the network publishes on the address that was named",
+        "a published port is bound to the address named",
         _one(
-            "csrc/cli/config_network.c",
-            'port->address[0] ? port->address : "*"',
-            'port->address[0] == 0 ? "" : "*"',
+            "csrc/serve_network.c",
+            'port->address ? port->address : "",\n'
+            '                            port->address ? "/" : "", port->host,',
+            '"", "", port->host,',
         ),
-        (f"{NETWORK}::test_an_address_is_all_that_is_bound",),
-    ),
-    Mutation(
-        "the network's ports are looked at before anything starts",
-        _one("csrc/launch.c", "r = prl_serve_ports_check(&spec->network, reterr);", "r = 0;"),
-        (f"{NETWORK}::test_a_taken_port_starts_nothing",),
+        ("tests/integration/test_network.py::test_an_address_is_all_that_is_bound",),
     ),
 )

@@ -15,6 +15,14 @@ from security_mutations import MUTATIONS
 ROOT = Path(__file__).resolve().parents[2]
 NAMED_TEST = re.compile(r"`(tests/[a-z_/]+\.py::test_[a-z0-9_]+)`")
 
+# Rows that several nets hold at once, or another program's own rule: taking one net away shows
+# nothing.  The begin of the row → the nets.
+HELD_TWICE = {
+    "… forwarded callers never look like": "pasta's and slirp4netns' own rule",
+    "… the helper has no privilege to gain": "pasta and slirp4netns confine themselves too",
+    "… it ends with the container": "parent-death signal, the end of a pipe, pasta's own watch",
+}
+
 
 def test_every_edit_has_its_text_once() -> None:
     edits = [edit for mutation in MUTATIONS for edit in mutation.edits]
@@ -43,7 +51,6 @@ def test_every_row_of_security_md_was_seen_red() -> None:
     section = (ROOT / "SECURITY.md").read_text().split("## Invariants")[1].split("\n## ")[0]
     rows = [line for line in section.splitlines() if line.startswith("|")][2:]
     assert len(rows) > 15
-    untried = [
-        row.split("|")[1].strip() for row in rows if not red & {*NAMED_TEST.findall(row)}
-    ]
-    assert untried == []
+    names = [row.split("|")[1].strip() for row in rows if not red & {*NAMED_TEST.findall(row)}]
+    assert [name for name in names if not name.startswith(tuple(HELD_TWICE))] == []
+    assert len(names) == len(HELD_TWICE)
