@@ -24,7 +24,6 @@ FEATURES = {
     "many ids": ["run", "--rm", "--userns=range", *PROGRAM],
     "network": ["run", "--rm", "--network=pasta", *PROGRAM],
     "memory limit": ["run", "--rm", "--memory=64m", *PROGRAM],
-    "processor limit": ["run", "--rm", "--cpus=1", *PROGRAM],
     "fuse-overlayfs": ["run", "--rm", "--storage-driver=fuse-overlayfs", *PROGRAM],
 }
 
