@@ -117,8 +117,8 @@ def check_overlay(host: Host) -> Entry:
             "overlay",
             "weaker",
             "now",
-            f"The store's file system takes no overlay ({store}): what containers write goes "
-            "to a scratch directory.",
+            f"The store's file system takes no overlay ({store}): containers write to "
+            "a scratch directory.",
             "export PYROOTLESS_ROOT=/var/tmp/$USER/pyrootless   # a local disk",
         )
     return Entry("overlay", "ok", "now", "The kernel mounts overlays for this user.")
