@@ -95,8 +95,8 @@ static int run_helper(const struct side *side, pid_t pid, struct prl_arena *aren
         return prl_fail_with(reterr, PRL_STAGE_IDMAP, -r, "execve", path);
     if (result.exit_code == 0)
         return 0;
-    return prl_failf(reterr, PRL_STAGE_IDMAP, ERANGE, side->program, "%s",
-                     result.complaint[0] ? result.complaint : "the helper does not say why");
+    return prl_failf(reterr, PRL_STAGE_IDMAP, ERANGE, side->program, "%s says: %s",
+                     side->program, result.complaint[0] ? result.complaint : "nothing");
 }
 
 static int write_by_helpers(pid_t pid, const struct side sides[2], struct prl_error *reterr)

@@ -272,7 +272,7 @@ def test_a_map_that_is_not_the_users(place: Place, tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text(json.dumps(config))
     done = place("run", "--spec", str(tmp_path / "config.json"))
     assert done.returncode == 125
-    assert done.stderr.startswith("pyrootless: idmap: newuidmap(newuidmap: ")
+    assert done.stderr.startswith("pyrootless: idmap: newuidmap says: newuidmap: ")
     assert "pyrootless doctor subordinate-ids" in done.stderr
     assert place.kept() == []
 
@@ -378,7 +378,7 @@ def test_a_helper_that_refuses(place: Place, tmp_path: Path) -> None:
     process = with_helper(place, tmp_path, helper)
     _, errors = process.communicate(timeout=SECONDS)
     assert process.returncode == 125
-    assert errors.startswith("pyrootless: idmap: newuidmap(not on my watch): ")
+    assert errors.startswith("pyrootless: idmap: newuidmap says: not on my watch\n")
     assert place.kept() == []
 
 
