@@ -36,6 +36,16 @@ static int step_aside(int parent_fd)
     return prl_cgroup_write(parent_fd, PRL_CGROUP_LAUNCHER "/cgroup.procs", "0");
 }
 
+/* The kernel hands cpu, cpuset and pids down from a group with processes too, but makes its
+ * children a place no process may enter (cgroup-v2.rst, "Threads").  Only the root may have
+ * both, and the root has no type. */
+static bool has_processes(int parent_fd)
+{
+    char text[512];
+    return faccessat(parent_fd, "cgroup.type", F_OK, 0) == 0 &&
+           prl_cgroup_read(parent_fd, "cgroup.procs", text, sizeof text) > 0;
+}
+
 int prl_cgroup2_hand_down(const char *parent, unsigned controllers, struct prl_error *reterr)
 {
     char text[512];
@@ -46,7 +56,7 @@ int prl_cgroup2_hand_down(const char *parent, unsigned controllers, struct prl_e
         controllers &= ~prl_controllers_parse(text, " ");
     if (controllers == 0)
         return 0;
-    int r = hand_down(fd, controllers);
+    int r = has_processes(fd) ? -EBUSY : hand_down(fd, controllers);
     if (r == -EBUSY && prl_cgroup_is_alone(parent)) {
         r = step_aside(fd);
         if (r == 0)

@@ -136,8 +136,20 @@ def _virtual_machine() -> str:
     return "a virtual machine is started by `make test-vm` alone"
 
 
+def _cgroup1_delegated() -> str:
+    user = pwd.getpwuid(os.getuid()).pw_name
+    lacking = [
+        name
+        for name in ("memory", "pids", "cpu")
+        if not os.access(f"/sys/fs/cgroup/{name}/{user}/cgroup.procs", os.W_OK)
+    ]
+    names = ", ".join(lacking)
+    return f"no group of {user}'s own below /sys/fs/cgroup for {names}" if lacking else ""
+
+
 FACTS: dict[str, Callable[[], str]] = {
     **{name: functools.partial(_program, name) for name in PROGRAMS},
+    "cgroup1-delegated": _cgroup1_delegated,
     "debian-mirror": _debian_mirror,
     "fuse": functools.partial(_device, "/dev/fuse"),
     "tun": functools.partial(_device, "/dev/net/tun"),
