@@ -125,7 +125,7 @@ def parse_image_config(raw: bytes) -> ImageConfig:
         cmd=_plain_texts(section, "Cmd"),
         working_dir=_plain(section, "WorkingDir"),
         user=_plain(section, "User"),
-        exposed_ports=tuple(sorted(section.child("ExposedPorts").members)),
+        exposed_ports=_ports(section),
         volumes=tuple(sorted(section.child("Volumes").members)),
         labels=section.pairs("Labels"),
         stop_signal=section.text("StopSignal", ""),
@@ -244,6 +244,14 @@ def _diff_ids(rootfs: Node) -> tuple[str, ...]:
 def _environment(section: Node) -> tuple[str, ...]:
     """Entries without "=" are dropped, as Docker does: they name nothing."""
     return tuple(entry for entry in _plain_texts(section, "Env") if "=" in entry[1:])
+
+
+def _ports(section: Node) -> tuple[str, ...]:
+    """They stand one a line in the launch template: no port may be two."""
+    found = tuple(sorted(section.child("ExposedPorts").members))
+    if any("\0" in port or "\n" in port for port in found):
+        raise section.wrong("ExposedPorts", "holds a zero byte or a line break")
+    return found
 
 
 def _plain_texts(section: Node, key: str) -> tuple[str, ...]:

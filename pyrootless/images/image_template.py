@@ -29,6 +29,8 @@ from pyrootless.images.signals import parse_signal
 from pyrootless.images.store import Store, StoredImage
 
 CONFIG_NAME = "config.json"
+MAX_BYTES = 4 << 20
+"""What the launcher reads of a template (csrc/template.c)."""
 EMPTY_NAME = "empty"
 """Lower directory of an image without layers."""
 
@@ -136,7 +138,7 @@ def lower_trees(store: Store, image: StoredImage) -> list[Path]:
 def _encode(store: Store, image: StoredImage, directory: Path) -> bytes:
     program = compile_default_filter(store.directories)
     facts = image_facts(store, image, directory)
-    return template.encode_config(
+    config = template.encode_config(
         template.default_config(
             facts,
             owner=(os.getuid(), os.getgid()),
@@ -144,6 +146,13 @@ def _encode(store: Store, image: StoredImage, directory: Path) -> bytes:
             sources=_sources(program.path),
         )
     )
+    if len(config) > MAX_BYTES:
+        raise IntegrityError(
+            f"the configuration of the image {image.shown} makes a launch template of "
+            f"{len(config)} bytes; at most {MAX_BYTES} are allowed",
+            remedy="build it with fewer or shorter labels, variables and arguments",
+        )
+    return config
 
 
 def _user(config: ImageConfig, trees: list[Path]) -> tuple[User, dict[str, str]]:

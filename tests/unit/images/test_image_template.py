@@ -218,6 +218,12 @@ def test_configurations_without_meaning(store: Store, config: ImageConfig) -> No
         write_template(store, make_image(store, "bad:1", config=config))
 
 
+def test_a_template_the_launcher_could_not_read_is_refused(store: Store) -> None:
+    config = replace(FULL, user="", entrypoint=("a" * 2_100_000,))
+    with pytest.raises(IntegrityError, match="at most 4194304 are allowed"):
+        write_template(store, make_image(store, "long:1", config=config))
+
+
 def test_a_line_break_in_the_path_is_refused(tmp_path: Path) -> None:
     store = make_store(tmp_path / "a\nb")
     with pytest.raises(StoreError, match="line break"):

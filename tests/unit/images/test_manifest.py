@@ -450,6 +450,8 @@ WRONG_CONFIGS = {
     '"Env" must be a list': CONFIG | {"config": {"Env": {"A": "1"}}},
     '"Entrypoint" must be a list': CONFIG | {"config": {"Entrypoint": "/bin/sh"}},
     '"Cmd" holds a zero byte': CONFIG | {"config": {"Cmd": ["a\0b"]}},
+    '"ExposedPorts" holds a zero byte or a line break': CONFIG
+    | {"config": {"ExposedPorts": {"80/tcp": {}, "81/tcp\n82/tcp": {}}}},
     '"User" holds a zero byte or a line break': CONFIG | {"config": {"User": "a\nb"}},
     '"Labels" must be an object of texts': CONFIG | {"config": {"Labels": {"a": 1}}},
     '"Interval" must be a whole number': CONFIG
