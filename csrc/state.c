@@ -210,6 +210,21 @@ int prl_state_write_child(const struct prl_state *state, const struct prl_child 
     return 0;
 }
 
+static int write_usage(char *buf, size_t size, const struct prl_usage *usage)
+{
+    return snprintf(
+        buf, size,
+        "\"memory_peak_bytes\":%llu,\"cpu_ns\":%llu,\"io_read_bytes\":%llu,"
+        "\"io_write_bytes\":%llu,\"throttled_ns\":%llu,\"memory_stall_ns\":%llu,"
+        "\"cpu_stall_ns\":%llu,\"io_stall_ns\":%llu,\"pids_peak\":%u,"
+        "\"oom_kills\":%u,\"pids_refused\":%u",
+        (unsigned long long)usage->memory_peak_bytes, (unsigned long long)usage->cpu_ns,
+        (unsigned long long)usage->io_read_bytes, (unsigned long long)usage->io_write_bytes,
+        (unsigned long long)usage->throttled_ns, (unsigned long long)usage->memory_stall_ns,
+        (unsigned long long)usage->cpu_stall_ns, (unsigned long long)usage->io_stall_ns,
+        usage->pids_peak, usage->oom_kills, usage->pids_refused);
+}
+
 int prl_state_record(int dir_fd, const struct prl_status *status, const char *ended_by)
 {
     static const char *const words[] = {
@@ -220,19 +235,18 @@ int prl_state_record(int dir_fd, const struct prl_status *status, const char *en
     if (!ended_by && status->ended_by < sizeof words / sizeof words[0])
         ended_by = words[status->ended_by];
     struct timespec now;
-    char json[768];
+    char json[1024], used[512];
+    write_usage(used, sizeof used, &status->usage);
     clock_gettime(CLOCK_REALTIME, &now);
-    int n = snprintf(
-        json, sizeof json,
-        "{\"ended_by\":\"%s\",\"exit_code\":%d,\"signal\":%d,\"wall_ns\":%llu,"
-        "\"user_ns\":%llu,\"system_ns\":%llu,\"max_rss_bytes\":%llu,"
-        "\"memory_peak_bytes\":%llu,\"oom_kills\":%u,\"pids_refused\":%u,"
-        "\"finished_unix_ns\":%lld}\n",
-        ended_by ? ended_by : "unknown", (int)status->exit_code, (int)status->signal,
-        (unsigned long long)status->wall_ns, (unsigned long long)status->user_ns,
-        (unsigned long long)status->system_ns, (unsigned long long)status->max_rss_bytes,
-        (unsigned long long)status->usage.memory_peak_bytes, status->usage.oom_kills,
-        status->usage.pids_refused, (long long)now.tv_sec * 1000000000 + now.tv_nsec);
+    int n = snprintf(json, sizeof json,
+                     "{\"ended_by\":\"%s\",\"exit_code\":%d,\"signal\":%d,\"wall_ns\":%llu,"
+                     "\"user_ns\":%llu,\"system_ns\":%llu,\"max_rss_bytes\":%llu,"
+                     "\"usage\":{%s},\"finished_unix_ns\":%lld}\n",
+                     ended_by ? ended_by : "unknown", (int)status->exit_code,
+                     (int)status->signal, (unsigned long long)status->wall_ns,
+                     (unsigned long long)status->user_ns, (unsigned long long)status->system_ns,
+                     (unsigned long long)status->max_rss_bytes, used,
+                     (long long)now.tv_sec * 1000000000 + now.tv_nsec);
     /* Whole or not there.  No fsync: it would cost every stop milliseconds for a record that
      * only a crash of the machine could lose. */
     unlinkat(dir_fd, "status.json.new", 0);

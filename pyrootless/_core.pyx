@@ -17,7 +17,7 @@ KINDS = ("flag", "text", "integer", "size", "duration", "signal", "path")
 """Names of enum prl_option_kind, in its order."""
 VERBS = {"run": PRL_VERB_RUN, "exec": PRL_VERB_EXEC, "create": PRL_VERB_CREATE}
 """Names of the verbs whose options stand in the table."""
-ENDED_BY = ("", "exit", "signal", "timeout", "killed")
+ENDED_BY = ("", "exit", "signal", "timeout", "killed", "oom")
 """Names of enum prl_ended_by, in its order."""
 
 
@@ -260,7 +260,7 @@ cdef class Container:
 
         Returns:
             (ended_by, exit_code, signal, wall_ns, user_ns, system_ns, max_rss_bytes, why the directory could be neither
-            recorded nor removed, or None).
+            recorded nor removed, or None, the usage: struct prl_usage as a dict).
         """
         cdef prl_error error
         cdef prl_status status
@@ -275,7 +275,7 @@ cdef class Container:
         self.created = False
         self.release()
         return (ENDED_BY[status.ended_by], status.exit_code, status.signal, status.wall_ns,
-                status.user_ns, status.system_ns, status.max_rss_bytes, exception(&error) if f < 0 else None)
+                status.user_ns, status.system_ns, status.max_rss_bytes, exception(&error) if f < 0 else None, status.usage)
 
     def close(self) -> None:
         """Kill and remove if it still runs. Safe to call twice."""

@@ -19,11 +19,17 @@ cdef extern from "cli/container.h" nogil:
         int terminal_fd
         uint64_t start_ns
 
+    struct prl_usage:
+        uint64_t memory_peak_bytes, cpu_ns, io_read_bytes, io_write_bytes, throttled_ns
+        uint64_t memory_stall_ns, cpu_stall_ns, io_stall_ns
+        uint32_t pids_peak, oom_kills, pids_refused
+
     struct prl_status:
         uint32_t ended_by
         int32_t exit_code
         int32_t signal
         uint64_t wall_ns, user_ns, system_ns, max_rss_bytes
+        prl_usage usage
 
     struct prl_spec:
         uint64_t wall_limit_ns

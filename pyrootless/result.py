@@ -7,12 +7,42 @@ Must never: wait, read, decide; a program that failed is a Result and not an exc
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
-EndedBy = Literal["exit", "signal", "timeout", "killed"]
+EndedBy = Literal["exit", "signal", "timeout", "killed", "oom"]
 """exit: the program returned; signal: a signal ended it; timeout: the wall limit passed;
-killed: the caller killed it (csrc/prl.h, enum prl_ended_by)."""
+killed: the caller killed it; oom: killed for its memory limit (csrc/prl.h, enum prl_ended_by).
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What control groups and the watchdog saw of the whole container; 0: not seen.
+
+    Attributes:
+        memory_peak_bytes: Most memory of all processes together.
+        cpu_ns: Processor time of all processes, whoever waited for them.
+        io_read_bytes, io_write_bytes: Carried from and to disks.
+        throttled_ns: Kept waiting by the processor quota.
+        memory_stall_ns, cpu_stall_ns, io_stall_ns: Some task waited for it (PSI).
+        pids_peak: Most processes and threads at once.
+        oom_kills: Processes killed for the memory limit.
+        pids_refused: Processes and threads refused for the limit on them.
+    """
+
+    memory_peak_bytes: int = 0
+    cpu_ns: int = 0
+    io_read_bytes: int = 0
+    io_write_bytes: int = 0
+    throttled_ns: int = 0
+    memory_stall_ns: int = 0
+    cpu_stall_ns: int = 0
+    io_stall_ns: int = 0
+    pids_peak: int = 0
+    oom_kills: int = 0
+    pids_refused: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +60,12 @@ class Result:
         user_ns: CPU nanoseconds in user mode, of all processes that were waited for.
         system_ns: CPU nanoseconds in the kernel, of the same.
         max_rss_bytes: Largest resident set of any single process, in bytes.
+        enforced: Limit ("memory", "pids", …) → what held it: "cgroup2", "cgroup1", "tmpfs",
+            "rlimit-nproc", "rlimit-fsize", "affinity", "watchdog", "none". A limit that was not
+            asked for is not in it.
+        exactness: The same limits → "exact", "late", "each", "changeable", "none"
+            (docs/limits.md).
+        usage: What was used, as far as it was seen.
     """
 
     args: tuple[str, ...]
@@ -42,6 +78,9 @@ class Result:
     user_ns: int
     system_ns: int
     max_rss_bytes: int
+    enforced: Mapping[str, str] = field(default_factory=dict, hash=False)
+    exactness: Mapping[str, str] = field(default_factory=dict, hash=False)
+    usage: Usage = Usage()
 
     @property
     def ok(self) -> bool:

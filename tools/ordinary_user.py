@@ -21,7 +21,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 CGROUPS = Path("/sys/fs/cgroup")
-CONTROLLERS = ("cpu", "cpuacct", "cpu,cpuacct", "cpuset", "freezer", "memory", "pids")
+CONTROLLERS = (
+    *("blkio", "cpu", "cpuacct", "cpu,cpuacct", "cpuset", "freezer", "memory", "pids"),
+)
 DEVICES = (Path("/dev/fuse"), Path("/dev/net/tun"))
 SUBORDINATE_IDS = 65536
 # What of the caller's environment reaches the user: how to fetch packages, and who asks.
@@ -125,8 +127,8 @@ def open_host(user: OrdinaryUser) -> list[str]:
 def delegate_cgroups(user: OrdinaryUser, base: Path) -> list[str]:
     """Make a directory of the user's own below each controller (v1) or the tree (v2).
 
-    Only mkdir and chown: no process is moved, no limit is set.  Source: cgroups(7),
-    "Cgroups delegation"; the kernel's cgroup-v2 document, "Delegation Containment".
+    Only mkdir and chown (and the parent's processors): no process is moved, no limit is set.
+    Source: cgroups(7), "Cgroups delegation"; cgroup-v2.rst, "Delegation Containment".
     """
     version2 = (base / "cgroup.controllers").exists()
     parents = [base] if version2 else [base / name for name in CONTROLLERS]
@@ -141,10 +143,19 @@ def delegate_cgroups(user: OrdinaryUser, base: Path) -> list[str]:
             for path in [directory, *(directory / name for name in delegated)]:
                 if path.exists():
                     os.chown(path, user.uid, user.gid)
+            lend_processors(parent, directory)
             done.append(f"{directory} delegated")
         except OSError as error:
             done.append(f"{directory} not delegated: {error.strerror}")
     return done
+
+
+def lend_processors(parent: Path, directory: Path) -> None:
+    """A cpuset of version 1 begins empty and takes no process: all that the parent has."""
+    for name in ("cpuset.mems", "cpuset.cpus"):
+        path = directory / name
+        if path.exists() and not path.read_text().strip():
+            path.write_text((parent / name).read_text())
 
 
 def tracked_files() -> list[str]:

@@ -55,6 +55,18 @@ const char *prl_rung_name(unsigned rung)
     return rung < PRL_RUNGS ? rungs[rung] : "";
 }
 
+const char *prl_exactness_name(unsigned rung, bool weak)
+{
+    static const char *const words[PRL_RUNGS] = {
+        [PRL_RUNG_NPROC] = "each",          [PRL_RUNG_FSIZE] = "each",
+        [PRL_RUNG_AFFINITY] = "changeable", [PRL_RUNG_WATCHDOG] = "late",
+        [PRL_RUNG_NONE] = "none",
+    };
+    if (rung == PRL_RUNG_UNSET || rung >= PRL_RUNGS)
+        return "";
+    return weak && words[rung] ? words[rung] : "exact";
+}
+
 enum prl_rung prl_rung_find(const char *name)
 {
     for (unsigned i = PRL_RUNG_UNSET + 1; i < PRL_RUNGS; i++)

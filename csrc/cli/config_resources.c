@@ -284,17 +284,23 @@ int prl_config_storage(struct prl_merge *m)
 
 /* --- what the host holds --- */
 
+static void note(struct prl_merge *m, const char *name, const char *value)
+{
+    prl_config_note_drop(m, name);
+    if (*value)
+        prl_config_note(m, name, value);
+}
+
 static void note_rungs(struct prl_merge *m, const struct prl_limits_plan *plan)
 {
     char name[48];
 
     for (unsigned i = 0; i < PRL_LIMITS; i++) {
-        if (i == PRL_LIMIT_STORAGE)
-            continue;
+        unsigned rung = plan->rungs[i];
         snprintf(name, sizeof name, "limits.%s", prl_limit_name(i));
-        prl_config_note_drop(m, name);
-        if (plan->rungs[i] != PRL_RUNG_UNSET)
-            prl_config_note(m, name, prl_rung_name(plan->rungs[i]));
+        note(m, name, prl_rung_name(rung));
+        snprintf(name, sizeof name, "limits.%s.exactness", prl_limit_name(i));
+        note(m, name, prl_exactness_name(rung, plan->weak & (1u << i)));
     }
     prl_config_note_drop(m, "limits.cgroups");
     if (*plan->groups)

@@ -18,6 +18,8 @@ from pyrootless.engine.containers import Container, list_containers
 
 HEAD = ("CONTAINER ID", "IMAGE", "COMMAND", "CREATED", "STATUS", "NAME")
 MAX_COMMAND = 30
+REASONS = {"timeout": " by timeout", "oom": " by --memory"}
+"""What ended it → a word after the signal, where the signal alone would mislead."""
 
 
 def main(args: list[str]) -> int:
@@ -68,6 +70,6 @@ def _status(item: Container) -> str:
     if item.exit_code is not None:
         return f"exited ({item.exit_code})"
     if item.signal is not None:
-        reason = " by timeout" if item.ended_by == "timeout" else ""
+        reason = REASONS.get(item.ended_by, "")
         return f"signal {item.signal}{reason}"
     return "ended"

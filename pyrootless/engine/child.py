@@ -20,7 +20,8 @@ from typing import IO, BinaryIO, Self, cast
 from pyrootless import _core
 from pyrootless.engine.spawner import call_in_lasting_thread
 from pyrootless.errors import UsageError
-from pyrootless.result import EndedBy, Result
+from pyrootless.held import HeldLimit, held_limits
+from pyrootless.result import EndedBy, Result, Usage
 
 PIPE = subprocess.PIPE
 DEVNULL = subprocess.DEVNULL
@@ -38,6 +39,8 @@ class Child:
         stdin: Writable when stdin=PIPE was asked for, else None.
         stdout: Readable when stdout=PIPE was asked for, else None.
         stderr: The same for standard error.
+        args: The program and its arguments.
+        limits: What holds each limit that was asked for, and how exactly.
         result: How it ended; None while it runs.
     """
 
@@ -50,7 +53,9 @@ class Child:
         self.stdout: BinaryIO | None = None
         self.stderr: BinaryIO | None = None
         container.create()
-        self.args: tuple[str, ...] = tuple(json.loads(container.config)["process"]["args"])
+        config = json.loads(container.config)
+        self.args: tuple[str, ...] = tuple(config["process"]["args"])
+        self.limits: tuple[HeldLimit, ...] = held_limits(config.get("annotations", {}))
         lent, closing = self._open_streams(stdin, stdout, stderr)
         try:
             call_in_lasting_thread(lambda: container.start(*lent))
@@ -100,7 +105,7 @@ class Child:
             return self.result
         if timeout is not None and not self._ended_within(timeout):
             raise TimeoutError(f"container {self.id[:12]} still runs after {timeout} s")
-        ended_by, code, number, wall, user, system, rss, left = self._container.wait(
+        ended_by, code, number, wall, user, system, rss, left, usage = self._container.wait(
             self._container.wall_limit_ns
         )
         if left is not None:  # the program's own end stands; the next launch sweeps
@@ -116,6 +121,9 @@ class Child:
             user_ns=user,
             system_ns=system,
             max_rss_bytes=rss,
+            enforced={limit.name: limit.rung for limit in self.limits},
+            exactness={limit.name: limit.exactness for limit in self.limits},
+            usage=Usage(**usage),
         )
         return self.result
 

@@ -3,8 +3,9 @@
 What comes in: a container and its config.json.  What goes out: plain dictionaries.
 Must never: change anything; fail because a part of a configuration is missing.
 
-Source: Docker Engine API 1.45, ContainerInspect. What docker has no word for stands under
-"Annotations", as it lies in config.json.
+Source: Docker Engine API 1.45, ContainerInspect. What docker has no word for: "Limits" (what
+holds each limit, and how exactly), "Usage" (what was used, after the end), and "Annotations",
+as they lie in config.json.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from pyrootless.engine.containers import MAX_CONFIG_BYTES, Container
+from pyrootless.held import held_limits
 
 NOTE = "io.pyrootless."
 LABEL = "io.pyrootless.label."
@@ -21,7 +23,7 @@ LABEL = "io.pyrootless.label."
 
 def inspect_container(container: Container) -> dict[str, Any]:
     """The object that `docker container inspect` prints, as far as it has a meaning here."""
-    config = _read_config(container)
+    config = _read(container, "config.json")
     process, linux = _object(config, "process"), _object(config, "linux")
     notes = _object(config, "annotations")
     return {
@@ -40,7 +42,13 @@ def inspect_container(container: Container) -> dict[str, Any]:
             "CapAdd": _object(process, "capabilities").get("bounding", []),
             "MaskedPaths": linux.get("maskedPaths", []),
             "ReadonlyPaths": linux.get("readonlyPaths", []),
+            **_resources(_object(linux, "resources")),
         },
+        "Limits": {
+            limit.name: {"HeldBy": limit.rung, "Exactness": limit.exactness}
+            for limit in held_limits(notes)
+        },
+        "Usage": _object(_read(container, "status.json"), "usage"),
         "Annotations": {key: value for key, value in notes.items() if not _is_label(key)},
     }
 
@@ -54,12 +62,27 @@ def _state(container: Container) -> dict[str, Any]:
         "Running": container.state == "running",
         "Paused": False,
         "Restarting": False,
-        "OOMKilled": False,
+        "OOMKilled": container.ended_by == "oom",
         "Dead": False,
         "Pid": container.pid,
         "ExitCode": code,
         "Error": "",
         "EndedBy": container.ended_by,
+    }
+
+
+def _resources(resources: dict[str, Any]) -> dict[str, Any]:
+    """0 is docker's word for "not limited"."""
+    memory, cpu = _object(resources, "memory"), _object(resources, "cpu")
+    return {
+        "Memory": memory.get("limit", 0),
+        "MemoryReservation": memory.get("reservation", 0),
+        "MemorySwap": memory.get("swap", 0),
+        "CpuQuota": cpu.get("quota", 0),
+        "CpuPeriod": cpu.get("period", 0),
+        "CpuShares": cpu.get("shares", 0),
+        "CpusetCpus": cpu.get("cpus", ""),
+        "PidsLimit": _object(resources, "pids").get("limit", 0),
     }
 
 
@@ -95,9 +118,10 @@ def _mount(item: Any) -> dict[str, Any]:
     }
 
 
-def _read_config(container: Container) -> dict[str, Any]:
+def _read(container: Container, name: str) -> dict[str, Any]:
+    """A JSON object of the container's directory; {} when there is none."""
     try:
-        with (container.directory / "config.json").open("rb") as stream:
+        with (container.directory / name).open("rb") as stream:
             found = json.loads(stream.read(MAX_CONFIG_BYTES))
     except (OSError, ValueError, RecursionError):
         return {}

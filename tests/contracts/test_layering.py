@@ -53,6 +53,7 @@ PY_LAYERS = {
     "errors": BASE,
     "units": BASE,
     "result": BASE,
+    "held": BASE,
     "config": BASE,
     "trees": BASE,
     "printable": BASE,

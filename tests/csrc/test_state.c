@@ -26,13 +26,20 @@ TEST(life_on_disk)
     CHECK_INT(mode_of(state.dir_fd, "config.json"), 0600);
     CHECK_INT(mark_begun(&state, getpid()), 0);
     CHECK_INT(mode_of(state.dir_fd, "remove"), -ENOENT);
-    struct prl_status status = {.ended_by = PRL_ENDED_EXIT, .exit_code = 7, .wall_ns = 12};
+    struct prl_status status = {
+        .ended_by = PRL_ENDED_EXIT,
+        .exit_code = 7,
+        .wall_ns = 12,
+        .usage = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11},
+    };
     CHECK_INT(prl_state_write_status(&state, &status, &error), 0);
     read_text(state.dir_fd, "status.json", text, sizeof text);
     const char *json =
         "{\"ended_by\":\"exit\",\"exit_code\":7,\"signal\":0,\"wall_ns\":12,"
-        "\"user_ns\":0,\"system_ns\":0,\"max_rss_bytes\":0,\"memory_peak_bytes\":0,"
-        "\"oom_kills\":0,\"pids_refused\":0,\"finished_unix_ns\":";
+        "\"user_ns\":0,\"system_ns\":0,\"max_rss_bytes\":0,\"usage\":"
+        "{\"memory_peak_bytes\":1,\"cpu_ns\":2,\"io_read_bytes\":3,\"io_write_bytes\":4,"
+        "\"throttled_ns\":5,\"memory_stall_ns\":6,\"cpu_stall_ns\":7,\"io_stall_ns\":8,"
+        "\"pids_peak\":9,\"oom_kills\":10,\"pids_refused\":11},\"finished_unix_ns\":";
     CHECK_INT(strncmp(text, json, strlen(json)), 0);
     CHECK_INT(prl_state_finish(&dirs, &state, &error), 0);
     CHECK_INT(prl_state_finish(&dirs, &state, &error), 0);

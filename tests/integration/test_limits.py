@@ -7,6 +7,7 @@ Never: a time.
 from __future__ import annotations
 
 import getpass
+import json
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -61,6 +62,33 @@ def test_a_hoarder_is_killed_at_the_limit(pyrootless: Runner) -> None:
     said = "pyrootless: the container was killed at its --memory of 67108864 bytes (cgroup1)\n"
     assert done.stderr == said
     assert groups() == before
+
+
+@DELEGATED
+def test_the_result_says_what_held(engine_environment: dict[str, str]) -> None:
+    root = engine_environment["PYROOTLESS_ROOT"]
+    words = ["python3", "-c", HOARD]
+    result = package.run("host", words, root=root, memory="64m", cpus=0.5, pids_limit=20)
+    assert (result.ended_by, result.signal, result.stdout) == ("oom", 9, b"")
+    assert result.enforced == {"memory": "cgroup1", "cpus": "cgroup1", "pids": "cgroup1"}
+    assert result.exactness == {"memory": "exact", "cpus": "exact", "pids": "exact"}
+    assert (result.usage.memory_peak_bytes, result.usage.oom_kills) == (64 << 20, 1)
+    assert result.usage.cpu_ns > 0
+
+
+@DELEGATED
+def test_inspect_says_what_held(pyrootless: Runner) -> None:
+    words = ["--name=held", "--memory=64m", "--pids-limit=30"]
+    assert pyrootless("run", *words, "host", "python3", "-c", HOARD).returncode == 137
+    found = json.loads(pyrootless("inspect", "held").stdout)[0]
+    pyrootless("rm", "held")
+    assert found["State"]["OOMKilled"] is True
+    assert found["Limits"] == {
+        "memory": {"HeldBy": "cgroup1", "Exactness": "exact"},
+        "pids": {"HeldBy": "cgroup1", "Exactness": "exact"},
+    }
+    assert (found["HostConfig"]["Memory"], found["HostConfig"]["PidsLimit"]) == (64 << 20, 30)
+    assert found["Usage"]["memory_peak_bytes"] == 64 << 20
 
 
 @DELEGATED

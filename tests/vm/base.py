@@ -19,6 +19,8 @@ CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "pyro
 RUN = Path("/tmp")  # sockets are made below it: their paths must be short
 PREFIX = f"pyrootless-vm-{os.getuid()}-"
 HOST_COMMAND_SECONDS = 1800
+# Where Debian keeps mke2fs, and an ordinary user does not look.
+os.environ["PATH"] = f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin"
 # Command → Debian package.
 HOST_TOOLS = {
     "qemu-system-x86_64": "qemu-system-x86",

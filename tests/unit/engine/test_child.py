@@ -206,7 +206,7 @@ def test_what_cannot_be_removed_is_a_warning() -> None:
         real = child._container
         failed = StoreError("state: remove(/store): Input/output error")
         child._container = types.SimpleNamespace(  # type: ignore[assignment]
-            wait=lambda limit_ns: (*real.wait(limit_ns)[:7], failed),
+            wait=lambda limit_ns: (*real.wait(limit_ns)[:7], failed, {}),
             wall_limit_ns=0,
             close=real.close,
         )
