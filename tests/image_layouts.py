@@ -128,9 +128,9 @@ def compress(data: bytes, kind: str) -> tuple[bytes, str]:
     if kind == "gzip":
         return gzip.compress(data, 1, mtime=0), f"{LAYER}+gzip"
     if kind == "zstd":
-        import zstandard
+        from backports import zstd
 
-        return zstandard.ZstdCompressor(level=1).compress(data), f"{LAYER}+zstd"
+        return zstd.compress(data, level=1), f"{LAYER}+zstd"
     return data, LAYER
 
 

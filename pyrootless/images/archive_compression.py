@@ -11,11 +11,10 @@ from collections.abc import Iterator
 from typing import Any, BinaryIO, Literal, Protocol, cast
 
 from pyrootless.errors import IntegrityError
+from pyrootless.images.zstd import open_zstd, zstd_error
 
 CHUNK_BYTES = 1 << 20
 MAGIC_BYTES = 6
-ZSTD_BYTES = 16 * 1024
-"""Of zstd at a time: a chunk that comes out is then bounded, 4 bytes being 128 KiB at most."""
 
 
 class Readable(Protocol):
@@ -78,9 +77,8 @@ def plain_chunks(stream: Readable, compression: Compression) -> Iterator[bytes]:
 
 
 def _decompressed(stream: _Counted, compression: Compression) -> Iterator[bytes]:
-    chunks = _zstd(stream) if compression == "zstd" else file_chunks(_open(stream, compression))
     try:
-        yield from chunks
+        yield from file_chunks(_open(stream, compression))
     except _errors(compression) as error:
         if stream.failure is not None:
             raise stream.failure from None
@@ -94,6 +92,8 @@ def _open(stream: _Counted, compression: Compression) -> BinaryIO:
         from isal import igzip
 
         return cast(BinaryIO, igzip.IGzipFile(fileobj=source, mode="rb"))  # type: ignore[no-untyped-call]
+    if compression == "zstd":
+        return open_zstd(source)
     if compression == "xz":
         import lzma
 
@@ -111,34 +111,12 @@ def _errors(compression: Compression) -> tuple[type[Exception], ...]:
 
         return (*ours, cast(type[Exception], isal_zlib.error))  # its stub has an instance
     if compression == "zstd":
-        import zstandard
-
-        return (*ours, zstandard.ZstdError)
+        return (*ours, zstd_error())
     if compression == "xz":
         import lzma
 
         return (*ours, lzma.LZMAError)
     return ours
-
-
-def _zstd(stream: _Counted) -> Iterator[bytes]:
-    """Frame after frame. Not by the library's file: that one ends quietly in the middle."""
-    import zstandard
-
-    decompressor = zstandard.ZstdDecompressor()
-    frame = decompressor.decompressobj()
-    rest = stream.read(ZSTD_BYTES)
-    while rest:
-        if plain := frame.decompress(rest):
-            yield plain
-        rest = frame.unused_data if frame.eof else b""
-        if frame.eof:
-            rest = rest or stream.read(ZSTD_BYTES)
-            frame = decompressor.decompressobj() if rest else frame
-        else:
-            rest = stream.read(ZSTD_BYTES)
-    if not frame.eof:
-        raise EOFError("it ends in the middle")
 
 
 class _Counted(io.RawIOBase):

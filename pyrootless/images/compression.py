@@ -12,16 +12,12 @@ from collections.abc import Iterable, Iterator
 from typing import Any, Protocol
 
 from pyrootless.errors import IntegrityError
+from pyrootless.images.zstd import open_zstd, zstd_error
 
 GZIP_MAGIC = b"\x1f\x8b"
 ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 ZSTD_SKIPPABLE = b"\x2a\x4d\x18"
 """Behind one byte 0x50 to 0x5f: a frame to read over (RFC 8878, section 3.1.2)."""
-ZSTD_WINDOW_MAX_BYTES = 1 << 27
-"""What `zstd` itself accepts without being asked for more."""
-ZSTD_PIECE_BYTES = 2048
-"""Compressed bytes given at once: a block of 4 bytes can become 128 KiB (RFC 8878, 3.1.1.2), so
-this bounds what comes out at once to 64 MiB."""
 LAYER_TYPES = ("application/vnd.oci.image.layer.", "application/vnd.docker.image.rootfs.")
 LAYER_FORMS = ("tar", "tar+gzip", "tar+zstd", "tar.gzip", "tar.zstd")
 
@@ -113,52 +109,6 @@ class _Source:
         return len(data)
 
 
-class _ZstdStream:
-    """Frames, one after the other, to their very end.
-
-    The library's own reader takes a frame that was cut off for one that has ended.
-    """
-
-    def __init__(self, source: _Source) -> None:
-        import zstandard
-
-        self._decompressor = zstandard.ZstdDecompressor(max_window_size=ZSTD_WINDOW_MAX_BYTES)
-        self._source = source
-        self._frame: Any = None
-        self._ready: bytes | memoryview = b""
-
-    def read(self, size_bytes: int) -> bytes:
-        """At most so many plain bytes; b"" at the end.
-
-        Raises:
-            EOFError: The last frame is not complete.
-            zstandard.ZstdError: The bytes are no zstd.
-        """
-        ready = self._ready or self._gather(size_bytes // 2)
-        if len(ready) <= size_bytes:
-            self._ready = b""
-            return bytes(ready)
-        view = memoryview(ready)
-        self._ready = view[size_bytes:]
-        return bytes(view[:size_bytes])
-
-    def _gather(self, size_bytes: int) -> bytes:
-        """Plain bytes, so many and what one piece brings beyond; fewer at the end."""
-        found, length = [], 0
-        while length < size_bytes and (piece := self._source.read(ZSTD_PIECE_BYTES)):
-            while piece:
-                if self._frame is None:
-                    self._frame = self._decompressor.decompressobj()
-                plain = self._frame.decompress(piece)
-                found.append(plain)
-                length += len(plain)
-                piece = self._frame.unused_data if self._frame.eof else b""
-                self._frame = None if self._frame.eof else self._frame
-        if length == 0 and self._frame is not None:
-            raise EOFError("the last frame is not complete")
-        return b"".join(found)
-
-
 def _check_media_type(media_type: str) -> None:
     if not media_type:
         return
@@ -188,7 +138,7 @@ def _open(source: Any, form: str) -> Any:
 
         return igzip.IGzipFile(fileobj=source, mode="rb")  # type: ignore[no-untyped-call]
     if form == "zstd":
-        return _ZstdStream(source)
+        return open_zstd(source)
     return source
 
 
@@ -201,7 +151,5 @@ def _errors(form: str) -> Any:
 
         return (EOFError, gzip.BadGzipFile, isal_zlib.error)
     if form == "zstd":
-        import zstandard
-
-        return (EOFError, zstandard.ZstdError)
+        return (EOFError, zstd_error())
     return ()

@@ -63,6 +63,7 @@ def write_template(store: Store, image: StoredImage) -> Path:
     with store.pin():
         for layer, diff_id in zip(image.manifest.layers, image.config.diff_ids, strict=True):
             unpack_stored(store, layer, diff_id)
+        store.layers.flush(image.config.diff_ids)
         directory = store.image_directory(image.manifest.digest)
         try:
             config = _encode(store, image, directory)

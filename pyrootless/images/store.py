@@ -77,7 +77,10 @@ class Store:
         self._pins: list[None] = []
 
     def put_image(self, manifest: Manifest) -> None:
-        """Make an image out of blobs and layers that are there, lasting from now on.
+        """Make an image out of blobs and layers that are there.
+
+        Its blobs last from now on.  Its layers do when a launch template is written: after a
+        power cut before that they are unpacked again from the blobs.
 
         Raises:
             StoreError: A part is missing, or the store cannot be written.
@@ -93,7 +96,6 @@ class Store:
             for layer, diff_id in zip(manifest.layers, config.diff_ids, strict=True):
                 if not self.blobs.has(layer.digest, layer.size) or not self.layers.has(diff_id):
                     raise StoreError(f"image {manifest.digest}: layer {diff_id} is not stored")
-            self.layers.flush(config.diff_ids)
             self.blobs.put(manifest.raw)
             directory = self.image_directory(manifest.digest)
             with writing(directory):

@@ -4,9 +4,10 @@ What comes in: a directory that an unpacker filled (LayerWriter.directory).
 What goes out: DATA/layers/HEX/ with tree/ in it, named by the diff ID in one step.
 Must never: change a layer that has its name, flush thousands of files one by one.
 
-A layer's files are flushed together with those of the image's other layers, before the image
-gets a name (`flush`). Until then the layer holds a file `unflushed` with the boot it was made
-in: after a power cut such a layer counts as missing and is unpacked again.
+A layer's files are flushed together with those of the image's other layers, before a launch
+template refers to them (`flush`): not in the pull, which would wait for the disk. Until then a
+layer holds a file `unflushed` with the boot it was made in: after a power cut it counts as
+missing and is unpacked again.
 """
 
 from __future__ import annotations

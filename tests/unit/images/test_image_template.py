@@ -13,7 +13,7 @@ import pytest
 from images.stored import BASE, HOST, make_image, make_store
 
 from pyrootless.errors import HostUnsupportedError, IntegrityError, StoreError
-from pyrootless.images import range_layers, subordinate
+from pyrootless.images import range_layers, store_layers, subordinate
 from pyrootless.images.image_config import ImageConfig
 from pyrootless.images.image_template import (
     check_platform,
@@ -75,6 +75,23 @@ def test_everything_an_image_says(store: Store) -> None:
     assert notes(config)["fake-root"] == "remember"
     assert notes(config, "ids.") == {"uids": "100000 65536", "gids": "200000 65536"}
     assert Path(notes(config)["seccomp.program"]).is_file()
+
+
+def test_layers_are_lasting_before_a_template_names_them(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image = make_image(store, "fresh:1", config=FULL)
+    template = store.image_directory(image.manifest.digest) / "config.json"
+    marks = store.directories.layers
+    seen = []
+
+    def flush(_: Path) -> None:
+        seen.append((template.exists(), len(list(marks.glob("*/unflushed")))))
+
+    monkeypatch.setattr(store_layers, "flush_file_system", flush)
+    write_template(store, image)
+    assert seen == [(False, 1)]
+    assert (template.exists(), list(marks.glob("*/unflushed"))) == (True, [])
 
 
 def test_an_image_that_says_nothing(store: Store) -> None:

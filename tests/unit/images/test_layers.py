@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import zstandard
+from backports import zstd as zstandard
 from tar_builder import END, directory, hardlink, member, pax
 
 from pyrootless.errors import IntegrityError, StoreError
@@ -54,7 +54,7 @@ def diff_id_of(data: bytes) -> str:
 
 
 def zstd(data: bytes) -> bytes:
-    return zstandard.ZstdCompressor().compress(data)
+    return zstandard.compress(data)
 
 
 PLAIN = directory("d", 0o700) + member("d/f", b"hello" * 1000, uid=7) + END
