@@ -13,7 +13,7 @@ export PYROOTLESS_YYJSON_SOURCE ?= $(CURDIR)/build/yyjson
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help deps build run test test-vm mutate-security check lint docs asan soak bench bench-setup clean dist packages-build packages-test
+.PHONY: help deps build run test test-vm mutate-security fuzz check lint docs asan soak bench bench-setup clean dist packages-build packages-test
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,6 +53,11 @@ test-vm: deps build ## tests on every kind of host, in virtual machines (half an
 
 mutate-security: deps build ## take one safeguard away at a time; its tests must fail
 	$(BIN)/python tools/mutate_security.py
+
+fuzz: SECONDS ?= 60
+fuzz: deps build ## attack every parser for SECONDS=60 each, with TARGETS="spec tar" only those
+	@tools/install-packages fuzz
+	$(BIN)/python tools/fuzz.py $(SECONDS) $(TARGETS)
 
 lint: deps ## formatters, linters and the type checker
 	$(BIN)/clang-format --dry-run -Werror $(FORMATTED)

@@ -197,6 +197,8 @@ static int read_sysctls(const struct prl_spec_reader *reader, yyjson_val *map,
     struct prl_sysctl *sysctls;
     size_t i, max;
     yyjson_val *key, *value;
+    if (!map) /* yyjson's loop adds to the null pointer */
+        return 0;
     int r = prl_spec_new_array(reader, yyjson_obj_size(map), sizeof *sysctls, &sysctls);
     if (r < 0)
         return r;

@@ -239,9 +239,11 @@ static int resolve_group(const struct lookup *look, const char *group, uint32_t 
 /* NAME among the members "a,b,c". */
 static bool is_member(const struct record *group, const char *name)
 {
+    if (group->count <= 3)
+        return false;
     const char *at = group->field[3], *end = at + group->len[3];
 
-    while (group->count > 3 && at < end) {
+    while (at < end) {
         size_t len = 0;
         while (at + len < end && at[len] != ',')
             len++;

@@ -179,9 +179,7 @@ def token_request(
         RegistryError: The challenge's realm is not an address.
     """
     realm = challenge.parameters.get("realm", "")
-    parts = urllib.parse.urlsplit(realm)
-    if parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc:
-        raise RegistryError(f'the registry names "{realm}" as the place for tokens')
+    parts = _address(realm)
     fields = [("service", challenge.parameters.get("service", ""))]
     fields += [("scope", word) for word in _scopes(challenge, scope)]
     fields = [(name, value) for name, value in fields if value]
@@ -194,6 +192,18 @@ def token_request(
     fields.append(("client_id", CLIENT_ID))
     query = "&".join(part for part in (parts.query, urllib.parse.urlencode(fields)) if part)
     return TokenRequest("GET", parts._replace(query=query, fragment="").geturl(), headers)
+
+
+def _address(realm: str) -> urllib.parse.SplitResult:
+    """The place for tokens: a whole address, in characters that can be seen."""
+    try:
+        parts = urllib.parse.urlsplit(realm)
+        whole = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:  # brackets without an end, a port that is no number
+        whole = None
+    if not whole or "@" in parts.netloc or not realm.isprintable() or " " in realm:
+        raise RegistryError(f'the registry names "{realm}" as the place for tokens')
+    return parts
 
 
 def _refresh_request(

@@ -1,28 +1,15 @@
-// sources: csrc/spec*.c csrc/base/arena.c csrc/base/[el][ri][rm]*.c csrc/base/remedy.c
+// sources: csrc/spec*.c csrc/base/*.c
 // libs: -lyyjson
 
 /* fuzz_spec.c: prl_spec_parse against any bytes.
- * In: libFuzzer's bytes; with -DPRL_FUZZ_STANDALONE (for gcc) the files named on the command
- * line, each also with every single byte of it changed, left out or doubled.  Out: an abort
- * when the result and the error record do not fit together, when a text has no end, or when a
- * path is not absolute; sanitizers see the rest.  Never: a launch. */
+ * In: bytes (replay.h).  Out: an abort when the result and the error record do not fit
+ * together, when a text has no end, or when a path is not absolute; sanitizers see the rest.
+ * Never: a launch. */
 #include "base/sys.h"
+#include "replay.h"
 #include "spec.h"
 
-#include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
 static volatile size_t seen; /* every byte is read, so that a sanitizer can object */
-
-static void need(bool holds)
-{
-    if (!holds)
-        abort();
-}
 
 static void see_texts(const char *const *texts, size_t len)
 {
@@ -75,10 +62,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct prl_spec *spec = NULL;
     int r = prl_spec_parse((const char *)data, size, &spec, &error);
     if (r < 0) {
-        need(spec == NULL && error.errnum == -r && error.stage == PRL_STAGE_CONFIG);
-        need(error.subject[0] && memchr(error.subject, '\0', sizeof error.subject));
-        for (const char *p = error.subject; *p; p++)
-            need((unsigned char)*p >= 0x20 && *p != 0x7F);
+        need(spec == NULL && error.stage == PRL_STAGE_CONFIG);
+        need_error(r, &error);
         return 0;
     }
     need(r == 0 && spec && error.errnum == 0);
@@ -86,67 +71,3 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     prl_spec_free(spec);
     return 0;
 }
-
-#ifdef PRL_FUZZ_STANDALONE
-/* A copy of exactly the size, so that reading past its end is seen. */
-static void try_bytes(const uint8_t *data, size_t size)
-{
-    uint8_t *copy = malloc(size ? size : 1);
-    if (!copy)
-        abort();
-    memcpy(copy, data, size);
-    LLVMFuzzerTestOneInput(copy, size);
-    free(copy);
-}
-
-static void try_neighbours(uint8_t *data, size_t size)
-{
-    static const uint8_t others[] = {'\0', '"', '\\', '{', '[', '0', '-', '.', 0x80, 0xFF};
-    uint8_t *changed = malloc(size + 1);
-    if (!changed)
-        abort();
-    for (size_t at = 0; at < size; at++) {
-        uint8_t saved = data[at];
-        for (size_t i = 0; i < sizeof others; i++) {
-            data[at] = others[i];
-            try_bytes(data, size);
-        }
-        data[at] = saved;
-        memcpy(changed, data, at);
-        memcpy(changed + at, data + at + 1, size - at - 1);
-        try_bytes(changed, size - 1);
-        memcpy(changed + at + 1, data + at, size - at);
-        changed[at] = saved;
-        try_bytes(changed, size + 1);
-        try_bytes(data, at);
-    }
-    free(changed);
-}
-
-static int replay(const char *path)
-{
-    enum { LIMIT = 1 << 20 };
-    FILE *file = fopen(path, "rbe");
-    uint8_t *data = malloc(LIMIT);
-    if (!file || !data) {
-        fprintf(stderr, "fuzz_spec: %s: %s\n", path, strerror(errno));
-        return 1;
-    }
-    size_t size = fread(data, 1, LIMIT, file);
-    fclose(file);
-    try_bytes(data, size);
-    if (size <= 4096)
-        try_neighbours(data, size);
-    free(data);
-    return 0;
-}
-
-int main(int argc, char **argv)
-{
-    int failed = 0;
-    for (int i = 1; i < argc; i++)
-        failed |= replay(argv[i]);
-    printf("%d files\n", argc - 1);
-    return failed;
-}
-#endif

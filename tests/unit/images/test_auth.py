@@ -112,7 +112,11 @@ def test_token_request_with_an_identity_token() -> None:
     }
 
 
-@pytest.mark.parametrize("realm", ["", "file:///etc/passwd", "https://", "//x", "https://a@b/"])
+@pytest.mark.parametrize(
+    "realm",
+    ["", "file:///etc/passwd", "https://", "//x", "https://a@b/"]
+    + ["http://[", "https://a:x/", "https://a:0/", "https://a b/", "https://a\0b/"],
+)
 def test_realm_that_is_no_address(realm: str) -> None:
     with pytest.raises(RegistryError, match="as the place for tokens"):
         auth.token_request(Challenge("bearer", {"realm": realm}), None, "")
