@@ -51,7 +51,7 @@ def translated(name: str) -> Path:
 def translate(name: str) -> None:
     """NAME.pyx → C, where it is newer."""
     target = translated(name)
-    inputs = Path("pyrootless").glob("*.p[yx][xd]")
+    inputs = Path("pyrootless").glob("*.p[yx][xdi]")
     newest = max(path.stat().st_mtime_ns for path in [*inputs, *native.CSRC.rglob("*.h")])
     if target.exists() and target.stat().st_mtime_ns > newest:
         return

@@ -14,6 +14,7 @@
 #include "base/arena.h"
 #include "base/handover.h"
 #include "base/own.h"
+#include "base/report.h"
 #include "base/trace.h"
 #include "cgroup.h"
 #include "prepare.h"
@@ -22,6 +23,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -136,30 +138,6 @@ static int run_clone(struct prl_setup *s, void *stack, struct prl_child *child,
     return r;
 }
 
-/* #3: marker and end of file: running.  Marker and a record: the exec failed.  A record: a step
- * failed.  Nothing: it died. */
-static int read_report(int fd, struct prl_error *reterr)
-{
-    struct prl_error record;
-    bool marked = false;
-    for (;;) {
-        ssize_t n = read(fd, &record, sizeof record);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n != (ssize_t)sizeof record)
-            break;
-        if (record.errnum) {
-            *reterr = record;
-            return -record.errnum;
-        }
-        marked = true;
-    }
-    if (marked)
-        return 0;
-    return prl_fail_with(reterr, PRL_STAGE_CLONE, EIO, "clone3",
-                         "the set-up process died before it could say why");
-}
-
 /* #2: one piece of work for the child, or what it brought. */
 static int serve_one(struct prl_setup *s, struct prl_child *child, char kind, int fd,
                      struct prl_error *reterr)
@@ -240,7 +218,7 @@ static int follow(struct prl_setup *s, int report[2], int service[2], struct prl
         r = serve(s, service[0], child, reterr);
     if (r < 0)
         return r;
-    r = read_report(report[0], reterr);
+    r = prl_report_read(report[0], reterr);
     if (r == 0 && s->spec->process.terminal && child->terminal_fd < 0)
         r = prl_fail_with(reterr, PRL_STAGE_TERMINAL, EPROTO, "recvmsg", "pty master");
     return r;
@@ -273,8 +251,36 @@ static int launch_prepared(struct prl_setup *s, struct prl_child *child,
     return r;
 }
 
-int prl_launch(const struct prl_spec *spec, const struct prl_stdio *stdio,
-               struct prl_child *ret, struct prl_error *reterr)
+static int launch_described(struct prl_setup *setup, struct prl_child *child,
+                            struct prl_error *reterr)
+{
+    int r = prl_serve_ports_check(&setup->spec->network, reterr);
+    if (r == 0)
+        r = prl_cgroups_make(setup->spec, &child->cgroups, reterr);
+    if (r < 0)
+        return r;
+    setup->cgroup_fds_len = prl_cgroups_entries(child->cgroups, setup->cgroup_fds);
+    return launch_prepared(setup, child, reterr);
+}
+
+/* The gate's socket: one end for the child, the other for prl_child_go. */
+static int open_gate(struct prl_setup *s, struct prl_child *child, struct prl_error *reterr)
+{
+    int pair[2];
+    int r = prl_prepare_gate(s, reterr);
+    if (r < 0)
+        return r;
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+        return prl_fail(reterr, PRL_STAGE_CLONE, "socketpair", "gate");
+    child->held = true;
+    child->gate_fd = pair[0];
+    child->mounts_fd = -1;
+    s->wish_fd = pair[1];
+    return 0;
+}
+
+static int launch(const struct prl_spec *spec, const struct prl_stdio *stdio, bool held,
+                  struct prl_child *ret, struct prl_error *reterr)
 {
     struct prl_setup setup;
     struct prl_child child = {.pid = -1, .pidfd = -1, .terminal_fd = -1};
@@ -283,19 +289,39 @@ int prl_launch(const struct prl_spec *spec, const struct prl_stdio *stdio,
         return prl_fail_with(reterr, PRL_STAGE_CLONE, ENOMEM, "malloc", "launch");
     int r = prl_prepare(spec, arena, &setup, reterr);
     prl_trace_mark("prepare");
+    memcpy(setup.stdio, stdio->fds, sizeof setup.stdio);
+    if (r == 0 && held)
+        r = open_gate(&setup, &child, reterr);
     if (r == 0)
-        r = prl_serve_ports_check(&spec->network, reterr);
-    if (r == 0)
-        r = prl_cgroups_make(spec, &child.cgroups, reterr);
-    if (r == 0) {
-        memcpy(setup.stdio, stdio->fds, sizeof setup.stdio);
-        setup.cgroup_fds_len = prl_cgroups_entries(child.cgroups, setup.cgroup_fds);
-        r = launch_prepared(&setup, &child, reterr);
-    }
+        r = launch_described(&setup, &child, reterr);
     prl_close_p(&setup.init_fd);
+    prl_close_p(&setup.gate_fd);
+    prl_close_p(&setup.wish_fd);
     prl_arena_free(arena);
     prl_trace_mark("exec");
     if (r == 0)
         *ret = child;
+    else
+        prl_child_close(&child);
     return r;
+}
+
+int prl_launch(const struct prl_spec *spec, const struct prl_stdio *stdio,
+               struct prl_child *ret, struct prl_error *reterr)
+{
+    return launch(spec, stdio, false, ret, reterr);
+}
+
+/* Whoever holds its mount namespace decides when that is taken apart: with the last program's
+ * end, or later.  Where it cannot be held that costs time alone. */
+int prl_launch_held(const struct prl_spec *spec, const struct prl_stdio *stdio,
+                    struct prl_child *ret, struct prl_error *reterr)
+{
+    char path[48];
+    int r = launch(spec, stdio, true, ret, reterr);
+    if (r < 0)
+        return r;
+    snprintf(path, sizeof path, "/proc/%d/ns/mnt", (int)ret->pid);
+    ret->mounts_fd = open(path, O_RDONLY | O_CLOEXEC);
+    return 0;
 }

@@ -1,7 +1,7 @@
 /* monitor.c: waiting for a container while carrying its streams and signals.
  * In: a prl_child, relays, a control descriptor.  Out: prl_status.
- * Never: printing; a changed signal state after the return; memory that grows with the output.
- */
+ * Never: printing; a changed signal state after the return; memory that grows with the output,
+ * but for what the caller asked to be kept. */
 #include "monitor.h"
 
 #include "base/error.h"
@@ -16,6 +16,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -144,6 +145,8 @@ static void signals_close(struct loop *loop)
 
 static bool relay_used(const struct prl_relay *relay)
 {
+    if (relay->into)
+        return relay->from >= 0;
     return relay->from >= 0 && relay->to >= 0 && relay->from != relay->to;
 }
 
@@ -155,6 +158,26 @@ static void relays_abandon(const struct prl_monitor_options *options, int first)
             close(i == PRL_RELAY_STDIN ? options->relays[i].to : options->relays[i].from);
 }
 
+/* Nothing is carried on: what the filter returns is not asked for. */
+static size_t keep_output(void *data, char *bytes, size_t len)
+{
+    struct prl_capture *kept = data;
+    if (kept->len + len > kept->size) {
+        size_t size = 2 * (kept->len + len);
+        char *grown = realloc(kept->bytes, size);
+        if (!grown) {
+            kept->lost = true;
+            return 0;
+        }
+        kept->bytes = grown;
+        kept->size = size;
+    }
+    if (len > 0)
+        memcpy(kept->bytes + kept->len, bytes, len);
+    kept->len += len;
+    return 0;
+}
+
 static int relays_open(struct loop *loop, struct prl_error *reterr)
 {
     static const char *const names[PRL_RELAYS] = {"standard input", "standard output",
@@ -164,10 +187,16 @@ static int relays_open(struct loop *loop, struct prl_error *reterr)
         int own = i == PRL_RELAY_STDIN ? PRL_PUMP_OWN_TO : PRL_PUMP_OWN_FROM;
         if (!relay_used(relay))
             continue;
+        if (relay->into)
+            own |= PRL_PUMP_DISCARD;
         int r = prl_pump_open(&loop->pumps[i], relay->from, relay->to, own);
         if (r < 0) {
             relays_abandon(loop->options, i);
             return prl_fail_with(reterr, PRL_STAGE_MONITOR, -r, "relay", names[i]);
+        }
+        if (relay->into) {
+            loop->pumps[i].filter = keep_output;
+            loop->pumps[i].filter_data = relay->into;
         }
     }
     return 0;

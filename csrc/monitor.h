@@ -7,8 +7,16 @@
 
 #include <signal.h>
 
+/* Output that is kept. */
+struct prl_capture {
+    char *bytes; /* malloc'd; the caller's to free */
+    size_t len, size;
+    bool lost; /* there was no memory for all of it */
+};
+
 struct prl_relay {
-    int from, to; /* bytes go from → to; -1 (or from == to): unused */
+    int from, to;             /* bytes go from → to; -1 (or from == to): unused */
+    struct prl_capture *into; /* NULL, or where they go instead of `to` */
 };
 
 enum { PRL_RELAY_STDIN, PRL_RELAY_STDOUT, PRL_RELAY_STDERR, PRL_RELAYS };

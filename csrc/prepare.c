@@ -105,27 +105,27 @@ static const char *join(struct prl_arena *arena, const char *dir, size_t dir_len
 }
 
 /* execvp's search, decided by the parent: the child only tries. */
-static int prepare_programs(struct prl_setup *s, struct prl_arena *arena,
-                            struct prl_error *reterr)
+int prl_prepare_programs(const struct prl_process *p, struct prl_arena *arena,
+                         const char ***ret, struct prl_error *reterr)
 {
-    const struct prl_process *p = &s->spec->process;
     const char *path = path_of(p), *name = p->args[0];
     size_t count = 2, n = 0;
     for (const char *c = path; *c; c++)
         count += *c == ':';
-    s->programs = prl_arena_alloc(arena, (count + 1) * sizeof *s->programs);
-    if (!s->programs)
+    const char **programs = prl_arena_alloc(arena, (count + 1) * sizeof *programs);
+    if (!programs)
         return out_of_memory(reterr);
+    *ret = programs;
     if (name[0] == '\0')
         return 0; /* no candidate: ENOENT */
     if (strchr(name, '/')) {
-        s->programs[0] = name[0] == '/' ? name : join(arena, "", 0, p);
-        return s->programs[0] ? 0 : out_of_memory(reterr);
+        programs[0] = name[0] == '/' ? name : join(arena, "", 0, p);
+        return programs[0] ? 0 : out_of_memory(reterr);
     }
     for (const char *dir = path;; dir += strcspn(dir, ":") + 1) {
         size_t len = strcspn(dir, ":");
-        s->programs[n] = join(arena, dir, len, p);
-        if (!s->programs[n++])
+        programs[n] = join(arena, dir, len, p);
+        if (!programs[n++])
             return out_of_memory(reterr);
         if (dir[len] == '\0')
             return 0;
@@ -216,6 +216,8 @@ int prl_prepare(const struct prl_spec *spec, struct prl_arena *arena, struct prl
                               .service_fd = -1,
                               .parent_fd = -1,
                               .init_fd = -1,
+                              .gate_fd = -1,
+                              .wish_fd = -1,
                               .complaint_fd = -1,
                               .root_fd = -1,
                               .null_fd = -1};
@@ -229,7 +231,7 @@ int prl_prepare(const struct prl_spec *spec, struct prl_arena *arena, struct prl
     if (r == 0)
         r = prepare_fake_root(ret, arena, reterr);
     if (r == 0)
-        r = prepare_programs(ret, arena, reterr);
+        r = prl_prepare_programs(&spec->process, arena, &ret->programs, reterr);
     if (r == 0)
         r = prepare_init(ret, arena, reterr);
     if (r == 0)

@@ -4,9 +4,18 @@
 #include "steps/steps.h"
 
 struct prl_arena;
+struct sock_filter;
 
 /* Fill *ret; strings live in arena, descriptors (init_fd) belong to the caller. */
 int prl_prepare(const struct prl_spec *spec, struct prl_arena *arena, struct prl_setup *ret,
                 struct prl_error *reterr);
+/* Candidate paths of the program, NULL-terminated: execvp's search. */
+int prl_prepare_programs(const struct prl_process *process, struct prl_arena *arena,
+                         const char ***ret, struct prl_error *reterr);
+/* prepare_gate.c: the set-up stops at the gate.  -EOPNOTSUPP: what the gate does itself is not
+ * surely allowed by the container's own filter, or not known to this kernel. */
+int prl_prepare_gate(struct prl_setup *s, struct prl_error *reterr);
+/* A compiled filter allows this call of this machine, whatever its arguments are. */
+bool prl_gate_filter_allows(const struct sock_filter *filter, size_t len, uint32_t number);
 /* prepare_limits.c: what of the limits the child applies to itself. */
 int prl_prepare_limits(struct prl_setup *s, struct prl_arena *arena, struct prl_error *reterr);

@@ -291,6 +291,17 @@ struct prl_child {
                         */
     struct prl_cgroups *cgroups; /* what holds its limits; NULL: none were asked for */
     bool over_memory;            /* the watchdog killed it for its memory */
+    bool held;                   /* by prl_launch_held */
+    int gate_fd;                 /* only when held: on which the gate waits; -1: it went */
+    int mounts_fd; /* only when held: its mount namespace, which lasts as long; -1 */
+};
+
+/* What a held container is to execute.  Its spec says the rest. */
+struct prl_wish {
+    const char *const *args; /* NULL-terminated, at least one */
+    const char *const *env;  /* NULL: the spec's */
+    const char *cwd;         /* absolute, must exist; NULL: the spec's */
+    int fds[3];              /* become 0, 1, 2; -1: as it was launched */
 };
 
 enum prl_ended_by {
@@ -335,6 +346,15 @@ void prl_spec_free(struct prl_spec *spec);
  * (PR_SET_PDEATHSIG). */
 int prl_launch(const struct prl_spec *spec, const struct prl_stdio *stdio,
                struct prl_child *ret, struct prl_error *reterr);
+
+/* The same up to just before the program: everything is set up, every restriction in force, and
+ * process 1 waits for one wish.  It ends with its owner: unused, nothing of it stays. */
+int prl_launch_held(const struct prl_spec *spec, const struct prl_stdio *stdio,
+                    struct prl_child *ret, struct prl_error *reterr);
+/* Once for a held child: execute.  Time counts from here.  On failure the child has ended or
+ * ends at once, and the owner closes it. */
+int prl_child_go(struct prl_child *child, const struct prl_spec *spec,
+                 const struct prl_wish *wish, struct prl_error *reterr);
 
 /* Wait for the end (blocking), fill *ret, and mark the child reaped.  kill_after_ns counts from
  * start_ns; 0: never. */

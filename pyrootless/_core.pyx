@@ -8,99 +8,13 @@ Must never: policy, text parsing, defaults of its own; hold the GIL while the ke
 
 from libc.stdint cimport uint64_t
 from libc.stdlib cimport calloc, free
+from libc.string cimport memset
 
 from pyrootless._prl cimport *
 
 from pyrootless.errors import error_from_record
 
-KINDS = ("flag", "text", "integer", "size", "duration", "signal", "path")
-"""Names of enum prl_option_kind, in its order."""
-VERBS = {"run": PRL_VERB_RUN, "exec": PRL_VERB_EXEC, "create": PRL_VERB_CREATE}
-"""Names of the verbs whose options stand in the table."""
-ENDED_BY = ("", "exit", "signal", "timeout", "killed", "oom")
-"""Names of enum prl_ended_by, in its order."""
-
-
-cdef object exception(prl_error *error):
-    cdef const prl_remedy *row = prl_error_remedy(error)
-    cdef tuple record = (prl_stage_name(error.stage).decode(), error.errnum, error.syscall.decode(errors="replace"),
-              error.subject.decode(errors="replace"))
-    if row == NULL:
-        return error_from_record(record, "", "", "")
-    return error_from_record(record, row.klass.decode(), row.check.decode(), row.text.decode())
-
-
-def option_rows() -> list:
-    """The option table as dicts: name, letter, kind, repeat, verbs, engine, field, metavar, group, help."""
-    cdef list rows = []
-    cdef size_t i = 0
-    cdef const prl_option *row
-    while prl_option_table[i].name != NULL:
-        row = &prl_option_table[i]
-        rows.append({
-            "name": row.name.decode(), "letter": chr(row.letter) if row.letter else "",
-            "kind": KINDS[row.kind], "repeat": bool(row.repeat), "verbs": row.verbs,
-            "engine": row.door != 0, "field": row.field.decode(), "metavar": row.metavar.decode(),
-            "group": row.group.decode(), "help": row.help.decode(),
-        })
-        i += 1
-    return rows
-
-
-def remedy_rows() -> list:
-    """The table of remedies as dicts: stage (name), errnum (0: any), klass, check, text."""
-    cdef list rows = []
-    cdef size_t i = 0
-    cdef const prl_remedy *row
-    while prl_remedies[i].stage != 0:
-        row = &prl_remedies[i]
-        rows.append({"stage": prl_stage_name(row.stage).decode(), "errnum": row.errnum,
-                     "klass": row.klass.decode(), "check": row.check.decode(), "text": row.text.decode()})
-        i += 1
-    return rows
-
-
-def stage_names() -> list:
-    """Names of the stages of a launch, in their order (csrc/prl.h, enum prl_stage)."""
-    return [prl_stage_name(i).decode() for i in range(PRL_STAGE_COUNT)]
-
-
-def capability_names() -> list:
-    """Names of the kernel's capabilities; the index is the number (csrc/spec_caps.c)."""
-    cdef list names = []
-    while prl_spec_capability_name(<unsigned>len(names)) != NULL:
-        names.append(prl_spec_capability_name(<unsigned>len(names)).decode())
-    return names
-
-
-def parse_options(str verb, list words) -> tuple:
-    """argv by the option table: ([(name, value), …] in the order given, image or None, program and arguments).
-
-    Raises:
-        UsageError: words have no meaning.
-    """
-    cdef prl_error error
-    cdef prl_options options
-    cdef size_t i
-    cdef list encoded = [word.encode(errors="surrogateescape") for word in words]
-    cdef char **argv = <char **>calloc(len(words) + 1, sizeof(char *))
-    if argv == NULL:
-        raise MemoryError()
-    for i in range(len(words)):
-        argv[i] = <char *>(<bytes>encoded[i])
-    try:
-        if prl_options_parse(VERBS[verb], <int>len(words), argv, &options, &error) < 0:
-            raise exception(&error)
-        values = [(options.values[i].option.name.decode(), options.values[i].text.decode(errors="surrogateescape"))
-                  for i in range(options.values_len)]
-        image = None if options.image == NULL else options.image.decode(errors="surrogateescape")
-        rest = []
-        while options.args != NULL and options.args[len(rest)] != NULL:
-            rest.append(options.args[len(rest)].decode(errors="surrogateescape"))
-        prl_options_free(&options)
-        return values, image, rest
-    finally:
-        free(argv)
+include "_core_tables.pxi"
 
 
 cdef class Container:
@@ -127,7 +41,6 @@ cdef class Container:
 
     def __cinit__(self, list argv, root=None, launcher=None):
         cdef prl_error error
-        cdef size_t i
         cdef bytes root_bytes = root.encode(errors="surrogateescape") if root is not None else None
         cdef const char *root_text = NULL if root_bytes is None else <const char *>root_bytes
         self.dirs.data_fd = self.dirs.runtime_fd = self.template.lock_fd = -1
@@ -137,14 +50,11 @@ cdef class Container:
         if launcher is not None:
             self.launcher = launcher.encode(errors="surrogateescape")
             self.container.launcher = self.launcher
-        self.words = [word.encode(errors="surrogateescape") for word in argv]
-        if any(b"\0" in word for word in self.words):
-            raise ValueError("an argument contains a NUL byte")
+        self.words = encode(argv)
         self.argv = <char **>calloc(len(argv) + 1, sizeof(char *))
         if self.argv == NULL:
             raise MemoryError()
-        for i in range(len(argv)):
-            self.argv[i] = <char *>(<bytes>self.words[i])
+        fill(<const char **>self.argv, self.words)
         if prl_options_parse(PRL_VERB_RUN, <int>len(argv), self.argv, &self.options, &error) < 0:
             raise exception(&error)
         if prl_dirs_open(root_text, &self.dirs, &error) < 0:
@@ -249,6 +159,74 @@ cdef class Container:
             raise exception(&error)
         self.running = True
 
+    def hold(self, int stdin, int stdout, int stderr) -> None:
+        """As start(), but it stops before the program and waits for go()."""
+        cdef prl_error error
+        cdef prl_stdio stdio
+        cdef int r
+        stdio.fds[0], stdio.fds[1], stdio.fds[2] = stdin, stdout, stderr
+        with nogil:
+            r = prl_container_hold(&self.container, &stdio, &error)
+        if r < 0:
+            raise exception(&error)
+        self.running = True
+
+    def go(self, list args, list env, cwd, tuple lent) -> None:
+        """Execute in a held container. env, cwd: None: as it was described; lent: -1: as it was held with."""
+        cdef prl_error error
+        cdef prl_wish wish
+        cdef int r
+        cdef list words = encode(args)
+        cdef list lines = encode(env or [])
+        cdef bytes path = encode([cwd])[0] if cwd is not None else None
+        cdef const char **rows = <const char **>calloc(len(words) + len(lines) + 2, sizeof(char *))
+        if rows == NULL:
+            raise MemoryError()
+        fill(rows, words)
+        fill(rows + len(words) + 1, lines)
+        wish.args = rows
+        wish.env = NULL if env is None else rows + len(words) + 1
+        wish.cwd = NULL if path is None else <const char *>path
+        wish.fds[0], wish.fds[1], wish.fds[2] = lent
+        with nogil:
+            r = prl_child_go(&self.container.child, self.container.spec, &wish, &error)
+        free(rows)
+        if r < 0:
+            raise exception(&error)
+
+    def collect(self, uint64_t kill_after_ns, tuple feed, int stdout, int stderr) -> tuple:
+        """Wait as wait() does, carry feed[0] to feed[1], and keep what comes from stdout and stderr.
+
+        Takes feed[1], stdout and stderr over and closes them; -1: there is none. The directory stays until close().
+
+        Returns:
+            (as wait()'s first seven, the usage, bytes of stdout, of stderr).
+        """
+        cdef prl_error error
+        cdef prl_status status
+        cdef prl_capture kept[2]
+        cdef prl_monitor_options options
+        cdef int r
+        memset(kept, 0, sizeof(kept))
+        memset(&options, 0, sizeof(options))
+        options.wall_limit_ns = kill_after_ns
+        options.relays[0].from_, options.relays[0].to = feed
+        options.relays[1].from_, options.relays[1].to, options.relays[1].into = stdout, -1, &kept[0]
+        options.relays[2].from_, options.relays[2].to, options.relays[2].into = stderr, -1, &kept[1]
+        try:
+            with nogil:
+                r = prl_monitor_run(&self.container.child, &options, &status, &error)
+            if r < 0:
+                raise exception(&error)
+            self.running = False
+            if kept[0].lost or kept[1].lost:
+                raise MemoryError("output")
+            return (ending(&status), status.usage, b"" if kept[0].bytes == NULL else kept[0].bytes[:kept[0].len],
+                    b"" if kept[1].bytes == NULL else kept[1].bytes[:kept[1].len])
+        finally:
+            free(kept[0].bytes)
+            free(kept[1].bytes)
+
     def signal(self, int number) -> None:
         """Send a signal to pid 1; one that would end a plain process ends the container."""
         cdef prl_error error
@@ -274,8 +252,7 @@ cdef class Container:
             raise exception(&error)
         self.created = False
         self.release()
-        return (ENDED_BY[status.ended_by], status.exit_code, status.signal, status.wall_ns,
-                status.user_ns, status.system_ns, status.max_rss_bytes, exception(&error) if f < 0 else None, status.usage)
+        return (*ending(&status), exception(&error) if f < 0 else None, status.usage)
 
     def close(self) -> None:
         """Kill and remove if it still runs. Safe to call twice."""

@@ -13,6 +13,12 @@ cdef extern from "cli/container.h" nogil:
     struct prl_stdio:
         int fds[3]
 
+    struct prl_wish:
+        const char *const *args
+        const char *const *env
+        const char *cwd
+        int fds[3]
+
     struct prl_child:
         int pid
         int pidfd
@@ -101,11 +107,30 @@ cdef extern from "cli/container.h" nogil:
     int prl_container_describe(prl_container *c, const prl_template *template, prl_error *err)
     int prl_container_create(prl_container *c, const prl_template *template, prl_error *err)
     int prl_container_start(prl_container *c, const prl_stdio *stdio, prl_error *err)
+    int prl_container_hold(prl_container *c, const prl_stdio *stdio, prl_error *err)
     int prl_container_finish(prl_container *c, const prl_status *status, prl_error *err)
     void prl_container_free(prl_container *c)
     int prl_child_wait(prl_child *child, uint64_t kill_after_ns, prl_status *ret, prl_error *err)
+    int prl_child_go(prl_child *child, const prl_spec *spec, const prl_wish *wish, prl_error *err)
     int prl_child_signal(prl_child *child, int signal, prl_error *err)
     const char *prl_stage_name(unsigned stage)
+
+cdef extern from "monitor.h" nogil:
+    struct prl_capture:
+        char *bytes
+        size_t len
+        bint lost
+
+    struct prl_relay:
+        int from_ "from"
+        int to
+        prl_capture *into
+
+    struct prl_monitor_options:
+        uint64_t wall_limit_ns
+        prl_relay relays[3]
+
+    int prl_monitor_run(prl_child *child, const prl_monitor_options *options, prl_status *ret, prl_error *err)
 
 cdef extern from "cli/config_network_facts.h" nogil:
     bint prl_network_facts_missing(const prl_options *options, const char *data_dir)

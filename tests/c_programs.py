@@ -53,7 +53,7 @@ def build_directory() -> Path:
 @cache
 def headers_digest() -> bytes:
     """One digest over all headers: a changed header compiles everything again."""
-    native.make_init_header()
+    native.make_blobs()
     digest = hashlib.sha256()
     folders = (*(ROOT / folder for folder in HEADERS), native.GENERATED)
     for path in sorted(path for folder in folders for path in folder.rglob("*.h")):

@@ -80,7 +80,7 @@ def build_c(name: str, clang: str) -> Target:
         words += [f"-I{yyjson.source}", str(yyjson.source / "yyjson.c")]
     else:
         words += ["-lyyjson"]
-    native.make_init_header()
+    native.make_blobs()
     native.run([*words, "-o", str(BUILD / name)])
     return Target(name, (str(BUILD / name),))
 

@@ -1,4 +1,4 @@
-"""From csrc/ to objects, the tiny init and the launcher.
+"""From csrc/ to objects, the bare programs and the launcher.
 
 In: C sources below csrc/, the environment (CC, PYROOTLESS_YYJSON_SOURCE, PYROOTLESS_SANITIZE,
 PYROOTLESS_WERROR).  Out: files below build/.  Never: anything of Python's own build, a
@@ -25,8 +25,8 @@ CSRC = ROOT / "csrc"
 BUILD = ROOT / "build"
 GENERATED = BUILD / "generated"
 UNPACK = CSRC / "unpack"
-INIT_SOURCE = CSRC / "init" / "init.c"
-INIT_HEADER = GENERATED / "prl_init_blob.h"
+BARE = CSRC / "init"
+"""Programs without a C library: each is embedded in what starts containers."""
 
 # Files of csrc/cli that only the executable needs: its main, its verbs, its terminal.
 LAUNCHER_ONLY = ("main", "run", "unshare", "exec", "oci", "attach", "python")
@@ -37,8 +37,9 @@ RELEASE = ("-O2", "-g1", "-fstack-protector-strong")
 SANITIZE = ("-O1", "-g", "-fno-omit-frame-pointer", "-fsanitize=address,undefined")
 RELRO = ("-Wl,-z,relro", "-Wl,-z,now", "-Wl,-z,noexecstack")
 # A static program of a few kilobytes without a C library, so nothing of one may be assumed.
-INIT_FLAGS = (
+BARE_FLAGS = (
     "-std=gnu11",
+    "-D_GNU_SOURCE",
     "-Os",
     "-nostdlib",
     "-static",
@@ -205,9 +206,8 @@ def _kernel_headers(cc: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def launcher_sources() -> list[Path]:
-    """Every C file of ours, but the tiny init and the unpacker, which are built apart."""
-    found = (path for path in CSRC.rglob("*.c") if path.parent != UNPACK)
-    return sorted(path for path in found if path != INIT_SOURCE)
+    """Every C file of ours, but the bare programs and the unpacker, which are built apart."""
+    return sorted(path for path in CSRC.rglob("*.c") if path.parent not in (UNPACK, BARE))
 
 
 def unpack_sources() -> list[Path]:
@@ -274,22 +274,26 @@ def yyjson_link_flags(yyjson: Yyjson) -> list[str]:
     return [] if yyjson.embedded else ["-lyyjson"]
 
 
-def make_init_header(env: Mapping[str, str] = os.environ) -> Path:
-    """Compile the tiny init and write its bytes as a C array into build/generated/.
+def make_blobs(env: Mapping[str, str] = os.environ) -> list[Path]:
+    """Compile csrc/init/*.c, each a program of its own, and write their bytes as C arrays.
 
-    Returns: the header's path.  Without csrc/init/init.c there is nothing to do.
+    Returns: the headers, build/generated/prl_NAME_blob.h.
     """
-    if not INIT_SOURCE.exists():
-        return INIT_HEADER
     GENERATED.mkdir(parents=True, exist_ok=True)
-    program, dependencies = GENERATED / "prl-init", GENERATED / "prl-init.d"
-    if _stale(INIT_HEADER, dependencies):
-        flags = [*INIT_FLAGS, *WARNINGS, f"-I{CSRC}", "-MMD", "-MF", str(dependencies)]
-        run([*compiler(env), *flags, INIT_SOURCE, "-o", program])
-        scratch = INIT_HEADER.with_suffix(f".{os.getpid()}")
-        scratch.write_text(array_header("prl_init_blob", program.read_bytes()))
-        scratch.replace(INIT_HEADER)
-    return INIT_HEADER
+    return [_make_blob(source, env) for source in sorted(BARE.glob("*.c"))]
+
+
+def _make_blob(source: Path, env: Mapping[str, str]) -> Path:
+    name = source.stem
+    program, dependencies = GENERATED / f"prl-{name}", GENERATED / f"prl-{name}.d"
+    header = GENERATED / f"prl_{name}_blob.h"
+    if _stale(header, dependencies):
+        flags = [*BARE_FLAGS, *WARNINGS, f"-I{CSRC}", "-MMD", "-MF", str(dependencies)]
+        run([*compiler(env), *flags, source, "-o", program])
+        scratch = header.with_suffix(f".{os.getpid()}")
+        scratch.write_text(array_header(f"prl_{name}_blob", program.read_bytes()))
+        scratch.replace(header)
+    return header
 
 
 def array_header(name: str, data: bytes) -> str:
@@ -298,7 +302,7 @@ def array_header(name: str, data: bytes) -> str:
         "    " + " ".join(f"0x{byte:02x}," for byte in data[at : at + 12])
         for at in range(0, len(data), 12)
     ]
-    head = f"/* Generated from csrc/init/init.c: {len(data)} bytes. */\n#pragma once\n\n"
+    head = f"/* Generated from csrc/init: {len(data)} bytes. */\n#pragma once\n\n"
     array = f"static const unsigned char {name}[] = {{\n" + "\n".join(rows) + "\n};\n"
     return f"{head}{array}static const unsigned {name}_len = {len(data)};\n"
 
@@ -306,7 +310,7 @@ def array_header(name: str, data: bytes) -> str:
 def build_core_objects() -> list[Path]:
     """Everything the Cython extension links, compiled.  Raises SystemExit as `run` does."""
     yyjson = require_yyjson()
-    make_init_header()
+    make_blobs()
     variant = core_variant(yyjson)
     return [*compile_all(variant, core_sources()), *yyjson_objects(variant, yyjson)]
 
@@ -319,7 +323,7 @@ def build_unpack_objects() -> list[Path]:
 def build_launcher(target: Path) -> Path:
     """Compile and link the launcher to `target` (replaced in one step: it may be running)."""
     yyjson = require_yyjson()
-    make_init_header()
+    make_blobs()
     variant = launcher_variant(yyjson)
     objects = compile_all(variant, launcher_sources()) + yyjson_objects(variant, yyjson)
     target.parent.mkdir(parents=True, exist_ok=True)

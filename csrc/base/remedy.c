@@ -342,6 +342,9 @@ const struct prl_remedy prl_remedies[] = {
     {PRL_STAGE_SECCOMP, EINVAL, LAUNCH, "seccomp",
      "the kernel refused the filter (seccomp not built in, or a damaged program); compile it "
      "again: pyrootless prepare host"},
+    {PRL_STAGE_SECCOMP, EOPNOTSUPP, USAGE, "seccomp",
+     "the profile may refuse a call with which a prepared container takes its program; allow "
+     "it, or start one container a program: pyrootless run --rm IMAGE PROGRAM"},
     {PRL_STAGE_SECCOMP, EBADMSG, STORE, "seccomp",
      "the compiled filter is not what its digest says; remove the cache and make it again: "
      "rm -r ~/.local/share/pyrootless/cache/seccomp; pyrootless prepare host"},

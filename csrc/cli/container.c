@@ -192,8 +192,11 @@ int prl_container_create(struct prl_container *c, const struct prl_template *tem
     return r;
 }
 
+typedef int (*launch_fn)(const struct prl_spec *spec, const struct prl_stdio *stdio,
+                         struct prl_child *ret, struct prl_error *reterr);
+
 /* The kernel has no overlay for us: once more, with the program that does the same. */
-static int start_again(struct prl_container *c, const struct prl_stdio *stdio,
+static int start_again(struct prl_container *c, const struct prl_stdio *stdio, launch_fn launch,
                        struct prl_error *reterr)
 {
     char *json = NULL;
@@ -211,16 +214,16 @@ static int start_again(struct prl_container *c, const struct prl_stdio *stdio,
     r = prl_state_write_config(&c->state, json, len, reterr);
     if (r == 0)
         r = prl_spec_parse(json, len, &c->spec, reterr);
-    return r < 0 ? r : prl_launch(c->spec, stdio, &c->child, reterr);
+    return r < 0 ? r : launch(c->spec, stdio, &c->child, reterr);
 }
 
-int prl_container_start(struct prl_container *c, const struct prl_stdio *stdio,
-                        struct prl_error *reterr)
+static int start(struct prl_container *c, const struct prl_stdio *stdio, launch_fn launch,
+                 struct prl_error *reterr)
 {
     char pid[24];
-    int r = prl_launch(c->spec, stdio, &c->child, reterr);
+    int r = launch(c->spec, stdio, &c->child, reterr);
     if (r < 0 && prl_config_may_fall_back(c->options, reterr))
-        r = start_again(c, stdio, reterr);
+        r = start_again(c, stdio, launch, reterr);
     if (r < 0)
         return r;
     r = prl_state_write_child(&c->state, &c->child, reterr);
@@ -237,6 +240,18 @@ int prl_container_start(struct prl_container *c, const struct prl_stdio *stdio,
     return 0;
 }
 
+int prl_container_start(struct prl_container *c, const struct prl_stdio *stdio,
+                        struct prl_error *reterr)
+{
+    return start(c, stdio, prl_launch, reterr);
+}
+
+int prl_container_hold(struct prl_container *c, const struct prl_stdio *stdio,
+                       struct prl_error *reterr)
+{
+    return start(c, stdio, prl_launch_held, reterr);
+}
+
 int prl_container_finish(struct prl_container *c, const struct prl_status *status,
                          struct prl_error *reterr)
 {
@@ -251,6 +266,10 @@ void prl_container_free(struct prl_container *c)
 {
     prl_close_p(&c->child.pidfd);
     prl_close_p(&c->child.terminal_fd);
+    if (c->child.held) {
+        prl_close_p(&c->child.gate_fd);
+        prl_close_p(&c->child.mounts_fd);
+    }
     prl_cgroups_forget(c->child.cgroups);
     c->child.cgroups = NULL;
     prl_limits_plan_free(&c->plan);

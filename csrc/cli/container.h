@@ -46,6 +46,9 @@ int prl_container_create(struct prl_container *c, const struct prl_template *tem
 /* Launch; on failure the container still has to be finished. */
 int prl_container_start(struct prl_container *c, const struct prl_stdio *stdio,
                         struct prl_error *reterr);
+/* The same up to the gate (prl_launch_held). */
+int prl_container_hold(struct prl_container *c, const struct prl_stdio *stdio,
+                       struct prl_error *reterr);
 /* Kill and reap if it still runs, record, remove what must go.  status NULL: it never ran. */
 int prl_container_finish(struct prl_container *c, const struct prl_status *status,
                          struct prl_error *reterr);

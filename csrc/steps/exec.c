@@ -5,6 +5,7 @@
  * itself (CVE-2019-5736, CVE-2024-21626).  Source: execve(2). */
 #include "steps/steps.h"
 
+#include "base/interpreter.h"
 #include "base/io.h"
 #include "base/own.h"
 
@@ -16,7 +17,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { INTERPRETER_DEPTH = 5, SHEBANG_BYTES = 256, SIGNALS = 32 };
+enum { SIGNALS = 32 };
 
 int PRL_CHILD_SAFE prl_exec_chdir(struct prl_setup *s, struct prl_error *reterr)
 {
@@ -33,24 +34,12 @@ int PRL_CHILD_SAFE prl_exec_chdir(struct prl_setup *s, struct prl_error *reterr)
     return 0;
 }
 
-/* The interpreter named by a "#!" line, cut out in place; NULL: not a script. */
-static char *PRL_CHILD_SAFE interpreter_of(char *head, ssize_t len)
-{
-    if (len < 3 || head[0] != '#' || head[1] != '!')
-        return NULL;
-    head[len] = '\0';
-    head[strcspn(head, "\n")] = '\0';
-    char *start = head + 2 + strspn(head + 2, " \t");
-    start[strcspn(start, " \t")] = '\0';
-    return *start ? start : NULL;
-}
-
 /* Regular, executable, reached without magic links, and so for its interpreters. */
 static int PRL_CHILD_SAFE check_program(int root, const char *program)
 {
-    char head[SHEBANG_BYTES + 1];
+    char head[PRL_INTERPRETER_BYTES + 1];
     const char *path = program;
-    for (int depth = 0; depth < INTERPRETER_DEPTH; depth++) {
+    for (int depth = 0; depth < PRL_INTERPRETER_DEPTH; depth++) {
         struct stat st;
         _cleanup_close_ int fd = prl_sys_open_in_root(root, path, O_PATH);
         if (fd < 0 || fstat(fd, &st) < 0)
@@ -60,8 +49,8 @@ static int PRL_CHILD_SAFE check_program(int root, const char *program)
         _cleanup_close_ int readable = prl_sys_open_in_root(root, path, O_RDONLY | O_NONBLOCK);
         if (readable < 0)
             return 0; /* executable but not readable: the kernel alone sees what it is */
-        ssize_t n = read(readable, head, SHEBANG_BYTES);
-        path = interpreter_of(head, n);
+        ssize_t n = read(readable, head, PRL_INTERPRETER_BYTES);
+        path = prl_interpreter_of(head, n);
         if (!path || path[0] != '/')
             return 0;
     }
@@ -71,6 +60,8 @@ static int PRL_CHILD_SAFE check_program(int root, const char *program)
 int PRL_CHILD_SAFE prl_exec_resolve(struct prl_setup *s, struct prl_error *reterr)
 {
     int worst = ENOENT;
+    if (s->gate_fd >= 0) /* the wish names it */
+        return 0;
     _cleanup_close_ int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (root < 0)
         return prl_fail(reterr, PRL_STAGE_EXEC, "open", "/");
@@ -102,6 +93,20 @@ static void PRL_CHILD_SAFE reset_signals(bool keep_blocked)
     sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
+/* The gate executes the program later, or the init that does.  Its own environment is empty. */
+static void PRL_CHILD_SAFE execute_gate(const struct prl_setup *s)
+{
+    static const char *const no_env[] = {NULL};
+    char wish[24], init[24];
+    const char *args[] = {"gate", prl_sys_decimal((uint64_t)s->wish_fd, wish), NULL, NULL};
+    if (s->init_fd >= 0) {
+        args[2] = prl_sys_decimal((uint64_t)s->init_fd, init);
+        fcntl(s->init_fd, F_SETFD, 0);
+    }
+    fcntl(s->wish_fd, F_SETFD, 0); /* the gate marks both close-on-exec again */
+    syscall(SYS_execveat, s->gate_fd, "", args, no_env, AT_EMPTY_PATH);
+}
+
 int PRL_CHILD_SAFE prl_exec_now(struct prl_setup *s, struct prl_error *reterr)
 {
     static const struct prl_error marker;
@@ -110,6 +115,10 @@ int PRL_CHILD_SAFE prl_exec_now(struct prl_setup *s, struct prl_error *reterr)
     int r = prl_io_write_all(s->report_fd, &marker, sizeof marker);
     if (r < 0)
         return prl_fail_with(reterr, PRL_STAGE_EXEC, -r, "write", "report");
+    if (s->gate_fd >= 0) {
+        execute_gate(s);
+        return prl_fail(reterr, PRL_STAGE_EXEC, "execve", "gate");
+    }
     if (s->init_fd >= 0) {
         s->init_args[2] = s->program;
         fcntl(s->report_fd, F_SETFD, 0); /* the init reports for its child, then closes it */

@@ -3,5 +3,6 @@
 
 #include "base/sys.h"
 
-/* A close-on-exec descriptor of the init's sealed memory file, or -errno. */
+/* A close-on-exec descriptor of a sealed memory file, or -errno: the small init, the gate. */
 int prl_init_open(struct prl_error *reterr);
+int prl_gate_open(struct prl_error *reterr);

@@ -18,6 +18,8 @@ struct prl_setup {
     bool served;    /* the parent works for the child while it is set up: not vfork's order, and
                        each hand-over waits for its answer */
     int init_fd;    /* sealed memory file with the small init; -1 */
+    int gate_fd;    /* the same with the gate, which waits for the program; -1: it is known */
+    int wish_fd;    /* the child's end of the socket on which the gate waits; -1 */
     char *uid_map, *gid_map; /* NULL: the parent writes them (PRL_HANDOVER_MAPS) */
     char *overlay_data;      /* room for the overlay's mount options */
     size_t overlay_data_size;

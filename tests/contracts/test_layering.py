@@ -26,6 +26,7 @@ C_TOP = {
     "template": ROOMS,
     "cgroup": ORCHESTRATION,
     "prepare": ORCHESTRATION,
+    "prepared": ORCHESTRATION,
     "launch": ORCHESTRATION,
     "serve": ORCHESTRATION,
     "monitor": ORCHESTRATION,
@@ -38,7 +39,7 @@ C_FOLDERS = {
     "fakeroot": ROOMS,
     "cli": DOORS,
 }
-C_GENERATED = {"prl_init_blob.h": BASE}
+C_GENERATED = {"prl_init_blob.h": BASE, "prl_gate_blob.h": BASE}
 
 # Edges beside the layers: (user, used) → why.
 C_EDGES = {
@@ -46,6 +47,7 @@ C_EDGES = {
     ("launch", "serve"): "what the launch does for its child while that waits",
     ("launch", "cgroup"): "the child is born in, or enters, what was made for it",
     ("monitor", "cgroup"): "what a container used is read before its groups go",
+    ("prepared", "prepare"): "a wish's program is searched for as a launch's is",
     ("launch", "prepare"): "prepare is the launch's first half: what is decided before clone",
 }
 

@@ -1,0 +1,8 @@
+/* report.h: the records that a set-up process leaves before its exec; see report.c. */
+#pragma once
+
+#include "base/error.h"
+
+/* A marker, then end of file: it runs.  A record: that failed.  Neither: it died.  0 or -errno.
+ */
+int prl_report_read(int fd, struct prl_error *reterr);
