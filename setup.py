@@ -1,8 +1,8 @@
 """Build of pyrootless: the Cython extensions, the seccomp module, the native launcher.
 
 In: csrc/, pyrootless/, the environment (see tools/native.py).  Out: pyrootless._core,
-pyrootless._unpack, pyrootless._seccomp_cffi, and the executable `pyrootless`, shipped as a
-script of the wheel.
+pyrootless._sandbox, pyrootless._unpack, pyrootless._seccomp_cffi, and the executable
+`pyrootless`, shipped as a script of the wheel.
 Never: a download, a guess about a missing library: it stops with the line that installs it.
 """
 
@@ -26,7 +26,11 @@ import native
 import system_packages
 
 # Extension → what compiles csrc/ for it.
-EXTENSIONS = {"_core": native.build_core_objects, "_unpack": native.build_unpack_objects}
+EXTENSIONS = {
+    "_core": native.build_core_objects,
+    "_sandbox": native.build_core_objects,
+    "_unpack": native.build_unpack_objects,
+}
 
 
 def check_requirements() -> None:
@@ -94,7 +98,7 @@ def cython_extension(name: str) -> Extension:
     """pyrootless.NAME, without the objects that BuildExtensions adds."""
     sanitize = os.environ.get("PYROOTLESS_SANITIZE") == "1"
     flags = list(native.SANITIZE if sanitize else native.RELEASE)
-    yyjson = native.find_yyjson() if name == "_core" else None
+    yyjson = native.find_yyjson() if name in ("_core", "_sandbox") else None
     return Extension(
         f"pyrootless.{name}",
         sources=[str(translated(name))],

@@ -12,11 +12,13 @@
 #include "prl.h"
 
 #include "base/arena.h"
+#include "base/box.h"
 #include "base/handover.h"
 #include "base/own.h"
 #include "base/report.h"
 #include "base/trace.h"
 #include "cgroup.h"
+#include "launch_box.h"
 #include "prepare.h"
 #include "serve.h"
 
@@ -51,11 +53,13 @@ static int PRL_CHILD_SAFE child_steps(struct prl_setup *s, struct prl_error *ret
         prl_sysctl_apply,      /* while the host's /proc is in reach */
         prl_terminal_apply,    /* own pty; #2 */
         prl_rootfs_workdir,    /* made where the image has none */
+        prl_box_fill,          /* a sandbox's files in it */
         prl_mounts_hide,       /* read-only and masked paths */
         prl_rootfs_seal,       /* read-only root */
         prl_stdio_apply,       /* 0, 1, 2; new session */
         prl_rootfs_enter,      /* the host's tree is gone after this line */
         prl_rlimits_apply,     /* */
+        prl_box_meter,         /* the clock of a sandbox; #2 */
         prl_fds_shed,          /* before chdir: no descriptor to name a host directory by */
         prl_exec_chdir,        /* and verified to lie inside */
         prl_landlock_apply,    /* needs no_new_privs or CAP_SYS_ADMIN, so before capabilities
@@ -63,9 +67,10 @@ static int PRL_CHILD_SAFE child_steps(struct prl_setup *s, struct prl_error *ret
         prl_exec_resolve,      /* which program, and no magic link on the way */
     };
     static const char *const names[] = {
-        "cgroup", "idmap",  "null",    "sources", "early",  "overlay",  "fuse",     "rootfs",
-        "late",   "mounts", "devices", "network", "sysctl", "terminal", "workdir",  "masks",
-        "seal",   "stdio",  "enter",   "rlimits", "fds",    "chdir",    "landlock", "resolve",
+        "cgroup",  "idmap", "null",   "sources",  "early",   "overlay", "fuse",
+        "rootfs",  "late",  "mounts", "devices",  "network", "sysctl",  "terminal",
+        "workdir", "fill",  "masks",  "seal",     "stdio",   "enter",   "rlimits",
+        "meter",   "fds",   "chdir",  "landlock", "resolve",
     };
     _Static_assert(sizeof names == sizeof steps, "the trace names every step");
     for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
@@ -155,6 +160,12 @@ static int serve_one(struct prl_setup *s, struct prl_child *child, char kind, in
     case PRL_HANDOVER_TERMINAL:
         child->terminal_fd = fd;
         return 0;
+    case PRL_HANDOVER_SCRATCH:
+        s->box->scratch_fd = fd;
+        return 0;
+    case PRL_HANDOVER_CLOCK:
+        s->box->clock_fd = fd;
+        return 0;
     case PRL_HANDOVER_LISTENER: {
         int r = prl_serve_fakeroot(s->spec, child, fd, reterr);
         prl_close_p(&fd);
@@ -186,19 +197,30 @@ static int serve(struct prl_setup *s, int socket_fd, struct prl_child *child,
     }
 }
 
+/* The init's record of how a sandbox's program ended. */
+static int open_outcome(struct prl_setup *s, struct prl_error *reterr)
+{
+    int pair[2];
+    if (pipe2(pair, O_CLOEXEC) < 0)
+        return prl_fail(reterr, PRL_STAGE_CLONE, "pipe2", "outcome");
+    s->box->outcome_fd = pair[0];
+    s->outcome_fd = pair[1];
+    return 0;
+}
+
 static int open_channels(struct prl_setup *s, int report[2], int service[2],
                          struct prl_error *reterr)
 {
     if (pipe2(report, O_CLOEXEC) < 0)
         return prl_fail(reterr, PRL_STAGE_CLONE, "pipe2", "report");
     s->report_fd = report[1];
-    if (!s->served && !s->spec->process.terminal)
+    if (!s->served && !s->spec->process.terminal && !s->box)
         return 0;
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, service) < 0)
         return prl_fail(reterr, PRL_STAGE_CLONE, "socketpair", "hand-over");
     s->parent_fd = service[0];
     s->service_fd = service[1];
-    return 0;
+    return s->box ? open_outcome(s, reterr) : 0;
 }
 
 static void close_channels(int pair[2])
@@ -214,6 +236,7 @@ static int follow(struct prl_setup *s, int report[2], int service[2], struct prl
     int r = 0;
     prl_close_p(&report[1]);
     prl_close_p(&service[1]);
+    prl_close_p(&s->outcome_fd);
     if (service[0] >= 0)
         r = serve(s, service[0], child, reterr);
     if (r < 0)
@@ -224,14 +247,26 @@ static int follow(struct prl_setup *s, int report[2], int service[2], struct prl
     return r;
 }
 
+/* "REPORT", or "REPORT,OUTCOME": the descriptors that the init gets. */
+static const char *write_numbers(const struct prl_setup *s, char buf[48])
+{
+    prl_sys_decimal((uint64_t)s->report_fd, buf);
+    if (s->outcome_fd < 0)
+        return buf;
+    size_t len = strlen(buf);
+    buf[len] = ',';
+    prl_sys_decimal((uint64_t)s->outcome_fd, buf + len + 1);
+    return buf;
+}
+
 static int launch_prepared(struct prl_setup *s, struct prl_child *child,
                            struct prl_error *reterr)
 {
     int report[2] = {-1, -1}, service[2] = {-1, -1};
-    char number[24];
+    char numbers[48];
     int r = open_channels(s, report, service, reterr);
     if (s->init_args)
-        s->init_args[1] = prl_sys_decimal((uint64_t)s->report_fd, number);
+        s->init_args[1] = write_numbers(s, numbers);
     void *stack = r < 0 ? NULL : map_stack();
     if (r == 0 && !stack)
         r = prl_fail(reterr, PRL_STAGE_CLONE, "mmap", "stack of the set-up process");
@@ -244,6 +279,7 @@ static int launch_prepared(struct prl_setup *s, struct prl_child *child,
         prl_serve_fuse_complaint(s->complaint_fd, reterr);
     }
     prl_close_p(&s->complaint_fd);
+    prl_close_p(&s->outcome_fd);
     close_channels(report);
     close_channels(service);
     if (stack)
@@ -279,7 +315,13 @@ static int open_gate(struct prl_setup *s, struct prl_child *child, struct prl_er
     return 0;
 }
 
-static int launch(const struct prl_spec *spec, const struct prl_stdio *stdio, bool held,
+/* What kind of launch: stopped at the gate, or with a box (NULL: none). */
+struct kind {
+    bool held;
+    struct prl_box *box;
+};
+
+static int launch(const struct prl_spec *spec, const struct prl_stdio *stdio, struct kind kind,
                   struct prl_child *ret, struct prl_error *reterr)
 {
     struct prl_setup setup;
@@ -290,7 +332,8 @@ static int launch(const struct prl_spec *spec, const struct prl_stdio *stdio, bo
     int r = prl_prepare(spec, arena, &setup, reterr);
     prl_trace_mark("prepare");
     memcpy(setup.stdio, stdio->fds, sizeof setup.stdio);
-    if (r == 0 && held)
+    setup.box = kind.box;
+    if (r == 0 && kind.held)
         r = open_gate(&setup, &child, reterr);
     if (r == 0)
         r = launch_described(&setup, &child, reterr);
@@ -309,7 +352,13 @@ static int launch(const struct prl_spec *spec, const struct prl_stdio *stdio, bo
 int prl_launch(const struct prl_spec *spec, const struct prl_stdio *stdio,
                struct prl_child *ret, struct prl_error *reterr)
 {
-    return launch(spec, stdio, false, ret, reterr);
+    return launch(spec, stdio, (struct kind){.held = false}, ret, reterr);
+}
+
+int prl_launch_box(const struct prl_spec *spec, const struct prl_stdio *stdio,
+                   struct prl_box *box, struct prl_child *ret, struct prl_error *reterr)
+{
+    return launch(spec, stdio, (struct kind){.box = box}, ret, reterr);
 }
 
 /* Whoever holds its mount namespace decides when that is taken apart: with the last program's
@@ -318,7 +367,7 @@ int prl_launch_held(const struct prl_spec *spec, const struct prl_stdio *stdio,
                     struct prl_child *ret, struct prl_error *reterr)
 {
     char path[48];
-    int r = launch(spec, stdio, true, ret, reterr);
+    int r = launch(spec, stdio, (struct kind){.held = true}, ret, reterr);
     if (r < 0)
         return r;
     snprintf(path, sizeof path, "/proc/%d/ns/mnt", (int)ret->pid);

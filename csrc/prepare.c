@@ -215,6 +215,7 @@ int prl_prepare(const struct prl_spec *spec, struct prl_arena *arena, struct prl
                               .report_fd = -1,
                               .service_fd = -1,
                               .parent_fd = -1,
+                              .outcome_fd = -1,
                               .init_fd = -1,
                               .gate_fd = -1,
                               .wish_fd = -1,

@@ -40,6 +40,7 @@ enum prl_stage {
     PRL_STAGE_LAYER,   /* an image's layer: archive → tree */
     PRL_STAGE_FUSE,    /* the device that a program's root file system needs */
     PRL_STAGE_LIMITS,  /* memory, processor, processes, … and what holds them */
+    PRL_STAGE_BOX,     /* a sandbox's files, meter and record */
     PRL_STAGE_COUNT,
 };
 
@@ -223,6 +224,7 @@ struct prl_resources {
     uint32_t asked;   /* bit n: enum prl_limit n; 0: nothing is limited, and nothing is done */
     bool best_effort; /* a weaker rung will do */
     uint64_t memory_bytes, reservation_bytes;
+    uint64_t data_bytes; /* RLIMIT_DATA beside the watchdog; 0: memory_bytes */
     uint64_t swap_bytes; /* memory and swap together; UINT64_MAX: as much swap as there is */
     uint64_t quota_us, period_us;
     uint64_t shares;

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from pyrootless.errors import StoreError as StoreError
     from pyrootless.errors import UsageError as UsageError
     from pyrootless.result import Result as Result
+    from pyrootless.sandbox.limits import Limits as Limits
 
 __version__ = "0.1.0"
 
@@ -44,6 +45,7 @@ _HOME = {
     "RegistryError": "pyrootless.errors",
     "StoreError": "pyrootless.errors",
     "UsageError": "pyrootless.errors",
+    "Limits": "pyrootless.sandbox.limits",
     "Result": "pyrootless.result",
     "AsyncChild": "pyrootless.engine.asynchronous",
     "launch_async": "pyrootless.engine.asynchronous",
@@ -54,10 +56,15 @@ _HOME = {
 }
 """Public name → module that has it. PEP 562."""
 
+_ROOMS = ("sandbox",)
+"""Packages that are public as a whole: `pyrootless.sandbox.run`."""
+
 __all__ = ["__version__", *sorted(_HOME)]
 
 
 def __getattr__(name: str) -> object:
+    if name in _ROOMS:
+        return importlib.import_module(f"pyrootless.{name}")
     if name not in _HOME:
         raise AttributeError(f"module 'pyrootless' has no attribute {name!r}")
     return getattr(importlib.import_module(_HOME[name]), name)

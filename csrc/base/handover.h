@@ -13,6 +13,8 @@ enum prl_handover {
     PRL_HANDOVER_TERMINAL = 't', /* the pty's master */
     PRL_HANDOVER_LISTENER = 'l', /* of the fake root's filter */
     PRL_HANDOVER_NETWORK = 'n',  /* "connect this network namespace of mine" */
+    PRL_HANDOVER_SCRATCH = 'u',  /* the upper of the overlay, O_PATH */
+    PRL_HANDOVER_CLOCK = 'c',    /* of the tree's processor time */
 };
 
 /* Child's side.  fd -1: none.  wait: until the parent has answered (EPIPE: it gave up).  The

@@ -424,6 +424,11 @@ const struct prl_remedy prl_remedies[] = {
      "fuse-overlayfs needs the device; see what it lacks: pyrootless doctor fuse"},
 
     /* limits: what holds them */
+    {PRL_STAGE_BOX, ENOSPC, USAGE, "",
+     "the files given are larger than the disk limit: raise it"},
+    {PRL_STAGE_BOX, EDQUOT, USAGE, "",
+     "the files given are larger than the disk limit: raise it"},
+    {PRL_STAGE_BOX, 0, LAUNCH, "", "look at the name of the file given"},
     {PRL_STAGE_LIMITS, EOPNOTSUPP, HOST, "cgroup",
      "let a weaker rung hold it with --limits=best-effort, or have control groups delegated; "
      "see how: pyrootless doctor cgroup"},

@@ -1,11 +1,15 @@
 /* init.c: the small init, a program of its own without a C library.
  * In: argv = "init", number of the report descriptor, path of the program, its argv;
  * environment. Out: the program as its child; signals passed on; zombies reaped; the child's
- * status as its own (128+n for a signal). Never: anything else: it is pid 1 of a container with
- * hostile code, and its memory holds nothing but its arguments. It is embedded in the launcher
- * and executed from a sealed memory file.  Source: the kernel's system call tables. */
+ * status as its own (128+n for a signal); for a sandbox ("REPORT,OUTCOME") the status and the
+ * usage as a record on the second descriptor as well.  Never: anything else: it is pid 1 of a
+ * container with hostile code, and its memory holds nothing but its arguments. It is embedded
+ * in the launcher and executed from a sealed memory file.  Source: the kernel's system call
+ * tables. */
 
 #include "init/bare.h"
+
+#include "base/box.h"
 
 enum {
     SIG_BLOCK_ = 0,
@@ -14,6 +18,7 @@ enum {
     SIGTTIN_ = 21,
     SIGTTOU_ = 22,
     F_SETFD_ = 2,
+    PR_SET_DUMPABLE_ = 4,
     WNOHANG_ = 1,
     TIOCSPGRP_ = 0x5410,
     SET_BYTES = 8
@@ -53,29 +58,50 @@ static void catch_all(void)
 }
 
 /* Reap everything there is; the exit code of `child` when it was among it, else -1. */
-static int reap(long child)
+static int reap(long child, int outcome_fd)
 {
-    int status, code = -1;
+    static struct prl_box_outcome outcome;
+    int code = -1;
     for (;;) {
-        long pid = call(NR_WAIT4, (ulong)-1L, (ulong)&status, WNOHANG_, 0);
+        long pid =
+            call(NR_WAIT4, (ulong)-1L, (ulong)&outcome.status, WNOHANG_, (ulong)&outcome.usage);
+        int status = outcome.status;
         if (pid <= 0)
             return code;
-        if (pid == child)
-            code = (status & 0x7f) ? 128 + (status & 0x7f) : (status >> 8) & 0xff;
+        if (pid != child)
+            continue;
+        code = (status & 0x7f) ? 128 + (status & 0x7f) : (status >> 8) & 0xff;
+        if (outcome_fd >= 0)
+            call(NR_WRITE, (ulong)outcome_fd, (ulong)&outcome, sizeof outcome, 0);
     }
+}
+
+/* What holds the record's descriptor must be nobody's to look into: a process that is not
+ * "dumpable" has its /proc/PID and memory closed to others of its user. */
+static void keep_outcome(int outcome_fd)
+{
+    if (outcome_fd < 0)
+        return;
+    call(NR_FCNTL, (ulong)outcome_fd, F_SETFD_, 1, 0);
+    call(NR_PRCTL, PR_SET_DUMPABLE_, 0, 0, 0);
 }
 
 __attribute__((used, noreturn)) void bare_main(long *stack)
 {
     long argc = stack[0];
     char **argv = (char **)(stack + 1), **envp = argv + argc + 1;
-    int report_fd = argc > 3 ? number(argv[1]) : -1;
+    const char *numbers = argc > 3 ? argv[1] : "-", *second = numbers;
+    int report_fd = *numbers == '-' ? -1 : number(numbers);
+    while (*second && *second != ',')
+        second++;
+    int outcome_fd = *second ? number(second + 1) : -1;
     ulong all = ~0UL;
     call(NR_SIGPROCMASK, SIG_BLOCK_, (ulong)&all, 0, SET_BYTES);
     catch_all();
     if (report_fd < 0)
         call(NR_EXIT, 125, 0, 0, 0);
     call(NR_FCNTL, (ulong)report_fd, F_SETFD_, 1, 0);
+    keep_outcome(outcome_fd);
     long child = call(NR_CLONE, SIGCHLD_, 0, 0, 0);
     if (child == 0)
         run_child(report_fd, argv + 2, envp, &all);
@@ -87,7 +113,7 @@ __attribute__((used, noreturn)) void bare_main(long *stack)
     for (;;) {
         long sig = call(NR_SIGTIMEDWAIT, (ulong)&all, 0, 0, SET_BYTES);
         if (sig == SIGCHLD_) {
-            int code = reap(child);
+            int code = reap(child, outcome_fd);
             if (code >= 0)
                 call(NR_EXIT, (ulong)code, 0, 0, 0);
         } else if (sig > 0 && sig != SIGTTIN_ && sig != SIGTTOU_) {

@@ -122,6 +122,8 @@ int PRL_CHILD_SAFE prl_exec_now(struct prl_setup *s, struct prl_error *reterr)
     if (s->init_fd >= 0) {
         s->init_args[2] = s->program;
         fcntl(s->report_fd, F_SETFD, 0); /* the init reports for its child, then closes it */
+        if (s->outcome_fd >= 0)
+            fcntl(s->outcome_fd, F_SETFD, 0);
         syscall(SYS_execveat, s->init_fd, "", s->init_args, p->env, AT_EMPTY_PATH);
     } else {
         /* A relative path stays as it was typed: a script finds it in $0. */

@@ -8,8 +8,8 @@
 
 int PRL_CHILD_SAFE prl_fds_shed(struct prl_setup *s, struct prl_error *reterr)
 {
-    int keep[] = {s->report_fd, s->init_fd, s->gate_fd, s->wish_fd,
-                  s->served ? s->service_fd : -1};
+    int keep[] = {s->report_fd, s->init_fd,    s->gate_fd,
+                  s->wish_fd,   s->outcome_fd, s->served ? s->service_fd : -1};
     unsigned from = 3;
     for (;;) {
         int next = INT_MAX;

@@ -6,6 +6,8 @@
  * Source: overlayfs.rst, mount(2). */
 #include "steps/steps.h"
 
+#include "base/box.h"
+#include "base/handover.h"
 #include "base/own.h"
 
 #include <errno.h>
@@ -85,6 +87,11 @@ static int PRL_CHILD_SAFE append_tmpfs(struct overlay *o, struct prl_error *rete
     if (append_directory(o, ",upperdir=", "upper") < 0 ||
         append_directory(o, ",workdir=", "work") < 0)
         return prl_fail(reterr, PRL_STAGE_ROOTFS, "open", "upper directory on tmpfs");
+    /* The upper was opened last but one: the work directory came after it. */
+    int upper = o->s->layer_fds[o->s->layer_fds_len - 2];
+    if (o->s->box &&
+        prl_handover_send(o->s->service_fd, PRL_HANDOVER_SCRATCH, upper, o->s->served) < 0)
+        return prl_fail(reterr, PRL_STAGE_BOX, "sendmsg", "scratch");
     return 0;
 }
 

@@ -27,7 +27,7 @@ static int PRL_CHILD_SAFE apply_rungs(const struct prl_resources *res, struct pr
     if (res->rungs[PRL_LIMIT_PIDS] == PRL_RUNG_NPROC)
         r = lower(RLIMIT_NPROC, res->pids, reterr);
     if (r == 0 && res->rungs[PRL_LIMIT_MEMORY] == PRL_RUNG_WATCHDOG)
-        r = lower(RLIMIT_DATA, res->memory_bytes, reterr);
+        r = lower(RLIMIT_DATA, res->data_bytes ? res->data_bytes : res->memory_bytes, reterr);
     return r;
 }
 

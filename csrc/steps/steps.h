@@ -20,6 +20,8 @@ struct prl_setup {
     int init_fd;    /* sealed memory file with the small init; -1 */
     int gate_fd;    /* the same with the gate, which waits for the program; -1: it is known */
     int wish_fd;    /* the child's end of the socket on which the gate waits; -1 */
+    struct prl_box *box;     /* what a sandbox wants; NULL: this is none */
+    int outcome_fd;          /* the child's end of the pipe for the init's record; -1 */
     char *uid_map, *gid_map; /* NULL: the parent writes them (PRL_HANDOVER_MAPS) */
     char *overlay_data;      /* room for the overlay's mount options */
     size_t overlay_data_size;
@@ -69,6 +71,8 @@ int prl_rlimits_apply(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_S
 int prl_fds_shed(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAFE;
 int prl_caps_apply(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAFE;
 int prl_landlock_apply(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAFE;
+int prl_box_fill(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAFE;
+int prl_box_meter(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAFE;
 int prl_exec_chdir(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAFE;
 int prl_exec_resolve(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAFE;
 int prl_fakeroot_apply(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAFE;

@@ -30,6 +30,7 @@ C_TOP = {
     "launch": ORCHESTRATION,
     "serve": ORCHESTRATION,
     "monitor": ORCHESTRATION,
+    "sandbox": ORCHESTRATION,
 }
 C_FOLDERS = {
     "base": BASE,
@@ -48,6 +49,9 @@ C_EDGES = {
     ("launch", "cgroup"): "the child is born in, or enters, what was made for it",
     ("monitor", "cgroup"): "what a container used is read before its groups go",
     ("prepared", "prepare"): "a wish's program is searched for as a launch's is",
+    ("sandbox", "monitor"): "the end of a child, its processes and their memory",
+    ("sandbox", "cgroup"): "the clock and the meter of what holds its limits",
+    ("sandbox", "launch"): "a launch with a box: files put in, descriptors handed out",
     ("launch", "prepare"): "prepare is the launch's first half: what is decided before clone",
 }
 
@@ -60,6 +64,7 @@ PY_LAYERS = {
     "trees": BASE,
     "printable": BASE,
     "_core": BASE,
+    "_sandbox": BASE,
     "_unpack": BASE,
     "_seccomp_cffi": BASE,
     "images": ROOMS,

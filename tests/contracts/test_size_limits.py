@@ -36,6 +36,7 @@ LONG_HEADERS = {
     "steps/steps.h": "one line a step",
     "cli/options.h": "the table's row and the kinds of values",
     "cli/values.h": "one line a kind of value",
+    "sandbox.h": "the run of a box: what is asked and what is reported, as values",
     "state.h": "the container directories' life",
     "state_entry.h": "the container directories' life, inside the room",
 }

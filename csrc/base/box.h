@@ -1,0 +1,42 @@
+/* box.h: what a sandbox asks of a launch beyond its spec, and what it gets back.
+ * In: files for the container's tree, whether to meter.  Out: descriptors of the
+ * box, and the record of its init.  Never: anything the program inside can write. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/resource.h>
+
+/* One file or directory; parents come before what is in them.  Relative to the container's "/",
+ * no empty, "." or ".." component.  A directory that is there already stays as it is. */
+struct prl_box_file {
+    const char *path;
+    const void *data;
+    size_t len;
+    uint32_t mode; /* permission bits */
+    bool directory;
+};
+
+struct prl_box {
+    const struct prl_box_file *files;
+    size_t files_len;
+    bool meter; /* open a clock of the whole tree's processor time, where the kernel lets us */
+    /* Filled by the launch, owned by the caller, -1 when there is none. */
+    int scratch_fd; /* O_PATH: the upper of the overlay, alive as long as this is open */
+    int clock_fd;   /* base/taskclock.h */
+    int outcome_fd; /* carries one prl_box_outcome, when the program has ended */
+};
+
+#define PRL_BOX_NONE                                                                           \
+    (struct prl_box)                                                                           \
+    {                                                                                          \
+        .scratch_fd = -1, .clock_fd = -1, .outcome_fd = -1                                     \
+    }
+
+/* Written by the init, which the program can neither read nor stop. */
+struct prl_box_outcome {
+    int32_t status; /* as wait4(2) tells it */
+    int32_t reserved;
+    struct rusage usage; /* of the program and what it reaped */
+};

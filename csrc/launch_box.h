@@ -1,0 +1,11 @@
+/* launch_box.h: the launch of a sandbox.
+ * In: a spec with an init and a tmpfs for its upper, a box (base/box.h).  Out: a running
+ * container, and the box's descriptors.  Never: a box that is half filled. */
+#pragma once
+
+#include "base/box.h"
+#include "prl.h"
+
+/* As prl_launch; on failure the box's descriptors are still the caller's to close. */
+int prl_launch_box(const struct prl_spec *spec, const struct prl_stdio *stdio,
+                   struct prl_box *box, struct prl_child *ret, struct prl_error *reterr);

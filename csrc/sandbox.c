@@ -1,0 +1,235 @@
+/* sandbox.c: the run of one box from its launch to its report; see sandbox.h.
+ * In: a spec, files, limits.  Out: facts.  Never: a tick: it sleeps until the next limit could
+ * be reached at the earliest, or something happens; memory beyond the streams' limits. */
+#include "sandbox.h"
+
+#include "base/error.h"
+#include "base/own.h"
+#include "base/sys.h"
+#include "launch_box.h"
+#include "monitor_child.h"
+#include "sandbox_parts.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/vfs.h>
+
+enum { AT_CHILD, AT_OUTCOME, AT_STREAMS, FDS = AT_STREAMS + PRL_STREAMS };
+
+static void end_for(struct prl_sandbox_watch *w, unsigned flag)
+{
+    w->report->touched |= flag;
+    if (w->killed)
+        return;
+    w->killed = true;
+    w->report->killed_for = flag;
+    prl_child_kill(&w->child);
+}
+
+/* The next moment at which something must be looked at, as nanoseconds from now. */
+static uint64_t look(struct prl_sandbox_watch *w)
+{
+    uint64_t now_ns = prl_sys_now_ns(), next_ns = UINT64_MAX;
+    const struct prl_sandbox_limits *limits = &w->want->limits;
+    if (w->ended || w->killed)
+        return UINT64_MAX;
+    if (limits->wall_ns) {
+        uint64_t end_ns = w->start_ns + limits->wall_ns;
+        if (now_ns >= end_ns) {
+            w->report->running = prl_sandbox_running(w);
+            end_for(w, PRL_TOUCHED_WALL);
+            return UINT64_MAX;
+        }
+        next_ns = end_ns - now_ns;
+    }
+    for (unsigned i = 0; i < PRL_SANDBOX_LOOKS; i++) {
+        uint64_t pause_ns = prl_sandbox_look(w, i, now_ns);
+        if (pause_ns == 0) {
+            end_for(w, prl_sandbox_look_flag(i));
+            return UINT64_MAX;
+        }
+        next_ns = pause_ns < next_ns ? pause_ns : next_ns;
+    }
+    return next_ns;
+}
+
+static int read_outcome(struct prl_sandbox_watch *w)
+{
+    ssize_t n = read(w->box.outcome_fd, &w->outcome, sizeof w->outcome);
+    w->has_outcome = n == (ssize_t)sizeof w->outcome;
+    prl_close_p(&w->box.outcome_fd);
+    return 0;
+}
+
+static int reap(struct prl_sandbox_watch *w, struct prl_error *reterr)
+{
+    int r = prl_child_reap(&w->child, WNOHANG, false, &w->report->status, reterr);
+    if (r <= 0)
+        return r;
+    w->ended = true;
+    w->report->wall_ns = prl_sys_now_ns() - w->start_ns;
+    if (w->box.outcome_fd >= 0)
+        return read_outcome(w);
+    return 0;
+}
+
+static bool drained(const struct prl_sandbox_watch *w)
+{
+    return w->streams[PRL_STREAM_OUT] < 0 && w->streams[PRL_STREAM_ERR] < 0;
+}
+
+static int turn(struct prl_sandbox_watch *w, struct prl_error *reterr)
+{
+    uint64_t left_ns = look(w);
+    struct timespec wait = {(time_t)(left_ns / 1000000000u), (long)(left_ns % 1000000000u)};
+    struct pollfd fds[FDS] = {
+        [AT_CHILD] = {w->ended ? -1 : w->child.pidfd, POLLIN, 0},
+        [AT_OUTCOME] = {w->box.outcome_fd, POLLIN, 0},
+        [AT_STREAMS + PRL_STREAM_OUT] = {w->streams[PRL_STREAM_OUT], POLLIN, 0},
+        [AT_STREAMS + PRL_STREAM_ERR] = {w->streams[PRL_STREAM_ERR], POLLIN, 0},
+    };
+    if (ppoll(fds, FDS, left_ns == UINT64_MAX ? NULL : &wait, NULL) < 0)
+        return errno == EINTR ? 0 : prl_fail(reterr, PRL_STAGE_MONITOR, "ppoll", "the box");
+    for (unsigned i = 0; i < PRL_STREAMS; i++)
+        if (fds[AT_STREAMS + i].revents && prl_sandbox_take(w, i) < 0)
+            end_for(w, i == PRL_STREAM_OUT ? PRL_TOUCHED_STDOUT : PRL_TOUCHED_STDERR);
+    if (w->box.outcome_fd >= 0 && fds[AT_OUTCOME].revents)
+        read_outcome(w);
+    return fds[AT_CHILD].revents ? reap(w, reterr) : 0;
+}
+
+/* Full at the end: a program that was refused a block or a name and went on shows it too. */
+static void measure_disk(struct prl_sandbox_watch *w)
+{
+    struct statfs fs;
+    if (w->box.scratch_fd < 0 || fstatfs(w->box.scratch_fd, &fs) < 0)
+        return;
+    if (fs.f_blocks && fs.f_bavail == 0)
+        w->report->touched |= PRL_TOUCHED_DISK;
+    if (fs.f_files && fs.f_ffree == 0)
+        w->report->touched |= PRL_TOUCHED_INODES;
+}
+
+static uint64_t timeval_ns(struct timeval t)
+{
+    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_usec * 1000u;
+}
+
+static uint64_t max(uint64_t a, uint64_t b)
+{
+    return a > b ? a : b;
+}
+
+/* The clock's word, unless what was reaped is more: each misses what the other sees. */
+static void measure(struct prl_sandbox_watch *w)
+{
+    struct prl_sandbox_report *r = w->report;
+    const struct rusage *usage = &w->outcome.usage;
+    uint64_t program_ns = timeval_ns(usage->ru_utime) + timeval_ns(usage->ru_stime);
+    uint64_t clock_ns = prl_sandbox_cpu_final(w);
+    r->wait_status = w->has_outcome ? w->outcome.status : -1;
+    r->cpu_ns = max(clock_ns, w->has_outcome ? program_ns : 0);
+    uint64_t tree_ns = r->status.user_ns + r->status.system_ns;
+    /* What nobody reaped has no split of its own: in proportion. */
+    r->system_ns =
+        tree_ns ? (uint64_t)((double)r->cpu_ns * (double)r->status.system_ns / (double)tree_ns)
+                : 0;
+    r->user_ns = r->cpu_ns - r->system_ns;
+    r->memory_peak_bytes = max(r->status.usage.memory_peak_bytes,
+                               max(w->memory_seen_bytes, (uint64_t)usage->ru_maxrss * 1024u));
+    r->processes_exact = r->status.usage.pids_peak > 0;
+    r->processes_peak = r->processes_exact ? r->status.usage.pids_peak : w->processes_seen;
+    if (r->status.usage.oom_kills)
+        r->touched |= PRL_TOUCHED_MEMORY;
+    if (r->status.usage.pids_refused)
+        r->touched |= PRL_TOUCHED_PROCESSES;
+    if (w->want->limits.cpu_ns && r->cpu_ns >= w->want->limits.cpu_ns)
+        r->touched |= PRL_TOUCHED_CPU;
+    measure_disk(w);
+}
+
+static int open_streams(struct prl_sandbox_watch *w, struct prl_stdio *stdio,
+                        struct prl_error *reterr)
+{
+    stdio->fds[0] = w->want->stdio[0];
+    for (unsigned i = 0; i < PRL_STREAMS; i++) {
+        int pair[2];
+        stdio->fds[1 + i] = w->want->stdio[1 + i];
+        if (stdio->fds[1 + i] >= 0)
+            continue;
+        if (pipe2(pair, O_CLOEXEC) < 0)
+            return prl_fail(reterr, PRL_STAGE_BOX, "pipe2", "output");
+        w->streams[i] = pair[0];
+        w->lent[i] = stdio->fds[1 + i] = pair[1];
+        fcntl(pair[0], F_SETFL, O_NONBLOCK);
+    }
+    return 0;
+}
+
+static void watch_close(struct prl_sandbox_watch *w)
+{
+    prl_child_close(&w->child);
+    for (unsigned i = 0; i < PRL_STREAMS; i++) {
+        prl_close_p(&w->streams[i]);
+        prl_close_p(&w->lent[i]);
+    }
+    prl_close_p(&w->box.clock_fd);
+    prl_close_p(&w->box.outcome_fd);
+    prl_close_p(&w->box.scratch_fd);
+}
+#define _cleanup_watch_ __attribute__((cleanup(watch_close)))
+
+static int run(struct prl_sandbox_watch *w, struct prl_error *reterr)
+{
+    struct prl_stdio stdio;
+    int r = open_streams(w, &stdio, reterr);
+    if (r == 0)
+        r = prl_launch_box(w->want->spec, &stdio, &w->box, &w->child, reterr);
+    if (r < 0)
+        return r;
+    prl_sandbox_begin(w);
+    prl_close_p(&w->lent[0]);
+    prl_close_p(&w->lent[1]);
+    while (r >= 0 && !(w->ended && drained(w)))
+        r = turn(w, reterr);
+    if (r >= 0)
+        measure(w);
+    return r;
+}
+
+int prl_sandbox_run(const struct prl_sandbox *want, struct prl_sandbox_report *ret,
+                    struct prl_error *reterr)
+{
+    _cleanup_watch_ struct prl_sandbox_watch watch = {
+        .want = want,
+        .report = ret,
+        .child = {.pid = -1, .pidfd = -1, .terminal_fd = -1},
+        .box = PRL_BOX_NONE,
+        .streams = {-1, -1},
+        .lent = {-1, -1},
+    };
+    *ret = (struct prl_sandbox_report){.wait_status = -1, .scratch_fd = -1};
+    watch.box.files = want->files;
+    watch.box.files_len = want->files_len;
+    watch.box.meter = true;
+    struct prl_sandbox_noise before;
+    prl_sandbox_noise_read(&before);
+    int r = run(&watch, reterr);
+    if (r < 0) {
+        prl_sandbox_report_free(ret);
+        return r;
+    }
+    prl_sandbox_noise_since(&before, &ret->noise);
+    ret->scratch_fd = steal_fd(&watch.box.scratch_fd);
+    return 0;
+}
+
+void prl_sandbox_report_free(struct prl_sandbox_report *report)
+{
+    for (unsigned i = 0; i < PRL_STREAMS; i++)
+        free(report->streams[i].data);
+    prl_close_p(&report->scratch_fd);
+    *report = (struct prl_sandbox_report){.scratch_fd = -1};
+}

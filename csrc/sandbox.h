@@ -1,0 +1,84 @@
+/* sandbox.h: one run of a program nobody has read: launched, limited, measured, described.
+ *
+ * The line: launch (box) → watch (streams, clock, memory, idleness) → end → measure.
+ * In: a spec with an init, limits, files.  Out: prl_sandbox_report.
+ * Never: a verdict (pyrootless/sandbox/verdict.py gives it); a fact the program could write. */
+#pragma once
+
+#include "base/box.h"
+#include "prl.h"
+
+enum { PRL_STREAM_OUT, PRL_STREAM_ERR, PRL_STREAMS };
+
+/* Every limit that was touched. */
+enum prl_sandbox_flag {
+    PRL_TOUCHED_CPU = 1,
+    PRL_TOUCHED_WALL = 2,
+    PRL_TOUCHED_MEMORY = 4,
+    PRL_TOUCHED_STDOUT = 8,
+    PRL_TOUCHED_STDERR = 16,
+    PRL_TOUCHED_DISK = 32,
+    PRL_TOUCHED_INODES = 64,
+    PRL_TOUCHED_PROCESSES = 128,
+    PRL_TOUCHED_IDLE = 256, /* nothing inside could ever run again */
+};
+
+enum prl_sandbox_clock {
+    PRL_CLOCK_NONE,
+    PRL_CLOCK_CGROUP2,
+    PRL_CLOCK_CGROUP1,
+    PRL_CLOCK_PERF,
+    PRL_CLOCK_PROC
+};
+
+struct prl_sandbox_limits {
+    uint64_t cpu_ns, wall_ns;           /* 0: none */
+    uint64_t idle_ns;                   /* quiet for so long: looked at whether it is stuck */
+    uint64_t stream_bytes[PRL_STREAMS]; /* kept, and allowed; UINT64_MAX: no end */
+    unsigned processors;                /* that the program can use at once */
+};
+
+struct prl_sandbox_stream {
+    char *data; /* malloc'd */
+    size_t len, size;
+};
+
+/* What of the machine's noise fell into the run. */
+struct prl_sandbox_noise {
+    uint64_t cpu_stall_ns, memory_stall_ns, io_stall_ns; /* some task of the machine waited */
+    uint64_t steal_ns; /* the hypervisor took, all processors */
+};
+
+struct prl_sandbox_report {
+    int32_t wait_status; /* of the program, as wait4(2) tells it; -1: it did not live to end */
+    uint32_t touched;    /* enum prl_sandbox_flag */
+    uint32_t killed_for; /* the one flag for which we ended it; 0: it ended itself */
+    uint32_t clock;      /* enum prl_sandbox_clock */
+    uint64_t cpu_ns, user_ns, system_ns, wall_ns;
+    uint64_t memory_peak_bytes;
+    uint32_t processes_peak; /* as far as it was seen */
+    bool processes_exact;
+    bool running; /* at the wall limit some thread wanted a processor */
+    struct prl_sandbox_stream streams[PRL_STREAMS];
+    struct prl_sandbox_noise noise;
+    struct prl_status status; /* rungs and usage */
+    int scratch_fd;           /* the box's upper, for collecting; the caller's; -1 */
+};
+
+struct prl_sandbox {
+    const struct prl_spec *spec;
+    int stdio[3]; /* lent; stdout and stderr -1: captured; stdin -1: /dev/null */
+    struct prl_box_file *files;
+    size_t files_len;
+    struct prl_sandbox_limits limits;
+};
+
+struct prl_cgroup_host; /* cgroup.h */
+
+/* Fill the spec's rungs and control groups; id: 64 hex digits, no other box has them. */
+int prl_sandbox_plan(struct prl_spec *spec, const struct prl_cgroup_host *host, const char *id,
+                     struct prl_error *reterr);
+/* Blocks until the box and everything in it is gone. */
+int prl_sandbox_run(const struct prl_sandbox *want, struct prl_sandbox_report *ret,
+                    struct prl_error *reterr);
+void prl_sandbox_report_free(struct prl_sandbox_report *report);

@@ -1,0 +1,193 @@
+/* sandbox_idle.c: is a box stuck: every thread waits for what nobody can bring?
+ * In: /proc/PID/task/TID/{stat,syscall} of a box that was quiet.  Out: yes or no.
+ * Never: a guess: what cannot be read, or may wake by itself in time, is not stuck.
+ *
+ * Nobody outside wakes a box whose input is a file and that has no network.  What can: a timer.
+ * A wait with a timeout counts as endless when it is no shorter than the wall limit; open timer
+ * descriptors, POSIX timers and a handler for SIGALRM count as a timer that may fire.
+ * Source: proc_pid_syscall(5), the system calls' own pages. */
+#include "sandbox_parts.h"
+
+#include "base/own.h"
+#include "base/sys_waits.h"
+#include "monitor_tree.h"
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+struct waits {
+    const struct prl_sandbox_watch *w;
+    uint64_t now_ns;
+    pid_t pid;
+};
+
+/* The timespec that a thread of the box waits by; false: it cannot be read. */
+static bool read_timespec(pid_t pid, uint64_t address, struct timespec *ret)
+{
+    char path[40];
+    snprintf(path, sizeof path, "/proc/%d/mem", (int)pid);
+    _cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
+    return fd >= 0 && pread(fd, ret, sizeof *ret, (off_t)address) == (ssize_t)sizeof *ret;
+}
+
+/* As long as the wall limit, or beyond its end when it is a point in time. */
+static bool is_beyond(const struct waits *s, const struct timespec *t, int clock)
+{
+    uint64_t wall_ns = s->w->want->limits.wall_ns, limit_ns = wall_ns;
+    if (wall_ns == 0 || t->tv_sec < 0)
+        return false;
+    if (clock != PRL_WAIT_RELATIVE) {
+        struct timespec now;
+        if (clock_gettime(clock, &now) < 0)
+            return false;
+        uint64_t left_ns = s->w->start_ns + wall_ns - s->now_ns;
+        limit_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec + left_ns;
+    }
+    uint64_t seconds = (uint64_t)t->tv_sec;
+    return seconds > limit_ns / 1000000000u || (seconds == limit_ns / 1000000000u &&
+                                                (uint64_t)t->tv_nsec >= limit_ns % 1000000000u);
+}
+
+/* Standard streams that lead outside (an interactive problem's pipe) can always be fed. */
+static bool leads_outside(const struct waits *s)
+{
+    struct stat st;
+    int fd = s->w->want->stdio[0];
+    return fd >= 0 && fstat(fd, &st) == 0 && !S_ISREG(st.st_mode) && !S_ISCHR(st.st_mode);
+}
+
+static bool has_timer_descriptor(const struct waits *s)
+{
+    char path[40], link[64];
+    snprintf(path, sizeof path, "/proc/%d/fd", (int)s->pid);
+    _cleanup_closedir_ DIR *dir = opendir(path);
+    const struct dirent *entry;
+    if (!dir)
+        return true;
+    while ((entry = readdir(dir))) {
+        ssize_t n = readlinkat(dirfd(dir), entry->d_name, link, sizeof link - 1);
+        link[n > 0 ? n : 0] = '\0';
+        if (strstr(link, "[timerfd]"))
+            return true;
+    }
+    return false;
+}
+
+/* A handler for SIGALRM, or a POSIX timer: the box may wake itself. */
+static bool may_be_woken(const struct waits *s)
+{
+    char path[40], text[4096];
+    snprintf(path, sizeof path, "/proc/%d/status", (int)s->pid);
+    const char *caught =
+        prl_tree_text(path, text, sizeof text) > 0 ? strstr(text, "\nSigCgt:\t") : NULL;
+    if (!caught || strtoull(caught + 9, NULL, 16) >> (SIGALRM - 1) & 1)
+        return true;
+    snprintf(path, sizeof path, "/proc/%d/timers", (int)s->pid);
+    return prl_tree_text(path, text, sizeof text) > 0;
+}
+
+/* "NUMBER ARG ARG ARG ARG ARG ARG SP PC"; "running" and "-1 SP PC" are no call. */
+static bool waits_for_ever(const struct waits *s, const char *text)
+{
+    long number;
+    uint64_t args[6];
+    struct timespec t;
+    if (sscanf(text, "%ld %" SCNx64 " %" SCNx64 " %" SCNx64 " %" SCNx64 " %" SCNx64 " %" SCNx64,
+               &number, &args[0], &args[1], &args[2], &args[3], &args[4], &args[5]) != 7)
+        return false;
+    struct prl_wait wait = prl_sys_wait_of(number, args);
+    switch (wait.kind) {
+    case PRL_WAIT_ENDLESS:
+        return true;
+    case PRL_WAIT_MS:
+        t = (struct timespec){wait.ms / 1000, wait.ms % 1000 * 1000000};
+        return is_beyond(s, &t, PRL_WAIT_RELATIVE);
+    case PRL_WAIT_TIMESPEC:
+        return read_timespec(s->pid, wait.address, &t) && is_beyond(s, &t, wait.clock);
+    default:
+        return false;
+    }
+}
+
+/* '?': it is gone. */
+static char thread_state(pid_t pid, const char *tid)
+{
+    char path[80], text[512];
+    snprintf(path, sizeof path, "/proc/%d/task/%.20s/stat", (int)pid, tid);
+    const char *end = prl_tree_text(path, text, sizeof text) > 0 ? strrchr(text, ')') : NULL;
+    return end ? end[2] : '?';
+}
+
+static bool thread_stuck(const struct waits *s, const char *tid)
+{
+    char path[80], text[512];
+    char state = thread_state(s->pid, tid);
+    if (state == 'Z' || state == 'X' || state == 'T')
+        return true;
+    if (state != 'S')
+        return false;
+    snprintf(path, sizeof path, "/proc/%d/task/%.20s/syscall", (int)s->pid, tid);
+    return prl_tree_text(path, text, sizeof text) > 0 && waits_for_ever(s, text);
+}
+
+static bool thread_runs(const struct waits *s, const char *tid)
+{
+    return thread_state(s->pid, tid) == 'R';
+}
+
+/* Whether every thread of a process answers `want`. */
+static bool all_threads(const struct waits *s, bool (*is)(const struct waits *, const char *),
+                        bool want)
+{
+    char path[40];
+    snprintf(path, sizeof path, "/proc/%d/task", (int)s->pid);
+    _cleanup_closedir_ DIR *dir = opendir(path);
+    const struct dirent *entry;
+    if (!dir)
+        return false;
+    while ((entry = readdir(dir)))
+        if (entry->d_name[0] != '.' && is(s, entry->d_name) != want)
+            return false;
+    return true;
+}
+
+static bool process_stuck(const struct waits *s)
+{
+    return all_threads(s, thread_stuck, true) && !may_be_woken(s) && !has_timer_descriptor(s);
+}
+
+bool prl_sandbox_stuck(const struct prl_sandbox_watch *w, uint64_t now_ns)
+{
+    struct waits s = {.w = w, .now_ns = now_ns};
+    _cleanup_free_ struct prl_tree *tree = malloc(sizeof *tree);
+    if (!tree || w->child.pid <= 0 || leads_outside(&s))
+        return false;
+    prl_tree_read(w->child.pid, tree);
+    for (size_t i = 1; i < tree->len; i++) { /* the first one is the init */
+        s.pid = tree->pids[i];
+        if (!process_stuck(&s))
+            return false;
+    }
+    return tree->len > 1 && !tree->full;
+}
+
+bool prl_sandbox_running(const struct prl_sandbox_watch *w)
+{
+    struct waits s = {.w = w};
+    _cleanup_free_ struct prl_tree *tree = malloc(sizeof *tree);
+    if (!tree || w->child.pid <= 0)
+        return false;
+    prl_tree_read(w->child.pid, tree);
+    for (size_t i = 1; i < tree->len; i++) {
+        s.pid = tree->pids[i];
+        if (!all_threads(&s, thread_runs, false))
+            return true;
+    }
+    return false;
+}

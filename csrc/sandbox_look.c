@@ -1,0 +1,201 @@
+/* sandbox_look.c: what a box has used, and when its next limit can be reached at the earliest.
+ * In: a running box.  Out: nanoseconds.  Never: a tick: processor time cannot be used faster
+ * than the processors have it, memory not faster than it can be filled. */
+#include "base/own.h"
+#include "base/sys.h"
+#include "base/taskclock.h"
+#include "cgroup.h"
+#include "monitor_tree.h"
+#include "monitor_watch.h"
+#include "sandbox_parts.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+enum {
+    PAUSE_MIN_NS = 200000, /* the least worth a sleep; what is left then may be exceeded */
+    IDLE_CPU_NS = 500000,  /* a quiet box may have used so much between two looks */
+    IDLE_LOOKS = 2,
+    CLOCK_KIND_SCHEDULER = 2, /* CPUCLOCK_SCHED of the kernel's clock ids */
+};
+
+/* --- processor time --- */
+
+/* Of a living process with all its threads, and of what it reaped (in ticks). */
+static uint64_t process_cpu_ns(pid_t pid)
+{
+    struct timespec own = {0};
+    char path[40], text[512];
+    unsigned long long user = 0, system = 0;
+    (void)clock_gettime((clockid_t)((~(unsigned)pid << 3) | CLOCK_KIND_SCHEDULER), &own);
+    snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+    const char *at = prl_tree_text(path, text, sizeof text) > 0 ? strrchr(text, ')') : NULL;
+    if (at) /* fields 16 and 17: cutime and cstime */
+        (void)sscanf(at, ") %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %llu %llu",
+                     &user, &system);
+    uint64_t tick_ns = 1000000000u / (uint64_t)sysconf(_SC_CLK_TCK);
+    return (uint64_t)own.tv_sec * 1000000000u + (uint64_t)own.tv_nsec +
+           (user + system) * tick_ns;
+}
+
+static uint64_t tree_cpu_ns(struct prl_sandbox_watch *w)
+{
+    _cleanup_free_ struct prl_tree *tree = malloc(sizeof *tree);
+    uint64_t sum = 0;
+    if (!tree)
+        return 0;
+    prl_tree_read(w->child.pid, tree);
+    for (size_t i = 0; i < tree->len; i++)
+        sum += process_cpu_ns(tree->pids[i]);
+    return sum;
+}
+
+static uint64_t read_clock(struct prl_sandbox_watch *w)
+{
+    struct prl_status status = {0};
+    switch (w->report->clock) {
+    case PRL_CLOCK_PERF:
+        return prl_taskclock_read(w->box.clock_fd);
+    case PRL_CLOCK_PROC:
+        return w->child.pid > 0 ? tree_cpu_ns(w) : 0;
+    case PRL_CLOCK_CGROUP1:
+    case PRL_CLOCK_CGROUP2:
+        prl_cgroups_measure(w->child.cgroups, &status);
+        return status.usage.cpu_ns;
+    default:
+        return 0;
+    }
+}
+
+/* Since the program was executed.  What was seen once stays: a process that /proc shows no
+ * more took its time with it. */
+static uint64_t used_cpu_ns(struct prl_sandbox_watch *w)
+{
+    uint64_t now_ns = read_clock(w);
+    uint64_t used_ns = now_ns > w->cpu_before_ns ? now_ns - w->cpu_before_ns : 0;
+    if (used_ns > w->report->cpu_ns)
+        w->report->cpu_ns = used_ns;
+    return w->report->cpu_ns;
+}
+
+static uint64_t look_cpu(struct prl_sandbox_watch *w, uint64_t now_ns)
+{
+    uint64_t limit_ns = w->want->limits.cpu_ns;
+    unsigned processors = w->want->limits.processors ? w->want->limits.processors : 1;
+    if (limit_ns == 0)
+        return UINT64_MAX;
+    if (now_ns < w->cpu_next_ns)
+        return w->cpu_next_ns - now_ns;
+    uint64_t used_ns = used_cpu_ns(w);
+    if (used_ns >= limit_ns)
+        return 0;
+    uint64_t pause_ns = (limit_ns - used_ns) / processors;
+    if (pause_ns < PAUSE_MIN_NS)
+        pause_ns = PAUSE_MIN_NS;
+    w->cpu_next_ns = now_ns + pause_ns;
+    return pause_ns;
+}
+
+uint64_t prl_sandbox_cpu_final(struct prl_sandbox_watch *w)
+{
+    const struct prl_status *status = &w->report->status;
+    uint64_t reaped_ns = status->user_ns + status->system_ns;
+    uint64_t used_ns;
+    switch (w->report->clock) {
+    case PRL_CLOCK_CGROUP1:
+    case PRL_CLOCK_CGROUP2:
+        used_ns = status->usage.cpu_ns > w->cpu_before_ns
+                      ? status->usage.cpu_ns - w->cpu_before_ns
+                      : 0;
+        break;
+    case PRL_CLOCK_PROC: /* what the kernel reaped for the first process, and what was seen */
+        used_ns = reaped_ns > w->cpu_before_ns ? reaped_ns - w->cpu_before_ns : 0;
+        used_ns = used_ns > w->report->cpu_ns ? used_ns : w->report->cpu_ns;
+        break;
+    default:
+        used_ns = read_clock(w);
+    }
+    return used_ns;
+}
+
+/* --- memory that no control group holds --- */
+
+static uint64_t look_memory(struct prl_sandbox_watch *w, uint64_t now_ns)
+{
+    uint64_t limit_bytes = prl_cgroups_watch_bytes(w->child.cgroups);
+    if (limit_bytes == 0)
+        return UINT64_MAX;
+    if (now_ns < w->memory_next_ns)
+        return w->memory_next_ns - now_ns;
+    uint64_t used = prl_watch_memory(w->child.pid, limit_bytes);
+    if (used != UINT64_MAX && used > w->memory_seen_bytes)
+        w->memory_seen_bytes = used;
+    if (used > limit_bytes) {
+        w->child.over_memory = true;
+        return 0;
+    }
+    uint64_t pause_ns = prl_watch_pause_ns(used, limit_bytes);
+    w->memory_next_ns = now_ns + pause_ns;
+    return pause_ns;
+}
+
+/* --- idleness --- */
+
+static uint64_t look_idle(struct prl_sandbox_watch *w, uint64_t now_ns)
+{
+    uint64_t pause_ns = w->want->limits.idle_ns;
+    if (pause_ns == 0)
+        return UINT64_MAX;
+    if (now_ns < w->idle_next_ns)
+        return w->idle_next_ns - now_ns;
+    w->idle_next_ns = now_ns + pause_ns;
+    uint64_t cpu_ns = used_cpu_ns(w);
+    bool quiet = cpu_ns - w->quiet_cpu_ns < IDLE_CPU_NS;
+    w->quiet_cpu_ns = cpu_ns;
+    w->quiet = quiet && prl_sandbox_stuck(w, now_ns) ? w->quiet + 1 : 0;
+    return w->quiet >= IDLE_LOOKS ? 0 : pause_ns;
+}
+
+/* --- all of them --- */
+
+static const struct {
+    uint64_t (*look)(struct prl_sandbox_watch *w, uint64_t now_ns);
+    unsigned flag;
+} looks[PRL_SANDBOX_LOOKS] = {
+    {look_cpu, PRL_TOUCHED_CPU},
+    {look_memory, PRL_TOUCHED_MEMORY},
+    {look_idle, PRL_TOUCHED_IDLE},
+};
+
+uint64_t prl_sandbox_look(struct prl_sandbox_watch *w, unsigned which, uint64_t now_ns)
+{
+    return looks[which].look(w, now_ns);
+}
+
+unsigned prl_sandbox_look_flag(unsigned which)
+{
+    return looks[which].flag;
+}
+
+static uint32_t choose_clock(const struct prl_sandbox_watch *w)
+{
+    const struct prl_resources *res = &w->want->spec->resources;
+    for (size_t i = 0; i < res->cgroups_len; i++) {
+        if (res->cgroups[i].version2)
+            return PRL_CLOCK_CGROUP2;
+        if (res->cgroups[i].controllers & PRL_CONTROL_CPUACCT)
+            return PRL_CLOCK_CGROUP1;
+    }
+    return w->box.clock_fd >= 0 ? PRL_CLOCK_PERF : PRL_CLOCK_PROC;
+}
+
+void prl_sandbox_begin(struct prl_sandbox_watch *w)
+{
+    w->start_ns = prl_sys_now_ns();
+    w->report->clock = choose_clock(w);
+    if (w->report->clock != PRL_CLOCK_PERF) /* that one starts at the exec by itself */
+        w->cpu_before_ns = read_clock(w);
+    w->idle_next_ns = w->start_ns + w->want->limits.idle_ns;
+}

@@ -1,0 +1,42 @@
+/* sandbox_parts.h: what the files of the room "sandbox" share; nobody else includes it.
+ * In: one run.  Out: how long until the next look.  Never: a sleep. */
+#pragma once
+
+#include "sandbox.h"
+
+struct prl_sandbox_watch {
+    const struct prl_sandbox *want;
+    struct prl_sandbox_report *report;
+    struct prl_child child;
+    struct prl_box box;
+    struct prl_box_outcome outcome;
+    int streams[PRL_STREAMS]; /* our ends; -1: lent by the caller, or closed */
+    int lent[PRL_STREAMS];    /* the box's ends */
+    uint64_t start_ns;        /* the program was executed */
+    uint64_t cpu_before_ns;   /* what the clock showed then: set-up is not billed */
+    uint64_t cpu_next_ns, memory_next_ns, idle_next_ns; /* CLOCK_MONOTONIC */
+    uint64_t quiet_cpu_ns; /* the clock at the last look for idleness */
+    unsigned quiet;        /* looks in a row that found nothing that could run */
+    uint64_t memory_seen_bytes;
+    uint32_t processes_seen;
+    bool has_outcome, ended, killed;
+};
+
+/* The program runs: clocks are set. */
+void prl_sandbox_begin(struct prl_sandbox_watch *w);
+/* The looks: processor time, memory, idleness.  0: its limit is reached; else nanoseconds
+ * until it could be at the earliest. */
+enum { PRL_SANDBOX_LOOKS = 3 };
+uint64_t prl_sandbox_look(struct prl_sandbox_watch *w, unsigned which, uint64_t now_ns);
+unsigned prl_sandbox_look_flag(unsigned which);
+/* Processor time of the whole tree after its end. */
+uint64_t prl_sandbox_cpu_final(struct prl_sandbox_watch *w);
+/* sandbox_stream.c: what is in the pipe.  -1: over its limit. */
+int prl_sandbox_take(struct prl_sandbox_watch *w, unsigned stream);
+/* sandbox_idle.c: nothing of the box can ever run again (nobody outside will wake it). */
+bool prl_sandbox_running(const struct prl_sandbox_watch *w);
+bool prl_sandbox_stuck(const struct prl_sandbox_watch *w, uint64_t now_ns);
+/* sandbox_noise.c */
+void prl_sandbox_noise_read(struct prl_sandbox_noise *ret);
+void prl_sandbox_noise_since(const struct prl_sandbox_noise *before,
+                             struct prl_sandbox_noise *ret);

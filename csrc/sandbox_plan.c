@@ -1,0 +1,106 @@
+/* sandbox_plan.c: which rung holds the limits of a box, and which clock bills it.
+ * In: a spec that asks for memory and processes, what the host offers.  Out: the spec with its
+ * rungs and control groups.  Never: a weaker rung than the host has; a group more than is
+ * needed: entering one of version 1 costs more than the rest of a launch.
+ *
+ * Processes: RLIMIT_NPROC in the box's own user namespace counts the box alone, exactly, and is
+ * free.  Processor time: perf's clock is as exact as cpuacct and free. */
+#include "sandbox.h"
+
+#include "base/arena.h"
+#include "base/error.h"
+#include "base/own.h"
+#include "base/taskclock.h"
+#include "cgroup.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+/* The base with this controller, version 2 before version 1; NULL: none. */
+static const struct prl_cgroup_base *find(const struct prl_cgroup_host *host,
+                                          unsigned controller)
+{
+    const struct prl_cgroup_base *found = NULL;
+    for (size_t i = 0; i < host->len; i++)
+        if ((host->bases[i].controllers & controller) &&
+            (!found || (host->bases[i].version2 && !found->version2)))
+            found = &host->bases[i];
+    return found;
+}
+
+struct plan {
+    struct prl_spec *spec;
+    const struct prl_cgroup_host *host;
+    struct prl_cgroup *groups;
+    const char *id;
+};
+
+/* One more controller, in the group of its base. */
+static int use(struct plan *p, const struct prl_cgroup_base *base, unsigned controller,
+               struct prl_error *reterr)
+{
+    struct prl_resources *res = &p->spec->resources;
+    const char *path = prl_arena_printf(p->spec->arena, "%s/pyrootless-%s", base->path, p->id);
+    if (!path)
+        return prl_fail_with(reterr, PRL_STAGE_LIMITS, ENOMEM, "malloc", "control group");
+    for (size_t i = 0; i < res->cgroups_len; i++) {
+        if (strcmp(p->groups[i].path, path) != 0)
+            continue;
+        p->groups[i].controllers |= controller;
+        return 0;
+    }
+    p->groups[res->cgroups_len++] = (struct prl_cgroup){
+        .path = path, .controllers = controller, .version2 = base->version2};
+    return 0;
+}
+
+static int plan_limit(struct plan *p, enum prl_limit limit, unsigned controller,
+                      struct prl_error *reterr)
+{
+    struct prl_resources *res = &p->spec->resources;
+    const struct prl_cgroup_base *base = find(p->host, controller);
+    bool counts_itself = limit == PRL_LIMIT_PIDS && geteuid() != 0;
+    if (!(res->asked & (1u << limit)))
+        return 0;
+    if (base && (base->version2 || !counts_itself)) {
+        res->rungs[limit] = base->version2 ? PRL_RUNG_CGROUP2 : PRL_RUNG_CGROUP1;
+        return use(p, base, controller, reterr);
+    }
+    if (limit == PRL_LIMIT_PIDS)
+        res->rungs[limit] = counts_itself ? PRL_RUNG_NPROC : PRL_RUNG_NONE;
+    else
+        res->rungs[limit] = PRL_RUNG_WATCHDOG;
+    return 0;
+}
+
+/* Whether the kernel lets this user have the clock; asked once. */
+static bool has_taskclock(void)
+{
+    static int known; /* 0: not asked yet, 1: yes, -1: no */
+    int answer = __atomic_load_n(&known, __ATOMIC_RELAXED);
+    if (answer == 0) {
+        _cleanup_close_ int fd = prl_taskclock_open();
+        answer = fd >= 0 ? 1 : -1;
+        __atomic_store_n(&known, answer, __ATOMIC_RELAXED);
+    }
+    return answer > 0;
+}
+
+int prl_sandbox_plan(struct prl_spec *spec, const struct prl_cgroup_host *host, const char *id,
+                     struct prl_error *reterr)
+{
+    struct plan p = {.spec = spec, .host = host, .id = id};
+    p.groups = prl_arena_alloc(spec->arena, PRL_CGROUP_BASES * sizeof *p.groups);
+    if (!p.groups)
+        return prl_fail_with(reterr, PRL_STAGE_LIMITS, ENOMEM, "malloc", "control groups");
+    spec->resources.cgroups = p.groups;
+    spec->resources.cgroups_len = 0;
+    int r = plan_limit(&p, PRL_LIMIT_MEMORY, PRL_CONTROL_MEMORY, reterr);
+    if (r == 0)
+        r = plan_limit(&p, PRL_LIMIT_PIDS, PRL_CONTROL_PIDS, reterr);
+    const struct prl_cgroup_base *meter = find(host, PRL_CONTROL_CPUACCT);
+    if (r == 0 && meter && !has_taskclock())
+        r = use(&p, meter, PRL_CONTROL_CPUACCT, reterr);
+    return r;
+}

@@ -1,0 +1,80 @@
+/* box.c: what a sandbox wants of its container: the scratch's descriptor, files, a meter.
+ * In: prl_setup.box; NULL: none of it.  Out: files in the container's tree, descriptors at
+ * the parent.  Never: a link followed. */
+#include "steps/steps.h"
+
+#include "base/box.h"
+#include "base/handover.h"
+#include "base/io.h"
+#include "base/own.h"
+#include "base/taskclock.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { BENEATH = PRL_RESOLVE_BENEATH | PRL_RESOLVE_NO_SYMLINKS };
+
+/* openat2, or where the kernel has none a walk that stays inside as well: nothing hostile runs
+ * yet, and the paths have no "..". */
+static int PRL_CHILD_SAFE open_beneath(int dir_fd, const char *path, int flags, mode_t mode)
+{
+    int fd = (int)prl_sys_openat2(dir_fd, path, (uint64_t)flags | O_CLOEXEC, mode, BENEATH);
+    if (fd < 0 && errno == ENOSYS) /* FALLBACK: remove when kernel >= 5.6 is required */
+        fd = openat(dir_fd, path, flags | O_NOFOLLOW | O_CLOEXEC, mode);
+    return fd;
+}
+
+static int PRL_CHILD_SAFE put_file(int dir_fd, const struct prl_box_file *file,
+                                   struct prl_error *reterr)
+{
+    _cleanup_close_ int fd =
+        open_beneath(dir_fd, file->path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+    if (fd < 0)
+        return prl_fail(reterr, PRL_STAGE_BOX, "open", file->path);
+    int r = prl_io_write_all(fd, file->data, file->len);
+    if (r < 0)
+        return prl_fail_with(reterr, PRL_STAGE_BOX, -r, "write", file->path);
+    if (fchmod(fd, file->mode & 0777) < 0)
+        return prl_fail(reterr, PRL_STAGE_BOX, "fchmod", file->path);
+    return 0;
+}
+
+static int PRL_CHILD_SAFE put_directory(int dir_fd, const struct prl_box_file *file,
+                                        struct prl_error *reterr)
+{
+    bool made = mkdirat(dir_fd, file->path, 0700) == 0;
+    if (!made && errno != EEXIST)
+        return prl_fail(reterr, PRL_STAGE_BOX, "mkdir", file->path);
+    if (!made)
+        return 0; /* the image's own keeps its mode */
+    _cleanup_close_ int fd = open_beneath(dir_fd, file->path, O_RDONLY | O_DIRECTORY, 0);
+    if (fd < 0 || fchmod(fd, file->mode & 01777) < 0)
+        return prl_fail(reterr, PRL_STAGE_BOX, "fchmod", file->path);
+    return 0;
+}
+
+int PRL_CHILD_SAFE prl_box_fill(struct prl_setup *s, struct prl_error *reterr)
+{
+    if (!s->box || s->box->files_len == 0)
+        return 0;
+    int r = 0;
+    for (size_t i = 0; r == 0 && i < s->box->files_len; i++) {
+        const struct prl_box_file *file = &s->box->files[i];
+        r = file->directory ? put_directory(s->root_fd, file, reterr)
+                            : put_file(s->root_fd, file, reterr);
+    }
+    return r;
+}
+
+/* The clock starts at the exec.  Refused: the parent sums what /proc tells. */
+int PRL_CHILD_SAFE prl_box_meter(struct prl_setup *s, struct prl_error *reterr)
+{
+    if (!s->box || !s->box->meter)
+        return 0;
+    _cleanup_close_ int fd = prl_taskclock_open();
+    if (fd >= 0 && prl_handover_send(s->service_fd, PRL_HANDOVER_CLOCK, fd, s->served) < 0)
+        return prl_fail(reterr, PRL_STAGE_BOX, "sendmsg", "clock");
+    return 0;
+}

@@ -1,0 +1,22 @@
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+CLOCKS: tuple[str, ...]
+
+_T = TypeVar("_T")
+
+class Host:
+    def __init__(self, groups: bool = ...) -> None: ...
+
+class Files:
+    def __init__(self, rows: list[tuple[str, bytes | None, int]]) -> None: ...
+
+def run(
+    host: Host,
+    config: bytes,
+    id: str,
+    stdio: tuple[int, int, int],
+    files: Files,
+    limits: dict[str, int],
+    collect: Callable[[int], _T] | None,
+) -> tuple[dict[str, Any], _T | None]: ...

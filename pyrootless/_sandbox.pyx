@@ -1,0 +1,231 @@
+# cython: language_level=3, embedsignature=True
+"""_sandbox: the door from Python to the sandbox's monitor (csrc/sandbox.h).
+
+What it does: one run of one box, from config.json to its report; the GIL is released for all of it.
+What comes in: bytes of a config.json with an init, files, limits as whole numbers. What goes out: a dict of facts.
+Must never: a verdict, a default, a word of the program's output looked at.
+"""
+
+from cpython.bytes cimport PyBytes_FromStringAndSize
+from libc.stdint cimport int32_t, uint32_t, uint64_t
+from libc.stdlib cimport calloc, free
+
+from pyrootless.errors import error_from_record
+
+cdef extern from "sandbox.h" nogil:
+    struct prl_error:
+        int errnum
+        unsigned short stage
+        char *syscall
+        char *subject
+
+    struct prl_remedy:
+        const char *klass
+        const char *check
+        const char *text
+
+    struct prl_spec:
+        pass
+
+    struct prl_usage:
+        uint32_t oom_kills
+        uint32_t pids_refused
+        uint64_t throttled_ns
+
+    struct prl_status:
+        unsigned char *rungs
+        uint64_t max_rss_bytes
+        prl_usage usage
+
+    struct prl_box_file:
+        const char *path
+        const void *data
+        size_t len
+        uint32_t mode
+        bint directory
+
+    struct prl_sandbox_limits:
+        uint64_t cpu_ns, wall_ns, idle_ns
+        uint64_t stream_bytes[2]
+        unsigned processors
+
+    struct prl_sandbox_stream:
+        char *data
+        size_t len
+
+    struct prl_sandbox_noise:
+        uint64_t cpu_stall_ns, memory_stall_ns, io_stall_ns, steal_ns
+
+    struct prl_sandbox_report:
+        int32_t wait_status
+        uint32_t touched, killed_for, clock
+        uint64_t cpu_ns, user_ns, system_ns, wall_ns, memory_peak_bytes
+        uint32_t processes_peak
+        bint processes_exact, running
+        prl_sandbox_stream streams[2]
+        prl_sandbox_noise noise
+        prl_status status
+        int scratch_fd
+
+    struct prl_sandbox:
+        const prl_spec *spec
+        int stdio[3]
+        prl_box_file *files
+        size_t files_len
+        prl_sandbox_limits limits
+
+    enum:
+        PRL_LIMIT_MEMORY
+        PRL_LIMIT_PIDS
+
+    const prl_remedy *prl_error_remedy(const prl_error *error)
+    const char *prl_stage_name(unsigned stage)
+    int prl_spec_parse(const char *json, size_t len, prl_spec **ret, prl_error *err)
+    void prl_spec_free(prl_spec *spec)
+    int prl_sandbox_run(const prl_sandbox *want, prl_sandbox_report *ret, prl_error *err)
+    void prl_sandbox_report_free(prl_sandbox_report *report)
+
+cdef extern from "cgroup.h" nogil:
+    struct prl_cgroup_host:
+        size_t len
+
+    int prl_cgroup_look(const char *proc, prl_cgroup_host *ret, prl_error *err)
+    void prl_cgroup_host_free(prl_cgroup_host *host)
+    int prl_sandbox_plan(prl_spec *spec, const prl_cgroup_host *host, const char *id, prl_error *err)
+
+cdef extern from "base/error.h" nogil:
+    pass
+
+cdef extern from "base/limits.h" nogil:
+    const char *prl_rung_name(unsigned rung)
+
+CLOCKS = ("none", "cgroup2", "cgroup1", "perf", "proc")
+"""Names of enum prl_sandbox_clock, in its order."""
+
+
+cdef object exception(prl_error *error):
+    cdef const prl_remedy *row = prl_error_remedy(error)
+    cdef tuple record = (prl_stage_name(error.stage).decode(), error.errnum, error.syscall.decode(errors="replace"),
+                         error.subject.decode(errors="replace"))
+    if row == NULL:
+        return error_from_record(record, "", "", "")
+    return error_from_record(record, row.klass.decode(), row.check.decode(), row.text.decode())
+
+
+cdef class Host:
+    """What this machine offers to hold limits with, looked at once.
+
+    Args:
+        groups: False: as if no control group were delegated.
+    """
+
+    cdef prl_cgroup_host host
+
+    def __cinit__(self, bint groups=True):
+        cdef prl_error error
+        if groups and prl_cgroup_look("/proc", &self.host, &error) < 0:
+            raise exception(&error)
+
+    def __dealloc__(self):
+        prl_cgroup_host_free(&self.host)
+
+
+cdef class Files:
+    """Files for a box, in a form that C reads without the GIL.
+
+    Args:
+        rows: (path, bytes or None for a directory, mode); parents first.
+    """
+
+    cdef prl_box_file *rows
+    cdef size_t len
+    cdef list kept
+
+    def __cinit__(self, list rows):
+        cdef size_t i
+        cdef bytes path, data
+        self.kept = []
+        self.rows = <prl_box_file *>calloc(len(rows) + 1, sizeof(prl_box_file))
+        if self.rows == NULL:
+            raise MemoryError()
+        self.len = len(rows)
+        for i in range(self.len):
+            name, content, mode = rows[i]
+            path = name.encode(errors="surrogateescape")
+            if b"\0" in path:
+                raise ValueError("a file's name contains a NUL byte")
+            data = b"" if content is None else content
+            self.kept.append((path, data))
+            self.rows[i].path = path
+            self.rows[i].data = <const char *>data
+            self.rows[i].len = len(data)
+            self.rows[i].mode = mode
+            self.rows[i].directory = content is None
+
+    def __dealloc__(self):
+        free(self.rows)
+
+
+cdef dict facts(prl_sandbox_report *r):
+    return {
+        "wait_status": r.wait_status, "touched": r.touched, "killed_for": r.killed_for,
+        "clock": CLOCKS[r.clock], "cpu_ns": r.cpu_ns, "user_ns": r.user_ns, "system_ns": r.system_ns,
+        "wall_ns": r.wall_ns, "memory_peak_bytes": r.memory_peak_bytes,
+        "processes_peak": r.processes_peak, "processes_exact": bool(r.processes_exact),
+        "running": bool(r.running),
+        "memory_rung": prl_rung_name(r.status.rungs[PRL_LIMIT_MEMORY]).decode(),
+        "processes_rung": prl_rung_name(r.status.rungs[PRL_LIMIT_PIDS]).decode(),
+        "throttled_ns": r.status.usage.throttled_ns,
+        "cpu_stall_ns": r.noise.cpu_stall_ns, "memory_stall_ns": r.noise.memory_stall_ns,
+        "io_stall_ns": r.noise.io_stall_ns, "steal_ns": r.noise.steal_ns,
+        "stdout": PyBytes_FromStringAndSize(r.streams[0].data, <Py_ssize_t>r.streams[0].len),
+        "stderr": PyBytes_FromStringAndSize(r.streams[1].data, <Py_ssize_t>r.streams[1].len),
+    }
+
+
+def run(Host host not None, bytes config not None, str id not None, tuple stdio not None, Files files not None,
+        dict limits not None, collect) -> tuple:
+    """Run one box to its end.
+
+    Args:
+        config: config.json with io.pyrootless.init.
+        id: 64 hex digits, unique.
+        stdio: Three descriptors lent; -1: /dev/null for the first, captured for the others.
+        limits: cpu_ns, wall_ns, idle_ns, stdout_bytes, stderr_bytes, processors.
+        collect: Called with a descriptor of the box's upper directory after every process is dead; None: nothing.
+
+    Returns:
+        (facts, what collect returned).
+
+    Raises:
+        LaunchError: The box could not be made, or was lost.
+    """
+    cdef prl_error error
+    cdef prl_sandbox want
+    cdef prl_sandbox_report report
+    cdef prl_spec *spec = NULL
+    cdef int r
+    cdef const char *text = config
+    cdef size_t text_len = len(config)
+    cdef bytes id_bytes = id.encode()
+    cdef const char *id_text = id_bytes
+    if prl_spec_parse(text, text_len, &spec, &error) < 0:
+        raise exception(&error)
+    want.spec = spec
+    want.stdio[0], want.stdio[1], want.stdio[2] = stdio
+    want.files, want.files_len = files.rows, files.len
+    want.limits.cpu_ns, want.limits.wall_ns = limits["cpu_ns"], limits["wall_ns"]
+    want.limits.idle_ns, want.limits.processors = limits["idle_ns"], limits["processors"]
+    want.limits.stream_bytes[0] = limits["stdout_bytes"]
+    want.limits.stream_bytes[1] = limits["stderr_bytes"]
+    with nogil:
+        r = prl_sandbox_plan(spec, &host.host, id_text, &error)
+        if r >= 0:
+            r = prl_sandbox_run(&want, &report, &error)
+        prl_spec_free(spec)
+    if r < 0:
+        raise exception(&error)
+    try:
+        return facts(&report), None if collect is None else collect(report.scratch_fd)
+    finally:
+        prl_sandbox_report_free(&report)

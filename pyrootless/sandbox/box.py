@@ -1,0 +1,216 @@
+"""The box a run takes place in: its config.json.
+
+What comes in: an image, limits, a program. What goes out: bytes of an OCI config.json.
+Must never: name a directory of the host that the program could write, give it a capability, a
+network, or an environment that was not listed.
+
+What differs from a container of `pyrootless run`: one id, which is not root; one capped tmpfs
+that takes every write, /dev and /dev/shm among them; /proc shows processes and nothing of the
+machine; no /sys, no terminal; an init of its own, which tells how the program ended.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from pyrootless.config import find_directories
+from pyrootless.errors import UsageError
+from pyrootless.images.prepare import prepare_image
+from pyrootless.sandbox.limits import Limits
+
+CWD = "/box"
+UID = 1000
+DEFAULT_PATH = "/usr/local/bin:/usr/bin:/bin"
+_FRESH_S = 5.0
+_MASKED = ("/proc/acpi", "/proc/keys", "/proc/kcore", "/proc/sched_debug", "/proc/timer_list")
+_OOM_SCORE = 800
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """What a box stands on.
+
+    Attributes:
+        lowers: Overlay lower directories, absolute, top-most first.
+        binds: Mounts that belong to it (of the host image: /usr).
+        env: "NAME=value" of the image.
+        note: Annotations of the filter.
+    """
+
+    lowers: str
+    binds: tuple[Mapping[str, Any], ...]
+    env: tuple[str, ...]
+    notes: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """What is executed.
+
+    Attributes:
+        args: Program and arguments.
+        env: "NAME=value" each.
+        cwd: Absolute, in the box.
+    """
+
+    args: tuple[str, ...]
+    env: tuple[str, ...]
+    cwd: str = CWD
+
+
+def image_base(image: str, root: str | None = None) -> Base:
+    """What an image brings, prepared when missing; looked at again after a few seconds."""
+    return _image_base(image, root, int(time.monotonic() / _FRESH_S))
+
+
+def rootfs_base(directory: str | os.PathLike[str], root: str | None = None) -> Base:
+    """A box over an unpacked tree, with the filter of the host image.
+
+    Raises:
+        UsageError: It is no directory.
+    """
+    path = Path(directory).resolve()
+    if not path.is_dir():
+        raise UsageError(f"rootfs={str(directory)!r} is not a directory")
+    if "\n" in str(path):
+        raise UsageError(f"rootfs={str(directory)!r} has a line end in its name")
+    host = image_base("host", root)
+    return Base(str(path), (), (), host.notes)
+
+
+@lru_cache(maxsize=64)
+def _image_base(image: str, root: str | None, moment: int) -> Base:
+    directory = prepare_image(image, root)
+    _hold(directory)
+    config = json.loads((directory / "config.json").read_bytes())
+    notes = config["annotations"]
+    kept = ("io.pyrootless.seccomp.program", "io.pyrootless.seccomp.digest")
+    return Base(
+        lowers=notes["io.pyrootless.rootfs.lower"],
+        binds=tuple(mount for mount in config["mounts"] if mount["type"] == "bind"),
+        env=tuple(config["process"]["env"]),
+        notes=tuple((key, notes[key]) for key in kept if key in notes),
+    )
+
+
+_held: dict[Path, int] = {}
+
+
+def _hold(directory: Path) -> None:
+    """Keep the image from being removed while this process may start boxes of it."""
+    if directory not in _held:
+        fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        fcntl.flock(fd, fcntl.LOCK_SH)
+        _held[directory] = fd
+
+
+def box_config(base: Base, program: Program, limits: Limits) -> bytes:
+    """The config.json of one run."""
+    config = {
+        "ociVersion": "1.2.0",
+        "process": _process(program, limits),
+        "root": {"path": base.lowers.split("\n", 1)[0]},
+        "hostname": "box",
+        "mounts": [*base.binds, _proc()],
+        "linux": _linux(limits),
+        "annotations": _annotations(base, limits),
+    }
+    return json.dumps(config, separators=(",", ":"), ensure_ascii=False).encode(
+        errors="surrogateescape"
+    )
+
+
+def _proc() -> dict[str, Any]:
+    options = ["nosuid", "noexec", "nodev", "subset=pid"]
+    return {"destination": "/proc", "type": "proc", "source": "proc", "options": options}
+
+
+def _process(program: Program, limits: Limits) -> dict[str, Any]:
+    return {
+        "user": {"uid": UID, "gid": UID, "umask": 0o022},
+        "args": list(program.args),
+        "env": list(program.env),
+        "cwd": program.cwd,
+        "capabilities": {},
+        "noNewPrivileges": True,
+        "oomScoreAdj": _OOM_SCORE,
+        "rlimits": [
+            _rlimit("RLIMIT_CORE", 0),
+            _rlimit("RLIMIT_STACK", limits.stack_bytes),
+            _rlimit("RLIMIT_NOFILE", limits.open_files),
+            _rlimit("RLIMIT_FSIZE", min(limits.file_size_bytes, limits.disk_bytes)),
+            _rlimit("RLIMIT_MEMLOCK", 65536),
+            _rlimit("RLIMIT_MSGQUEUE", 0),
+        ],
+    }
+
+
+def _rlimit(kind: str, value: int) -> dict[str, Any]:
+    return {"type": kind, "soft": value, "hard": value}
+
+
+def _linux(limits: Limits) -> dict[str, Any]:
+    kinds = ("user", "mount", "pid", "ipc", "uts", "network")
+    resources: dict[str, Any] = {}
+    if limits.memory_bytes:
+        resources["memory"] = {"limit": limits.memory_bytes}
+    if limits.procs is not None:
+        resources["pids"] = {"limit": limits.procs + 1}  # the init is one
+    return {
+        "namespaces": [{"type": kind} for kind in kinds],
+        "uidMappings": [{"containerID": UID, "hostID": os.getuid(), "size": 1}],
+        "gidMappings": [{"containerID": UID, "hostID": os.getgid(), "size": 1}],
+        "maskedPaths": list(_MASKED),
+        "resources": resources,
+    }
+
+
+def _annotations(base: Base, limits: Limits) -> dict[str, str]:
+    notes = {
+        "io.pyrootless.rootfs.lower": base.lowers,
+        "io.pyrootless.rootfs.upper": "tmpfs",
+        "io.pyrootless.rootfs.upper.size": str(limits.disk_bytes),
+        "io.pyrootless.rootfs.upper.inodes": str(limits.inodes),
+        "io.pyrootless.init": "1",
+        "io.pyrootless.landlock": "0",
+        "io.pyrootless.keyring": "inherit",
+        "io.pyrootless.limits": "best-effort",
+    }
+    return notes | dict(base.notes)
+
+
+def environment(given: Mapping[str, str] | None, cwd: str) -> tuple[str, ...]:
+    """What the program finds: exactly what was given, or the least that programs expect."""
+    if given is None:
+        given = {"PATH": DEFAULT_PATH, "HOME": cwd, "LANG": "C.UTF-8"}
+    for name, value in given.items():
+        if not name or "=" in name or "\0" in name + value:
+            raise UsageError(f"env: {name!r} is no name of a variable")
+    return tuple(f"{name}={value}" for name, value in given.items())
+
+
+def check_program(args: Sequence[str], cwd: str) -> tuple[str, ...]:
+    """The words of a command.
+
+    Raises:
+        UsageError: There is none, or a word no program can be given.
+    """
+    words = (args,) if isinstance(args, str) else tuple(args)
+    if not words or any(not isinstance(word, str) or "\0" in word for word in words):
+        raise UsageError("args must be a list of texts, the program first")
+    if not cwd.startswith("/") or ".." in cwd.split("/"):
+        raise UsageError(f"cwd={cwd!r} is not an absolute path in the box")
+    return words
+
+
+def directories_root() -> str:
+    """The store's place, which must exist before a box."""
+    return str(find_directories().make().data)

@@ -1,0 +1,243 @@
+"""One run: a program nobody has read, in a box of its own.
+
+What comes in: a command, files, limits. What goes out: an `Outcome`.
+Must never: raise for what the program did; parse what it wrote; leave anything behind.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from pyrootless import _sandbox
+from pyrootless.sandbox import box
+from pyrootless.sandbox.collect import Collected, collect_files
+from pyrootless.sandbox.files import FileLike, Row, file_rows
+from pyrootless.sandbox.limits import Limits
+from pyrootless.sandbox.outcome import Enforced, Noise, Outcome
+from pyrootless.sandbox.verdict import FLAGS, End, Verdict, judge
+
+_EXACT = frozenset({"cgroup2", "cgroup1", "perf", "rlimit-nproc", "tmpfs", "pipe", "timer"})
+DEFAULT_LIMITS = Limits()
+_BUSY_SHARE = 0.5
+_SHARED_MEMORY: Row = ("dev/shm", None, 0o1777)
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One run, prepared.
+
+    Attributes:
+        base: What the box stands on.
+        program: What is executed.
+        rows: Files put in, as `file_rows` makes them.
+        limits: What it may use.
+        stdin: Bytes, or a descriptor to lend.
+        collect: Patterns of files to hand back.
+    """
+
+    base: box.Base
+    program: box.Program
+    rows: tuple[Row, ...] = ()
+    limits: Limits = DEFAULT_LIMITS
+    stdin: bytes | int = b""
+    collect: tuple[str, ...] = ()
+
+
+def run(  # noqa: PLR0913  # one keyword for each thing a run may be given
+    args: Sequence[str],
+    *,
+    image: str = "host",
+    rootfs: str | os.PathLike[str] | None = None,
+    files: Mapping[str, FileLike] | None = None,
+    stdin: bytes | int = b"",
+    env: Mapping[str, str] | None = None,
+    cwd: str = box.CWD,
+    limits: Limits = DEFAULT_LIMITS,
+    collect: Sequence[str] = (),
+    root: str | None = None,
+) -> Outcome:
+    """Run one program in a fresh box and say how it went.
+
+    Args:
+        args: Program and arguments.
+        image: What the box is made of; "host": this machine's own programs, read-only.
+        rootfs: An unpacked tree to be used instead of an image.
+        files: Name → bytes, path, File; None: a directory. Relative names lie in `cwd`.
+        stdin: Bytes, or a descriptor to lend.
+        env: The whole environment; None: PATH, HOME and LANG.
+        cwd: Working directory in the box.
+        limits: What it may use.
+        collect: Files to hand back, by name or pattern ("out.txt", "logs/*", "maybe.txt?").
+        root: The store's directory; None: the user's own.
+
+    Returns:
+        The outcome, whatever the program did.
+
+    Raises:
+        UsageError: An argument has no meaning.
+        LaunchError, HostUnsupportedError: The box could not be made: never the program's doing.
+    """
+    base = box.rootfs_base(rootfs, root) if rootfs else box.image_base(image, root)
+    program = box.Program(box.check_program(args, cwd), box.environment(env, cwd), cwd)
+    rows = tuple(file_rows(files, cwd))
+    return run_job(Job(base, program, rows, limits, stdin, tuple(collect)))
+
+
+def run_job(job: Job) -> Outcome:
+    """The same with everything prepared."""
+    facts, found = run_for_facts(job)
+    return to_outcome(job, facts, found)
+
+
+def run_for_facts(job: Job) -> tuple[dict[str, Any], Collected]:
+    """What the monitor reports, and the collected files with their modes."""
+
+    def gather(fd: int) -> Collected:
+        return collect_files(fd, job.program.cwd, job.collect, job.limits.disk_bytes)
+
+    rows = sorted([*job.rows, _SHARED_MEMORY])
+    with _stdin(job.stdin) as lent:
+        facts, found = _sandbox.run(
+            _host(),
+            box.box_config(job.base, job.program, job.limits),
+            secrets.token_hex(32),
+            (lent, -1, -1),
+            _sandbox.Files(rows),
+            _numbers(job.limits),
+            gather if job.collect else None,
+        )
+    return facts, found or Collected()
+
+
+async def run_async(args: Sequence[str], **options: Any) -> Outcome:
+    """`run` in a thread; cancelling the task abandons the run, which ends by its limits."""
+    return await asyncio.to_thread(run, args, **options)
+
+
+@cache
+def _host() -> _sandbox.Host:
+    return _sandbox.Host()
+
+
+def _numbers(limits: Limits) -> dict[str, int]:
+    processors = len(os.sched_getaffinity(0))
+    return {
+        "cpu_ns": limits.cpu_ns,
+        "wall_ns": limits.wall_ns,
+        "idle_ns": limits.idle_ns,
+        "stdout_bytes": limits.output_bytes,
+        "stderr_bytes": limits.output_bytes,
+        "processors": min(processors, limits.procs or processors),
+    }
+
+
+@contextmanager
+def _stdin(stdin: bytes | int) -> Iterator[int]:
+    """A descriptor to lend: a sealed memory file holds the bytes, and nobody can change it."""
+    if isinstance(stdin, int):
+        yield stdin
+        return
+    if not stdin:
+        yield -1
+        return
+    fd = os.memfd_create("stdin", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    try:
+        view = memoryview(stdin)
+        while view:
+            view = view[os.write(fd, view) :]
+        _seal(fd)
+        os.lseek(fd, 0, os.SEEK_SET)
+        yield fd
+    finally:
+        os.close(fd)
+
+
+def _seal(fd: int) -> None:
+    import fcntl
+
+    seals = fcntl.F_SEAL_SEAL | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE
+    fcntl.fcntl(fd, fcntl.F_ADD_SEALS, seals)
+
+
+def _flags(bits: int) -> frozenset[str]:
+    return frozenset(name for bit, name in enumerate(FLAGS) if bits >> bit & 1)
+
+
+def to_outcome(job: Job, facts: dict[str, Any], found: Collected) -> Outcome:
+    """The report of one run, judged."""
+    flags = _flags(facts["touched"])
+    status = facts["wait_status"]
+    ended = status >= 0
+    code = os.WEXITSTATUS(status) if ended and os.WIFEXITED(status) else None
+    number = os.WTERMSIG(status) if ended and os.WIFSIGNALED(status) else None
+    if not ended:
+        number = 9  # it lived until its box was ended
+    killed_for = "".join(_flags(facts["killed_for"]))
+    running = facts["running"] or facts["cpu_ns"] > _BUSY_SHARE * facts["wall_ns"]
+    end = End(killed_for, flags, code, number, running, bool(found.bad))
+    verdict = judge(end)
+    return Outcome(
+        args=job.program.args,
+        verdict=verdict,
+        flags=flags,
+        cause=_cause(verdict, end, found),
+        exit_code=code,
+        signal=number,
+        cpu_ns=facts["cpu_ns"],
+        user_ns=facts["user_ns"],
+        system_ns=facts["system_ns"],
+        wall_ns=facts["wall_ns"],
+        memory_peak_bytes=facts["memory_peak_bytes"],
+        processes_peak=facts["processes_peak"] if facts["processes_exact"] else None,
+        stdout=facts["stdout"],
+        stderr=facts["stderr"],
+        truncated=flags & {"stdout", "stderr"},
+        files=found.files,
+        files_bad=found.bad,
+        enforced=_enforced(facts, job.limits),
+        noise=_noise(facts),
+    )
+
+
+def _cause(verdict: Verdict, end: End, found: Collected) -> str:
+    if verdict is Verdict.FE:
+        return "; ".join(f"{name}: {why}" for name, why in found.bad.items())
+    if verdict is Verdict.OLE:
+        return end.killed_for
+    if verdict is Verdict.DLE:
+        return ", ".join(sorted(end.flags & {"disk", "inodes"})) or "file size"
+    return ""
+
+
+def _enforced(facts: dict[str, Any], limits: Limits) -> dict[str, Enforced]:
+    rungs = {
+        "wall": "timer",
+        "stdout": "pipe",
+        "stderr": "pipe",
+        "disk": "tmpfs",
+        "inodes": "tmpfs",
+    }
+    if limits.cpu_ns:
+        rungs["cpu"] = facts["clock"]
+    if limits.memory_bytes:
+        rungs["memory"] = facts["memory_rung"]
+    if limits.procs is not None:
+        rungs["processes"] = facts["processes_rung"]
+    return {name: Enforced(rung, rung in _EXACT) for name, rung in rungs.items()}
+
+
+def _noise(facts: dict[str, Any]) -> Noise:
+    return Noise(
+        cpu_stall_ns=facts["cpu_stall_ns"],
+        memory_stall_ns=facts["memory_stall_ns"],
+        io_stall_ns=facts["io_stall_ns"],
+        steal_ns=facts["steal_ns"],
+        throttled_ns=facts["throttled_ns"],
+    )

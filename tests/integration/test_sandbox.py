@@ -1,0 +1,235 @@
+"""pyrootless.sandbox.run: real programs in real boxes, one a verdict, and what a box shows."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from pyrootless.sandbox import File, Limits, Outcome, run
+
+pytestmark = pytest.mark.usefixtures("store")
+
+HEAD = """
+#define _GNU_SOURCE
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+static void burn(long ms) {
+    struct timespec t;
+    do clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+    while (t.tv_sec * 1000 + t.tv_nsec / 1000000 < ms);
+}
+static void *spin(void *arg) { (void)arg; for (;;); }
+"""
+
+
+@pytest.fixture(scope="session")
+def session_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    base = tmp_path_factory.mktemp("sandbox")
+    (base / "run").mkdir(mode=0o700)
+    return base
+
+
+@pytest.fixture
+def store(session_store: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A store of the tests' own."""
+    monkeypatch.setenv("PYROOTLESS_ROOT", str(session_store / "store"))
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(session_store / "run"))
+    return session_store
+
+
+@pytest.fixture(scope="session")
+def compiled(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """C statements of a main → a static program, each compiled once."""
+    made: dict[str, Path] = {}
+
+    def compile_body(body: str) -> Path:
+        if body not in made:
+            source = tmp_path_factory.mktemp("c") / "p.c"
+            source.write_text(HEAD + "int main(void) {" + body + "}\n")
+            program = source.with_suffix("")
+            words = ["gcc", "-O1", "-w", "-pthread", "-static", "-o", program, source]
+            subprocess.run(words, check=True, timeout=120)
+            made[body] = program
+        return made[body]
+
+    return compile_body
+
+
+@pytest.fixture
+def judge(compiled: Callable[[str], Path]) -> Callable[..., Outcome]:
+    """Compile a main's body and run it under limits."""
+
+    def run_body(body: str, **limits: str | int | None) -> Outcome:
+        return run(["./p"], files={"p": compiled(body)}, limits=Limits(**limits))  # type: ignore[arg-type]
+
+    return run_body
+
+
+def sh(script: str, **options: object) -> Outcome:
+    return run(["sh", "-c", script], **options)  # type: ignore[arg-type]
+
+
+Judge = Callable[..., Outcome]
+
+# Body of a main → verdict and the flag that goes with it. Limits are wide enough for a machine
+# with other work: a verdict must not depend on who else runs.
+ENDS = [
+    ("return 0;", {}, "OK", None),
+    ("return 3;", {}, "RE", None),
+    ("*(volatile int *)0 = 1;", {}, "SG", None),
+    ("abort();", {}, "SG", None),
+    ("kill(-1, 9); kill(1, 9); kill(getpid(), 9);", {}, "SG", None),
+    ("for (;;);", {"cpu": "100ms", "wall": "60s"}, "TLE", "cpu"),
+    (
+        "pthread_t t; for (int i = 0; i < 3; i++) pthread_create(&t, 0, spin, 0); spin(0);",
+        {"cpu": "100ms", "wall": "60s"},
+        "TLE",
+        "cpu",
+    ),
+    ("for (;;) fork();", {"cpu": "100ms", "wall": "60s", "procs": 16}, "TLE", "cpu"),
+    ("pause();", {"wall": "60s"}, "ILE", "idle"),
+    ("sleep(1000);", {"wall": "60s"}, "ILE", "idle"),
+    (
+        "pthread_mutex_t m = PTHREAD_MUTEX_INITIALIZER;"
+        "pthread_mutex_lock(&m); pthread_mutex_lock(&m);",
+        {"wall": "60s"},
+        "ILE",
+        "idle",
+    ),
+    (
+        "int p[2]; char c; pipe(p); if (fork() == 0) read(p[0], &c, 1); read(p[0], &c, 1);",
+        {"wall": "60s"},
+        "ILE",
+        "idle",
+    ),
+    ("for (;;) usleep(1000);", {"wall": "600ms"}, "ILE", "wall"),
+    ("for (;;) memset(malloc(1 << 20), 1, 1 << 20);", {"memory": "64M"}, "MLE", "memory"),
+    (
+        "size_t n = 1 << 29; memset(mmap(0, n, 3, MAP_SHARED | MAP_ANONYMOUS, -1, 0), 1, n);",
+        {"memory": "64M"},
+        "MLE",
+        "memory",
+    ),
+    (
+        "return mmap(0, 100UL << 30, 3, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)"
+        " == MAP_FAILED;",
+        {"memory": "64M"},
+        "OK",
+        None,
+    ),
+    ('for (;;) puts("x");', {}, "OLE", "stdout"),
+    ('for (;;) fputs("x", stderr);', {}, "OLE", "stderr"),
+]
+
+
+@pytest.mark.parametrize(("body", "limits", "verdict", "flag"), ENDS)
+def test_verdicts(
+    judge: Judge, body: str, limits: dict[str, str], verdict: str, flag: str | None
+) -> None:
+    outcome = judge(body, **({"cpu": "10s"} | limits))
+    assert (outcome.verdict.name, flag in outcome.flags or flag is None) == (verdict, True)
+
+
+def test_a_full_disk() -> None:
+    outcome = sh("head -c 9000000 /dev/zero > a; head -c 9000000 /dev/zero > b")
+    assert (outcome.verdict.name, outcome.cause) == ("DLE", "disk")
+    outcome = sh(
+        "i=0; while [ $i -lt 2000 ]; do : > f$i; i=$((i + 1)); done", limits=Limits(cpu="10s")
+    )
+    assert (outcome.verdict.name, outcome.cause) == ("DLE", "inodes")
+
+
+def test_shared_memory_counts_as_disk() -> None:
+    outcome = sh("head -c 20000000 /dev/zero > /dev/shm/x")
+    assert outcome.verdict.name == "DLE"
+
+
+def test_streams_input_and_code() -> None:
+    outcome = sh("cat; printf err >&2; exit 5", stdin=b"in\x00\xff")
+    assert (outcome.stdout, outcome.stderr) == (b"in\x00\xff", b"err")
+    assert (outcome.exit_code, outcome.signal, outcome.verdict.name) == (5, None, "RE")
+
+
+def test_output_is_kept_up_to_its_limit() -> None:
+    outcome = run(["yes"], limits=Limits(output=1000))
+    assert outcome.stdout == b"y\n" * 500 and outcome.truncated == {"stdout"}
+
+
+def test_files_in_and_out(tmp_path: Path) -> None:
+    given = tmp_path / "tool"
+    given.write_text("#!/bin/sh\necho made > made.txt\n")
+    given.chmod(0o755)
+    outcome = sh(
+        "./bin/tool && cat data/in.txt && ls -A && stat -c %a data/in.txt",
+        files={
+            "bin/tool": given,
+            "data/in.txt": File(b"text\n", 0o640),
+            "empty": None,
+        },
+        collect=["made.txt", "data/*", "none?"],
+    )
+    assert outcome.text == "text\nbin\ndata\nempty\nmade.txt\n640\n"
+    assert outcome.files == {"made.txt": b"made\n", "data/in.txt": b"text\n"}
+
+
+def test_what_may_not_be_collected() -> None:
+    outcome = sh(
+        "ln -s /etc/passwd link; mkfifo fifo; mkdir dir; ln -s /etc folder",
+        collect=["link", "fifo", "dir", "folder/passwd", "gone"],
+    )
+    assert outcome.verdict.name == "FE" and outcome.files == {}
+    assert outcome.files_bad == {
+        "link": "a symbolic link",
+        "fifo": "not a regular file",
+        "dir": "not a regular file",
+        "folder/passwd": "missing",
+        "gone": "missing",
+    }
+
+
+def test_what_a_box_shows() -> None:
+    outcome = sh(
+        "env; id -u; grep CapEff /proc/self/status; ls /proc/self/fd; cat /proc/self/net/dev"
+    )
+    lines = outcome.text.splitlines()
+    assert {"HOME=/box", "LANG=C.UTF-8", "PWD=/box"} <= set(lines)
+    assert "1000" in lines and "CapEff:\t0000000000000000" in lines
+    assert [line for line in lines if line.isdecimal() and int(line) > 3] == ["1000"]
+    assert [line.split(":")[0].strip() for line in lines if ":" in line][-1] == "lo"
+
+
+def test_no_path_of_the_host(store: Path) -> None:
+    text = sh("cat /proc/self/mountinfo").text
+    assert str(store) not in text and os.fspath(Path.home()) not in text
+    roots = {line.split()[3] for line in text.splitlines()}
+    assert roots == {"/", "/usr", "/null", "/zero", "/full", "/random", "/urandom", "/tty"}
+
+
+def test_nothing_outlives_a_box(judge: Judge) -> None:
+    outcome = judge("if (fork() == 0) { setsid(); close(1); close(2); sleep(600); } return 0;")
+    assert outcome.verdict.name == "OK"
+
+
+def test_unreaped_children_are_billed(judge: Judge) -> None:
+    body = "signal(SIGCHLD, SIG_IGN); for (int i = 0; i < 5; i++) if (fork() == 0) { burn(100);"
+    outcome = judge(body + " _exit(0); } while (wait(0) > 0); return 0;", cpu="10s", wall="60s")
+    assert outcome.verdict.name == "OK" and outcome.cpu_ns >= 0.97 * 500e6
+
+
+def test_each_limit_names_what_held_it(judge: Judge) -> None:
+    enforced = judge("return 0;").enforced
+    assert set(enforced) == {
+        "cpu", "wall", "memory", "processes", "stdout", "stderr", "disk", "inodes",
+    }  # fmt: skip
+    assert enforced["disk"].rung == "tmpfs" and enforced["disk"].exact
