@@ -47,13 +47,13 @@ with open(sys.argv[1], "rb") as stream:
 
 def compressed(archive: Path, directory: Path) -> dict[str, Path]:
     """The archive in three forms: plain, gzip -6, zstd -3."""
-    import zstandard
+    from backports import zstd
 
     forms = {name: directory / f"base.{name}" for name in ("gzip", "zstd")}
     with archive.open("rb") as source, gzip.open(forms["gzip"], "wb", 6) as target:
         shutil.copyfileobj(source, target, 1 << 20)
-    with archive.open("rb") as source, forms["zstd"].open("wb") as target:
-        zstandard.ZstdCompressor(level=3).copy_stream(source, target)
+    with archive.open("rb") as source, zstd.open(forms["zstd"], "wb", level=3) as target:
+        shutil.copyfileobj(source, target, 1 << 20)
     return {"plain": archive, **forms}
 
 
