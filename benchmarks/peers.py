@@ -306,6 +306,16 @@ def launcher(place: Place) -> list[Candidate]:
         ("pyrootless-init", ["--rm", "--ephemeral", "--init", "host", *inside], full),
         ("pyrootless-disk", ["--rm", "host", *inside], f"{full}; upper on disk"),
         (
+            "pyrootless-range",
+            ["--rm", "--ephemeral", "--userns=range", "--no-holder", "host", *inside],
+            f"{full}; many ids, by newuidmap",
+        ),
+        (
+            "pyrootless-range-holder",
+            ["--rm", "--ephemeral", "--userns=range", "host", *inside],
+            f"{full}; many ids, by the holder that the warm-up left",
+        ),
+        (
             "pyrootless-rootfs",
             ["--rm", "--ephemeral", "--rootfs", rootfs, "/bin/busybox", "true"],
             f"{full}; the peers' root file system, under an overlay",
@@ -371,4 +381,6 @@ def environment(place: Place, current: Mapping[str, str]) -> dict[str, str]:
     """What every candidate gets: little, and the same."""
     kept = ("PATH", "HOME", "USER", "LANG", "XDG_RUNTIME_DIR", "DBUS_SESSION_BUS_ADDRESS")
     env = {name: current[name] for name in kept if name in current}
+    # The holder outlives the rounds, but not the bench by much.
+    env["PYROOTLESS_HOLDER_IDLE"] = "30"
     return {**env, "PYROOTLESS_ROOT": str(place.base / "store")}

@@ -19,6 +19,7 @@
 #include "base/trace.h"
 #include "cgroup.h"
 #include "launch_box.h"
+#include "launch_joined.h"
 #include "prepare.h"
 #include "serve.h"
 
@@ -137,7 +138,8 @@ static int run_clone(struct prl_setup *s, void *stack, struct prl_child *child,
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     child->start_ns = prl_sys_now_ns();
-    child->pid = prl_sys_clone_run(&how, child_main, s); /* #1 */
+    if (s->holder_fd < 0 || prl_launch_joined(s, &how, child_main, child) < 0)
+        child->pid = prl_sys_clone_run(&how, child_main, s); /* #1 */
     int r = child->pid < 0 ? prl_fail(reterr, PRL_STAGE_CLONE, "clone3", "new namespaces") : 0;
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     return r;
@@ -340,6 +342,7 @@ static int launch(const struct prl_spec *spec, const struct prl_stdio *stdio, st
     prl_close_p(&setup.init_fd);
     prl_close_p(&setup.gate_fd);
     prl_close_p(&setup.wish_fd);
+    prl_close_p(&setup.holder_fd);
     prl_arena_free(arena);
     prl_trace_mark("exec");
     if (r == 0)

@@ -72,7 +72,7 @@ static int prepare_maps(struct prl_setup *s, struct prl_arena *arena, struct prl
         !prl_mapping_is_own(spec->gid_maps, spec->gid_maps_len, gid)) {
         s->served = true;
         prepare_settling(s);
-        return 0;
+        return prl_prepare_holder(s, arena, reterr);
     }
     s->uid_map = prl_arena_printf(arena, "%u %u 1\n", spec->uid_maps[0].container_id, uid);
     s->gid_map = prl_arena_printf(arena, "%u %u 1\n", spec->gid_maps[0].container_id, gid);
@@ -219,6 +219,7 @@ int prl_prepare(const struct prl_spec *spec, struct prl_arena *arena, struct prl
                               .init_fd = -1,
                               .gate_fd = -1,
                               .wish_fd = -1,
+                              .holder_fd = -1,
                               .complaint_fd = -1,
                               .root_fd = -1,
                               .null_fd = -1};

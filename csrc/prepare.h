@@ -6,7 +6,7 @@
 struct prl_arena;
 struct sock_filter;
 
-/* Fill *ret; strings live in arena, descriptors (init_fd) belong to the caller. */
+/* Fill *ret; strings live in arena, descriptors (init_fd, holder_fd) belong to the caller. */
 int prl_prepare(const struct prl_spec *spec, struct prl_arena *arena, struct prl_setup *ret,
                 struct prl_error *reterr);
 /* Candidate paths of the program, NULL-terminated: execvp's search. */
@@ -19,3 +19,7 @@ int prl_prepare_gate(struct prl_setup *s, struct prl_error *reterr);
 bool prl_gate_filter_allows(const struct sock_filter *filter, size_t len, uint32_t number);
 /* prepare_limits.c: what of the limits the child applies to itself. */
 int prl_prepare_limits(struct prl_setup *s, struct prl_arena *arena, struct prl_error *reterr);
+/* prepare_holder.c: with the help of a holder, if there is one … */
+int prl_prepare_holder(struct prl_setup *s, struct prl_arena *arena, struct prl_error *reterr);
+/* … or without it after all. */
+void prl_setup_alone(struct prl_setup *s);

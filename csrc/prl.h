@@ -246,6 +246,7 @@ struct prl_spec {
     struct prl_network network;
     const char *hostname, *domainname; /* NULL: leave */
     uint64_t namespaces;               /* CLONE_NEW* to create */
+    const char *holder; /* directory of the holder of user namespaces; NULL: do without */
     const struct prl_idmap *uid_maps, *gid_maps;
     size_t uid_maps_len, gid_maps_len;
     const struct prl_mount *mounts; /* in the order of config.json */
@@ -293,6 +294,7 @@ struct prl_child {
                         */
     struct prl_cgroups *cgroups; /* what holds its limits; NULL: none were asked for */
     bool over_memory;            /* the watchdog killed it for its memory */
+    bool joined;                 /* its ids came from a holder */
     bool held;                   /* by prl_launch_held */
     int gate_fd;                 /* only when held: on which the gate waits; -1: it went */
     int mounts_fd; /* only when held: its mount namespace, which lasts as long; -1 */

@@ -22,6 +22,7 @@
 #define SECCOMP_DIGEST  "io.pyrootless.seccomp.digest"
 #define LANDLOCK        "io.pyrootless.landlock"
 #define KEYRING         "io.pyrootless.keyring"
+#define HOLDER          "io.pyrootless.userns.holder"
 #define FAKE_ROOT       "io.pyrootless.fake-root"
 #define FAKE_OWNERS     "io.pyrootless.fake-root.owners"
 #define LAUNCHER        "io.pyrootless.launcher"
@@ -243,6 +244,8 @@ static int read_fake_root(const struct annotations *from, struct prl_spec *ret)
     else if (text && strcmp(text, "off") != 0)
         return fail_value(from, FAKE_ROOT, "remember, silent or off");
     int r = read_path(from, FAKE_OWNERS, &ret->fake_root_owners);
+    if (r == 0)
+        r = read_path(from, HOLDER, &ret->holder);
     return r < 0 ? r : read_path(from, LAUNCHER, &ret->launcher);
 }
 

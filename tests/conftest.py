@@ -17,9 +17,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import facts
+import holders
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
+
+# Which way a start takes is for a test to say: none leaves a holder of user namespaces behind.
+os.environ[holders.IDLE] = "0"
 
 Runner = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -85,6 +89,7 @@ def engine_environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, st
     env["PYROOTLESS_ROOT"] = str(base / "store")
     env["XDG_RUNTIME_DIR"] = str(base / "runtime")
     env["PYTHONDONTWRITEBYTECODE"] = "1"
+    env[holders.IDLE] = "0"
     return env
 
 

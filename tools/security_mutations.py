@@ -12,6 +12,7 @@ from dataclasses import dataclass
 POSTURE = "tests/security/test_posture.py"
 ESCAPES = "tests/security/test_escapes.py"
 FAKE_ROOT = "tests/integration/test_fake_root.py"
+HOLDER = "tests/integration/test_holder.py"
 NETWORK = "tests/integration/test_network.py"
 
 
@@ -342,6 +343,44 @@ MUTATIONS = (
             "int listener = fcntl(",
         ),
         (f"{FAKE_ROOT}::test_a_killed_supervisor_hangs_nobody",),
+    ),
+    Mutation(
+        "a container through the holder has a user namespace of its own",
+        (
+            Edit(
+                "csrc/launch_joined.c",
+                "below.flags |= CLONE_PARENT;",
+                "below.flags = (below.flags | CLONE_PARENT) & ~(uint64_t)CLONE_NEWUSER;",
+            ),
+            Edit(
+                "csrc/launch_joined.c",
+                "fd < 0 ? -1 : prl_io_write_all(fd, text, strlen(text))",
+                "fd < 0 || !text ? -1 : 0",
+            ),
+        ),
+        (
+            f"{HOLDER}::test_a_namespace_below_the_holders",
+            f"{HOLDER}::test_nobody_inside_reaches_the_holder_or_its_neighbour",
+        ),
+    ),
+    Mutation(
+        "the holder has no capability when it listens",
+        _one("csrc/holder/main.c", " || prl_sys_capset(0, 0, 0) < 0", ""),
+        (f"{HOLDER}::test_the_holder_holds_nothing",),
+    ),
+    Mutation(
+        "who listens is the caller",
+        _one("csrc/holder/find.c", "ret->uid == geteuid() && ret->pid > 0", "ret->pid > 0"),
+        (f"{HOLDER}::test_a_strangers_socket_is_not_believed",),
+    ),
+    Mutation(
+        "the limits that a namespace keeps are the caller's",
+        _one(
+            "csrc/holder/maps.c",
+            "hash = mix(hash, getrlimit(counted[i], &limit) < 0",
+            "(void)(getrlimit(counted[i], &limit) < 0",
+        ),
+        (f"{HOLDER}::test_another_limit_of_the_caller_is_another_holder",),
     ),
     Mutation(
         "a user-mode network leaves out the host's loopback",

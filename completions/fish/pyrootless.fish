@@ -75,6 +75,7 @@ complete -c pyrootless -n '__fish_seen_subcommand_from run' -l cap-add -r -d 'gi
 complete -c pyrootless -n '__fish_seen_subcommand_from run' -l cap-drop -r -d 'take a capability away, or ALL'
 complete -c pyrootless -n '__fish_seen_subcommand_from run' -l fake-root -r -d 'with one id: remember changes of owner and user and show them, or let them succeed in silence, or off'
 complete -c pyrootless -n '__fish_seen_subcommand_from run' -l group-add -r -d 'give the program another group of the image, by name or number'
+complete -c pyrootless -n '__fish_seen_subcommand_from run' -l no-holder -d 'with many ids, ask newuidmap for them anew instead of the process that keeps them'
 complete -c pyrootless -n '__fish_seen_subcommand_from run' -l privileged -d 'all that the container\'s user namespace can have, and no filter'
 complete -c pyrootless -n '__fish_seen_subcommand_from run' -l security-opt -r -d 'seccomp=FILE|unconfined, no-new-privileges[=false], landlock=off, mask=PATH, unmask=PATH|ALL, nested-userns, io-uring'
 complete -c pyrootless -n '__fish_seen_subcommand_from run' -l sysctl -r -d 'set a kernel parameter of the container\'s own namespaces'

@@ -93,7 +93,8 @@ static pid_t clone_fallback(const struct prl_sys_clone *how, int (*fn)(void *), 
         return -1;
     }
     *f = (struct fallback){fn, arg};
-    pid_t pid = clone(fallback_child, top, flags, f);
+    flags |= how->ret_pid ? CLONE_PARENT_SETTID : 0;
+    pid_t pid = clone(fallback_child, top, flags, f, how->ret_pid);
     if (pid > 0 && how->pidfd)
         *how->pidfd = prl_sys_pidfd_open(pid);
     return pid;
@@ -104,9 +105,11 @@ pid_t prl_sys_clone_run(const struct prl_sys_clone *how, int (*fn)(void *), void
     int pidfd = -1;
     struct prl_clone_args args = {
         .flags = how->flags | PRL_CLONE_CLEAR_SIGHAND | (how->pidfd ? CLONE_PIDFD : 0) |
+                 (how->ret_pid ? CLONE_PARENT_SETTID : 0) |
                  (how->cgroup_fd >= 0 ? PRL_CLONE_INTO_CGROUP : 0),
         .pidfd = (uint64_t)(uintptr_t)&pidfd,
-        .exit_signal = SIGCHLD,
+        .parent_tid = (uint64_t)(uintptr_t)how->ret_pid,
+        .exit_signal = how->flags & CLONE_PARENT ? 0 : SIGCHLD, /* the caller's own */
         .stack = (uint64_t)(uintptr_t)how->stack,
         .stack_size = how->stack_size,
         .cgroup = how->cgroup_fd >= 0 ? (uint64_t)how->cgroup_fd : 0,

@@ -30,11 +30,14 @@ static int PRL_CHILD_SAFE send_kind(int socket_fd, char kind, int fd)
 
 int PRL_CHILD_SAFE prl_handover_send(int socket_fd, enum prl_handover kind, int fd, bool wait)
 {
-    char answer;
     if (send_kind(socket_fd, (char)kind, fd) < 0)
         return -1;
-    if (!wait)
-        return 0;
+    return wait ? prl_handover_wait(socket_fd) : 0;
+}
+
+int PRL_CHILD_SAFE prl_handover_wait(int socket_fd)
+{
+    char answer;
     ssize_t n;
     do
         n = recv(socket_fd, &answer, 1, 0);

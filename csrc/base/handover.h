@@ -20,6 +20,8 @@ enum prl_handover {
 /* Child's side.  fd -1: none.  wait: until the parent has answered (EPIPE: it gave up).  The
  * two share memory and errno, so in a launch that is served they work strictly in turns. */
 int prl_handover_send(int socket_fd, enum prl_handover kind, int fd, bool wait) PRL_CHILD_SAFE;
+/* Child's side: wait for an answer alone. */
+int prl_handover_wait(int socket_fd) PRL_CHILD_SAFE;
 /* Parent's side.  1: *ret_kind and *ret_fd (-1: none) are filled; 0: the child executed its
  * program or is gone; -errno. */
 int prl_handover_receive(int socket_fd, char *ret_kind, int *ret_fd);

@@ -22,3 +22,6 @@ bool prl_mapping_is_privileged(void);
 bool prl_mapping_is_possible(void);
 /* The process must be our child's, or our own parent's, in a namespace below ours. */
 int prl_mapping_write(pid_t pid, const struct prl_mapping *maps, struct prl_error *reterr);
+/* Move this process, which has one thread, into new namespaces (CLONE_NEWUSER and others) with
+ * these maps, while a child stays behind to write them. */
+int prl_mapping_enter(int namespaces, const struct prl_mapping *maps, struct prl_error *reterr);

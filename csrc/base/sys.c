@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -12,6 +13,13 @@
 int prl_sys_pidfd_open(pid_t pid)
 {
     return (int)syscall(SYS_pidfd_open, pid, 0); /* close-on-exec by birth */
+}
+
+int prl_sys_peer_pidfd(int socket_fd)
+{
+    int pidfd = -1;
+    socklen_t size = sizeof pidfd;
+    return getsockopt(socket_fd, SOL_SOCKET, PRL_SO_PEERPIDFD, &pidfd, &size) < 0 ? -1 : pidfd;
 }
 
 int prl_sys_pidfd_send_signal(int pidfd, int signal)

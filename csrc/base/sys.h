@@ -24,6 +24,9 @@ int prl_sys_open_in_root(int root_fd, const char *path, int flags);
 int prl_sys_open_in_root_nofollow(int root_fd, const char *path, int flags);
 
 int prl_sys_pidfd_open(pid_t pid);
+/* Of the process that listens at the other end of a connected socket; -1 ENOPROTOOPT before
+ * Linux 6.5, EINVAL when it has died. */
+int prl_sys_peer_pidfd(int socket_fd);
 int prl_sys_pidfd_send_signal(int pidfd, int signal);
 int prl_sys_waitid_pidfd(int pidfd, siginfo_t *info, int options, struct rusage *usage);
 
@@ -56,6 +59,7 @@ struct prl_sys_clone {
     void *stack;
     size_t stack_size;
     int cgroup_fd; /* -1: none */
+    int *ret_pid;  /* filled before the child runs, even should the caller be killed; NULL */
 };
 pid_t prl_sys_clone_run(const struct prl_sys_clone *how, int (*fn)(void *), void *arg);
 

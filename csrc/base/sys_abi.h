@@ -23,7 +23,8 @@
 #define PRL_CLONE_CLEAR_SIGHAND 0x100000000ULL
 #define PRL_CLONE_INTO_CGROUP   0x200000000ULL
 
-#define PRL_P_PIDFD 3 /* P_PIDFD of waitid(2), an enumerator in some C libraries */
+#define PRL_SO_PEERPIDFD 77 /* asm-generic/socket.h */
+#define PRL_P_PIDFD      3  /* P_PIDFD of waitid(2), an enumerator in some C libraries */
 
 /* linux/openat2.h */
 #define PRL_RESOLVE_NO_XDEV       0x01

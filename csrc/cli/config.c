@@ -73,6 +73,7 @@ static const struct {
     {"cap-add", prl_config_cap_add},
     {"cap-drop", prl_config_cap_drop},
     {"userns", prl_config_keep_user}, /* after prl_config_userns, before everything */
+    {"no-holder", apply_later},       /* prl_config_id_maps */
     {"user", prl_config_user},
     {"group-add", prl_config_group_add},
     {"workdir", prl_config_workdir},

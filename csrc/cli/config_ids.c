@@ -16,6 +16,7 @@
 #include "cli/passwd.h"
 
 #include <inttypes.h>
+#include <limits.h>
 #include <string.h>
 
 enum { ENOUGH_IDS = 65535, TTY_GROUP = 5 }; /* beside the caller's own: 0 … 65535 */
@@ -254,6 +255,17 @@ static void set_terminal_group(struct prl_merge *m)
         prl_config_append(m, prl_config_array(m, devpts, "options"), "gid=5");
 }
 
+static void set_holder(struct prl_merge *m)
+{
+    char path[PATH_MAX];
+    if (prl_options_flag(m->options, "no-holder") || !m->facts->runtime_dir)
+        return;
+    if (snprintf(path, sizeof path, "%s/holder", m->facts->runtime_dir) < (int)sizeof path)
+        prl_config_note(m, "userns.holder", path);
+    if (m->facts->launcher)
+        prl_config_note(m, "launcher", m->facts->launcher);
+}
+
 int prl_config_id_maps(struct prl_merge *m)
 {
     const char *range = prl_config_note_get(m, "rootfs.lower.range");
@@ -266,10 +278,12 @@ int prl_config_id_maps(struct prl_merge *m)
     prl_config_note_drop(m, "ids.uids");
     prl_config_note_drop(m, "ids.gids");
     prl_config_note(m, "userns", names[m->userns]);
+    prl_config_note_drop(m, "userns.holder");
     if (m->userns == PRL_USERNS_SINGLE) {
         set_single(m);
         return 0;
     }
+    set_holder(m);
     if (m->userns == PRL_USERNS_NOMAP)
         r = check_nomap(m);
     if (r == 0)

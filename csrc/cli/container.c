@@ -8,6 +8,7 @@
 #include "base/io.h"
 #include "base/own.h"
 #include "base/trace.h"
+#include "holder/holder.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -235,6 +236,8 @@ static int start(struct prl_container *c, const struct prl_stdio *stdio, launch_
         return r;
     }
     prl_trace_mark("entry");
+    if (!c->child.joined)
+        (void)prl_holder_start(c->spec); /* for the next one */
     struct prl_error ignored; /* what others left behind is not this container's failure */
     prl_state_sweep(c->dirs, &ignored);
     return 0;

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "fakeroot/supervisor.h"
+#include "holder/main.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -66,6 +67,8 @@ int main(int argc, char **argv)
     argv += taken;
     if (argc > 2 && strcmp(argv[1], "_fakeroot") == 0) /* serve_fakeroot.c started us */
         return prl_fake_main(argv[3], (pid_t)strtol(argv[2], NULL, 10));
+    if (argc > 1 && strcmp(argv[1], "_holder") == 0) /* holder/start.c started us */
+        return prl_holder_main(argv + 2);
     if (argc > 1 && strcmp(argv[1], "run") == 0)
         return prl_run_main(argc, argv);
     if (argc > 1 && strcmp(argv[1], "unshare") == 0)

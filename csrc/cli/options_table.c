@@ -140,6 +140,8 @@ const struct prl_option prl_option_table[] = {
      "silence, or off"},
     {"group-add", 0, TEXT, REPEAT, RUN, NATIVE, "/process/user", "GROUP", G_SECURITY,
      "give the program another group of the image, by name or number"},
+    {"no-holder", 0, FLAG, ONCE, RUN, NATIVE, NOTE "userns.holder", "", G_SECURITY,
+     "with many ids, ask newuidmap for them anew instead of the process that keeps them"},
     {"privileged", 0, FLAG, ONCE, RUN_EXEC, NATIVE, "/process/capabilities", "", G_SECURITY,
      "all that the container's user namespace can have, and no filter"},
     {"security-opt", 0, TEXT, REPEAT, RUN, NATIVE, "/linux/seccomp", "OPTION", G_SECURITY,

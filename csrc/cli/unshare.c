@@ -8,14 +8,13 @@
 
 #include "base/ids.h"
 #include "base/mapping.h"
-#include "base/own.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <sched.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
+#include <unistd.h>
 
 static const char usage[] =
     "Usage: pyrootless unshare [--map range|single] [--] [PROGRAM [ARGUMENT…]]\n\n"
@@ -86,65 +85,6 @@ static int choose_maps(const char *asked, struct maps *ret, struct prl_error *re
     return 0;
 }
 
-/* The helper: when the namespace is there, write its maps from outside, and say how it went. */
-static void serve(pid_t pid, const struct prl_mapping *maps, int start_fd, int report_fd)
-{
-    struct prl_error error;
-    char byte;
-    memset(&error, 0, sizeof error);
-    if (read(start_fd, &byte, 1) == 1) {
-        prl_mapping_write(pid, maps, &error);
-        _exit(write(report_fd, &error, sizeof error) == sizeof error ? 0 : 1);
-    }
-    _exit(1);
-}
-
-static int read_report(int report_fd, struct prl_error *reterr)
-{
-    struct prl_error error;
-    ssize_t n;
-    do
-        n = read(report_fd, &error, sizeof error);
-    while (n < 0 && errno == EINTR);
-    if (n != (ssize_t)sizeof error)
-        return prl_fail_with(reterr, PRL_STAGE_IDMAP, EIO, "read",
-                             "the helper died before it could say why");
-    if (error.errnum)
-        *reterr = error;
-    return -error.errnum;
-}
-
-/* Move this process into the new namespaces, while a child stays behind to write the maps. */
-static int enter(const struct prl_mapping *maps, struct prl_error *reterr)
-{
-    int start[2], report[2];
-    if (pipe2(start, O_CLOEXEC) < 0)
-        return prl_fail(reterr, PRL_STAGE_CLONE, "pipe2", "unshare");
-    _cleanup_close_ int start_reader = start[0], start_writer = start[1];
-    if (pipe2(report, O_CLOEXEC) < 0)
-        return prl_fail(reterr, PRL_STAGE_CLONE, "pipe2", "unshare");
-    _cleanup_close_ int report_reader = report[0], report_writer = report[1];
-    pid_t self = getpid(), pid = fork();
-    if (pid < 0)
-        return prl_fail(reterr, PRL_STAGE_CLONE, "fork", "unshare");
-    if (pid == 0) {
-        prl_close_p(&start_writer);
-        serve(self, maps, start_reader, report_writer);
-    }
-    prl_close_p(&report_writer);
-    int r = unshare(CLONE_NEWUSER | CLONE_NEWNS) < 0
-                ? prl_fail(reterr, PRL_STAGE_CLONE, "unshare", "user and mount namespaces")
-                : 0;
-    if (r == 0 && write(start_writer, "", 1) != 1)
-        r = prl_fail(reterr, PRL_STAGE_IDMAP, "write", "start of the helper");
-    prl_close_p(&start_writer);
-    if (r == 0)
-        r = read_report(report_reader, reterr);
-    while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
-        ;
-    return r;
-}
-
 static int execute(char **program, struct prl_error *reterr)
 {
     const char *shell = getenv("SHELL");
@@ -169,7 +109,7 @@ int prl_unshare_main(int argc, char **argv)
     if (r == 0)
         r = choose_maps(what.map, &maps, &error);
     if (r == 0)
-        r = enter(&maps.mapping, &error);
+        r = prl_mapping_enter(CLONE_NEWUSER | CLONE_NEWNS, &maps.mapping, &error);
     if (r == 0)
         execute(what.program, &error);
     return prl_cli_fail(&error);

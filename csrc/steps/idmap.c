@@ -1,6 +1,7 @@
 /* idmap.c: who the ids of the new user namespace are.
  * In: map lines prepared by the parent.  Out: uid_map, gid_map and setgroups written, here for
- * the caller's own id, by the parent (serve_idmap.c) for many ids.  Never: a helper program.
+ * the caller's own id, for many ids by the parent (serve_idmap.c) or from inside the holder's
+ * namespace (launch_joined.c).  Never: a helper program.
  * Source: user_namespaces(7). */
 #include "steps/steps.h"
 
@@ -46,6 +47,10 @@ int PRL_CHILD_SAFE prl_idmap_apply(struct prl_setup *s, struct prl_error *reterr
 {
     if (!(s->spec->namespaces & CLONE_NEWUSER))
         return 0;
+    if (s->joined)
+        return prl_handover_wait(s->service_fd) < 0
+                   ? prl_fail(reterr, PRL_STAGE_IDMAP, "recv", "id maps")
+                   : 0;
     if (!s->uid_map)
         return prl_handover_send(s->service_fd, PRL_HANDOVER_MAPS, -1, true) < 0
                    ? prl_fail(reterr, PRL_STAGE_IDMAP, "recv", "id maps")

@@ -23,7 +23,9 @@ struct prl_setup {
     struct prl_box *box;     /* what a sandbox wants; NULL: this is none */
     int outcome_fd;          /* the child's end of the pipe for the init's record; -1 */
     char *uid_map, *gid_map; /* NULL: the parent writes them (PRL_HANDOVER_MAPS) */
-    char *overlay_data;      /* room for the overlay's mount options */
+    int holder_fd;      /* pidfd of a holder, in whose namespace the maps are written; -1 */
+    bool joined;        /* they are being written there; the child waits */
+    char *overlay_data; /* room for the overlay's mount options */
     size_t overlay_data_size;
     char *tmpfs_data; /* options of the tmpfs that holds the upper */
     void *filter;     /* compiled seccomp program */

@@ -38,6 +38,7 @@ C_FOLDERS = {
     "init": ROOMS,
     "unpack": ROOMS,
     "fakeroot": ROOMS,
+    "holder": ROOMS,
     "cli": DOORS,
 }
 C_GENERATED = {"prl_init_blob.h": BASE, "prl_gate_blob.h": BASE}

@@ -20,6 +20,7 @@ NAMED_TEST = re.compile(r"`(tests/[a-z_/]+\.py::test_[a-z0-9_]+)`")
 HELD_TWICE = {
     "… forwarded callers never look like": "pasta's and slirp4netns' own rule",
     "… the helper has no privilege to gain": "pasta and slirp4netns confine themselves too",
+    "… its death harms no container": "the kernel's own rule",
     "… it ends with the container": "parent-death signal, the end of a pipe, pasta's own watch",
 }
 

@@ -57,6 +57,7 @@ SAMPLES: dict[str, list[str]] = {
     "memory-swap": [*WEAK, "--memory=64m", "--memory-swap=128m"],
     "mount": ["--mount=type=bind,src=DIR,dst=/there"],
     "name": ["--name=contract-test"],
+    "no-holder": ["--userns=range", "--no-holder"],
     "network": ["--network=host"],
     "pids-limit": [*WEAK, "--pids-limit=64"],
     "privileged": ["--privileged"],
@@ -88,10 +89,17 @@ SAMPLES: dict[str, list[str]] = {
 # --print-spec does not make: they have tests of their own.
 NOT_PRINTED = {"add-host", "dns", "dns-option", "dns-search", "ephemeral", "publish-all", "rm"}
 
+# Arguments without which a row would change nothing.
+BASES = {
+    "no-holder": ["--userns=range"],
+    "read-only-tmpfs": ["--read-only", "--read-only-tmpfs=false"],
+}
+
 # These need something of the machine.
 NEEDS = {
     "group-add": ("subordinate-ids", "newuidmap"),
     "mac-address": ("pasta",),
+    "no-holder": ("subordinate-ids", "newuidmap"),
     "publish": ("pasta",),
     "userns": ("subordinate-ids", "newuidmap"),
 }
@@ -99,7 +107,7 @@ NEEDS = {
 DISKS = {f"device-{way}-{what}" for way in ("read", "write") for what in ("bps", "iops")}
 
 # These need more than one id.
-RANGES = {"group-add", "userns"}
+RANGES = {"group-add", "no-holder", "userns"}
 
 
 def sample(name: str) -> Any:
@@ -216,7 +224,7 @@ def test_row_reaches_its_field(
             if word.endswith(f"={key}") or f"={key}:" in word or f"={key}," in word:
                 word = word.replace(key, text, 1)
         arguments.append(word)
-    base = ["--read-only", "--read-only-tmpfs=false"] if name == "read-only-tmpfs" else []
+    base = BASES.get(name, [])
     subject = [replacements["DIR"], "/bin/true"] if name == "rootfs" else ["host", "true"]
     before = printed_spec(pyrootless, *base, "host", "true")
     after = printed_spec(pyrootless, *arguments, *subject)

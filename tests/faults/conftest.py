@@ -11,10 +11,12 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
+import holders
 import pytest
 from stored_trees import store_tree
 
@@ -106,11 +108,12 @@ def deny(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def place(launcher: Path, tmp_path: Path, request: pytest.FixtureRequest) -> Place:
+def place(launcher: Path, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Place]:
     """A fresh place whose store has `host` prepared, by a run that must succeed.
 
     Parameter "range": maps of many ids. A traced or filtered launcher has no use of a setuid
     newuidmap, so it is started as root of a user namespace, where it writes its maps itself.
+    Parameter "held": the same, in a namespace that lasts, with a holder for its launches.
     """
     (tmp_path / "runtime").mkdir(mode=0o700)
     kept = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "ASAN_OPTIONS")
@@ -118,14 +121,34 @@ def place(launcher: Path, tmp_path: Path, request: pytest.FixtureRequest) -> Pla
     env["PYROOTLESS_ROOT"] = str(tmp_path / "store")
     env["XDG_RUNTIME_DIR"] = str(tmp_path / "runtime")
     env["PYTHONDONTWRITEBYTECODE"] = "1"
+    env[holders.IDLE] = "0"
     found = Place(launcher, tmp_path, env)
-    if getattr(request, "param", "single") == "range":
-        ids = ((str(launcher), "unshare", "--"), ("--userns=range",))
-        found = Place(launcher, tmp_path, env, ids)
-    done = found.run("--rm", "host", "busybox", "echo", "ready")
-    assert (done.returncode, done.stderr) == (0, "")
-    assert found.left() == []
-    return found
+    kind = getattr(request, "param", "single")
+    with lasting_namespace(launcher, env) if kind == "held" else nullcontext(()) as inside:
+        if kind != "single":
+            outer = inside or (str(launcher), "unshare", "--")
+            found = Place(launcher, tmp_path, env, (outer, ("--userns=range",)))
+        if kind == "held":
+            holders.warm(launcher, env, inside)
+        done = found.run("--rm", "host", "busybox", "echo", "ready")
+        assert (done.returncode, done.stderr) == (0, "")
+        assert found.left() == []
+        yield found
+        holders.dismiss(env)
+
+
+@contextmanager
+def lasting_namespace(launcher: Path, env: dict[str, str]) -> Iterator[tuple[str, ...]]:
+    """A user namespace of the caller's ids; the words that start a command in it."""
+    words = [str(launcher), "unshare", "--", "sh", "-c", "echo ready; read line"]
+    with subprocess.Popen(
+        words, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as outer:
+        assert outer.stdout is not None
+        assert outer.stdout.readline() == "ready\n"
+        enter = ("nsenter", f"--target={outer.pid}", "--user", "--mount")
+        yield (*enter, "--preserve-credentials")
+        outer.communicate("end\n", timeout=SECONDS)
 
 
 @pytest.fixture

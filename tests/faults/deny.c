@@ -2,6 +2,7 @@
  * In: deny CALL[,CALL…] -- PROGRAM [ARGUMENT…]   these answer ENOSYS, as an older kernel does
  *     deny --fail CALL  -- PROGRAM [ARGUMENT…]   this one answers EIO, whenever it is made
  *     deny --userns EPERM|ENOSPC -- PROGRAM [ARGUMENT…]   new user namespaces are refused so
+ *     deny --option NUMBER -- PROGRAM [ARGUMENT…]   getsockopt(2) does not know this option
  * Out: the program's own exit status; 120 when the filter could not be made.
  * Never: a library; calls of another architecture pass (nothing here makes any).
  *
@@ -39,6 +40,7 @@ static const struct {
     {"fsconfig", SYS_fsconfig},
     {"fsmount", SYS_fsmount},
     {"fsopen", SYS_fsopen},
+    {"getsockopt", SYS_getsockopt},
     {"keyctl", SYS_keyctl},
     {"landlock_add_rule", SYS_landlock_add_rule},
     {"landlock_create_ruleset", SYS_landlock_create_ruleset},
@@ -58,6 +60,7 @@ static const struct {
     {"renameat", SYS_renameat},
     {"seccomp", SYS_seccomp},
     {"sethostname", SYS_sethostname},
+    {"setns", SYS_setns},
     {"setsid", SYS_setsid},
     {"signalfd4", SYS_signalfd4},
     {"socket", SYS_socket},
@@ -123,6 +126,20 @@ static size_t build_userns(unsigned answer, struct sock_filter *ret_code)
     return sizeof code / sizeof *code;
 }
 
+static size_t build_option(unsigned option, struct sock_filter *ret_code)
+{
+    const struct sock_filter code[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_getsockopt, 0, 3),
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[2])),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, option, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOPROTOOPT),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    memcpy(ret_code, code, sizeof code);
+    return sizeof code / sizeof *code;
+}
+
 /* prctl(2) and not seccomp(2): glibc and musl both have it, and one call less is made. */
 static int install(struct sock_filter *code, size_t len)
 {
@@ -141,7 +158,8 @@ int main(int argc, char **argv)
     int at = 1;
     unsigned answer = ENOSYS;
     bool userns = argc > at && strcmp(argv[at], "--userns") == 0;
-    if (userns || (argc > at && strcmp(argv[at], "--fail") == 0)) {
+    bool option = argc > at && strcmp(argv[at], "--option") == 0;
+    if (userns || option || (argc > at && strcmp(argv[at], "--fail") == 0)) {
         answer = EIO;
         at++;
     }
@@ -152,6 +170,8 @@ int main(int argc, char **argv)
     int r = 0;
     if (userns)
         len = build_userns(strcmp(argv[at], "ENOSPC") == 0 ? ENOSPC : EPERM, code);
+    else if (option)
+        len = build_option((unsigned)atoi(argv[at]), code);
     else
         r = build(argv[at], answer, code, &len);
     if (r != 0)

@@ -30,8 +30,10 @@ DENIED = {
     "all": f"openat2,clone3,{MOUNT_CALLS},close_range,pidfd_open,faccessat2",
 }
 """What is missing → the calls; each is a kernel, or a filter around us, that exists."""
-RANGE = pytest.param("range", marks=pytest.mark.needs("subordinate-ids", "newuidmap"))
-with_both_maps = pytest.mark.parametrize("place", ["single", RANGE], indirect=True)
+MANY = pytest.mark.needs("subordinate-ids", "newuidmap")
+RANGE = pytest.param("range", marks=MANY)
+HELD = pytest.param("held", marks=MANY)
+with_both_maps = pytest.mark.parametrize("place", ["single", RANGE, HELD], indirect=True)
 UPPERS = {"ephemeral": ["--ephemeral"], "disk": []}
 
 # Everything a fallback could get wrong, and nothing that differs between two launches: the

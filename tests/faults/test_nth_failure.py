@@ -64,6 +64,10 @@ SERVED = ("socketpair", "sendmsg", "recvmsg", "recvfrom", "setgroups", "mount")
 """Calls of a launch whose maps the parent writes."""
 
 
+ABSENT_IS_FINE = ("connect", "getsockopt", "setns")
+"""Calls whose failure costs the holder's help and nothing else."""
+
+
 def first_line(text: str) -> str:
     """The error itself, without its remedy and what strace has to say of itself."""
     return re.sub(r"(?m)^strace: .*\n", "", text).partition("\n")[0]
@@ -157,6 +161,21 @@ def test_nth_failure(call: str, upper: str, place: Place) -> None:
 @pytest.mark.parametrize("call", SERVED)
 def test_nth_failure_of_a_served_launch(call: str, place: Place) -> None:
     assert fail_each(place, call, (*UPPERS["disk"], "host", *ECHO)) > 0
+
+
+HELD = (*SERVED[:-1], "connect", "getsockopt", "setns", "clone3", "openat", "write", "wait4")
+"""Calls of a launch through a holder: without it newuidmap's part is done by the launcher."""
+
+
+@pytest.mark.needs("subordinate-ids", "newuidmap")
+@pytest.mark.parametrize("place", ["held"], indirect=True)
+def test_nth_failure_of_a_held_launch(place: Place) -> None:
+    words = ("--rm", "--ephemeral", "host", *ECHO)
+    ended = {call: fail_each(place, call, words) for call in HELD}
+    assert {
+        call: times for call, times in ended.items() if call in ABSENT_IS_FINE and times
+    } == {}
+    assert ended["clone3"] > 0
 
 
 OF_IMAGES = ("clone3", "openat", "openat2", "mount", "open_tree", "move_mount", "unlinkat")

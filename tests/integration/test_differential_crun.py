@@ -164,6 +164,7 @@ def environment(tmp_path: Path) -> dict[str, str]:
     env = {name: os.environ[name] for name in ("PATH", "HOME", "USER") if name in os.environ}
     env["PYROOTLESS_ROOT"] = str(tmp_path / "store")
     env["XDG_RUNTIME_DIR"] = str(tmp_path / "runtime")
+    env["PYROOTLESS_HOLDER_IDLE"] = "0"
     return env
 
 

@@ -86,7 +86,7 @@ def bench(tmp_path: Path, launcher: Path) -> Bench:
     for name in ("home", "stores", "etc"):
         (tmp_path / name).mkdir()
     (tmp_path / "runtime").mkdir(mode=0o700)
-    kept = ("PATH", "USER", "LOGNAME", "LANG", "ASAN_OPTIONS")
+    kept = ("PATH", "USER", "LOGNAME", "LANG", "ASAN_OPTIONS", "PYROOTLESS_HOLDER_IDLE")
     env = {name: os.environ[name] for name in kept if name in os.environ}
     env["HOME"] = str(tmp_path / "home")
     env["XDG_RUNTIME_DIR"] = str(tmp_path / "runtime")

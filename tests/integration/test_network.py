@@ -102,6 +102,7 @@ class Machine:
             "HOME": str(self.base),
             "PYROOTLESS_ROOT": str(self.base / "store"),
             "XDG_RUNTIME_DIR": str(self.base / "run"),
+            "PYROOTLESS_HOLDER_IDLE": "0",
         }
 
     def enter(self, argv: Sequence[str]) -> list[str]:

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import holders
 import pytest
 
 from pyrootless.images.subordinate import Range, subordinate_ids
@@ -81,6 +82,7 @@ def place(tmp_path: Path, launcher: Path) -> Iterator[Place]:
     kept = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "ASAN_OPTIONS")
     env = {name: os.environ[name] for name in kept if name in os.environ}
     env |= {"PYROOTLESS_ROOT": str(tmp_path / "store"), "XDG_RUNTIME_DIR": str(runtime)}
+    env[holders.IDLE] = "0"
     made = Place(tmp_path / "store", env, launcher)
     yield made
     made("unshare", "--", "rm", "-rf", str(made.data))

@@ -12,10 +12,11 @@ import hashlib
 import os
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import holders
 import pytest
 from stored_trees import store_tree
 
@@ -55,6 +56,22 @@ class World:
             changed = 0 if path == self.canary else st.st_mtime_ns
             rows.append((path.name, st.st_mode, st.st_uid, changed, text))
         return rows
+
+
+@pytest.fixture(autouse=True)
+def holder(
+    request: pytest.FixtureRequest, launcher: Path, engine_environment: dict[str, str]
+) -> Iterator[None]:
+    """A holder of user namespaces for the tests with a parameter that ends in "held"."""
+    parameters = getattr(request.node, "callspec", None)
+    values = parameters.params.values() if parameters else ()
+    if not any(isinstance(value, str) and value.endswith("held") for value in values):
+        yield
+        return
+    pid = holders.warm(launcher, engine_environment)
+    yield
+    assert holders.holders(engine_environment) == [pid]
+    holders.dismiss(engine_environment)
 
 
 @pytest.fixture(scope="session")

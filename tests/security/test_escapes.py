@@ -35,10 +35,12 @@ MODES = [
     pytest.param("fuse", marks=FUSE),
     pytest.param("in-place range", marks=RANGE),
     pytest.param("overlay range", marks=RANGE),
+    pytest.param("overlay range held", marks=RANGE),
     pytest.param("fuse range", marks=[FUSE, RANGE]),
     "image",
     pytest.param("image-fuse", marks=FUSE),
     pytest.param("image range", marks=RANGE),
+    pytest.param("image range held", marks=RANGE),
     pytest.param("image-fuse range", marks=[FUSE, RANGE]),
 ]
 in_every_mode = pytest.mark.parametrize("mode", MODES)
@@ -104,7 +106,7 @@ def start(mode: str, world: World, *options: str | Path) -> list[str]:
     their fake root.
     """
     kind, _, ids = mode.partition(" ")
-    words = [f"--userns={ids or 'single'}"]
+    words = [f"--userns={ids.removesuffix(' held') or 'single'}"]
     words += ["--ephemeral"] if kind in ("ephemeral", "overlay", "fuse") else []
     words += ["--storage-driver=fuse-overlayfs"] if kind.endswith("fuse") else []
     target = ["--rootfs", f"{world.root}:O" if kind == "overlay" else str(world.root)]

@@ -73,9 +73,10 @@ def test_the_probe_answers_what_security_md_says(pyrootless: Run, probe: Path) -
 
 
 @pytest.mark.needs("x86_64", "subordinate-ids", "newuidmap")
+@pytest.mark.parametrize("way", ["newuidmap", "held"])
 @pytest.mark.parametrize("options", [(), ("--group-add", "5")])
 def test_a_map_of_many_ids_permits_nothing_more(
-    pyrootless: Run, probe: Path, options: tuple[str, ...]
+    pyrootless: Run, probe: Path, options: tuple[str, ...], way: str
 ) -> None:
     assert wrong(run_probe(pyrootless, probe, "--userns=range", *options), documented()) == []
 
@@ -91,7 +92,10 @@ STORED = {"create in /usr": "allowed"}
 FAKE_ROOT = {"mknod of a device": "allowed"}
 SINGLE = "--userns=single"
 RANGE = pytest.param(
-    "--userns=range", {}, marks=pytest.mark.needs("subordinate-ids", "newuidmap")
+    "--userns=range", {}, "", marks=pytest.mark.needs("subordinate-ids", "newuidmap")
+)
+HELD = pytest.param(
+    "--userns=range", {}, "held", marks=pytest.mark.needs("subordinate-ids", "newuidmap")
 )
 DRIVERS = [
     "overlay",
@@ -103,9 +107,15 @@ DRIVERS = [
 @pytest.mark.context_single
 @pytest.mark.needs("x86_64", "busybox")
 @pytest.mark.parametrize("driver", DRIVERS)
-@pytest.mark.parametrize(("ids", "changed"), [(SINGLE, FAKE_ROOT), RANGE])
+@pytest.mark.parametrize(("ids", "changed", "way"), [(SINGLE, FAKE_ROOT, ""), RANGE, HELD])
 def test_an_image_of_the_store_permits_nothing_more(
-    pyrootless: Run, probe: Path, world: World, driver: str, ids: str, changed: dict[str, str]
+    pyrootless: Run,
+    probe: Path,
+    world: World,
+    driver: str,
+    ids: str,
+    changed: dict[str, str],
+    way: str,
 ) -> None:
     for name in ("tmp", "usr"):
         (world.root / name).mkdir()
