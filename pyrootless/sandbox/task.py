@@ -1,0 +1,321 @@
+"""TASK.toml → a Task: what is judged, how, and for how many points.
+
+What comes in: a file a teacher wrote, and the files it names.
+What goes out: a Task, frozen and complete: every pattern, need and number looked at.
+Must never: run anything, guess what an unknown key means, look at a submission.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, get_args
+
+from pyrootless.errors import UsageError
+from pyrootless.sandbox.checkers import Check, Kind
+from pyrootless.units import parse_duration_ns
+
+Values = Mapping[str, str | int | float]
+"""Limits as written: name → "1s", "256M", 16."""
+
+ANSWERS = (".ans", ".out", ".a")
+"""Ends of answer files beside an input file, the first that is there."""
+DEFAULT_NEAR = 0.1
+DEFAULT_RERUNS = 2
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]*")
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One input and its answer.
+
+    Attributes:
+        name: Group's name and the input's stem, as in "large/07".
+        input: File given on standard input; None: nothing is given.
+        answer: File of the expected output; None: the interactor or checker needs none.
+        args: Further words of the program's command line.
+    """
+
+    name: str
+    input: Path | None
+    answer: Path | None
+    args: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Tests that earn their points together.
+
+    Attributes:
+        name: Unique in the task.
+        points: For a group whose tests are all right.
+        each: The points are shared out evenly, a test at a time.
+        needs: Groups that must be right before this one is run.
+        stop: The first wrong test ends the group.
+        tests: In the order in which they run.
+        limits: Over the task's.
+        check: How answers are compared.
+    """
+
+    name: str
+    points: float
+    each: bool
+    needs: tuple[str, ...]
+    stop: bool
+    tests: tuple[Case, ...]
+    limits: Values
+    check: Check
+
+
+@dataclass(frozen=True, slots=True)
+class Tuning:
+    """What a task changes of a language's profile.
+
+    Attributes:
+        name: The profile's.
+        profile: Keys of a profile that are replaced: "source", "compile", "run", …
+        limits: Over the group's, for this language alone.
+        cpu_times, cpu_plus_ns: CPU and wall limits become limit x times + plus.
+        warm: Run in the interpreter that is kept ready.
+    """
+
+    name: str
+    profile: Mapping[str, Any]
+    limits: Values
+    cpu_times: float = 1.0
+    cpu_plus_ns: int = 0
+    warm: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A task, ready to be judged.
+
+    Attributes:
+        name: For reports.
+        folder: Where TASK.toml lies; all its paths are below or beside it.
+        image: What boxes are made of.
+        limits: Of every run.
+        compile_limits: Of every compilation.
+        near: A verdict within this part of a time limit is run again, quietly...
+        reruns: ...so many times at most.
+        groups: In the order in which they run.
+        languages: Tunings by name; empty: every profile as it is.
+        interactor: Program that talks to the submission; "": none.
+        submissions: Pattern of folders and files, used when the command line names none.
+    """
+
+    name: str
+    folder: Path
+    image: str
+    limits: Values
+    compile_limits: Values
+    near: float
+    reruns: int
+    groups: tuple[Group, ...]
+    languages: Mapping[str, Tuning]
+    interactor: str
+    submissions: str
+
+    @property
+    def points(self) -> float:
+        """Most a submission can get."""
+        return sum(group.points for group in self.groups)
+
+
+def load_task(path: Path) -> Task:
+    """Read a task.
+
+    Args:
+        path: TASK.toml, or the folder it lies in.
+
+    Raises:
+        UsageError: It cannot be read, or says something that has no meaning; the text names
+            file and key.
+    """
+    file = path / "TASK.toml" if path.is_dir() else path
+    try:
+        document = tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(
+            f"cannot read the task {file}: {error.strerror}",
+            remedy="name the file: pyrootless judge TASK.toml",
+        ) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"{file}: {error}", remedy="mend the line it names") from error
+    return _Reader(file.resolve()).task(document)
+
+
+class _Reader:
+    """One file being read; every complaint names it."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._folder = file.parent
+
+    def task(self, document: dict[str, Any]) -> Task:
+        known = "task limits compile check group languages interactor submissions"
+        self._only(document, known, "the file")
+        head = self._table(document, "task", "name image near reruns")
+        limits = self._limits(document, "limits")
+        check = self._check(document.get("check", {}), "check", Check())
+        groups = self._groups(document.get("group"), check)
+        languages = self._entries(document, "languages")
+        return Task(
+            name=self._text(head, "name", self._folder.name),
+            folder=self._folder,
+            image=self._text(head, "image", "host"),
+            limits=limits,
+            compile_limits=self._limits(document, "compile"),
+            near=self._number(head, "near", DEFAULT_NEAR),
+            reruns=int(self._number(head, "reruns", DEFAULT_RERUNS)),
+            groups=groups,
+            languages={name: self._tuning(name, row) for name, row in languages.items()},
+            interactor=self._text(
+                self._table(document, "interactor", "program"), "program", ""
+            ),
+            submissions=self._text(self._table(document, "submissions", "path"), "path", ""),
+        )
+
+    def _groups(self, rows: Any, check: Check) -> tuple[Group, ...]:
+        if not isinstance(rows, list) or not rows:
+            raise self._error("[[group]]", "is missing: a task has one group of tests at least")
+        groups: list[Group] = []
+        for number, row in enumerate(rows, start=1):
+            group = self._group(row, f"[[group]] {number}", check)
+            seen = [other.name for other in groups]
+            if group.name in seen:
+                raise self._error(f"[[group]] {number}", f'has the name "{group.name}" again')
+            for need in group.needs:
+                if need not in seen:
+                    raise self._error(
+                        f'group "{group.name}"',
+                        f'needs "{need}", which does not stand above it',
+                    )
+            groups.append(group)
+        return tuple(groups)
+
+    def _group(self, row: Any, where: str, check: Check) -> Group:
+        if not isinstance(row, dict):
+            raise self._error(where, "is no table")
+        keys = "name points each needs stop_at_first_failure tests args limits check"
+        self._only(row, keys, where)
+        name = self._text(row, "name", "")
+        if not _NAME.fullmatch(name):
+            raise self._error(where, f'needs a name of letters and digits, not "{name}"')
+        return Group(
+            name=name,
+            points=self._number(row, "points", 0.0),
+            each=self._flag(row, "each"),
+            needs=self._texts(row, "needs"),
+            stop=self._flag(row, "stop_at_first_failure"),
+            tests=self._tests(row, name),
+            limits=self._limits(row, "limits"),
+            check=self._check(row.get("check", {}), f'check of "{name}"', check),
+        )
+
+    def _tests(self, row: dict[str, Any], group: str) -> tuple[Case, ...]:
+        pattern = self._text(row, "tests", "")
+        args = self._texts(row, "args")
+        if not pattern:
+            return (Case(f"{group}/1", None, None, args),)
+        if pattern.startswith("/") or ".." in pattern.split("/"):
+            raise self._error(
+                f'group "{group}"', "looks for tests outside of the task's folder"
+            )
+        inputs = sorted(path for path in self._folder.glob(pattern) if path.is_file())
+        if not inputs:
+            raise self._error(f'group "{group}"', f'finds no test: nothing matches "{pattern}"')
+        return tuple(
+            Case(f"{group}/{path.stem}", path, _answer_of(path), args) for path in inputs
+        )
+
+    def _check(self, row: Any, where: str, default: Check) -> Check:
+        if not isinstance(row, dict):
+            raise self._error(where, 'is no table: write { kind = "tokens" }')
+        if not row:
+            return default
+        self._only(row, "kind abs rel program", where)
+        kind = self._text(row, "kind", default.kind)
+        if kind not in get_args(Kind):
+            raise self._error(where, f'has no kind "{kind}": {", ".join(get_args(Kind))}')
+        program = self._text(row, "program", "")
+        if (kind == "program") != bool(program):
+            raise self._error(where, 'names a program where kind = "program", and only there')
+        absolute, relative = self._number(row, "abs", 0.0), self._number(row, "rel", 0.0)
+        return Check(kind, absolute, relative, program)  # type: ignore[arg-type]
+
+    def _tuning(self, name: str, row: Any) -> Tuning:
+        where = f"[languages.{name}]"
+        if not isinstance(row, dict):
+            raise self._error(where, "is no table")
+        profile = {key: row[key] for key in ("source", "compile", "run", "image") if key in row}
+        self._only(row, "source compile run image limits cpu_times cpu_plus warm", where)
+        try:
+            plus_ns = parse_duration_ns(row.get("cpu_plus", 0))
+        except UsageError as error:
+            raise self._error(f"{where}, cpu_plus", str(error)) from error
+        times = self._number(row, "cpu_times", 1.0)
+        limits = self._limits(row, "limits")
+        return Tuning(name, profile, limits, times, plus_ns, self._flag(row, "warm"))
+
+    def _limits(self, row: dict[str, Any], key: str) -> Values:
+        found = self._entries(row, key)
+        for name, value in found.items():
+            if isinstance(value, bool) or not isinstance(value, str | int | float):
+                raise self._error(f"{key}.{name}", 'is no limit: write "1s", "64M" or a number')
+        return found
+
+    # --- values ------------------------------------------------------------------------------
+
+    def _table(self, row: dict[str, Any], key: str, known: str) -> dict[str, Any]:
+        found = self._entries(row, key)
+        self._only(found, known, f"[{key}]")
+        return found
+
+    def _entries(self, row: dict[str, Any], key: str) -> dict[str, Any]:
+        found = row.get(key, {})
+        if not isinstance(found, dict):
+            raise self._error(key, "is no table")
+        return found
+
+    def _only(self, row: dict[str, Any], known: str, where: str) -> None:
+        for key in row:
+            if key not in known.split():
+                raise self._error(where, f'has no key "{key}"; there are {known}')
+
+    def _text(self, row: dict[str, Any], key: str, default: str) -> str:
+        found = row.get(key, default)
+        if not isinstance(found, str):
+            raise self._error(key, "is no text")
+        return found
+
+    def _texts(self, row: dict[str, Any], key: str) -> tuple[str, ...]:
+        found = row.get(key, [])
+        if not isinstance(found, list) or not all(isinstance(word, str) for word in found):
+            raise self._error(key, "is no list of texts")
+        return tuple(found)
+
+    def _number(self, row: dict[str, Any], key: str, default: float) -> float:
+        found = row.get(key, default)
+        if isinstance(found, bool) or not isinstance(found, int | float) or not found >= 0:
+            raise self._error(key, "is no number from 0 on")
+        return float(found)
+
+    def _flag(self, row: dict[str, Any], key: str) -> bool:
+        found = row.get(key, False)
+        if not isinstance(found, bool):
+            raise self._error(key, "is neither true nor false")
+        return found
+
+    def _error(self, where: str, what: str) -> UsageError:
+        return UsageError(f"{self._file}: {where} {what}", remedy="see docs/judging.md")
+
+
+def _answer_of(path: Path) -> Path | None:
+    """The answer beside an input: the same name with another end."""
+    candidates = (path.with_suffix(end) for end in ANSWERS)
+    return next((found for found in candidates if found != path and found.is_file()), None)
