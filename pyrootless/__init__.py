@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from pyrootless.errors import UsageError as UsageError
     from pyrootless.result import Result as Result
     from pyrootless.sandbox.limits import Limits as Limits
+    from pyrootless.sandbox.session import Sandbox as Sandbox
 
 __version__ = "0.1.0"
 
@@ -47,6 +48,7 @@ _HOME = {
     "UsageError": "pyrootless.errors",
     "Limits": "pyrootless.sandbox.limits",
     "Result": "pyrootless.result",
+    "Sandbox": "pyrootless.sandbox.session",
     "AsyncChild": "pyrootless.engine.asynchronous",
     "launch_async": "pyrootless.engine.asynchronous",
     "run_async": "pyrootless.engine.asynchronous",

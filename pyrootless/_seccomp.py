@@ -27,10 +27,12 @@ from typing import Any
 
 from pyrootless import _bpf
 from pyrootless._seccomp_cffi import ffi, lib
+from pyrootless._seccomp_changes import allow_calls, replace_rules
 from pyrootless._seccomp_check import ACTIONS, check_profile, parse_profile
 from pyrootless.errors import HostUnsupportedError, StoreError, UsageError
 
 DEFAULT_PROFILE = Path(__file__).parent / "seccomp" / "default.json"
+STRICT_CHANGES = Path(__file__).parent / "seccomp" / "strict.json"
 _PROFILE_BYTES_MAX = 4 * 1024 * 1024
 _OPEN = (ACTIONS["SCMP_ACT_ALLOW"], ACTIONS["SCMP_ACT_LOG"])
 _DEFAULT_ERRNO = 1  # EPERM: runtime-spec, defaultErrnoRet and errnoRet
@@ -162,12 +164,17 @@ def allow_nested_userns(profile: dict[str, Any]) -> dict[str, Any]:
     pivot_root, chroot and the host's name.  The kernel still asks for the capability in the
     namespace that owns the object.
     """
-    return _allow(profile, _NAMESPACE_CALLS)
+    return allow_calls(profile, _NAMESPACE_CALLS)
 
 
 def allow_io_uring(profile: dict[str, Any]) -> dict[str, Any]:
     """The profile with the three io_uring calls allowed."""
-    return _allow(profile, _IO_URING_CALLS)
+    return allow_calls(profile, _IO_URING_CALLS)
+
+
+def strict_profile() -> dict[str, Any]:
+    """The sandbox's: the default profile as changed by seccomp/strict.json."""
+    return replace_rules(load_profile(None), load_profile(STRICT_CHANGES)["syscalls"])
 
 
 def compile_section(section: dict[str, Any]) -> bytes:
@@ -339,20 +346,9 @@ def _is_at_least(kernel: tuple[int, int], version: str) -> bool:
 
 def _plain_call(call: dict[str, Any]) -> dict[str, Any]:
     plain: dict[str, Any] = {"names": list(call.get("names") or [call["name"]])}
-    plain |= {key: call[key] for key in ("action", "errnoRet", "args") if call.get(key)}
+    kept = ("action", "errnoRet", "args")
+    plain |= {key: call[key] for key in kept if call.get(key) not in (None, [])}
     return plain
-
-
-def _allow(profile: dict[str, Any], names: frozenset[str]) -> dict[str, Any]:
-    """The profile with `names` taken out of every rule and allowed by one of their own."""
-    calls: list[dict[str, Any]] = []
-    for call in check_profile(profile).get("syscalls", ()):
-        left = [name for name in call.get("names") or [call["name"]] if name not in names]
-        if left:
-            others = {key: value for key, value in call.items() if key != "name"}
-            calls.append(others | {"names": left})
-    calls.append({"names": sorted(names), "action": "SCMP_ACT_ALLOW"})
-    return profile | {"syscalls": calls}
 
 
 def _verdict(table: dict[str, Any], action_key: str, errno_key: str) -> int:

@@ -14,6 +14,18 @@ from pyrootless.sandbox.files import File
 from pyrootless.sandbox.limits import Limits
 from pyrootless.sandbox.outcome import Enforced, Noise, Outcome
 from pyrootless.sandbox.runs import run, run_async
+from pyrootless.sandbox.session import Built, Sandbox
 from pyrootless.sandbox.verdict import Verdict
 
-__all__ = ["Enforced", "File", "Limits", "Noise", "Outcome", "Verdict", "run", "run_async"]
+__all__ = [
+    "Built",
+    "Enforced",
+    "File",
+    "Limits",
+    "Noise",
+    "Outcome",
+    "Sandbox",
+    "Verdict",
+    "run",
+    "run_async",
+]

@@ -14,10 +14,11 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import resource
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -39,15 +40,13 @@ class Base:
     """What a box stands on.
 
     Attributes:
-        lowers: Overlay lower directories, absolute, top-most first.
+        lowers: Overlay lower directories, absolute, top-most first, one a line.
         binds: Mounts that belong to it (of the host image: /usr).
-        env: "NAME=value" of the image.
-        note: Annotations of the filter.
+        notes: Annotations of the filter.
     """
 
     lowers: str
     binds: tuple[Mapping[str, Any], ...]
-    env: tuple[str, ...]
     notes: tuple[tuple[str, str], ...]
 
 
@@ -82,8 +81,7 @@ def rootfs_base(directory: str | os.PathLike[str], root: str | None = None) -> B
         raise UsageError(f"rootfs={str(directory)!r} is not a directory")
     if "\n" in str(path):
         raise UsageError(f"rootfs={str(directory)!r} has a line end in its name")
-    host = image_base("host", root)
-    return Base(str(path), (), (), host.notes)
+    return Base(str(path), (), strict_filter(root))
 
 
 @lru_cache(maxsize=64)
@@ -92,13 +90,34 @@ def _image_base(image: str, root: str | None, moment: int) -> Base:
     _hold(directory)
     config = json.loads((directory / "config.json").read_bytes())
     notes = config["annotations"]
-    kept = ("io.pyrootless.seccomp.program", "io.pyrootless.seccomp.digest")
     return Base(
         lowers=notes["io.pyrootless.rootfs.lower"],
         binds=tuple(mount for mount in config["mounts"] if mount["type"] == "bind"),
-        env=tuple(config["process"]["env"]),
-        notes=tuple((key, notes[key]) for key in kept if key in notes),
+        notes=strict_filter(root),
     )
+
+
+def strict_filter(root: str | None) -> tuple[tuple[str, str], ...]:
+    """The annotations of the sandbox's filter, compiled when the cache has none."""
+    cache_directory = find_directories(root).make().cache
+    path, digest = _compiled_filter(cache_directory)
+    if not path.is_file():  # the cache was emptied since
+        _compiled_filter.cache_clear()
+        path, digest = _compiled_filter(cache_directory)
+    return (
+        ("io.pyrootless.seccomp.program", str(path)),
+        ("io.pyrootless.seccomp.digest", digest),
+    )
+
+
+@cache
+def _compiled_filter(cache_directory: Path) -> tuple[Path, str]:
+    from pyrootless import _seccomp  # loads libseccomp; only here
+
+    section = _seccomp.resolve_profile(
+        _seccomp.strict_profile(), capabilities=frozenset(), arch=os.uname().machine
+    )
+    return _seccomp.compile_to_cache(section, cache_directory)
 
 
 _held: dict[Path, int] = {}
@@ -149,12 +168,23 @@ def _process(program: Program, limits: Limits) -> dict[str, Any]:
             _rlimit("RLIMIT_FSIZE", min(limits.file_size_bytes, limits.disk_bytes)),
             _rlimit("RLIMIT_MEMLOCK", 65536),
             _rlimit("RLIMIT_MSGQUEUE", 0),
+            _rlimit("RLIMIT_RTPRIO", 0),
+            _rlimit("RLIMIT_NICE", 0),
         ],
     }
 
 
 def _rlimit(kind: str, value: int) -> dict[str, Any]:
+    """No more than this process has itself: it could not be raised."""
+    most = _hard_limit(kind)
+    value = value if most < 0 else min(value, most)
     return {"type": kind, "soft": value, "hard": value}
+
+
+@cache
+def _hard_limit(kind: str) -> int:
+    """Of this process; -1: none."""
+    return resource.getrlimit(getattr(resource, kind))[1]
 
 
 def _linux(limits: Limits) -> dict[str, Any]:
@@ -187,10 +217,15 @@ def _annotations(base: Base, limits: Limits) -> dict[str, str]:
     return notes | dict(base.notes)
 
 
+def default_environment(cwd: str) -> dict[str, str]:
+    """The least that programs expect."""
+    return {"PATH": DEFAULT_PATH, "HOME": cwd, "LANG": "C.UTF-8"}
+
+
 def environment(given: Mapping[str, str] | None, cwd: str) -> tuple[str, ...]:
     """What the program finds: exactly what was given, or the least that programs expect."""
     if given is None:
-        given = {"PATH": DEFAULT_PATH, "HOME": cwd, "LANG": "C.UTF-8"}
+        given = default_environment(cwd)
     for name, value in given.items():
         if not name or "=" in name or "\0" in name + value:
             raise UsageError(f"env: {name!r} is no name of a variable")
@@ -209,8 +244,3 @@ def check_program(args: Sequence[str], cwd: str) -> tuple[str, ...]:
     if not cwd.startswith("/") or ".." in cwd.split("/"):
         raise UsageError(f"cwd={cwd!r} is not an absolute path in the box")
     return words
-
-
-def directories_root() -> str:
-    """The store's place, which must exist before a box."""
-    return str(find_directories().make().data)

@@ -66,7 +66,7 @@ def _inside(name: str, cwd: str) -> str:
     if not name or len(os.fsencode(name)) > _NAME_MAX_BYTES or "\0" in name or ".." in parts:
         raise UsageError(f"{name!r} is no name of a file in a box; write one without '..'")
     path = posixpath.normpath(posixpath.join(cwd, name)).lstrip("/")
-    if path in ("", "."):
+    if path in ("", ".", cwd.strip("/")):
         raise UsageError(f"{name!r} is no name of a file in a box")
     return path
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,7 +10,7 @@ import pytest
 
 from pyrootless.sandbox import File, Limits, Outcome, run
 
-pytestmark = pytest.mark.usefixtures("store")
+pytestmark = [pytest.mark.usefixtures("engine"), pytest.mark.needs("gcc")]
 
 HEAD = """
 #define _GNU_SOURCE
@@ -33,45 +32,16 @@ static void *spin(void *arg) { (void)arg; for (;;); }
 """
 
 
-@pytest.fixture(scope="session")
-def session_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    base = tmp_path_factory.mktemp("sandbox")
-    (base / "run").mkdir(mode=0o700)
-    return base
-
-
 @pytest.fixture
-def store(session_store: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A store of the tests' own."""
-    monkeypatch.setenv("PYROOTLESS_ROOT", str(session_store / "store"))
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(session_store / "run"))
-    return session_store
-
-
-@pytest.fixture(scope="session")
-def compiled(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """C statements of a main → a static program, each compiled once."""
-    made: dict[str, Path] = {}
-
-    def compile_body(body: str) -> Path:
-        if body not in made:
-            source = tmp_path_factory.mktemp("c") / "p.c"
-            source.write_text(HEAD + "int main(void) {" + body + "}\n")
-            program = source.with_suffix("")
-            words = ["gcc", "-O1", "-w", "-pthread", "-static", "-o", program, source]
-            subprocess.run(words, check=True, timeout=120)
-            made[body] = program
-        return made[body]
-
-    return compile_body
-
-
-@pytest.fixture
-def judge(compiled: Callable[[str], Path]) -> Callable[..., Outcome]:
+def judge(compile_c: Callable[[str], Path]) -> Callable[..., Outcome]:
     """Compile a main's body and run it under limits."""
 
     def run_body(body: str, **limits: str | int | None) -> Outcome:
-        return run(["./p"], files={"p": compiled(body)}, limits=Limits(**limits))  # type: ignore[arg-type]
+        return run(
+            ["./p"],
+            files={"p": compile_c(HEAD + "int main(void) {" + body + "}\n")},
+            limits=Limits(**limits),
+        )  # type: ignore[arg-type]
 
     return run_body
 
@@ -209,9 +179,11 @@ def test_what_a_box_shows() -> None:
     assert [line.split(":")[0].strip() for line in lines if ":" in line][-1] == "lo"
 
 
-def test_no_path_of_the_host(store: Path) -> None:
+def test_no_path_of_the_host(engine_environment: dict[str, str]) -> None:
     text = sh("cat /proc/self/mountinfo").text
-    assert str(store) not in text and os.fspath(Path.home()) not in text
+    assert (
+        engine_environment["PYROOTLESS_ROOT"] not in text and os.fspath(Path.home()) not in text
+    )
     roots = {line.split()[3] for line in text.splitlines()}
     assert roots == {"/", "/usr", "/null", "/zero", "/full", "/random", "/urandom", "/tty"}
 

@@ -1,0 +1,238 @@
+"""Several steps in one box: put files in, compile, run, collect.
+
+Each step runs in a fresh box of its own: its own namespaces, processes and limits. What goes
+from step to step is the scratch, a value that this process holds: files with their modes. So
+nothing a step leaves behind (a process, a lock, a link, a device) can reach the next one.
+
+What comes in: files, commands, limits. What goes out: `Outcome`, `Built`.
+Must never: raise for what a program did; carry anything but regular files from step to step.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from fnmatch import fnmatchcase
+from types import TracebackType
+from typing import Self
+
+from pyrootless.errors import UsageError
+from pyrootless.sandbox import box
+from pyrootless.sandbox.files import File, FileLike, file_rows
+from pyrootless.sandbox.languages import Language, find_language
+from pyrootless.sandbox.limits import Limits
+from pyrootless.sandbox.outcome import Outcome
+from pyrootless.sandbox.runs import DEFAULT_LIMITS, Job, run_for_facts, to_outcome
+from pyrootless.sandbox.verdict import Verdict
+
+_EVERYTHING = ("**?",)
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """A program, ready to be run any number of times.
+
+    Attributes:
+        language: What it is written in.
+        sources: Names of its sources in the box, the main one first.
+        files: What the run needs: the compiler's artifacts, or the sources.
+        outcome: The compiler's run; None when there was nothing to compile.
+    """
+
+    language: Language
+    sources: tuple[str, ...]
+    files: Mapping[str, File] = field(default_factory=dict)
+    outcome: Outcome | None = None
+
+    @property
+    def ok(self) -> bool:
+        """It can be run."""
+        return self.outcome is None or self.outcome.ok
+
+    @property
+    def log(self) -> bytes:
+        """What the compiler wrote, both streams."""
+        return b"" if self.outcome is None else self.outcome.stdout + self.outcome.stderr
+
+
+class Sandbox:
+    """A scratch and the boxes that work on it.
+
+    Args:
+        image, rootfs, env, cwd, root: As for `run`.
+        limits: For steps that bring none of their own.
+    """
+
+    def __init__(  # noqa: PLR0913  # what a box is made of, one keyword each
+        self,
+        *,
+        image: str = "host",
+        rootfs: str | os.PathLike[str] | None = None,
+        env: Mapping[str, str] | None = None,
+        cwd: str = box.CWD,
+        limits: Limits = DEFAULT_LIMITS,
+        root: str | None = None,
+    ) -> None:
+        self._where = (image, rootfs, root)
+        self._env = env
+        self._cwd = cwd
+        self.limits = limits
+        self.scratch: dict[str, FileLike] = {}
+        self._base()  # what is wrong with the image shows here
+
+    def put(self, files: Mapping[str, FileLike]) -> None:
+        """Add files to the scratch, over those of the same name.
+
+        Raises:
+            UsageError: A name leads out of the box, or a file cannot be read.
+        """
+        rows = file_rows(files, "/")
+        self.scratch |= {
+            name: None if data is None else File(data, mode) for name, data, mode in rows
+        }
+
+    def compile(
+        self,
+        sources: Mapping[str, FileLike],
+        language: str | None = None,
+        limits: Limits | None = None,
+    ) -> Built:
+        """Compile in a box that holds the sources alone.
+
+        Args:
+            sources: The main one first.
+            language: Its name; None: told by the first source's name.
+            limits: Of the compiler; None: the language's.
+
+        Returns:
+            The program. `ok` is False when it did not compile: then its outcome has the verdict
+            CE and its log what the compiler said.
+        """
+        if not sources:
+            raise UsageError("compile: there is no source")
+        chosen = find_language(language or next(iter(sources)))
+        given = _named_sources(sources, chosen)
+        names = tuple(given)
+        files = {name: _as_file(name, value) for name, value in given.items()}
+        if not chosen.compile:
+            return Built(chosen, names, files)
+        return self._compiled(chosen, names, files, limits or chosen.compile_limits)
+
+    def run(  # noqa: PLR0913  # one keyword for each thing a run may be given
+        self,
+        program: Sequence[str] | Built,
+        *,
+        files: Mapping[str, FileLike] | None = None,
+        stdin: bytes | int = b"",
+        limits: Limits | None = None,
+        collect: Sequence[str] = (),
+        keep: bool = False,
+    ) -> Outcome:
+        """Run a command, or what `compile` built, on the scratch.
+
+        Args:
+            program: Command, or a `Built`, whose files are put in as well.
+            files: For this run alone.
+            stdin, collect: As for `run`.
+            limits: None: the box's own. A runtime's own needs are added (`Language`).
+            keep: The regular files it leaves become the scratch.
+
+        Raises:
+            UsageError: The program did not compile, or an argument has no meaning.
+        """
+        wanted = limits or self.limits
+        if isinstance(program, Built):
+            if not program.ok:
+                raise UsageError("what did not compile cannot be run; look at Built.ok first")
+            language = program.language
+            args = language.command(language.run, program.sources, wanted)
+            wanted = language.program_limits(wanted)
+            mine: Mapping[str, FileLike] = program.files
+        else:
+            language, args, mine = None, list(program), {}
+        job = self._job(args, self.scratch | dict(mine) | dict(files or {}), wanted, language)
+        job = replace(job, stdin=stdin, collect=tuple(collect) + (_EVERYTHING if keep else ()))
+        facts, found = run_for_facts(job)
+        if not keep:
+            return to_outcome(job, facts, found)
+        self.scratch = {
+            name: File(data, found.modes[name]) for name, data in found.files.items()
+        }
+        found.files = {
+            name: data for name, data in found.files.items() if _asked_for(name, collect)
+        }
+        return to_outcome(job, facts, found)
+
+    def collect(self, *patterns: str) -> dict[str, bytes]:
+        """Files of the scratch, by name or pattern."""
+        return {
+            name: value.data
+            for name, value in self.scratch.items()
+            if isinstance(value, File)
+            and isinstance(value.data, bytes)
+            and any(fnmatchcase(name, pattern) for pattern in patterns)
+        }
+
+    def close(self) -> None:
+        """Let go of the scratch. No box outlives its step."""
+        self.scratch = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _base(self) -> box.Base:
+        image, rootfs, root = self._where
+        return box.rootfs_base(rootfs, root) if rootfs else box.image_base(image, root)
+
+    def _job(
+        self,
+        args: Sequence[str],
+        files: Mapping[str, FileLike],
+        limits: Limits,
+        language: Language | None,
+    ) -> Job:
+        words = box.check_program(args, self._cwd)
+        env = self._env
+        if language is not None and language.env:
+            base = box.default_environment(self._cwd) if env is None else dict(env)
+            env = base | dict(language.env)
+        program = box.Program(words, box.environment(env, self._cwd), self._cwd)
+        return Job(self._base(), program, tuple(file_rows(files, self._cwd)), limits)
+
+    def _compiled(
+        self, language: Language, names: tuple[str, ...], files: dict[str, File], limits: Limits
+    ) -> Built:
+        args = language.command(language.compile, names, limits)
+        job = self._job(args, files, limits, language)
+        facts, found = run_for_facts(replace(job, collect=language.artifacts))
+        outcome = to_outcome(job, facts, found)
+        if not outcome.ok:
+            cause = f"{outcome.verdict.name}: {outcome.cause or outcome.verdict.value}"
+            return Built(language, names, {}, replace(outcome, verdict=Verdict.CE, cause=cause))
+        made = {name: File(data, found.modes[name]) for name, data in found.files.items()}
+        return Built(language, names, made, outcome)
+
+
+def _named_sources(sources: Mapping[str, FileLike], language: Language) -> dict[str, FileLike]:
+    """The sources by the names they get in the box."""
+    if language.source and len(sources) == 1:
+        return {language.source: next(iter(sources.values()))}
+    return dict(sources)
+
+
+def _as_file(name: str, value: FileLike) -> File:
+    [(data, mode)] = [row[1:] for row in file_rows({name: value}, "/") if row[1] is not None]
+    return File(data or b"", mode)
+
+
+def _asked_for(name: str, patterns: Sequence[str]) -> bool:
+    return any(fnmatchcase(name, pattern.removesuffix("?")) for pattern in patterns)
