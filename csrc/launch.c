@@ -157,8 +157,11 @@ static int serve_one(struct prl_setup *s, struct prl_child *child, char kind, in
         prl_close_p(&fd);
         return r;
     }
+    case PRL_HANDOVER_TAP:
+        s->tap_fd = fd;
+        return 0;
     case PRL_HANDOVER_NETWORK:
-        return prl_serve_network(s->spec, child, fd, reterr);
+        return prl_serve_network(s, child, fd, reterr);
     case PRL_HANDOVER_TERMINAL:
         child->terminal_fd = fd;
         return 0;
@@ -282,6 +285,7 @@ static int launch_prepared(struct prl_setup *s, struct prl_child *child,
     }
     prl_close_p(&s->complaint_fd);
     prl_close_p(&s->outcome_fd);
+    prl_close_p(&s->tap_fd);
     close_channels(report);
     close_channels(service);
     if (stack)

@@ -221,6 +221,7 @@ int prl_prepare(const struct prl_spec *spec, struct prl_arena *arena, struct prl
                               .wish_fd = -1,
                               .holder_fd = -1,
                               .complaint_fd = -1,
+                              .tap_fd = -1,
                               .root_fd = -1,
                               .null_fd = -1};
     r = prepare_maps(ret, arena, reterr);

@@ -129,10 +129,11 @@ struct prl_network {
     const char *program; /* of the helper, absolute */
     const struct prl_port *ports;
     size_t ports_len;
-    const char *mac;  /* NULL: any */
-    uint32_t mtu;     /* 0: the helper's own */
-    bool dns_forward; /* the helper's DNS address leads to the host's first name server */
-    bool gateway;     /* pasta: an address that leads to the host's own */
+    const char *mac;   /* NULL: any */
+    uint32_t mtu;      /* 0: the helper's own */
+    bool dns_forward;  /* the helper's DNS address leads to the host's first name server */
+    bool gateway;      /* pasta: an address that leads to the host's own */
+    const char *allow; /* rows of base/allow.h: all that may be spoken to; NULL: everything */
 };
 
 enum prl_cap_set {
@@ -288,6 +289,7 @@ struct prl_child {
     pid_t supervisor;  /* of its fake root; 0: none */
     pid_t network;     /* pasta or slirp4netns; 0: none */
     int network_fd;    /* held for it as long as it may live; only with `network` */
+    pid_t border;      /* between container and helper: the list of destinations; 0: none */
     int terminal_fd;   /* pty master; -1 without process.terminal */
     uint64_t start_ns; /* CLOCK_MONOTONIC just before clone */
     int fatal_signal;  /* set by prl_child_signal: what the SIGKILL it sent stands for; 0: none

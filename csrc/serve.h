@@ -20,8 +20,12 @@ void prl_serve_fuse_complaint(int complaint_fd, struct prl_error *reterr);
 /* serve_network.c: pasta or slirp4netns at work on the child's network namespace, which is
  * handed over as netns_fd and closed.  Fills child->network; returns when the network is there.
  */
-int prl_serve_network(const struct prl_spec *spec, struct prl_child *child, int netns_fd,
+int prl_serve_network(struct prl_setup *setup, struct prl_child *child, int netns_fd,
                       struct prl_error *reterr);
+/* serve_border.c: the border between setup->tap_fd, which is closed, and the helper, whose
+ * socket *ret_socket becomes.  Fills child->border. */
+int prl_serve_border(struct prl_setup *setup, struct prl_child *child, int *ret_socket,
+                     struct prl_error *reterr);
 /* serve_ports.c: are all ports that are to be published free, and ours to take? */
 int prl_serve_ports_check(const struct prl_network *network, struct prl_error *reterr);
 /* serve_slirp.c: tell a slirp4netns that listens at `socket_path` which ports to publish. */

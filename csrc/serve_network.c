@@ -14,6 +14,7 @@
 #include "base/helper.h"
 #include "base/own.h"
 #include "base/sys.h"
+#include "steps/steps.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -32,6 +33,7 @@ enum { READY_SECONDS = 15, ARGS_FIXED = 40 };
 /* One start of a helper. */
 struct helper {
     const struct prl_network *network;
+    const char *launcher; /* what enters the user namespace for slirp4netns behind a border */
     struct prl_arena *arena;
     const char **argv;
     size_t argc;
@@ -39,6 +41,7 @@ struct helper {
     bool hidden;      /* its root is not the caller: its /proc directory is not ours to watch */
     char netns[48];   /* opened from inside the user namespace, so the container's own */
     int userns_fd;    /* handed on, since not every map lets the helper open it by name */
+    int border_fd;    /* of a helper behind a border: where the frames are; -1 */
     char api_dir[40]; /* slirp4netns with ports: where its socket lies; "": none */
     int ready_fd, complaint_fd; /* ends to read from */
     int life_fd;                /* end to hold: slirp4netns ends with it */
@@ -78,8 +81,35 @@ static void add_pasta_ports(struct helper *h)
         add_text(h, "--tcp-ports", "none");
     if (!udp)
         add_text(h, "--udp-ports", "none");
+    if (h->border_fd >= 0)
+        return; /* passt has no such thing */
     add_text(h, "--tcp-ns", "none");
     add_text(h, "--udp-ns", "none");
+}
+
+/* pasta's other name, passt, takes frames from a socket; the interface is ours. */
+static void describe_passt(struct helper *h)
+{
+    add_text(h, "--fd", "5");
+    add_text(h, "--address", PRL_BORDER_GUEST);
+    add_text(h, "--netmask", "24");
+    add_text(h, "--gateway", PRL_BORDER_ROUTER);
+    add_text(h, "--address", PRL_PASTA_GUEST6);
+    add_text(h, "--gateway", PRL_PASTA_ROUTER6);
+    add(h, "--no-dhcp");
+    add(h, "--no-dhcpv6");
+    add(h, "--no-ra");
+}
+
+static void describe_in_namespace(struct helper *h)
+{
+    add(h, "--config-net");
+    add_text(h, "--userns", USERNS);
+    add_text(h, "--netns", h->netns);
+    if (h->hidden)
+        add(h, "--no-netns-quit");
+    if (h->network->mac)
+        add_text(h, "--ns-mac-addr", h->network->mac);
 }
 
 static void describe_pasta(struct helper *h)
@@ -88,15 +118,14 @@ static void describe_pasta(struct helper *h)
     add(h, network->program);
     add(h, "--foreground");
     add(h, "--quiet");
-    add(h, "--config-net");
     add(h, "--no-map-gw");
     if (geteuid() == 0) /* else it becomes nobody and cannot join the namespaces */
         add_text(h, "--runas", "0:0");
     add_text(h, "--pid", "/proc/self/fd/1"); /* written when it is ready */
-    add_text(h, "--userns", USERNS);
-    add_text(h, "--netns", h->netns);
-    if (h->hidden)
-        add(h, "--no-netns-quit");
+    if (h->border_fd >= 0)
+        describe_passt(h);
+    else
+        describe_in_namespace(h);
     add_pasta_ports(h);
     if (network->dns_forward)
         add_text(h, "--dns-forward", PRL_PASTA_DNS);
@@ -106,16 +135,26 @@ static void describe_pasta(struct helper *h)
     }
     if (network->mtu)
         add_text(h, "--mtu", prl_arena_printf(h->arena, "%u", network->mtu));
-    if (network->mac)
-        add_text(h, "--ns-mac-addr", network->mac);
+}
+
+/* Its sandbox needs a root, which it is in the container's user namespace; it enters that by
+ * itself only together with the network namespace, where it has nothing to do here. */
+static void describe_bordered_slirp(struct helper *h)
+{
+    add(h, h->launcher);
+    add(h, "_border");
+    add(h, "inside");
+    add(h, prl_arena_printf(h->arena, "%d", (int)getpid()));
 }
 
 static void describe_slirp(struct helper *h)
 {
     enum { MTU = 65520 };
     const struct prl_network *network = h->network;
+    if (h->border_fd >= 0)
+        describe_bordered_slirp(h);
     add(h, network->program);
-    add(h, "--configure");
+    add(h, h->border_fd >= 0 ? "--disable-dns" : "--configure");
     add(h, "--disable-host-loopback");
     add(h, "--enable-ipv6");
     add(h, "--enable-sandbox");
@@ -123,10 +162,14 @@ static void describe_slirp(struct helper *h)
     add(h, "--ready-fd=3");
     add(h, "--exit-fd=4");
     add(h, prl_arena_printf(h->arena, "--mtu=%u", network->mtu ? network->mtu : MTU));
-    if (network->mac)
+    if (network->mac && h->border_fd < 0)
         add(h, prl_arena_printf(h->arena, "--macaddress=%s", network->mac));
     if (h->api_dir[0])
         add(h, prl_arena_printf(h->arena, "--api-socket=%s/api", h->api_dir));
+    if (h->border_fd >= 0) {
+        add_text(h, "--netns-type=tapfd", "0");
+        return;
+    }
     add(h, "--userns-path=" USERNS);
     add(h, h->pid); /* it finds the network namespace there; by path its sandbox fails */
     add(h, "tap0");
@@ -228,10 +271,12 @@ static int start(struct helper *h, pid_t *ret, struct prl_error *reterr)
         return prl_fail(reterr, PRL_STAGE_NETWORK, "pipe2", h->network->program);
     h->life_fd = life[1];
     _cleanup_close_ int life_reader = life[0];
-    const struct prl_helper_start how = {.argv = h->argv,
-                                         .fds = {h->userns_fd, pasta ? ready_writer : -1,
-                                                 complaint_writer, pasta ? -1 : ready_writer,
-                                                 pasta ? -1 : life_reader}};
+    bool bordered = h->border_fd >= 0;
+    const struct prl_helper_start how = {
+        .argv = h->argv,
+        .fds = {bordered ? pasta ? -1 : h->border_fd : h->userns_fd, pasta ? ready_writer : -1,
+                complaint_writer, pasta ? -1 : ready_writer, pasta ? -1 : life_reader,
+                bordered ? pasta ? h->border_fd : h->userns_fd : -1}};
     int r = prl_helper_start(&how, ret);
     return r < 0 ? prl_fail_with(reterr, PRL_STAGE_NETWORK, -r, "execve", h->network->program)
                  : 0;
@@ -263,11 +308,16 @@ static bool is_root(const struct prl_spec *spec)
     return false;
 }
 
-int prl_serve_network(const struct prl_spec *spec, struct prl_child *child, int netns_fd,
+int prl_serve_network(struct prl_setup *setup, struct prl_child *child, int netns_fd,
                       struct prl_error *reterr)
 {
-    struct helper h = {
-        .network = &spec->network, .ready_fd = -1, .complaint_fd = -1, .life_fd = -1};
+    const struct prl_spec *spec = setup->spec;
+    struct helper h = {.network = &spec->network,
+                       .launcher = spec->launcher ? spec->launcher : "/proc/self/exe",
+                       .border_fd = -1,
+                       .ready_fd = -1,
+                       .complaint_fd = -1,
+                       .life_fd = -1};
     _cleanup_close_ int netns = netns_fd;
     _cleanup_close_ int userns = netns < 0 ? -1 : ioctl(netns, NS_GET_USERNS);
     if (userns < 0)
@@ -277,7 +327,10 @@ int prl_serve_network(const struct prl_spec *spec, struct prl_child *child, int 
     snprintf(h.netns, sizeof h.netns, "/proc/%d/ns/net", (int)child->pid);
     h.userns_fd = userns;
     h.arena = prl_arena_new();
-    int r = run_helper(&h, child, reterr);
+    int r = spec->network.allow ? prl_serve_border(setup, child, &h.border_fd, reterr) : 0;
+    if (r == 0)
+        r = run_helper(&h, child, reterr);
+    prl_close_p(&h.border_fd);
     prl_close_p(&h.ready_fd);
     prl_close_p(&h.complaint_fd);
     if (child->network > 0)

@@ -3,6 +3,8 @@
  * namespace of the container's own; a look at the machine. */
 #include "spec_parts.h"
 
+#include "base/allow.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <sched.h>
@@ -156,10 +158,32 @@ static int read_mac(const struct notes *from, struct prl_network *ret)
     return prl_spec_copy_text(from->reader, yyjson_obj_get(from->map, key), &ret->mac);
 }
 
+static int read_allow(const struct notes *from, struct prl_network *ret)
+{
+    static const char key[] = NETWORK ".allow";
+    const char *text = note(from, key);
+    struct prl_allow *rows;
+    if (!text)
+        return 0;
+    if (ret->dns_forward || ret->gateway)
+        return prl_spec_fail(from->reader,
+                             "/annotations/%s does not go with " NETWORK
+                             ".dns-forward or " NETWORK ".gateway",
+                             key);
+    int r = prl_spec_new_array(from->reader, PRL_ALLOW_MAX, sizeof *rows, &rows);
+    if (r < 0)
+        return r;
+    if (strlen(text) > PRL_ALLOW_TEXT_BYTES ||
+        prl_allow_parse_all(text, rows, PRL_ALLOW_MAX) < 0)
+        return fail_note(from, key, "at most 1024 lines \"ADDRESS/BITS PORT|* [NAME]\"");
+    return prl_spec_copy_text(from->reader, yyjson_obj_get(from->map, key), &ret->allow);
+}
+
 /* What only a helper can do needs one, and a helper needs a namespace to work on. */
 static int check_network(const struct notes *from, const struct prl_spec *spec)
 {
-    static const char *const keys[] = {".ports", ".mtu", ".mac", ".dns-forward", ".gateway"};
+    static const char *const keys[] = {".ports",       ".mtu",     ".mac",
+                                       ".dns-forward", ".gateway", ".allow"};
     char key[64];
     if (spec->network.helper != PRL_NETWORK_ALONE) {
         if (spec->namespaces & CLONE_NEWNET)
@@ -190,5 +214,7 @@ int prl_spec_read_network(const struct prl_spec_reader *reader, yyjson_val *anno
         r = read_flag(&from, NETWORK ".dns-forward", &ret->network.dns_forward);
     if (r == 0)
         r = read_flag(&from, NETWORK ".gateway", &ret->network.gateway);
+    if (r == 0)
+        r = read_allow(&from, &ret->network);
     return r < 0 ? r : check_network(&from, ret);
 }

@@ -12,6 +12,7 @@ enum prl_handover {
     PRL_HANDOVER_FUSE = 'f',     /* "serve this mount of mine" */
     PRL_HANDOVER_TERMINAL = 't', /* the pty's master */
     PRL_HANDOVER_LISTENER = 'l', /* of the fake root's filter */
+    PRL_HANDOVER_TAP = 'i',      /* "my network interface, for the border" */
     PRL_HANDOVER_NETWORK = 'n',  /* "connect this network namespace of mine" */
     PRL_HANDOVER_SCRATCH = 'u',  /* the upper of the overlay, O_PATH */
     PRL_HANDOVER_CLOCK = 'c',    /* of the tree's processor time */

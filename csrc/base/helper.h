@@ -24,11 +24,11 @@ int prl_helper_read(const char *const argv[], char *buf, size_t size);
  * killed.  Reaps it. */
 void prl_helper_end(pid_t pid);
 /* Start a program that lasts as long as the calling thread: its end kills it.  It may not gain
- * privileges, and has no descriptor of ours but these, which become 0 to 4; -1: /dev/null.
+ * privileges, and has no descriptor of ours but these, which become 0 to 5; -1: /dev/null.
  * Without a copy of the caller's memory.  Filled: *ret, to be reaped by the caller. */
 struct prl_helper_start {
     const char *const *argv; /* with an absolute path; NULL-terminated */
-    int fds[5];
+    int fds[6];
 };
 int prl_helper_start(const struct prl_helper_start *how, pid_t *ret);
 /* The absolute path of a program in the directories where distributions keep them, into buf (64

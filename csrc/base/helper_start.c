@@ -15,7 +15,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
-enum { STACK_BYTES = 64 * 1024, FDS = 5, OUT_OF_THE_WAY = 16 };
+enum { STACK_BYTES = 64 * 1024, FDS = 6, OUT_OF_THE_WAY = 16 };
 
 struct start {
     const struct prl_helper_start *how;

@@ -240,6 +240,11 @@ const struct prl_remedy prl_remedies[] = {
     {PRL_STAGE_NETWORK, ENOTCONN, HOST, "network-helpers",
      "the helper of the network gave up, its own words stand above; see: pyrootless doctor "
      "network-helpers tun"},
+    {PRL_STAGE_NETWORK, ENOTSUP, HOST, "network-helpers",
+     "the list of destinations is held by a process under strict seccomp, which this kernel or "
+     "an outer container refuses: run it on the host itself"},
+    {PRL_STAGE_NETWORK, ENODEV, HOST, "tun",
+     "the device of user-mode networks cannot be opened: pyrootless doctor tun"},
     {PRL_STAGE_NETWORK, ETIMEDOUT, HOST, "network-helpers",
      "the helper of the network was not ready in time and was ended; try the other one: "
      "pyrootless run --network slirp4netns … (or pasta)"},

@@ -66,6 +66,7 @@ static const struct {
     {"publish", apply_later},
     {"publish-all", apply_later},
     {"mac-address", apply_later},
+    {"allow-host", apply_later}, /* prl_config_network */
     {"privileged", prl_config_privileged},
     {"seccomp-program", prl_config_seccomp_program},
     {"security-opt", prl_config_security_opt},

@@ -14,6 +14,7 @@ struct prl_config_facts {
      */
     const char *data_dir, *runtime_dir, *scratch_dir;
     const char *launcher; /* path of the native launcher; NULL: this program */
+    const char *allow;    /* see prl_config_allow_resolve; NULL: no list */
     uid_t uid;            /* caller, becomes hostID of the map */
     gid_t gid;
     bool machine_ids; /* ask this machine again which ids a map may use: a template may have
@@ -21,6 +22,10 @@ struct prl_config_facts {
     unsigned short rows, columns; /* the caller's terminal, 0 if none */
 };
 
+/* --allow-host → the rows of io.pyrootless.network.allow, malloc'd in place of the former *ret;
+ * NULL: no list.  Asks this host's resolver. */
+int prl_config_allow_resolve(const struct prl_options *options, char **ret,
+                             struct prl_error *reterr);
 /* *ret_json is malloc'd, NUL-terminated. */
 int prl_config_merge(const char *template_json, size_t template_len,
                      const struct prl_options *options, const struct prl_config_facts *facts,

@@ -129,6 +129,12 @@ int prl_network_choose(const struct prl_options *options, const char *data_dir,
                        struct prl_network_choice *ret, struct prl_error *reterr);
 int prl_config_network(struct prl_merge *m);
 
+/* The address from which this host would speak to the world; "": it has none. */
+void prl_network_own_address(int family, char ret[46]);
+
+/* config_allow.c: lines for /etc/hosts, of the names in facts->allow, behind `text`. */
+void prl_config_allow_hosts(const char *allow, char *text, size_t room);
+
 /* config_resolv.c: /etc/resolv.conf.  Does the host ask a name server on its own loopback? */
 bool prl_resolv_needs_forward(const struct prl_options *options,
                               const struct prl_network_choice *choice);

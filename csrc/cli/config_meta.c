@@ -228,6 +228,21 @@ static int make_hosts(const struct prl_options *options,
     return 0;
 }
 
+/* Names that were looked up before the start, instead of a name server. */
+static int add_allowed(const char *allow, char **content, struct prl_error *reterr)
+{
+    size_t room = strlen(*content) + strlen(allow) + 1; /* a row is longer than its line */
+    char *more = realloc(*content, room);
+    if (!more) {
+        free(*content);
+        *content = NULL;
+        return prl_fail_with(reterr, PRL_STAGE_CONFIG, ENOMEM, "malloc", "hosts");
+    }
+    prl_config_allow_hosts(allow, more, room);
+    *content = more;
+    return 0;
+}
+
 static int add_file(struct prl_config_file ret[PRL_CONFIG_FILES], int *count, const char *name,
                     char *content, struct prl_error *reterr)
 {
@@ -248,6 +263,8 @@ static int make_files(const struct prl_options *options, const struct prl_config
     host_name(options, facts, name);
     if (r == 0 && has_hosts(options, facts)) {
         r = make_hosts(options, &choice, name, &content, reterr);
+        if (r == 0 && facts->allow)
+            r = add_allowed(facts->allow, &content, reterr);
         if (r == 0)
             r = add_file(ret, count, "hosts", content, reterr);
     }

@@ -22,6 +22,11 @@ static bool publishes(const struct prl_options *options)
     return prl_options_get(options, "publish") || prl_options_flag(options, "publish-all");
 }
 
+static bool needs_helper(const struct prl_options *options)
+{
+    return publishes(options) || prl_options_get(options, "allow-host");
+}
+
 enum prl_value_network prl_config_network_kind(const struct prl_options *options)
 {
     const char *text = prl_options_get(options, "network");
@@ -31,21 +36,41 @@ enum prl_value_network prl_config_network_kind(const struct prl_options *options
 
     if (text && prl_value_network("--network", text, &kind, &mtu, &ignored) == 0)
         return kind;
-    return publishes(options) ? PRL_VALUE_NETWORK_AUTO : PRL_VALUE_NETWORK_NONE;
+    return needs_helper(options) ? PRL_VALUE_NETWORK_AUTO : PRL_VALUE_NETWORK_NONE;
 }
 
-/* The address from which this host would speak to the world: what slirp4netns leads to.  No
- * packet is sent. */
-static void own_address(char ret[46])
+/* No packet is sent: connecting a datagram socket looks the route up. */
+void prl_network_own_address(int family, char ret[46])
 {
-    struct sockaddr_in world = {.sin_family = AF_INET, .sin_port = htons(9)}, own = {0};
-    socklen_t len = sizeof own;
+    union {
+        struct sockaddr any;
+        struct sockaddr_in v4;
+        struct sockaddr_in6 v6;
+    } address = {0};
+    bool v6 = family == AF_INET6;
+    socklen_t len = v6 ? sizeof address.v6 : sizeof address.v4;
+    void *binary = v6 ? (void *)&address.v6.sin6_addr : (void *)&address.v4.sin_addr;
     ret[0] = '\0';
-    inet_pton(AF_INET, "192.0.2.1", &world.sin_addr); /* RFC 5737: nobody's */
-    _cleanup_close_ int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    if (fd >= 0 && connect(fd, (struct sockaddr *)&world, sizeof world) == 0 &&
-        getsockname(fd, (struct sockaddr *)&own, &len) == 0)
-        inet_ntop(AF_INET, &own.sin_addr, ret, 46);
+    address.any.sa_family = (sa_family_t)family;
+    address.v4.sin_port = htons(9);                              /* at the same place in v6 */
+    inet_pton(family, v6 ? "2001:db8::1" : "192.0.2.1", binary); /* RFC 3849, 5737: nobody's */
+    _cleanup_close_ int fd = socket(family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (fd >= 0 && connect(fd, &address.any, len) == 0 &&
+        getsockname(fd, &address.any, &len) == 0)
+        inet_ntop(family, binary, ret, 46);
+}
+
+/* Behind a border frames go to passt, which is pasta under its other name, in one package. */
+static int take_passt(char program[256], struct prl_error *reterr)
+{
+    char *name = strrchr(program, '/');
+    memcpy(name ? name + 1 : program, "passt", sizeof "passt");
+    return access(program, X_OK) == 0
+               ? 0
+               : prl_failf(reterr, PRL_STAGE_OPTIONS, ENOENT, "--allow-host",
+                           "%s is not installed, which pasta is called for it; take --network "
+                           "slirp4netns",
+                           program);
 }
 
 static int fail_helper(const struct prl_network_facts *facts, enum prl_value_network kind,
@@ -85,8 +110,14 @@ int prl_network_choose(const struct prl_options *options, const char *data_dir,
     if (ret->kind == PRL_VALUE_NETWORK_AUTO || !*program)
         return fail_helper(&facts, ret->kind, reterr);
     memcpy(ret->program, program, sizeof ret->program);
-    if (!pasta)
-        own_address(ret->gateway);
+    bool bordered = prl_options_get(options, "allow-host") != NULL;
+    if (bordered && pasta) {
+        int r = take_passt(ret->program, reterr);
+        if (r < 0)
+            return r;
+    }
+    if (!pasta || bordered)
+        prl_network_own_address(AF_INET, ret->gateway);
     else if (facts.pasta_gateway)
         snprintf(ret->gateway, sizeof ret->gateway, PRL_PASTA_GATEWAY);
     return 0;
@@ -291,6 +322,11 @@ static int check_lonely(struct prl_merge *m, enum prl_value_network kind)
                               "--network %s has no ports to publish: leave --network out, or "
                               "take auto",
                               network);
+    if (prl_options_get(m->options, "allow-host"))
+        return prl_config_bad(m, EINVAL, "--allow-host",
+                              "--network %s has no border that could hold the list: leave "
+                              "--network out, or take auto",
+                              network);
     if (prl_options_get(m->options, "mac-address"))
         return prl_config_bad(m, EINVAL, "--mac-address",
                               "--network %s has no interface to give it to: add --network auto",
@@ -310,7 +346,11 @@ static void note_helper(struct prl_merge *m, const struct prl_network_choice *ch
         prl_config_note(m, "network.mac", mac);
     if (prl_resolv_needs_forward(m->options, choice))
         prl_config_note(m, "network.dns-forward", "1");
-    if (pasta && choice->gateway[0])
+    if (m->facts->allow)
+        prl_config_note(m, "network.allow", m->facts->allow);
+    if (m->facts->allow && m->facts->launcher) /* which is the border too */
+        prl_config_note(m, "launcher", m->facts->launcher);
+    if (!m->facts->allow && pasta && choice->gateway[0])
         prl_config_note(m, "network.gateway", "1");
 }
 

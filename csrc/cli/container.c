@@ -30,6 +30,7 @@ static struct prl_config_facts gather_facts(struct prl_container *c)
         .runtime_dir = c->dirs->runtime,
         .scratch_dir = c->scratch[0] ? c->scratch : NULL,
         .launcher = c->launcher,
+        .allow = c->allow,
         .uid = geteuid(),
         .gid = getegid(),
         .machine_ids = true,
@@ -120,8 +121,10 @@ int prl_container_describe(struct prl_container *c, const struct prl_template *t
     static const char no_id[] =
         "0000000000000000000000000000000000000000000000000000000000000000";
     memcpy(c->state.id, no_id, sizeof no_id);
+    int r = template ? prl_config_allow_resolve(c->options, &c->allow, reterr) : 0;
     const struct prl_config_facts facts = gather_facts(c);
-    int r = template ? merge(c, template, &facts, reterr) : 0;
+    if (r == 0 && template)
+        r = merge(c, template, &facts, reterr);
     return r < 0 ? r : plan_limits(c, reterr);
 }
 
@@ -159,8 +162,10 @@ static int fill_directory(struct prl_container *c, const struct prl_template *te
 {
     int r = 0;
     if (template) {
+        r = prl_config_allow_resolve(c->options, &c->allow, reterr);
         const struct prl_config_facts facts = gather_facts(c);
-        r = merge(c, template, &facts, reterr);
+        if (r == 0)
+            r = merge(c, template, &facts, reterr);
         prl_trace_mark("merge");
         if (r == 0)
             r = write_files(c, &facts, reterr);
@@ -280,6 +285,7 @@ void prl_container_free(struct prl_container *c)
     prl_spec_free(c->spec);
     free(c->json);
     free(c->brief);
+    free(c->allow);
     c->spec = NULL;
-    c->json = c->brief = NULL;
+    c->json = c->brief = c->allow = NULL;
 }

@@ -14,7 +14,8 @@ struct prl_container {
     const struct prl_options *options;
     const char *launcher; /* path of the native launcher; NULL: this program is it */
     struct prl_state state;
-    char *json; /* config.json, malloc'd */
+    char *allow; /* the list of destinations, resolved; NULL: none */
+    char *json;  /* config.json, malloc'd */
     size_t json_len;
     char *brief; /* the same with "{}" for the template's linux.seccomp, malloc'd; NULL: json is
                     read */

@@ -1,10 +1,10 @@
 /* main.c: the door `pyrootless`: which verb, and who serves it.
- * In: argv.  Out: the exit status.  Never: a verb's own work; running with borrowed privileges.
- */
+ * In: argv.  Out: exit status.  Never: a verb's own work; running with borrowed privileges. */
 #include "cli/cli.h"
 #include "cli/python.h"
 
 #include "base/error.h"
+#include "border/border.h"
 #include "fakeroot/supervisor.h"
 #include "holder/main.h"
 
@@ -69,6 +69,8 @@ int main(int argc, char **argv)
         return prl_fake_main(argv[3], (pid_t)strtol(argv[2], NULL, 10));
     if (argc > 1 && strcmp(argv[1], "_holder") == 0) /* holder/start.c started us */
         return prl_holder_main(argv + 2);
+    if (argc > 5 && strcmp(argv[1], "_border") == 0) /* serve_border.c, serve_network.c */
+        return prl_border_main(argv + 2);
     if (argc > 1 && strcmp(argv[1], "run") == 0)
         return prl_run_main(argc, argv);
     if (argc > 1 && strcmp(argv[1], "unshare") == 0)

@@ -55,6 +55,7 @@ static int check_network(const char *option, const char *text, struct prl_error 
     enum prl_value_network network;
     struct prl_value_publish publish;
     struct prl_value_host host;
+    struct prl_value_allow allow;
     uint32_t mtu;
 
     if (strcmp(option, "--hostname") == 0)
@@ -63,6 +64,8 @@ static int check_network(const char *option, const char *text, struct prl_error 
         return prl_value_host(option, text, &host, reterr);
     if (strcmp(option, "--network") == 0)
         return prl_value_network(option, text, &network, &mtu, reterr);
+    if (strcmp(option, "--allow-host") == 0)
+        return prl_value_allow(option, text, &allow, reterr);
     if (strcmp(option, "--publish") == 0)
         return prl_value_publish(option, text, &publish, reterr);
     if (strcmp(option, "--dns") == 0)

@@ -57,6 +57,15 @@ enum prl_value_network {
 };
 int prl_value_network(const char *option, const char *text, enum prl_value_network *ret,
                       uint32_t *ret_mtu, struct prl_error *reterr);
+/* values_allow.c: a destination of --allow-host: "pypi.org:443", "192.0.2.0/24",
+ * "[2001:db8::1]:80". */
+struct prl_value_allow {
+    char host[254]; /* a name in lower case, or an address without brackets */
+    int bits;       /* of an address that count; -1: host is a name */
+    uint16_t port;  /* 0: all */
+};
+int prl_value_allow(const char *option, const char *text, struct prl_value_allow *ret,
+                    struct prl_error *reterr);
 /* An IPv4 or IPv6 address. */
 int prl_value_address(const char *option, const char *text, struct prl_error *reterr);
 /* A word for resolv.conf: no white space, no control character. */

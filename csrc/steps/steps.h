@@ -45,6 +45,7 @@ struct prl_setup {
     size_t layer_fds_len;
     int *source_fds;     /* one a mount: the source of a bind */
     int complaint_fd;    /* filled by the parent: what the server of a FUSE root complains of */
+    int tap_fd;          /* filled by the parent: the interface that a border watches; -1 */
     int root_fd;         /* "/" of the container */
     int null_fd;         /* /dev/null of the host, checked */
     const char *program; /* the candidate that will be executed */

@@ -116,7 +116,8 @@ def network_kind(asked: Asked) -> str | None:
     As prl_config_network_kind has it (csrc/cli/config_network.c).
     """
     publishes = asked.all("publish") or asked.last("publish-all") == "true"
-    network = asked.last("network") or ("auto" if publishes else "none")
+    needs_helper = publishes or asked.all("allow-host")
+    network = asked.last("network") or ("auto" if needs_helper else "none")
     kind = network.partition(":")[0]
     return None if kind in ("none", "host") else kind
 

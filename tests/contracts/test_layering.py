@@ -39,6 +39,7 @@ C_FOLDERS = {
     "unpack": ROOMS,
     "fakeroot": ROOMS,
     "holder": ROOMS,
+    "border": ROOMS,
     "cli": DOORS,
 }
 C_GENERATED = {"prl_init_blob.h": BASE, "prl_gate_blob.h": BASE}

@@ -26,6 +26,7 @@ WEAK = ["--limits=best-effort"]
 # Native rows with a field → arguments that change it.  DIR, FILE, PROGRAM are filled in.
 SAMPLES: dict[str, list[str]] = {
     "add-host": ["--add-host=db:10.0.0.1"],
+    "allow-host": ["--network=pasta", "--allow-host=192.0.2.1:443"],
     "annotation": ["--annotation=org.example.key=value"],
     "cap-add": ["--cap-add=SYS_ADMIN"],
     "cap-drop": ["--cap-drop=CHOWN"],
@@ -97,6 +98,7 @@ BASES = {
 
 # These need something of the machine.
 NEEDS = {
+    "allow-host": ("pasta",),
     "group-add": ("subordinate-ids", "newuidmap"),
     "mac-address": ("pasta",),
     "no-holder": ("subordinate-ids", "newuidmap"),

@@ -319,3 +319,71 @@ TEST(sysctls)
     CHECK_INT(sysctl("net.core.somaxconn", true), -EINVAL);
     CHECK_INT(sysctl("=1", true), -EINVAL);
 }
+
+static struct prl_value_allow allow;
+
+static int allows(const char *text)
+{
+    return prl_value_allow("--allow-host", text, &allow, &error);
+}
+
+TEST(allowed_hosts)
+{
+    CHECK_INT(allows("PyPI.org:443"), 0);
+    CHECK_STR(allow.host, "pypi.org");
+    CHECK_INT(allow.bits, -1);
+    CHECK_INT(allow.port, 443);
+    CHECK_INT(allows("localhost"), 0);
+    CHECK_INT(allow.port, 0);
+    CHECK_INT(allows("example.org."), 0);
+    CHECK_STR(allow.host, "example.org");
+    CHECK_INT(allows("192.0.2.1"), 0);
+    CHECK_INT(allow.bits, 32);
+    CHECK_INT(allows("192.0.2.0/24:80"), 0);
+    CHECK_STR(allow.host, "192.0.2.0");
+    CHECK_INT(allow.bits, 24);
+    CHECK_INT(allow.port, 80);
+    CHECK_INT(allows("2001:db8::1"), 0);
+    CHECK_INT(allow.bits, 128);
+    CHECK_INT(allow.port, 0);
+    CHECK_INT(allows("[2001:db8::]:443"), 0);
+    CHECK_INT(allow.port, 443);
+    CHECK_INT(allows("[2001:db8::/32]:65535"), 0);
+    CHECK_STR(allow.host, "2001:db8::");
+    CHECK_INT(allow.bits, 32);
+    CHECK_INT(allows("0.0.0.0/0"), 0);
+    CHECK_INT(allow.bits, 0);
+}
+
+TEST(bad_allowed_hosts)
+{
+    static const char *const bad[] = {"",
+                                      ":80",
+                                      "pypi.org:",
+                                      "pypi.org:0",
+                                      "pypi.org:65536",
+                                      "pypi.org:x",
+                                      "pypi.org:080",
+                                      "192.0.2.1/33",
+                                      "192.0.2.1/24",
+                                      "192.0.2",
+                                      "1.2.3.4.5",
+                                      "[192.0.2.1",
+                                      "[2001:db8::1]x",
+                                      "[2001:db8::1]:0",
+                                      "[pypi.org]:80",
+                                      "a b",
+                                      "a..b",
+                                      "-a.b",
+                                      "a/24",
+                                      "*.example.org",
+                                      "a.b/8:80",
+                                      "192.0.2.1/",
+                                      "http://a",
+                                      "2001:db8::/129",
+                                      "a\nb"};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        CHECK_INT(allows(bad[i]), -EINVAL);
+    CHECK_INT(allows("192.0.2.1/24"), -EINVAL);
+    CHECK(strstr(error.subject, "beyond the prefix of 24"));
+}

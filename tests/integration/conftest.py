@@ -1,16 +1,18 @@
-"""What the sandbox's tests share: a store for this process, and C programs compiled once.
+"""What several integration tests share: a store for this process, C programs compiled once, and
+a machine with a network of its own.
 
-In: the run's store.  Out: the environment pointing at it; static programs.
-Never: a change outside temporary directories.
+In: the run's store, network_machine.py.  Out: the environment pointing at it; static programs;
+the machine, running.  Never: a change outside temporary directories; the real network.
 """
 
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
+from own_machine import LIMIT_SECONDS, SERVER, Machine, Serve
 
 
 @pytest.fixture
@@ -36,3 +38,44 @@ def compile_c(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]
         return made[text]
 
     return compile_text
+
+
+@pytest.fixture(scope="session")
+def machine(tmp_path_factory: pytest.TempPathFactory, launcher: Path) -> Iterator[Machine]:
+    base = tmp_path_factory.mktemp("machine")
+    (base / "run").mkdir(mode=0o700)
+    program = str(Path(__file__).with_name("network_machine.py"))
+    command = ["unshare", "--user", "--map-root-user", "--net", "--mount", "python3", program]
+    with subprocess.Popen(
+        [*command, str(base)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"ready\n"
+        yield Machine(process.pid, launcher, base)
+
+
+@pytest.fixture
+def serve(machine: Machine) -> Iterator[Serve]:
+    """Start a container that serves; it has begun to listen when this returns."""
+    started: list[subprocess.Popen[str]] = []
+
+    def start(options: Sequence[str], protocol: str, *ports: int) -> subprocess.Popen[str]:
+        words = ["python3", "-c", SERVER, protocol, *map(str, ports)]
+        process = subprocess.Popen(
+            machine.enter([str(machine.launcher), "run", "--rm", *options, "host", *words]),
+            env=machine.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        started.append(process)
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        assert line == "up\n", line or process.communicate(timeout=LIMIT_SECONDS)[1]
+        return process
+
+    yield start
+    for process in started:
+        process.terminate()
+        process.communicate(timeout=LIMIT_SECONDS)
