@@ -25,6 +25,7 @@ struct prl_cgroups {
     struct group rows[PRL_CGROUP_BASES];
     size_t len;
     uint64_t watch_bytes;
+    int oom_fd;
     uint8_t rungs[PRL_LIMITS];
 };
 
@@ -48,6 +49,16 @@ static int open_entry(struct group *row, struct prl_error *reterr)
             ? openat(row->dir_fd, PRL_CGROUP_BOX, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
             : openat(row->dir_fd, PRL_CGROUP_BOX "/cgroup.procs", O_WRONLY | O_CLOEXEC);
     return row->entry_fd < 0 ? prl_fail(reterr, PRL_STAGE_LIMITS, "open", row->path) : 0;
+}
+
+/* Version 2 kills the container as a whole by itself (memory.oom.group). */
+static int open_oom(const struct prl_spec *spec, const struct prl_cgroups *groups)
+{
+    bool limited = spec->resources.rungs[PRL_LIMIT_MEMORY] == PRL_RUNG_CGROUP1;
+    for (size_t i = 0; limited && i < groups->len; i++)
+        if (!groups->rows[i].version2 && (groups->rows[i].controllers & PRL_CONTROL_MEMORY))
+            return prl_cgroup1_open_oom(groups->rows[i].dir_fd);
+    return -1;
 }
 
 static int make_group(const struct prl_spec *spec, const struct prl_cgroup *group,
@@ -97,6 +108,7 @@ int prl_cgroups_make(const struct prl_spec *spec, struct prl_cgroups **ret,
     struct prl_cgroups *groups = calloc(1, sizeof *groups);
     if (!groups)
         return prl_fail_with(reterr, PRL_STAGE_LIMITS, ENOMEM, "malloc", "limits");
+    groups->oom_fd = -1;
     memcpy(groups->rungs, res->rungs, sizeof groups->rungs);
     if (res->rungs[PRL_LIMIT_MEMORY] == PRL_RUNG_WATCHDOG)
         groups->watch_bytes = res->memory_bytes;
@@ -105,11 +117,13 @@ int prl_cgroups_make(const struct prl_spec *spec, struct prl_cgroups **ret,
         groups->len = i + 1;
         r = make_group(spec, &res->cgroups[i], &groups->rows[i], reterr);
     }
-    if (r < 0)
+    if (r < 0) {
         prl_cgroups_remove(groups);
-    else
-        *ret = groups;
-    return r;
+        return r;
+    }
+    groups->oom_fd = open_oom(spec, groups);
+    *ret = groups;
+    return 0;
 }
 
 int prl_cgroups_born_fd(const struct prl_cgroups *groups)
@@ -127,6 +141,11 @@ size_t prl_cgroups_entries(const struct prl_cgroups *groups, int fds[PRL_CGROUP_
         if (!groups->rows[i].version2)
             fds[n++] = groups->rows[i].entry_fd;
     return n;
+}
+
+int prl_cgroups_oom_fd(const struct prl_cgroups *groups)
+{
+    return groups && groups->oom_fd >= 0 ? groups->oom_fd : -1;
 }
 
 uint64_t prl_cgroups_watch_bytes(const struct prl_cgroups *groups)
@@ -155,6 +174,8 @@ void prl_cgroups_forget(struct prl_cgroups *groups)
         prl_close_p(&groups->rows[i].dir_fd);
         free(groups->rows[i].path);
     }
+    if (groups)
+        prl_close_p(&groups->oom_fd);
     free(groups);
 }
 

@@ -1,5 +1,4 @@
 /* cgroup.h: the ladder of limits: what the host offers, which rung holds what, the groups made.
- *
  * The line: look (host) → plan (rungs, pure) → config.json → make → enter → measure → remove.
  * In: a spec that asks for limits.  Out: control groups of one container, its usage.
  * Never: a limit dropped in silence. */
@@ -19,11 +18,13 @@ struct prl_cgroup_base {
 struct prl_cgroup_host {
     struct prl_cgroup_base bases[PRL_CGROUP_BASES];
     size_t len;
-    bool has_swap; /* some swap space is switched on */
 };
 
 /* proc: "/proc", or a stand-in for tests. */
 int prl_cgroup_look(const char *proc, struct prl_cgroup_host *ret, struct prl_error *reterr);
+/* The same; systemd is asked when it would help (cgroup_scope.c). */
+int prl_cgroup_look_or_ask(const struct prl_spec *spec, struct prl_cgroup_host *ret,
+                           struct prl_error *reterr);
 void prl_cgroup_host_free(struct prl_cgroup_host *host);
 
 struct prl_limits_plan {
@@ -36,10 +37,9 @@ struct prl_limits_plan {
 int prl_limits_choose(const struct prl_spec *spec, const struct prl_cgroup_host *host,
                       const char *id, struct prl_limits_plan *ret, struct prl_error *reterr);
 void prl_limits_plan_free(struct prl_limits_plan *plan);
-/* One sentence for a limit of plan->weak. */
+/* A sentence for a limit of plan->weak; what plan->groups holds, one path a line, malloc'd. */
 void prl_limits_describe(const struct prl_limits_plan *plan, unsigned limit, char *buf,
                          size_t size);
-/* What plan->groups holds, one path a line; malloc'd, NULL: no memory. */
 char *prl_limits_paths(const struct prl_limits_plan *plan);
 
 /* *ret is NULL when nothing is asked for.  On failure nothing is left. */
@@ -49,11 +49,11 @@ int prl_cgroups_make(const struct prl_spec *spec, struct prl_cgroups **ret,
 int prl_cgroups_born_fd(const struct prl_cgroups *groups);
 /* Files of version 1 into which the child writes itself; returns how many. */
 size_t prl_cgroups_entries(const struct prl_cgroups *groups, int fds[PRL_CGROUP_BASES]);
-/* Bytes that the watchdog allows; 0: it is not needed. */
+/* Readable when the monitor must kill for memory, or -1; what its watchdog allows, or 0. */
+int prl_cgroups_oom_fd(const struct prl_cgroups *groups);
 uint64_t prl_cgroups_watch_bytes(const struct prl_cgroups *groups);
 /* After the end and before the removal: rungs and usage. */
 void prl_cgroups_measure(const struct prl_cgroups *groups, struct prl_status *ret);
-/* NULL is fine.  Empty groups go; memory too. */
+/* All of it; or all but the groups: for a fork that is not the monitor.  NULL is fine. */
 void prl_cgroups_remove(struct prl_cgroups *groups);
-/* Memory and descriptors alone: for the side of a fork that is not the monitor. */
 void prl_cgroups_forget(struct prl_cgroups *groups);

@@ -12,6 +12,9 @@
  * namespace has no limit to be rewritten. */
 #define PRL_CGROUP_BOX "box"
 
+/* cgroup_plan.c: the controllers that would hold what is asked for (enum prl_controller). */
+unsigned prl_limits_controllers(const struct prl_spec *spec);
+
 /* cgroup_text.c: small files.  Reads give the length without the last line end, or -errno. */
 int prl_cgroup_read(int dir_fd, const char *name, char *buf, size_t size);
 int prl_cgroup_read_at(const char *directory, const char *name, char *buf, size_t size);
@@ -31,6 +34,9 @@ int prl_cgroup1_limit(int dir_fd, const struct prl_cgroup *group,
                       const struct prl_resources *resources, struct prl_error *reterr);
 int prl_cgroup2_limit(int dir_fd, const struct prl_cgroup *group,
                       const struct prl_resources *resources, struct prl_error *reterr);
+/* Readable when the group's memory ran out: version 1 then kills one process alone.  -errno:
+ * this kernel does not tell. */
+int prl_cgroup1_open_oom(int dir_fd);
 void prl_cgroup1_measure(int dir_fd, unsigned controllers, struct prl_usage *ret);
 void prl_cgroup2_measure(int dir_fd, unsigned controllers, struct prl_usage *ret);
 /* Controllers handed down by the group above, so that ours has them. */

@@ -186,18 +186,6 @@ static void look_version2(const struct look *look, const struct mount *mount)
         add_base(look->host, steal_ptr(&place), controllers, true);
 }
 
-static bool has_swap(const char *proc)
-{
-    char path[PATH_MAX];
-    _cleanup_free_ char *text = NULL;
-    size_t len = 0;
-    snprintf(path, sizeof path, "%s/swaps", proc);
-    if (prl_io_read_file(AT_FDCWD, path, TEXT_MAX_BYTES, &text, &len) < 0)
-        return true; /* unknown */
-    const char *first = strchr(text, '\n');
-    return first && first[1] != '\0';
-}
-
 static int read_proc(const char *proc, const char *name, char **ret, struct prl_error *reterr)
 {
     char path[PATH_MAX];
@@ -212,7 +200,7 @@ int prl_cgroup_look(const char *proc, struct prl_cgroup_host *ret, struct prl_er
     _cleanup_free_ char *mounts = NULL, *own = NULL;
     struct look look = {.host = ret};
     char *save = NULL;
-    *ret = (struct prl_cgroup_host){.has_swap = has_swap(proc)};
+    *ret = (struct prl_cgroup_host){.len = 0};
     int r = read_proc(proc, "mountinfo", &mounts, reterr);
     if (r == 0)
         r = read_proc(proc, "cgroup", &own, reterr);

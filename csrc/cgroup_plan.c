@@ -2,12 +2,13 @@
  * In: what is asked for, what the host offers.  Out: a rung for each limit, the groups to make.
  * Never: a look at the machine; under strict limits a rung that does not hold what was asked.
  */
-#include "cgroup.h"
+#include "cgroup_files.h"
 
 #include "base/error.h"
 #include "base/limits.h"
 
 #include <errno.h>
+#include <linux/capability.h>
 #include <linux/sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,12 +31,23 @@ static const struct {
 };
 
 static const char *const sentences[PRL_RUNGS] = {
+    [PRL_RUNG_CGROUP1] = "a group of version 1, whose limits of disks a program that may mount "
+                         "can rewrite",
     [PRL_RUNG_NPROC] = "RLIMIT_NPROC, which counts each user of the container for itself",
     [PRL_RUNG_FSIZE] = "RLIMIT_FSIZE, which counts each file for itself",
     [PRL_RUNG_AFFINITY] = "the processors of each process, which a program may change itself",
     [PRL_RUNG_WATCHDOG] = "the watchdog alone, which looks again and again and may be late",
     [PRL_RUNG_NONE] = "nothing",
 };
+
+unsigned prl_limits_controllers(const struct prl_spec *spec)
+{
+    unsigned all = 0;
+    for (unsigned i = 0; i < PRL_LIMITS; i++)
+        if (spec->resources.asked & (1u << i))
+            all |= ladder[i].controller;
+    return all;
+}
 
 /* The base that holds a controller, version 2 before version 1; -1: none. */
 static int find_base(const struct prl_cgroup_host *host, unsigned controller)
@@ -61,6 +73,28 @@ static int refuse(unsigned limit, enum prl_rung rung, struct prl_error *reterr)
     return prl_failf(reterr, PRL_STAGE_LIMITS, EOPNOTSUPP, prl_limit_option(limit),
                      "no control group for it is delegated to you, and it would be held by %s",
                      sentences[rung]);
+}
+
+/* A throttle of version 1 stands in the very group that is the root of the container's cgroup
+ * namespace.  Who can mount that, by a power of its own or of a user namespace below, can
+ * rewrite it. */
+static bool can_rewrite_io(const struct prl_spec *spec)
+{
+    uint64_t power = 1ULL << CAP_SYS_ADMIN;
+    return (spec->process.caps[PRL_CAP_BOUNDING] & power) || !spec->seccomp_program;
+}
+
+static int choose_group(const struct prl_spec *spec, unsigned limit, bool version2,
+                        struct prl_limits_plan *plan, struct prl_error *reterr)
+{
+    plan->rungs[limit] = version2 ? PRL_RUNG_CGROUP2 : PRL_RUNG_CGROUP1;
+    if (limit != PRL_LIMIT_IO || version2 || !can_rewrite_io(spec))
+        return 0;
+    if (!spec->resources.best_effort)
+        return prl_failf(reterr, PRL_STAGE_LIMITS, EOPNOTSUPP, prl_limit_option(limit),
+                         "it would be held by %s", sentences[PRL_RUNG_CGROUP1]);
+    plan->weak |= 1u << limit;
+    return 0;
 }
 
 static int choose_weaker(const struct prl_spec *spec, unsigned limit,
@@ -141,10 +175,9 @@ int prl_limits_choose(const struct prl_spec *spec, const struct prl_cgroup_host 
         int base = find_base(host, ladder[i].controller);
         if (base >= 0) {
             used[base] |= ladder[i].controller;
-            plan.rungs[i] = host->bases[base].version2 ? PRL_RUNG_CGROUP2 : PRL_RUNG_CGROUP1;
-            continue;
         }
-        int r = choose_weaker(spec, i, &plan, reterr);
+        int r = base >= 0 ? choose_group(spec, i, host->bases[base].version2, &plan, reterr)
+                          : choose_weaker(spec, i, &plan, reterr);
         if (r < 0)
             return r;
     }

@@ -1,7 +1,8 @@
 /* cgroup_v1.c: limits and figures of one group of version 1.
  * In: its directory, the controllers that are mounted there.  Out: limits written, usage read.
  * Never: a process moved: the child enters by itself.
- * Source: Documentation/admin-guide/cgroup-v1/{memory,cpusets,blkio-controller}.rst. */
+ * Source: Documentation/admin-guide/cgroup-v1/{memory,cpusets,blkio-controller}.rst; memory.rst
+ * section 10, "OOM Control". */
 #include "cgroup_files.h"
 
 #include "base/own.h"
@@ -10,6 +11,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/eventfd.h>
 
 struct row {
     const char *name;
@@ -88,14 +90,16 @@ static int limit_cpuset(int dir_fd, const struct prl_cgroup *group, const char *
     return 0;
 }
 
+/* A throttle binds those alone who stand in the very group ("hierarchy support is enabled iff
+ * sane_behavior", blkio-controller.rst): it is the box that gets it. */
 static int limit_io(int dir_fd, const struct prl_cgroup *group, const struct prl_resources *res,
                     struct prl_error *reterr)
 {
     static const char *const files[PRL_THROTTLES] = {
-        [PRL_THROTTLE_READ_BPS] = "blkio.throttle.read_bps_device",
-        [PRL_THROTTLE_WRITE_BPS] = "blkio.throttle.write_bps_device",
-        [PRL_THROTTLE_READ_IOPS] = "blkio.throttle.read_iops_device",
-        [PRL_THROTTLE_WRITE_IOPS] = "blkio.throttle.write_iops_device",
+        [PRL_THROTTLE_READ_BPS] = PRL_CGROUP_BOX "/blkio.throttle.read_bps_device",
+        [PRL_THROTTLE_WRITE_BPS] = PRL_CGROUP_BOX "/blkio.throttle.write_bps_device",
+        [PRL_THROTTLE_READ_IOPS] = PRL_CGROUP_BOX "/blkio.throttle.read_iops_device",
+        [PRL_THROTTLE_WRITE_IOPS] = PRL_CGROUP_BOX "/blkio.throttle.write_iops_device",
     };
     char text[64];
     for (size_t i = 0; i < res->throttles_len; i++) {
@@ -124,6 +128,19 @@ int prl_cgroup1_limit(int dir_fd, const struct prl_cgroup *group,
     if (r == 0 && (group->controllers & PRL_CONTROL_IO))
         r = limit_io(dir_fd, group, res, reterr);
     return r;
+}
+
+/* "EVENTFD CONTROLFD" registers the one for news of the other. */
+int prl_cgroup1_open_oom(int dir_fd)
+{
+    char line[32];
+    _cleanup_close_ int control = openat(dir_fd, "memory.oom_control", O_RDONLY | O_CLOEXEC);
+    _cleanup_close_ int event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (control < 0 || event < 0)
+        return -errno;
+    snprintf(line, sizeof line, "%d %d", event, control);
+    int r = prl_cgroup_write(dir_fd, "cgroup.event_control", line);
+    return r < 0 ? r : steal_fd(&event);
 }
 
 /* Lines "MAJOR:MINOR Read BYTES", "… Write BYTES". */

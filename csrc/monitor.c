@@ -28,6 +28,7 @@ enum {
     AT_CHILD = 0,
     AT_SIGNAL,
     AT_CONTROL,
+    AT_MEMORY,
     AT_PUMPS,
     FDS = AT_PUMPS + 2 * PUMPS,
     IMPATIENCE_LIMIT = 3,         /* SIGINT or SIGTERM, as docker's command line counts */
@@ -267,12 +268,24 @@ static const struct timespec *loop_timeout(struct loop *loop, struct timespec *w
     return wait;
 }
 
+/* Version 1 of control groups kills one process where memory ran out: here go the others. */
+static void end_for_memory(struct loop *loop)
+{
+    uint64_t times;
+    if (read(prl_cgroups_oom_fd(loop->child->cgroups), &times, sizeof times) <= 0)
+        return;
+    loop->child->over_memory = true;
+    prl_child_kill(loop->child);
+}
+
 static void loop_fill(const struct loop *loop, struct pollfd fds[FDS])
 {
     bool control = loop->control_open && !loop->ended;
     fds[AT_CHILD] = (struct pollfd){loop->ended ? -1 : loop->child->pidfd, POLLIN, 0};
     fds[AT_SIGNAL] = (struct pollfd){loop->signal_fd, POLLIN, 0};
     fds[AT_CONTROL] = (struct pollfd){control ? loop->options->control_fd : -1, POLLIN, 0};
+    fds[AT_MEMORY] =
+        (struct pollfd){loop->ended ? -1 : prl_cgroups_oom_fd(loop->child->cgroups), POLLIN, 0};
     for (int i = 0; i < PUMPS; i++)
         prl_pump_poll(&loop->pumps[i], fds + AT_PUMPS + 2 * i);
 }
@@ -314,6 +327,8 @@ static int loop_turn(struct loop *loop, struct prl_status *ret, struct prl_error
     int r = 0;
     if (fds[AT_SIGNAL].fd >= 0 && fds[AT_SIGNAL].revents)
         signals_read(loop);
+    if (fds[AT_MEMORY].revents)
+        end_for_memory(loop);
     if (fds[AT_CONTROL].fd >= 0 && fds[AT_CONTROL].revents)
         r = loop_control(loop, reterr);
     for (int i = 0; i < PUMPS; i++)

@@ -190,7 +190,8 @@ int prl_child_reap(struct prl_child *child, int flags, bool timed_out, struct pr
         return 0;
     *ret = (struct prl_status){.ended_by = PRL_ENDED_EXIT, .exit_code = code};
     prl_cgroups_measure(child->cgroups, ret);
-    ret->usage.oom_kills += child->over_memory;
+    if (child->over_memory && ret->usage.oom_kills == 0)
+        ret->usage.oom_kills = 1;
     if (code < 0)
         status_fill(ret, -code, __atomic_load_n(&child->fatal_signal, __ATOMIC_SEQ_CST),
                     timed_out);

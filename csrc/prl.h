@@ -295,7 +295,7 @@ struct prl_child {
     int fatal_signal;  /* set by prl_child_signal: what the SIGKILL it sent stands for; 0: none
                         */
     struct prl_cgroups *cgroups; /* what holds its limits; NULL: none were asked for */
-    bool over_memory;            /* the watchdog killed it for its memory */
+    bool over_memory;            /* the monitor killed it for its memory */
     bool joined;                 /* its ids came from a holder */
     bool held;                   /* by prl_launch_held */
     int gate_fd;                 /* only when held: on which the gate waits; -1: it went */

@@ -147,16 +147,41 @@ def _cgroup1_delegated() -> str:
     user = pwd.getpwuid(os.getuid()).pw_name
     lacking = [
         name
-        for name in ("memory", "pids", "cpu")
+        for name in ("memory", "pids", "cpu", "cpuset", "blkio")
         if not os.access(f"/sys/fs/cgroup/{name}/{user}/cgroup.procs", os.W_OK)
     ]
     names = ", ".join(lacking)
     return f"no group of {user}'s own below /sys/fs/cgroup for {names}" if lacking else ""
 
 
+def _cgroup2_delegated() -> str:
+    """By systemd's manager of this user, which hands down what its own group has."""
+    runtime = os.environ.get("XDG_RUNTIME_DIR", "")
+    if not os.access(f"{runtime}/systemd/private", os.W_OK):
+        return "no systemd manager of this user"
+    number = os.getuid()
+    own = Path(f"/sys/fs/cgroup/user.slice/user-{number}.slice/user@{number}.service")
+    path = own / "cgroup.controllers"
+    there = path.read_text().split() if path.exists() else []
+    lacking = [name for name in ("memory", "pids", "cpu", "cpuset", "io") if name not in there]
+    return f"systemd does not delegate {', '.join(lacking)}" if lacking else ""
+
+
+def disk_below(path: Path) -> str:
+    """The device of the whole disk on which a path lies; "" when there is none."""
+    number = os.stat(path).st_dev
+    place = Path(f"/sys/dev/block/{os.major(number)}:{os.minor(number)}")
+    if not place.exists():
+        return ""
+    place = place.resolve()
+    disk = place.parent if (place / "partition").exists() else place
+    return f"/dev/{disk.name}" if Path(f"/dev/{disk.name}").exists() else ""
+
+
 FACTS: dict[str, Callable[[], str]] = {
     **{name: functools.partial(_program, name) for name in PROGRAMS},
     "cgroup1-delegated": _cgroup1_delegated,
+    "cgroup2-delegated": _cgroup2_delegated,
     "debian-mirror": _debian_mirror,
     "fuse": functools.partial(_device, "/dev/fuse"),
     "tun": functools.partial(_device, "/dev/net/tun"),

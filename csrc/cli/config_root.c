@@ -12,6 +12,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
+enum { PAGE_BYTES = 4096, INODES_MIN = 64 };
+
 static const char DEFAULT_PATH[] =
     "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
@@ -219,7 +221,10 @@ static int upper_in_memory(struct prl_merge *m)
     prl_config_note(m, "rootfs.upper", "tmpfs");
     if (size)
         prl_config_note_number(m, "rootfs.upper.size", bytes);
-    if (inodes)
+    if (!inodes && storage) /* empty files take memory too: one for each page */
+        number = bytes < (uint64_t)INODES_MIN * PAGE_BYTES ? INODES_MIN
+                                                           : (int64_t)(bytes / PAGE_BYTES);
+    if (number > 0)
         prl_config_note_number(m, "rootfs.upper.inodes", (uint64_t)number);
     return 0;
 }

@@ -91,7 +91,7 @@ static int plan_limits(struct prl_container *c, struct prl_error *reterr)
                      : prl_spec_parse(c->json, c->json_len, &c->spec, reterr);
     if (r < 0 || c->spec->resources.asked == 0)
         return r;
-    r = prl_cgroup_look("/proc", &host, reterr);
+    r = prl_cgroup_look_or_ask(c->spec, &host, reterr);
     if (r == 0)
         r = prl_limits_choose(c->spec, &host, c->state.id, &c->plan, reterr);
     prl_cgroup_host_free(&host);

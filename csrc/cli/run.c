@@ -7,7 +7,6 @@
 #include "cli/config_network_facts.h"
 #include "cli/container.h"
 #include "cli/python.h"
-#include "cli/scope.h"
 #include "cli/streams.h"
 #include "monitor.h"
 
@@ -158,21 +157,6 @@ static void tell_end(const struct prl_container *c, const struct prl_status *sta
                 (unsigned long long)c->spec->resources.pids, status->usage.pids_refused);
 }
 
-/* Where systemd must be asked for control groups, this launcher starts once more. */
-static int find_groups(struct run *run, const char *spec_file, struct prl_error *reterr)
-{
-    if (spec_file && strcmp(spec_file, "-") == 0) /* read, and not there a second time */
-        return 0;
-    struct prl_spec *spec = NULL;
-    int r = spec_file
-                ? prl_spec_parse(run->container.json, run->container.json_len, &spec, reterr)
-                : 0;
-    if (r == 0)
-        prl_scope_enter(&run->options, spec, run->argv);
-    prl_spec_free(spec);
-    return r;
-}
-
 static int run_planned(struct run *run, struct prl_error *reterr)
 {
     const char *spec_file = prl_options_get(&run->options, "spec");
@@ -186,9 +170,6 @@ static int run_planned(struct run *run, struct prl_error *reterr)
     prl_trace_mark("template");
     if (prl_options_flag(&run->options, "print-spec"))
         return print_spec(run, reterr);
-    r = find_groups(run, spec_file, reterr);
-    if (r < 0)
-        return r;
     r = run_container(run, &status, reterr);
     if (r < 0)
         return r;

@@ -48,7 +48,7 @@ def inspect_container(container: Container) -> dict[str, Any]:
             limit.name: {"HeldBy": limit.rung, "Exactness": limit.exactness}
             for limit in held_limits(notes)
         },
-        "Usage": _object(_read(container, "status.json"), "usage"),
+        "Usage": _usage(_read(container, "status.json")),
         "Annotations": {key: value for key, value in notes.items() if not _is_label(key)},
     }
 
@@ -84,6 +84,12 @@ def _resources(resources: dict[str, Any]) -> dict[str, Any]:
         "CpusetCpus": cpu.get("cpus", ""),
         "PidsLimit": _object(resources, "pids").get("limit", 0),
     }
+
+
+def _usage(status: dict[str, Any]) -> dict[str, Any]:
+    """Before the end there is none."""
+    own = ("wall_ns", "user_ns", "system_ns", "max_rss_bytes")
+    return {**{key: status[key] for key in own if key in status}, **_object(status, "usage")}
 
 
 def _config(config: dict[str, Any], container: Container) -> dict[str, Any]:

@@ -1,16 +1,20 @@
-"""Limits under attack: processes, memory; with control groups of the user's own, and without.
+"""Limits under attack on each rung: control groups of version 2, of version 1, and none.
 
-In: what was delegated (tests/facts.py, cgroup1-delegated).  Out: what became of the attackers.
-Never: a time.
+In: what is delegated (tests/facts.py, cgroup1-delegated and cgroup2-delegated); where there are
+groups, the last rung is reached inside an outer container that has none.
+Out: what became of the attackers, what held them, and nothing left.
+Never: a limit of time; what the kernel promises about time is compared as it promises it.
 """
 
 from __future__ import annotations
 
-import getpass
 import json
+import os
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import facts
 import pytest
@@ -18,10 +22,28 @@ import pytest
 import pyrootless as package
 
 Runner = Callable[..., "subprocess.CompletedProcess[str]"]
-DELEGATED = pytest.mark.needs("cgroup1-delegated")
-ALONE = pytest.mark.skipif(
-    not facts.missing("cgroup1-delegated"), reason="control groups are delegated here"
-)
+MIB = 1 << 20
+NO_GROUPS = ["bwrap", "--dev-bind", "/", "/", "--tmpfs", "/sys/fs/cgroup"]
+PYTHON = ("python3", "-c")
+# What holds which limit where no group is delegated.
+ALONE = {"memory": "watchdog", "cpus": "affinity", "cpuset": "affinity", "pids": "rlimit-nproc"}
+
+HOARD = "block = bytearray(200 << 20); print(len(block))"
+HOARD_TOGETHER = """
+import os, time
+for _ in range(10):
+    if os.fork() == 0:
+        block = bytearray(16 << 20)
+        time.sleep(600)
+time.sleep(600)
+"""
+HOARD_IN_FILES = """
+import os
+fd = os.memfd_create("hoard")
+for _ in range(200):
+    os.write(fd, bytes(1 << 20))
+print("held")
+"""
 FORKS = """
 import os, time
 count = 0
@@ -33,84 +55,435 @@ try:
 except BlockingIOError:
     print(count)
 """
-HOARD = "block = bytearray(200 << 20); print(len(block))"
+THREADS = """
+import threading, os
+wait, count = threading.Event(), 0
+threading.stack_size(65536)
+try:
+    while True:
+        threading.Thread(target=wait.wait, daemon=True).start()
+        count += 1
+except RuntimeError:
+    print(count, flush=True)
+    os._exit(0)
+"""
+BURN = """
+import os
+for _ in range(3):
+    if os.fork() == 0:
+        break
+while True:
+    pass
+"""
+MOVE = """
+import os
+print(sorted(os.sched_getaffinity(0)), flush=True)
+try:
+    os.sched_setaffinity(0, {1})
+except OSError:
+    pass
+print(sorted(os.sched_getaffinity(0)))
+"""
+FILL = """
+import os
+written, fd = 0, os.open("/big", os.O_WRONLY | os.O_CREAT)
+try:
+    while True:
+        written += os.write(fd, bytes(65536))
+except OSError as error:
+    print(written, error.errno)
+"""
+MANY_FILES = """
+import os
+count = 0
+try:
+    while True:
+        os.close(os.open(f"/f{count}", os.O_WRONLY | os.O_CREAT))
+        count += 1
+except OSError as error:
+    print(count, error.errno)
+"""
+DIRECT_WRITES = """
+import mmap, os, time
+page = mmap.mmap(-1, 1 << 20)
+fd = os.open("/disk/big", os.O_WRONLY | os.O_CREAT | os.O_DIRECT)
+begin = time.monotonic_ns()
+for _ in range(12):
+    os.write(fd, page)
+print(time.monotonic_ns() - begin)
+"""
+REWRITE = """
+import os, subprocess
+kinds = [("cgroup2", "rw"), ("cgroup", "memory"), ("cgroup", "pids"), ("cgroup", "cpu")]
+for number, (kind, options) in enumerate(kinds):
+    place = f"/mnt/{number}"
+    os.mkdir(place)
+    words = ["mount", "-t", kind, "-o", options, "attack", place]
+    if subprocess.run(words, stderr=subprocess.DEVNULL).returncode:
+        continue
+    for folder, _, names in os.walk(place):
+        for name in names:
+            for value in ("max", "-1", "1000000000"):
+                try:
+                    with open(f"{folder}/{name}", "w") as file:
+                        file.write(value)
+                except OSError:
+                    pass
+print("ready", flush=True)
+input()
+"""
+
+
+@dataclass(frozen=True)
+class Rung:
+    """One rung of the ladder, and how a container is started on it."""
+
+    name: str
+    before: list[str]
+    launcher: Path
+    env: dict[str, str]
+
+    def words(self, *words: str) -> list[str]:
+        """A command line of `pyrootless`."""
+        return [*self.before, str(self.launcher), *words]
+
+    def call(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """Run it to its end."""
+        return subprocess.run(
+            self.words(*words),
+            env=self.env,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+
+    def run(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """`run --rm`, with the weaker rung allowed where it is the only one."""
+        weak = ["--limits=best-effort"] if self.name == "none" else []
+        return self.call("run", "--rm", *weak, *words)
+
+    def kept(self, name: str, *words: str) -> dict[str, Any]:
+        """`run` of a container that is kept: what `inspect` says after its end."""
+        weak = ["--limits=best-effort"] if self.name == "none" else []
+        self.call("run", f"--name={name}", *weak, *words)
+        found = self.call("inspect", name)
+        self.call("rm", name)
+        inspected: dict[str, Any] = json.loads(found.stdout)[0]
+        return inspected
+
+    def holder(self, limit: str) -> str:
+        """What holds a limit here."""
+        return ALONE[limit] if self.name == "none" else self.name
+
+
+def has_groups() -> bool:
+    """Some control group is this user's."""
+    return not (facts.missing("cgroup1-delegated") and facts.missing("cgroup2-delegated"))
+
+
+RUNGS = [
+    pytest.param("cgroup2", marks=pytest.mark.needs("cgroup2-delegated")),
+    pytest.param("cgroup1", marks=pytest.mark.needs("cgroup1-delegated")),
+    pytest.param("none", marks=pytest.mark.needs("bwrap")),
+]
+ON_GROUPS = pytest.mark.parametrize("rung", RUNGS[:2], indirect=True)
+ON_NONE = pytest.mark.parametrize("rung", RUNGS[2:], indirect=True)
+
+
+@pytest.fixture(params=RUNGS)
+def rung(
+    request: pytest.FixtureRequest, launcher: Path, engine_environment: dict[str, str]
+) -> Iterator[Rung]:
+    """A rung; what it made is gone afterwards."""
+    name = str(request.param)
+    env = dict(engine_environment)
+    if name == "cgroup2":  # where systemd's manager is asked
+        env["XDG_RUNTIME_DIR"] = os.environ.get("XDG_RUNTIME_DIR", env["XDG_RUNTIME_DIR"])
+    before = NO_GROUPS if name == "none" and has_groups() else []
+    left = groups()
+    yield Rung(name, before, launcher, env)
+    assert groups() == left
 
 
 def groups() -> list[str]:
     """The containers' groups that are there now."""
-    places = Path("/sys/fs/cgroup").glob(f"*/{getpass.getuser()}/*")
-    return sorted(str(place) for place in places if place.is_dir())
+    places = Path("/sys/fs/cgroup").rglob("pyrootless-" + "[0-9a-f]" * 64)
+    return sorted(str(place) for place in places if os.access(place, os.W_OK))
 
 
-def test_a_fork_bomb_stops_at_the_limit(pyrootless: Runner) -> None:
-    done = pyrootless("run", "--rm", "--pids-limit=10", "host", "python3", "-c", FORKS)
+# --- memory ---
+
+
+def test_a_hoarder_gets_no_more_than_its_limit(rung: Rung) -> None:
+    done = rung.run("--memory=64m", "host", *PYTHON, HOARD)
+    assert done.stdout == ""
+    if rung.name == "none":  # RLIMIT_DATA: the program is told
+        assert done.returncode == 1 and "MemoryError" in done.stderr
+        return
+    said = f"the container was killed at its --memory of 67108864 bytes ({rung.name})"
+    assert (done.returncode, done.stderr) == (137, f"pyrootless: {said}\n")
+
+
+def test_hoarders_together_get_no_more_than_one(rung: Rung) -> None:
+    found = rung.kept("together", "--memory=64m", "host", *PYTHON, HOARD_TOGETHER)
+    assert (found["State"]["EndedBy"], found["State"]["ExitCode"]) == ("oom", 137)
+    assert found["State"]["OOMKilled"] is True
+    assert found["Limits"]["memory"]["HeldBy"] == rung.holder("memory")
+    if rung.name == "none":
+        assert found["Limits"]["memory"]["Exactness"] == "late"
+    else:
+        assert found["Limits"]["memory"]["Exactness"] == "exact"
+        assert found["Usage"]["memory_peak_bytes"] <= 64 * MIB
+
+
+@ON_GROUPS
+def test_files_in_memory_count(rung: Rung) -> None:
+    done = rung.run("--memory=64m", "host", *PYTHON, HOARD_IN_FILES)
+    assert (done.returncode, done.stdout) == (137, "")
+
+
+def test_a_crash_is_not_taken_for_the_limit(rung: Rung) -> None:
+    fault = "import ctypes; ctypes.string_at(0)"
+    found = rung.kept("crash", "--memory=256m", "host", *PYTHON, fault)
+    state = found["State"]
+    assert (state["EndedBy"], state["OOMKilled"], state["ExitCode"]) == ("signal", False, 139)
+    assert found["Usage"]["oom_kills"] == 0
+
+
+# --- processes ---
+
+
+def test_a_fork_bomb_stops_at_the_limit(rung: Rung) -> None:
+    done = rung.run("--pids-limit=10", "host", *PYTHON, FORKS)
     assert (done.returncode, done.stdout) == (0, "9\n")
 
 
-def test_two_containers_do_not_share_the_limit(pyrootless: Runner) -> None:
-    with package.launch("host", ["sleep", "600"], pids_limit=2) as first:
-        done = pyrootless("run", "--rm", "--pids-limit=5", "host", "python3", "-c", FORKS)
-        assert done.stdout == "4\n"
-        first.kill()
+def test_threads_count_as_processes_do(rung: Rung) -> None:
+    done = rung.run("--pids-limit=10", "host", *PYTHON, THREADS)
+    assert (done.returncode, done.stdout) == (0, "9\n")
 
 
-@DELEGATED
-def test_a_hoarder_is_killed_at_the_limit(pyrootless: Runner) -> None:
-    before = groups()
-    done = pyrootless("run", "--rm", "--memory=64m", "host", "python3", "-c", HOARD)
-    assert (done.returncode, done.stdout) == (137, "")
-    said = "pyrootless: the container was killed at its --memory of 67108864 bytes (cgroup1)\n"
-    assert done.stderr == said
-    assert groups() == before
+def test_two_containers_do_not_share_the_limit(rung: Rung) -> None:
+    words = rung.words("run", "--rm", "-i", "--pids-limit=2", "host", "cat")
+    with subprocess.Popen(
+        words, env=rung.env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as first:
+        assert first.stdin is not None and first.stdout is not None
+        first.stdin.write("there\n")
+        first.stdin.flush()
+        assert first.stdout.readline() == "there\n"
+        assert rung.run("--pids-limit=5", "host", *PYTHON, FORKS).stdout == "4\n"
+        first.stdin.close()
+        assert first.wait(60) == 0
 
 
-@DELEGATED
-def test_the_result_says_what_held(engine_environment: dict[str, str]) -> None:
-    root = engine_environment["PYROOTLESS_ROOT"]
-    words = ["python3", "-c", HOARD]
-    result = package.run("host", words, root=root, memory="64m", cpus=0.5, pids_limit=20)
-    assert (result.ended_by, result.signal, result.stdout) == ("oom", 9, b"")
-    assert result.enforced == {"memory": "cgroup1", "cpus": "cgroup1", "pids": "cgroup1"}
-    assert result.exactness == {"memory": "exact", "cpus": "exact", "pids": "exact"}
-    assert (result.usage.memory_peak_bytes, result.usage.oom_kills) == (64 << 20, 1)
-    assert result.usage.cpu_ns > 0
+# --- processors ---
 
 
-@DELEGATED
-def test_inspect_says_what_held(pyrootless: Runner) -> None:
-    words = ["--name=held", "--memory=64m", "--pids-limit=30"]
-    assert pyrootless("run", *words, "host", "python3", "-c", HOARD).returncode == 137
-    found = json.loads(pyrootless("inspect", "held").stdout)[0]
-    pyrootless("rm", "held")
-    assert found["State"]["OOMKilled"] is True
-    assert found["Limits"] == {
-        "memory": {"HeldBy": "cgroup1", "Exactness": "exact"},
-        "pids": {"HeldBy": "cgroup1", "Exactness": "exact"},
-    }
-    assert (found["HostConfig"]["Memory"], found["HostConfig"]["PidsLimit"]) == (64 << 20, 30)
-    assert found["Usage"]["memory_peak_bytes"] == 64 << 20
+@ON_GROUPS
+def test_burners_get_no_more_than_their_share(rung: Rung) -> None:
+    """At most the quota in each period, and one more for the begin."""
+    found = rung.kept("burn", "--cpus=0.3", "--timeout=2", "host", *PYTHON, BURN)
+    assert found["State"]["EndedBy"] == "timeout"
+    wall_ns, used_ns = found["Usage"]["wall_ns"], found["Usage"]["cpu_ns"]
+    # A slice of 5 ms may be left over on each processor (sched-bwc.rst).
+    slack_ns = 30_000_000 + (os.cpu_count() or 1) * 5_000_000
+    assert 0 < used_ns <= 0.3 * wall_ns + slack_ns
+    assert found["Usage"]["throttled_ns"] > 0
 
 
-@DELEGATED
-def test_memory_that_is_not_reached_is_no_matter(pyrootless: Runner) -> None:
-    words = ["--memory=256m", "--cpus=0.5", "--pids-limit=50"]
-    done = pyrootless("run", "--rm", *words, "host", "echo", "fine")
-    assert (done.returncode, done.stdout, done.stderr) == (0, "fine\n", "")
+@pytest.mark.skipif(os.cpu_count() == 1, reason="this machine has one processor")
+def test_a_program_stays_on_its_processors(rung: Rung) -> None:
+    done = rung.run("--cpuset-cpus=0", "host", *PYTHON, MOVE)
+    moved = "[1]" if rung.name == "none" else "[0]"
+    assert (done.returncode, done.stdout) == (0, f"[0]\n{moved}\n")
 
 
-@ALONE
-@pytest.mark.parametrize("option", ["--memory=64m", "--cpus=0.5"])
-def test_what_cannot_be_held_is_refused(pyrootless: Runner, option: str) -> None:
-    done = pyrootless("run", "--rm", option, "host", "true")
+# --- disks ---
+
+
+@ON_GROUPS
+def test_writes_go_no_faster_than_allowed(rung: Rung, tmp_path: Path) -> None:
+    """12 MiB at 4 MiB a second; the first slice of the kernel's may pass at once."""
+    if disk := facts.disk_below(tmp_path):
+        limit = f"--device-write-bps={disk}:4m"
+        done = rung.run(limit, "-v", f"{tmp_path}:/disk", "host", *PYTHON, DIRECT_WRITES)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert int(done.stdout) >= 2_000_000_000
+    else:
+        pytest.skip(f"{tmp_path} lies on no disk of its own")
+
+
+@pytest.mark.parametrize("rung", RUNGS[1:2], indirect=True)
+@pytest.mark.parametrize("option", ["--cap-add=SYS_ADMIN", "--security-opt=seccomp=unconfined"])
+def test_a_disk_limit_that_could_be_rewritten_is_refused(rung: Rung, option: str) -> None:
+    if not (disk := facts.disk_below(Path.home())):
+        pytest.skip(f"{Path.home()} lies on no disk of its own")
+    limit = f"--device-write-bps={disk}:4m"
+    done = rung.run(option, limit, "host", "true")
     assert done.returncode == 125
-    name = option.partition("=")[0]
+    assert done.stderr.startswith("pyrootless: --device-read-bps: it would be held by a group ")
+    done = rung.run("--limits=best-effort", option, limit, "host", "true")
+    assert done.returncode == 0
+    assert "--device-read-bps is held by a group of version 1" in done.stderr
+
+
+def test_files_fit_into_the_storage(rung: Rung) -> None:
+    done = rung.run("--ephemeral", "--storage-size=8m", "host", *PYTHON, FILL)
+    written, errnum = map(int, done.stdout.split())
+    assert 7 * MIB < written <= 8 * MIB
+    assert errnum == 28  # ENOSPC
+
+
+def test_empty_files_count_too(rung: Rung) -> None:
+    done = rung.run("--ephemeral", "--storage-size=8m", "host", *PYTHON, MANY_FILES)
+    count, errnum = map(int, done.stdout.split())
+    assert 1900 < count <= 2048  # one for each page
+    assert errnum == 28
+
+
+def test_on_a_disk_nothing_holds_the_storage(rung: Rung) -> None:
+    done = rung.call("run", "--rm", "--storage-size=8m", "host", "true")
+    assert done.returncode == 125 and "--ephemeral" in done.stderr
+    words = ["--limits=best-effort", "--storage-size=8m", "host", *PYTHON, FILL]
+    found = rung.kept("fill", *words)
+    assert found["Limits"]["storage"] == {"HeldBy": "rlimit-fsize", "Exactness": "each"}
+
+
+# --- what is asked, what is told, what is left ---
+
+
+ALL = {
+    "--memory=64m": "memory",
+    "--memory-swap=96m": "memory-swap",
+    "--memory-reservation=32m": "memory-reservation",
+    "--cpus=0.5": "cpus",
+    "--cpu-shares=512": "cpu-shares",
+    "--cpuset-cpus=0": "cpuset",
+    "--pids-limit=20": "pids",
+}
+WRITTEN = {
+    "cgroup2": {
+        "memory.max": "67108864",
+        "memory.low": "33554432",
+        "memory.oom.group": "1",
+        "cpu.max": "50000 100000",
+        "cpu.weight": "20",
+        "cpuset.cpus": "0",
+        "pids.max": "20",
+    },
+    "cgroup1": {
+        "memory.limit_in_bytes": "67108864",
+        "memory.soft_limit_in_bytes": "33554432",
+        "cpu.cfs_quota_us": "50000",
+        "cpu.cfs_period_us": "100000",
+        "cpu.shares": "512",
+        "cpuset.cpus": "0",
+        "pids.max": "20",
+    },
+}
+SWAP = {"cgroup2": ("memory.swap.max", "33554432"),
+        "cgroup1": ("memory.memsw.limit_in_bytes", "100663296")}  # fmt: skip
+
+
+def read_limits(rung: Rung, name: str) -> dict[str, str]:
+    """The limits of a running container as its groups have them."""
+    found = json.loads(rung.call("inspect", name).stdout)[0]
+    lines = found["Annotations"]["io.pyrootless.limits.cgroups"].splitlines()
+    places = [Path(line.split(" ", 2)[2]) for line in lines]
+    wanted = [*WRITTEN[rung.name], SWAP[rung.name][0]]
+    files = [place / file for place in places for file in wanted if (place / file).exists()]
+    return {file.name: file.read_text().strip() for file in files}
+
+
+@ON_GROUPS
+def test_a_program_cannot_rewrite_its_limits(rung: Rung) -> None:
+    """With the power to mount: the groups it then sees are those below its limits."""
+    options = [option for option in ALL if "swap" not in option]
+    words = rung.words("run", "-i", "--name=rewrite", "--cap-add=SYS_ADMIN", *options, "host")
+    with subprocess.Popen(
+        [*words, *PYTHON, REWRITE], env=rung.env, stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE, text=True,
+    ) as attacker:  # fmt: skip
+        assert attacker.stdin is not None and attacker.stdout is not None
+        assert attacker.stdout.readline() == "ready\n"
+        limits = read_limits(rung, "rewrite")
+        attacker.stdin.write("\n")
+        attacker.stdin.close()
+        assert attacker.wait(60) == 0
+    rung.call("rm", "rewrite")
+    swap = SWAP[rung.name][0]
+    assert limits.pop(swap, None) in (None, "67108864", "134217728")  # as much again
+    assert limits == WRITTEN[rung.name]
+
+
+@ON_GROUPS
+def test_swap_counts(rung: Rung) -> None:
+    words = ["-i", "--name=swap", "--memory=64m", "--memory-swap=96m", "host"]
+    with subprocess.Popen(
+        rung.words("run", *words, *PYTHON, 'print("ready", flush=True); input()'),
+        env=rung.env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    ) as program:  # fmt: skip
+        assert program.stdin is not None and program.stdout is not None
+        told = program.stdout.readline()
+        limits = read_limits(rung, "swap") if told else {}
+        program.stdin.write("\n")
+        program.stdin.close()
+        status = program.wait(60)
+    rung.call("rm", "swap")
+    name, value = SWAP[rung.name]
+    if told:
+        assert (status, limits[name]) == (0, value)
+    else:  # a kernel that does not count swap: bind or refuse
+        assert status == 125
+
+
+@ON_NONE
+@pytest.mark.parametrize("option", [option for option in ALL if "pids" not in option])
+def test_what_cannot_be_held_is_refused(rung: Rung, option: str) -> None:
+    beside = ["--memory=64m"] if "swap" in option else []
+    done = rung.call("run", "--rm", *beside, option, "host", "true")
+    name = "--memory" if beside else option.partition("=")[0]
+    assert done.returncode == 125
     assert done.stderr.startswith(f"pyrootless: {name}: no control group for it is delegated")
     assert "--limits=best-effort" in done.stderr and "pyrootless doctor cgroup" in done.stderr
 
 
-@ALONE
-def test_the_weaker_rung_is_named(pyrootless: Runner) -> None:
-    words = ["--limits=best-effort", "--memory=64m"]
-    done = pyrootless("run", "--rm", *words, "host", "python3", "-c", HOARD)
-    assert done.returncode != 0 and done.stdout == ""
-    assert done.stderr.startswith("pyrootless: --memory is held by the watchdog alone")
+@ON_NONE
+def test_the_weaker_rung_is_named(rung: Rung) -> None:
+    words = ["--limits=best-effort", "--memory=64m", "--cpus=1", "--cpu-shares=512"]
+    done = rung.call("run", "--rm", *words, "host", "true")
+    assert done.stderr.splitlines() == [
+        "pyrootless: --memory is held by the watchdog alone, which looks again and again and "
+        "may be late (--limits=best-effort)",
+        "pyrootless: --cpus is held by the processors of each process, which a program may "
+        "change itself (--limits=best-effort)",
+        "pyrootless: --cpu-shares is held by nothing (--limits=best-effort)",
+    ]
+
+
+def test_what_is_not_reached_is_no_matter(rung: Rung) -> None:
+    options = [option for option in ALL if "swap" not in option]
+    done = rung.run(*options, "host", "echo", "fine")
+    assert (done.returncode, done.stdout) == (0, "fine\n")
+    assert (done.stderr == "") == (rung.name != "none")
+
+
+@pytest.mark.skipif(not has_groups(), reason="no control group is delegated")
+def test_the_result_says_what_held(
+    engine_environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where systemd must be asked, this very process is moved, once."""
+    monkeypatch.setenv("PYROOTLESS_ROOT", engine_environment["PYROOTLESS_ROOT"])
+    words = [*PYTHON, HOARD]
+    for _ in range(2):
+        result = package.run("host", words, memory="64m", cpus=0.5, pids_limit=20)
+        assert (result.ended_by, result.signal, result.stdout) == ("oom", 9, b"")
+        held = set(result.enforced.values())
+        assert list(result.enforced) == ["memory", "cpus", "pids"]
+        assert held <= {"cgroup1", "cgroup2"} and len(held) == 1
+        assert result.exactness == dict.fromkeys(result.enforced, "exact")
+        assert result.usage.memory_peak_bytes <= 64 * MIB
+        assert result.usage.oom_kills > 0 and result.usage.cpu_ns > 0

@@ -21,6 +21,7 @@ FACTOR = int(os.environ.get("PYROOTLESS_MANY", "1"))
 IN_A_LOOP = 400 * FACTOR
 AT_ONCE = 20 * FACTOR
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+OWN_GROUP = "pyrootless-" + "[0-9a-f]" * 64
 GROWTH_BYTES = 1 << 20
 """What allocators may keep over a whole loop: at 10,000 starts, 100 bytes each."""
 
@@ -52,6 +53,8 @@ def left_behind(runtime: Path) -> dict[str, object]:
     mounts = Path("/proc/self/mountinfo").read_text().splitlines()
     found["mounts"] = [line for line in mounts if str(runtime) in line or str(data) in line]
     found["children"] = children()
+    groups = Path("/sys/fs/cgroup").rglob(OWN_GROUP)
+    found["cgroups"] = [str(one) for one in groups if os.access(one, os.W_OK)]
     return found
 
 
@@ -79,9 +82,9 @@ def finish(child: pyrootless.Child) -> int | None:
         return child.wait().exit_code
 
 
-def one_by_one(count: int, first: int = 0) -> list[tuple[int, int | None]]:
+def one_by_one(count: int, **options: object) -> list[tuple[int, int | None]]:
     """(wanted, got) where they differ."""
-    got = ((number % 256, finish(start(number % 256))) for number in range(first, count))
+    got = ((number % 256, finish(start(number % 256, **options))) for number in range(count))
     return [pair for pair in got if pair[0] != pair[1]]
 
 
@@ -89,6 +92,15 @@ def test_one_after_another(engine: Path) -> None:
     assert one_by_one(50) == []  # what is made once is made: caches, pools, threads
     before, resident = left_behind(engine), resident_bytes()
     assert one_by_one(IN_A_LOOP) == []
+    assert left_behind(engine) == before
+    assert resident_bytes() - resident < GROWTH_BYTES
+
+
+def test_with_limits(engine: Path) -> None:
+    limits: dict[str, object] = {"memory": "256m", "pids_limit": 20, "limits": "best-effort"}
+    assert one_by_one(5, **limits) == []
+    before, resident = left_behind(engine), resident_bytes()
+    assert one_by_one(max(20, IN_A_LOOP // 10), **limits) == []
     assert left_behind(engine) == before
     assert resident_bytes() - resident < GROWTH_BYTES
 

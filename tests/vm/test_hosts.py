@@ -43,6 +43,7 @@ SUITES = ["tests/integration/test_contexts.py", "tests/faults/test_no_userns.py"
 # More of it on the plain machine: its kernel, its cgroup v2, its session.
 PLAIN_SUITES = [
     "tests/unit/test_host.py",
+    "tests/integration/test_limits.py",
     "tests/integration/test_run_host.py",
     "tests/integration/test_userns.py",
     "tests/integration/test_storage_driver.py",

@@ -1,0 +1,226 @@
+// sources: csrc/cgroup*.c csrc/base/*.c
+/* test_cgroup.c: the ladder of limits: what the host offers, and which rung is chosen.
+ * In: a /proc of the test's own, offers written by hand.  Out: bases, rungs, groups, refusals.
+ * Never: a control group of this machine. */
+#include "base/limits.h"
+#include "cgroup_files.h"
+#include "check.h"
+
+#include <errno.h>
+#include <linux/capability.h>
+#include <linux/sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define BIT(limit) (1u << (limit))
+
+static struct prl_error error;
+static struct prl_limits_plan plan;
+static const struct prl_idmap one = {0, 1000, 1}, many[] = {{0, 1000, 1}, {1, 100000, 65536}};
+
+static struct prl_spec spec_of(uint32_t asked)
+{
+    return (struct prl_spec){.namespaces = CLONE_NEWUSER,
+                             .uid_maps = &one,
+                             .uid_maps_len = 1,
+                             .seccomp_program = "/filter",
+                             .resources = {.asked = asked, .memory_bytes = 1 << 26}};
+}
+
+static int choose(const struct prl_spec *spec, const struct prl_cgroup_host *host)
+{
+    plan = (struct prl_limits_plan){.weak = 0};
+    memset(&error, 0, sizeof error);
+    return prl_limits_choose(spec, host, "ID", &plan, &error);
+}
+
+TEST(version_2_comes_before_version_1)
+{
+    const struct prl_cgroup_host host = {
+        .bases = {{(char *)"/v1/memory", PRL_CONTROL_MEMORY, false},
+                  {(char *)"/v1/io", PRL_CONTROL_IO, false},
+                  {(char *)"/v2", PRL_CONTROL_MEMORY | PRL_CONTROL_PIDS, true}},
+        .len = 3};
+    struct prl_spec spec =
+        spec_of(BIT(PRL_LIMIT_MEMORY) | BIT(PRL_LIMIT_PIDS) | BIT(PRL_LIMIT_IO));
+    CHECK_INT(choose(&spec, &host), 0);
+    CHECK_INT(plan.rungs[PRL_LIMIT_MEMORY], PRL_RUNG_CGROUP2);
+    CHECK_INT(plan.rungs[PRL_LIMIT_PIDS], PRL_RUNG_CGROUP2);
+    CHECK_INT(plan.rungs[PRL_LIMIT_IO], PRL_RUNG_CGROUP1);
+    CHECK_INT(plan.rungs[PRL_LIMIT_CPUS], PRL_RUNG_UNSET);
+    CHECK_INT(plan.weak, 0);
+    CHECK_STR(plan.groups, "1 blkio /v1/io/pyrootless-ID\n2 memory,pids /v2/pyrootless-ID");
+    prl_limits_plan_free(&plan);
+}
+
+TEST(processor_time_of_version_1_is_measured_beside_its_limit)
+{
+    const struct prl_cgroup_host host = {
+        .bases = {{(char *)"/cpu", PRL_CONTROL_CPU, false},
+                  {(char *)"/acct", PRL_CONTROL_CPUACCT, false}},
+        .len = 2};
+    struct prl_spec spec = spec_of(BIT(PRL_LIMIT_CPUS));
+    CHECK_INT(choose(&spec, &host), 0);
+    CHECK_STR(plan.groups, "1 cpu /cpu/pyrootless-ID\n1 cpuacct /acct/pyrootless-ID");
+    prl_limits_plan_free(&plan);
+}
+
+/* Each limit without a control group: refused, or held by the rung below. */
+static const struct {
+    enum prl_limit limit;
+    enum prl_rung weaker;
+    const char *option, *exactness;
+} alone[] = {
+    {PRL_LIMIT_MEMORY, PRL_RUNG_WATCHDOG, "--memory", "late"},
+    {PRL_LIMIT_SWAP, PRL_RUNG_NONE, "--memory-swap", "none"},
+    {PRL_LIMIT_RESERVATION, PRL_RUNG_NONE, "--memory-reservation", "none"},
+    {PRL_LIMIT_CPUS, PRL_RUNG_AFFINITY, "--cpus", "changeable"},
+    {PRL_LIMIT_SHARES, PRL_RUNG_NONE, "--cpu-shares", "none"},
+    {PRL_LIMIT_CPUSET, PRL_RUNG_AFFINITY, "--cpuset-cpus", "changeable"},
+    {PRL_LIMIT_IO, PRL_RUNG_NONE, "--device-read-bps", "none"},
+};
+
+TEST(without_a_group_bind_or_refuse)
+{
+    const struct prl_cgroup_host host = {.len = 0};
+    for (size_t i = 0; i < sizeof alone / sizeof *alone; i++) {
+        struct prl_spec spec = spec_of(BIT(alone[i].limit));
+        CHECK_INT(choose(&spec, &host), -EOPNOTSUPP);
+        CHECK_STR(error.syscall, alone[i].option);
+        spec.resources.best_effort = true;
+        CHECK_INT(choose(&spec, &host), 0);
+        CHECK_INT(plan.rungs[alone[i].limit], alone[i].weaker);
+        CHECK_INT(plan.weak, BIT(alone[i].limit));
+        CHECK_STR(prl_exactness_name(plan.rungs[alone[i].limit], true), alone[i].exactness);
+        CHECK_STR(plan.groups, "");
+        prl_limits_plan_free(&plan);
+    }
+}
+
+TEST(processes_of_one_id_are_counted_exactly)
+{
+    const struct prl_cgroup_host host = {.len = 0};
+    struct prl_spec spec = spec_of(BIT(PRL_LIMIT_PIDS));
+    if (geteuid() == 0) { /* whom RLIMIT_NPROC does not count */
+        CHECK_INT(choose(&spec, &host), -EOPNOTSUPP);
+        return;
+    }
+    CHECK_INT(choose(&spec, &host), 0);
+    CHECK_INT(plan.rungs[PRL_LIMIT_PIDS], PRL_RUNG_NPROC);
+    CHECK_STR(prl_exactness_name(plan.rungs[PRL_LIMIT_PIDS], plan.weak != 0), "exact");
+    prl_limits_plan_free(&plan);
+    spec.uid_maps = many;
+    spec.uid_maps_len = 2;
+    CHECK_INT(choose(&spec, &host), -EOPNOTSUPP);
+    spec.resources.best_effort = true;
+    CHECK_INT(choose(&spec, &host), 0);
+    CHECK_STR(prl_exactness_name(plan.rungs[PRL_LIMIT_PIDS], plan.weak != 0), "each");
+    prl_limits_plan_free(&plan);
+}
+
+TEST(a_throttle_of_version_1_binds_who_cannot_mount)
+{
+    const struct prl_cgroup_host host = {.bases = {{(char *)"/io", PRL_CONTROL_IO, false}},
+                                         .len = 1};
+    struct prl_spec spec = spec_of(BIT(PRL_LIMIT_IO));
+    CHECK_INT(choose(&spec, &host), 0);
+    CHECK_INT(plan.weak, 0);
+    prl_limits_plan_free(&plan);
+    spec.process.caps[PRL_CAP_BOUNDING] = 1ULL << CAP_SYS_ADMIN;
+    CHECK_INT(choose(&spec, &host), -EOPNOTSUPP);
+    spec.process.caps[PRL_CAP_BOUNDING] = 0;
+    spec.seccomp_program = NULL;
+    CHECK_INT(choose(&spec, &host), -EOPNOTSUPP);
+    spec.resources.best_effort = true;
+    CHECK_INT(choose(&spec, &host), 0);
+    CHECK_STR(prl_exactness_name(plan.rungs[PRL_LIMIT_IO], plan.weak != 0), "changeable");
+    prl_limits_plan_free(&plan);
+}
+
+TEST(controllers_of_what_is_asked)
+{
+    struct prl_spec spec = spec_of(BIT(PRL_LIMIT_SWAP) | BIT(PRL_LIMIT_CPUSET));
+    CHECK_INT(prl_limits_controllers(&spec), PRL_CONTROL_MEMORY | PRL_CONTROL_CPUSET);
+    spec.resources.asked = BIT(PRL_LIMIT_STORAGE);
+    CHECK_INT(prl_limits_controllers(&spec), 0);
+}
+
+/* --- what a host offers --- */
+
+static char root[] = "/tmp/prl-cgroup-XXXXXX";
+
+static void put(const char *path, const char *text)
+{
+    char full[256];
+    snprintf(full, sizeof full, "%s/%s", root, path);
+    FILE *file = fopen(full, "w");
+    CHECK(file != NULL);
+    fputs(text, file);
+    fclose(file);
+}
+
+static void folder(const char *path)
+{
+    char full[256];
+    snprintf(full, sizeof full, "%s/%s", root, path);
+    CHECK_INT(mkdir(full, 0755), 0);
+}
+
+static void make_host(const char *own)
+{
+    char line[256];
+    CHECK(mkdtemp(root) != NULL);
+    folder("self");
+    folder("v2");
+    folder("v2/user");
+    folder("v2/user/pyrootless-launcher");
+    put("self/cgroup", own);
+    snprintf(line, sizeof line, "30 1 0:26 / %s/v2 rw - cgroup2 cgroup2 rw\n", root);
+    put("self/mountinfo", line);
+    put("v2/user/cgroup.procs", "");
+    put("v2/user/cgroup.subtree_control", "");
+    put("v2/user/cgroup.controllers", "cpu memory pids hugetlb\n");
+}
+
+static void end_host(void)
+{
+    char command[64];
+    snprintf(command, sizeof command, "rm -r %s", root);
+    CHECK_INT(system(command), 0);
+}
+
+TEST(the_own_group_of_version_2)
+{
+    static const char *const owns[] = {"0::/user\n", "0::/user/pyrootless-launcher\n"};
+    for (size_t i = 0; i < 2; i++) {
+        struct prl_cgroup_host host;
+        char expected[64];
+        strcpy(root, "/tmp/prl-cgroup-XXXXXX");
+        make_host(owns[i]);
+        CHECK_INT(prl_cgroup_look(root, &host, &error), 0);
+        CHECK_INT(host.len, 1);
+        snprintf(expected, sizeof expected, "%s/v2/user", root);
+        CHECK_STR(host.bases[0].path, expected);
+        CHECK_INT(host.bases[0].controllers,
+                  PRL_CONTROL_CPU | PRL_CONTROL_MEMORY | PRL_CONTROL_PIDS);
+        prl_cgroup_host_free(&host);
+        end_host();
+    }
+}
+
+TEST(a_group_with_other_processes_hands_nothing_down)
+{
+    struct prl_cgroup_host host;
+    make_host("0::/user\n");
+    put("v2/user/cgroup.procs", "1\n2\n");
+    CHECK_INT(prl_cgroup_look(root, &host, &error), 0);
+    CHECK_INT(host.len, 0);
+    put("v2/user/cgroup.subtree_control", "cpu memory pids\n");
+    CHECK_INT(prl_cgroup_look(root, &host, &error), 0);
+    CHECK_INT(host.len, 1);
+    prl_cgroup_host_free(&host);
+    end_host();
+}
