@@ -39,6 +39,7 @@ static int PRL_CHILD_SAFE child_steps(struct prl_setup *s, struct prl_error *ret
 {
     typedef int (*step)(struct prl_setup *, struct prl_error *);
     static const step steps[] = {
+        prl_watch_ask,         /* traced, with --verify; #2 */
         prl_cgroup_enter,      /* from here on it is limited */
         prl_idmap_apply,       /* who we are in the new user namespace */
         prl_devices_open_null, /* while the host's /dev is in reach */
@@ -65,13 +66,14 @@ static int PRL_CHILD_SAFE child_steps(struct prl_setup *s, struct prl_error *ret
         prl_exec_chdir,        /* and verified to lie inside */
         prl_landlock_apply,    /* needs no_new_privs or CAP_SYS_ADMIN, so before capabilities
                                         go */
+        prl_watch_landlock,    /* with --verify */
         prl_exec_resolve,      /* which program, and no magic link on the way */
     };
     static const char *const names[] = {
-        "cgroup",  "idmap", "null",   "sources",  "early",   "overlay", "fuse",
-        "rootfs",  "late",  "mounts", "devices",  "network", "sysctl",  "terminal",
-        "workdir", "fill",  "masks",  "seal",     "stdio",   "enter",   "rlimits",
-        "meter",   "fds",   "chdir",  "landlock", "resolve",
+        "watch",    "cgroup",  "idmap", "null",   "sources",  "early",   "overlay",
+        "fuse",     "rootfs",  "late",  "mounts", "devices",  "network", "sysctl",
+        "terminal", "workdir", "fill",  "masks",  "seal",     "stdio",   "enter",
+        "rlimits",  "meter",   "fds",   "chdir",  "landlock", "domain",  "resolve",
     };
     _Static_assert(sizeof names == sizeof steps, "the trace names every step");
     for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
@@ -160,6 +162,8 @@ static int serve_one(struct prl_setup *s, struct prl_child *child, char kind, in
     case PRL_HANDOVER_TAP:
         s->tap_fd = fd;
         return 0;
+    case PRL_HANDOVER_WATCH:
+        return prl_serve_watch(s->spec, child->pid, reterr);
     case PRL_HANDOVER_NETWORK:
         return prl_serve_network(s, child, fd, reterr);
     case PRL_HANDOVER_TERMINAL:
@@ -244,6 +248,8 @@ static int follow(struct prl_setup *s, int report[2], int service[2], struct prl
     prl_close_p(&s->outcome_fd);
     if (service[0] >= 0)
         r = serve(s, service[0], child, reterr);
+    if (r == 0 && s->spec->verify)
+        r = prl_serve_verify(s, child->pid, reterr);
     if (r < 0)
         return r;
     r = prl_report_read(report[0], reterr);

@@ -237,6 +237,7 @@ int prl_prepare(const struct prl_spec *spec, struct prl_arena *arena, struct prl
         r = prl_prepare_programs(&spec->process, arena, &ret->programs, reterr);
     if (r == 0)
         r = prepare_init(ret, arena, reterr);
+    ret->served |= spec->verify; /* the child asks to be traced */
     if (r == 0)
         r = prl_prepare_limits(ret, arena, reterr);
     return r;

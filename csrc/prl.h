@@ -41,6 +41,7 @@ enum prl_stage {
     PRL_STAGE_FUSE,    /* the device that a program's root file system needs */
     PRL_STAGE_LIMITS,  /* memory, processor, processes, … and what holds them */
     PRL_STAGE_BOX,     /* a sandbox's files, meter and record */
+    PRL_STAGE_VERIFY,  /* what was asked for, read back from the kernel */
     PRL_STAGE_COUNT,
 };
 
@@ -269,6 +270,7 @@ struct prl_spec {
     const char *launcher;         /* path of the native launcher; NULL: /proc/self/exe */
     struct prl_resources resources;
     bool init;              /* run a small init as pid 1 */
+    bool verify;            /* read everything back before the program begins */
     int stop_signal;        /* default SIGTERM */
     uint64_t wall_limit_ns; /* 0: none */
     void *arena;            /* owner of all of the above */

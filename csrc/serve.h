@@ -8,6 +8,11 @@
 
 struct prl_setup;
 
+/* serve_verify.c: trace the child from before its set-up … */
+int prl_serve_watch(const struct prl_spec *spec, pid_t pid, struct prl_error *reterr);
+/* … and read back what it may, between its exec and its first instruction. */
+int prl_serve_verify(const struct prl_setup *s, pid_t pid, struct prl_error *reterr);
+
 /* serve_idmap.c: newuidmap and newgidmap for the child's new user namespace. */
 int prl_serve_idmap(const struct prl_spec *spec, pid_t pid, struct prl_error *reterr);
 

@@ -27,6 +27,7 @@
 #define FAKE_OWNERS     "io.pyrootless.fake-root.owners"
 #define LAUNCHER        "io.pyrootless.launcher"
 #define INIT            "io.pyrootless.init"
+#define VERIFY          "io.pyrootless.verify"
 #define STOP_SIGNAL     "io.pyrootless.stop-signal"
 #define WALL_LIMIT_NS   "io.pyrootless.wall-limit-ns"
 
@@ -272,6 +273,8 @@ int prl_spec_read_annotations(const struct prl_spec_reader *reader, yyjson_val *
         r = read_keyring(&from, &ret->new_keyring);
     if (r == 0)
         r = read_flag(&from, INIT, &ret->init);
+    if (r == 0)
+        r = read_flag(&from, VERIFY, &ret->verify);
     if (r == 0)
         r = read_fake_root(&from, ret);
     if (r == 0)

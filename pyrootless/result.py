@@ -66,6 +66,8 @@ class Result:
         exactness: The same limits → "exact", "late", "each", "changeable", "none"
             (docs/limits.md).
         usage: What was used, as far as it was seen.
+        verified: verify=True was given, and everything was read back from the kernel before
+            the program began (a difference is a LaunchError of stage "verify").
     """
 
     args: tuple[str, ...]
@@ -81,6 +83,7 @@ class Result:
     enforced: Mapping[str, str] = field(default_factory=dict, hash=False)
     exactness: Mapping[str, str] = field(default_factory=dict, hash=False)
     usage: Usage = Usage()
+    verified: bool = False
 
     @property
     def ok(self) -> bool:

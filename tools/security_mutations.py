@@ -15,6 +15,7 @@ FAKE_ROOT = "tests/integration/test_fake_root.py"
 HOLDER = "tests/integration/test_holder.py"
 NETWORK = "tests/integration/test_network.py"
 ALLOW = "tests/integration/test_allow_host.py"
+VERIFY = "tests/security/test_verify.py"
 
 
 @dataclass(frozen=True, slots=True)
@@ -467,5 +468,23 @@ MUTATIONS = (
             "return prctl(PR_GET_SECCOMP, 0, 0, 0, 0) == 0;",
         ),
         (f"{ALLOW}::test_the_border_is_confined",),
+    ),
+    Mutation(
+        "a difference that was read back ends the program",
+        _one(
+            "csrc/launch.c",
+            "        r = prl_serve_verify(s, child->pid, reterr);\n",
+            "        prl_serve_verify(s, child->pid, reterr);\n",
+        ),
+        (f"{VERIFY}::test_a_lie_of_the_kernel_is_found",),
+    ),
+    Mutation(
+        "a program that differs is not let go of",
+        _one(
+            "csrc/serve_verify.c",
+            "        kill(pid, SIGKILL); /* let go of it would run */",
+            "        ptrace(PTRACE_DETACH, pid, NULL, NULL);",
+        ),
+        (f"{VERIFY}::test_a_lie_of_the_kernel_is_found",),
     ),
 )

@@ -16,6 +16,7 @@ enum prl_handover {
     PRL_HANDOVER_NETWORK = 'n',  /* "connect this network namespace of mine" */
     PRL_HANDOVER_SCRATCH = 'u',  /* the upper of the overlay, O_PATH */
     PRL_HANDOVER_CLOCK = 'c',    /* of the tree's processor time */
+    PRL_HANDOVER_WATCH = 'w',    /* "trace me" */
 };
 
 /* Child's side.  fd -1: none.  wait: until the parent has answered (EPIPE: it gave up).  The

@@ -445,6 +445,15 @@ const struct prl_remedy prl_remedies[] = {
     {PRL_STAGE_LIMITS, 0, HOST, "cgroup",
      "the control group could not be made or entered; see what is delegated to you: "
      "pyrootless doctor cgroup"},
+
+    /* verify: what was asked for, read back */
+    {PRL_STAGE_VERIFY, EPROTO, LAUNCH, "",
+     "the program was ended before it began; if the kernel is an ordinary one this is a fault "
+     "of "
+     "pyrootless: report it with what \"pyrootless doctor\" prints"},
+    {PRL_STAGE_VERIFY, 0, LAUNCH, "",
+     "here nothing can be read back: ptrace(2) or /proc is kept from you; run without "
+     "--verify"},
     {PRL_STAGE_NONE, 0, "", "", ""},
 };
 

@@ -18,6 +18,12 @@ static int apply_init(struct prl_merge *m, const char *text)
     return 0;
 }
 
+static int apply_verify(struct prl_merge *m, const char *text)
+{
+    prl_config_note(m, "verify", strcmp(text, "true") == 0 ? "1" : "0");
+    return 0;
+}
+
 static int apply_stop_signal(struct prl_merge *m, const char *text)
 {
     int signal = 0;
@@ -83,6 +89,7 @@ static const struct {
     {"tty", prl_config_terminal},
     {"entrypoint", prl_config_entrypoint},
     {"init", apply_init},
+    {"verify", apply_verify},
     {"stop-signal", apply_stop_signal},
     {"stop-timeout", apply_stop_timeout},
     {"timeout", apply_timeout},

@@ -155,6 +155,9 @@ const struct prl_option prl_option_table[] = {
     {"userns", 0, TEXT, ONCE, RUN, NATIVE, "/linux/uidMappings", "MAP", G_SECURITY,
      "which ids there are: single (yours alone), range (subordinate ids too), keep-id (yours "
      "stays the same inside), nomap (without yours), auto (range where it can be; the default)"},
+    {"verify", 0, FLAG, ONCE, RUN, NATIVE, NOTE "verify", "", G_SECURITY,
+     "read ids, capabilities, filter, mounts, limits back from the kernel before the program "
+     "begins, and fail when something asked for was not applied"},
     {"seccomp-program", 0, PATH, ONCE, RUN, NATIVE, NOTE "seccomp.program", "FILE", G_SECURITY,
      ""},
 

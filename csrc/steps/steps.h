@@ -64,6 +64,8 @@ int prl_rootfs_enter(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SA
 int prl_mounts_open(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAFE;
 int prl_mounts_apply(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAFE;
 int prl_mounts_hide(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAFE;
+int prl_watch_ask(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAFE;
+int prl_watch_landlock(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAFE;
 int prl_devices_open_null(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAFE;
 int prl_devices_apply(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAFE;
 int prl_network_apply(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAFE;

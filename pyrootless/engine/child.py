@@ -55,7 +55,9 @@ class Child:
         container.create()
         config = json.loads(container.config)
         self.args: tuple[str, ...] = tuple(config["process"]["args"])
-        self.limits: tuple[HeldLimit, ...] = held_limits(config.get("annotations", {}))
+        notes = config.get("annotations", {})
+        self.limits: tuple[HeldLimit, ...] = held_limits(notes)
+        self._verified = notes.get("io.pyrootless.verify") == "1"
         lent, closing = self._open_streams(stdin, stdout, stderr)
         try:
             call_in_lasting_thread(lambda: container.start(*lent))
@@ -124,6 +126,7 @@ class Child:
             enforced={limit.name: limit.rung for limit in self.limits},
             exactness={limit.name: limit.exactness for limit in self.limits},
             usage=Usage(**usage),
+            verified=self._verified,
         )
         return self.result
 

@@ -24,6 +24,7 @@ C_TOP = {
     "spec": ROOMS,
     "state": ROOMS,
     "template": ROOMS,
+    "verify": ROOMS,
     "cgroup": ORCHESTRATION,
     "prepare": ORCHESTRATION,
     "prepared": ORCHESTRATION,

@@ -49,6 +49,7 @@ SAMPLES: dict[str, list[str]] = {
     "fake-root": ["--fake-root=remember"],
     "hostname": ["--hostname=other"],
     "init": ["--init"],
+    "verify": ["--verify"],
     "label": ["--label=KEY=value"],
     "label-file": ["--label-file=FILE"],
     "mac-address": ["--network=pasta", "--mac-address=02:00:00:00:00:01"],

@@ -1,6 +1,7 @@
 /* deny.c: run a program whose kernel lacks some system calls, or fails one.
  * In: deny CALL[,CALL…] -- PROGRAM [ARGUMENT…]   these answer ENOSYS, as an older kernel does
  *     deny --fail CALL  -- PROGRAM [ARGUMENT…]   this one answers EIO, whenever it is made
+ *     deny --lie CALL   -- PROGRAM [ARGUMENT…]   this one says that it did, and did nothing
  *     deny --userns EPERM|ENOSPC -- PROGRAM [ARGUMENT…]   new user namespaces are refused so
  *     deny --option NUMBER -- PROGRAM [ARGUMENT…]   getsockopt(2) does not know this option
  * Out: the program's own exit status; 120 when the filter could not be made.
@@ -65,6 +66,7 @@ static const struct {
     {"signalfd4", SYS_signalfd4},
     {"socket", SYS_socket},
     {"symlinkat", SYS_symlinkat},
+    {"umask", SYS_umask},
     {"umount2", SYS_umount2},
     {"unshare", SYS_unshare},
     {"waitid", SYS_waitid},
@@ -159,13 +161,14 @@ int main(int argc, char **argv)
     unsigned answer = ENOSYS;
     bool userns = argc > at && strcmp(argv[at], "--userns") == 0;
     bool option = argc > at && strcmp(argv[at], "--option") == 0;
-    if (userns || option || (argc > at && strcmp(argv[at], "--fail") == 0)) {
-        answer = EIO;
+    bool lie = argc > at && strcmp(argv[at], "--lie") == 0;
+    if (userns || option || lie || (argc > at && strcmp(argv[at], "--fail") == 0)) {
+        answer = lie ? 0 : EIO;
         at++;
     }
     if (argc < at + 3 || strcmp(argv[at + 1], "--") != 0) {
         errno = EINVAL;
-        return die("usage", "deny [--fail] CALL[,CALL] -- PROGRAM [ARGUMENT]");
+        return die("usage", "deny [--fail|--lie] CALL[,CALL] -- PROGRAM [ARGUMENT]");
     }
     int r = 0;
     if (userns)
