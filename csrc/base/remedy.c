@@ -429,11 +429,6 @@ const struct prl_remedy prl_remedies[] = {
      "fuse-overlayfs needs the device; see what it lacks: pyrootless doctor fuse"},
 
     /* limits: what holds them */
-    {PRL_STAGE_BOX, ENOSPC, USAGE, "",
-     "the files given are larger than the disk limit: raise it"},
-    {PRL_STAGE_BOX, EDQUOT, USAGE, "",
-     "the files given are larger than the disk limit: raise it"},
-    {PRL_STAGE_BOX, 0, LAUNCH, "", "look at the name of the file given"},
     {PRL_STAGE_LIMITS, EOPNOTSUPP, HOST, "cgroup",
      "let a weaker rung hold it with --limits=best-effort, or have control groups delegated; "
      "see how: pyrootless doctor cgroup"},
@@ -446,11 +441,17 @@ const struct prl_remedy prl_remedies[] = {
      "the control group could not be made or entered; see what is delegated to you: "
      "pyrootless doctor cgroup"},
 
+    /* box: a sandbox's files */
+    {PRL_STAGE_BOX, ENOSPC, USAGE, "",
+     "the files given are larger than the disk limit: raise it"},
+    {PRL_STAGE_BOX, EDQUOT, USAGE, "",
+     "the files given are larger than the disk limit: raise it"},
+    {PRL_STAGE_BOX, 0, LAUNCH, "", "look at the name of the file given"},
+
     /* verify: what was asked for, read back */
     {PRL_STAGE_VERIFY, EPROTO, LAUNCH, "",
      "the program was ended before it began; if the kernel is an ordinary one this is a fault "
-     "of "
-     "pyrootless: report it with what \"pyrootless doctor\" prints"},
+     "of pyrootless: report it with what \"pyrootless doctor\" prints"},
     {PRL_STAGE_VERIFY, 0, LAUNCH, "",
      "here nothing can be read back: ptrace(2) or /proc is kept from you; run without "
      "--verify"},
