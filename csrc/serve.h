@@ -27,6 +27,8 @@ void prl_serve_fuse_complaint(int complaint_fd, struct prl_error *reterr);
  */
 int prl_serve_network(struct prl_setup *setup, struct prl_child *child, int netns_fd,
                       struct prl_error *reterr);
+/* serve_tap.c: setup->tap_fd with a filter on it, as *ret_fd. */
+int prl_serve_tap(struct prl_setup *setup, int *ret_fd, struct prl_error *reterr);
 /* serve_border.c: the border between setup->tap_fd, which is closed, and the helper, whose
  * socket *ret_socket becomes.  Fills child->border. */
 int prl_serve_border(struct prl_setup *setup, struct prl_child *child, int *ret_socket,

@@ -33,15 +33,14 @@ enum { READY_SECONDS = 15, ARGS_FIXED = 40 };
 /* One start of a helper. */
 struct helper {
     const struct prl_network *network;
-    const char *launcher; /* what enters the user namespace for slirp4netns behind a border */
+    const char *launcher; /* what enters the user namespace for slirp4netns */
     struct prl_arena *arena;
     const char **argv;
     size_t argc;
-    char pid[24];     /* of the container's process 1 */
     bool hidden;      /* its root is not the caller: its /proc directory is not ours to watch */
     char netns[48];   /* opened from inside the user namespace, so the container's own */
     int userns_fd;    /* handed on, since not every map lets the helper open it by name */
-    int border_fd;    /* of a helper behind a border: where the frames are; -1 */
+    int frames_fd;    /* the interface, or a border's socket; -1: pasta makes its own */
     char api_dir[40]; /* slirp4netns with ports: where its socket lies; "": none */
     int ready_fd, complaint_fd; /* ends to read from */
     int life_fd;                /* end to hold: slirp4netns ends with it */
@@ -81,7 +80,7 @@ static void add_pasta_ports(struct helper *h)
         add_text(h, "--tcp-ports", "none");
     if (!udp)
         add_text(h, "--udp-ports", "none");
-    if (h->border_fd >= 0)
+    if (h->frames_fd >= 0)
         return; /* passt has no such thing */
     add_text(h, "--tcp-ns", "none");
     add_text(h, "--udp-ns", "none");
@@ -122,7 +121,7 @@ static void describe_pasta(struct helper *h)
     if (geteuid() == 0) /* else it becomes nobody and cannot join the namespaces */
         add_text(h, "--runas", "0:0");
     add_text(h, "--pid", "/proc/self/fd/1"); /* written when it is ready */
-    if (h->border_fd >= 0)
+    if (h->frames_fd >= 0)
         describe_passt(h);
     else
         describe_in_namespace(h);
@@ -137,24 +136,20 @@ static void describe_pasta(struct helper *h)
         add_text(h, "--mtu", prl_arena_printf(h->arena, "%u", network->mtu));
 }
 
-/* Its sandbox needs a root, which it is in the container's user namespace; it enters that by
- * itself only together with the network namespace, where it has nothing to do here. */
-static void describe_bordered_slirp(struct helper *h)
-{
-    add(h, h->launcher);
-    add(h, "_border");
-    add(h, "inside");
-    add(h, prl_arena_printf(h->arena, "%d", (int)getpid()));
-}
-
+/* It gets the interface, or the border's socket.  Its sandbox needs a root, which it is in the
+ * container's user namespace; it enters that by itself only together with the network
+ * namespace, where it has nothing to do. */
 static void describe_slirp(struct helper *h)
 {
     enum { MTU = 65520 };
     const struct prl_network *network = h->network;
-    if (h->border_fd >= 0)
-        describe_bordered_slirp(h);
+    add(h, h->launcher);
+    add(h, "_border");
+    add(h, "inside");
+    add(h, prl_arena_printf(h->arena, "%d", (int)getpid()));
     add(h, network->program);
-    add(h, h->border_fd >= 0 ? "--disable-dns" : "--configure");
+    if (network->allow)
+        add(h, "--disable-dns");
     add(h, "--disable-host-loopback");
     add(h, "--enable-ipv6");
     add(h, "--enable-sandbox");
@@ -162,17 +157,9 @@ static void describe_slirp(struct helper *h)
     add(h, "--ready-fd=3");
     add(h, "--exit-fd=4");
     add(h, prl_arena_printf(h->arena, "--mtu=%u", network->mtu ? network->mtu : MTU));
-    if (network->mac && h->border_fd < 0)
-        add(h, prl_arena_printf(h->arena, "--macaddress=%s", network->mac));
     if (h->api_dir[0])
         add(h, prl_arena_printf(h->arena, "--api-socket=%s/api", h->api_dir));
-    if (h->border_fd >= 0) {
-        add_text(h, "--netns-type=tapfd", "0");
-        return;
-    }
-    add(h, "--userns-path=" USERNS);
-    add(h, h->pid); /* it finds the network namespace there; by path its sandbox fails */
-    add(h, "tap0");
+    add_text(h, "--netns-type=tapfd", "0");
 }
 
 /* The socket of slirp4netns: in a directory of ours, for a moment. */
@@ -271,12 +258,11 @@ static int start(struct helper *h, pid_t *ret, struct prl_error *reterr)
         return prl_fail(reterr, PRL_STAGE_NETWORK, "pipe2", h->network->program);
     h->life_fd = life[1];
     _cleanup_close_ int life_reader = life[0];
-    bool bordered = h->border_fd >= 0;
     const struct prl_helper_start how = {
         .argv = h->argv,
-        .fds = {bordered ? pasta ? -1 : h->border_fd : h->userns_fd, pasta ? ready_writer : -1,
+        .fds = {pasta ? h->userns_fd : h->frames_fd, pasta ? ready_writer : -1,
                 complaint_writer, pasta ? -1 : ready_writer, pasta ? -1 : life_reader,
-                bordered ? pasta ? h->border_fd : h->userns_fd : -1}};
+                pasta ? h->frames_fd : h->userns_fd}};
     int r = prl_helper_start(&how, ret);
     return r < 0 ? prl_fail_with(reterr, PRL_STAGE_NETWORK, -r, "execve", h->network->program)
                  : 0;
@@ -314,7 +300,7 @@ int prl_serve_network(struct prl_setup *setup, struct prl_child *child, int netn
     const struct prl_spec *spec = setup->spec;
     struct helper h = {.network = &spec->network,
                        .launcher = spec->launcher ? spec->launcher : "/proc/self/exe",
-                       .border_fd = -1,
+                       .frames_fd = -1,
                        .ready_fd = -1,
                        .complaint_fd = -1,
                        .life_fd = -1};
@@ -322,15 +308,18 @@ int prl_serve_network(struct prl_setup *setup, struct prl_child *child, int netn
     _cleanup_close_ int userns = netns < 0 ? -1 : ioctl(netns, NS_GET_USERNS);
     if (userns < 0)
         return prl_fail(reterr, PRL_STAGE_NETWORK, "ioctl NS_GET_USERNS", "network namespace");
-    prl_sys_decimal((uint64_t)child->pid, h.pid);
     h.hidden = !is_root(spec);
     snprintf(h.netns, sizeof h.netns, "/proc/%d/ns/net", (int)child->pid);
     h.userns_fd = userns;
     h.arena = prl_arena_new();
-    int r = spec->network.allow ? prl_serve_border(setup, child, &h.border_fd, reterr) : 0;
+    int r = 0;
+    if (spec->network.allow)
+        r = prl_serve_border(setup, child, &h.frames_fd, reterr);
+    else if (spec->network.helper == PRL_NETWORK_SLIRP)
+        r = prl_serve_tap(setup, &h.frames_fd, reterr);
     if (r == 0)
         r = run_helper(&h, child, reterr);
-    prl_close_p(&h.border_fd);
+    prl_close_p(&h.frames_fd);
     prl_close_p(&h.ready_fd);
     prl_close_p(&h.complaint_fd);
     if (child->network > 0)

@@ -18,7 +18,8 @@ import time
 import venv
 from pathlib import Path
 
-from security_mutations import MUTATIONS, Edit, Mutation
+from mutation import Edit, Mutation
+from security_mutations import MUTATIONS
 
 ROOT = Path(__file__).resolve().parent.parent
 COPY = ROOT / "build" / "mutants"

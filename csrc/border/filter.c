@@ -16,13 +16,11 @@ enum { HOPS_ON_LINK = 255 }; /* RFC 4861: it has passed no router, and passes no
  * judged as one to a.b.c.d. */
 static bool is_nowhere(const struct prl_packet *packet)
 {
-    static const unsigned char zero[16], one[16] = {[15] = 1},
-                                         mapped[12] = {[10] = 0xff, [11] = 0xff};
+    static const unsigned char zero[10]; /* ::, ::1, and IPv4 in the clothes of IPv6 */
     const unsigned char *target = packet->target;
     if (!packet->v6)
         return target[12] == 0 || target[12] == 127 || target[12] >= 224;
-    return memcmp(target, zero, 16) == 0 || memcmp(target, one, 16) == 0 || target[0] == 0xff ||
-           memcmp(target, mapped, sizeof mapped) == 0;
+    return memcmp(target, zero, sizeof zero) == 0 || target[0] == 0xff;
 }
 
 static bool is_published(const struct prl_border *border, bool udp, uint16_t port)

@@ -348,7 +348,8 @@ static void note_helper(struct prl_merge *m, const struct prl_network_choice *ch
         prl_config_note(m, "network.dns-forward", "1");
     if (m->facts->allow)
         prl_config_note(m, "network.allow", m->facts->allow);
-    if (m->facts->allow && m->facts->launcher) /* which is the border too */
+    if ((m->facts->allow || !pasta) &&
+        m->facts->launcher) /* starts slirp4netns, and is the border */
         prl_config_note(m, "launcher", m->facts->launcher);
     if (!m->facts->allow && pasta && choice->gateway[0])
         prl_config_note(m, "network.gateway", "1");

@@ -1,7 +1,7 @@
 /* network.c: loopback up in a new network namespace, and its connection with the host's.
  * In: a spec that made one.  Out: "lo" up; the parent's helper at work on the namespace
- * (serve_network.c), or on the other side of an interface that is made here, when a border
- * stands between them.  Never: anything on the host's network; a program that starts before its
+ * (serve_network.c), or, but for pasta, on the other side of an interface that is made here.
+ * Never: anything on the host's network; a program that starts before its
  * network is there.  Source: netdevice(7), rtnetlink(7), tun.rst of the kernel. */
 #include "steps/steps.h"
 
@@ -56,7 +56,7 @@ static int PRL_CHILD_SAFE connect_namespace(struct prl_setup *s, struct prl_erro
     return 0;
 }
 
-/* --- the interface of a container behind a border --- */
+/* --- an interface of our own: for slirp4netns, or for a border --- */
 
 static int PRL_CHILD_SAFE ask(int fd, unsigned long request, const char *name,
                               struct ifreq *what, struct prl_error *reterr)
@@ -222,7 +222,7 @@ int PRL_CHILD_SAFE prl_network_apply(struct prl_setup *s, struct prl_error *rete
     int r = raise_loopback(reterr);
     if (r < 0 || s->spec->network.helper == PRL_NETWORK_ALONE)
         return r;
-    if (s->spec->network.allow)
+    if (s->spec->network.allow || s->spec->network.helper == PRL_NETWORK_SLIRP)
         r = hand_over_interface(s, reterr);
     if (r < 0)
         return r;

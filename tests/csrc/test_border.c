@@ -137,9 +137,10 @@ TEST(destinations)
 /* Whatever the list says. */
 TEST(nowhere)
 {
-    static const char *const nowhere[] = {"127.0.0.1", "127.255.0.1",     "0.0.0.0", "0.1.2.3",
-                                          "224.0.0.1", "255.255.255.255", "::",      "::1",
-                                          "ff02::1",   "::ffff:192.0.2.1"};
+    static const char *const nowhere[] = {
+        "127.0.0.1",       "127.255.0.1", "0.0.0.0", "0.1.2.3",     "224.0.0.1",
+        "255.255.255.255", "::",          "::1",     "::127.0.0.1", "ff02::1",
+        "::ffff:192.0.2.1"};
     use("0.0.0.0/0 *\n::/0 *", "");
     CHECK(leaves("192.0.2.1", TCP, 80, SYN));
     CHECK(leaves("2001:db8::1", TCP, 80, SYN));

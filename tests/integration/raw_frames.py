@@ -1,4 +1,4 @@
-"""Inside a container, with every capability: frames past the kernel's own ideas, on tap0.
+"""Inside a container, with every capability: frames past the kernel's own ideas, to its router.
 
 In: argv: pairs of a target and what to send there.  Out: "answered TARGET" for each target
 whose SYN|ACK came, then "done".  Never: an end before the last target, to which a plain SYN is
@@ -7,6 +7,7 @@ allowed, has answered: what was sent before it has been dealt with by then.
 | word | frame to TARGET, port 7000 |
 |---|---|
 | plain | TCP SYN |
+| loopback | the same to port 7001 |
 | published | the same from port 80, which the host publishes |
 | finack, null | from port 80, flags that begin nothing |
 | options | the SYN behind IPv4 options |
@@ -23,8 +24,8 @@ import fcntl
 import socket
 import struct
 import sys
+from pathlib import Path
 
-LINK = "tap0"
 SYN, FIN_ACK = 0x02, 0x11
 SIOCGIFHWADDR = 0x8927
 
@@ -37,13 +38,15 @@ def sum16(data: bytes) -> int:
     return ~total & 0xFFFF
 
 
-def body(source: bytes, target: bytes, port: int, flags: int | None) -> tuple[int, bytes]:
+def body(
+    source: bytes, target: bytes, ports: tuple[int, int], flags: int | None
+) -> tuple[int, bytes]:
     """Protocol and TCP segment or UDP datagram (flags None)."""
     protocol = 17 if flags is None else 6
     if flags is None:
-        data = struct.pack("!HHHH", port, 7000, 12, 0) + b"ping"
+        data = struct.pack("!HHHH", *ports, 12, 0) + b"ping"
     else:
-        data = struct.pack("!HHIIBBHHH", port, 7000, 1, 0, 0x50, flags, 65535, 0, 0)
+        data = struct.pack("!HHIIBBHHH", *ports, 1, 0, 0x50, flags, 65535, 0, 0)
     pseudo = source + target + struct.pack("!II", len(data), protocol)
     check = struct.pack("!H", sum16(pseudo + data) or 0xFFFF)
     at = 6 if flags is None else 16
@@ -97,18 +100,27 @@ def packets(word: str, target: str, port: int) -> tuple[int, list[bytes]]:
     if word in ("published", "finack", "null", "udp80"):
         port = 80
     flags = {"finack": FIN_ACK, "null": 0, "udp": None, "udp80": None}.get(word, SYN)
-    what = body(source, to, port, flags)
+    what = body(source, to, (port, 7001 if word == "loopback" else 7000), flags)
     if six:
         return 0x86DD, [ipv6(source, to, what, word == "hop")]
     plain = ipv4(source, to, what, b"\x01" * 4 if word == "options" else b"")
     return 0x0800, fragments(plain) if word == "fragment" else [plain]
 
 
-def router(link: socket.socket, own: bytes) -> bytes:
-    """The hardware address of whoever answers for 10.0.2.2."""
-    me = socket.inet_aton("10.0.2.100")
+def default_route() -> tuple[str, bytes]:
+    """The interface that leads to the world, and the router's address."""
+    for line in Path("/proc/net/route").read_text().splitlines()[1:]:
+        name, target, gateway = line.split()[:3]
+        if target == "00000000":
+            return name, struct.pack("=I", int(gateway, 16))
+    raise SystemExit("no route")
+
+
+def router(link: socket.socket, own: bytes, address: bytes) -> bytes:
+    """The hardware address of the router."""
+    me = own_address("198.51.100.1")
     question = struct.pack("!HHBBH", 1, 0x0800, 6, 4, 1) + own + me + bytes(6)
-    link.send(b"\xff" * 6 + own + b"\x08\x06" + question + socket.inet_aton("10.0.2.2"))
+    link.send(b"\xff" * 6 + own + b"\x08\x06" + question + address)
     while True:
         frame = link.recv(2048)
         if frame[12:14] == b"\x08\x06" and frame[20:22] == b"\0\2":
@@ -128,11 +140,12 @@ def answered(frame: bytes) -> str | None:
 def main() -> None:
     """Send everything; listen until the last target has answered."""
     with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3)) as link:
-        link.bind((LINK, 3))
+        name, gateway = default_route()
+        link.bind((name, 3))
         link.settimeout(20)
-        ask = struct.pack("256s", LINK.encode())
+        ask = struct.pack("256s", name.encode())
         own = fcntl.ioctl(link.fileno(), SIOCGIFHWADDR, ask)[18:24]
-        head = router(link, own) + own
+        head = router(link, own, gateway) + own
         for number, (target, word) in enumerate(
             zip(sys.argv[1::2], sys.argv[2::2], strict=True)
         ):

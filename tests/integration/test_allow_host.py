@@ -16,10 +16,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from own_machine import CLIENT, HELPERS, LIMIT_SECONDS, Done, Machine, Serve
+from own_machine import CLIENT, HELPERS, LIMIT_SECONDS, RAW, Done, Machine, Serve, calls
 
 END_SECONDS = 20
-RAW = Path(__file__).with_name("raw_frames.py")
 pytestmark = pytest.mark.needs("user-namespaces", "tun", "ip", "ipv6")
 each_helper = pytest.mark.parametrize("helper", HELPERS)
 
@@ -46,14 +45,6 @@ def ask(machine: Machine, options: list[str], *words: str) -> list[str]:
     done = machine.run(*options, "host", "python3", "-c", ASK, *words)
     assert done.returncode == 0, done.stderr
     return done.stdout.splitlines()
-
-
-def calls(machine: Machine) -> list[str]:
-    """Whom anybody has called until now, these two questions left out."""
-    for address in ("203.0.113.2", "198.51.100.1"):
-        assert machine.ask("tcp", address, 7003) == "203.0.113.2"
-    lines = (machine.base / "seen").read_text().splitlines()
-    return [line for line in lines if not line.endswith(" 7003")]
 
 
 def refused(machine: Machine, *options: str) -> str:

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from own_machine import AWAIT_IPV6, CLIENT, HELPERS, LIMIT_SECONDS, Machine, Serve
+from own_machine import CLIENT, HELPERS, LIMIT_SECONDS, RAW, Machine, Serve, calls
 
 HELPER_SECONDS = 20
 pytestmark = pytest.mark.needs("user-namespaces", "tun", "ip", "ipv6")
@@ -42,10 +42,8 @@ def test_the_way_out(machine: Machine, helper: str) -> None:
 
 @pytest.mark.parametrize("helper", HELPERS)
 def test_the_way_out_with_ipv6(machine: Machine, helper: str) -> None:
-    script = AWAIT_IPV6 + CLIENT
-    words = ["python3", "-c", script, "tcp", "2001:db8:1::1", "7000"]
-    done = machine.run(f"--network={helper}", "host", *words)
-    assert done.stdout.strip() == "2001:db8::2", done.stderr
+    """From the first moment on."""
+    assert inside(machine, helper, "2001:db8:1::1") == "2001:db8::2"
 
 
 @pytest.mark.parametrize("helper", HELPERS)
@@ -65,6 +63,46 @@ def test_the_hosts_loopback_is_out_of_reach(
     words = ["python3", "-c", script, "tcp", address, "7001"]
     done = machine.run(f"--network={helper}", "host", *words)
     assert done.stdout.startswith("failed: "), done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("helper", HELPERS)
+@pytest.mark.parametrize(
+    "address", ["127.0.0.1", "0.0.0.0", "127.0.0.2", "::1", "::", "::ffff:127.0.0.1"]
+)
+def test_nor_by_frames_of_ones_own(machine: Machine, helper: str, address: str) -> None:
+    """What routes would never send out, to all that means its loopback to the host.
+
+    pasta ends when it is asked for IPv4 in the clothes of IPv6, and the network with it.
+    """
+    options = [f"--network={helper}", "--privileged", f"--volume={RAW}:/raw.py"]
+    words = [address, "loopback", "198.51.100.1", "plain"]
+    before = calls(machine)
+    done = machine.run(*options, "host", "python3", "/raw.py", *words)
+    ended = helper == "pasta" and "Network is down" in done.stderr
+    assert done.stdout == "done\n" or ended, done.stdout + done.stderr
+    assert set(calls(machine)[len(before) :]) <= {"tcp 198.51.100.1 7000"}
+
+
+@pytest.mark.parametrize("helper", HELPERS)
+def test_nor_by_a_raw_socket_on_the_interface(machine: Machine, helper: str) -> None:
+    """With the capabilities that every container has."""
+    program = """
+import socket, struct, sys
+sys.path.insert(0, "/")
+from raw import body, default_route, ipv4, own_address
+with socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW) as s:
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, default_route()[0].encode())
+    own = own_address("198.51.100.1")
+    for address, port in [("127.0.0.1", 7001), ("198.51.100.1", 7000)]:
+        to = socket.inet_aton(address)
+        s.sendto(ipv4(own, to, body(own, to, (40000, port), 2)), (address, 0))
+socket.create_connection(("198.51.100.1", 7000)).close()
+"""
+    options = [f"--network={helper}", f"--volume={RAW}:/raw.py"]
+    before = calls(machine)
+    done = machine.run(*options, "host", "python3", "-c", program)
+    assert done.returncode == 0, done.stderr
+    assert set(calls(machine)[len(before) :]) == {"tcp 198.51.100.1 7000"}
 
 
 @pytest.mark.parametrize("helper", HELPERS)
@@ -190,8 +228,8 @@ def test_mtu_and_mac_address(machine: Machine, helper: str) -> None:
 
 
 @pytest.mark.parametrize("helper", HELPERS)
-def test_a_helper_that_gives_up_is_quoted(machine: Machine, helper: str) -> None:
-    """Here because there is no device for it to open."""
+def test_without_a_device_there_is_no_network(machine: Machine, helper: str) -> None:
+    """In pasta's own words, which opens it; slirp4netns gets it open from us."""
     hide = 'mount --bind /dev/null /dev/net/tun && exec "$@"'
     command = [
         str(machine.launcher),
@@ -205,8 +243,9 @@ def test_a_helper_that_gives_up_is_quoted(machine: Machine, helper: str) -> None
     done = machine.call("unshare", "--mount", "sh", "-c", hide, "sh", *command)
     assert done.returncode == 125
     assert done.stdout == ""
-    assert f"network: /usr/bin/{helper}: " in done.stderr
-    assert "pyrootless doctor network-helpers tun" in done.stderr
+    said = {"pasta": "/usr/bin/pasta: ", "slirp4netns": "ioctl TUNSETIFF(/dev/net/tun): "}
+    assert f"network: {said[helper]}" in done.stderr
+    assert " tun\n" in done.stderr
 
 
 def test_the_choice_is_measured_once(machine: Machine) -> None:

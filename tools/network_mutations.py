@@ -1,0 +1,113 @@
+"""The safeguards of networks: for each an edit that takes it away and the tests that see it.
+
+In: nothing.  Out: NETWORK_MUTATIONS, a part of security_mutations.MUTATIONS.
+Never: as there.
+"""
+
+from __future__ import annotations
+
+from mutation import Edit, Mutation
+from mutation import one as _one
+
+NETWORK = "tests/integration/test_network.py"
+ALLOW = "tests/integration/test_allow_host.py"
+
+NETWORK_MUTATIONS = (
+    Mutation(
+        "a user-mode network leaves out the host's loopback",
+        (
+            Edit("csrc/serve_network.c", '    add(h, "--no-map-gw");\n', ""),
+            Edit("csrc/serve_network.c", '    add(h, "--disable-host-loopback");\n', ""),
+        ),
+        ("tests/integration/test_network.py::test_the_hosts_loopback_is_out_of_reach",),
+    ),
+    Mutation(
+        "slirp4netns gets no frame that leads to the host's loopback",
+        _one(
+            "csrc/serve_tap.c",
+            "    BPF_STMT(BPF_RET | BPF_K, 0),",
+            "    BPF_STMT(BPF_RET | BPF_K, WHOLE),",
+        ),
+        (
+            f"{NETWORK}::test_nor_by_frames_of_ones_own",
+            f"{NETWORK}::test_nor_by_a_raw_socket_on_the_interface",
+        ),
+    ),
+    Mutation(
+        "a published port is bound to the address named",
+        _one(
+            "csrc/serve_network.c",
+            'port->address ? port->address : "",\n'
+            '                            port->address ? "/" : "", port->host,',
+            '"", "", port->host,',
+        ),
+        ("tests/integration/test_network.py::test_an_address_is_all_that_is_bound",),
+    ),
+    Mutation(
+        "--allow-host: only what is on the list is reached",
+        _one(
+            "csrc/border/filter.c",
+            "prl_allow_has(border->allow, border->allow_len, packet.target, port)) ||",
+            "true) ||",
+        ),
+        (
+            f"{ALLOW}::test_nothing_else_is",
+            f"{ALLOW}::test_every_capability_lifts_nothing",
+            f"{ALLOW}::test_the_network_is_nobodys_to_rebuild",
+            f"{ALLOW}::test_a_name_that_moves_stays_where_it_was",
+        ),
+    ),
+    Mutation(
+        "--allow-host: what cannot be judged stays inside",
+        _one(
+            "csrc/border/filter.c",
+            "    if (!prl_packet_parse(frame, len, &packet))\n        return false;\n"
+            "    if (packet.protocol",
+            "    if (!prl_packet_parse(frame, len, &packet))\n        return true;\n"
+            "    if (packet.protocol",
+        ),
+        (f"{ALLOW}::test_every_capability_lifts_nothing",),
+    ),
+    Mutation(
+        "--allow-host: a container begins nothing from a published TCP port",
+        _one(
+            "csrc/border/filter.c",
+            "return (packet->body[13] & (FLAG_SYN | FLAG_ACK)) != FLAG_SYN;",
+            "return true;",
+        ),
+        (f"{ALLOW}::test_every_capability_lifts_nothing",),
+    ),
+    Mutation(
+        "--allow-host: a published UDP port answers only who asked",
+        _one(
+            "csrc/border/filter.c",
+            "return has_asked(border, packet, port, remote);",
+            "return remote != 0;",
+        ),
+        (f"{ALLOW}::test_every_capability_lifts_nothing",),
+    ),
+    Mutation(
+        "--allow-host: a name may not lead to this machine or its link",
+        _one("csrc/cli/config_allow.c", "    if (where)\n", "    if (where && !*where)\n"),
+        (f"{ALLOW}::test_a_name_that_leads_inwards_starts_nothing",),
+    ),
+    Mutation(
+        "--allow-host: refused where no border can stand",
+        _one(
+            "csrc/cli/config_network.c",
+            'prl_options_get(m->options, "allow-host"))\n        return prl_config_bad(',
+            'prl_options_get(m->options, "allow-host") && !network)\n'
+            "        return prl_config_bad(",
+        ),
+        (f"{ALLOW}::test_what_cannot_be_held_starts_nothing",),
+    ),
+    Mutation(
+        "--allow-host: the border runs under strict seccomp",
+        _one(
+            "csrc/border/border.c",
+            "return prctl(PR_SET_SECCOMP, SECCOMP_MODE_STRICT, 0, 0, 0) == 0;",
+            "return prctl(PR_GET_SECCOMP, 0, 0, 0, 0) == 0;",
+        ),
+        (f"{ALLOW}::test_the_border_is_confined",),
+    ),
+)
