@@ -16,6 +16,7 @@
 #include <string.h>
 #include <sys/vfs.h>
 
+enum { NOISE_AFTER_NS = 5000000 };
 enum { AT_CHILD, AT_OUTCOME, AT_STREAMS, FDS = AT_STREAMS + PRL_STREAMS };
 
 static void end_for(struct prl_sandbox_watch *w, unsigned flag)
@@ -28,6 +29,16 @@ static void end_for(struct prl_sandbox_watch *w, unsigned flag)
     prl_child_kill(&w->child);
 }
 
+/* Not at once: the program starts meanwhile, and most are over before. */
+static uint64_t look_noise(struct prl_sandbox_watch *w, uint64_t now_ns)
+{
+    if (now_ns - w->start_ns < NOISE_AFTER_NS)
+        return w->start_ns + NOISE_AFTER_NS - now_ns;
+    prl_sandbox_noise_read(&w->noise);
+    w->has_noise = true;
+    return UINT64_MAX;
+}
+
 /* The next moment at which something must be looked at, as nanoseconds from now. */
 static uint64_t look(struct prl_sandbox_watch *w)
 {
@@ -35,6 +46,8 @@ static uint64_t look(struct prl_sandbox_watch *w)
     const struct prl_sandbox_limits *limits = &w->want->limits;
     if (w->ended || w->killed)
         return UINT64_MAX;
+    if (!w->has_noise)
+        next_ns = look_noise(w, now_ns);
     if (limits->wall_ns) {
         uint64_t end_ns = w->start_ns + limits->wall_ns;
         if (now_ns >= end_ns) {
@@ -42,7 +55,7 @@ static uint64_t look(struct prl_sandbox_watch *w)
             end_for(w, PRL_TOUCHED_WALL);
             return UINT64_MAX;
         }
-        next_ns = end_ns - now_ns;
+        next_ns = end_ns - now_ns < next_ns ? end_ns - now_ns : next_ns;
     }
     for (unsigned i = 0; i < PRL_SANDBOX_LOOKS; i++) {
         uint64_t pause_ns = prl_sandbox_look(w, i, now_ns);
@@ -213,15 +226,14 @@ int prl_sandbox_run(const struct prl_sandbox *want, struct prl_sandbox_report *r
     *ret = (struct prl_sandbox_report){.wait_status = -1, .scratch_fd = -1};
     watch.box.files = want->files;
     watch.box.files_len = want->files_len;
-    watch.box.meter = true;
-    struct prl_sandbox_noise before;
-    prl_sandbox_noise_read(&before);
+    watch.box.meter = want->clock;
     int r = run(&watch, reterr);
     if (r < 0) {
         prl_sandbox_report_free(ret);
         return r;
     }
-    prl_sandbox_noise_since(&before, &ret->noise);
+    if (watch.has_noise)
+        prl_sandbox_noise_since(&watch.noise, &ret->noise);
     ret->scratch_fd = steal_fd(&watch.box.scratch_fd);
     return 0;
 }

@@ -43,7 +43,7 @@ struct prl_sandbox_stream {
     size_t len, size;
 };
 
-/* What of the machine's noise fell into the run. */
+/* What of the machine's noise fell into the run, but for its first milliseconds. */
 struct prl_sandbox_noise {
     uint64_t cpu_stall_ns, memory_stall_ns, io_stall_ns; /* some task of the machine waited */
     uint64_t steal_ns; /* the hypervisor took, all processors */
@@ -71,13 +71,25 @@ struct prl_sandbox {
     struct prl_box_file *files;
     size_t files_len;
     struct prl_sandbox_limits limits;
+    bool clock; /* perf's may bill it */
 };
 
 struct prl_cgroup_host; /* cgroup.h */
 
-/* Fill the spec's rungs and control groups; id: 64 hex digits, no other box has them. */
-int prl_sandbox_plan(struct prl_spec *spec, const struct prl_cgroup_host *host, const char *id,
+/* What may hold limits; a caller may leave some of it out, to see what is weaker. */
+struct prl_sandbox_host {
+    const struct prl_cgroup_host *groups;
+    bool clock; /* perf's, where the kernel has it */
+};
+
+/* Fill the spec's rungs and control groups.  Where the spec says "strict", -EOPNOTSUPP when a
+ * limit would not be held exactly. */
+int prl_sandbox_plan(struct prl_spec *spec, const struct prl_sandbox_host *host,
                      struct prl_error *reterr);
+/* A new id, which tells who made it. */
+void prl_sandbox_id(char ret[65]);
+/* Remove the control groups of callers that were killed. */
+void prl_sandbox_sweep(const struct prl_cgroup_host *host);
 /* Blocks until the box and everything in it is gone. */
 int prl_sandbox_run(const struct prl_sandbox *want, struct prl_sandbox_report *ret,
                     struct prl_error *reterr);

@@ -19,7 +19,8 @@ struct prl_sandbox_watch {
     unsigned quiet;        /* looks in a row that found nothing that could run */
     uint64_t memory_seen_bytes;
     uint32_t processes_seen;
-    bool has_outcome, ended, killed;
+    struct prl_sandbox_noise noise; /* as it was in the beginning */
+    bool has_outcome, has_noise, ended, killed;
 };
 
 /* The program runs: clocks are set. */

@@ -9,6 +9,7 @@
 
 #include "base/arena.h"
 #include "base/error.h"
+#include "base/limits.h"
 #include "base/own.h"
 #include "base/taskclock.h"
 #include "cgroup.h"
@@ -33,7 +34,11 @@ struct plan {
     struct prl_spec *spec;
     const struct prl_cgroup_host *host;
     struct prl_cgroup *groups;
-    const char *id;
+    char id[65];
+};
+
+enum {
+    DATA_SHARE = 4, /* RLIMIT_DATA is a fuse: what is merely reserved may be more than used */
 };
 
 /* One more controller, in the group of its base. */
@@ -67,11 +72,17 @@ static int plan_limit(struct plan *p, enum prl_limit limit, unsigned controller,
         res->rungs[limit] = base->version2 ? PRL_RUNG_CGROUP2 : PRL_RUNG_CGROUP1;
         return use(p, base, controller, reterr);
     }
-    if (limit == PRL_LIMIT_PIDS)
+    if (limit == PRL_LIMIT_PIDS) {
         res->rungs[limit] = counts_itself ? PRL_RUNG_NPROC : PRL_RUNG_NONE;
-    else
+    } else {
         res->rungs[limit] = PRL_RUNG_WATCHDOG;
-    return 0;
+        res->data_bytes = res->memory_bytes * DATA_SHARE;
+    }
+    if (res->rungs[limit] == PRL_RUNG_NPROC || res->best_effort)
+        return 0;
+    return prl_failf(reterr, PRL_STAGE_LIMITS, EOPNOTSUPP, prl_limit_option(limit),
+                     "no control group for it is delegated to you, and nothing else holds it "
+                     "exactly");
 }
 
 /* Whether the kernel lets this user have the clock; asked once. */
@@ -87,10 +98,32 @@ static bool has_taskclock(void)
     return answer > 0;
 }
 
-int prl_sandbox_plan(struct prl_spec *spec, const struct prl_cgroup_host *host, const char *id,
+static bool has_version2(const struct prl_spec *spec)
+{
+    for (size_t i = 0; i < spec->resources.cgroups_len; i++)
+        if (spec->resources.cgroups[i].version2)
+            return true;
+    return false;
+}
+
+static int plan_clock(struct plan *p, bool may_perf, struct prl_error *reterr)
+{
+    const struct prl_cgroup_base *meter = find(p->host, PRL_CONTROL_CPUACCT);
+    if (has_version2(p->spec) || (may_perf && has_taskclock()))
+        return 0;
+    if (meter)
+        return use(p, meter, PRL_CONTROL_CPUACCT, reterr);
+    if (p->spec->resources.best_effort)
+        return 0;
+    return prl_failf(reterr, PRL_STAGE_LIMITS, EOPNOTSUPP, "--cpus",
+                     "neither perf's clock nor a control group bills processor time here");
+}
+
+int prl_sandbox_plan(struct prl_spec *spec, const struct prl_sandbox_host *host,
                      struct prl_error *reterr)
 {
-    struct plan p = {.spec = spec, .host = host, .id = id};
+    struct plan p = {.spec = spec, .host = host->groups};
+    prl_sandbox_id(p.id);
     p.groups = prl_arena_alloc(spec->arena, PRL_CGROUP_BASES * sizeof *p.groups);
     if (!p.groups)
         return prl_fail_with(reterr, PRL_STAGE_LIMITS, ENOMEM, "malloc", "control groups");
@@ -99,8 +132,5 @@ int prl_sandbox_plan(struct prl_spec *spec, const struct prl_cgroup_host *host, 
     int r = plan_limit(&p, PRL_LIMIT_MEMORY, PRL_CONTROL_MEMORY, reterr);
     if (r == 0)
         r = plan_limit(&p, PRL_LIMIT_PIDS, PRL_CONTROL_PIDS, reterr);
-    const struct prl_cgroup_base *meter = find(host, PRL_CONTROL_CPUACCT);
-    if (r == 0 && meter && !has_taskclock())
-        r = use(&p, meter, PRL_CONTROL_CPUACCT, reterr);
-    return r;
+    return r < 0 ? r : plan_clock(&p, host->clock, reterr);
 }

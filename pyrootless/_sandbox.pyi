@@ -6,7 +6,7 @@ CLOCKS: tuple[str, ...]
 _T = TypeVar("_T")
 
 class Host:
-    def __init__(self, groups: bool = ...) -> None: ...
+    def __init__(self, groups: bool = ..., clock: bool = ...) -> None: ...
 
 class Files:
     def __init__(self, rows: list[tuple[str, bytes | None, int]]) -> None: ...
@@ -14,7 +14,6 @@ class Files:
 def run(
     host: Host,
     config: bytes,
-    id: str,
     stdio: tuple[int, int, int],
     files: Files,
     limits: dict[str, int],

@@ -73,6 +73,7 @@ cdef extern from "sandbox.h" nogil:
         prl_box_file *files
         size_t files_len
         prl_sandbox_limits limits
+        bint clock
 
     enum:
         PRL_LIMIT_MEMORY
@@ -91,7 +92,12 @@ cdef extern from "cgroup.h" nogil:
 
     int prl_cgroup_look(const char *proc, prl_cgroup_host *ret, prl_error *err)
     void prl_cgroup_host_free(prl_cgroup_host *host)
-    int prl_sandbox_plan(prl_spec *spec, const prl_cgroup_host *host, const char *id, prl_error *err)
+    struct prl_sandbox_host:
+        const prl_cgroup_host *groups
+        bint clock
+
+    int prl_sandbox_plan(prl_spec *spec, const prl_sandbox_host *host, prl_error *err)
+    void prl_sandbox_sweep(const prl_cgroup_host *host)
 
 cdef extern from "base/error.h" nogil:
     pass
@@ -113,21 +119,31 @@ cdef object exception(prl_error *error):
 
 
 cdef class Host:
-    """What this machine offers to hold limits with, looked at once.
+    """What this machine offers to hold limits with, looked at once; what killed callers left there is removed.
 
     Args:
         groups: False: as if no control group were delegated.
+        clock: False: as if the kernel had no clock of perf's for this user.
     """
 
-    cdef prl_cgroup_host host
+    cdef prl_cgroup_host groups
+    cdef prl_sandbox_host host
 
-    def __cinit__(self, bint groups=True):
+    def __cinit__(self, bint groups=True, bint clock=True):
         cdef prl_error error
-        if groups and prl_cgroup_look("/proc", &self.host, &error) < 0:
+        cdef int r
+        self.host.groups, self.host.clock = &self.groups, clock
+        if not groups:
+            return
+        with nogil:
+            r = prl_cgroup_look("/proc", &self.groups, &error)
+            if r >= 0:
+                prl_sandbox_sweep(&self.groups)
+        if r < 0:
             raise exception(&error)
 
     def __dealloc__(self):
-        prl_cgroup_host_free(&self.host)
+        prl_cgroup_host_free(&self.groups)
 
 
 cdef class Files:
@@ -183,13 +199,12 @@ cdef dict facts(prl_sandbox_report *r):
     }
 
 
-def run(Host host not None, bytes config not None, str id not None, tuple stdio not None, Files files not None,
-        dict limits not None, collect) -> tuple:
+def run(Host host not None, bytes config not None, tuple stdio not None, Files files not None, dict limits not None,
+        collect) -> tuple:
     """Run one box to its end.
 
     Args:
         config: config.json with io.pyrootless.init.
-        id: 64 hex digits, unique.
         stdio: Three descriptors lent; -1: /dev/null for the first, captured for the others.
         limits: cpu_ns, wall_ns, idle_ns, stdout_bytes, stderr_bytes, processors.
         collect: Called with a descriptor of the box's upper directory after every process is dead; None: nothing.
@@ -207,19 +222,18 @@ def run(Host host not None, bytes config not None, str id not None, tuple stdio 
     cdef int r
     cdef const char *text = config
     cdef size_t text_len = len(config)
-    cdef bytes id_bytes = id.encode()
-    cdef const char *id_text = id_bytes
     if prl_spec_parse(text, text_len, &spec, &error) < 0:
         raise exception(&error)
     want.spec = spec
     want.stdio[0], want.stdio[1], want.stdio[2] = stdio
     want.files, want.files_len = files.rows, files.len
+    want.clock = host.host.clock
     want.limits.cpu_ns, want.limits.wall_ns = limits["cpu_ns"], limits["wall_ns"]
     want.limits.idle_ns, want.limits.processors = limits["idle_ns"], limits["processors"]
     want.limits.stream_bytes[0] = limits["stdout_bytes"]
     want.limits.stream_bytes[1] = limits["stderr_bytes"]
     with nogil:
-        r = prl_sandbox_plan(spec, &host.host, id_text, &error)
+        r = prl_sandbox_plan(spec, &host.host, &error)
         if r >= 0:
             r = prl_sandbox_run(&want, &report, &error)
         prl_spec_free(spec)

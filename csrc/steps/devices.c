@@ -83,7 +83,9 @@ static int PRL_CHILD_SAFE place_links(const struct prl_setup *s, struct prl_erro
 
 int PRL_CHILD_SAFE prl_devices_apply(struct prl_setup *s, struct prl_error *reterr)
 {
-    for (size_t i = 0; i < sizeof default_devices / sizeof *default_devices; i++) {
+    size_t count = sizeof default_devices / sizeof *default_devices;
+    count -= s->box != NULL; /* the last is /dev/tty, and a sandbox has no terminal */
+    for (size_t i = 0; i < count; i++) {
         int r = place_device(s, &default_devices[i], reterr);
         if (r < 0)
             return r;

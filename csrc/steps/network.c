@@ -217,7 +217,8 @@ static int PRL_CHILD_SAFE await_refusal(struct prl_error *reterr)
 
 int PRL_CHILD_SAFE prl_network_apply(struct prl_setup *s, struct prl_error *reterr)
 {
-    if (!(s->spec->namespaces & CLONE_NEWNET))
+    /* A sandbox's filter refuses every protocol, so nothing could use the loopback either. */
+    if (!(s->spec->namespaces & CLONE_NEWNET) || s->box)
         return 0;
     int r = raise_loopback(reterr);
     if (r < 0 || s->spec->network.helper == PRL_NETWORK_ALONE)

