@@ -51,7 +51,7 @@ static uint64_t look(struct prl_sandbox_watch *w)
     if (limits->wall_ns) {
         uint64_t end_ns = w->start_ns + limits->wall_ns;
         if (now_ns >= end_ns) {
-            w->report->running = prl_sandbox_running(w);
+            w->report->running = prl_sandbox_busy(w);
             end_for(w, PRL_TOUCHED_WALL);
             return UINT64_MAX;
         }

@@ -58,7 +58,7 @@ struct prl_sandbox_report {
     uint64_t memory_peak_bytes;
     uint32_t processes_peak; /* as far as it was seen */
     bool processes_exact;
-    bool running; /* at the wall limit some thread wanted a processor */
+    bool running; /* at the wall limit: it was busy, or kept waiting by others, not idle */
     struct prl_sandbox_stream streams[PRL_STREAMS];
     struct prl_sandbox_noise noise;
     struct prl_status status; /* rungs and usage */

@@ -136,14 +136,7 @@ static bool thread_stuck(const struct waits *s, const char *tid)
     return prl_tree_text(path, text, sizeof text) > 0 && waits_for_ever(s, text);
 }
 
-static bool thread_runs(const struct waits *s, const char *tid)
-{
-    return thread_state(s->pid, tid) == 'R';
-}
-
-/* Whether every thread of a process answers `want`. */
-static bool all_threads(const struct waits *s, bool (*is)(const struct waits *, const char *),
-                        bool want)
+static bool process_stuck(const struct waits *s)
 {
     char path[40];
     snprintf(path, sizeof path, "/proc/%d/task", (int)s->pid);
@@ -152,14 +145,27 @@ static bool all_threads(const struct waits *s, bool (*is)(const struct waits *, 
     if (!dir)
         return false;
     while ((entry = readdir(dir)))
-        if (entry->d_name[0] != '.' && is(s, entry->d_name) != want)
+        if (entry->d_name[0] != '.' && !thread_stuck(s, entry->d_name))
             return false;
-    return true;
+    return !may_be_woken(s) && !has_timer_descriptor(s);
 }
 
-static bool process_stuck(const struct waits *s)
+/* Time on a processor and time in the queue for one, of all threads that live. */
+static uint64_t wanted_ns(pid_t pid)
 {
-    return all_threads(s, thread_stuck, true) && !may_be_woken(s) && !has_timer_descriptor(s);
+    char path[80], text[128];
+    uint64_t sum = 0;
+    snprintf(path, sizeof path, "/proc/%d/task", (int)pid);
+    _cleanup_closedir_ DIR *dir = opendir(path);
+    const struct dirent *entry;
+    while (dir && (entry = readdir(dir))) {
+        uint64_t ran = 0, queued = 0;
+        snprintf(path, sizeof path, "/proc/%d/task/%.20s/schedstat", (int)pid, entry->d_name);
+        if (entry->d_name[0] != '.' && prl_tree_text(path, text, sizeof text) > 0 &&
+            sscanf(text, "%" SCNu64 " %" SCNu64, &ran, &queued) == 2)
+            sum += ran + queued;
+    }
+    return sum;
 }
 
 bool prl_sandbox_stuck(const struct prl_sandbox_watch *w, uint64_t now_ns)
@@ -177,17 +183,14 @@ bool prl_sandbox_stuck(const struct prl_sandbox_watch *w, uint64_t now_ns)
     return tree->len > 1 && !tree->full;
 }
 
-bool prl_sandbox_running(const struct prl_sandbox_watch *w)
+bool prl_sandbox_busy(const struct prl_sandbox_watch *w)
 {
-    struct waits s = {.w = w};
     _cleanup_free_ struct prl_tree *tree = malloc(sizeof *tree);
+    uint64_t sum = 0;
     if (!tree || w->child.pid <= 0)
         return false;
     prl_tree_read(w->child.pid, tree);
-    for (size_t i = 1; i < tree->len; i++) {
-        s.pid = tree->pids[i];
-        if (!all_threads(&s, thread_runs, false))
-            return true;
-    }
-    return false;
+    for (size_t i = 1; i < tree->len; i++)
+        sum += wanted_ns(tree->pids[i]);
+    return sum >= w->want->limits.wall_ns / 2;
 }

@@ -35,7 +35,8 @@ uint64_t prl_sandbox_cpu_final(struct prl_sandbox_watch *w);
 /* sandbox_stream.c: what is in the pipe.  -1: over its limit. */
 int prl_sandbox_take(struct prl_sandbox_watch *w, unsigned stream);
 /* sandbox_idle.c: nothing of the box can ever run again (nobody outside will wake it). */
-bool prl_sandbox_running(const struct prl_sandbox_watch *w);
+/* For at least half of the wall limit its threads had a processor or waited for one. */
+bool prl_sandbox_busy(const struct prl_sandbox_watch *w);
 bool prl_sandbox_stuck(const struct prl_sandbox_watch *w, uint64_t now_ns);
 /* sandbox_noise.c */
 void prl_sandbox_noise_read(struct prl_sandbox_noise *ret);

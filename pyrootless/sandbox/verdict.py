@@ -62,8 +62,8 @@ class End:
         flags: Every limit that was touched.
         exit_code: 0 to 255; None when a signal ended it.
         signal: Number of that signal; None when it returned.
-        running: At the wall limit some thread wanted a processor, or had used one for most of
-            the time: it was slow and not idle.
+        running: At the wall limit its threads had used a processor, or waited for one, for at
+            least half of the time: it was slow and not idle.
         files_bad: A file that was to be collected is missing or unsafe.
     """
 
