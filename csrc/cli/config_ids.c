@@ -18,6 +18,7 @@
 #include <inttypes.h>
 #include <limits.h>
 #include <string.h>
+#include <sys/stat.h>
 
 enum { ENOUGH_IDS = 65535, TTY_GROUP = 5 }; /* beside the caller's own: 0 … 65535 */
 
@@ -44,12 +45,24 @@ static int read_ids(struct prl_merge *m)
     return 0;
 }
 
+/* PROC_USER_INIT_INO of the kernel. */
+static bool in_first_namespace(void)
+{
+    struct stat st;
+    return stat("/proc/self/ns/user", &st) == 0 && st.st_ino == 0xEFFFFFFDu;
+}
+
 /* The template's ids are those of the user namespace it was prepared in, which `pyrootless
- * unshare` shares the store with.  Where the machine tells none, the template is believed. */
+ * unshare` shares the store with.  Where the machine tells none, the template is believed; and
+ * where it was made of files whose change would have made it stale, in the machine's first
+ * namespace, as ours is. */
 static int refresh_ids(struct prl_merge *m)
 {
     struct prl_ids uids, gids;
     if (!m->facts->machine_ids || m->userns == PRL_USERNS_SINGLE)
+        return 0;
+    const char *lasting = prl_config_note_get(m, "ids.lasting");
+    if (lasting && strcmp(lasting, "1") == 0 && in_first_namespace())
         return 0;
     int r = prl_ids_granted(&uids, &gids);
     if (r < 0)
@@ -277,6 +290,7 @@ int prl_config_id_maps(struct prl_merge *m)
     prl_config_note_drop(m, "rootfs.lower.range");
     prl_config_note_drop(m, "ids.uids");
     prl_config_note_drop(m, "ids.gids");
+    prl_config_note_drop(m, "ids.lasting");
     prl_config_note(m, "userns", names[m->userns]);
     prl_config_note_drop(m, "userns.holder");
     if (m->userns == PRL_USERNS_SINGLE) {

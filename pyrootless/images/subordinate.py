@@ -15,13 +15,16 @@ import pwd
 import subprocess
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 GETSUBIDS = "/usr/bin/getsubids"
 GETSUBIDS_TIMEOUT_SECONDS = 20
 FILES = ("/etc/subuid", "/etc/subgid")
 """Files whose change makes a template with these annotations stale."""
+
+FIRST_NAMESPACE = 0xEFFFFFFD
+"""Inode of the first user namespace (PROC_USER_INIT_INO of the kernel)."""
 
 MAX_RANGES = 338
 """What a map of the kernel takes (340 lines), less the caller's own id and one split range."""
@@ -39,19 +42,23 @@ class SubordinateIds:
     Attributes:
         uids: First id and count of each range.
         gids: The same for groups.
+        lasting: They are right for as long as `FILES` do not change: these files alone grant
+            them, and the namespace is the machine's first.
     """
 
     uids: tuple[Range, ...] = ()
     gids: tuple[Range, ...] = ()
+    lasting: bool = field(default=False, compare=False)
 
     def annotations(self) -> dict[str, str]:
         """What a launch template tells of them; {} unless there are both kinds."""
         if not self.uids or not self.gids:
             return {}
-        return {
+        notes = {
             "io.pyrootless.ids.uids": _text(self.uids),
             "io.pyrootless.ids.gids": _text(self.gids),
         }
+        return {**notes, "io.pyrootless.ids.lasting": "1"} if self.lasting else notes
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +94,18 @@ def subordinate_ids(caller: Caller | None = None) -> SubordinateIds:
         caller: Who asks; None: this process.
     """
     who = this_caller() if caller is None else caller
-    return SubordinateIds(_ranges(who, "uid", who.ids[0]), _ranges(who, "gid", who.ids[1]))
+    uids, gids = _ranges(who, "uid", who.ids[0]), _ranges(who, "gid", who.ids[1])
+    return SubordinateIds(uids, gids, lasting=_are_lasting(who))
+
+
+def _are_lasting(who: Caller) -> bool:
+    try:
+        first = (who.root / "proc/self/ns/user").stat().st_ino == FIRST_NAMESPACE
+    except OSError:
+        return False
+    files = [_from_file(who, kind) for kind in ("uid", "gid")]
+    named = [_from_getsubids(who, kind) for kind in ("uid", "gid")]
+    return first and all(files) and named in (files, [[], []])
 
 
 def _ranges(who: Caller, kind: str, own: int) -> tuple[Range, ...]:

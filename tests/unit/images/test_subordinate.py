@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from pyrootless.images import subordinate
 from pyrootless.images.subordinate import (
     ALL_IDS,
     MAX_RANGES,
@@ -119,6 +120,26 @@ def test_annotations() -> None:
         "io.pyrootless.ids.gids": "5 6",
     }
     assert SubordinateIds(((1, 2),), ()).annotations() == {}
+
+
+def in_first_namespace(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    space = root / "proc/self/ns/user"
+    space.parent.mkdir(parents=True, exist_ok=True)
+    space.touch()
+    monkeypatch.setattr(subordinate, "FIRST_NAMESPACE", space.stat().st_ino)
+
+
+def test_ids_that_files_alone_grant_last(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    caller = machine(tmp_path, "alice:1:2\n", "alice:5:6\n")
+    assert not subordinate_ids(caller).lasting  # who knows which namespace this is
+    in_first_namespace(tmp_path, monkeypatch)
+    found = subordinate_ids(caller)
+    assert found.lasting
+    assert found.annotations()["io.pyrootless.ids.lasting"] == "1"
+    getsubids(tmp_path, 'echo "0: $1 1 3"\n')
+    assert not subordinate_ids(caller).lasting
 
 
 def test_this_caller_is_us() -> None:
