@@ -353,6 +353,7 @@ static int launch(const struct prl_spec *spec, const struct prl_stdio *stdio, st
     prl_close_p(&setup.gate_fd);
     prl_close_p(&setup.wish_fd);
     prl_close_p(&setup.holder_fd);
+    prl_close_p(&setup.claim_fd);
     prl_arena_free(arena);
     prl_trace_mark("exec");
     if (r == 0)

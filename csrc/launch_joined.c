@@ -4,6 +4,8 @@
  * the caller's memory and descriptors enters it, makes the child there for the caller
  * (CLONE_PARENT), writes its maps with the power it has over them, and is gone.
  *
+ * With a claim the child is born in namespaces that lay ready, and there are no maps to write.
+ *
  * Whoever dies meanwhile, nobody is left behind: the child waits for a word on a socket whose
  * other end only the caller and the go-between have.  Source: setns(2), user_namespaces(7). */
 #include "launch_joined.h"
@@ -44,9 +46,13 @@ static int PRL_CHILD_SAFE go_between(void *data)
     struct join *h = data;
     struct prl_setup *s = h->s;
     int word_fd = s->parent_fd; /* the child takes its own copy of it away */
-    if (setns(s->holder_fd, CLONE_NEWUSER) < 0 ||
+    bool ready = s->claim_fd >= 0;
+    if (setns(s->holder_fd, ready ? CLONE_NEWUSER | CLONE_NEWNET : CLONE_NEWUSER) < 0 ||
         prl_sys_clone_run(h->how, h->fn, s) < 0) /* fills h->pid */
         return 1;
+    h->done = ready;
+    if (ready)
+        return 0;
     if (write_map(h->pid, "/uid_map", s->uid_map) < 0 ||
         write_map(h->pid, "/gid_map", s->gid_map) < 0 || prl_handover_answer(word_fd) < 0)
         return 1;
@@ -84,6 +90,12 @@ static void abandon(struct prl_child *child)
     prl_close_p(&child->pidfd);
 }
 
+/* Set up without a hand-over: then everybody may sleep until it executes. */
+static bool needs_nobody(const struct prl_setup *s)
+{
+    return !s->asks && !s->spec->process.terminal && !s->box;
+}
+
 int prl_launch_joined(struct prl_setup *s, const struct prl_sys_clone *how, int (*fn)(void *),
                       struct prl_child *child)
 {
@@ -91,6 +103,10 @@ int prl_launch_joined(struct prl_setup *s, const struct prl_sys_clone *how, int 
     struct prl_sys_clone below = *how;
     int word_fd = s->parent_fd;
     below.flags |= CLONE_PARENT;
+    if (s->claim_fd >= 0)
+        below.flags &= ~(uint64_t)(CLONE_NEWUSER | CLONE_NEWNET);
+    if (s->claim_fd >= 0 && needs_nobody(s))
+        below.flags |= CLONE_VFORK;
     below.ret_pid = &join.pid;
     join.how = &below;
     s->joined = true;

@@ -59,13 +59,21 @@ static void prepare_settling(struct prl_setup *s)
     s->late = known && (uid != 0 || gid != 0);
 }
 
+/* The child will wait for an answer of its parent, who must not sleep then. */
+static void ask_parent(struct prl_setup *s, bool asks)
+{
+    s->asks |= asks;
+    s->served |= asks;
+}
+
 /* The kernel lets an unprivileged process map its own id and no other; more the parent writes
  * (serve_idmap.c). */
 static int prepare_maps(struct prl_setup *s, struct prl_arena *arena, struct prl_error *reterr)
 {
     const struct prl_spec *spec = s->spec;
     uint32_t uid = geteuid(), gid = getegid();
-    s->served = spec->rootfs.fuse_program != NULL || spec->network.helper != PRL_NETWORK_ALONE;
+    ask_parent(s,
+               spec->rootfs.fuse_program != NULL || spec->network.helper != PRL_NETWORK_ALONE);
     if (!(spec->namespaces & CLONE_NEWUSER))
         return 0;
     if (!prl_mapping_is_own(spec->uid_maps, spec->uid_maps_len, uid) ||
@@ -183,7 +191,7 @@ static int prepare_fake_root(struct prl_setup *s, struct prl_arena *arena,
         return out_of_memory(reterr);
     s->fake_filter_len = prl_fake_filter(s->spec->fake_root, s->fake_filter);
     /* The child hands the listener over and waits until somebody answers its calls. */
-    s->served |= s->spec->fake_root == PRL_FAKE_ROOT_REMEMBER;
+    ask_parent(s, s->spec->fake_root == PRL_FAKE_ROOT_REMEMBER);
     return 0;
 }
 
@@ -220,6 +228,7 @@ int prl_prepare(const struct prl_spec *spec, struct prl_arena *arena, struct prl
                               .gate_fd = -1,
                               .wish_fd = -1,
                               .holder_fd = -1,
+                              .claim_fd = -1,
                               .complaint_fd = -1,
                               .tap_fd = -1,
                               .root_fd = -1,

@@ -8,6 +8,10 @@
 #include "base/own.h"
 #include "holder/holder.h"
 
+#include <errno.h>
+#include <sched.h>
+#include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 static int map_texts(struct prl_setup *s, const struct prl_holder_key *key)
@@ -23,25 +27,53 @@ static int map_texts(struct prl_setup *s, const struct prl_holder_key *key)
 void prl_setup_alone(struct prl_setup *s)
 {
     prl_close_p(&s->holder_fd);
+    prl_close_p(&s->claim_fd);
     s->joined = false;
     s->uid_map = s->gid_map = NULL;
+}
+
+/* A limit of processes counts those of the user namespace, and there is one in a ready one. */
+static bool counts_processes(const struct prl_spec *spec)
+{
+    for (size_t i = 0; i < spec->process.rlimits_len; i++)
+        if (spec->process.rlimits[i].resource == RLIMIT_NPROC)
+            return true;
+    return spec->resources.asked != 0;
+}
+
+static bool is_whole(const char *map, const struct prl_ids *ids)
+{
+    char whole[PRL_HOLDER_MAP_BYTES];
+    return prl_holder_whole_text(ids, whole) == 0 && strcmp(map, whole) == 0;
+}
+
+static int claim(struct prl_setup *s, const struct prl_holder_key *key)
+{
+    const struct prl_spec *spec = s->spec;
+    const uint64_t pair = CLONE_NEWUSER | CLONE_NEWNET;
+    if ((spec->namespaces & pair) != pair || counts_processes(spec) ||
+        !is_whole(s->uid_map, &key->uids) || !is_whole(s->gid_map, &key->gids))
+        return -ENOENT;
+    return prl_holder_claim(spec->holder, key->name, &s->claim_fd);
 }
 
 int prl_prepare_holder(struct prl_setup *s, struct prl_arena *arena, struct prl_error *reterr)
 {
     struct prl_holder_key key;
-    if (!s->spec->holder || prl_holder_key_of(s->spec, &key) < 0)
+    if (!s->spec->holder || access(s->spec->holder, X_OK) < 0 ||
+        prl_holder_key_of(s->spec, &key) < 0)
         return 0;
-    s->holder_fd = prl_holder_find(s->spec->holder, key.name);
-    if (s->holder_fd < 0) {
-        s->holder_fd = -1;
-        return 0;
-    }
     s->uid_map = prl_arena_alloc(arena, PRL_HOLDER_MAP_BYTES);
     s->gid_map = prl_arena_alloc(arena, PRL_HOLDER_MAP_BYTES);
     if (!s->uid_map || !s->gid_map)
         return prl_fail_with(reterr, PRL_STAGE_CLONE, ENOMEM, "malloc", "launch");
-    if (map_texts(s, &key) < 0)
+    int r = map_texts(s, &key);
+    if (r == 0) {
+        s->holder_fd = claim(s, &key);
+        if (s->holder_fd < 0)
+            s->holder_fd = prl_holder_find(s->spec->holder, key.name);
+    }
+    if (r < 0 || s->holder_fd < 0)
         prl_setup_alone(s);
     return 0;
 }

@@ -20,6 +20,7 @@ from pathlib import Path
 
 IDLE = "PYROOTLESS_HOLDER_IDLE"
 SECONDS = 60
+READY = 2
 NS_GET_USERNS, NS_GET_PARENT = 0xB701, 0xB702
 RANGE = ("run", "--rm", "--ephemeral", "--userns=range", "host", "true")
 
@@ -32,7 +33,30 @@ def folder(environment: Mapping[str, str]) -> Path:
 def sockets(environment: Mapping[str, str]) -> list[Path]:
     """What lies there beside the lock."""
     found = folder(environment)
-    return sorted(p for p in found.iterdir() if p.name != "lock") if found.is_dir() else []
+    names = [p for p in found.iterdir() if p.name != "lock"] if found.is_dir() else []
+    return sorted(p for p in names if "+" not in p.name)
+
+
+def pairs(environment: Mapping[str, str]) -> list[Path]:
+    """The sockets behind which a pair of namespaces lies ready."""
+    found = folder(environment)
+    names = found.iterdir() if found.is_dir() else iter(())
+    return sorted(path for path in names if "+" in path.name and path.name[0] != ".")
+
+
+def await_pairs(environment: Mapping[str, str]) -> list[Path]:
+    """As many as are kept ready, as soon as they are."""
+    end = time.monotonic() + SECONDS
+    while len(found := pairs(environment)) < READY:
+        assert time.monotonic() < end, f"only {found} lie ready"
+        time.sleep(0.005)
+    return found
+
+
+def children(pid: int) -> list[int]:
+    """The processes that a process started and that still run."""
+    text = Path(f"/proc/{pid}/task/{pid}/children").read_text()
+    return [int(word) for word in text.split()]
 
 
 def listener(path: Path) -> int:
@@ -58,7 +82,7 @@ def holders(environment: Mapping[str, str]) -> list[int]:
 def warm(
     launcher: Path, environment: Mapping[str, str], before: Sequence[str] = (), idle: int = 600
 ) -> int:
-    """Start a container of many ids, and wait for the holder that it leaves."""
+    """Start a container of many ids; wait for the holder that it leaves, and for its pairs."""
     done = subprocess.run(
         [*before, str(launcher), *RANGE],
         env={**environment, IDLE: str(idle)},
@@ -69,7 +93,9 @@ def warm(
         check=False,
     )
     assert (done.returncode, done.stderr) == (0, "")
-    return await_holder(environment)
+    pid = await_holder(environment)
+    await_pairs(environment)
+    return pid
 
 
 def await_holder(environment: Mapping[str, str], other_than: int = 0) -> int:
@@ -100,11 +126,16 @@ def is_alive(pid: int) -> bool:
 
 def dismiss(environment: Mapping[str, str]) -> None:
     """Take the sockets away: the holders leave at once.  Returns when they have left."""
-    found = holders(environment)
+    found = [one for pid in holders(environment) for one in (pid, *descendants(pid))]
     for path in sockets(environment):
         path.unlink()
     for pid in found:
         await_end(pid)
+
+
+def descendants(pid: int) -> list[int]:
+    """Its children and theirs."""
+    return [one for child in children(pid) for one in (child, *children(child))]
 
 
 def user_namespace(pid: int) -> int:

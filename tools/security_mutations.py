@@ -340,6 +340,22 @@ MUTATIONS = (
         (f"{HOLDER}::test_the_holder_holds_nothing",),
     ),
     Mutation(
+        "a ready pair of namespaces is used once",
+        _one(
+            "csrc/holder/find.c",
+            "if (pidfd < 0 || unlinkat(dir_fd, slot, 0) < 0)",
+            "if (pidfd < 0)",
+        ),
+        (f"{HOLDER}::test_a_pair_is_used_once",),
+    ),
+    Mutation(
+        "who keeps a ready pair has no capability in it",
+        _one(
+            "csrc/holder/ready.c", "confine(0, parent) < 0", "confine(writing_maps, parent) < 0"
+        ),
+        (f"{HOLDER}::test_who_makes_and_keeps_pairs_holds_little",),
+    ),
+    Mutation(
         "who listens is the caller",
         _one("csrc/holder/find.c", "ret->uid == geteuid() && ret->pid > 0", "ret->pid > 0"),
         (f"{HOLDER}::test_a_strangers_socket_is_not_believed",),

@@ -4,7 +4,9 @@
 #include "base/sys.h"
 
 #include <errno.h>
+#include <net/if.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -201,6 +203,22 @@ int prl_sys_landlock_allow(int ruleset_fd, uint64_t access, int parent_fd)
 int prl_sys_landlock_restrict(int ruleset_fd)
 {
     return (int)syscall(SYS_landlock_restrict_self, ruleset_fd, 0);
+}
+
+int prl_sys_raise_loopback(const char **ret_failed)
+{
+    struct ifreq request = {.ifr_flags = IFF_UP | IFF_RUNNING};
+    memcpy(request.ifr_name, "lo", 3);
+    *ret_failed = "socket";
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return -1;
+    *ret_failed = "ioctl SIOCSIFFLAGS";
+    int r = ioctl(fd, SIOCSIFFLAGS, &request);
+    int saved = errno;
+    close(fd);
+    errno = saved;
+    return r;
 }
 
 char *prl_sys_decimal(uint64_t value, char *buf)

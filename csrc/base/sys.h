@@ -81,6 +81,9 @@ int prl_sys_landlock_create(uint64_t handled_fs, uint64_t handled_net, uint64_t 
 int prl_sys_landlock_allow(int ruleset_fd, uint64_t access, int parent_fd);
 int prl_sys_landlock_restrict(int ruleset_fd);
 
+/* "lo" of the calling process' network namespace up.  *ret_failed names the call. */
+int prl_sys_raise_loopback(const char **ret_failed);
+
 /* Decimal text of a number into buf (24 bytes); child-safe. */
 char *prl_sys_decimal(uint64_t value, char *buf);
 /* "/proc/self/fd/N" into buf (32 bytes); child-safe. */

@@ -8,7 +8,7 @@
  * It leaves when nobody has connected for SECONDS, and at once when its socket or the
  * directory is taken away. */
 #include "holder/main.h"
-#include "holder/holder.h"
+#include "holder/ready.h"
 #include "holder/socket.h"
 
 #include "base/mapping.h"
@@ -56,23 +56,37 @@ static int take_lock(struct holder *h)
     return flock(h->lock_fd, LOCK_EX | LOCK_NB) < 0 ? -errno : 0;
 }
 
+/* The names of ready pairs, of which none is left: their processes end with their holder. */
+static void remove_slots(const struct holder *h, const char *name)
+{
+    int copy = openat(h->dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    _cleanup_closedir_ DIR *dir = copy < 0 ? NULL : fdopendir(copy);
+    size_t len = strlen(name);
+    for (struct dirent *entry; dir && (entry = readdir(dir));) {
+        const char *shown = entry->d_name + (entry->d_name[0] == '.');
+        if (strncmp(shown, name, len) == 0 && shown[len] == '+')
+            unlinkat(h->dir_fd, entry->d_name, 0);
+    }
+}
+
 /* Takes away what the dead left, and what another version made: that one then leaves.  How many
  * live; -EEXIST: one of them is what we would be. */
 static int count_living(const struct holder *h)
 {
-    int living = 0, copy = dup(h->dir_fd);
+    int living = 0, copy = openat(h->dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     _cleanup_closedir_ DIR *dir = copy < 0 ? NULL : fdopendir(copy);
     if (!dir)
         return -errno;
     size_t version = strcspn(h->key.name, "-") + 1;
     for (struct dirent *entry; (entry = readdir(dir));) {
-        if (entry->d_name[0] == '.' || strcmp(entry->d_name, "lock") == 0)
+        if (strpbrk(entry->d_name, ".+") || strcmp(entry->d_name, "lock") == 0)
             continue;
         _cleanup_close_ int fd = prl_holder_connect(h->dir_fd, entry->d_name);
         bool lives = fd >= 0 || fd == -EAGAIN;
-        if (!lives || strncmp(entry->d_name, h->key.name, version) != 0)
+        if (!lives || strncmp(entry->d_name, h->key.name, version) != 0) {
             unlinkat(h->dir_fd, entry->d_name, 0);
-        else if (strcmp(entry->d_name, h->key.name) == 0)
+            remove_slots(h, entry->d_name);
+        } else if (strcmp(entry->d_name, h->key.name) == 0)
             return -EEXIST;
         else
             living++;
@@ -88,6 +102,8 @@ static int enter_namespace(const struct holder *h)
     maps.uids_len = prl_ids_map(PRL_IDS_MAP_RANGE, geteuid(), &h->key.uids, uids);
     maps.gids_len = prl_ids_map(PRL_IDS_MAP_RANGE, getegid(), &h->key.gids, gids);
     int r = prl_mapping_enter(CLONE_NEWUSER, &maps, &error);
+    if (r == 0)
+        r = prl_holder_keep_ready(h->dir_fd, &h->key);
     if (r < 0)
         return r;
     /* What a namespace is kept with needs no power in it. */
@@ -141,18 +157,32 @@ static bool was_used(const struct holder *h)
     return used;
 }
 
-static bool wait_for(int fd, int milliseconds)
+/* Whether one of the ready pairs was taken. */
+static bool was_taken(const char *events, ssize_t len)
 {
-    struct pollfd one = {.fd = fd, .events = POLLIN};
-    char events[1024];
-    bool woken = poll(&one, 1, milliseconds) > 0;
-    while (woken && read(fd, events, sizeof events) > 0)
-        ;
-    return woken;
+    bool taken = false;
+    for (ssize_t at = 0; at < len;) {
+        const struct inotify_event *event = (const struct inotify_event *)(events + at);
+        at += (ssize_t)(sizeof *event + event->len);
+        taken |= event->mask & IN_DELETE && event->len > 0 && strchr(event->name, '+');
+    }
+    return taken;
 }
 
-/* A start wakes nobody: the backlog remembers it until the next look, and a look is taken only
- * once a second while there are starts. */
+static bool watch(int fd, int milliseconds)
+{
+    _Alignas(struct inotify_event) char events[2048];
+    struct pollfd one = {.fd = fd, .events = POLLIN};
+    bool taken = false;
+    ssize_t n;
+    if (poll(&one, 1, milliseconds) > 0)
+        while ((n = read(fd, events, sizeof events)) > 0)
+            taken |= was_taken(events, n);
+    return taken;
+}
+
+/* A start that finds no pair ready wakes nobody: the backlog remembers it until the next look,
+ * and a look is taken only once a second while there are such starts. */
 static void stay(const struct holder *h)
 {
     const uint64_t idle_ns = h->idle_seconds * 1000000000ULL;
@@ -162,8 +192,8 @@ static void stay(const struct holder *h)
         struct pollfd both[2] = {{.fd = h->socket_fd, .events = POLLIN},
                                  {.fd = h->watch_fd, .events = POLLIN}};
         (void)poll(both, 2, (int)left_ms);
-        wait_for(h->watch_fd, both[0].revents ? LOOK_MS : 0);
-        if (was_used(h))
+        bool taken = watch(h->watch_fd, both[0].revents ? LOOK_MS : 0);
+        if (was_used(h) || taken)
             last_ns = prl_sys_now_ns();
     }
 }
@@ -173,6 +203,7 @@ static void leave(const struct holder *h)
 {
     if (is_found(h) && flock(h->lock_fd, LOCK_EX | LOCK_NB) == 0)
         unlinkat(h->dir_fd, h->key.name, 0);
+    remove_slots(h, h->key.name);
 }
 
 static int become_holder(struct holder *h)

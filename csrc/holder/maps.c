@@ -114,6 +114,19 @@ int prl_holder_ids_text(const struct prl_ids *ids, char *buf, size_t size)
     return ids->len ? 0 : -ERANGE;
 }
 
+int prl_holder_whole_text(const struct prl_ids *ids, char buf[PRL_HOLDER_MAP_BYTES])
+{
+    size_t n = (size_t)snprintf(buf, PRL_HOLDER_MAP_BYTES, "0 0 1\n");
+    uint32_t inside = 1;
+    for (size_t i = 0; i < ids->len; inside += ids->ranges[i++].count) {
+        n += (size_t)snprintf(buf + n, PRL_HOLDER_MAP_BYTES - n, "%u %u %u\n", inside, inside,
+                              ids->ranges[i].count);
+        if (n >= PRL_HOLDER_MAP_BYTES)
+            return -ENOSPC;
+    }
+    return 0;
+}
+
 /* What `host` is called inside, and how many ids from it on are called in order; 0: not there.
  * Inside, 0 is the caller's own, and the ranges follow (prl_ids_map, PRL_IDS_MAP_RANGE). */
 static uint32_t find_inside(uint32_t host, uint32_t own, const struct prl_ids *ids,

@@ -47,6 +47,8 @@ int PRL_CHILD_SAFE prl_idmap_apply(struct prl_setup *s, struct prl_error *reterr
 {
     if (!(s->spec->namespaces & CLONE_NEWUSER))
         return 0;
+    if (s->joined && s->claim_fd >= 0)
+        return 0;
     if (s->joined)
         return prl_handover_wait(s->service_fd) < 0
                    ? prl_fail(reterr, PRL_STAGE_IDMAP, "recv", "id maps")

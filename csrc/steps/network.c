@@ -34,14 +34,10 @@ enum {
 
 static int PRL_CHILD_SAFE raise_loopback(struct prl_error *reterr)
 {
-    struct ifreq request = {.ifr_flags = IFF_UP | IFF_RUNNING};
-    memcpy(request.ifr_name, "lo", 3);
-    _cleanup_close_ int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    if (fd < 0)
-        return prl_fail(reterr, PRL_STAGE_NETWORK, "socket", "AF_INET");
-    if (ioctl(fd, SIOCSIFFLAGS, &request) < 0)
-        return prl_fail(reterr, PRL_STAGE_NETWORK, "ioctl SIOCSIFFLAGS", "lo");
-    return 0;
+    const char *failed;
+    if (prl_sys_raise_loopback(&failed) == 0)
+        return 0;
+    return prl_fail(reterr, PRL_STAGE_NETWORK, failed, failed[0] == 's' ? "AF_INET" : "lo");
 }
 
 /* The descriptor and not our pid: with some maps of ids the parent may not look into our /proc

@@ -17,14 +17,17 @@ struct prl_setup {
     int parent_fd;  /* the parent's end, which the child closes; -1 */
     bool served;    /* the parent works for the child while it is set up: not vfork's order, and
                        each hand-over waits for its answer */
+    bool asks;      /* it is served with more than its maps */
     int init_fd;    /* sealed memory file with the small init; -1 */
     int gate_fd;    /* the same with the gate, which waits for the program; -1: it is known */
     int wish_fd;    /* the child's end of the socket on which the gate waits; -1 */
     struct prl_box *box;     /* what a sandbox wants; NULL: this is none */
     int outcome_fd;          /* the child's end of the pipe for the init's record; -1 */
     char *uid_map, *gid_map; /* NULL: the parent writes them (PRL_HANDOVER_MAPS) */
-    int holder_fd;      /* pidfd of a holder, in whose namespace the maps are written; -1 */
-    bool joined;        /* they are being written there; the child waits */
+    int holder_fd; /* pidfd of a holder, in whose namespace the maps are written; -1 */
+    int claim_fd;  /* holder_fd keeps a pair of namespaces, with maps, for this launch alone, as
+                      long as this is open; -1 */
+    bool joined;   /* the child is born there, and waits for its maps if there is no claim */
     char *overlay_data; /* room for the overlay's mount options */
     size_t overlay_data_size;
     char *tmpfs_data; /* options of the tmpfs that holds the upper */
