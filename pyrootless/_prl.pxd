@@ -148,3 +148,16 @@ cdef extern from "base/error.h" nogil:
 
 cdef extern from "spec.h" nogil:
     const char *prl_spec_capability_name(unsigned number)
+
+cdef extern from "cli/offer.h" nogil:
+    struct prl_limits_plan:
+        unsigned char *rungs
+        uint32_t weak
+
+    int prl_offer_rungs(prl_limits_plan *ret, prl_error *err)
+    void prl_limits_plan_free(prl_limits_plan *plan)
+
+cdef extern from "base/limits.h" nogil:
+    const char *prl_limit_name(unsigned limit)
+    const char *prl_rung_name(unsigned rung)
+    const char *prl_exactness_name(unsigned rung, bint weak)

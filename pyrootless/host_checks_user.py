@@ -200,9 +200,8 @@ def check_cgroup(host: Host) -> Entry:
     if not lacking:
         names = ", ".join(sorted(name for name in delegated if "=" not in name))
         return Entry("cgroup", "ok", "later", f"cgroup {version}, delegated: {names}.")
-    runtime = host.environ.get("XDG_RUNTIME_DIR", "")
-    manager = bool(runtime) and host.mode(f"{runtime}/systemd/private") is not None
-    asked = "systemd's user manager can be asked" if manager else "no systemd user manager"
+    manager = _has_manager(host)
+    asked = "nor to systemd's user manager" if manager else "no systemd user manager"
     return Entry(
         "cgroup",
         "weaker",
@@ -315,20 +314,47 @@ def _number(text: str) -> int:
 
 
 def _delegated_controllers(host: Host) -> tuple[str, set[str]]:
-    """ "v1", "v2", "hybrid" or "none", and the controllers whose directory is writable."""
+    """ "v1", "v2", "hybrid" or "none", and the controllers that a launch would find or get."""
     own = [line.split(":", 2) for line in (host.read("proc/self/cgroup") or "").splitlines()]
-    paths = {fields[1]: fields[2] for fields in own if len(fields) == 3}
+    paths = {fields[1]: fields[2].rstrip("/") for fields in own if len(fields) == 3}
     kinds = {mount.kind for mount in host.mounts if mount.kind in ("cgroup", "cgroup2")}
     delegated: set[str] = set()
     for mount in host.mounts:
         if mount.kind == "cgroup2" and "" in paths:
-            place = mount.point + paths[""].rstrip("/")
-            if host.writable(place) and host.writable(f"{place}/cgroup.procs"):
-                delegated |= set((host.read(f"{place}/cgroup.controllers") or "").split())
+            for place in (mount.point + paths[""], *_managers_group(host, mount.point)):
+                if _is_delegated(host, place):
+                    delegated |= set((host.read(f"{place}/cgroup.controllers") or "").split())
         elif mount.kind == "cgroup":
             for names, path in paths.items():
                 wanted = set(names.split(",")) & set(mount.super_options.split(","))
-                if wanted and host.writable(mount.point + path.rstrip("/")):
+                if wanted and _has_group(host, mount.point, path):
                     delegated |= wanted
     version = {0: "none", 2: "hybrid"}.get(len(kinds), "v2" if "cgroup2" in kinds else "v1")
     return version, delegated
+
+
+def _is_delegated(host: Host, place: str) -> bool:
+    return host.writable(place) and host.writable(f"{place}/cgroup.procs")
+
+
+def _has_group(host: Host, point: str, path: str) -> bool:
+    """The own group, or one of this user's below it or below the mount (cgroup_host.c)."""
+    if _is_delegated(host, point + path):
+        return True
+    return any(
+        _is_delegated(host, f"{place}/{name}")
+        for place in (point + path, point)
+        for name in host.folders(place)
+    )
+
+
+def _managers_group(host: Host, point: str) -> list[str]:
+    """That of systemd's user manager, which makes scopes below it for whom asks."""
+    if not _has_manager(host):
+        return []
+    return [f"{point}/user.slice/user-{host.uid}.slice/user@{host.uid}.service"]
+
+
+def _has_manager(host: Host) -> bool:
+    runtime = host.environ.get("XDG_RUNTIME_DIR", "")
+    return bool(runtime) and host.mode(f"{runtime}/systemd/private") is not None

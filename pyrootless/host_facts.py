@@ -210,6 +210,14 @@ class Host:
         except OSError:
             return None
 
+    def folders(self, path: str) -> list[str]:
+        """Names of the directories in one; [] when it cannot be read."""
+        try:
+            with os.scandir(self.root / path.lstrip("/")) as entries:
+                return sorted(entry.name for entry in entries if entry.is_dir())
+        except OSError:
+            return []
+
     def program(self, name: str) -> Path | None:
         """Where a program is, in the standard directories; None when it is not installed."""
         for directory in PROGRAM_DIRECTORIES:

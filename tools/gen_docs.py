@@ -39,6 +39,7 @@ VERBS = {
     "login": "try a registry's password and note it",
     "logout": "forget a login",
     "doctor": "say what this machine permits, and how to permit more",
+    "info": "show this machine, the store, and what would hold limits",
     "version": "print the version",
     "help": "explain the commands",
     "completion": "print the completions of a shell",

@@ -20,6 +20,7 @@ complete -c pyrootless -n __fish_use_subcommand -a pull -d 'fetch images from re
 complete -c pyrootless -n __fish_use_subcommand -a login -d 'try a registry's password and note it'
 complete -c pyrootless -n __fish_use_subcommand -a logout -d 'forget a login'
 complete -c pyrootless -n __fish_use_subcommand -a doctor -d 'say what this machine permits, and how to permit more'
+complete -c pyrootless -n __fish_use_subcommand -a info -d 'show this machine, the store, and what would hold limits'
 complete -c pyrootless -n __fish_use_subcommand -a version -d 'print the version'
 complete -c pyrootless -n __fish_use_subcommand -a help -d 'explain the commands'
 complete -c pyrootless -n __fish_use_subcommand -a completion -d 'print the completions of a shell'

@@ -38,6 +38,7 @@ VERBS = {
     "login": "try a registry's password and note it",
     "logout": "forget a login",
     "doctor": "examine what this user and kernel permit",
+    "info": "show this machine, the store, and what would hold limits",
     "version": "print versions",
     "completion": "print completions for bash, zsh or fish",
     "help": "print this, or the help of a verb",

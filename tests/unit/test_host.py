@@ -419,7 +419,14 @@ def test_cgroup_v2(box: Host, kernel: FakeKernel) -> None:
     entry = one(replace(box), "cgroup")
     assert (entry.state, entry.fix) == ("weaker", "")
     put(box.root, "run/user/1000/systemd/private")
-    assert "Delegate=cpu cpuset io memory pids" in one(replace(box), "cgroup").fix
+    entry = one(replace(box), "cgroup")
+    lacking = "not delegated: cpu, memory, pids (nor to systemd's user manager)"
+    assert lacking in entry.consequence
+    assert "Delegate=cpu cpuset io memory pids" in entry.fix
+    manager = f"sys/fs/cgroup/user.slice/user-{box.uid}.slice/user@{box.uid}.service"
+    put(box.root, f"{manager}/cgroup.controllers", "cpu memory pids\n")
+    put(box.root, f"{manager}/cgroup.procs")
+    assert one(replace(box), "cgroup").state == "ok"
 
 
 def test_cgroup_v1_counts_writable_controllers(box: Host, kernel: FakeKernel) -> None:
@@ -429,10 +436,12 @@ def test_cgroup_v1_counts_writable_controllers(box: Host, kernel: FakeKernel) ->
     put(box.root, "proc/self/mountinfo", "\n".join((*MOUNTS, *lines)))
     put(box.root, "proc/self/cgroup", "".join(f"{n}:{k}:/box\n" for n, k in enumerate(names)))
     for name in names:
-        (box.root / f"sys/fs/cgroup/{name}/box").mkdir(parents=True)
+        put(box.root, f"sys/fs/cgroup/{name}/box/cgroup.procs")
     assert "cgroup v1, delegated: cpu, memory, pids" in one(box, "cgroup").consequence
     kernel.locked = {"memory/box"}
     assert "not delegated: memory" in one(replace(box), "cgroup").consequence
+    put(box.root, "sys/fs/cgroup/memory/student/cgroup.procs")
+    assert one(replace(box), "cgroup").state == "ok"
 
 
 def test_what_was_measured_of_the_network_helpers(box: Host) -> None:
