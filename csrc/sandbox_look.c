@@ -23,47 +23,62 @@ enum {
 
 /* --- processor time --- */
 
-/* Of a living process with all its threads, and of what it reaped (in ticks). */
-static uint64_t process_cpu_ns(pid_t pid)
+/* Of a living process with all its threads; 0: it is gone. */
+static uint64_t own_cpu_ns(pid_t pid)
 {
     struct timespec own = {0};
+    (void)clock_gettime((clockid_t)((~(unsigned)pid << 3) | CLOCK_KIND_SCHEDULER), &own);
+    return (uint64_t)own.tv_sec * 1000000000u + (uint64_t)own.tv_nsec;
+}
+
+/* Of what a living process reaped, in ticks. */
+static uint64_t reaped_cpu_ns(pid_t pid)
+{
     char path[40], text[512];
     unsigned long long user = 0, system = 0;
-    (void)clock_gettime((clockid_t)((~(unsigned)pid << 3) | CLOCK_KIND_SCHEDULER), &own);
     snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
     const char *at = prl_tree_text(path, text, sizeof text) > 0 ? strrchr(text, ')') : NULL;
     if (at) /* fields 16 and 17: cutime and cstime */
         (void)sscanf(at, ") %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %llu %llu",
                      &user, &system);
-    uint64_t tick_ns = 1000000000u / (uint64_t)sysconf(_SC_CLK_TCK);
-    return (uint64_t)own.tv_sec * 1000000000u + (uint64_t)own.tv_nsec +
-           (user + system) * tick_ns;
+    return (user + system) * (1000000000u / (uint64_t)sysconf(_SC_CLK_TCK));
 }
 
-static uint64_t tree_cpu_ns(struct prl_sandbox_watch *w)
+/* As /proc shows it.  The first process is the init, which set the box up. */
+static uint64_t tree_cpu_ns(const struct prl_sandbox_watch *w)
 {
     _cleanup_free_ struct prl_tree *tree = malloc(sizeof *tree);
     uint64_t sum = 0;
-    if (!tree)
+    if (!tree || w->child.pid <= 0)
         return 0;
     prl_tree_read(w->child.pid, tree);
     for (size_t i = 0; i < tree->len; i++)
-        sum += process_cpu_ns(tree->pids[i]);
+        sum += (i ? own_cpu_ns(tree->pids[i]) : 0) + reaped_cpu_ns(tree->pids[i]);
     return sum;
 }
 
-static uint64_t read_clock(struct prl_sandbox_watch *w)
+static uint64_t group_cpu_ns(const struct prl_usage *usage, const struct prl_sandbox_watch *w)
+{
+    return usage->cpu_ns > w->cpu_before_ns ? usage->cpu_ns - w->cpu_before_ns : 0;
+}
+
+static uint64_t read_clock(const struct prl_sandbox_watch *w)
 {
     struct prl_status status = {0};
+    uint64_t perf_ns, tree_ns;
     switch (w->report->clock) {
     case PRL_CLOCK_PERF:
-        return prl_taskclock_read(w->box.clock_fd);
+        /* A program that may not be read leaves perf's clock at its exec, by the kernel's
+         * rule; /proc still shows it. */
+        perf_ns = prl_taskclock_read(w->box.clock_fd);
+        tree_ns = tree_cpu_ns(w);
+        return perf_ns > tree_ns ? perf_ns : tree_ns;
     case PRL_CLOCK_PROC:
-        return w->child.pid > 0 ? tree_cpu_ns(w) : 0;
+        return tree_cpu_ns(w);
     case PRL_CLOCK_CGROUP1:
     case PRL_CLOCK_CGROUP2:
         prl_cgroups_measure(w->child.cgroups, &status);
-        return status.usage.cpu_ns;
+        return group_cpu_ns(&status.usage, w);
     default:
         return 0;
     }
@@ -73,8 +88,7 @@ static uint64_t read_clock(struct prl_sandbox_watch *w)
  * more took its time with it. */
 static uint64_t used_cpu_ns(struct prl_sandbox_watch *w)
 {
-    uint64_t now_ns = read_clock(w);
-    uint64_t used_ns = now_ns > w->cpu_before_ns ? now_ns - w->cpu_before_ns : 0;
+    uint64_t used_ns = read_clock(w);
     if (used_ns > w->report->cpu_ns)
         w->report->cpu_ns = used_ns;
     return w->report->cpu_ns;
@@ -98,26 +112,16 @@ static uint64_t look_cpu(struct prl_sandbox_watch *w, uint64_t now_ns)
     return pause_ns;
 }
 
+/* The group's figure; else the most of three: perf's clock, what was seen, what was reaped in
+ * the end. */
 uint64_t prl_sandbox_cpu_final(struct prl_sandbox_watch *w)
 {
     const struct prl_status *status = &w->report->status;
-    uint64_t reaped_ns = status->user_ns + status->system_ns;
-    uint64_t used_ns;
-    switch (w->report->clock) {
-    case PRL_CLOCK_CGROUP1:
-    case PRL_CLOCK_CGROUP2:
-        used_ns = status->usage.cpu_ns > w->cpu_before_ns
-                      ? status->usage.cpu_ns - w->cpu_before_ns
-                      : 0;
-        break;
-    case PRL_CLOCK_PROC: /* what the kernel reaped for the first process, and what was seen */
-        used_ns = reaped_ns > w->cpu_before_ns ? reaped_ns - w->cpu_before_ns : 0;
-        used_ns = used_ns > w->report->cpu_ns ? used_ns : w->report->cpu_ns;
-        break;
-    default:
-        used_ns = read_clock(w);
-    }
-    return used_ns;
+    uint64_t reaped_ns = status->user_ns + status->system_ns, used_ns = used_cpu_ns(w);
+    if (w->report->clock == PRL_CLOCK_CGROUP1 || w->report->clock == PRL_CLOCK_CGROUP2)
+        return group_cpu_ns(&status->usage, w);
+    reaped_ns = reaped_ns > w->setup_ns ? reaped_ns - w->setup_ns : 0;
+    return used_ns > reaped_ns ? used_ns : reaped_ns;
 }
 
 /* --- memory that no control group holds --- */
@@ -195,7 +199,9 @@ void prl_sandbox_begin(struct prl_sandbox_watch *w)
 {
     w->start_ns = prl_sys_now_ns();
     w->report->clock = choose_clock(w);
-    if (w->report->clock != PRL_CLOCK_PERF) /* that one starts at the exec by itself */
+    w->setup_ns = own_cpu_ns(w->child.pid);
+    w->cpu_before_ns = 0;
+    if (w->report->clock == PRL_CLOCK_CGROUP1 || w->report->clock == PRL_CLOCK_CGROUP2)
         w->cpu_before_ns = read_clock(w);
     w->idle_next_ns = w->start_ns + w->want->limits.idle_ns;
 }

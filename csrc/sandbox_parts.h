@@ -13,6 +13,7 @@ struct prl_sandbox_watch {
     int streams[PRL_STREAMS]; /* our ends; -1: lent by the caller, or closed */
     int lent[PRL_STREAMS];    /* the box's ends */
     uint64_t start_ns;        /* the program was executed */
+    uint64_t setup_ns;        /* what the first process used until then */
     uint64_t cpu_before_ns;   /* what the clock showed then: set-up is not billed */
     uint64_t cpu_next_ns, memory_next_ns, idle_next_ns; /* CLOCK_MONOTONIC */
     uint64_t quiet_cpu_ns; /* the clock at the last look for idleness */

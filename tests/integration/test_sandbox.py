@@ -25,7 +25,9 @@ HEAD = """
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -205,6 +207,18 @@ def test_unreaped_children_are_billed(judge: Judge) -> None:
     body = "signal(SIGCHLD, SIG_IGN); for (int i = 0; i < 5; i++) if (fork() == 0) { burn(100);"
     outcome = judge(body + " _exit(0); } while (wait(0) > 0); return 0;", cpu="10s", wall="60s")
     assert outcome.verdict.name == "OK" and outcome.cpu_ns >= 0.97 * 500e6
+
+
+@pytest.mark.parametrize("rungs", RUNGS)
+def test_an_unreadable_program_meets_its_limit(judge: Judge, rungs: str) -> None:
+    body = 'chmod("p", 0111); if (access("again", F_OK)) { close(creat("again", 0600));'
+    outcome = judge(
+        body + ' execl("./p", "p", (char *)0); } burn(3000); return 0;',
+        rungs=rungs,
+        cpu="200ms",
+        wall="60s",
+    )
+    assert outcome.verdict.name == "TLE" and outcome.cpu_ns < 1000e6
 
 
 def test_each_limit_names_what_held_it(judge: Judge) -> None:
