@@ -16,6 +16,7 @@ ESCAPES = "tests/security/test_escapes.py"
 FAKE_ROOT = "tests/integration/test_fake_root.py"
 HOLDER = "tests/integration/test_holder.py"
 VERIFY = "tests/security/test_verify.py"
+HOLES = "tests/security/test_known_holes.py"
 
 MUTATIONS = (
     Mutation(
@@ -383,9 +384,42 @@ MUTATIONS = (
         _one(
             "csrc/serve_verify.c",
             "        kill(pid, SIGKILL); /* let go of it would run */",
-            "        ptrace(PTRACE_DETACH, pid, NULL, NULL);",
+            "        ptrace(PTRACE_DETACH, pid, NULL, NULL), usleep(500000);",
         ),
         (f"{VERIFY}::test_a_lie_of_the_kernel_is_found",),
+    ),
+    Mutation(
+        "closed streams are filled before anything is opened",
+        _one("csrc/cli/main.c", ": prl_streams_fill(&error);", ": 0;"),
+        (f"{HOLES}::test_closed_streams_are_the_null_device",),
+    ),
+    Mutation(
+        "a mount on a file of /proc/sys is refused",
+        _one(
+            "csrc/steps/sysctl.c",
+            "PRL_RESOLVE_BENEATH | PRL_RESOLVE_NO_XDEV",
+            "PRL_RESOLVE_BENEATH",
+        ),
+        (f"{HOLES}::test_a_sysctl_is_not_written_elsewhere",),
+    ),
+    Mutation(
+        "settings are written to procfs alone",
+        _one("csrc/steps/sysctl.c", "fs.f_type != PROC_MAGIC", "fs.f_type == 0"),
+        (f"{HOLES}::test_a_sysctl_is_not_written_elsewhere",),
+    ),
+    Mutation(
+        "a session without the caller's terminal",
+        _one("csrc/steps/terminal.c", "if (setsid() < 0)", "if (getsid(0) < 0)"),
+        (f"{HOLES}::test_nothing_is_typed_into_the_callers_terminal",),
+    ),
+    Mutation(
+        "id files are made exclusively",
+        _one(
+            "csrc/cli/container.c",
+            "prl_io_write_file(AT_FDCWD, path, text, strlen(text), O_CREAT | O_EXCL, 0644)",
+            "prl_io_write_file(AT_FDCWD, path, text, strlen(text), O_CREAT | O_TRUNC, 0644)",
+        ),
+        (f"{HOLES}::test_an_id_file_is_not_written_through_a_link",),
     ),
     *NETWORK_MUTATIONS,
 )

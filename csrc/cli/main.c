@@ -1,7 +1,8 @@
 /* main.c: the door `pyrootless`: which verb, and who serves it.
- * In: argv.  Out: exit status.  Never: a verb's own work; running with borrowed privileges. */
+ * In: argv.  Out: the exit status.  Never: a verb's own work; running with borrowed rights. */
 #include "cli/cli.h"
 #include "cli/python.h"
+#include "cli/streams.h"
 
 #include "base/error.h"
 #include "border/border.h"
@@ -26,12 +27,10 @@ int prl_cli_fail(const struct prl_error *error)
 void prl_cli_warn(const struct prl_error *error)
 {
     char text[4096];
-    dprintf(STDERR_FILENO, "pyrootless: warning: %s\n",
-            prl_error_format(error, text, sizeof text));
+    dprintf(2, "pyrootless: warning: %s\n", prl_error_format(error, text, sizeof text));
 }
 
-/* `--root DIR` before the verb is the same as PYROOTLESS_ROOT.  Returns how many words it took.
- */
+/* `--root DIR` before the verb is PYROOTLESS_ROOT.  Returns how many words it took. */
 static int take_root(int argc, char **argv)
 {
     if (argc > 2 && strcmp(argv[1], "--root") == 0) {
@@ -57,10 +56,11 @@ int main(int argc, char **argv)
     struct prl_error error;
     /* A caller that ignores SIGCHLD would have the kernel throw the container's status away. */
     signal(SIGCHLD, SIG_DFL);
-    if (has_borrowed_privileges()) {
-        prl_fail_with(&error, PRL_STAGE_HOST, EPERM, "getauxval", "AT_SECURE");
+    int r = has_borrowed_privileges()
+                ? prl_fail_with(&error, PRL_STAGE_HOST, EPERM, "getauxval", "AT_SECURE")
+                : prl_streams_fill(&error);
+    if (r < 0)
         return prl_cli_fail(&error);
-    }
     int taken = take_root(argc, argv);
     argv[taken] = argv[0];
     argc -= taken;

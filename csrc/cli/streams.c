@@ -11,6 +11,16 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+/* What the engine opens would else lie on 0, 1 or 2, and be lent as if the caller had meant it.
+ */
+int prl_streams_fill(struct prl_error *reterr)
+{
+    for (int fd = 0; fd < 3; fd++)
+        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) != fd)
+            return prl_fail(reterr, PRL_STAGE_TERMINAL, "open", "/dev/null");
+    return 0;
+}
+
 /* A pipe between fd and the container; *ret_lent is the container's end. */
 static int relay_through_pipe(int fd, struct prl_relay *relay, int *ret_lent,
                               struct prl_error *reterr)
@@ -31,8 +41,6 @@ int prl_streams_open(bool interactive, struct prl_streams *ret, struct prl_error
         ret->lent.fds[fd] = -1;
     }
     for (int fd = interactive ? 0 : 1; fd < 3; fd++) {
-        if (fcntl(fd, F_GETFD) < 0)
-            continue; /* closed by the caller: /dev/null inside */
         if (!isatty(fd)) {
             ret->lent.fds[fd] = fd;
             continue;

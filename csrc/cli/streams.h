@@ -9,6 +9,8 @@ struct prl_streams {
     struct prl_relay relays[PRL_RELAYS]; /* for prl_monitor_run */
 };
 
+/* At the very begin of the launcher: none of 0, 1 and 2 is free. */
+int prl_streams_fill(struct prl_error *reterr);
 int prl_streams_open(bool interactive, struct prl_streams *ret, struct prl_error *reterr);
 /* After the launch: the container has its copies. */
 void prl_streams_lent(struct prl_streams *streams);

@@ -13,12 +13,34 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
-enum { PROC_MAGIC = 0x9fa0 };
+enum { PROC_MAGIC = 0x9fa0, PARENT_BYTES = 256 };
+
+/* A mount on the very file would be another file, of procfs even.  Directories may be mounts:
+ * engines around us put /proc/sys/net there once more. */
+static int PRL_CHILD_SAFE open_proc(int dir_fd, const char *path)
+{
+    char parent[PARENT_BYTES];
+    const char *slash = strrchr(path, '/');
+    size_t len = slash ? (size_t)(slash - path) : 0;
+    int flags = O_WRONLY | O_CLOEXEC | O_NOFOLLOW;
+    if (len == 0 || len >= sizeof parent)
+        return openat(dir_fd, path, flags);
+    memcpy(parent, path, len);
+    parent[len] = '\0';
+    _cleanup_close_ int dir = openat(dir_fd, parent, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (dir < 0)
+        return -1;
+    /* /proc/self is a link, and the parent beyond it is reached by now. */
+    int fd = (int)prl_sys_openat2(dir, slash + 1, (uint64_t)(unsigned)flags, 0,
+                                  PRL_RESOLVE_BENEATH | PRL_RESOLVE_NO_XDEV);
+    /* FALLBACK: remove when kernel >= 5.6 (openat2) is required */
+    return fd < 0 && (errno == ENOSYS || errno == EPERM) ? openat(dir, slash + 1, flags) : fd;
+}
 
 static int PRL_CHILD_SAFE write_proc(int dir_fd, const char *path, const char *value,
                                      struct prl_error *reterr)
 {
-    _cleanup_close_ int fd = openat(dir_fd, path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
+    _cleanup_close_ int fd = open_proc(dir_fd, path);
     struct statfs fs;
     if (fd < 0)
         return prl_fail(reterr, PRL_STAGE_SYSCTL, "open", path);
