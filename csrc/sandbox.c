@@ -188,6 +188,7 @@ static void watch_close(struct prl_sandbox_watch *w)
         prl_close_p(&w->streams[i]);
         prl_close_p(&w->lent[i]);
     }
+    free(w->seen);
     prl_close_p(&w->box.clock_fd);
     prl_close_p(&w->box.outcome_fd);
     prl_close_p(&w->box.scratch_fd);

@@ -16,7 +16,8 @@
 
 enum {
     PAUSE_MIN_NS = 200000, /* the least worth a sleep; what is left then may be exceeded */
-    IDLE_CPU_NS = 500000,  /* a quiet box may have used so much between two looks */
+    PROC_PAUSE_NS = 5000000,
+    IDLE_CPU_NS = 500000, /* a quiet box may have used so much between two looks */
     IDLE_LOOKS = 2,
     CLOCK_KIND_SCHEDULER = 2, /* CPUCLOCK_SCHED of the kernel's clock ids */
 };
@@ -44,17 +45,48 @@ static uint64_t reaped_cpu_ns(pid_t pid)
     return (user + system) * (1000000000u / (uint64_t)sysconf(_SC_CLK_TCK));
 }
 
-/* As /proc shows it.  The first process is the init, which set the box up. */
-static uint64_t tree_cpu_ns(const struct prl_sandbox_watch *w)
+static uint64_t seen_cpu_ns(const struct prl_sandbox_watch *w, pid_t pid)
+{
+    for (size_t i = 0; i < w->seen_len; i++)
+        if (w->seen[i].pid == pid)
+            return w->seen[i].cpu_ns;
+    return 0;
+}
+
+/* The processes of this look take the place of the last one's; what is gone adds up. */
+static void remember(struct prl_sandbox_watch *w, struct prl_sandbox_seen *now, size_t len)
+{
+    uint64_t before_ns = 0, still_ns = 0;
+    for (size_t i = 0; i < w->seen_len; i++)
+        before_ns += w->seen[i].cpu_ns;
+    for (size_t i = 0; i < len; i++)
+        still_ns += seen_cpu_ns(w, now[i].pid);
+    w->vanished_ns += before_ns - still_ns;
+    free(w->seen);
+    w->seen = now;
+    w->seen_len = len;
+}
+
+/* As /proc shows it: of those that live, and of the others what was reaped or what was seen of
+ * them, whichever is more.  The first process is the init, which set the box up. */
+static uint64_t tree_cpu_ns(struct prl_sandbox_watch *w)
 {
     _cleanup_free_ struct prl_tree *tree = malloc(sizeof *tree);
-    uint64_t sum = 0;
+    uint64_t living_ns = 0, reaped_ns = 0;
     if (!tree || w->child.pid <= 0)
         return 0;
     prl_tree_read(w->child.pid, tree);
-    for (size_t i = 0; i < tree->len; i++)
-        sum += (i ? own_cpu_ns(tree->pids[i]) : 0) + reaped_cpu_ns(tree->pids[i]);
-    return sum;
+    struct prl_sandbox_seen *now = calloc(tree->len, sizeof *now);
+    if (!now)
+        return 0;
+    for (size_t i = 0; i < tree->len; i++) {
+        uint64_t own_ns = i ? own_cpu_ns(tree->pids[i]) : 0;
+        now[i] = (struct prl_sandbox_seen){tree->pids[i], own_ns};
+        living_ns += own_ns;
+        reaped_ns += reaped_cpu_ns(tree->pids[i]);
+    }
+    remember(w, now, tree->len);
+    return living_ns + (reaped_ns > w->vanished_ns ? reaped_ns : w->vanished_ns);
 }
 
 static uint64_t group_cpu_ns(const struct prl_usage *usage, const struct prl_sandbox_watch *w)
@@ -62,7 +94,7 @@ static uint64_t group_cpu_ns(const struct prl_usage *usage, const struct prl_san
     return usage->cpu_ns > w->cpu_before_ns ? usage->cpu_ns - w->cpu_before_ns : 0;
 }
 
-static uint64_t read_clock(const struct prl_sandbox_watch *w)
+static uint64_t read_clock(struct prl_sandbox_watch *w)
 {
     struct prl_status status = {0};
     uint64_t perf_ns, tree_ns;
@@ -106,6 +138,8 @@ static uint64_t look_cpu(struct prl_sandbox_watch *w, uint64_t now_ns)
     if (used_ns >= limit_ns)
         return 0;
     uint64_t pause_ns = (limit_ns - used_ns) / processors;
+    if (w->report->clock == PRL_CLOCK_PROC && pause_ns > PROC_PAUSE_NS)
+        pause_ns = PROC_PAUSE_NS; /* what ends unreaped in between is not seen */
     if (pause_ns < PAUSE_MIN_NS)
         pause_ns = PAUSE_MIN_NS;
     w->cpu_next_ns = now_ns + pause_ns;
