@@ -37,6 +37,7 @@ VERBS = {
     "pull": "fetch images from registries",
     "login": "try a registry's password and note it",
     "logout": "forget a login",
+    "judge": "judge submissions of a task, each in a sandbox",
     "doctor": "examine what this user and kernel permit",
     "info": "show this machine, the store, and what would hold limits",
     "version": "print versions",

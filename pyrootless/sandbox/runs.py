@@ -44,6 +44,7 @@ class Job:
         collect: Patterns of files to hand back.
         exact: Refuse to run where a limit would not be held exactly.
         rungs: Which means may hold limits: a key of `RUNGS`.
+        stdout: A descriptor to lend instead of keeping the output; -1: it is kept.
     """
 
     base: box.Base
@@ -54,6 +55,7 @@ class Job:
     collect: tuple[str, ...] = ()
     exact: bool = False
     rungs: str = "best"
+    stdout: int = -1
 
 
 def run(  # noqa: PLR0913  # one keyword for each thing a run may be given
@@ -119,7 +121,7 @@ def run_for_facts(job: Job) -> tuple[dict[str, Any], Collected]:
         facts, found = _sandbox.run(
             _host(job.rungs),
             box.box_config(job.base, job.program, job.limits, job.exact),
-            (lent, -1, -1),
+            (lent, job.stdout, -1),
             _sandbox.Files(rows),
             _numbers(job.limits),
             gather if job.collect else None,

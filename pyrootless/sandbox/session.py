@@ -99,15 +99,17 @@ class Sandbox:
     def compile(
         self,
         sources: Mapping[str, FileLike],
-        language: str | None = None,
+        language: str | Language | None = None,
         limits: Limits | None = None,
+        others: Mapping[str, FileLike] | None = None,
     ) -> Built:
         """Compile in a box that holds the sources alone.
 
         Args:
             sources: The main one first.
-            language: Its name; None: told by the first source's name.
+            language: It, or its name; None: told by the first source's name.
             limits: Of the compiler; None: the language's.
+            others: What the compiler is not given, but may look for: headers.
 
         Returns:
             The program. `ok` is False when it did not compile: then its outcome has the verdict
@@ -115,21 +117,28 @@ class Sandbox:
         """
         if not sources:
             raise UsageError("compile: there is no source")
-        chosen = find_language(language or next(iter(sources)))
+        chosen = (
+            language
+            if isinstance(language, Language)
+            else find_language(language or next(iter(sources)))
+        )
         given = _named_sources(sources, chosen)
         names = tuple(given)
         files = {name: _as_file(name, value) for name, value in given.items()}
         if not chosen.compile:
             return Built(chosen, names, files)
+        files |= {name: _as_file(name, value) for name, value in (others or {}).items()}
         return self._compiled(chosen, names, files, limits or chosen.compile_limits)
 
     def run(  # noqa: PLR0913  # one keyword for each thing a run may be given
         self,
         program: Sequence[str] | Built,
         *,
+        args: Sequence[str] = (),
         files: Mapping[str, FileLike] | None = None,
         stdin: bytes | int = b"",
         limits: Limits | None = None,
+        stdout: int = -1,
         collect: Sequence[str] = (),
         keep: bool = False,
     ) -> Outcome:
@@ -137,8 +146,10 @@ class Sandbox:
 
         Args:
             program: Command, or a `Built`, whose files are put in as well.
+            args: Further words of the command.
             files: For this run alone.
             stdin, collect: As for `run`.
+            stdout: A descriptor to lend instead of keeping the output; -1: it is kept.
             limits: None: the box's own. A runtime's own needs are added (`Language`).
             keep: The regular files it leaves become the scratch.
 
@@ -150,13 +161,21 @@ class Sandbox:
             if not program.ok:
                 raise UsageError("what did not compile cannot be run; look at Built.ok first")
             language = program.language
-            args = language.command(language.run, program.sources, wanted)
+            command = language.command(language.run, program.sources, wanted)
             wanted = language.program_limits(wanted)
             mine: Mapping[str, FileLike] = program.files
         else:
-            language, args, mine = None, list(program), {}
-        job = self._job(args, self.scratch | dict(mine) | dict(files or {}), wanted, language)
-        job = replace(job, stdin=stdin, collect=tuple(collect) + (_EVERYTHING if keep else ()))
+            language, command, mine = None, list(program), {}
+        command += args
+        job = self._job(
+            command, self.scratch | dict(mine) | dict(files or {}), wanted, language
+        )
+        job = replace(
+            job,
+            stdin=stdin,
+            stdout=stdout,
+            collect=tuple(collect) + (_EVERYTHING if keep else ()),
+        )
         facts, found = run_for_facts(job)
         if not keep:
             return to_outcome(job, facts, found)

@@ -25,6 +25,7 @@ ANSWERS = (".ans", ".out", ".a")
 """Ends of answer files beside an input file, the first that is there."""
 DEFAULT_NEAR = 0.1
 DEFAULT_RERUNS = 2
+_TUNING_KEYS = ("limits", "cpu_times", "cpu_plus", "warm")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]*")
 
 
@@ -37,12 +38,18 @@ class Case:
         input: File given on standard input; None: nothing is given.
         answer: File of the expected output; None: the interactor or checker needs none.
         args: Further words of the program's command line.
+        generator: Program that writes the input; "": none.
+        generator_args: Its command line: the seed, after the group's own words.
+        solution: Program that writes the answer to a generated input; "": none.
     """
 
     name: str
     input: Path | None
     answer: Path | None
     args: tuple[str, ...] = ()
+    generator: str = ""
+    generator_args: tuple[str, ...] = ()
+    solution: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +83,7 @@ class Tuning:
 
     Attributes:
         name: The profile's.
-        profile: Keys of a profile that are replaced: "source", "compile", "run", …
+        profile: Keys of a language's profile (languages.py), over those of its name.
         limits: Over the group's, for this language alone.
         cpu_times, cpu_plus_ns: CPU and wall limits become limit x times + plus.
         warm: Run in the interpreter that is kept ready.
@@ -201,7 +208,7 @@ class _Reader:
     def _group(self, row: Any, where: str, check: Check) -> Group:
         if not isinstance(row, dict):
             raise self._error(where, "is no table")
-        keys = "name points each needs stop_at_first_failure tests args limits check"
+        keys = "name points each needs stop_at_first_failure tests generate args limits check"
         self._only(row, keys, where)
         name = self._text(row, "name", "")
         if not _NAME.fullmatch(name):
@@ -220,6 +227,8 @@ class _Reader:
     def _tests(self, row: dict[str, Any], group: str) -> tuple[Case, ...]:
         pattern = self._text(row, "tests", "")
         args = self._texts(row, "args")
+        if "generate" in row:
+            return self._generated(row, group, args)
         if not pattern:
             return (Case(f"{group}/1", None, None, args),)
         if pattern.startswith("/") or ".." in pattern.split("/"):
@@ -231,6 +240,23 @@ class _Reader:
             raise self._error(f'group "{group}"', f'finds no test: nothing matches "{pattern}"')
         return tuple(
             Case(f"{group}/{path.stem}", path, _answer_of(path), args) for path in inputs
+        )
+
+    def _generated(
+        self, row: dict[str, Any], group: str, args: tuple[str, ...]
+    ) -> tuple[Case, ...]:
+        table = self._table(row, "generate", "program args seeds solution")
+        if "tests" in row:
+            raise self._error(f'group "{group}"', "has both tests and generate")
+        program, seeds = self._text(table, "program", ""), table.get("seeds", [1])
+        if not program:
+            raise self._error(f'group "{group}"', "generates without a program")
+        if not isinstance(seeds, list) or not seeds or not all(type(s) is int for s in seeds):
+            raise self._error(f'group "{group}"', "has seeds that are no list of numbers")
+        words, solution = self._texts(table, "args"), self._text(table, "solution", "")
+        return tuple(
+            Case(f"{group}/{seed}", None, None, args, program, (*words, str(seed)), solution)
+            for seed in seeds
         )
 
     def _check(self, row: Any, where: str, default: Check) -> Check:
@@ -252,8 +278,7 @@ class _Reader:
         where = f"[languages.{name}]"
         if not isinstance(row, dict):
             raise self._error(where, "is no table")
-        profile = {key: row[key] for key in ("source", "compile", "run", "image") if key in row}
-        self._only(row, "source compile run image limits cpu_times cpu_plus warm", where)
+        profile = {key: value for key, value in row.items() if key not in _TUNING_KEYS}
         try:
             plus_ns = parse_duration_ns(row.get("cpu_plus", 0))
         except UsageError as error:

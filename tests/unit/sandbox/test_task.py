@@ -23,8 +23,7 @@ wall = "20s"
 [check]
 kind = "lines"
 [languages.python]
-source = "*.py"
-run = ["python3", "{source}"]
+run = ["python3", "{main}"]
 cpu_times = 3
 cpu_plus = "250ms"
 warm = true
@@ -78,7 +77,7 @@ def test_everything_a_task_says(folder: Path) -> None:
     assert (large.needs, large.stop, large.limits) == (("samples",), True, {"cpu": "2s"})
     assert large.check == Check("float", absolute=1e-6)
     python = task.languages["python"]
-    assert python.profile == {"source": "*.py", "run": ["python3", "{source}"]}
+    assert python.profile == {"run": ["python3", "{main}"]}
     assert (python.cpu_times, python.cpu_plus_ns, python.warm) == (3.0, 250_000_000, True)
     assert python.limits == {"memory": "256M"}
 
@@ -113,7 +112,6 @@ WRONG = {
     GROUP + "needs = [1]": "needs is no list of texts",
     GROUP + "each = 1": "each is neither true nor false",
     GROUP + '[languages.c]\ncpu_plus = "soon"': "[languages.c], cpu_plus",
-    GROUP + '[languages.c]\nrun_with = "x"': '[languages.c] has no key "run_with"',
     'group = "a"': "[[group]] is missing",
 }
 

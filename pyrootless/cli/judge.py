@@ -1,0 +1,156 @@
+"""`pyrootless judge TASK.toml [SUBMISSION…]`: judge submissions and write reports.
+
+What comes in: a task's file, paths of submissions.
+What goes out: a table, files, an exit code: 0 when all were judged, whatever the verdicts are.
+Must never: write a report half; print what a program wrote unescaped.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from pyrootless.cli.table import format_rows
+from pyrootless.errors import StoreError
+from pyrootless.sandbox.judged import BatchResult, SubmissionResult
+from pyrootless.sandbox.judging import judge_batch
+from pyrootless.sandbox.submission import find_submissions
+from pyrootless.sandbox.task import load_task
+
+
+def main(args: list[str]) -> int:
+    """Judge; an interrupted batch goes on where it stopped when it is called again."""
+    words = _parse(args)
+    task = load_task(words.task)
+    submissions = find_submissions(task, words.submission)
+    journal = words.journal or task.folder / f".judge-{os.getuid()}.jsonl"
+    total = len(submissions) * sum(len(group.tests) for group in task.groups)
+    with _watcher(total, words.quiet) as watcher:
+        batch = judge_batch(
+            task, submissions, jobs=words.jobs, journal=journal, watcher=watcher
+        )
+    _write_reports(batch, words)
+    if not words.quiet and words.json != Path("-"):
+        _print(batch)
+    return 0
+
+
+def _parse(args: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="pyrootless judge", description="Judge submissions of a task, each in a sandbox."
+    )
+    add = parser.add_argument
+    add("task", type=Path, metavar="TASK.toml", help="the task, or the folder it lies in")
+    add("submission", nargs="*", help="folders or files; none: those that the task names")
+    add("-j", "--jobs", type=_count, metavar="N", help="so many at once (default: processors)")
+    add("--report", type=Path, metavar="FILE", help="write a page for people (HTML)")
+    add("--json", type=Path, metavar="FILE", help="write everything as JSON; - for the output")
+    add("--junit", type=Path, metavar="FILE", help="write JUnit's XML")
+    add("--csv", type=Path, metavar="FILE", help="write a table of points")
+    add("--journal", type=Path, metavar="FILE", help="where results are kept meanwhile")
+    add("-q", "--quiet", action="store_true", help="print neither progress nor table")
+    return parser.parse_args(args)
+
+
+def _count(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("at least 1")
+    return number
+
+
+def _write_reports(batch: BatchResult, words: argparse.Namespace) -> None:
+    from pyrootless.sandbox.report import to_csv, to_json, to_junit
+    from pyrootless.sandbox.report_page import to_page
+
+    wanted = ((words.report, to_page), (words.json, to_json), (words.junit, to_junit),
+              (words.csv, to_csv))  # fmt: skip
+    for path, make in wanted:
+        if path == Path("-"):
+            sys.stdout.write(make(batch))
+        elif path is not None:
+            _write(path, make(batch))
+
+
+def _write(path: Path, text: str) -> None:
+    """Whole or not at all."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        temporary.write_text(text, encoding="utf-8")
+        temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise StoreError(
+            f"cannot write {path}: {error.strerror}", remedy="name another place"
+        ) from error
+
+
+def _print(batch: BatchResult) -> None:
+    rows = [("SUBMISSION", "LANGUAGE", "VERDICT", "POINTS", "FIRST")]
+    for row in batch.submissions:
+        points = f"{row.points:g}/{batch.most:g}"
+        rows.append((row.name, row.language or "-", row.verdict, points, _first(row)))
+    print(format_rows(rows), end="")
+
+
+def _first(row: SubmissionResult) -> str:
+    """The first test that was not right, and why."""
+    for test in row.tests:
+        if test.verdict not in ("AC", "SK"):
+            return f"{test.name} {test.verdict} {test.text}".strip()
+    return ""
+
+
+class _Lines:
+    """Plain lines for logs: one for a submission that is done."""
+
+    def resumed(self, count: int) -> None:
+        """See judging.Watcher."""
+        if count:
+            print(f"resumed: {count} were judged before", file=sys.stderr, flush=True)
+
+    def tested(self) -> None:
+        """See judging.Watcher.  Nothing: a log is not a bar."""
+
+    def judged(self, result: SubmissionResult) -> None:
+        """See judging.Watcher."""
+        text = f"{result.name}: {result.verdict} {result.points:g}"
+        print(text, file=sys.stderr, flush=True)
+
+
+class _Bar(_Lines):
+    """A bar on a terminal that counts tests."""
+
+    def __init__(self, total: int) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
+
+        columns = (BarColumn(), MofNCompleteColumn(), "tests", TimeRemainingColumn())
+        self.progress = Progress(*columns, console=Console(stderr=True), transient=True)
+        self._task = self.progress.add_task("judge", total=total)
+
+    def tested(self) -> None:
+        """See judging.Watcher."""
+        self.progress.advance(self._task)
+
+    def judged(self, result: SubmissionResult) -> None:
+        """See judging.Watcher.  The bar counts tests."""
+
+
+@contextmanager
+def _watcher(total: int, quiet: bool) -> Iterator[_Lines | None]:
+    """Progress, and Ctrl-C as an interrupt of the batch alone."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    if quiet:
+        yield None
+    elif sys.stderr.isatty() and os.environ.get("TERM", "dumb") != "dumb":
+        bar = _Bar(total)
+        with bar.progress:
+            yield bar
+    else:
+        yield _Lines()

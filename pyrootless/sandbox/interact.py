@@ -1,0 +1,126 @@
+"""Interactive problems: two programs, each in its box, talking through two pipes.
+
+What comes in: the submission and the teacher's interactor.
+What goes out: how the submission's run went, and what the interactor decided.
+Must never: stand between the two (the pipes are direct), let one wait for the other beyond its
+limits, place them on two processors: a line then costs a wake-up of another processor.
+
+Precedence, written down once: who ends first decides. An interactor that ended with a decision
+keeps it, whatever the submission does afterwards. A submission that ended first by a fault of
+its own (a limit, a signal, an exit code) has that fault. Else the interactor decides.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import signal
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from pyrootless.sandbox.answers import TRUSTED, Answers, finding_of
+from pyrootless.sandbox.checkers import Finding
+from pyrootless.sandbox.limits import Limits
+from pyrootless.sandbox.outcome import Outcome
+from pyrootless.sandbox.session import Built, Sandbox
+from pyrootless.sandbox.task import Case
+from pyrootless.sandbox.verdict import Verdict
+
+_turn = itertools.count()
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """One side's outcome and when it came (CLOCK_MONOTONIC, ns)."""
+
+    outcome: Outcome
+    at_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Party:
+    """The submission's side: where it runs, what, and what it may use."""
+
+    box: Sandbox
+    program: Built
+    limits: Limits
+
+
+def interact(
+    answers: Answers, interactor: str, party: Party, case: Case
+) -> tuple[Outcome, Finding | None]:
+    """Let a submission talk to the interactor.
+
+    Returns:
+        The submission's outcome; the interactor's decision, or None where the outcome decides.
+
+    Raises:
+        TeacherError: The interactor decided nothing, and that is not the submission's doing.
+    """
+    judge = answers.build(interactor)
+    files = {"input": answers.input(case), "answer": answers.expected(case) or b""}
+    to_student, from_judge = os.pipe2(os.O_CLOEXEC)
+    to_judge, from_student = os.pipe2(os.O_CLOEXEC)
+
+    def run_judge() -> Outcome:
+        words = ("input", "answer")
+        return answers.box.run(
+            judge, args=words, files=files, stdin=to_judge, stdout=from_judge, limits=TRUSTED
+        )
+
+    def run_student() -> Outcome:
+        return party.box.run(
+            party.program,
+            args=case.args,
+            stdin=to_student,
+            stdout=from_student,
+            limits=party.limits,
+        )
+
+    processor = _processor()
+    with ThreadPoolExecutor(2, "interact") as threads:
+        ours = threads.submit(_side, run_judge, (to_judge, from_judge), processor)
+        theirs = threads.submit(_side, run_student, (to_student, from_student), processor)
+        return decide(interactor, ours.result(), theirs.result())
+
+
+def decide(interactor: str, judge: Ended, student: Ended) -> tuple[Outcome, Finding | None]:
+    """The rule of precedence (above).
+
+    Raises:
+        TeacherError: See `interact`.
+    """
+    first = judge.at_ns <= student.at_ns
+    decided = judge.outcome.exit_code is not None
+    if decided and (first or not _at_fault(student.outcome)):
+        return student.outcome, finding_of(interactor, judge.outcome)
+    if _at_fault(student.outcome):
+        return student.outcome, None
+    return student.outcome, finding_of(interactor, judge.outcome)
+
+
+def _at_fault(outcome: Outcome) -> bool:
+    """By a limit, an exit code or a signal, but not by writing to somebody who has left."""
+    return outcome.verdict is not Verdict.OK and outcome.signal != signal.SIGPIPE
+
+
+def _side(run: Callable[[], Outcome], ends: tuple[int, int], processor: int) -> Ended:
+    """One side, in a thread of its own on the common processor.
+
+    Its ends of the pipes are closed as soon as it is over, so that the other side sees that.
+    """
+    try:
+        os.sched_setaffinity(0, {processor})
+        outcome = run()
+        return Ended(outcome, time.monotonic_ns())
+    finally:
+        for end in ends:
+            os.close(end)
+
+
+def _processor() -> int:
+    """The processors in turn, one for each pair."""
+    allowed = sorted(os.sched_getaffinity(0))
+    return allowed[next(_turn) % len(allowed)]

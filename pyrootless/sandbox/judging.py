@@ -1,0 +1,130 @@
+"""A batch: many submissions of one task, some at once, in a stable order.
+
+What comes in: a task, submissions, how many at once, a journal.
+What goes out: a BatchResult; meanwhile, what to show of the progress.
+Must never: let the order of finishing be seen in the results; start work after an interrupt.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from pathlib import Path
+from typing import Protocol
+
+from pyrootless.sandbox.answers import Answers
+from pyrootless.sandbox.journal import Journal, digest_files
+from pyrootless.sandbox.judged import BatchResult, SubmissionResult
+from pyrootless.sandbox.quiet import Quiet
+from pyrootless.sandbox.submission import Submission, Unfit, list_files
+from pyrootless.sandbox.task import Task
+from pyrootless.sandbox.trial import Court, try_submission
+
+
+class Watcher(Protocol):
+    """Who wants to know how a batch goes on; called from several threads."""
+
+    def resumed(self, count: int) -> None:
+        """So many results were found in the journal."""
+
+    def tested(self) -> None:
+        """One more test is done."""
+
+    def judged(self, result: SubmissionResult) -> None:
+        """One more submission is done."""
+
+
+class Silence:
+    """A Watcher that says nothing."""
+
+    def resumed(self, count: int) -> None:
+        """See Watcher."""
+
+    def tested(self) -> None:
+        """See Watcher."""
+
+    def judged(self, result: SubmissionResult) -> None:
+        """See Watcher."""
+
+
+def judge_batch(
+    task: Task,
+    submissions: Sequence[Submission],
+    *,
+    jobs: int | None = None,
+    journal: Path | None = None,
+    watcher: Watcher | None = None,
+) -> BatchResult:
+    """Judge submissions.
+
+    Args:
+        jobs: How many at once; None: as many as there are processors. More disturb each other.
+        journal: Where finished results are kept until the batch is done; None: nowhere.
+        watcher: None: nobody is told.
+
+    Raises:
+        UsageError: Task, checker or generator cannot be used.
+        LaunchError, HostUnsupportedError: No box can be made here.
+        StoreError: The journal cannot be written.
+    """
+    told = watcher or Silence()
+    court = Court(task, Answers(task), Quiet(), told.tested)
+    count = jobs or len(os.sched_getaffinity(0))
+    if journal is None:
+        results = _judge_all(court, submissions, count, told.judged)
+        return BatchResult(task.name, task.points, tuple(results))
+    with Journal(journal, task_digest(task)) as book:
+        digests = [_digest(submission) for submission in submissions]
+        pairs = zip(submissions, digests, strict=True)
+        known = [book.find(submission.name, digest) for submission, digest in pairs]
+        told.resumed(sum(result is not None for result in known))
+        of = dict(zip((s.name for s in submissions), digests, strict=True))
+
+        def keep(result: SubmissionResult) -> None:
+            book.add(of[result.name], result)
+            told.judged(result)
+
+        todo = [s for s, result in zip(submissions, known, strict=True) if result is None]
+        fresh = iter(_judge_all(court, todo, count, keep))
+        results = [result if result is not None else next(fresh) for result in known]
+        book.close_batch()
+    return BatchResult(task.name, task.points, tuple(results))
+
+
+def task_digest(task: Task) -> str:
+    """Of every file in the task's folder, and of all inputs and answers."""
+    named = {case.input for group in task.groups for case in group.tests}
+    named |= {case.answer for group in task.groups for case in group.tests}
+    paths = {path for path in named if path is not None}
+    paths |= {path for path in task.folder.iterdir() if path.is_file()}
+    kept = (path for path in paths if not path.name.startswith("."))
+    return digest_files((str(path.relative_to(task.folder)), path) for path in kept)
+
+
+def _digest(submission: Submission) -> str:
+    try:
+        return digest_files(list_files(submission))
+    except (Unfit, OSError):
+        return ""
+
+
+def _judge_all(
+    court: Court,
+    submissions: Sequence[Submission],
+    jobs: int,
+    done: Callable[[SubmissionResult], None],
+) -> list[SubmissionResult]:
+    """All results, in the order of the submissions; a failure of ours ends the batch."""
+    with ThreadPoolExecutor(jobs, "judge") as pool:
+        futures = [pool.submit(try_submission, court, one) for one in submissions]
+        pending: set[Future[SubmissionResult]] = set(futures)
+        try:
+            while pending:
+                finished, pending = wait(pending, return_when=FIRST_COMPLETED)
+                for future in sorted(finished, key=futures.index):
+                    done(future.result())
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    return [future.result() for future in futures]

@@ -1,0 +1,253 @@
+"""One submission on its trial: compiled once, run on every test, measured and compared.
+
+What comes in: a task, a submission. What goes out: a SubmissionResult.
+Must never: put an answer, a checker or another submission into the box of the submission; raise
+for what the submission is or does; decide by anything a program wrote but its answer.
+
+Precedence: what ended the run (TLE, MLE, RE, …) stands before the answer, which is compared
+only after a run that is OK. A verdict near a time limit is looked at again with nothing beside
+it: noise only adds time, so the best of these runs counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+
+from pyrootless.errors import UsageError
+from pyrootless.sandbox.answers import Answers, TeacherError
+from pyrootless.sandbox.checkers import Check, Finding
+from pyrootless.sandbox.interact import Party, interact
+from pyrootless.sandbox.judged import (
+    NOT_COMPILED,
+    RIGHT,
+    SKIPPED,
+    WRONG,
+    CaseResult,
+    GroupResult,
+    SubmissionResult,
+    overall,
+)
+from pyrootless.sandbox.limits import Limits
+from pyrootless.sandbox.outcome import Outcome
+from pyrootless.sandbox.quiet import Quiet
+from pyrootless.sandbox.session import Built, Sandbox
+from pyrootless.sandbox.submission import Sources, Submission, Unfit, read_sources
+from pyrootless.sandbox.task import Case, Group, Task, Tuning
+from pyrootless.sandbox.verdict import Verdict
+
+SHOWN_BYTES = 4096
+LOG_BYTES = 64 << 10
+Told = Callable[[], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Court:
+    """What all trials of a batch share.
+
+    Attributes:
+        task: What is judged.
+        answers: Inputs, expected outputs and the checkers that are programs.
+        quiet: Who may run beside whom.
+        told: Called after each test.
+    """
+
+    task: Task
+    answers: Answers
+    quiet: Quiet
+    told: Told
+
+
+def try_submission(court: Court, submission: Submission) -> SubmissionResult:
+    """Judge one submission.
+
+    Raises:
+        LaunchError, HostUnsupportedError, UsageError: The judge failed, not the submission.
+    """
+    task = court.task
+    try:
+        sources = read_sources(task, submission)
+    except Unfit as reason:
+        return _not_compiled(task, submission, "", str(reason).encode())
+    with Sandbox(image=task.image) as box:
+        box.put(sources.others)
+        with court.quiet.beside():
+            limits = _compile_limits(task, sources)
+            built = box.compile(sources.sources, sources.language, limits, sources.others)
+        log = built.log[:LOG_BYTES]
+        if not built.ok:
+            cause = built.outcome.cause if built.outcome else ""
+            text = log or cause.encode()
+            return _not_compiled(task, submission, sources.language.name, text)
+        groups = tuple(_Trial(court, box, built, sources).groups())
+    return SubmissionResult(
+        submission.name, sources.language.name, overall(groups), log, groups
+    )
+
+
+def _not_compiled(
+    task: Task, submission: Submission, language: str, log: bytes
+) -> SubmissionResult:
+    groups = tuple(
+        GroupResult(group.name, 0.0, group.points, tuple(_skipped(group, "it did not compile")))
+        for group in task.groups
+    )
+    return SubmissionResult(submission.name, language, NOT_COMPILED, log, groups)
+
+
+def _skipped(group: Group, why: str, start: int = 0) -> Iterable[CaseResult]:
+    return (CaseResult(case.name, SKIPPED, why) for case in group.tests[start:])
+
+
+def _compile_limits(task: Task, sources: Sources) -> Limits | None:
+    if not task.compile_limits:
+        return None
+    return changed_limits(sources.language.compile_limits, task.compile_limits)
+
+
+def changed_limits(limits: Limits, values: object) -> Limits:
+    """Limits with some of them written anew.
+
+    Raises:
+        UsageError: There is no such limit, or a value has no meaning.
+    """
+    try:
+        return replace(limits, **values)  # type: ignore[arg-type]
+    except TypeError as error:
+        raise UsageError(
+            f"limits: {error}",
+            remedy="there are cpu wall memory procs output disk inodes file_size stack "
+            "open_files idle",
+        ) from error
+
+
+def group_limits(task: Task, group: Group, tuning: Tuning | None) -> Limits:
+    """What a run of this group may use, in this language."""
+    limits = changed_limits(changed_limits(Limits(), task.limits), group.limits)
+    if tuning is None:
+        return limits
+    scaled = {
+        name: round(value * tuning.cpu_times + tuning.cpu_plus_ns)
+        for name, value in (("cpu", limits.cpu_ns), ("wall", limits.wall_ns))
+        if value
+    }
+    written = {name: f"{value}ns" for name, value in scaled.items()}
+    return changed_limits(changed_limits(limits, written), tuning.limits)
+
+
+class _Trial:
+    """A program that compiled, before the groups of its task."""
+
+    def __init__(self, court: Court, box: Sandbox, built: Built, sources: Sources) -> None:
+        self._court = court
+        self._task = court.task
+        self._box = box
+        self._built = built
+        self._tuning = court.task.languages.get(sources.language.name)
+
+    def groups(self) -> Iterable[GroupResult]:
+        """All groups, in order."""
+        right: dict[str, bool] = {}
+        for group in self._task.groups:
+            missing = [need for need in group.needs if not right[need]]
+            if missing:
+                text = f"needs {', '.join(missing)}"
+                result = GroupResult(
+                    group.name, 0.0, group.points, tuple(_skipped(group, text))
+                )
+                for _ in group.tests:
+                    self._court.told()
+            else:
+                result = self._group(group)
+            right[group.name] = result.right
+            yield result
+
+    def _group(self, group: Group) -> GroupResult:
+        limits = group_limits(self._task, group, self._tuning)
+        share = group.points / len(group.tests) if group.each else 0.0
+        results: list[CaseResult] = []
+        for number, case in enumerate(group.tests, start=1):
+            result = self._case(group, case, limits)
+            results.append(replace(result, points=share if result.verdict == RIGHT else 0.0))
+            self._court.told()
+            if group.stop and result.verdict != RIGHT:
+                rest = list(_skipped(group, "the group stopped at its first failure", number))
+                results += rest
+                for _ in rest:
+                    self._court.told()
+                break
+        tests = tuple(results)
+        right = all(test.verdict == RIGHT for test in tests)
+        points = sum(test.points for test in tests) if group.each else group.points * right
+        return GroupResult(group.name, points, group.points, tests)
+
+    def _case(self, group: Group, case: Case, limits: Limits) -> CaseResult:
+        with self._court.quiet.beside():
+            first = self._once(group, case, limits)
+        results = [first]
+        while len(results) <= self._task.reruns and self._is_near(results[-1], limits):
+            with self._court.quiet.alone():
+                results.append(self._once(group, case, limits))
+        best = min(results[1:] or results, key=lambda one: (one.verdict != RIGHT, one.cpu_ns))
+        stable = len({one.verdict for one in results}) == 1
+        return replace(best, runs=len(results), stable=stable)
+
+    def _is_near(self, result: CaseResult, limits: Limits) -> bool:
+        """Its time lies so near the limit that the machine's noise may have decided."""
+        if result.verdict not in (RIGHT, "TLE") or not limits.cpu_ns:
+            return False
+        near_ns = self._task.near * limits.cpu_ns
+        return abs(result.cpu_ns - limits.cpu_ns) <= near_ns
+
+    def _once(self, group: Group, case: Case, limits: Limits) -> CaseResult:
+        answers, interactor = self._court.answers, self._task.interactor
+        try:
+            if interactor:
+                party = Party(self._box, self._built, limits)
+                outcome, finding = interact(answers, interactor, party, case)
+            else:
+                outcome = self._box.run(
+                    self._built, args=case.args, stdin=answers.input(case), limits=limits
+                )
+                finding = self._finding(group.check, case, outcome)
+        except TeacherError as error:
+            return CaseResult(case.name, Verdict.IE.name, str(error), runs=1)
+        return _result(case, outcome, finding, limits, answers)
+
+    def _finding(self, check: Check, case: Case, outcome: Outcome) -> Finding | None:
+        if outcome.verdict is not Verdict.OK:
+            return None
+        return self._court.answers.check(check, case, outcome.stdout)
+
+
+def _result(
+    case: Case, outcome: Outcome, finding: Finding | None, limits: Limits, answers: Answers
+) -> CaseResult:
+    measured = CaseResult(
+        case.name,
+        outcome.verdict.name,
+        outcome.cause or _why(outcome),
+        0.0,
+        outcome.cpu_ns,
+        outcome.wall_ns,
+        outcome.memory_peak_bytes,
+        limits.cpu_ns,
+        rungs={name: held.rung for name, held in sorted(outcome.enforced.items())},
+    )
+    if finding is None:
+        return measured
+    if finding.accepted:
+        return replace(measured, verdict=RIGHT, text=finding.text)
+    expected = answers.expected(case)
+    shown = (outcome.stdout[:SHOWN_BYTES], expected[:SHOWN_BYTES]) if expected else (b"", b"")
+    return replace(
+        measured, verdict=WRONG, text=finding.text, output=shown[0], expected=shown[1]
+    )
+
+
+def _why(outcome: Outcome) -> str:
+    if outcome.verdict is Verdict.RE:
+        return f"exit code {outcome.exit_code}"
+    if outcome.verdict is Verdict.SG:
+        return f"signal {outcome.signal}"
+    return ""

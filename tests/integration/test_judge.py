@@ -1,0 +1,224 @@
+"""`pyrootless judge`: a small class of right, wrong, slow and broken submissions.
+
+In: gcc and python3 of the machine.
+Out: verdicts, points, reports, what an interruption leaves.
+Never: a time asserted.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import signal
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.needs("user-namespaces", "gcc")
+Runner = Callable[..., "subprocess.CompletedProcess[str]"]
+
+TASK = """
+[task]
+name = "sum"
+[limits]
+cpu = "1s"
+wall = "5s"
+memory = "128M"
+output = "64K"
+[[group]]
+name = "samples"
+tests = "tests/s*.in"
+[[group]]
+name = "large"
+points = 70
+needs = ["samples"]
+stop_at_first_failure = true
+tests = "tests/l*.in"
+[[group]]
+name = "each"
+points = 30
+each = true
+tests = "tests/[sl]*.in"
+"""
+TESTS = {"s1": (1, 2), "l1": (10, 20), "l2": (100, 200)}
+C = '#include <stdio.h>\nint main(void) { long a, b; scanf("%ld %ld", &a, &b); '
+SUBMISSIONS = {
+    "ann/main.c": C + 'printf("%ld\\n", a + b); }',
+    "bob/sum.py": "a, b = map(int, input().split())\nprint(a + b if a < 100 else a)\n",
+    "cy/main.c": C + "return x; }",
+    "dan/main.c": C + "for (;;) a++; }",
+    "eve/main.py": "print('Accepted')\nraise SystemExit(3)\n",
+    "fay/notes.txt": "no program\n",
+    "gus/main.c": '#include "add.h"\n' + C + 'printf("%ld\\n", add(a, b)); }',
+    "gus/add.h": "static long add(long a, long b) { return a + b; }\n",
+}
+EXPECTED = {
+    "ann": ("c", "AC", 100),
+    "bob": ("python", "WA", 20),
+    "cy": ("c", "CE", 0),
+    "dan": ("c", "TLE", 0),
+    "eve": ("python", "RE", 0),
+    "fay": ("", "CE", 0),
+    "gus": ("c", "AC", 100),
+}
+
+
+@pytest.fixture
+def task(tmp_path: Path) -> Path:
+    write(tmp_path, {"TASK.toml": TASK})
+    for name, (a, b) in TESTS.items():
+        write(tmp_path, {f"tests/{name}.in": f"{a} {b}\n", f"tests/{name}.ans": f"{a + b}\n"})
+    return tmp_path
+
+
+def write(folder: Path, files: dict[str, str]) -> None:
+    for name, text in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+
+def judge(pyrootless: Runner, folder: Path, *words: str) -> dict[str, tuple[str, str, float]]:
+    """Submission → language, verdict, points."""
+    done = pyrootless("judge", str(folder), "--json", "-", *words, timeout=300)
+    assert done.returncode == 0, done.stderr
+    rows = json.loads(done.stdout)["submissions"]
+    return {row["name"]: (row["language"], row["verdict"], row["points"]) for row in rows}
+
+
+def test_a_class(pyrootless: Runner, task: Path) -> None:
+    write(task / "submissions", SUBMISSIONS)
+    out = [f"--{kind}={task / kind}" for kind in ("report", "junit", "csv")]
+    assert judge(pyrootless, task, "-j2", *out) == EXPECTED
+    page = (task / "report").read_text()
+    assert all(name in page for name in EXPECTED)
+    table = list(csv.reader(io.StringIO((task / "csv").read_text())))
+    assert table[1] == ["ann", "c", "AC", "100", "100", "0", "70", "30"]
+    assert (task / "junit").read_text().count("<testsuite ") == len(EXPECTED)
+    assert not list(task.glob(".judge-*"))
+
+
+def test_the_same_twice_whatever_runs_beside_it(pyrootless: Runner, task: Path) -> None:
+    write(task / "submissions", SUBMISSIONS)
+    one = judge(pyrootless, task, "-j1")
+    assert one == judge(pyrootless, task, "-j4") == EXPECTED
+
+
+def test_words_of_a_checker_program(pyrootless: Runner, task: Path) -> None:
+    checker = (
+        "import sys\n"
+        "out, answer = (open(name).read().split() for name in sys.argv[2:4])\n"
+        "if not out: raise SystemExit(7)\n"
+        "if out[0] != answer[0]: print('not the sum'); raise SystemExit(1)\n"
+    )
+    text = '[check]\nkind = "program"\nprogram = "check.py"\n' + TASK
+    write(task, {"TASK.toml": text, "check.py": checker})
+    write(
+        task / "submissions", {"a/main.py": "a, b = map(int, input().split())\nprint(a + b)\n"}
+    )
+    write(task / "submissions", {"b/main.py": "print(7)\n", "c/main.py": "pass\n"})
+    found = judge(pyrootless, task)
+    assert [row[1] for row in found.values()] == ["AC", "WA", "IE"]
+
+
+def test_inputs_made_by_a_generator(pyrootless: Runner, task: Path) -> None:
+    group = (
+        '[[group]]\nname = "g"\npoints = 1\n[group.generate]\nprogram = "make.py"\n'
+        'args = ["5"]\nseeds = [1, 2]\nsolution = "ref.py"\n'
+    )
+    write(task, {"TASK.toml": group, "ref.py": "print(sum(map(int, input().split())))\n"})
+    write(task, {"make.py": "import sys\nprint(sys.argv[1], sys.argv[2])\n"})
+    write(task / "submissions", {"a.py": "print(6 if '1' in input().split() else 7)\n"})
+    assert judge(pyrootless, task) == {"a.py": ("python", "AC", 1.0)}
+
+
+INTERACTOR = (
+    "import sys\n"
+    "secret = int(open('input').read())\n"
+    "for _ in range(20):\n"
+    "    line = sys.stdin.readline()\n"
+    "    if not line.strip(): raise SystemExit(1)\n"
+    "    guess = int(line)\n"
+    "    if guess == secret: raise SystemExit(0)\n"
+    "    print('<' if secret < guess else '>', flush=True)\n"
+    "sys.stderr.write('too many guesses\\n')\n"
+    "raise SystemExit(1)\n"
+)
+GUESSERS = {
+    "a/main.py": (
+        "low, high = 0, 1000\n"
+        "while True:\n"
+        "    middle = (low + high) // 2\n"
+        "    print(middle, flush=True)\n"
+        "    try: answer = input()\n"
+        "    except EOFError: break\n"
+        "    if answer == '<': high = middle\n"
+        "    else: low = middle + 1\n"
+    ),
+    "b/main.py": "while True:\n    print(1, flush=True)\n    input()\n",
+    "c/main.py": "import time\nprint(1)\ntime.sleep(1000)\n",
+    "d/main.py": "raise SystemExit(9)\n",
+    "e/main.py": "while True: print(5)\n",
+}
+
+
+def test_programs_that_talk(pyrootless: Runner, task: Path) -> None:
+    text = (
+        '[limits]\nwall = "2s"\n[interactor]\nprogram = "talk.py"\n'
+        '[[group]]\nname = "g"\npoints = 1\ntests = "tests/n.in"\n'
+    )
+    write(task, {"TASK.toml": text, "talk.py": INTERACTOR, "tests/n.in": "700\n"})
+    write(task / "submissions", GUESSERS)
+    found = {name: row[1] for name, row in judge(pyrootless, task).items()}
+    assert found == {"a": "AC", "b": "WA", "c": "ILE", "d": "RE", "e": "WA"}
+
+
+def test_an_interrupted_batch_goes_on(
+    launcher: Path, engine_environment: dict[str, str], pyrootless: Runner, task: Path
+) -> None:
+    write(task / "submissions", SUBMISSIONS)
+    write(task / "submissions", {"zoe/main.py": "import time\ntime.sleep(1000)\n"})
+    words = [str(launcher), "judge", str(task), "-j1", f"--csv={task / 'csv'}"]
+    child = subprocess.Popen(words, env=engine_environment, stderr=subprocess.PIPE, text=True)
+    assert child.stderr is not None
+    for line in child.stderr:
+        if line.startswith("bob:"):
+            child.send_signal(signal.SIGINT)
+            break
+    rest = child.stderr.read()
+    assert child.wait(timeout=60) == 130, rest
+    child.stderr.close()
+    assert not (task / "csv").exists()
+    done = pyrootless("judge", str(task), "-j2", f"--csv={task / 'csv'}", timeout=300)
+    assert done.returncode == 0, done.stderr
+    count = int(done.stderr.split("resumed: ")[1].split()[0])
+    assert 2 <= count < len(EXPECTED)
+    table = list(csv.reader(io.StringIO((task / "csv").read_text())))
+    verdicts = {row[0]: row[2] for row in table[1:]}
+    assert verdicts == {name: row[1] for name, row in EXPECTED.items()} | {"zoe": "ILE"}
+
+
+@pytest.mark.parametrize(
+    ("files", "words", "text"),
+    [
+        ({}, ["missing"], "there is no submission missing"),
+        ({}, [], "there is no submission"),
+        ({"TASK.toml": "x = 1"}, [], 'no key "x"'),
+        ({"tests/s1.ans": None, "submissions/a.py": "print(1)"}, [], "no answer to compare"),
+        ({"submissions/a.py": "1"}, ["--report=/nowhere/x"], "cannot write /nowhere/x"),
+    ],
+)
+def test_what_a_teacher_got_wrong(
+    pyrootless: Runner, task: Path, files: dict[str, str | None], words: list[str], text: str
+) -> None:
+    for name, content in files.items():
+        if content is None:
+            (task / name).unlink()
+        else:
+            write(task, {name: content})
+    done = pyrootless("judge", str(task), *words, timeout=120)
+    assert done.returncode == 125
+    assert text in done.stderr
