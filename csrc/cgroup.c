@@ -29,6 +29,17 @@ struct prl_cgroups {
     uint8_t rungs[PRL_LIMITS];
 };
 
+static void close_rows(struct prl_cgroups *groups)
+{
+    for (size_t i = 0; i < groups->len; i++) {
+        prl_close_p(&groups->rows[i].entry_fd);
+        prl_close_p(&groups->rows[i].dir_fd);
+        free(groups->rows[i].path);
+    }
+    prl_close_p(&groups->oom_fd);
+    groups->len = 0;
+}
+
 static int make_parent_ready(const struct prl_cgroup *group, struct prl_error *reterr)
 {
     char parent[PATH_MAX];
@@ -95,6 +106,20 @@ static int check_chosen(const struct prl_resources *resources, struct prl_error 
     return 0;
 }
 
+static int new_groups(const struct prl_resources *res, struct prl_cgroups **ret,
+                      struct prl_error *reterr)
+{
+    struct prl_cgroups *groups = calloc(1, sizeof *groups);
+    if (!groups)
+        return prl_fail_with(reterr, PRL_STAGE_LIMITS, ENOMEM, "malloc", "limits");
+    groups->oom_fd = -1;
+    memcpy(groups->rungs, res->rungs, sizeof groups->rungs);
+    if (res->rungs[PRL_LIMIT_MEMORY] == PRL_RUNG_WATCHDOG)
+        groups->watch_bytes = res->memory_bytes;
+    *ret = groups;
+    return 0;
+}
+
 int prl_cgroups_make(const struct prl_spec *spec, struct prl_cgroups **ret,
                      struct prl_error *reterr)
 {
@@ -105,13 +130,10 @@ int prl_cgroups_make(const struct prl_spec *spec, struct prl_cgroups **ret,
     int r = check_chosen(res, reterr);
     if (r < 0)
         return r;
-    struct prl_cgroups *groups = calloc(1, sizeof *groups);
-    if (!groups)
-        return prl_fail_with(reterr, PRL_STAGE_LIMITS, ENOMEM, "malloc", "limits");
-    groups->oom_fd = -1;
-    memcpy(groups->rungs, res->rungs, sizeof groups->rungs);
-    if (res->rungs[PRL_LIMIT_MEMORY] == PRL_RUNG_WATCHDOG)
-        groups->watch_bytes = res->memory_bytes;
+    struct prl_cgroups *groups = NULL;
+    r = new_groups(res, &groups, reterr);
+    if (r < 0)
+        return r;
     for (size_t i = 0; r == 0 && i < res->cgroups_len && i < PRL_CGROUP_BASES; i++) {
         groups->rows[i].dir_fd = groups->rows[i].entry_fd = -1;
         groups->len = i + 1;
@@ -124,6 +146,47 @@ int prl_cgroups_make(const struct prl_spec *spec, struct prl_cgroups **ret,
     groups->oom_fd = open_oom(spec, groups);
     *ret = groups;
     return 0;
+}
+
+static int open_group(const struct prl_cgroup *group, struct group *row,
+                      struct prl_error *reterr)
+{
+    row->version2 = group->version2;
+    row->path = strdup(group->path);
+    if (!row->path)
+        return prl_fail_with(reterr, PRL_STAGE_LIMITS, ENOMEM, "malloc", group->path);
+    row->dir_fd = open(group->path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (row->dir_fd < 0)
+        return prl_fail(reterr, PRL_STAGE_LIMITS, "open", group->path);
+    return open_entry(row, reterr);
+}
+
+int prl_cgroups_open(const struct prl_spec *spec, struct prl_cgroups **ret,
+                     struct prl_error *reterr)
+{
+    const struct prl_resources *res = &spec->resources;
+    struct prl_cgroups *groups = NULL;
+    int r = res->asked == 0 ? 0 : new_groups(res, &groups, reterr);
+    for (size_t i = 0; r == 0 && groups && i < res->cgroups_len && i < PRL_CGROUP_BASES; i++) {
+        groups->rows[i].dir_fd = groups->rows[i].entry_fd = -1;
+        groups->len = i + 1;
+        r = open_group(&res->cgroups[i], &groups->rows[i], reterr);
+    }
+    if (r < 0)
+        prl_cgroups_forget(groups);
+    *ret = r < 0 ? NULL : groups;
+    return r;
+}
+
+void prl_cgroups_lend(struct prl_cgroups **groups)
+{
+    struct prl_cgroups *rest = *groups;
+    if (rest && rest->watch_bytes > 0) {
+        close_rows(rest);
+        return;
+    }
+    prl_cgroups_forget(rest);
+    *groups = NULL;
 }
 
 int prl_cgroups_born_fd(const struct prl_cgroups *groups)
@@ -169,13 +232,8 @@ void prl_cgroups_measure(const struct prl_cgroups *groups, struct prl_status *re
 
 void prl_cgroups_forget(struct prl_cgroups *groups)
 {
-    for (size_t i = 0; groups && i < groups->len; i++) {
-        prl_close_p(&groups->rows[i].entry_fd);
-        prl_close_p(&groups->rows[i].dir_fd);
-        free(groups->rows[i].path);
-    }
     if (groups)
-        prl_close_p(&groups->oom_fd);
+        close_rows(groups);
     free(groups);
 }
 

@@ -45,6 +45,12 @@ char *prl_limits_paths(const struct prl_limits_plan *plan);
 /* *ret is NULL when nothing is asked for.  On failure nothing is left. */
 int prl_cgroups_make(const struct prl_spec *spec, struct prl_cgroups **ret,
                      struct prl_error *reterr);
+/* The groups of a running container, to be entered by one more process of it. */
+int prl_cgroups_open(const struct prl_spec *spec, struct prl_cgroups **ret,
+                     struct prl_error *reterr);
+/* Entered: what is left belongs to the container's own monitor, but for the watchdog's limit;
+ * *groups is NULL when there is none. */
+void prl_cgroups_lend(struct prl_cgroups **groups);
 /* Of version 2, to be born in; -1: none. */
 int prl_cgroups_born_fd(const struct prl_cgroups *groups);
 /* Files of version 1 into which the child writes itself; returns how many. */

@@ -13,13 +13,12 @@
 
 #include "base/arena.h"
 #include "base/box.h"
-#include "base/handover.h"
 #include "base/own.h"
-#include "base/report.h"
 #include "base/trace.h"
 #include "cgroup.h"
 #include "launch_box.h"
 #include "launch_joined.h"
+#include "launch_report.h"
 #include "prepare.h"
 #include "serve.h"
 
@@ -28,12 +27,9 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
-
-enum { STACK_BYTES = 256 * 1024, GUARD_BYTES = 4096 };
 
 static int PRL_CHILD_SAFE child_steps(struct prl_setup *s, struct prl_error *reterr)
 {
@@ -82,6 +78,11 @@ static int PRL_CHILD_SAFE child_steps(struct prl_setup *s, struct prl_error *ret
             return r;
         prl_trace_mark_child(names[i]);
     }
+    return prl_launch_end(s, reterr);
+}
+
+int PRL_CHILD_SAFE prl_launch_end(struct prl_setup *s, struct prl_error *reterr)
+{
     /* Without no_new_privs a filter needs CAP_SYS_ADMIN, so it must come before the
      * capabilities go. */
     bool late = s->spec->process.no_new_privileges;
@@ -111,17 +112,6 @@ static int PRL_CHILD_SAFE child_main(void *data)
     return written == sizeof error ? 127 : 125;
 }
 
-/* The child's stack, with a page below it that stops an overflow. */
-static void *map_stack(void)
-{
-    void *stack = mmap(NULL, STACK_BYTES, PROT_READ | PROT_WRITE,
-                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK | MAP_NORESERVE, -1, 0);
-    if (stack == MAP_FAILED)
-        return NULL;
-    mprotect(stack, GUARD_BYTES, PROT_NONE);
-    return stack;
-}
-
 /* Unless it is served, the parent sleeps until the child has executed its program or is gone.
  */
 static int run_clone(struct prl_setup *s, void *stack, struct prl_child *child,
@@ -133,7 +123,7 @@ static int run_clone(struct prl_setup *s, void *stack, struct prl_child *child,
                  (s->spec->namespaces & ~(s->late_cgroup ? CLONE_NEWCGROUP : 0ULL)),
         .pidfd = &child->pidfd,
         .stack = stack,
-        .stack_size = STACK_BYTES,
+        .stack_size = PRL_STACK_BYTES,
         .cgroup_fd = prl_cgroups_born_fd(child->cgroups),
     };
     /* No handler of the caller's may run in the child, which shares its memory. */
@@ -144,117 +134,6 @@ static int run_clone(struct prl_setup *s, void *stack, struct prl_child *child,
         child->pid = prl_sys_clone_run(&how, child_main, s); /* #1 */
     int r = child->pid < 0 ? prl_fail(reterr, PRL_STAGE_CLONE, "clone3", "new namespaces") : 0;
     pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return r;
-}
-
-/* #2: one piece of work for the child, or what it brought. */
-static int serve_one(struct prl_setup *s, struct prl_child *child, char kind, int fd,
-                     struct prl_error *reterr)
-{
-    switch (kind) {
-    case PRL_HANDOVER_MAPS:
-        return prl_serve_idmap(s->spec, child->pid, reterr);
-    case PRL_HANDOVER_FUSE: {
-        int r = prl_serve_fuse(s, child, fd, reterr);
-        prl_close_p(&fd);
-        return r;
-    }
-    case PRL_HANDOVER_TAP:
-        s->tap_fd = fd;
-        return 0;
-    case PRL_HANDOVER_WATCH:
-        return prl_serve_watch(s->spec, child->pid, reterr);
-    case PRL_HANDOVER_NETWORK:
-        return prl_serve_network(s, child, fd, reterr);
-    case PRL_HANDOVER_TERMINAL:
-        child->terminal_fd = fd;
-        return 0;
-    case PRL_HANDOVER_SCRATCH:
-        s->box->scratch_fd = fd;
-        return 0;
-    case PRL_HANDOVER_CLOCK:
-        s->box->clock_fd = fd;
-        return 0;
-    case PRL_HANDOVER_LISTENER: {
-        int r = prl_serve_fakeroot(s->spec, child, fd, reterr);
-        prl_close_p(&fd);
-        return r;
-    }
-    default:
-        prl_close_p(&fd);
-        return prl_fail_with(reterr, PRL_STAGE_CLONE, EPROTO, "recvmsg", "hand-over");
-    }
-}
-
-/* Until the child has executed its program or is gone. */
-static int serve(struct prl_setup *s, int socket_fd, struct prl_child *child,
-                 struct prl_error *reterr)
-{
-    for (;;) {
-        char kind;
-        int fd;
-        int r = prl_handover_receive(socket_fd, &kind, &fd);
-        if (r == 0)
-            return 0;
-        r = r < 0 ? prl_fail_with(reterr, PRL_STAGE_CLONE, -r, "recvmsg", "hand-over")
-                  : serve_one(s, child, kind, fd, reterr);
-        if (r < 0)
-            return r;
-        r = s->served ? prl_handover_answer(socket_fd) : 0;
-        if (r < 0 && r != -EPIPE) /* a child that is gone shows in its report */
-            return prl_fail_with(reterr, PRL_STAGE_CLONE, -r, "sendmsg", "hand-over");
-    }
-}
-
-/* The init's record of how a sandbox's program ended. */
-static int open_outcome(struct prl_setup *s, struct prl_error *reterr)
-{
-    int pair[2];
-    if (pipe2(pair, O_CLOEXEC) < 0)
-        return prl_fail(reterr, PRL_STAGE_CLONE, "pipe2", "outcome");
-    s->box->outcome_fd = pair[0];
-    s->outcome_fd = pair[1];
-    return 0;
-}
-
-static int open_channels(struct prl_setup *s, int report[2], int service[2],
-                         struct prl_error *reterr)
-{
-    if (pipe2(report, O_CLOEXEC) < 0)
-        return prl_fail(reterr, PRL_STAGE_CLONE, "pipe2", "report");
-    s->report_fd = report[1];
-    if (!s->served && !s->spec->process.terminal && !s->box)
-        return 0;
-    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, service) < 0)
-        return prl_fail(reterr, PRL_STAGE_CLONE, "socketpair", "hand-over");
-    s->parent_fd = service[0];
-    s->service_fd = service[1];
-    return s->box ? open_outcome(s, reterr) : 0;
-}
-
-static void close_channels(int pair[2])
-{
-    prl_close_p(&pair[0]);
-    prl_close_p(&pair[1]);
-}
-
-/* The child's ends must be closed here before anything is read: their end tells of the exec. */
-static int follow(struct prl_setup *s, int report[2], int service[2], struct prl_child *child,
-                  struct prl_error *reterr)
-{
-    int r = 0;
-    prl_close_p(&report[1]);
-    prl_close_p(&service[1]);
-    prl_close_p(&s->outcome_fd);
-    if (service[0] >= 0)
-        r = serve(s, service[0], child, reterr);
-    if (r == 0 && s->spec->verify)
-        r = prl_serve_verify(s, child->pid, reterr);
-    if (r < 0)
-        return r;
-    r = prl_report_read(report[0], reterr);
-    if (r == 0 && s->spec->process.terminal && child->terminal_fd < 0)
-        r = prl_fail_with(reterr, PRL_STAGE_TERMINAL, EPROTO, "recvmsg", "pty master");
     return r;
 }
 
@@ -273,18 +152,18 @@ static const char *write_numbers(const struct prl_setup *s, char buf[48])
 static int launch_prepared(struct prl_setup *s, struct prl_child *child,
                            struct prl_error *reterr)
 {
-    int report[2] = {-1, -1}, service[2] = {-1, -1};
+    struct prl_channels channels = PRL_CHANNELS_NONE;
     char numbers[48];
-    int r = open_channels(s, report, service, reterr);
+    int r = prl_channels_open(s, &channels, reterr);
     if (s->init_args)
         s->init_args[1] = write_numbers(s, numbers);
-    void *stack = r < 0 ? NULL : map_stack();
+    void *stack = r < 0 ? NULL : prl_stack_map();
     if (r == 0 && !stack)
         r = prl_fail(reterr, PRL_STAGE_CLONE, "mmap", "stack of the set-up process");
     if (r == 0)
         r = run_clone(s, stack, child, reterr);
     if (r == 0)
-        r = follow(s, report, service, child, reterr);
+        r = prl_channels_follow(s, &channels, child, reterr);
     if (r < 0) {
         prl_child_close(child); /* it is gone before its stack is */
         prl_serve_fuse_complaint(s->complaint_fd, reterr);
@@ -292,10 +171,8 @@ static int launch_prepared(struct prl_setup *s, struct prl_child *child,
     prl_close_p(&s->complaint_fd);
     prl_close_p(&s->outcome_fd);
     prl_close_p(&s->tap_fd);
-    close_channels(report);
-    close_channels(service);
-    if (stack)
-        munmap(stack, STACK_BYTES);
+    prl_channels_close(&channels);
+    prl_stack_unmap(stack);
     return r;
 }
 

@@ -231,7 +231,8 @@ static uint64_t watch(struct loop *loop)
         return UINT64_MAX;
     if (now_ns < loop->look_ns)
         return loop->look_ns - now_ns;
-    uint64_t used = prl_watch_memory(loop->child->pid, loop->watch_bytes);
+    uint64_t used =
+        prl_watch_memory(loop->child->pid, loop->child->companion, loop->watch_bytes);
     if (used > loop->watch_bytes) {
         loop->child->over_memory = true;
         prl_child_kill(loop->child);

@@ -60,11 +60,17 @@ static void add_threads(struct prl_tree *tree, pid_t pid)
     }
 }
 
+void prl_tree_extend(pid_t pid, struct prl_tree *tree)
+{
+    size_t i = tree->len;
+    add(tree, pid);
+    for (; i < tree->len; i++)
+        add_threads(tree, tree->pids[i]);
+}
+
 void prl_tree_read(pid_t pid, struct prl_tree *ret)
 {
     ret->len = 0;
     ret->full = false;
-    add(ret, pid);
-    for (size_t i = 0; i < ret->len; i++)
-        add_threads(ret, ret->pids[i]);
+    prl_tree_extend(pid, ret);
 }

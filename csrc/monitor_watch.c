@@ -39,13 +39,15 @@ static uint64_t proportional(pid_t pid)
     return kib * 1024;
 }
 
-uint64_t prl_watch_memory(pid_t pid, uint64_t limit_bytes)
+uint64_t prl_watch_memory(pid_t pid, pid_t companion, uint64_t limit_bytes)
 {
     _cleanup_free_ struct prl_tree *tree = malloc(sizeof *tree);
     uint64_t sum = 0;
     if (!tree)
         return 0;
     prl_tree_read(pid, tree);
+    if (companion > 0)
+        prl_tree_extend(companion, tree);
     for (size_t i = 0; i < tree->len; i++)
         sum += resident(tree->pids[i]);
     if (tree->full) /* nobody asked for so many processes */

@@ -6,8 +6,9 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* Memory of a process and all its descendants, each shared page counted once: the sum of what
- * is resident, or of the proportional shares when that sum is above limit_bytes. */
-uint64_t prl_watch_memory(pid_t pid, uint64_t limit_bytes);
+/* Memory of a process, another one (0: none) and all their descendants, each shared page
+ * counted once: the sum of what is resident, or of the proportional shares when that sum is
+ * above limit_bytes. */
+uint64_t prl_watch_memory(pid_t pid, pid_t companion, uint64_t limit_bytes);
 /* How long the fastest program needs to use what is left. */
 uint64_t prl_watch_pause_ns(uint64_t used_bytes, uint64_t limit_bytes);

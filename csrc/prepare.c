@@ -214,11 +214,9 @@ static int prepare_init(struct prl_setup *s, struct prl_arena *arena, struct prl
     return s->init_fd < 0 ? s->init_fd : 0;
 }
 
-int prl_prepare(const struct prl_spec *spec, struct prl_arena *arena, struct prl_setup *ret,
-                struct prl_error *reterr)
+static struct prl_setup empty_setup(const struct prl_spec *spec)
 {
-    int r = 0;
-    *ret = (struct prl_setup){.spec = spec,
+    return (struct prl_setup){.spec = spec,
                               .stdio = {-1, -1, -1},
                               .report_fd = -1,
                               .service_fd = -1,
@@ -233,7 +231,13 @@ int prl_prepare(const struct prl_spec *spec, struct prl_arena *arena, struct prl
                               .tap_fd = -1,
                               .root_fd = -1,
                               .null_fd = -1};
-    r = prepare_maps(ret, arena, reterr);
+}
+
+int prl_prepare(const struct prl_spec *spec, struct prl_arena *arena, struct prl_setup *ret,
+                struct prl_error *reterr)
+{
+    *ret = empty_setup(spec);
+    int r = prepare_maps(ret, arena, reterr);
     if (r == 0)
         r = prepare_sources(ret, arena, reterr);
     if (r == 0)
@@ -249,5 +253,22 @@ int prl_prepare(const struct prl_spec *spec, struct prl_arena *arena, struct prl
     ret->served |= spec->verify; /* the child asks to be traced */
     if (r == 0)
         r = prl_prepare_limits(ret, arena, reterr);
+    return r;
+}
+
+/* Namespaces, root, mounts and network are there already. */
+int prl_prepare_join(const struct prl_spec *spec, const struct prl_joinable *target,
+                     struct prl_arena *arena, struct prl_setup *ret, struct prl_error *reterr)
+{
+    *ret = empty_setup(spec);
+    ret->target = target;
+    int r = prepare_filter(ret, arena, reterr);
+    if (r == 0)
+        r = prepare_fake_root(ret, arena, reterr);
+    if (r == 0)
+        r = prl_prepare_programs(&spec->process, arena, &ret->programs, reterr);
+    if (r == 0)
+        r = prl_prepare_limits(ret, arena, reterr);
+    ret->late_cgroup = false; /* the container's cgroup namespace is joined */
     return r;
 }

@@ -17,6 +17,9 @@ int prl_prepare_programs(const struct prl_process *process, struct prl_arena *ar
 int prl_prepare_gate(struct prl_setup *s, struct prl_error *reterr);
 /* A compiled filter allows this call of this machine, whatever its arguments are. */
 bool prl_gate_filter_allows(const struct sock_filter *filter, size_t len, uint32_t number);
+/* The same for a program that joins `target`. */
+int prl_prepare_join(const struct prl_spec *spec, const struct prl_joinable *target,
+                     struct prl_arena *arena, struct prl_setup *ret, struct prl_error *reterr);
 /* prepare_limits.c: what of the limits the child applies to itself. */
 int prl_prepare_limits(struct prl_setup *s, struct prl_arena *arena, struct prl_error *reterr);
 /* prepare_holder.c: with the help of a holder, if there is one … */

@@ -301,7 +301,8 @@ struct prl_child {
     bool joined;                 /* its ids came from a holder */
     bool held;                   /* by prl_launch_held */
     int gate_fd;                 /* only when held: on which the gate waits; -1: it went */
-    int mounts_fd; /* only when held: its mount namespace, which lasts as long; -1 */
+    int mounts_fd;   /* only when held: its mount namespace, which lasts as long; -1 */
+    pid_t companion; /* its tree counts against the watchdog's limit too; 0: none */
 };
 
 /* What a held container is to execute.  Its spec says the rest. */
@@ -310,6 +311,13 @@ struct prl_wish {
     const char *const *env;  /* NULL: the spec's */
     const char *cwd;         /* absolute, must exist; NULL: the spec's */
     int fds[3];              /* become 0, 1, 2; -1: as it was launched */
+};
+
+/* A running container, by its first process; see prl_state_find. */
+struct prl_joinable {
+    pid_t pid;
+    int pidfd;   /* -1 where the kernel has none */
+    int proc_fd; /* /proc/PID: answers for this process alone, whoever has its number later */
 };
 
 enum prl_ended_by {
@@ -363,7 +371,6 @@ int prl_launch_held(const struct prl_spec *spec, const struct prl_stdio *stdio,
  * ends at once, and the owner closes it. */
 int prl_child_go(struct prl_child *child, const struct prl_spec *spec,
                  const struct prl_wish *wish, struct prl_error *reterr);
-
 /* Wait for the end (blocking), fill *ret, and mark the child reaped.  kill_after_ns counts from
  * start_ns; 0: never. */
 int prl_child_wait(struct prl_child *child, uint64_t kill_after_ns, struct prl_status *ret,

@@ -167,7 +167,7 @@ static uint64_t look_memory(struct prl_sandbox_watch *w, uint64_t now_ns)
         return UINT64_MAX;
     if (now_ns < w->memory_next_ns)
         return w->memory_next_ns - now_ns;
-    uint64_t used = prl_watch_memory(w->child.pid, limit_bytes);
+    uint64_t used = prl_watch_memory(w->child.pid, 0, limit_bytes);
     if (used != UINT64_MAX && used > w->memory_seen_bytes)
         w->memory_seen_bytes = used;
     if (used > limit_bytes) {

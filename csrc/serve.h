@@ -39,5 +39,5 @@ int prl_serve_ports_check(const struct prl_network *network, struct prl_error *r
 int prl_serve_slirp_ports(const struct prl_network *network, const char *socket_path,
                           struct prl_error *reterr);
 /* serve_fakeroot.c: the supervisor for the listener, as child->supervisor. */
-int prl_serve_fakeroot(const struct prl_spec *spec, struct prl_child *child, int listener_fd,
+int prl_serve_fakeroot(const struct prl_setup *setup, struct prl_child *child, int listener_fd,
                        struct prl_error *reterr);

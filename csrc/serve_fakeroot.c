@@ -4,6 +4,7 @@
  * listener and the container's user namespace; a wait for the supervisor: calls queue until it
  * reads them. */
 #include "serve.h"
+#include "steps/steps.h"
 
 #include "base/own.h"
 #include "base/sys.h"
@@ -40,15 +41,24 @@ static int spawn(const char *program, const char *owners, const int fds[2], pid_
     return -r;
 }
 
-int prl_serve_fakeroot(const struct prl_spec *spec, struct prl_child *child, int listener_fd,
-                       struct prl_error *reterr)
+/* A child that joins may not be looked into yet; whom it joins may. */
+static int open_userns(const struct prl_setup *setup, const struct prl_child *child)
 {
     char path[48];
-    const char *program = spec->launcher ? spec->launcher : "/proc/self/exe";
+    if (setup->target)
+        return openat(setup->target->proc_fd, "ns/user", O_RDONLY | O_CLOEXEC);
     snprintf(path, sizeof path, "/proc/%d/ns/user", (int)child->pid);
-    _cleanup_close_ int userns = open(path, O_RDONLY | O_CLOEXEC);
+    return open(path, O_RDONLY | O_CLOEXEC);
+}
+
+int prl_serve_fakeroot(const struct prl_setup *setup, struct prl_child *child, int listener_fd,
+                       struct prl_error *reterr)
+{
+    const struct prl_spec *spec = setup->spec;
+    const char *program = spec->launcher ? spec->launcher : "/proc/self/exe";
+    _cleanup_close_ int userns = open_userns(setup, child);
     if (userns < 0)
-        return prl_fail(reterr, PRL_STAGE_FAKEROOT, "open", path);
+        return prl_fail(reterr, PRL_STAGE_FAKEROOT, "open", "ns/user");
     /* Above 3 and 4, or one would be put in the other's place. */
     _cleanup_close_ int listener = fcntl(listener_fd, F_DUPFD_CLOEXEC, OUT_OF_THE_WAY);
     _cleanup_close_ int space = fcntl(userns, F_DUPFD_CLOEXEC, OUT_OF_THE_WAY);

@@ -65,6 +65,16 @@ int prl_state_finish(const struct prl_dirs *dirs, struct prl_state *state,
                      struct prl_error *reterr);
 /* Let go of the state without ending it: for the side of a fork that is not the monitor. */
 void prl_state_close(struct prl_state *state);
+/* One running container. */
+struct prl_running {
+    char id[65];
+    char *directory; /* owned */
+    struct prl_joinable target;
+};
+/* By name, id, or the begin of one id among those that run.  Errors: PRL_STAGE_STATE, ESRCH. */
+int prl_state_find(const struct prl_dirs *dirs, const char *text, struct prl_running *ret,
+                   struct prl_error *reterr);
+void prl_running_free(struct prl_running *running);
 /* Clean what dead monitors left: entries of RUNTIME/running whose lock is free.  Bounded work,
  * never waits for a lock.  Returns how many containers it ended. */
 int prl_state_sweep(const struct prl_dirs *dirs, struct prl_error *reterr);

@@ -47,6 +47,8 @@ int prl_entry_start_ticks(pid_t pid, uint64_t *ret, bool *ret_dead);
 int prl_name_check(const char *name, struct prl_error *reterr);
 int prl_name_take(const struct prl_dirs *dirs, const struct prl_state *state,
                   struct prl_error *reterr);
+/* 1 and the id of the container with this name; 0: there is none. */
+int prl_name_find(int data_fd, const char *name, char id[PRL_ID_LEN + 1]);
 /* Drop the name if it is this container's.  Never waits when `patient` is false. */
 int prl_name_release(int data_fd, const char *name, const char *id, bool patient);
 /* Drop names whose container is gone; for the scan after a boot. */

@@ -45,6 +45,19 @@ static const char *target_id(const char *target)
     return slash ? slash + 1 : target;
 }
 
+int prl_name_find(int data_fd, const char *name, char id[PRL_ID_LEN + 1])
+{
+    char target[PATH_MAX];
+    if (strchr(name, '/') || name[0] == '.')
+        return 0;
+    _cleanup_close_ int names_fd = openat(data_fd, "names", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (names_fd < 0 || !read_target(names_fd, name, target, sizeof target) ||
+        !prl_entry_is_id(target_id(target)))
+        return 0;
+    memcpy(id, target_id(target), PRL_ID_LEN + 1);
+    return 1;
+}
+
 static bool is_dangling(int names_fd, const char *name)
 {
     struct stat st;

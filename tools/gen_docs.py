@@ -20,6 +20,7 @@ RUN = 1
 
 VERBS = {
     "run": "run a program in a new container",
+    "exec": "run one more program in a running container",
     "ps": "list containers",
     "rm": "remove containers",
     "images": "list images",

@@ -12,6 +12,7 @@ from mutation import one as _one
 from network_mutations import NETWORK_MUTATIONS
 
 POSTURE = "tests/security/test_posture.py"
+EXEC = "tests/security/test_exec.py"
 ESCAPES = "tests/security/test_escapes.py"
 FAKE_ROOT = "tests/integration/test_fake_root.py"
 HOLDER = "tests/integration/test_holder.py"
@@ -238,10 +239,38 @@ MUTATIONS = (
         "Landlock's scope of abstract sockets",
         _one(
             "csrc/steps/landlock.c",
-            "abi >= 6 ? PRL_LANDLOCK_SCOPE_ABSTRACT_UNIX | PRL_LANDLOCK_SCOPE_SIGNAL : 0",
-            "abi >= 6 ? PRL_LANDLOCK_SCOPE_SIGNAL : 0",
+            "scoped |= PRL_LANDLOCK_SCOPE_ABSTRACT_UNIX;",
+            "scoped |= 0;",
         ),
         (f"{ESCAPES}::test_abstract_sockets_of_the_host",),
+    ),
+    Mutation(
+        "what is not a program of the container yet cannot be looked into by it",
+        _one("csrc/launch_exec.c", "prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0", "dumpable < 0"),
+        (f"{EXEC}::test_the_container_sees_nothing_of_the_launcher",),
+    ),
+    Mutation(
+        "a program that joins is under the container's filter",
+        _one("csrc/prepare.c", "int r = prepare_filter(ret, arena, reterr);", "int r = 0;"),
+        (f"{EXEC}::test_a_joined_program_may_what_the_container_may",),
+    ),
+    Mutation(
+        "without Landlock the launcher that joins a container is a copy nobody can write",
+        _one(
+            "csrc/cli/exec.c",
+            "if (r == 0 && !(exec->spec->landlock &&",
+            "if (r > 0 && !(exec->spec->landlock &&",
+        ),
+        (f"{EXEC}::test_the_sealed_copy_is_what_runs_without_the_second_fence",),
+    ),
+    Mutation(
+        "an interpreter with a relative name is looked up as well",
+        _one(
+            "csrc/steps/exec.c",
+            "path = make_absolute(name, absolute, sizeof absolute);",
+            "path = name[0] == '/' ? name : \"/bin/sh\";",
+        ),
+        (f"{EXEC}::test_no_script_names_the_launcher",),
     ),
     Mutation(
         "a launcher with borrowed privileges refuses to start",
@@ -373,7 +402,7 @@ MUTATIONS = (
     Mutation(
         "a difference that was read back ends the program",
         _one(
-            "csrc/launch.c",
+            "csrc/launch_report.c",
             "        r = prl_serve_verify(s, child->pid, reterr);\n",
             "        prl_serve_verify(s, child->pid, reterr);\n",
         ),

@@ -1,6 +1,7 @@
 # fish completion of pyrootless; generated from the table of options (make docs)
 complete -c pyrootless -f
 complete -c pyrootless -n __fish_use_subcommand -a run -d 'run a program in a new container'
+complete -c pyrootless -n __fish_use_subcommand -a exec -d 'run one more program in a running container'
 complete -c pyrootless -n __fish_use_subcommand -a ps -d 'list containers'
 complete -c pyrootless -n __fish_use_subcommand -a rm -d 'remove containers'
 complete -c pyrootless -n __fish_use_subcommand -a images -d 'list images'
@@ -85,6 +86,7 @@ complete -c pyrootless -n '__fish_seen_subcommand_from run' -l userns -r -d 'whi
 complete -c pyrootless -n '__fish_seen_subcommand_from run' -l verify -d 'read ids, capabilities, filter, mounts, limits back from the kernel before the program begins, and fail when something asked for was not applied'
 complete -c pyrootless -n '__fish_seen_subcommand_from run' -l annotation -r -d 'add an annotation to config.json'
 complete -c pyrootless -n '__fish_seen_subcommand_from run' -l cidfile -r -F -d 'write the container\'s id to this file, which must not exist'
+complete -c pyrootless -n '__fish_seen_subcommand_from run' -s d -l detach -d 'run it in the background and print its id; its output goes into its log'
 complete -c pyrootless -n '__fish_seen_subcommand_from run' -l detach-keys -r -d 'keys that leave the terminal (default: ctrl-p,ctrl-q); "" switches it off'
 complete -c pyrootless -n '__fish_seen_subcommand_from run' -s l -l label -r -d 'set a label'
 complete -c pyrootless -n '__fish_seen_subcommand_from run' -l label-file -r -F -d 'set labels from a file of KEY=VALUE lines'

@@ -2,6 +2,7 @@
  * In: the closures that start and finish it, the socket to the front.  Out: records.
  * Never: printing, the user's terminal after the start. */
 #include "cli/attach_wire.h"
+#include "cli/streams.h"
 
 #include "base/error.h"
 #include "base/own.h"
@@ -11,17 +12,6 @@
 #include <fcntl.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
-
-/* 0, 1, 2 become /dev/null: whoever waits for the terminal's end must not wait for us. */
-static void leave_terminal(void)
-{
-    _cleanup_close_ int null = open("/dev/null", O_RDWR | O_CLOEXEC | O_NOCTTY);
-    for (int fd = 0; null >= 0 && fd < 3; fd++)
-        if (fd != null)
-            dup2(null, fd);
-    if (null <= 2)
-        (void)steal_fd(&null);
-}
 
 static int on_message(void *data, struct prl_child *child)
 {
@@ -61,7 +51,7 @@ static int monitor_container(const struct prl_attach_options *options, struct pr
     _cleanup_close_ int other_side =
         ioctl(child->terminal_fd, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
     (void)prl_attach_send(socket_fd, &started, child->terminal_fd); /* fails: it hangs up */
-    leave_terminal();
+    prl_streams_leave();
     int r = prl_monitor_run(child, &how, ret, &error);
     if (r < 0) {
         send_failure(socket_fd, &error);

@@ -137,15 +137,15 @@ bool prl_config_applies(const char *name)
 }
 
 /* Every value of a repeated option in the order given; of another the last alone. */
-static int apply_row(struct prl_merge *m, size_t row)
+int prl_config_apply_option(struct prl_merge *m, const char *name, prl_config_apply apply)
 {
-    const char *last = prl_options_get(m->options, rows[row].name);
+    const char *last = prl_options_get(m->options, name);
 
     for (size_t i = 0; last && i < m->options->values_len; i++) {
         const struct prl_option_value *value = &m->options->values[i];
-        if (strcmp(value->option->name, rows[row].name) != 0)
+        if (strcmp(value->option->name, name) != 0)
             continue;
-        int r = rows[row].apply(m, value->option->repeat ? value->text : last);
+        int r = apply(m, value->option->repeat ? value->text : last);
         if (r < 0 || !value->option->repeat)
             return r;
     }
@@ -159,7 +159,7 @@ static int apply_all(struct prl_merge *m)
     if (r >= 0)
         r = prl_config_network(m);
     for (size_t i = 0; r >= 0 && i < sizeof rows / sizeof *rows; i++)
-        r = apply_row(m, i);
+        r = prl_config_apply_option(m, rows[i].name, rows[i].apply);
     if (r >= 0)
         r = prl_config_image_user(m);
     if (r >= 0)
@@ -188,7 +188,7 @@ static int apply_all(struct prl_merge *m)
     return m->no_memory ? prl_config_memory(m) : 0;
 }
 
-static int open_template(struct prl_merge *m, const char *json, size_t len)
+int prl_config_open(struct prl_merge *m, const char *json, size_t len)
 {
     yyjson_read_err why;
     yyjson_doc *read = yyjson_read_opts((char *)json, len, 0, NULL, &why);
@@ -220,20 +220,26 @@ static int fail_write(struct prl_merge *m, const yyjson_write_err *why)
                      "configuration cannot hold");
 }
 
+int prl_config_close(struct prl_merge *m, int r, char **ret_json, size_t *ret_len)
+{
+    if (r >= 0) {
+        yyjson_write_err why;
+        *ret_json = yyjson_mut_write_opts(m->doc, 0, NULL, ret_len, &why);
+        r = *ret_json ? 0 : fail_write(m, &why);
+    }
+    yyjson_mut_doc_free(m->doc);
+    m->doc = NULL;
+    return r;
+}
+
 int prl_config_merge(const char *template_json, size_t template_len,
                      const struct prl_options *options, const struct prl_config_facts *facts,
                      char **ret_json, size_t *ret_len, struct prl_error *reterr)
 {
     struct prl_merge m = {.options = options, .facts = facts, .reterr = reterr};
-    int r = open_template(&m, template_json, template_len);
+    int r = prl_config_open(&m, template_json, template_len);
 
     if (r >= 0)
         r = apply_all(&m);
-    if (r >= 0) {
-        yyjson_write_err why;
-        *ret_json = yyjson_mut_write_opts(m.doc, 0, NULL, ret_len, &why);
-        r = *ret_json ? 0 : fail_write(&m, &why);
-    }
-    yyjson_mut_doc_free(m.doc);
-    return r;
+    return prl_config_close(&m, r, ret_json, ret_len);
 }

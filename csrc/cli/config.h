@@ -17,6 +17,7 @@ struct prl_config_facts {
     const char *allow;    /* see prl_config_allow_resolve; NULL: no list */
     uid_t uid;            /* caller, becomes hostID of the map */
     gid_t gid;
+    const char *running_root; /* with exec: "/" of the running container, a host path */
     bool machine_ids; /* ask this machine again which ids a map may use: a template may have
                          been prepared in another user namespace */
     unsigned short rows, columns; /* the caller's terminal, 0 if none */

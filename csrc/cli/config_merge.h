@@ -45,6 +45,12 @@ int prl_config_memory(struct prl_merge *m); /* -ENOMEM */
 /* config.c: does an option have a row in the merge?  For the test of the table. */
 bool prl_config_applies(const char *name);
 
+/* config.c: the document, read from JSON and written as JSON. */
+int prl_config_open(struct prl_merge *m, const char *json, size_t len);
+int prl_config_close(struct prl_merge *m, int r, char **ret_json, size_t *ret_len);
+/* config.c: the values of one option given to its row. */
+int prl_config_apply_option(struct prl_merge *m, const char *name, prl_config_apply apply);
+
 /* config_json.c: words for changing the document.  Texts are copied. */
 yyjson_mut_val *prl_config_object(struct prl_merge *m, yyjson_mut_val *parent, const char *key);
 yyjson_mut_val *prl_config_array(struct prl_merge *m, yyjson_mut_val *parent, const char *key);

@@ -255,6 +255,8 @@ char **prl_config_root_dirs(struct prl_merge *m)
 
     if (!text || !*text)
         text = prl_config_text(prl_config_object(m, m->root, "root"), "path");
+    if (m->facts->running_root)
+        text = m->facts->running_root;
     if (!text)
         text = "";
     for (const char *at = text; *at; at++)

@@ -17,19 +17,6 @@
 #include <sys/auxv.h>
 #include <unistd.h>
 
-int prl_cli_fail(const struct prl_error *error)
-{
-    char text[4096];
-    dprintf(STDERR_FILENO, "pyrootless: %s\n", prl_error_format(error, text, sizeof text));
-    return prl_error_exit_code(error);
-}
-
-void prl_cli_warn(const struct prl_error *error)
-{
-    char text[4096];
-    dprintf(2, "pyrootless: warning: %s\n", prl_error_format(error, text, sizeof text));
-}
-
 /* `--root DIR` before the verb is PYROOTLESS_ROOT.  Returns how many words it took. */
 static int take_root(int argc, char **argv)
 {
@@ -73,6 +60,8 @@ int main(int argc, char **argv)
         return prl_border_main(argv + 2);
     if (argc > 1 && strcmp(argv[1], "run") == 0)
         return prl_run_main(argc, argv);
+    if (argc > 1 && strcmp(argv[1], "exec") == 0)
+        return prl_exec_main(argc, argv);
     if (argc > 1 && strcmp(argv[1], "unshare") == 0)
         return prl_unshare_main(argc, argv);
     prl_python_exec(argc, argv, &error);

@@ -165,6 +165,8 @@ const struct prl_option prl_option_table[] = {
      "add an annotation to config.json"},
     {"cidfile", 0, PATH, ONCE, RUN, NATIVE, "-", "FILE", G_LIFE,
      "write the container's id to this file, which must not exist"},
+    {"detach", 'd', FLAG, ONCE, RUN, NATIVE, "-", "", G_LIFE,
+     "run it in the background and print its id; its output goes into its log"},
     {"detach-keys", 0, TEXT, ONCE, RUN_EXEC, NATIVE, "-", "KEYS", G_LIFE,
      "keys that leave the terminal (default: ctrl-p,ctrl-q); \"\" switches it off"},
     {"label", 'l', TEXT, REPEAT, RUN, NATIVE, NOTE "label.KEY", "KEY[=VALUE]", G_LIFE,

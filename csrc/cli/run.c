@@ -116,6 +116,10 @@ static int run_container(struct run *run, struct prl_status *ret, struct prl_err
     if (r < 0)
         return r;
     tell_weak(c);
+    if (prl_options_flag(&run->options, "detach")) {
+        *ret = (struct prl_status){.ended_by = PRL_ENDED_EXIT};
+        return prl_run_detached(c, reterr);
+    }
     if (c->spec->process.terminal)
         return prl_run_terminal(c, ret, reterr);
     r = run_foreground(run, ret, reterr);

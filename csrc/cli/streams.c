@@ -71,3 +71,13 @@ void prl_streams_close(struct prl_streams *streams)
         if (streams->relays[fd].from > 2)
             prl_close_p(&streams->relays[fd].from);
 }
+
+void prl_streams_leave(void)
+{
+    _cleanup_close_ int null = open("/dev/null", O_RDWR | O_CLOEXEC | O_NOCTTY);
+    for (int fd = 0; null >= 0 && fd < 3; fd++)
+        if (fd != null)
+            dup2(null, fd);
+    if (null <= 2)
+        (void)steal_fd(&null);
+}

@@ -11,6 +11,9 @@ struct prl_streams {
 
 /* At the very begin of the launcher: none of 0, 1 and 2 is free. */
 int prl_streams_fill(struct prl_error *reterr);
+/* 0, 1, 2 of this process become /dev/null: whoever waits for their end must not wait for us.
+ */
+void prl_streams_leave(void);
 int prl_streams_open(bool interactive, struct prl_streams *ret, struct prl_error *reterr);
 /* After the launch: the container has its copies. */
 void prl_streams_lent(struct prl_streams *streams);

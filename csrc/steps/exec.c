@@ -34,10 +34,24 @@ int PRL_CHILD_SAFE prl_exec_chdir(struct prl_setup *s, struct prl_error *reterr)
     return 0;
 }
 
+/* The kernel looks a relative name up from the working directory. */
+static const char *PRL_CHILD_SAFE make_absolute(const char *name, char *buf, size_t size)
+{
+    long n = name[0] == '/' ? 0 : syscall(SYS_getcwd, buf, size);
+    if (n <= 0)
+        return name[0] == '/' ? name : NULL;
+    size_t used = (size_t)n - 1, len = strlen(name);
+    if (used + 1 + len >= size)
+        return NULL;
+    buf[used] = '/';
+    memcpy(buf + used + 1, name, len + 1);
+    return buf;
+}
+
 /* Regular, executable, reached without magic links, and so for its interpreters. */
 static int PRL_CHILD_SAFE check_program(int root, const char *program)
 {
-    char head[PRL_INTERPRETER_BYTES + 1];
+    char head[PRL_INTERPRETER_BYTES + 1], absolute[PATH_MAX];
     const char *path = program;
     for (int depth = 0; depth < PRL_INTERPRETER_DEPTH; depth++) {
         struct stat st;
@@ -50,9 +64,12 @@ static int PRL_CHILD_SAFE check_program(int root, const char *program)
         if (readable < 0)
             return 0; /* executable but not readable: the kernel alone sees what it is */
         ssize_t n = read(readable, head, PRL_INTERPRETER_BYTES);
-        path = prl_interpreter_of(head, n);
-        if (!path || path[0] != '/')
+        const char *name = prl_interpreter_of(head, n);
+        if (!name)
             return 0;
+        path = make_absolute(name, absolute, sizeof absolute);
+        if (!path)
+            return ENAMETOOLONG;
     }
     return 0;
 }

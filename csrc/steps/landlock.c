@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/sched.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -43,6 +44,18 @@ static int PRL_CHILD_SAFE allow_stream(int ruleset, int fd, uint64_t handled)
     return r < 0 && errno == EBADFD ? 0 : r;
 }
 
+/* Who joins is in a domain beside the container's, not in it, and is still to reach the
+ * container's processes and sockets: what a namespace already confines is left to that. */
+static uint64_t PRL_CHILD_SAFE scope_of(const struct prl_setup *s)
+{
+    uint64_t own = s->target ? s->spec->namespaces : 0, scoped = 0;
+    if (!(own & CLONE_NEWNET))
+        scoped |= PRL_LANDLOCK_SCOPE_ABSTRACT_UNIX;
+    if (!(own & CLONE_NEWPID))
+        scoped |= PRL_LANDLOCK_SCOPE_SIGNAL;
+    return scoped;
+}
+
 int PRL_CHILD_SAFE prl_landlock_apply(struct prl_setup *s, struct prl_error *reterr)
 {
     int abi = s->spec->landlock ? prl_sys_landlock_abi() : 0;
@@ -51,8 +64,7 @@ int PRL_CHILD_SAFE prl_landlock_apply(struct prl_setup *s, struct prl_error *ret
     if (abi < 2) /* ABI 1 forbids every rename and link between directories */
         return 0;
     uint64_t handled = handled_access(abi);
-    uint64_t scoped =
-        abi >= 6 ? PRL_LANDLOCK_SCOPE_ABSTRACT_UNIX | PRL_LANDLOCK_SCOPE_SIGNAL : 0;
+    uint64_t scoped = abi >= 6 ? scope_of(s) : 0;
     _cleanup_close_ int ruleset = prl_sys_landlock_create(handled, 0, scoped);
     if (ruleset < 0)
         return prl_fail(reterr, PRL_STAGE_LANDLOCK, "landlock_create_ruleset", "");

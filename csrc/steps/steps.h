@@ -33,6 +33,7 @@ struct prl_setup {
     char *tmpfs_data; /* options of the tmpfs that holds the upper */
     void *filter;     /* compiled seccomp program */
     unsigned short filter_len;
+    const struct prl_joinable *target; /* the container to be joined; NULL: it is made */
     bool early, late;  /* when set-up stops being the caller and is 0:0 of the container */
     void *fake_filter; /* of the fake root; NULL: none */
     unsigned short fake_filter_len;
@@ -54,6 +55,8 @@ struct prl_setup {
     const char *program; /* the candidate that will be executed */
 };
 
+int prl_join_enter(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAFE;
+int prl_join_root(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAFE;
 int prl_cgroup_enter(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAFE;
 int prl_idmap_apply(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAFE;
 int prl_idmap_early(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAFE;

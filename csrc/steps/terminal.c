@@ -15,8 +15,23 @@
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <sys/vfs.h>
 #include <termios.h>
 #include <unistd.h>
+
+enum { DEVPTS_MAGIC = 0x1cd1 };
+
+/* In a container that is joined the path may lead to anything by now. */
+static bool PRL_CHILD_SAFE is_ptmx(int fd)
+{
+    struct stat st;
+    struct statfs fs;
+    if (fstat(fd, &st) == 0 && S_ISCHR(st.st_mode) && st.st_rdev == makedev(5, 2) &&
+        fstatfs(fd, &fs) == 0 && fs.f_type == DEVPTS_MAGIC)
+        return true;
+    errno = ENOTTY;
+    return false;
+}
 
 /* A fresh pair on the container's devpts; the peer is asked from the master, not looked up by
  * name. */
@@ -27,7 +42,7 @@ static int PRL_CHILD_SAFE open_pair(const struct prl_setup *s, int *ret_master)
     const struct winsize size = {.ws_row = p->console_rows, .ws_col = p->console_columns};
     _cleanup_close_ int master =
         prl_sys_open_in_root_nofollow(s->root_fd, "/dev/pts/ptmx", O_RDWR | O_NOCTTY);
-    if (master < 0 || ioctl(master, TIOCSPTLCK, &unlock) < 0)
+    if (master < 0 || !is_ptmx(master) || ioctl(master, TIOCSPTLCK, &unlock) < 0)
         return -1;
     if (size.ws_row && ioctl(master, TIOCSWINSZ, &size) < 0)
         return -1;
@@ -38,20 +53,32 @@ static int PRL_CHILD_SAFE open_pair(const struct prl_setup *s, int *ret_master)
     return slave;
 }
 
-int PRL_CHILD_SAFE prl_terminal_apply(struct prl_setup *s, struct prl_error *reterr)
+/* /dev/console of a new container; one that is joined keeps its first program's. */
+static int PRL_CHILD_SAFE place_console(const struct prl_setup *s, int slave,
+                                        struct prl_error *reterr)
 {
     static const struct prl_place_attr attr = {.set = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC};
+    if (s->target)
+        return 0;
+    _cleanup_close_ int console = prl_place_target(s->root_fd, "/dev/console", false, true);
+    if (console < 0)
+        return prl_fail(reterr, PRL_STAGE_TERMINAL, "open", "/dev/console");
+    if (prl_place_bind(slave, NULL, false, &attr, console) < 0)
+        return prl_fail(reterr, PRL_STAGE_TERMINAL, "bind", "/dev/console");
+    return 0;
+}
+
+int PRL_CHILD_SAFE prl_terminal_apply(struct prl_setup *s, struct prl_error *reterr)
+{
     if (!s->spec->process.terminal)
         return 0;
     _cleanup_close_ int master = -1;
     int slave = open_pair(s, &master);
     if (slave < 0)
         return prl_fail(reterr, PRL_STAGE_TERMINAL, "open", "/dev/pts/ptmx");
-    _cleanup_close_ int console = prl_place_target(s->root_fd, "/dev/console", false, true);
-    if (console < 0)
-        return prl_fail(reterr, PRL_STAGE_TERMINAL, "open", "/dev/console");
-    if (prl_place_bind(slave, NULL, false, &attr, console) < 0)
-        return prl_fail(reterr, PRL_STAGE_TERMINAL, "bind", "/dev/console");
+    int r = place_console(s, slave, reterr);
+    if (r < 0)
+        return r;
     if (prl_handover_send(s->service_fd, PRL_HANDOVER_TERMINAL, master, s->served) < 0)
         return prl_fail(reterr, PRL_STAGE_TERMINAL, "sendmsg", "pty master");
     for (int i = 0; i < 3; i++)

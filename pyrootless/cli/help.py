@@ -27,9 +27,9 @@ first steps:
 
 def main(args: list[str]) -> int:
     """Print help; `help run` is the launcher's own."""
-    if args[:1] == ["run"]:
+    if args[:1] in (["run"], ["exec"]):
         launcher = str(find_launcher())
-        os.execv(launcher, [launcher, "run", "--help"])
+        os.execv(launcher, [launcher, args[0], "--help"])
     if args and args[0] != "help":
         return main_of_all([args[0], "--help"])
     wide = max(len(verb) for verb in VERBS)

@@ -19,6 +19,7 @@ from pyrootless.errors import PyrootlessError, UsageError
 
 VERBS = {
     "run": "run a program in a new container",
+    "exec": "run one more program in a running container",
     "prepare": "make the launch template of an image ready",
     "images": "list images",
     "inspect": "show all about containers and images, as JSON",

@@ -54,10 +54,14 @@ class Place:
         The mark is the store's path as the last word: it names this test in the command line of
         the launcher, of its child, and of the program in the container.
         """
-        outer, options = self.ids
-        words = [*outer, *map(str, before), str(self.launcher), "run", *options]
+        return self.call("run", *self.ids[1], *argv, self.mark, before=before)
+
+    def call(
+        self, *argv: str, before: Sequence[str | Path] = ()
+    ) -> subprocess.CompletedProcess[str]:
+        """Call `pyrootless ARGV…`, started by `before`."""
         return subprocess.run(
-            [*words, *argv, self.mark],
+            [*self.ids[0], *map(str, before), str(self.launcher), *argv],
             env=self.environment,
             cwd=self.base,
             stdin=subprocess.DEVNULL,
@@ -66,6 +70,17 @@ class Place:
             timeout=SECONDS,
             check=False,
         )
+
+    @contextmanager
+    def monitor_of(self, ident: str) -> Iterator[int]:
+        """A descriptor that becomes readable when a container's monitor is gone."""
+        entry = self.base / "runtime" / "pyrootless" / "running" / ident
+        stat = Path("/proc", str(int(entry.read_text().split()[0])), "stat").read_text()
+        descriptor = os.pidfd_open(int(stat.rpartition(")")[2].split()[1]))
+        try:
+            yield descriptor
+        finally:
+            os.close(descriptor)
 
     @property
     def mark(self) -> str:

@@ -6,6 +6,7 @@ Out: the same output as without it, and nothing left behind.
 
 from __future__ import annotations
 
+import select
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -108,6 +109,28 @@ def test_a_missing_program_is_still_named(missing: str, deny: Path, place: Place
     done = place.run("--rm", "host", "/nowhere", before=[deny, DENIED[missing], "--"])
     assert (done.returncode, done.stdout) == (127, "")
     assert "/nowhere" in done.stderr
+    assert place.left() == []
+
+
+@pytest.mark.needs("gcc", "busybox", "user-namespaces")
+@pytest.mark.parametrize("missing", DENIED)
+def test_joined_program_is_the_same(missing: str, deny: Path, place: Place) -> None:
+    """`exec`: without pidfds the namespaces are joined one by one."""
+    started = place.run("-d", "--rm", "host", "sh", "-c", "sleep 1000")
+    assert started.returncode == 0, started.stderr
+    ident = started.stdout.strip()
+    words = (ident, "sh", "-c", LOOK)
+    expected = place.call("exec", *words)
+    assert (expected.returncode, "written\n" in expected.stdout) == (0, True), expected
+    done = place.call("exec", *words, before=[deny, DENIED[missing], "--"])
+    with place.monitor_of(ident) as gone:
+        assert place.call("rm", "-f", ident).returncode == 0
+        assert select.select([gone], [], [], 30)[0]
+    assert (done.returncode, done.stdout, done.stderr) == (
+        expected.returncode,
+        expected.stdout,
+        expected.stderr,
+    )
     assert place.left() == []
 
 

@@ -1,0 +1,166 @@
+/* exec.c: `pyrootless exec`: one more program in a running container, from argv to exit status.
+ * In: argv, a container that runs.  Out: the exit status (podman-exec(1), "Exit Codes").
+ * Never: an interpreter; a change to the container's directory or its monitor. */
+#include "cli/attach.h"
+#include "cli/cli.h"
+#include "cli/config_exec.h"
+#include "cli/exec_sealed.h"
+#include "cli/streams.h"
+#include "launch_exec.h"
+#include "monitor.h"
+#include "state.h"
+
+#include "base/error.h"
+#include "base/io.h"
+#include "base/own.h"
+#include "base/span.h"
+#include "base/sys.h"
+#include "base/trace.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+enum { CONFIG_MAX_BYTES = 4 * 1024 * 1024, LANDLOCK_ABI = 2 /* steps/landlock.c */ };
+
+struct exec {
+    char **argv;
+    struct prl_options options;
+    struct prl_dirs dirs;
+    struct prl_running running;
+    struct prl_spec *spec;
+};
+
+/* The container's config.json without the list of its filter, of which only the compiled
+ * program matters here. */
+static int read_config(const struct exec *exec, char **ret, struct prl_error *reterr)
+{
+    static const struct prl_span empty = {"{}", 2};
+    char path[PATH_MAX];
+    _cleanup_free_ char *json = NULL;
+    size_t len, brief_len;
+    struct prl_span filter;
+    snprintf(path, sizeof path, "%s/config.json", exec->running.directory);
+    int r = prl_io_read_file(AT_FDCWD, path, CONFIG_MAX_BYTES, &json, &len);
+    if (r < 0)
+        return prl_fail_with(reterr, PRL_STAGE_STATE, -r, "open", path);
+    if (!prl_span_find((struct prl_span){json, len}, "linux", "seccomp", &filter)) {
+        *ret = steal_ptr(&json);
+        return 0;
+    }
+    *ret = prl_span_replace((struct prl_span){json, len}, filter, empty, &brief_len);
+    return *ret ? 0 : prl_fail_with(reterr, PRL_STAGE_CONFIG, ENOMEM, "malloc", "config.json");
+}
+
+static int make_spec(struct exec *exec, struct prl_error *reterr)
+{
+    char root[48];
+    struct winsize size = {0};
+    _cleanup_free_ char *brief = NULL, *json = NULL;
+    int r = read_config(exec, &brief, reterr);
+    if (r < 0)
+        return r;
+    if (ioctl(0, TIOCGWINSZ, &size) < 0 && ioctl(1, TIOCGWINSZ, &size) < 0)
+        memset(&size, 0, sizeof size);
+    snprintf(root, sizeof root, "/proc/self/fd/%d/root", exec->running.target.proc_fd);
+    const struct prl_config_facts facts = {.data_dir = exec->dirs.data,
+                                           .runtime_dir = exec->dirs.runtime,
+                                           .running_root = root,
+                                           .uid = geteuid(),
+                                           .gid = getegid(),
+                                           .rows = size.ws_row,
+                                           .columns = size.ws_col};
+    r = prl_config_exec(brief, &exec->options, &facts, &json, reterr);
+    prl_trace_mark("merge");
+    return r < 0 ? r : prl_spec_parse(json, strlen(json), &exec->spec, reterr);
+}
+
+static int run_foreground(struct exec *exec, struct prl_status *ret, struct prl_error *reterr)
+{
+    struct prl_child child;
+    struct prl_streams streams;
+    sigset_t forwarded;
+    prl_monitor_signals(&forwarded);
+    sigprocmask(SIG_BLOCK, &forwarded, NULL); /* they wait for the monitor, as in run.c */
+    int r = prl_streams_open(prl_options_flag(&exec->options, "interactive"), &streams, reterr);
+    if (r < 0)
+        return r;
+    r = prl_join(exec->spec, &exec->running.target, &streams.lent, &child, reterr);
+    if (r < 0) {
+        prl_streams_close(&streams);
+        return r;
+    }
+    prl_streams_lent(&streams);
+    struct prl_monitor_options monitor = {.forward_signals = true, .control_fd = -1};
+    memcpy(monitor.relays, streams.relays, sizeof monitor.relays);
+    r = prl_monitor_run(&child, &monitor, ret, reterr);
+    prl_child_close(&child);
+    prl_trace_mark("program");
+    return r;
+}
+
+static int start(void *data, struct prl_child *ret, struct prl_error *reterr)
+{
+    struct exec *exec = data;
+    struct prl_stdio none = {.fds = {-1, -1, -1}};
+    return prl_join(exec->spec, &exec->running.target, &none, ret, reterr);
+}
+
+static int run_terminal(struct exec *exec, struct prl_status *ret, struct prl_error *reterr)
+{
+    const struct prl_options *o = &exec->options;
+    const struct prl_attach_options options = {
+        .interactive = prl_options_flag(o, "interactive"),
+        .detach_keys = prl_options_get(o, "detach-keys"),
+        .name = o->image,
+    };
+    *ret = (struct prl_status){0};
+    int r = prl_attach_run(&options, start, exec, ret, reterr);
+    if (r == PRL_ATTACH_DETACHED)
+        *ret = (struct prl_status){.ended_by = PRL_ENDED_EXIT};
+    return r < 0 ? r : 0;
+}
+
+static int run_in_container(struct exec *exec, struct prl_error *reterr)
+{
+    struct prl_status status;
+    int r = prl_dirs_open(prl_options_get(&exec->options, "root"), &exec->dirs, reterr);
+    if (r == 0)
+        r = prl_state_find(&exec->dirs, exec->options.image, &exec->running, reterr);
+    prl_trace_mark("find");
+    if (r == 0)
+        r = make_spec(exec, reterr);
+    if (r == 0 && !(exec->spec->landlock && prl_sys_landlock_abi() >= LANDLOCK_ABI))
+        r = prl_exec_sealed(exec->argv, reterr);
+    prl_trace_mark("parse");
+    if (r < 0)
+        return r;
+    r = exec->spec->process.terminal ? run_terminal(exec, &status, reterr)
+                                     : run_foreground(exec, &status, reterr);
+    return r < 0 ? r : prl_status_exit_code(&status);
+}
+
+int prl_exec_main(int argc, char **argv)
+{
+    struct prl_error error;
+    /* Never taken apart: the process ends with the program. */
+    static struct exec exec;
+    exec = (struct exec){.argv = argv, .dirs = {.data_fd = -1, .runtime_fd = -1}};
+    prl_trace_begin();
+    int r = prl_options_parse(PRL_VERB_EXEC, argc - 2, argv + 2, &exec.options, &error);
+    if (r == 0 && exec.options.help) {
+        prl_options_print_help(PRL_VERB_EXEC, stdout);
+        return 0;
+    }
+    if (r == 0)
+        r = run_in_container(&exec, &error);
+    if (r < 0)
+        r = prl_cli_fail(&error);
+    prl_trace_print(STDERR_FILENO);
+    return r;
+}

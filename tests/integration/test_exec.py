@@ -1,0 +1,392 @@
+"""`pyrootless exec` and `pyrootless run -d`: one more program in a running container.
+
+In: the launcher; containers in the background, ended after each test.
+Out: exit codes, what the second program sees, what is left when either of the two ends.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import signal
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pexpect
+import pytest
+
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
+Start = Callable[..., str]
+
+pytestmark = [
+    pytest.mark.timeout(120),
+    pytest.mark.context_root,
+    pytest.mark.context_single,
+    pytest.mark.needs("user-namespaces"),
+]
+# Says so when its handlers are there, and then waits for signals.
+WAITING = (
+    "trap 'echo hup; exit 5' HUP; trap 'exit 6' TERM; echo ready; while :; do sleep 1; done"
+)
+RANGE = pytest.param("range", marks=pytest.mark.needs("subordinate-ids", "newuidmap"))
+
+
+@pytest.fixture
+def start(pyrootless: Run) -> Iterator[Start]:
+    """Start a container in the background: start("--rm", "host", "sleep", "9") → its id."""
+    started: list[str] = []
+
+    def call(*words: str | Path) -> str:
+        done = pyrootless("run", "-d", *words)
+        assert done.returncode == 0, done.stderr
+        started.append(done.stdout.strip())
+        return started[-1]
+
+    yield call
+    for ident in started:
+        pyrootless("rm", "-f", ident)
+
+
+@pytest.fixture
+def box(start: Start) -> str:
+    """A container that only waits."""
+    return start("--rm", "host", "sleep", "1000")
+
+
+def entry_pid(environment: dict[str, str], ident: str) -> int:
+    """Process 1 of a container, as the host sees it."""
+    path = Path(environment["XDG_RUNTIME_DIR"], "pyrootless", "running", ident)
+    return int(path.read_text().split()[0])
+
+
+def wait_for_end(pid: int) -> None:
+    """Return when this process is gone."""
+    try:
+        descriptor = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return
+    assert select.select([descriptor], [], [], 30)[0], f"{pid} goes on"
+    os.close(descriptor)
+
+
+def wait_for_file(path: Path, text: str) -> None:
+    """Return when text stands in a file that another process writes."""
+    with subprocess.Popen(["tail", "-c", "+1", "-F", path], stdout=subprocess.PIPE) as tail:
+        assert tail.stdout is not None
+        for line in tail.stdout:
+            if text in line.decode():
+                break
+        tail.kill()
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (("true",), 0),
+        (("sh", "-c", "exit 7"), 7),
+        (("sh", "-c", "kill -9 $$"), 137),
+        (("sh", "-c", "kill -TERM $$"), 143),
+        (("/etc",), 126),
+        (("no-such-program",), 127),
+    ],
+)
+def test_exit_codes_are_podmans(
+    pyrootless: Run, box: str, words: tuple[str, ...], code: int
+) -> None:
+    assert pyrootless("exec", box, *words).returncode == code
+
+
+def test_streams_are_the_callers(pyrootless: Run, box: str) -> None:
+    script = "cat; echo err >&2"
+    done = pyrootless("exec", "-i", box, "sh", "-c", script, input="in")
+    assert (done.stdout, done.stderr) == ("in", "err\n")
+    closed = pyrootless("exec", box, "sh", "-c", script, input="in")
+    assert (closed.stdout, closed.stderr) == ("", "err\n")
+
+
+@pytest.mark.parametrize("how", ["name", "id", "begin"])
+def test_a_container_is_found(pyrootless: Run, start: Start, how: str) -> None:
+    ident = start("--rm", "--name", f"found-by-{how}", "host", "sleep", "1000")
+    wanted = {"name": f"found-by-{how}", "id": ident, "begin": ident[:12]}[how]
+    assert pyrootless("exec", wanted, "hostname").stdout == f"{ident[:12]}\n"
+
+
+def test_what_does_not_run_is_told_from_what_is_not_there(
+    pyrootless: Run, start: Start, engine_environment: dict[str, str]
+) -> None:
+    ident = start("--name", "ended", "host", "true")
+    running = Path(engine_environment["XDG_RUNTIME_DIR"], "pyrootless", "running", ident)
+    if running.exists():
+        wait_for_end(entry_pid(engine_environment, ident))
+    for name, why in (("ended", "is not running"), ("never-was", "is no container")):
+        done = pyrootless("exec", name, "true")
+        assert done.returncode == 125
+        assert done.stderr.splitlines() == [
+            f'pyrootless: state: "{name}" {why}',
+            "  remedy: see which containers there are: pyrootless ps -a",
+        ]
+
+
+def test_usage_errors_name_the_option(pyrootless: Run, box: str) -> None:
+    for words, text in (
+        ((), 'it is missing: write "pyrootless exec [OPTION…] CONTAINER'),
+        ((box,), 'it is missing: write "pyrootless exec [OPTION…] '),
+        (("--volume=/a:/b", box, "true"), "--volume: there is no such option"),
+        (("-u", "nobody-knows", box, "true"), "--user"),
+        (("-it", box, "true"), "--tty: the input device is not a TTY"),
+    ):
+        done = pyrootless("exec", *words)
+        assert done.returncode == 125
+        assert text in done.stderr, words
+
+
+@pytest.mark.parametrize("ids", ["single", RANGE])
+def test_all_namespaces_are_the_containers(
+    pyrootless: Run, start: Start, engine_environment: dict[str, str], ids: str
+) -> None:
+    ident = start("--rm", f"--userns={ids}", "host", "sleep", "1000")
+    own = Path("/proc", str(entry_pid(engine_environment, ident)), "ns")
+    show = "for n in user pid net ipc uts cgroup mnt; do readlink /proc/self/ns/$n; done"
+    seen = pyrootless("exec", ident, "sh", "-c", show).stdout.split()
+    names = ("user", "pid", "net", "ipc", "uts", "cgroup", "mnt")
+    assert seen == [os.readlink(own / name) for name in names]
+
+
+def test_the_hosts_network_stays_the_hosts(pyrootless: Run, start: Start) -> None:
+    ident = start("--rm", "--network=host", "host", "sleep", "1000")
+    seen = pyrootless("exec", ident, "readlink", "/proc/self/ns/net").stdout.strip()
+    assert seen == os.readlink("/proc/self/ns/net")
+
+
+def test_environment_and_directory_are_the_containers_unless_given(
+    pyrootless: Run, start: Start, tmp_path: Path
+) -> None:
+    (tmp_path / "env").write_text("FROM_FILE=file\n")
+    given = ("-e", "A=container", "-e", "B=kept", "-w", "/usr")
+    ident = start("--rm", *given, "host", "sleep", "1000")
+    show = ("sh", "-c", "echo $A $B $FROM_FILE; pwd")
+    assert pyrootless("exec", ident, *show).stdout == "container kept\n/usr\n"
+    mine = ("-e", "A=mine", "--env-file", tmp_path / "env", "-w", "/usr/bin")
+    assert pyrootless("exec", *mine, ident, *show).stdout == "mine kept file\n/usr/bin\n"
+
+
+@pytest.mark.needs("subordinate-ids", "newuidmap")
+def test_the_user_is_looked_up_in_the_container(pyrootless: Run, start: Start) -> None:
+    ident = start("--rm", "--userns=range", "host", "sleep", "1000")
+    done = pyrootless("exec", "-u", "7:8", ident, "id")
+    assert done.stdout.startswith("uid=7"), done.stderr
+    assert " gid=8" in done.stdout
+    status = pyrootless("exec", "-u", "7:8", ident, "cat", "/proc/self/status").stdout
+    sets = dict(line.split(":\t") for line in status.splitlines() if line.startswith("Cap"))
+    assert [sets[f"Cap{name}"] for name in ("Inh", "Prm", "Eff", "Amb")] == ["0" * 16] * 4
+
+
+def test_a_user_that_is_not_mapped_is_refused(pyrootless: Run, start: Start) -> None:
+    ident = start("--rm", "--userns=single", "host", "sleep", "1000")
+    done = pyrootless("exec", "-u", "7", ident, "true")
+    assert done.returncode == 125
+    assert "/process/user/uid is 7" in done.stderr
+
+
+def test_privileged_is_for_containers_that_are(pyrootless: Run, start: Start, box: str) -> None:
+    refused = pyrootless("exec", "--privileged", box, "true")
+    assert refused.returncode == 125
+    assert "started without CAP_SYS_ADMIN" in refused.stderr
+    ident = start("--rm", "--privileged", "host", "sleep", "1000")
+    mount = "mount -t tmpfs none /mnt && grep -c ' /mnt ' /proc/self/mounts"
+    assert pyrootless("exec", "--privileged", ident, "sh", "-c", mount).stdout == "1\n"
+
+
+def test_signals_reach_the_program_and_not_the_container(
+    launcher: Path, engine_environment: dict[str, str], pyrootless: Run, box: str
+) -> None:
+    words = [str(launcher), "exec", box, "sh", "-c", WAITING]
+    with subprocess.Popen(
+        words, env=engine_environment, stdout=subprocess.PIPE, text=True
+    ) as child:
+        assert child.stdout is not None
+        assert child.stdout.readline() == "ready\n"
+        child.send_signal(signal.SIGHUP)
+        assert child.stdout.read() == "hup\n"
+        assert child.wait(30) == 5
+    assert pyrootless("exec", box, "true").returncode == 0
+
+
+def test_a_program_without_a_handler_ends_as_outside(
+    launcher: Path, engine_environment: dict[str, str], box: str
+) -> None:
+    words = [str(launcher), "exec", box, "sh", "-c", "echo ready; exec sleep 1000"]
+    with subprocess.Popen(
+        words, env=engine_environment, stdout=subprocess.PIPE, text=True
+    ) as child:
+        assert child.stdout is not None
+        assert child.stdout.readline() == "ready\n"
+        child.terminate()
+        assert child.wait(30) == 143
+
+
+def test_a_killed_launcher_takes_its_program_and_leaves_the_container(
+    launcher: Path, engine_environment: dict[str, str], pyrootless: Run, box: str
+) -> None:
+    words = [str(launcher), "exec", box, "sh", "-c", "echo ready; exec sleep 1000"]
+    with subprocess.Popen(words, env=engine_environment, stdout=subprocess.PIPE) as child:
+        assert child.stdout is not None
+        assert child.stdout.readline() == b"ready\n"
+        pid = children_of(child.pid)[-1]  # the joiner before it may still be going
+        child.kill()
+    wait_for_end(pid)
+    assert pyrootless("exec", box, "true").returncode == 0
+
+
+def children_of(pid: int) -> list[int]:
+    """Process ids of a process's children."""
+    return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def test_the_containers_end_ends_the_program(
+    launcher: Path, engine_environment: dict[str, str], pyrootless: Run, start: Start
+) -> None:
+    ident = start("--rm", "host", "sleep", "1000")
+    words = [str(launcher), "exec", ident, "sh", "-c", "echo ready; exec sleep 1000"]
+    with subprocess.Popen(words, env=engine_environment, stdout=subprocess.PIPE) as child:
+        assert child.stdout is not None
+        assert child.stdout.readline() == b"ready\n"
+        pyrootless("rm", "-f", ident)
+        assert child.wait(30) == 137
+
+
+def test_processes_of_both_see_and_signal_each_other(pyrootless: Run, start: Start) -> None:
+    """Landlock puts the two in domains of their own; that must not keep exec from its work."""
+    ident = start("--rm", "host", "sh", "-c", WAITING)
+    assert pyrootless("exec", ident, "sh", "-c", "kill -0 1 && echo seen").stdout == "seen\n"
+    assert pyrootless("exec", ident, "kill", "-TERM", "1").returncode == 0
+
+
+def test_a_terminal_is_the_programs_own(
+    launcher: Path, engine_environment: dict[str, str], box: str
+) -> None:
+    words = ["exec", "-it", "-e", "PS1=ask> ", box, "sh"]
+    child = pexpect.spawn(
+        str(launcher),
+        words,
+        env={**engine_environment, "TERM": "xterm"},
+        encoding="utf-8",
+        timeout=30,
+        dimensions=(33, 101),
+    )
+    child.expect_exact("ask> ")
+    child.sendline("stty size; tty; exit 9")
+    child.expect_exact("33 101\r\n/dev/pts/0\r\n")
+    child.expect(pexpect.EOF)
+    child.close()
+    assert child.exitstatus == 9
+
+
+def test_keys_leave_the_terminal_and_the_program_goes_on(
+    launcher: Path, engine_environment: dict[str, str], pyrootless: Run, box: str
+) -> None:
+    words = ["exec", "-it", "--detach-keys", "ctrl-a,x", box, "sh", "-c", "echo on; sleep 1000"]
+    child = pexpect.spawn(str(launcher), words, env=engine_environment, timeout=30)
+    child.expect_exact("on")
+    child.send("\x01x")
+    child.expect(pexpect.EOF)
+    child.close()
+    assert child.exitstatus == 0
+    assert "sleep 1000" in pyrootless("exec", box, "ps", "-eo", "tty,args").stdout
+
+
+@pytest.mark.parametrize("mode", ["remember", "silent"])
+def test_a_fake_root_is_the_programs_too(pyrootless: Run, start: Start, mode: str) -> None:
+    ident = start("--rm", "--userns=single", f"--fake-root={mode}", "host", "sleep", "1000")
+    script = "touch /tmp/f && chown 12:13 /tmp/f && stat -c %u:%g /tmp/f"
+    shown = {"remember": "12:13\n", "silent": "0:0\n"}[mode]
+    done = pyrootless("exec", ident, "sh", "-c", script)
+    assert (done.stdout, done.stderr) == (shown, "")
+    assert pyrootless("exec", ident, "stat", "-c", "%u:%g", "/tmp/f").stdout == shown
+
+
+def test_limits_hold_for_the_program_too(pyrootless: Run, start: Start) -> None:
+    """Whatever holds them on this host: a group, or the limits of each process."""
+    ident = start("--rm", "--limits=best-effort", "--pids-limit=20", "host", "sleep", "1000")
+    forks = "for i in $(seq 40); do sleep 100 >/dev/null 2>&1 & done"
+    done = pyrootless("exec", ident, "sh", "-c", forks)
+    assert done.returncode == 2
+    assert "Cannot fork" in done.stderr
+
+
+def test_output_in_the_background_goes_into_the_log(
+    pyrootless: Run, start: Start, engine_environment: dict[str, str]
+) -> None:
+    ident = start("--name", "logs", "host", "sh", "-c", "echo out; echo err >&2; echo end")
+    place = Path(engine_environment["PYROOTLESS_ROOT"], "containers", ident)
+    wait_for_file(place / "log", "end")
+    assert (place / "log").read_text() == "out\nerr\nend\n"
+    assert (place / "log").stat().st_mode & 0o777 == 0o600
+    wait_for_file(place / "status.json", "exit")
+    status = json.loads((place / "status.json").read_text())
+    assert (status["ended_by"], status["exit_code"]) == ("exit", 0)
+
+
+def test_a_terminal_in_the_background_is_logged(
+    pyrootless: Run, start: Start, engine_environment: dict[str, str]
+) -> None:
+    ident = start("--rm", "-t", "host", "sh", "-c", "tty; test -t 1 && echo yes; sleep 1000")
+    place = Path(engine_environment["PYROOTLESS_ROOT"], "containers", ident)
+    wait_for_file(place / "log", "yes")
+    assert (place / "log").read_bytes() == b"/dev/pts/0\r\nyes\r\n"
+
+
+def test_input_in_the_background_never_ends(pyrootless: Run, start: Start) -> None:
+    ident = start("--rm", "-i", "host", "cat")
+    assert pyrootless("exec", ident, "cat", "/proc/1/comm").stdout == "cat\n"
+
+
+def test_a_start_in_the_background_that_fails_says_so(
+    pyrootless: Run, engine_environment: dict[str, str]
+) -> None:
+    before = sorted(Path(engine_environment["PYROOTLESS_ROOT"], "containers").iterdir())
+    done = pyrootless("run", "-d", "--rm", "host", "no-such-program")
+    assert (done.returncode, done.stdout) == (127, "")
+    assert "execve(no-such-program): No such file" in done.stderr
+    after = sorted(Path(engine_environment["PYROOTLESS_ROOT"], "containers").iterdir())
+    assert after == before
+
+
+def test_the_monitor_holds_nothing_of_the_callers(
+    launcher: Path, engine_environment: dict[str, str], pyrootless: Run
+) -> None:
+    """A pipe that the caller left open ends although the container goes on."""
+    reading, writing = os.pipe()
+    os.set_inheritable(writing, True)
+    words = [str(launcher), "run", "-d", "--rm", "host", "sleep", "1000"]
+    done = subprocess.run(
+        words,
+        env=engine_environment,
+        capture_output=True,
+        text=True,
+        check=True,
+        close_fds=False,
+        timeout=60,
+    )
+    os.close(writing)
+    try:
+        assert os.read(reading, 1) == b""
+        assert pyrootless("exec", done.stdout.strip(), "true").returncode == 0
+    finally:
+        os.close(reading)
+        pyrootless("rm", "-f", done.stdout.strip())
+
+
+def test_a_killed_monitor_takes_its_container(
+    pyrootless: Run, start: Start, engine_environment: dict[str, str]
+) -> None:
+    ident = start("--rm", "host", "sleep", "1000")
+    pid = entry_pid(engine_environment, ident)
+    monitor = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    os.kill(monitor, signal.SIGKILL)
+    wait_for_end(pid)
+    assert pyrootless("exec", ident, "true").returncode == 125
+    pyrootless("run", "--rm", "host", "true")  # sweeps
+    assert ident[:12] not in pyrootless("ps", "-a").stdout
