@@ -68,6 +68,20 @@ def by_launch(argv: Sequence[str]) -> Start:
     return start
 
 
+def by_pool(argv: Sequence[str]) -> Start:
+    """run(argv) of a pool, outputs captured; what follows the answer is not in the time."""
+    import pyrootless
+
+    pool = pyrootless.Pool("host", size=2)
+
+    def start() -> None:
+        result = pool.run(argv)
+        if result.exit_code != 0:
+            raise StartError(f"{result.ended_by} {result.exit_code}: {result.stderr!r}")
+
+    return start
+
+
 def by_floor(library: Path, argv: Sequence[str]) -> Start:
     """floor_start() of floor.c, called as an extension is."""
     function = ctypes.CDLL(str(library)).floor_start
@@ -135,7 +149,7 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=100, metavar="N")
     parser.add_argument("--serve", action="store_true")
     parser.add_argument("--library", type=Path, help="floor.c as a shared library")
-    parser.add_argument("how", choices=("run", "launch", "floor", "subprocess"))
+    parser.add_argument("how", choices=("run", "launch", "pool", "floor", "subprocess"))
     parser.add_argument("argv", nargs=argparse.REMAINDER, help="the program to start")
     options = parser.parse_args(words)
     if not options.argv:
@@ -151,6 +165,8 @@ def starter(options: argparse.Namespace) -> Start:
         return by_run(options.argv)
     if options.how == "launch":
         return by_launch(options.argv)
+    if options.how == "pool":
+        return by_pool(options.argv)
     if options.how == "floor":
         return by_floor(options.library, options.argv)
     return by_subprocess(options.argv)

@@ -347,6 +347,7 @@ def in_process(place: Place, available_bytes: int) -> list[Candidate]:
         Candidate("c-floor", (str(place.floor), "--serve", *program), _FLOOR, worker=True),
         _python(place, "python-floor", ("floor", *program), _FLOOR),
         _python(place, "python-launch", ("launch", *inside), f"{full}; no output captured"),
+        _python(place, "python-pool", ("pool", *inside), f"{full}; prepared beforehand"),
     ]
     for touched in TOUCHED_MIB:
         available_bytes -= (touched + 100) << 20
@@ -354,7 +355,7 @@ def in_process(place: Place, available_bytes: int) -> list[Candidate]:
         name, ballast = f"python-run-{touched}", ("--touched-mib", str(touched))
         found = _python(place, name, (*ballast, "run", *inside), full)
         rows.append(replace(found, unavailable=missing or short))
-    rows[2] = replace(rows[2], unavailable=missing)
+    rows[2:4] = [replace(row, unavailable=missing) for row in rows[2:4]]
     return [*rows, *_subprocess_peers(place)]
 
 

@@ -220,6 +220,10 @@ void prl_child_close(struct prl_child *child)
         prl_child_kill(child);
         (void)prl_child_reap(child, 0, false, &status, &error);
     }
+    if (child->held) {
+        prl_close_p(&child->gate_fd);
+        prl_close_p(&child->mounts_fd);
+    }
     if (child->helper > 0) /* its mount is gone with the container */
         prl_helper_end(child->helper);
     if (child->network > 0) {
@@ -234,10 +238,6 @@ void prl_child_close(struct prl_child *child)
     if (child->supervisor > 0) /* it ends with its last call done */
         prl_helper_end(child->supervisor);
     prl_cgroups_remove(child->cgroups);
-    if (child->held) {
-        prl_close_p(&child->gate_fd);
-        prl_close_p(&child->mounts_fd);
-    }
     prl_close_p(&child->pidfd);
     prl_close_p(&child->terminal_fd);
     *child = (struct prl_child){.pidfd = -1, .terminal_fd = -1};

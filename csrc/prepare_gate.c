@@ -79,8 +79,10 @@ int prl_prepare_gate(struct prl_setup *s, struct prl_error *reterr)
 {
     for (size_t i = 0; s->filter && i < sizeof calls / sizeof *calls; i++)
         if (!prl_gate_filter_allows(s->filter, s->filter_len, calls[i].number))
-            return prl_fail_with(reterr, PRL_STAGE_SECCOMP, EOPNOTSUPP, calls[i].name,
-                                 "prepared containers");
+            return prl_failf(reterr, PRL_STAGE_SECCOMP, EOPNOTSUPP, calls[i].name,
+                             "a prepared container needs %s, which this profile does not allow "
+                             "whatever its arguments are",
+                             calls[i].name);
     if (!has_openat2())
         return prl_fail_with(reterr, PRL_STAGE_HOST, ENOSYS, "openat2", "prepared containers");
     s->gate_fd = prl_gate_open(reterr);

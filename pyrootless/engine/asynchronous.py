@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import signal as signals
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from types import TracebackType
@@ -166,7 +166,13 @@ async def launch_async(
     Raises:
         UsageError, LaunchError, HostUnsupportedError: As for `launch`.
     """
-    start = partial(launch, image, args, stdin=stdin, stdout=stdout, stderr=stderr, **options)
+    return await start_async(
+        partial(launch, image, args, stdin=stdin, stdout=stdout, stderr=stderr, **options)
+    )
+
+
+async def start_async(start: Callable[[], Child]) -> AsyncChild:
+    """Call `start` in a thread, and hold what it returns."""
     starting = asyncio.get_running_loop().run_in_executor(None, start)
     try:
         started = AsyncChild(await asyncio.shield(starting))
@@ -202,11 +208,15 @@ async def run_async(
         UsageError, LaunchError, HostUnsupportedError: As for `launch`.
     """
     stdin = PIPE if input else DEVNULL
-    async with await launch_async(
-        image, args, stdin=stdin, stdout=PIPE, stderr=PIPE, **options
-    ) as child:
+    child = await launch_async(image, args, stdin=stdin, stdout=PIPE, stderr=PIPE, **options)
+    return await exchange(child, input)
+
+
+async def exchange(child: AsyncChild, data: bytes | None) -> Result:
+    """Feed data, collect both outputs, wait, and close in any case."""
+    async with child:
         stdout, stderr, _ = await asyncio.gather(
-            _read(child.stdout), _read(child.stderr), _feed(child.stdin, input or b"")
+            _read(child.stdout), _read(child.stderr), _feed(child.stdin, data or b"")
         )
         return replace(await child.wait(), stdout=stdout, stderr=stderr)
 

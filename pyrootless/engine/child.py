@@ -14,6 +14,7 @@ import signal as signals
 import subprocess
 import time
 import warnings
+from dataclasses import replace
 from types import TracebackType
 from typing import IO, BinaryIO, Self, cast
 
@@ -28,6 +29,9 @@ DEVNULL = subprocess.DEVNULL
 
 _LOOK_AGAIN_S = 0.01
 
+Ending = tuple[tuple[str, int, int, int, int, int, int], dict[str, int]]
+"""How a container ended, as _core tells it: (ended_by, exit code, signal, nanoseconds of wall,
+user and system, largest resident set in bytes), usage."""
 Stream = int | IO[bytes] | IO[str] | None
 """PIPE, DEVNULL (or None), a descriptor, or an open file."""
 
@@ -58,6 +62,7 @@ class Child:
         notes = config.get("annotations", {})
         self.limits: tuple[HeldLimit, ...] = held_limits(notes)
         self._verified = notes.get("io.pyrootless.verify") == "1"
+        self._limit_ns = container.wall_limit_ns
         lent, closing = self._open_streams(stdin, stdout, stderr)
         try:
             call_in_lasting_thread(lambda: container.start(*lent))
@@ -87,8 +92,7 @@ class Child:
     @property
     def deadline_ns(self) -> int | None:
         """time.monotonic_ns() at which the wall limit passes; None: no limit."""
-        limit = self._container.wall_limit_ns
-        return self._started_ns + limit if limit else None
+        return self._started_ns + self._limit_ns if self._limit_ns else None
 
     def fileno(self) -> int:
         """A descriptor that becomes readable when the container has ended (pidfd_open(2))."""
@@ -107,27 +111,12 @@ class Child:
             return self.result
         if timeout is not None and not self._ended_within(timeout):
             raise TimeoutError(f"container {self.id[:12]} still runs after {timeout} s")
-        ended_by, code, number, wall, user, system, rss, left, usage = self._container.wait(
-            self._container.wall_limit_ns
-        )
+        *ending, left, usage = self._container.wait(self._limit_ns)
         if left is not None:  # the program's own end stands; the next launch sweeps
             warnings.warn(str(left), RuntimeWarning, stacklevel=2)
-        self.result = Result(
-            args=self.args,
-            ended_by=cast(EndedBy, ended_by),
-            exit_code=code if ended_by == "exit" else None,
-            signal=number or None,
-            stdout=b"",
-            stderr=b"",
-            wall_ns=wall,
-            user_ns=user,
-            system_ns=system,
-            max_rss_bytes=rss,
-            enforced={limit.name: limit.rung for limit in self.limits},
-            exactness={limit.name: limit.exactness for limit in self.limits},
-            usage=Usage(**usage),
-            verified=self._verified,
-        )
+        ended = cast(Ending, (tuple(ending), usage))
+        made = make_result(self.args, ended, self.limits, (b"", b""))
+        self.result = replace(made, verified=self._verified)
         return self.result
 
     def signal(self, number: int) -> None:
@@ -191,7 +180,7 @@ class Child:
                 fd = self._open_pipe(number)
                 closing.append(fd)
             else:
-                fd = _descriptor(wish)
+                fd = descriptor(wish)
             lent.append(fd)
         return lent, closing
 
@@ -216,7 +205,32 @@ class Child:
                     pass
 
 
-def _descriptor(wish: Stream) -> int:
+def make_result(
+    args: tuple[str, ...],
+    ended: Ending,
+    limits: tuple[HeldLimit, ...],
+    outputs: tuple[bytes, bytes],
+) -> Result:
+    """What the core says of an end, as a value."""
+    (ended_by, code, number, wall, user, system, rss), usage = ended
+    return Result(
+        args=args,
+        ended_by=cast(EndedBy, ended_by),
+        exit_code=code if ended_by == "exit" else None,
+        signal=number or None,
+        stdout=outputs[0],
+        stderr=outputs[1],
+        wall_ns=wall,
+        user_ns=user,
+        system_ns=system,
+        max_rss_bytes=rss,
+        enforced={limit.name: limit.rung for limit in limits},
+        exactness={limit.name: limit.exactness for limit in limits},
+        usage=Usage(**usage),
+    )
+
+
+def descriptor(wish: Stream) -> int:
     """Descriptor to lend; -1: /dev/null. No terminal: the container could type into it."""
     if wish is None or wish == DEVNULL:
         return -1

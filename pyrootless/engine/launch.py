@@ -57,8 +57,8 @@ def launch(
     if "name" not in chosen and "rm" not in chosen:
         chosen.setdefault("ephemeral", True)
     root = None if chosen.get("root") is None else str(chosen["root"])
-    container = _open_container(to_argv(image, list(args), chosen), root)
-    _find_template(container, root)
+    container = open_container(to_argv(image, list(args), chosen), root)
+    find_template(container, root)
     return Child(container, stdin, stdout, stderr)
 
 
@@ -148,14 +148,27 @@ def _bytes_of(outputs: dict[BinaryIO, bytearray], stream: BinaryIO | None) -> by
     return b"" if stream is None else bytes(outputs[stream])
 
 
-def _open_container(words: list[str], root: str | None) -> _core.Container:
+def open_container(words: list[str], root: str | None) -> _core.Container:
     """The container that the words after `run` describe, with all that Python prepares."""
     container = _core.Container(words, root, _launcher())
     if not container.needs_engine:
         return container
+    return _core.Container(_prepare_words(words), root, _launcher())
+
+
+def prepared_words(words: list[str], root: str | None) -> list[str]:
+    """The same words, or those that Python's preparations made of them.
+
+    Raises:
+        UsageError: They have no meaning.
+    """
+    return _prepare_words(words) if _core.Container(words, root).needs_engine else words
+
+
+def _prepare_words(words: list[str]) -> list[str]:
     from pyrootless.engine.prepare import parse, prepare
 
-    return _core.Container(prepare(parse(words)), root, _launcher())
+    return prepare(parse(words))
 
 
 @cache
@@ -167,7 +180,7 @@ def _launcher() -> str | None:
         return None
 
 
-def _find_template(container: _core.Container, root: str | None) -> None:
+def find_template(container: _core.Container, root: str | None) -> None:
     """Make sure the launch template is there, preparing it when it is missing or stale."""
     from pyrootless.images.prepare import launch_name, prepare_image
 

@@ -30,7 +30,7 @@ def test_blocks_keep_their_line_numbers() -> None:
 
 def test_every_section_has_an_example_that_can_fail() -> None:
     sections = PAGE.read_text().split("\n## ")[1:]
-    assert len(sections) == 7
+    assert len(sections) == 8
     without = [part.splitlines()[0] for part in sections if "assert " not in program_of(part)]
     assert without == []
 
