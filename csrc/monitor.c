@@ -45,6 +45,7 @@ struct loop {
     bool masked, pipe_was_pending; /* what has to be put back */
     bool timed_out, ended, abandoned, control_open;
     uint64_t watch_bytes; /* 0: a control group holds the memory, or nothing */
+    uint64_t seen_bytes;  /* the most that the watchdog saw */
     uint64_t look_ns;     /* when to look next; CLOCK_MONOTONIC */
 };
 
@@ -233,6 +234,8 @@ static uint64_t watch(struct loop *loop)
         return loop->look_ns - now_ns;
     uint64_t used =
         prl_watch_memory(loop->child->pid, loop->child->companion, loop->watch_bytes);
+    if (used != UINT64_MAX && used > loop->seen_bytes)
+        loop->seen_bytes = used;
     if (used > loop->watch_bytes) {
         loop->child->over_memory = true;
         prl_child_kill(loop->child);
@@ -310,6 +313,8 @@ static int loop_reap(struct loop *loop, struct prl_status *ret, struct prl_error
     if (r <= 0)
         return r;
     loop->ended = true;
+    if (ret->usage.memory_peak_bytes == 0)
+        ret->usage.memory_peak_bytes = loop->seen_bytes;
     prl_pump_close(&loop->pumps[PRL_RELAY_STDIN]);
     return 0;
 }
