@@ -31,52 +31,56 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
+/* Of the child's stack, at its upper end: for its second task, which needs little. */
+enum { BESIDE_BYTES = 32 * 1024 };
+
+/* The set-up, in its order; the trace knows each step by its name. */
+static const struct {
+    const char *name;
+    int (*apply)(struct prl_setup *s, struct prl_error *reterr);
+} steps[] = {
+    {"watch", prl_watch_ask},        /* traced, with --verify; #2 */
+    {"cgroup", prl_cgroup_enter},    /* from here on it is limited */
+    {"beside", prl_netns_begin},     /* a second task makes the namespace meanwhile */
+    {"idmap", prl_idmap_apply},      /* who we are in the new user namespace */
+    {"null", prl_devices_open_null}, /* while the host's /dev is in reach */
+    {"sources", prl_mounts_open},    /* sources of binds, before anything lies over them */
+    {"early", prl_idmap_early},     /* 0:0 makes what follows, if the caller is nobody inside */
+    {"overlay", prl_overlay_mount}, /* layers below, upper above */
+    {"fuse", prl_fuse_mount},       /* the same by a program; #2 */
+    {"rootfs", prl_rootfs_build},   /* what was mounted, or a bind; root_fd */
+    {"late", prl_idmap_late},       /* 0:0 makes what follows */
+    {"mounts", prl_mounts_apply},   /* volumes, /proc, /dev */
+    {"devices", prl_devices_apply}, /* nodes and links in /dev */
+    {"proc", prl_mounts_hide_proc}, /* read-only and masked paths of /proc */
+    {"netns", prl_netns_join},      /* it is there, and its loopback up */
+    {"network", prl_network_apply}, /* the helper of a user-mode network; #2 */
+    {"sys", prl_mounts_finish},     /* /sys, which shows the network namespace */
+    {"sysctl", prl_sysctl_apply},   /* while the host's /proc is in reach */
+    {"terminal", prl_terminal_apply}, /* own pty; #2 */
+    {"workdir", prl_rootfs_workdir},  /* made where the image has none */
+    {"fill", prl_box_fill},           /* a sandbox's files in it */
+    {"masks", prl_mounts_hide},       /* the other read-only and masked paths */
+    {"seal", prl_rootfs_seal},        /* read-only root */
+    {"stdio", prl_stdio_apply},       /* 0, 1, 2; new session */
+    {"enter", prl_rootfs_enter},      /* the host's tree is gone after this line */
+    {"rlimits", prl_rlimits_apply},   /* as config.json has them */
+    {"meter", prl_box_meter},         /* the clock of a sandbox; #2 */
+    {"fds", prl_fds_shed},     /* before chdir: no descriptor to name a host directory by */
+    {"chdir", prl_exec_chdir}, /* and verified to lie inside */
+    {"landlock", prl_landlock_apply}, /* before capabilities go, which it needs without
+                                       no_new_privs */
+    {"domain", prl_watch_landlock},   /* with --verify */
+    {"resolve", prl_exec_resolve},    /* which program, and no magic link on the way */
+};
+
 static int PRL_CHILD_SAFE child_steps(struct prl_setup *s, struct prl_error *reterr)
 {
-    typedef int (*step)(struct prl_setup *, struct prl_error *);
-    static const step steps[] = {
-        prl_watch_ask,         /* traced, with --verify; #2 */
-        prl_cgroup_enter,      /* from here on it is limited */
-        prl_idmap_apply,       /* who we are in the new user namespace */
-        prl_devices_open_null, /* while the host's /dev is in reach */
-        prl_mounts_open,       /* sources of binds, before anything lies over them */
-        prl_idmap_early,       /* 0:0 makes what follows, if the caller is nobody inside */
-        prl_overlay_mount,     /* layers below, upper above */
-        prl_fuse_mount,        /* the same by a program; #2 */
-        prl_rootfs_build,      /* what was mounted, or a bind; root_fd */
-        prl_idmap_late,        /* 0:0 makes what follows */
-        prl_mounts_apply,      /* volumes, /proc, /dev, /sys */
-        prl_devices_apply,     /* nodes and links in /dev */
-        prl_network_apply,     /* loopback; the helper of a user-mode network; #2 */
-        prl_sysctl_apply,      /* while the host's /proc is in reach */
-        prl_terminal_apply,    /* own pty; #2 */
-        prl_rootfs_workdir,    /* made where the image has none */
-        prl_box_fill,          /* a sandbox's files in it */
-        prl_mounts_hide,       /* read-only and masked paths */
-        prl_rootfs_seal,       /* read-only root */
-        prl_stdio_apply,       /* 0, 1, 2; new session */
-        prl_rootfs_enter,      /* the host's tree is gone after this line */
-        prl_rlimits_apply,     /* */
-        prl_box_meter,         /* the clock of a sandbox; #2 */
-        prl_fds_shed,          /* before chdir: no descriptor to name a host directory by */
-        prl_exec_chdir,        /* and verified to lie inside */
-        prl_landlock_apply,    /* needs no_new_privs or CAP_SYS_ADMIN, so before capabilities
-                                        go */
-        prl_watch_landlock,    /* with --verify */
-        prl_exec_resolve,      /* which program, and no magic link on the way */
-    };
-    static const char *const names[] = {
-        "watch",    "cgroup",  "idmap", "null",   "sources",  "early",   "overlay",
-        "fuse",     "rootfs",  "late",  "mounts", "devices",  "network", "sysctl",
-        "terminal", "workdir", "fill",  "masks",  "seal",     "stdio",   "enter",
-        "rlimits",  "meter",   "fds",   "chdir",  "landlock", "domain",  "resolve",
-    };
-    _Static_assert(sizeof names == sizeof steps, "the trace names every step");
     for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
-        int r = steps[i](s, reterr);
+        int r = steps[i].apply(s, reterr);
         if (r < 0)
             return r;
-        prl_trace_mark_child(names[i]);
+        prl_trace_mark_child(steps[i].name);
     }
     return prl_launch_end(s, reterr);
 }
@@ -120,13 +124,16 @@ static int run_clone(struct prl_setup *s, void *stack, struct prl_child *child,
     sigset_t all, before;
     const struct prl_sys_clone how = {
         .flags = CLONE_VM | (s->served ? 0 : CLONE_VFORK) |
-                 (s->spec->namespaces & ~(s->late_cgroup ? CLONE_NEWCGROUP : 0ULL)),
+                 (s->spec->namespaces &
+                  ~((s->late_cgroup ? CLONE_NEWCGROUP : 0ULL) | (uint64_t)CLONE_NEWNET)),
         .pidfd = &child->pidfd,
         .stack = stack,
-        .stack_size = PRL_STACK_BYTES,
+        .stack_size = PRL_STACK_BYTES - BESIDE_BYTES,
         .cgroup_fd = prl_cgroups_born_fd(child->cgroups),
     };
     /* No handler of the caller's may run in the child, which shares its memory. */
+    s->beside_stack = (char *)stack + PRL_STACK_BYTES - BESIDE_BYTES;
+    s->beside_stack_size = BESIDE_BYTES;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     child->start_ns = prl_sys_now_ns();

@@ -230,6 +230,8 @@ static struct prl_setup empty_setup(const struct prl_spec *spec)
                               .complaint_fd = -1,
                               .tap_fd = -1,
                               .root_fd = -1,
+                              .mask_file_fd = -1,
+                              .mask_directory_fd = -1,
                               .null_fd = -1};
 }
 

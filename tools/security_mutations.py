@@ -66,8 +66,8 @@ MUTATIONS = (
         "paths of the kernel are masked",
         _one(
             "csrc/steps/mounts.c",
-            "p = s->spec->masked_paths; r == 0 && p && *p; p++",
-            "p = s->spec->masked_paths; r == 0 && p && !p; p++",
+            "change_all(s, s->spec->masked_paths, early, mask, reterr)",
+            "change_all(s, NULL, early, mask, reterr)",
         ),
         (
             f"{POSTURE}::test_the_probe_answers_what_security_md_says",
@@ -78,8 +78,8 @@ MUTATIONS = (
         "the kernel's settings are read-only",
         _one(
             "csrc/steps/mounts.c",
-            "p = s->spec->readonly_paths; p && *p; p++",
-            "p = s->spec->readonly_paths; p && !p; p++",
+            "change_all(s, s->spec->readonly_paths, early, make_readonly, reterr)",
+            "change_all(s, NULL, early, make_readonly, reterr)",
         ),
         (f"{POSTURE}::test_the_hosts_kernel_settings_stay_read_only",),
         root=True,

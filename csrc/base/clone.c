@@ -31,6 +31,16 @@ static long clone3_call(struct prl_clone_args *args, size_t size, int (*fn)(void
                      : "rcx", "r11", "memory");
     return result;
 }
+
+long prl_sys_raw(long number, long first, long second, long third)
+{
+    long result;
+    __asm__ volatile("syscall"
+                     : "=a"(result)
+                     : "a"(number), "D"(first), "S"(second), "d"(third)
+                     : "rcx", "r11", "memory");
+    return result;
+}
 #elif defined(__aarch64__)
 static long clone3_call(struct prl_clone_args *args, size_t size, int (*fn)(void *), void *arg)
 {
@@ -53,11 +63,30 @@ static long clone3_call(struct prl_clone_args *args, size_t size, int (*fn)(void
                      : "x30", "memory");
     return x0;
 }
+
+long prl_sys_raw(long number, long first, long second, long third)
+{
+    register long x0 __asm__("x0") = first;
+    register long x1 __asm__("x1") = second;
+    register long x2 __asm__("x2") = third;
+    register long x8 __asm__("x8") = number;
+    __asm__ volatile("svc #0" : "+r"(x0) : "r"(x1), "r"(x2), "r"(x8) : "memory");
+    return x0;
+}
 #else
 static long clone3_call(struct prl_clone_args *args, size_t size, int (*fn)(void *), void *arg)
 {
     (void)args, (void)size, (void)fn, (void)arg;
     return -ENOSYS;
+}
+
+long prl_sys_raw(long number, long first, long second, long third)
+{
+    int before = errno;
+    long result = syscall(number, first, second, third);
+    result = result < 0 ? -errno : result;
+    errno = before;
+    return result;
 }
 #endif
 
@@ -86,9 +115,10 @@ static pid_t clone_fallback(const struct prl_sys_clone *how, int (*fn)(void *), 
 {
     /* On the child's stack: ours may be gone from here before the child has looked. */
     struct fallback *f = (struct fallback *)((char *)how->stack + how->stack_size) - 1;
-    int flags = (int)(how->flags & 0xffffffffU & ~(uint64_t)CLONE_PIDFD) | SIGCHLD;
+    int flags =
+        (int)(how->flags & 0xffffffffU & ~(uint64_t)CLONE_PIDFD) | (how->quiet ? 0 : SIGCHLD);
     char *top = (char *)f - ((uintptr_t)f & 15);
-    if (how->cgroup_fd >= 0) {
+    if (how->cgroup_fd >= 0 || how->tid) {
         errno = ENOSYS;
         return -1;
     }
@@ -109,9 +139,12 @@ pid_t prl_sys_clone_run(const struct prl_sys_clone *how, int (*fn)(void *), void
                  (how->cgroup_fd >= 0 ? PRL_CLONE_INTO_CGROUP : 0),
         .pidfd = (uint64_t)(uintptr_t)&pidfd,
         .parent_tid = (uint64_t)(uintptr_t)how->ret_pid,
-        .exit_signal = how->flags & CLONE_PARENT ? 0 : SIGCHLD, /* the caller's own */
+        .exit_signal =
+            how->quiet || how->flags & CLONE_PARENT ? 0 : SIGCHLD, /* the caller's own */
         .stack = (uint64_t)(uintptr_t)how->stack,
         .stack_size = how->stack_size,
+        .set_tid = how->tid ? (uint64_t)(uintptr_t)&how->tid : 0,
+        .set_tid_size = how->tid ? 1 : 0,
         .cgroup = how->cgroup_fd >= 0 ? (uint64_t)how->cgroup_fd : 0,
     };
     long pid = clone3_call(&args, sizeof args, fn, arg);

@@ -169,6 +169,16 @@ int prl_sys_set_affinity(const unsigned char *mask, size_t size)
     return (int)syscall(SYS_sched_setaffinity, 0, size, mask);
 }
 
+unsigned prl_sys_processors(void)
+{
+    unsigned long mask[128]; /* 8192, the most a kernel is built for */
+    long bytes = syscall(SYS_sched_getaffinity, 0, sizeof mask, mask);
+    unsigned count = 0;
+    for (long i = 0; i < bytes / (long)sizeof *mask; i++)
+        count += (unsigned)__builtin_popcountl(mask[i]);
+    return count ? count : 1;
+}
+
 int prl_sys_keyring_new(void)
 {
     enum { JOIN_SESSION_KEYRING = 1 };
@@ -210,15 +220,13 @@ int prl_sys_raise_loopback(const char **ret_failed)
     struct ifreq request = {.ifr_flags = IFF_UP | IFF_RUNNING};
     memcpy(request.ifr_name, "lo", 3);
     *ret_failed = "socket";
-    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    long fd = prl_sys_raw(SYS_socket, AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     if (fd < 0)
-        return -1;
+        return (int)fd;
     *ret_failed = "ioctl SIOCSIFFLAGS";
-    int r = ioctl(fd, SIOCSIFFLAGS, &request);
-    int saved = errno;
-    close(fd);
-    errno = saved;
-    return r;
+    long r = prl_sys_raw(SYS_ioctl, fd, SIOCSIFFLAGS, (long)(uintptr_t)&request);
+    prl_sys_raw(SYS_close, fd, 0, 0);
+    return (int)r;
 }
 
 char *prl_sys_decimal(uint64_t value, char *buf)

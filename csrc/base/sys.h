@@ -60,8 +60,15 @@ struct prl_sys_clone {
     size_t stack_size;
     int cgroup_fd; /* -1: none */
     int *ret_pid;  /* filled before the child runs, even should the caller be killed; NULL */
+    bool quiet; /* its end raises no signal, and who traces forks is not told: wait with __WALL
+                 */
+    pid_t tid; /* its number in the innermost pid namespace, which goes on counting as if it had
+                  never been; 0: the next (clone3 of Linux 5.5 alone) */
 };
 pid_t prl_sys_clone_run(const struct prl_sys_clone *how, int (*fn)(void *), void *arg);
+/* One call with three arguments; -errno.  For a task that shares the memory, and so errno, of
+ * another that runs at the same time. */
+long prl_sys_raw(long number, long first, long second, long third);
 
 int prl_sys_capset(uint64_t effective, uint64_t permitted, uint64_t inheritable);
 int prl_sys_capget(uint64_t *effective, uint64_t *permitted);
@@ -70,6 +77,8 @@ int prl_sys_seccomp_load(const void *filter, unsigned short len);
 int prl_sys_seccomp_listen(const void *filter, unsigned short len);
 /* Bit n: processor n.  size is in bytes, a multiple of a long's. */
 int prl_sys_set_affinity(const unsigned char *mask, size_t size);
+/* How many processors this task may run on; 1 when that is not known. */
+unsigned prl_sys_processors(void);
 int prl_sys_keyring_new(void);
 /* Change all uids and gids of the calling thread, and keep the memory's "dumpable" flag: a
  * change takes it away from everybody who shares the memory, whose /proc/PID would then be
@@ -81,7 +90,8 @@ int prl_sys_landlock_create(uint64_t handled_fs, uint64_t handled_net, uint64_t 
 int prl_sys_landlock_allow(int ruleset_fd, uint64_t access, int parent_fd);
 int prl_sys_landlock_restrict(int ruleset_fd);
 
-/* "lo" of the calling process' network namespace up.  *ret_failed names the call. */
+/* "lo" of the calling task's network namespace up; -errno, which itself is left alone.
+ * *ret_failed names the call. */
 int prl_sys_raise_loopback(const char **ret_failed);
 
 /* Decimal text of a number into buf (24 bytes); child-safe. */

@@ -64,13 +64,14 @@ int PRL_CHILD_SAFE prl_mounts_open(struct prl_setup *s, struct prl_error *reterr
 }
 
 static int PRL_CHILD_SAFE mount_bind(const struct prl_setup *s, const struct prl_mount *m,
-                                     int source_fd, struct prl_error *reterr)
+                                     struct prl_error *reterr)
 {
     const struct prl_place_attr attr = {
         .set = m->attr_set,
         .set_recursive = m->attr_set_recursive,
         .propagation = m->propagation,
     };
+    int source_fd = s->source_fds[m - s->spec->mounts];
     struct stat st;
     if (fstat(source_fd, &st) < 0)
         return prl_fail(reterr, PRL_STAGE_MOUNTS, "fstat", m->source);
@@ -94,15 +95,61 @@ static int PRL_CHILD_SAFE mount_fs(const struct prl_setup *s, const struct prl_m
     return 0;
 }
 
+static int PRL_CHILD_SAFE mount_one(const struct prl_setup *s, const struct prl_mount *m,
+                                    struct prl_error *reterr)
+{
+    return m->bind ? mount_bind(s, m, reterr) : mount_fs(s, m, reterr);
+}
+
+/* One path is the other's, or lies below it. */
+static bool PRL_CHILD_SAFE overlap(const char *a, const char *b)
+{
+    while (*a && *a == *b)
+        a++, b++;
+    return (*a == '\0' && (*b == '\0' || *b == '/')) || (*b == '\0' && *a == '/');
+}
+
+/* What comes after a mount that waits may be made before it only where neither can hide the
+ * other: by its name, and because no link of the image leads elsewhere.  1: it may; 0: not. */
+static int PRL_CHILD_SAFE may_overtake(const struct prl_setup *s, const struct prl_mount *m,
+                                       struct prl_error *reterr)
+{
+    if (!s->mount_late)
+        return 1;
+    if (overlap(m->destination, s->mount_late->destination))
+        return 0;
+    _cleanup_close_ int fd = prl_sys_open_in_root_nofollow(s->root_fd, m->destination, O_PATH);
+    if (fd >= 0 || errno == ENOENT)
+        return 1;
+    return errno == ELOOP
+               ? 0
+               : prl_fail(reterr, PRL_STAGE_MOUNTS, "open mount point", m->destination);
+}
+
+/* In their order; sysfs shows the network namespace of the one that mounts it, so it waits
+ * until that is there (prl_mounts_finish), and so does what must come after it. */
 int PRL_CHILD_SAFE prl_mounts_apply(struct prl_setup *s, struct prl_error *reterr)
 {
-    for (size_t i = 0; i < s->spec->mounts_len; i++) {
-        const struct prl_mount *m = &s->spec->mounts[i];
-        int r = m->bind ? mount_bind(s, m, s->source_fds[i], reterr) : mount_fs(s, m, reterr);
+    for (; s->mounts_done < s->spec->mounts_len; s->mounts_done++) {
+        const struct prl_mount *m = &s->spec->mounts[s->mounts_done];
+        bool waits = s->beside.pid > 0 && !m->bind && strcmp(m->type, "sysfs") == 0;
+        int r = may_overtake(s, m, reterr);
+        if (r <= 0 || (waits && s->mount_late))
+            return r < 0 ? r : 0;
+        r = waits ? 0 : mount_one(s, m, reterr);
         if (r < 0)
             return r;
+        if (waits)
+            s->mount_late = m;
     }
     return 0;
+}
+
+int PRL_CHILD_SAFE prl_mounts_finish(struct prl_setup *s, struct prl_error *reterr)
+{
+    int r = s->mount_late ? mount_one(s, s->mount_late, reterr) : 0;
+    s->mount_late = NULL;
+    return r < 0 ? r : prl_mounts_apply(s, reterr);
 }
 
 /* A file is hidden by the host's null device, a directory by an empty read-only tmpfs. */
@@ -115,23 +162,16 @@ static int PRL_CHILD_SAFE hide(const struct prl_setup *s, int target, bool direc
                : prl_place_bind(s->null_fd, NULL, false, &attr, target);
 }
 
-/* The first mask of each kind, which the others repeat: a second empty tmpfs costs more than
- * the first one shown again. */
-struct masks {
-    int file_fd, directory_fd; /* -1: none yet */
-};
-
-static int PRL_CHILD_SAFE mask(const struct prl_setup *s, const char *path, struct masks *masks,
+/* The first mask of each kind is made, the others repeat it: a second empty tmpfs costs more
+ * than the first one shown again. */
+static int PRL_CHILD_SAFE mask(struct prl_setup *s, const char *path, int target,
                                struct prl_error *reterr)
 {
-    _cleanup_close_ int target = prl_sys_open_in_root(s->root_fd, path, O_PATH);
     struct stat st;
-    if (target < 0 && (errno == ENOENT || errno == ENOTDIR || errno == EACCES))
-        return 0; /* nothing there to hide, or nothing anybody inside could reach */
-    if (target < 0 || fstat(target, &st) < 0)
+    if (fstat(target, &st) < 0)
         return prl_fail(reterr, PRL_STAGE_MOUNTS, "open masked path", path);
     bool directory = S_ISDIR(st.st_mode);
-    int *first = directory ? &masks->directory_fd : &masks->file_fd;
+    int *first = directory ? &s->mask_directory_fd : &s->mask_file_fd;
     if (*first >= 0 && prl_place_again(*first, target) == 0)
         return 0;
     if ((*first >= 0 && errno != ENOSYS) || hide(s, target, directory) < 0)
@@ -141,38 +181,75 @@ static int PRL_CHILD_SAFE mask(const struct prl_setup *s, const char *path, stru
     return 0;
 }
 
-static int PRL_CHILD_SAFE mask_all(const struct prl_setup *s, struct prl_error *reterr)
-{
-    struct masks masks = {-1, -1};
-    int r = 0;
-    for (const char *const *p = s->spec->masked_paths; r == 0 && p && *p; p++)
-        r = mask(s, *p, &masks, reterr);
-    prl_close_p(&masks.file_fd);
-    prl_close_p(&masks.directory_fd);
-    return r;
-}
-
-static int PRL_CHILD_SAFE make_readonly(const struct prl_setup *s, const char *path,
+static int PRL_CHILD_SAFE make_readonly(struct prl_setup *s, const char *path, int target,
                                         struct prl_error *reterr)
 {
     static const struct prl_place_attr attr = {.set = MOUNT_ATTR_RDONLY,
                                                .set_recursive = MOUNT_ATTR_RDONLY};
-    _cleanup_close_ int target = prl_sys_open_in_root(s->root_fd, path, O_PATH);
-    if (target < 0 && (errno == ENOENT || errno == ENOTDIR || errno == EACCES))
-        return 0;
-    if (target < 0)
-        return prl_fail(reterr, PRL_STAGE_MOUNTS, "open read-only path", path);
+    (void)s;
     if (prl_place_bind(target, NULL, true, &attr, target) < 0)
         return prl_fail(reterr, PRL_STAGE_MOUNTS, "make read-only", path);
     return 0;
 }
 
-int PRL_CHILD_SAFE prl_mounts_hide(struct prl_setup *s, struct prl_error *reterr)
+typedef int (*changer)(struct prl_setup *s, const char *path, int target,
+                       struct prl_error *reterr);
+
+/* In /proc most paths can be hidden before /sys is there: all that no link leads over. */
+static int PRL_CHILD_SAFE open_early(struct prl_setup *s, const char *path)
 {
-    for (const char *const *p = s->spec->readonly_paths; p && *p; p++) {
-        int r = make_readonly(s, *p, reterr);
+    int fd = -1;
+    errno = ENOENT;
+    if (strncmp(path, "/proc/", 6) == 0)
+        fd = prl_sys_open_in_root_nofollow(s->root_fd, path, O_PATH);
+    s->proc_links |= fd < 0 && errno == ELOOP;
+    return fd;
+}
+
+/* What was left by open_early. */
+static int PRL_CHILD_SAFE open_late(struct prl_setup *s, const char *path)
+{
+    bool link = true;
+    if (s->proc_hidden && strncmp(path, "/proc/", 6) == 0) {
+        _cleanup_close_ int fd =
+            s->proc_links ? prl_sys_open_in_root_nofollow(s->root_fd, path, O_PATH) : -1;
+        link = s->proc_links && fd < 0 && errno == ELOOP;
+    }
+    errno = ENOENT;
+    return link ? prl_sys_open_in_root(s->root_fd, path, O_PATH) : -1;
+}
+
+static int PRL_CHILD_SAFE change_all(struct prl_setup *s, const char *const *paths, bool early,
+                                     changer change, struct prl_error *reterr)
+{
+    for (; paths && *paths; paths++) {
+        _cleanup_close_ int target = early ? open_early(s, *paths) : open_late(s, *paths);
+        if (target < 0 && (errno == ENOENT || errno == ENOTDIR || errno == EACCES ||
+                           (early && errno == ELOOP)))
+            continue; /* nothing there to hide, or nothing anybody inside could reach */
+        if (target < 0)
+            return prl_fail(reterr, PRL_STAGE_MOUNTS, "open path to hide", *paths);
+        int r = change(s, *paths, target, reterr);
         if (r < 0)
             return r;
     }
-    return mask_all(s, reterr);
+    return 0;
+}
+
+static int PRL_CHILD_SAFE hide_all(struct prl_setup *s, bool early, struct prl_error *reterr)
+{
+    int r = change_all(s, s->spec->readonly_paths, early, make_readonly, reterr);
+    return r < 0 ? r : change_all(s, s->spec->masked_paths, early, mask, reterr);
+}
+
+/* Not while a volume is still to come, which could lie over what is hidden. */
+int PRL_CHILD_SAFE prl_mounts_hide_proc(struct prl_setup *s, struct prl_error *reterr)
+{
+    s->proc_hidden = s->mounts_done == s->spec->mounts_len;
+    return s->proc_hidden ? hide_all(s, true, reterr) : 0;
+}
+
+int PRL_CHILD_SAFE prl_mounts_hide(struct prl_setup *s, struct prl_error *reterr)
+{
+    return hide_all(s, false, reterr);
 }

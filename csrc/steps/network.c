@@ -1,5 +1,5 @@
-/* network.c: loopback up in a new network namespace, and its connection with the host's.
- * In: a spec that made one.  Out: "lo" up; the parent's helper at work on the namespace
+/* network.c: the connection of a new network namespace with the host's.
+ * In: a spec that made one (netns.c).  Out: the parent's helper at work on the namespace
  * (serve_network.c), or, but for pasta, on the other side of an interface that is made here.
  * Never: anything on the host's network; a program that starts before its
  * network is there.  Source: netdevice(7), rtnetlink(7), tun.rst of the kernel. */
@@ -31,14 +31,6 @@ enum {
     ANSWER_BYTES = 512,
     REFUSAL_SECONDS = 10
 };
-
-static int PRL_CHILD_SAFE raise_loopback(struct prl_error *reterr)
-{
-    const char *failed;
-    if (prl_sys_raise_loopback(&failed) == 0)
-        return 0;
-    return prl_fail(reterr, PRL_STAGE_NETWORK, failed, failed[0] == 's' ? "AF_INET" : "lo");
-}
 
 /* The descriptor and not our pid: with some maps of ids the parent may not look into our /proc
  * directory. */
@@ -213,12 +205,10 @@ static int PRL_CHILD_SAFE await_refusal(struct prl_error *reterr)
 
 int PRL_CHILD_SAFE prl_network_apply(struct prl_setup *s, struct prl_error *reterr)
 {
-    /* A sandbox's filter refuses every protocol, so nothing could use the loopback either. */
-    if (!(s->spec->namespaces & CLONE_NEWNET) || s->box)
+    bool alone = s->spec->network.helper == PRL_NETWORK_ALONE;
+    if (!(s->spec->namespaces & CLONE_NEWNET) || s->box || alone)
         return 0;
-    int r = raise_loopback(reterr);
-    if (r < 0 || s->spec->network.helper == PRL_NETWORK_ALONE)
-        return r;
+    int r = 0;
     if (s->spec->network.allow || s->spec->network.helper == PRL_NETWORK_SLIRP)
         r = hand_over_interface(s, reterr);
     if (r < 0)

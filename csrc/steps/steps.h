@@ -8,6 +8,16 @@
 /* The subject of a failure for which the server of a FUSE root may have left the reason. */
 #define PRL_FUSE_NAME "fuse-overlayfs"
 
+/* What a second task of the container makes, and why it could not. */
+struct prl_beside {
+    pid_t pid; /* 0: there is none, or it is gone */
+    int fd;    /* the network namespace */
+    unsigned stage;
+    int errnum;
+    const char *call, *subject;
+    bool without_loopback;
+};
+
 /* Made by the parent before clone, in memory the child shares. */
 struct prl_setup {
     const struct prl_spec *spec;
@@ -47,7 +57,17 @@ struct prl_setup {
     /* filled by the child on its way */
     int *layer_fds; /* the overlay's directories, until it is mounted: room for all */
     size_t layer_fds_len;
-    int *source_fds;     /* one a mount: the source of a bind */
+    int *source_fds;    /* one a mount: the source of a bind */
+    size_t mounts_done; /* so many of them are made, */
+    const struct prl_mount
+        *mount_late;  /* but this one, which waits for the network namespace */
+    bool proc_hidden; /* of /proc what no link leads over, */
+    bool proc_links;  /* and there are such links */
+    int mask_file_fd,
+        mask_directory_fd; /* the first of each kind, which the others repeat; -1 */
+    void *beside_stack;
+    size_t beside_stack_size;
+    struct prl_beside beside;
     int complaint_fd;    /* filled by the parent: what the server of a FUSE root complains of */
     int tap_fd;          /* filled by the parent: the interface that a border watches; -1 */
     int root_fd;         /* "/" of the container */
@@ -69,11 +89,15 @@ int prl_rootfs_seal(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAF
 int prl_rootfs_enter(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAFE;
 int prl_mounts_open(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAFE;
 int prl_mounts_apply(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAFE;
+int prl_mounts_hide_proc(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAFE;
+int prl_mounts_finish(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAFE;
 int prl_mounts_hide(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAFE;
 int prl_watch_ask(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAFE;
 int prl_watch_landlock(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAFE;
 int prl_devices_open_null(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAFE;
 int prl_devices_apply(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAFE;
+int prl_netns_begin(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAFE;
+int prl_netns_join(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAFE;
 int prl_network_apply(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAFE;
 int prl_sysctl_apply(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAFE;
 int prl_terminal_apply(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAFE;

@@ -12,9 +12,9 @@ import pytest
 ROW = re.compile(r"^pyrootless: trace: (launcher|child|both) +([a-z]+) +(\d+\.\d) us$")
 BEFORE = "options directories template state merge parse files signals streams prepare".split()
 CHILD = (
-    "clone cgroup idmap null sources early overlay fuse rootfs late mounts devices network "
-    "sysctl terminal workdir masks seal stdio enter rlimits fds chdir landlock resolve "
-    "privileges"
+    "clone watch cgroup beside idmap null sources early overlay fuse rootfs late mounts "
+    "devices proc netns network sys sysctl terminal workdir fill masks seal stdio enter "
+    "rlimits meter fds chdir landlock domain resolve privileges"
 ).split()
 AFTER = "exec entry sweep program finish".split()
 PREPARED = ("run", "--rm", "--ephemeral", "host", "true")
