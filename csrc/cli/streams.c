@@ -37,7 +37,7 @@ static int relay_through_pipe(int fd, struct prl_relay *relay, int *ret_lent,
 int prl_streams_open(bool interactive, struct prl_streams *ret, struct prl_error *reterr)
 {
     for (int fd = 0; fd < 3; fd++) {
-        ret->relays[fd] = (struct prl_relay){-1, -1};
+        ret->relays[fd] = (struct prl_relay){.from = -1, .to = -1};
         ret->lent.fds[fd] = -1;
     }
     for (int fd = interactive ? 0 : 1; fd < 3; fd++) {

@@ -1,4 +1,4 @@
-// sources: csrc/cli/attach*.c csrc/monitor*.c csrc/cgroup*.c csrc/base/*.c
+// sources: csrc/cli/attach*.c csrc/cli/streams.c csrc/monitor*.c csrc/cgroup*.c csrc/base/*.c
 /* test_attach.c: the interactive front, driven through a pty as a person would. */
 #include "check.h"
 

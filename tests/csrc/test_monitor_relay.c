@@ -48,9 +48,9 @@ static void pipes_take(void)
 static struct prl_monitor_options pipes_options(void)
 {
     struct prl_monitor_options options = {0};
-    options.relays[PRL_RELAY_STDIN] = (struct prl_relay){lent[0], pipes[0][1]};
-    options.relays[PRL_RELAY_STDOUT] = (struct prl_relay){pipes[1][0], lent[1]};
-    options.relays[PRL_RELAY_STDERR] = (struct prl_relay){pipes[2][0], lent[2]};
+    options.relays[PRL_RELAY_STDIN] = (struct prl_relay){.from = lent[0], .to = pipes[0][1]};
+    options.relays[PRL_RELAY_STDOUT] = (struct prl_relay){.from = pipes[1][0], .to = lent[1]};
+    options.relays[PRL_RELAY_STDERR] = (struct prl_relay){.from = pipes[2][0], .to = lent[2]};
     return options;
 }
 

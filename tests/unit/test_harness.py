@@ -479,5 +479,6 @@ def test_bundle_asks_for_all_namespaces_and_one_uid(tmp_path: Path) -> None:
 
 def test_environment_is_small(tmp_path: Path) -> None:
     current = {"PATH": "/bin", "SECRET": "1", "HOME": "/home/x"}
-    expected = {"PATH": "/bin", "HOME": "/home/x", "PYROOTLESS_ROOT": f"{tmp_path}/store"}
+    ours = {"PYROOTLESS_ROOT": f"{tmp_path}/store", "PYROOTLESS_HOLDER_IDLE": "30"}
+    expected = {"PATH": "/bin", "HOME": "/home/x", **ours}
     assert peers.environment(place(tmp_path), current) == expected
