@@ -82,7 +82,9 @@ static int signals_open(struct loop *loop, struct prl_error *reterr)
 {
     sigset_t watched, blocked;
     sigemptyset(&watched);
-    if (loop->options->forward_signals)
+    if (loop->options->forward_signals && loop->options->signals)
+        watched = *loop->options->signals;
+    else if (loop->options->forward_signals)
         prl_monitor_signals(&watched);
     if (loop->child->pidfd < 0)
         sigaddset(&watched, SIGCHLD);

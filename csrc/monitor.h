@@ -30,6 +30,8 @@ struct prl_monitor_options {
     uint64_t wall_limit_ns; /* 0: none */
     bool forward_signals;   /* catchable signals of this process go to the container; only for a
                                process of one thread (the launcher) */
+    const sigset_t
+        *signals; /* which, as prl_monitor_signals told earlier; NULL: as it is now */
     /* Streams that must not be lent to the container (terminals).  The container's side
      * (relays[0].to, relays[1].from, relays[2].from) is handed over and closed here, also on
      * failure; the caller keeps the other side. */

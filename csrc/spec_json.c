@@ -4,6 +4,7 @@
  * costs it nothing; this file's walk is, so it checks the depth before it goes down. */
 #include "spec_json.h"
 
+#include "base/json.h"
 #include "base/own.h"
 #include "spec.h"
 
@@ -238,7 +239,7 @@ int prl_spec_read_json(const struct prl_spec_reader *reader, const char *json, s
     if (!json || len == 0)
         return prl_spec_fail(reader, "config.json is empty");
     /* Without YYJSON_READ_INSITU the input is only read. */
-    yyjson_doc *doc = yyjson_read_opts((char *)json, len, YYJSON_READ_NOFLAG, NULL, &error);
+    yyjson_doc *doc = yyjson_read_opts((char *)json, len, 0, &prl_json_memory, &error);
     if (!doc)
         return fail_syntax(reader, &error, len);
     struct prl_spec_place root = {.up = NULL};

@@ -7,6 +7,7 @@
 #include "template.h"
 #include "base/error.h"
 #include "base/io.h"
+#include "base/json.h"
 #include "base/own.h"
 
 #include <fcntl.h>
@@ -161,7 +162,7 @@ static bool are_sources_fresh(const char *text)
 
 static bool is_fresh(const char *json, size_t len)
 {
-    yyjson_doc *doc = yyjson_read(json, len, YYJSON_READ_NOFLAG);
+    yyjson_doc *doc = yyjson_read_opts((char *)json, len, 0, &prl_json_memory, NULL);
     if (!doc)
         return false;
     yyjson_val *annotations = yyjson_obj_get(yyjson_doc_get_root(doc), "annotations");

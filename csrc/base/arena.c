@@ -45,16 +45,17 @@ void *prl_arena_alloc(struct prl_arena *arena, size_t size)
     struct chunk *c = arena->chunks;
     if (!c || c->size - c->used < need) {
         size_t room = need > CHUNK_BYTES ? need : CHUNK_BYTES;
-        c = calloc(1, sizeof *c + room);
+        c = malloc(sizeof *c + room);
         if (!c)
             return NULL;
+        c->used = 0;
         c->size = room;
         c->next = arena->chunks;
         arena->chunks = c;
     }
     void *p = c->data + c->used;
     c->used += need;
-    return p;
+    return memset(p, 0, need); /* not the chunk: its other pages may never be touched */
 }
 
 char *prl_arena_strndup(struct prl_arena *arena, const char *text, size_t len)

@@ -82,36 +82,40 @@ static bool skip_value(struct cursor *c)
     }
 }
 
-static bool find_member(struct prl_span object, const char *name, struct prl_span *ret)
+/* To the value of a member of the object that begins here. */
+static bool go_to_member(struct cursor *c, const char *name)
 {
-    struct cursor c = {object.at, object.at + object.len};
     size_t len = strlen(name);
-    bool more = take(&c, '{');
-    while (more && take(&c, '"')) {
-        const char *key = c.p;
-        if (!skip_text(&c))
+    bool more = take(c, '{');
+    while (more && take(c, '"')) {
+        const char *key = c->p;
+        if (!skip_text(c))
             return false;
-        bool found = (size_t)(c.p - key) == len + 1 && memcmp(key, name, len) == 0;
-        if (!take(&c, ':'))
+        bool found = (size_t)(c->p - key) == len + 1 && memcmp(key, name, len) == 0;
+        if (!take(c, ':'))
             return false;
-        skip_space(&c);
-        const char *value = c.p;
-        if (!skip_value(&c))
-            return false;
-        if (found) {
-            *ret = (struct prl_span){value, (size_t)(c.p - value)};
+        skip_space(c);
+        if (found)
             return true;
-        }
-        more = take(&c, ',');
+        if (!skip_value(c))
+            return false;
+        more = take(c, ',');
     }
     return false;
 }
 
+/* The outer value is not walked over before it is looked into: the inner one is most of it. */
 bool prl_span_find(struct prl_span json, const char *outer, const char *inner,
                    struct prl_span *ret)
 {
-    struct prl_span object;
-    return find_member(json, outer, &object) && find_member(object, inner, ret);
+    struct cursor c = {json.at, json.at + json.len};
+    if (!go_to_member(&c, outer) || !go_to_member(&c, inner))
+        return false;
+    const char *value = c.p;
+    if (!skip_value(&c))
+        return false;
+    *ret = (struct prl_span){value, (size_t)(c.p - value)};
+    return true;
 }
 
 char *prl_span_replace(struct prl_span json, struct prl_span old, struct prl_span text,

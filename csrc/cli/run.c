@@ -14,6 +14,7 @@
 #include "base/io.h"
 #include "base/limits.h"
 #include "base/own.h"
+#include "base/pool.h"
 #include "base/trace.h"
 
 #include <errno.h>
@@ -24,7 +25,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { CONFIG_MAX_BYTES = 4 * 1024 * 1024 };
+enum { CONFIG_MAX_BYTES = 4 * 1024 * 1024, POOL_BYTES = 256 * 1024 };
 
 struct run {
     int argc;
@@ -87,8 +88,10 @@ static int run_foreground(struct run *run, struct prl_status *ret, struct prl_er
         return r;
     }
     prl_streams_lent(&streams);
-    struct prl_monitor_options monitor = {
-        .wall_limit_ns = c->spec->wall_limit_ns, .forward_signals = true, .control_fd = -1};
+    struct prl_monitor_options monitor = {.wall_limit_ns = c->spec->wall_limit_ns,
+                                          .forward_signals = true,
+                                          .signals = &forwarded,
+                                          .control_fd = -1};
     memcpy(monitor.relays, streams.relays, sizeof monitor.relays);
     prl_trace_mark("sweep");
     r = prl_monitor_run(&c->child, &monitor, ret, reterr);
@@ -186,6 +189,8 @@ int prl_run_main(int argc, char **argv)
     struct prl_error error;
     /* Never taken apart: the process ends with the run, and the kernel is faster at it. */
     static struct run run;
+    static char room[POOL_BYTES];
+    prl_pool_lend(room, sizeof room);
     run = (struct run){.argc = argc,
                        .argv = argv,
                        .dirs = {.data_fd = -1, .runtime_fd = -1},

@@ -1,0 +1,13 @@
+/* pool.h: memory for what a start needs for one step and gives back.
+ * In: room that is lent once.  Out: pieces of it, given back in any order, used again from the
+ * end.  Never: memory for more than one thread; growth: what does not fit is malloc'd. */
+#pragma once
+
+#include <stddef.h>
+
+/* By the launcher alone, which has one thread and lives for one start: a page that is touched
+ * again costs nothing, and a fresh one a page fault.  Nobody lent: malloc and free. */
+void prl_pool_lend(void *room, size_t size);
+void *prl_pool_alloc(size_t size);
+void *prl_pool_resize(void *piece, size_t old_size, size_t size);
+void prl_pool_free(void *piece);
