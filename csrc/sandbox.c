@@ -72,6 +72,10 @@ static int read_outcome(struct prl_sandbox_watch *w)
 {
     ssize_t n = read(w->box.outcome_fd, &w->outcome, sizeof w->outcome);
     w->has_outcome = n == (ssize_t)sizeof w->outcome;
+    /* The program may have begun, and ended, before this side ran again. */
+    if (w->has_outcome)
+        w->start_ns =
+            (uint64_t)w->outcome.start_s * 1000000000u + (uint64_t)w->outcome.start_ns;
     prl_close_p(&w->box.outcome_fd);
     return 0;
 }
@@ -81,11 +85,11 @@ static int reap(struct prl_sandbox_watch *w, struct prl_error *reterr)
     int r = prl_child_reap(&w->child, WNOHANG, false, &w->report->status, reterr);
     if (r <= 0)
         return r;
+    uint64_t now_ns = prl_sys_now_ns();
     w->ended = true;
-    w->report->wall_ns = prl_sys_now_ns() - w->start_ns;
-    if (w->box.outcome_fd >= 0)
-        return read_outcome(w);
-    return 0;
+    r = w->box.outcome_fd >= 0 ? read_outcome(w) : 0;
+    w->report->wall_ns = now_ns - w->start_ns;
+    return r;
 }
 
 static bool drained(const struct prl_sandbox_watch *w)

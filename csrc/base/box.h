@@ -38,5 +38,6 @@ struct prl_box {
 struct prl_box_outcome {
     int32_t status; /* as wait4(2) tells it */
     int32_t reserved;
-    struct rusage usage; /* of the program and what it reaped */
+    struct rusage usage;       /* of the program and what it reaped */
+    int64_t start_s, start_ns; /* CLOCK_MONOTONIC just before the program was made */
 };

@@ -20,9 +20,12 @@ enum {
     F_SETFD_ = 2,
     PR_SET_DUMPABLE_ = 4,
     WNOHANG_ = 1,
+    CLOCK_MONOTONIC_ = 1,
     TIOCSPGRP_ = 0x5410,
     SET_BYTES = 8
 };
+
+static struct prl_box_outcome outcome;
 
 static void run_child(int report_fd, char **argv, char **envp, ulong *all)
 {
@@ -60,7 +63,6 @@ static void catch_all(void)
 /* Reap everything there is; the exit code of `child` when it was among it, else -1. */
 static int reap(long child, int outcome_fd)
 {
-    static struct prl_box_outcome outcome;
     int code = -1;
     for (;;) {
         long pid =
@@ -102,6 +104,7 @@ __attribute__((used, noreturn)) void bare_main(long *stack)
         call(NR_EXIT, 125, 0, 0, 0);
     call(NR_FCNTL, (ulong)report_fd, F_SETFD_, 1, 0);
     keep_outcome(outcome_fd);
+    call(NR_CLOCK_GETTIME, CLOCK_MONOTONIC_, (ulong)&outcome.start_s, 0, 0);
     long child = call(NR_CLONE, SIGCHLD_, 0, 0, 0);
     if (child == 0)
         run_child(report_fd, argv + 2, envp, &all);

@@ -260,3 +260,13 @@ def test_groups_of_a_killed_caller_go() -> None:
     assert list(base.glob(mine)) != []
     while list(base.glob(mine)):  # its box ends with it, in a moment
         _sandbox.Host()
+
+
+def test_the_wall_time_begins_with_the_program() -> None:
+    """Not when the caller runs again: by then a short program may be over.
+
+    The processor time has the init's own share of some hundred microseconds in it.
+    """
+    outcomes = [run(["true"]) for _ in range(20)]
+    times = [(outcome.wall_ns, outcome.cpu_ns) for outcome in outcomes]
+    assert all(2 * wall_ns > cpu_ns for wall_ns, cpu_ns in times), times
