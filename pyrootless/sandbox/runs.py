@@ -45,6 +45,8 @@ class Job:
         exact: Refuse to run where a limit would not be held exactly.
         rungs: Which means may hold limits: a key of `RUNGS`.
         stdout: A descriptor to lend instead of keeping the output; -1: it is kept.
+        stderr: The same for standard error.
+        collect_in: Directory that patterns are relative to; "": the program's own.
     """
 
     base: box.Base
@@ -56,6 +58,8 @@ class Job:
     exact: bool = False
     rungs: str = "best"
     stdout: int = -1
+    stderr: int = -1
+    collect_in: str = ""
 
 
 def run(  # noqa: PLR0913  # one keyword for each thing a run may be given
@@ -114,14 +118,15 @@ def run_for_facts(job: Job) -> tuple[dict[str, Any], Collected]:
     """What the monitor reports, and the collected files with their modes."""
 
     def gather(fd: int) -> Collected:
-        return collect_files(fd, job.program.cwd, job.collect, job.limits.disk_bytes)
+        place = job.collect_in or job.program.cwd
+        return collect_files(fd, place, job.collect, job.limits.disk_bytes)
 
     rows = sorted([*job.rows, _SHARED_MEMORY])
     with _stdin(job.stdin) as lent:
         facts, found = _sandbox.run(
             _host(job.rungs),
             box.box_config(job.base, job.program, job.limits, job.exact),
-            (lent, job.stdout, -1),
+            (lent, job.stdout, job.stderr),
             _sandbox.Files(rows),
             _numbers(job.limits),
             gather if job.collect else None,
@@ -186,6 +191,11 @@ def _flags(bits: int) -> frozenset[str]:
     return frozenset(name for bit, name in enumerate(FLAGS) if bits >> bit & 1)
 
 
+def killed_for(facts: dict[str, Any]) -> str:
+    """The limit for which the box was ended; "" when the program ended by itself."""
+    return "".join(_flags(facts["killed_for"]))
+
+
 def to_outcome(job: Job, facts: dict[str, Any], found: Collected) -> Outcome:
     """The report of one run, judged."""
     flags = _flags(facts["touched"])
@@ -195,9 +205,8 @@ def to_outcome(job: Job, facts: dict[str, Any], found: Collected) -> Outcome:
     number = os.WTERMSIG(status) if ended and os.WIFSIGNALED(status) else None
     if not ended:
         number = 9  # it lived until its box was ended
-    killed_for = "".join(_flags(facts["killed_for"]))
     running = facts["running"] or facts["cpu_ns"] > _BUSY_SHARE * facts["wall_ns"]
-    end = End(killed_for, flags, code, number, running, bool(found.bad))
+    end = End(killed_for(facts), flags, code, number, running, bool(found.bad))
     verdict = judge(end)
     return Outcome(
         args=job.program.args,
