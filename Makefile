@@ -13,7 +13,7 @@ export PYROOTLESS_YYJSON_SOURCE ?= $(CURDIR)/build/yyjson
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help deps build run test test-vm mutate-security fuzz check lint docs asan soak bench bench-setup clean dist packages-build packages-test
+.PHONY: help deps build run test test-hostile test-vm mutate-security fuzz check lint docs asan soak bench bench-setup clean dist packages-build packages-test
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,6 +45,9 @@ run: build ## start a container and print what a program in it printed
 
 test: packages-test deps ## run all tests: in every context this user can make
 	@$(PYTHON) tools/run_tests.py
+
+test-hostile: build ## the hostile corpus in every way: with and without groups, eight at once
+	PYROOTLESS_TEST_HOSTILE=all $(BIN)/pytest -q -p no:cacheprovider tests/integration/test_hostile.py
 
 test-vm: deps build ## tests on every kind of host, in virtual machines (half an hour)
 	@tools/install-packages vm

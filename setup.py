@@ -9,11 +9,13 @@ Never: a download, a guess about a missing library: it stops with the line that 
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from pathlib import Path
 
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
+from setuptools.command.build_py import build_py
 
 # A build backend does not put the project's own directory on the path.
 ROOT = Path(__file__).resolve().parent
@@ -85,6 +87,21 @@ class BuildExtensions(build_ext):  # type: ignore[misc]
         return []
 
 
+class BuildPackage(build_py):  # type: ignore[misc]
+    """The hostile corpus lies among the tests, and comes along with `pyrootless selftest`."""
+
+    def run(self) -> None:
+        """Copy it to where hostile.own_corpus looks; a checkout has it in its own place."""
+        super().run()
+        if self.editable_mode:
+            return
+        target = Path(self.build_lib, "pyrootless", "sandbox", "hostile")
+        target.mkdir(parents=True, exist_ok=True)
+        for source in sorted(Path("tests", "hostile").iterdir()):
+            if source.is_file():
+                shutil.copyfile(source, target / source.name)
+
+
 class BuildLauncher(build_scripts):
     """The one script is a native executable, which setuptools would try to read as text."""
 
@@ -134,7 +151,11 @@ setup(
     options=build_options(),
     ext_modules=[cython_extension(name) for name in EXTENSIONS],
     cffi_modules=["pyrootless/_seccomp_build.py:ffibuilder"],
-    cmdclass={"build_ext": BuildExtensions, "build_scripts": BuildLauncher},
+    cmdclass={
+        "build_ext": BuildExtensions,
+        "build_py": BuildPackage,
+        "build_scripts": BuildLauncher,
+    },
     # What the script is made from; naming one is what makes setuptools build scripts at all.
     scripts=["csrc/cli/main.c"],
     data_files=shared_files(),

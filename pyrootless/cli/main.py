@@ -39,6 +39,7 @@ VERBS = {
     "login": "try a registry's password and note it",
     "logout": "forget a login",
     "judge": "judge submissions of a task, each in a sandbox",
+    "selftest": "try on this machine what the sandbox must withstand",
     "doctor": "examine what this user and kernel permit",
     "info": "show this machine, the store, and what would hold limits",
     "version": "print versions",

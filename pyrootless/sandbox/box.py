@@ -161,7 +161,7 @@ def _process(program: Program, limits: Limits) -> dict[str, Any]:
         "noNewPrivileges": True,
         "oomScoreAdj": _OOM_SCORE,
         "rlimits": [
-            _rlimit("RLIMIT_CORE", 0),
+            _rlimit("RLIMIT_CORE", 1),  # 0 would let it through to a helper of the host's
             _rlimit("RLIMIT_STACK", limits.stack_bytes),
             _rlimit("RLIMIT_NOFILE", limits.open_files),
             _rlimit("RLIMIT_FSIZE", min(limits.file_size_bytes, limits.disk_bytes)),

@@ -86,6 +86,8 @@ _KILLED = {
 
 def judge(end: End) -> Verdict:
     """The verdict of one run."""
+    if end.killed_for in ("wall", "idle") and "memory" in end.flags:
+        return Verdict.MLE  # the kernel ended a part of it, and the rest waited for that
     if end.killed_for == "wall":
         return Verdict.TLE if end.running else Verdict.ILE
     if end.killed_for:

@@ -1,0 +1,13 @@
+/* attack: writes to standard error for ever
+ * verdict: OLE
+ * outside: the reader keeps no more than the limit
+ * limits: cpu=10s wall=60s output=64K
+ * holds: stderr-bytes 65536..65536 */
+#include <unistd.h>
+
+int main(void)
+{
+    static char block[65536];
+    for (;;)
+        write(2, block, sizeof block);
+}
