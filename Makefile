@@ -77,7 +77,8 @@ docs: build ## regenerate man pages and completions from the table of options
 asan: deps ## build with ASAN and UBSAN into build/asan, and run the launcher and the C tests
 	tools/asan
 
-soak: build ## 10,000 starts in a loop and 500 at once: every status right, nothing left
+soak: build ## 10,000 starts in a loop, 500 at once, 1,000 rounds of kills: nothing left
+	PYROOTLESS_SOAK_ROUNDS=1000 $(BIN)/pytest -q -p no:cacheprovider --timeout=3600 tests/integration/test_killed_anywhere.py
 	PYROOTLESS_MANY=25 $(BIN)/pytest -q -p no:cacheprovider --timeout=3600 tests/integration/test_many.py
 
 bench-setup: ## install what the benchmarks compare with

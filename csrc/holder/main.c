@@ -25,6 +25,7 @@
 #include <sys/inotify.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 
 enum { BACKLOG = 1024, LOOK_MS = 1000 };
 
@@ -33,6 +34,8 @@ struct holder {
     struct prl_holder_key key;
     unsigned long idle_seconds;
     int dir_fd, lock_fd, socket_fd, watch_fd;
+    pid_t maker; /* of ready pairs; 0: none */
+    int maker_fd;
     ino_t inode; /* of the socket's name */
 };
 
@@ -94,7 +97,7 @@ static int count_living(const struct holder *h)
     return living;
 }
 
-static int enter_namespace(const struct holder *h)
+static int enter_namespace(struct holder *h)
 {
     struct prl_error error;
     static struct prl_idmap uids[PRL_IDMAP_ROWS], gids[PRL_IDMAP_ROWS];
@@ -106,6 +109,8 @@ static int enter_namespace(const struct holder *h)
         r = prl_holder_keep_ready(h->dir_fd, &h->key);
     if (r < 0)
         return r;
+    h->maker = r;
+    h->maker_fd = r > 0 ? prl_sys_pidfd_open(r) : -1;
     /* What a namespace is kept with needs no power in it. */
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || prl_sys_capset(0, 0, 0) < 0)
         return -errno;
@@ -181,18 +186,30 @@ static bool watch(int fd, int milliseconds)
     return taken;
 }
 
+/* The maker of pairs: nobody else can make another one, but the next holder. */
+static bool was_killed(struct holder *h)
+{
+    int status = 0;
+    (void)waitpid(h->maker, &status, 0);
+    prl_close_p(&h->maker_fd);
+    return WIFSIGNALED(status);
+}
+
 /* A start that finds no pair ready wakes nobody: the backlog remembers it until the next look,
  * and a look is taken only once a second while there are such starts. */
-static void stay(const struct holder *h)
+static void stay(struct holder *h)
 {
     const uint64_t idle_ns = h->idle_seconds * 1000000000ULL;
     uint64_t last_ns = prl_sys_now_ns();
     while (is_found(h) && prl_sys_now_ns() - last_ns < idle_ns) {
         uint64_t left_ms = (idle_ns - (prl_sys_now_ns() - last_ns)) / 1000000 + 1;
-        struct pollfd both[2] = {{.fd = h->socket_fd, .events = POLLIN},
-                                 {.fd = h->watch_fd, .events = POLLIN}};
-        (void)poll(both, 2, (int)left_ms);
-        bool taken = watch(h->watch_fd, both[0].revents ? LOOK_MS : 0);
+        struct pollfd all[3] = {{.fd = h->socket_fd, .events = POLLIN},
+                                {.fd = h->watch_fd, .events = POLLIN},
+                                {.fd = h->maker_fd, .events = POLLIN}};
+        (void)poll(all, 3, (int)left_ms);
+        if (all[2].revents && was_killed(h))
+            return;
+        bool taken = watch(h->watch_fd, all[0].revents ? LOOK_MS : 0);
         if (was_used(h) || taken)
             last_ns = prl_sys_now_ns();
     }
@@ -227,7 +244,8 @@ static int become_holder(struct holder *h)
 
 int prl_holder_main(char **argv)
 {
-    static struct holder h = {.dir_fd = -1, .lock_fd = -1, .socket_fd = -1, .watch_fd = -1};
+    static struct holder h = {
+        .dir_fd = -1, .lock_fd = -1, .socket_fd = -1, .watch_fd = -1, .maker_fd = -1};
     for (int i = 0; i < 4; i++)
         if (!argv[i])
             return 125;

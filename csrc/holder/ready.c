@@ -142,7 +142,7 @@ int prl_holder_keep_ready(int dir_fd, const struct prl_holder_key *key)
         return 0;
     pid_t pid = fork();
     if (pid != 0)
-        return pid < 0 ? -errno : 0;
+        return pid < 0 ? -errno : pid;
     prl_sys_close_range(3, (unsigned)dir_fd - 1);
     prl_sys_close_range((unsigned)dir_fd + 1, UINT_MAX);
     if (confine(writing_maps, self) == 0)
