@@ -14,14 +14,21 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-static int map_texts(struct prl_setup *s, const struct prl_holder_key *key)
+/* -errno: a holder has them not.  A text is NULL where memory ran out. */
+static int map_texts(struct prl_setup *s, const struct prl_holder_key *key,
+                     struct prl_arena *arena)
 {
     const struct prl_spec *spec = s->spec;
-    int r = prl_holder_map_text(spec->uid_maps, spec->uid_maps_len, geteuid(), &key->uids,
-                                s->uid_map);
-    return r < 0 ? r
-                 : prl_holder_map_text(spec->gid_maps, spec->gid_maps_len, getegid(),
-                                       &key->gids, s->gid_map);
+    char text[PRL_HOLDER_MAP_BYTES];
+    int r =
+        prl_holder_map_text(spec->uid_maps, spec->uid_maps_len, geteuid(), &key->uids, text);
+    if (r < 0)
+        return r;
+    s->uid_map = prl_arena_strndup(arena, text, strlen(text));
+    r = prl_holder_map_text(spec->gid_maps, spec->gid_maps_len, getegid(), &key->gids, text);
+    if (r == 0)
+        s->gid_map = prl_arena_strndup(arena, text, strlen(text));
+    return r;
 }
 
 void prl_setup_alone(struct prl_setup *s)
@@ -63,11 +70,9 @@ int prl_prepare_holder(struct prl_setup *s, struct prl_arena *arena, struct prl_
     if (!s->spec->holder || access(s->spec->holder, X_OK) < 0 ||
         prl_holder_key_of(s->spec, &key) < 0)
         return 0;
-    s->uid_map = prl_arena_alloc(arena, PRL_HOLDER_MAP_BYTES);
-    s->gid_map = prl_arena_alloc(arena, PRL_HOLDER_MAP_BYTES);
-    if (!s->uid_map || !s->gid_map)
+    int r = map_texts(s, &key, arena);
+    if (r == 0 && (!s->uid_map || !s->gid_map))
         return prl_fail_with(reterr, PRL_STAGE_CLONE, ENOMEM, "malloc", "launch");
-    int r = map_texts(s, &key);
     if (r == 0) {
         s->holder_fd = claim(s, &key);
         if (s->holder_fd < 0)
