@@ -259,13 +259,19 @@ int prl_launch_box(const struct prl_spec *spec, const struct prl_stdio *stdio,
     return launch(spec, stdio, (struct kind){.box = box}, ret, reterr);
 }
 
-/* Whoever holds its mount namespace decides when that is taken apart: with the last program's
- * end, or later.  Where it cannot be held that costs time alone. */
 int prl_launch_held(const struct prl_spec *spec, const struct prl_stdio *stdio,
                     struct prl_child *ret, struct prl_error *reterr)
 {
+    return prl_launch_box_held(spec, stdio, NULL, ret, reterr);
+}
+
+/* Whoever holds its mount namespace decides when that is taken apart: with the last program's
+ * end, or later.  Where it cannot be held that costs time alone. */
+int prl_launch_box_held(const struct prl_spec *spec, const struct prl_stdio *stdio,
+                        struct prl_box *box, struct prl_child *ret, struct prl_error *reterr)
+{
     char path[48];
-    int r = launch(spec, stdio, (struct kind){.held = true}, ret, reterr);
+    int r = launch(spec, stdio, (struct kind){.held = true, .box = box}, ret, reterr);
     if (r < 0)
         return r;
     snprintf(path, sizeof path, "/proc/%d/ns/mnt", (int)ret->pid);

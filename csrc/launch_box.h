@@ -9,3 +9,6 @@
 /* As prl_launch; on failure the box's descriptors are still the caller's to close. */
 int prl_launch_box(const struct prl_spec *spec, const struct prl_stdio *stdio,
                    struct prl_box *box, struct prl_child *ret, struct prl_error *reterr);
+/* As prl_launch_held. */
+int prl_launch_box_held(const struct prl_spec *spec, const struct prl_stdio *stdio,
+                        struct prl_box *box, struct prl_child *ret, struct prl_error *reterr);

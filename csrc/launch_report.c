@@ -63,6 +63,9 @@ static int serve_one(struct prl_setup *s, struct prl_child *child, char kind, in
     case PRL_HANDOVER_CLOCK:
         s->box->clock_fd = fd;
         return 0;
+    case PRL_HANDOVER_ROOT:
+        s->box->root_fd = fd;
+        return 0;
     case PRL_HANDOVER_LISTENER: {
         int r = prl_serve_fakeroot(s, child, fd, reterr);
         prl_close_p(&fd);

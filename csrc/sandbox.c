@@ -167,7 +167,7 @@ static void measure(struct prl_sandbox_watch *w)
     measure_disk(w);
 }
 
-static int open_streams(struct prl_sandbox_watch *w, struct prl_stdio *stdio,
+int prl_sandbox_streams(struct prl_sandbox_watch *w, struct prl_stdio *stdio,
                         struct prl_error *reterr)
 {
     stdio->fds[0] = w->want->stdio[0];
@@ -185,7 +185,7 @@ static int open_streams(struct prl_sandbox_watch *w, struct prl_stdio *stdio,
     return 0;
 }
 
-static void watch_close(struct prl_sandbox_watch *w)
+void prl_sandbox_close(struct prl_sandbox_watch *w)
 {
     prl_child_close(&w->child);
     for (unsigned i = 0; i < PRL_STREAMS; i++) {
@@ -196,13 +196,29 @@ static void watch_close(struct prl_sandbox_watch *w)
     prl_close_p(&w->box.clock_fd);
     prl_close_p(&w->box.outcome_fd);
     prl_close_p(&w->box.scratch_fd);
+    prl_close_p(&w->box.root_fd);
 }
-#define _cleanup_watch_ __attribute__((cleanup(watch_close)))
+#define _cleanup_watch_ __attribute__((cleanup(prl_sandbox_close)))
+
+int prl_sandbox_follow(struct prl_sandbox_watch *w, struct prl_error *reterr)
+{
+    struct prl_sandbox_report *report = w->report;
+    int r = 0;
+    while (r >= 0 && !(w->ended && drained(w)))
+        r = turn(w, reterr);
+    if (r < 0)
+        return r;
+    measure(w);
+    if (w->has_noise)
+        prl_sandbox_noise_since(&w->noise, &report->noise);
+    report->scratch_fd = steal_fd(&w->box.scratch_fd);
+    return 0;
+}
 
 static int run(struct prl_sandbox_watch *w, struct prl_error *reterr)
 {
     struct prl_stdio stdio;
-    int r = open_streams(w, &stdio, reterr);
+    int r = prl_sandbox_streams(w, &stdio, reterr);
     if (r == 0)
         r = prl_launch_box(w->want->spec, &stdio, &w->box, &w->child, reterr);
     if (r < 0)
@@ -210,37 +226,34 @@ static int run(struct prl_sandbox_watch *w, struct prl_error *reterr)
     prl_sandbox_begin(w);
     prl_close_p(&w->lent[0]);
     prl_close_p(&w->lent[1]);
-    while (r >= 0 && !(w->ended && drained(w)))
-        r = turn(w, reterr);
-    if (r >= 0)
-        measure(w);
-    return r;
+    return prl_sandbox_follow(w, reterr);
 }
 
-int prl_sandbox_run(const struct prl_sandbox *want, struct prl_sandbox_report *ret,
-                    struct prl_error *reterr)
+void prl_sandbox_watch_init(struct prl_sandbox_watch *w, const struct prl_sandbox *want)
 {
-    _cleanup_watch_ struct prl_sandbox_watch watch = {
+    *w = (struct prl_sandbox_watch){
         .want = want,
-        .report = ret,
         .child = {.pid = -1, .pidfd = -1, .terminal_fd = -1},
         .box = PRL_BOX_NONE,
         .streams = {-1, -1},
         .lent = {-1, -1},
     };
+    w->box.files = want->files;
+    w->box.files_len = want->files_len;
+    w->box.meter = want->clock;
+}
+
+int prl_sandbox_run(const struct prl_sandbox *want, struct prl_sandbox_report *ret,
+                    struct prl_error *reterr)
+{
+    _cleanup_watch_ struct prl_sandbox_watch watch;
+    prl_sandbox_watch_init(&watch, want);
     *ret = (struct prl_sandbox_report){.wait_status = -1, .scratch_fd = -1};
-    watch.box.files = want->files;
-    watch.box.files_len = want->files_len;
-    watch.box.meter = want->clock;
+    watch.report = ret;
     int r = run(&watch, reterr);
-    if (r < 0) {
+    if (r < 0)
         prl_sandbox_report_free(ret);
-        return r;
-    }
-    if (watch.has_noise)
-        prl_sandbox_noise_since(&watch.noise, &ret->noise);
-    ret->scratch_fd = steal_fd(&watch.box.scratch_fd);
-    return 0;
+    return r;
 }
 
 void prl_sandbox_report_free(struct prl_sandbox_report *report)

@@ -1,6 +1,7 @@
 /* sandbox.h: one run of a program nobody has read: launched, limited, measured, described.
  *
  * The line: launch (box) → watch (streams, clock, memory, idleness) → end → measure.
+ * Or in two halves: hold (box, set up to the program) … go (files, program) → the same.
  * In: a spec with an init, limits, files.  Out: prl_sandbox_report.
  * Never: a verdict (pyrootless/sandbox/verdict.py gives it); a fact the program could write. */
 #pragma once
@@ -74,6 +75,16 @@ struct prl_sandbox {
     bool clock; /* perf's may bill it */
 };
 
+/* What a held box is to run. */
+struct prl_sandbox_go {
+    struct prl_wish program;
+    const struct prl_box_file *files;
+    size_t files_len;
+    struct prl_sandbox_limits limits;
+};
+
+struct prl_sandbox_held;
+
 struct prl_cgroup_host; /* cgroup.h */
 
 /* What may hold limits; a caller may leave some of it out, to see what is weaker. */
@@ -94,3 +105,16 @@ void prl_sandbox_sweep(const struct prl_cgroup_host *host);
 int prl_sandbox_run(const struct prl_sandbox *want, struct prl_sandbox_report *ret,
                     struct prl_error *reterr);
 void prl_sandbox_report_free(struct prl_sandbox_report *report);
+/* sandbox_held.c.  The same up to just before the program, files of `want` put in; its limits
+ * and its stdin do not matter yet.  The spec must outlive the box.  The calling thread must
+ * too: its end kills it (prl_launch_held). */
+int prl_sandbox_hold(const struct prl_sandbox *want, struct prl_sandbox_held **ret,
+                     struct prl_error *reterr);
+/* Once for each.  Blocks until everything in the box is gone; what is left is taken apart by
+ * prl_sandbox_held_free. */
+int prl_sandbox_release(struct prl_sandbox_held *held, const struct prl_sandbox_go *go,
+                        struct prl_sandbox_report *ret, struct prl_error *reterr);
+/* Readable when the box has ended; the box's own; -1: the kernel has none. */
+int prl_sandbox_held_pidfd(const struct prl_sandbox_held *held);
+/* Kills what still lives; safe on NULL. */
+void prl_sandbox_held_free(struct prl_sandbox_held *held);

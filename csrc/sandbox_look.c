@@ -102,7 +102,7 @@ static uint64_t read_clock(struct prl_sandbox_watch *w)
     case PRL_CLOCK_PERF:
         /* A program that may not be read leaves perf's clock at its exec, by the kernel's
          * rule; /proc still shows it. */
-        perf_ns = prl_taskclock_read(w->box.clock_fd);
+        perf_ns = prl_taskclock_read(w->box.clock_fd) - w->cpu_before_ns;
         tree_ns = tree_cpu_ns(w);
         return perf_ns > tree_ns ? perf_ns : tree_ns;
     case PRL_CLOCK_PROC:
@@ -237,5 +237,7 @@ void prl_sandbox_begin(struct prl_sandbox_watch *w)
     w->cpu_before_ns = 0;
     if (w->report->clock == PRL_CLOCK_CGROUP1 || w->report->clock == PRL_CLOCK_CGROUP2)
         w->cpu_before_ns = read_clock(w);
+    if (w->report->clock == PRL_CLOCK_PERF && w->child.held) /* the gate is not billed */
+        w->cpu_before_ns = prl_taskclock_read(w->box.clock_fd);
     w->idle_next_ns = w->start_ns + w->want->limits.idle_ns;
 }

@@ -1,4 +1,4 @@
-/* sandbox_parts.h: what the files of the room "sandbox" share; nobody else includes it.
+/* sandbox_parts.h: what the files of the room "sandbox" share, alone.
  * In: one run.  Out: how long until the next look.  Never: a sleep. */
 #pragma once
 
@@ -33,7 +33,13 @@ struct prl_sandbox_watch {
     bool has_outcome, has_noise, ended, killed;
 };
 
-/* The program runs: clocks are set. */
+/* sandbox.c: nothing yet; pipes for what is captured; program → report; all closed, ended. */
+void prl_sandbox_watch_init(struct prl_sandbox_watch *w, const struct prl_sandbox *want);
+int prl_sandbox_streams(struct prl_sandbox_watch *w, struct prl_stdio *stdio,
+                        struct prl_error *reterr);
+int prl_sandbox_follow(struct prl_sandbox_watch *w, struct prl_error *reterr);
+void prl_sandbox_close(struct prl_sandbox_watch *w);
+/* The program runs, or is about to: clocks are set. */
 void prl_sandbox_begin(struct prl_sandbox_watch *w);
 /* The looks: processor time, memory, idleness.  0: its limit is reached; else nanoseconds
  * until it could be at the earliest. */
@@ -44,9 +50,9 @@ unsigned prl_sandbox_look_flag(unsigned which);
 uint64_t prl_sandbox_cpu_final(struct prl_sandbox_watch *w);
 /* sandbox_stream.c: what is in the pipe.  -1: over its limit. */
 int prl_sandbox_take(struct prl_sandbox_watch *w, unsigned stream);
-/* sandbox_idle.c: nothing of the box can ever run again (nobody outside will wake it). */
 /* For at least half of the wall limit its threads had a processor or waited for one. */
 bool prl_sandbox_busy(const struct prl_sandbox_watch *w);
+/* Nothing of the box can ever run again: nobody outside will wake it. */
 bool prl_sandbox_stuck(const struct prl_sandbox_watch *w, uint64_t now_ns);
 /* sandbox_noise.c */
 void prl_sandbox_noise_read(struct prl_sandbox_noise *ret);

@@ -19,3 +19,17 @@ def run(
     limits: dict[str, int],
     collect: Callable[[int], _T] | None,
 ) -> tuple[dict[str, Any], _T | None]: ...
+
+class Held:
+    def __init__(self, host: Host, config: bytes, files: Files) -> None: ...
+    @property
+    def pidfd(self) -> int: ...
+    def run(
+        self,
+        program: tuple[tuple[str, ...], tuple[str, ...]],
+        stdio: tuple[int, int, int],
+        files: Files,
+        limits: dict[str, int],
+        collect: Callable[[int], _T] | None,
+    ) -> tuple[dict[str, Any], _T | None]: ...
+    def close(self) -> None: ...

@@ -1,7 +1,7 @@
 # cython: language_level=3, embedsignature=True
 """_sandbox: the door from Python to the sandbox's monitor (csrc/sandbox.h).
 
-What it does: one run of one box, from config.json to its report; the GIL is released for all of it.
+What it does: one run of one box, from config.json to its report, at once or in two halves; the GIL is released for it.
 What comes in: bytes of a config.json with an init, files, limits as whole numbers. What goes out: a dict of facts.
 Must never: a verdict, a default, a word of the program's output looked at.
 """
@@ -9,6 +9,7 @@ Must never: a verdict, a default, a word of the program's output looked at.
 from cpython.bytes cimport PyBytes_FromStringAndSize
 from libc.stdint cimport int32_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
+from libc.string cimport memset
 
 from pyrootless.errors import error_from_record
 
@@ -75,6 +76,21 @@ cdef extern from "sandbox.h" nogil:
         prl_sandbox_limits limits
         bint clock
 
+    struct prl_wish:
+        const char **args
+        const char **env
+        const char *cwd
+        int fds[3]
+
+    struct prl_sandbox_go:
+        prl_wish program
+        const prl_box_file *files
+        size_t files_len
+        prl_sandbox_limits limits
+
+    struct prl_sandbox_held:
+        pass
+
     enum:
         PRL_LIMIT_MEMORY
         PRL_LIMIT_PIDS
@@ -85,6 +101,10 @@ cdef extern from "sandbox.h" nogil:
     void prl_spec_free(prl_spec *spec)
     int prl_sandbox_run(const prl_sandbox *want, prl_sandbox_report *ret, prl_error *err)
     void prl_sandbox_report_free(prl_sandbox_report *report)
+    int prl_sandbox_hold(const prl_sandbox *want, prl_sandbox_held **ret, prl_error *err)
+    int prl_sandbox_release(prl_sandbox_held *held, const prl_sandbox_go *go, prl_sandbox_report *ret, prl_error *err)
+    int prl_sandbox_held_pidfd(const prl_sandbox_held *held)
+    void prl_sandbox_held_free(prl_sandbox_held *held)
 
 cdef extern from "cgroup.h" nogil:
     struct prl_cgroup_host:
@@ -199,6 +219,13 @@ cdef dict facts(prl_sandbox_report *r):
     }
 
 
+cdef int set_limits(prl_sandbox_limits *ret, dict limits) except -1:
+    ret.cpu_ns, ret.wall_ns = limits["cpu_ns"], limits["wall_ns"]
+    ret.idle_ns, ret.processors = limits["idle_ns"], limits["processors"]
+    ret.stream_bytes[0], ret.stream_bytes[1] = limits["stdout_bytes"], limits["stderr_bytes"]
+    return 0
+
+
 def run(Host host not None, bytes config not None, tuple stdio not None, Files files not None, dict limits not None,
         collect) -> tuple:
     """Run one box to its end.
@@ -228,10 +255,7 @@ def run(Host host not None, bytes config not None, tuple stdio not None, Files f
     want.stdio[0], want.stdio[1], want.stdio[2] = stdio
     want.files, want.files_len = files.rows, files.len
     want.clock = host.host.clock
-    want.limits.cpu_ns, want.limits.wall_ns = limits["cpu_ns"], limits["wall_ns"]
-    want.limits.idle_ns, want.limits.processors = limits["idle_ns"], limits["processors"]
-    want.limits.stream_bytes[0] = limits["stdout_bytes"]
-    want.limits.stream_bytes[1] = limits["stderr_bytes"]
+    set_limits(&want.limits, limits)
     with nogil:
         r = prl_sandbox_plan(spec, &host.host, &error)
         if r >= 0:
@@ -243,3 +267,103 @@ def run(Host host not None, bytes config not None, tuple stdio not None, Files f
         return facts(&report), None if collect is None else collect(report.scratch_fd)
     finally:
         prl_sandbox_report_free(&report)
+
+
+cdef class Held:
+    """A box, set up to the program, which waits to be told what to run. The calling thread must outlive it.
+
+    Args:
+        config: config.json with io.pyrootless.init; what it says of the program is not looked at.
+        files: What every run finds.
+
+    Raises:
+        LaunchError: The box could not be made.
+    """
+
+    cdef prl_spec *spec
+    cdef prl_sandbox_held *held
+
+    def __cinit__(self, Host host not None, bytes config not None, Files files not None):
+        cdef prl_error error
+        cdef prl_sandbox want
+        cdef int r
+        cdef const char *text = config
+        cdef size_t text_len = len(config)
+        memset(&want, 0, sizeof(want))
+        if prl_spec_parse(text, text_len, &self.spec, &error) < 0:
+            raise exception(&error)
+        want.spec = self.spec
+        want.stdio[0] = want.stdio[1] = want.stdio[2] = -1
+        want.files, want.files_len = files.rows, files.len
+        want.clock = host.host.clock
+        with nogil:
+            r = prl_sandbox_plan(self.spec, &host.host, &error)
+            if r >= 0:
+                r = prl_sandbox_hold(&want, &self.held, &error)
+        if r < 0:
+            raise exception(&error)
+
+    def __dealloc__(self):
+        with nogil:
+            prl_sandbox_held_free(self.held)
+            if self.spec != NULL:
+                prl_spec_free(self.spec)
+
+    @property
+    def pidfd(self) -> int:
+        """Readable when the box has ended; its own. -1: the kernel has none, or the box is closed."""
+        return -1 if self.held == NULL else prl_sandbox_held_pidfd(self.held)
+
+    def run(self, tuple program, tuple stdio not None, Files files not None, dict limits not None, collect) -> tuple:
+        """Run a program to its end, once.
+
+        Args:
+            program: Its words, and "NAME=value" each of its environment.
+            stdio, files, limits, collect, Returns: As of run(); the limits are those of time and output.
+
+        Raises:
+            LaunchError: The program cannot be executed, or the box was lost.
+        """
+        cdef prl_error error
+        cdef prl_sandbox_go go
+        cdef prl_sandbox_report report
+        cdef int r
+        cdef list words = [word.encode(errors="surrogateescape") for word in program[0]]
+        cdef list lines = [line.encode(errors="surrogateescape") for line in program[1]]
+        cdef size_t count = len(words)
+        if self.held == NULL:
+            raise ValueError("the box is closed")
+        set_limits(&go.limits, limits)
+        cdef const char **rows = <const char **>calloc(len(words) + len(lines) + 2, sizeof(char *))
+        if rows == NULL:
+            raise MemoryError()
+        fill(rows, words)
+        fill(rows + count + 1, lines)
+        go.program.args, go.program.env, go.program.cwd = rows, rows + count + 1, NULL
+        go.program.fds[0], go.program.fds[1], go.program.fds[2] = stdio
+        go.files, go.files_len = files.rows, files.len
+        with nogil:
+            r = prl_sandbox_release(self.held, &go, &report, &error)
+        free(rows)
+        if r < 0:
+            raise exception(&error)
+        try:
+            return facts(&report), None if collect is None else collect(report.scratch_fd)
+        finally:
+            prl_sandbox_report_free(&report)
+
+    def close(self) -> None:
+        """End it, remove what it had. Safe to call twice."""
+        cdef prl_sandbox_held *held = self.held
+        self.held = NULL
+        with nogil:
+            prl_sandbox_held_free(held)
+
+
+cdef int fill(const char **rows, list words) except -1:
+    """Point rows at words, which the caller keeps."""
+    cdef size_t i = 0
+    for word in words:
+        rows[i] = <const char *><bytes>word
+        i += 1
+    return 0

@@ -1,6 +1,7 @@
 /* box.h: what a sandbox asks of a launch beyond its spec, and what it gets back.
- * In: files for the container's tree, whether to meter.  Out: descriptors of the
- * box, and the record of its init.  Never: anything the program inside can write. */
+ * In: files for the container's tree, whether to meter, whether more files follow.  Out:
+ * descriptors of the box, and the record of its init.  Never: anything the program inside can
+ * write. */
 #pragma once
 
 #include <stdbool.h>
@@ -22,16 +23,18 @@ struct prl_box {
     const struct prl_box_file *files;
     size_t files_len;
     bool meter; /* open a clock of the whole tree's processor time, where the kernel lets us */
+    bool later; /* files are put in once more, through root_fd, before the program begins */
     /* Filled by the launch, owned by the caller, -1 when there is none. */
     int scratch_fd; /* O_PATH: the upper of the overlay, alive as long as this is open */
     int clock_fd;   /* base/taskclock.h */
     int outcome_fd; /* carries one prl_box_outcome, when the program has ended */
+    int root_fd;    /* only with `later`: "/" of the container */
 };
 
 #define PRL_BOX_NONE                                                                           \
     (struct prl_box)                                                                           \
     {                                                                                          \
-        .scratch_fd = -1, .clock_fd = -1, .outcome_fd = -1                                     \
+        .scratch_fd = -1, .clock_fd = -1, .outcome_fd = -1, .root_fd = -1                      \
     }
 
 /* Written by the init, which the program can neither read nor stop. */

@@ -16,6 +16,7 @@ enum prl_handover {
     PRL_HANDOVER_NETWORK = 'n',  /* "connect this network namespace of mine" */
     PRL_HANDOVER_SCRATCH = 'u',  /* the upper of the overlay, O_PATH */
     PRL_HANDOVER_CLOCK = 'c',    /* of the tree's processor time */
+    PRL_HANDOVER_ROOT = 'r',     /* "/" of the container, to put files in later */
     PRL_HANDOVER_WATCH = 'w',    /* "trace me" */
 };
 

@@ -1,11 +1,12 @@
 /* gate.c: where a prepared container waits for its program, itself without a C library.
- * In: argv = "gate", number of the socket, number of the small init's descriptor where that is
- * to be process 1; one message on the socket (base/wish.h) with the standard streams.  Out: the
- * program in its place, or a record on the socket that says why not.
- * Never: a second wish; a container that outlives the other end of the socket; a magic link of
- * /proc on the way to the program, its interpreter or the working directory (exec.c says why);
- * anything of the engine's memory: it was executed from a sealed memory file like the init.
- * Everything is set up when it begins: capabilities are gone, the filter is in force. */
+ * In: argv = "gate", number of the socket (of a sandbox "SOCKET,OUTCOME", which the init gets),
+ * number of the small init's descriptor where that is to be process 1; one message on the
+ * socket (base/wish.h) with the standard streams.  Out: the program in its place, or a record
+ * on the socket that says why not. Never: a second wish; a container that outlives the other
+ * end of the socket; a magic link of /proc on the way to the program, its interpreter or the
+ * working directory (exec.c says why); anything of the engine's memory: it was executed from a
+ * sealed memory file like the init. Everything is set up when it begins: capabilities are gone,
+ * the filter is in force. */
 #include "init/bare.h"
 
 #include "base/interpreter.h"
@@ -71,6 +72,8 @@ static long receive_head(struct gate *g)
     long n = call(NR_RECVMSG, (ulong)g->socket_fd, (ulong)&message, MSG_CMSG_CLOEXEC, 0);
     if (n < (long)sizeof g->head)
         leave(0); /* nobody will ever wish anything */
+    if (message.msg_flags & MSG_CTRUNC)
+        fail(g, PRL_STAGE_TERMINAL, -EMFILE, (const char *[]){"recvmsg", "standard streams"});
     struct cmsghdr *cmsg = message.msg_controllen >= sizeof *cmsg ? &control.header : NULL;
     const int *came = cmsg ? (const int *)CMSG_DATA(cmsg) : NULL;
     for (int i = 0; i < STREAMS; i++)

@@ -1,6 +1,6 @@
 /* box.c: what a sandbox wants of its container: the scratch's descriptor, files, a meter.
  * In: prl_setup.box; NULL: none of it.  Out: files in the container's tree, descriptors at
- * the parent.  Never: a link followed. */
+ * the parent.  Never: a link followed; a file put in once the program runs. */
 #include "steps/steps.h"
 
 #include "base/box.h"
@@ -55,17 +55,26 @@ static int PRL_CHILD_SAFE put_directory(int dir_fd, const struct prl_box_file *f
     return 0;
 }
 
+int PRL_CHILD_SAFE prl_box_put(int root_fd, const struct prl_box_file *files, size_t len,
+                               struct prl_error *reterr)
+{
+    int r = 0;
+    for (size_t i = 0; r == 0 && i < len; i++)
+        r = files[i].directory ? put_directory(root_fd, &files[i], reterr)
+                               : put_file(root_fd, &files[i], reterr);
+    return r;
+}
+
 int PRL_CHILD_SAFE prl_box_fill(struct prl_setup *s, struct prl_error *reterr)
 {
-    if (!s->box || s->box->files_len == 0)
+    if (!s->box)
         return 0;
-    int r = 0;
-    for (size_t i = 0; r == 0 && i < s->box->files_len; i++) {
-        const struct prl_box_file *file = &s->box->files[i];
-        r = file->directory ? put_directory(s->root_fd, file, reterr)
-                            : put_file(s->root_fd, file, reterr);
-    }
-    return r;
+    int r = prl_box_put(s->root_fd, s->box->files, s->box->files_len, reterr);
+    if (r < 0 || !s->box->later)
+        return r;
+    if (prl_handover_send(s->service_fd, PRL_HANDOVER_ROOT, s->root_fd, s->served) < 0)
+        return prl_fail(reterr, PRL_STAGE_BOX, "sendmsg", "root");
+    return 0;
 }
 
 /* The clock starts at the exec.  Refused: the parent sums what /proc tells. */

@@ -114,8 +114,14 @@ static void PRL_CHILD_SAFE reset_signals(bool keep_blocked)
 static void PRL_CHILD_SAFE execute_gate(const struct prl_setup *s)
 {
     static const char *const no_env[] = {NULL};
-    char wish[24], init[24];
-    const char *args[] = {"gate", prl_sys_decimal((uint64_t)s->wish_fd, wish), NULL, NULL};
+    char numbers[48], init[24];
+    const char *args[] = {"gate", prl_sys_decimal((uint64_t)s->wish_fd, numbers), NULL, NULL};
+    if (s->outcome_fd >= 0) { /* "WISH,OUTCOME", as the init takes them */
+        size_t len = strlen(numbers);
+        numbers[len] = ',';
+        prl_sys_decimal((uint64_t)s->outcome_fd, numbers + len + 1);
+        fcntl(s->outcome_fd, F_SETFD, 0);
+    }
     if (s->init_fd >= 0) {
         args[2] = prl_sys_decimal((uint64_t)s->init_fd, init);
         fcntl(s->init_fd, F_SETFD, 0);

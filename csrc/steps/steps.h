@@ -8,6 +8,8 @@
 /* The subject of a failure for which the server of a FUSE root may have left the reason. */
 #define PRL_FUSE_NAME "fuse-overlayfs"
 
+struct prl_box_file;
+
 /* What a second task of the container makes, and why it could not. */
 struct prl_beside {
     pid_t pid; /* 0: there is none, or it is gone */
@@ -107,6 +109,9 @@ int prl_fds_shed(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAFE;
 int prl_caps_apply(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAFE;
 int prl_landlock_apply(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAFE;
 int prl_box_fill(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAFE;
+/* The files alone, below a container's "/" in which nothing runs yet. */
+int prl_box_put(int root_fd, const struct prl_box_file *files, size_t len,
+                struct prl_error *reterr) PRL_CHILD_SAFE;
 int prl_box_meter(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAFE;
 int prl_exec_chdir(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAFE;
 int prl_exec_resolve(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAFE;

@@ -12,11 +12,6 @@ Must never: use a box twice, hand a box's state to the next, keep a box when its
 from __future__ import annotations
 
 import json
-import os
-import threading
-import warnings
-import weakref
-from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -24,13 +19,13 @@ from types import TracebackType
 from typing import Self, TypedDict, Unpack
 
 from pyrootless import _core
-from pyrootless.engine import builders
 from pyrootless.engine.arguments import OptionValue, to_argv
 from pyrootless.engine.box import Box, PooledChild
 from pyrootless.engine.child import DEVNULL, PIPE, Child, Stream, make_result
 from pyrootless.engine.feed import Feed
 from pyrootless.engine.launch import find_template, open_container, prepared_words
-from pyrootless.errors import PyrootlessError, UsageError
+from pyrootless.engine.stock import Stock
+from pyrootless.errors import UsageError
 from pyrootless.held import HeldLimit, held_limits
 from pyrootless.result import Result
 
@@ -138,21 +133,11 @@ class Pool:
             UsageError: An option has no meaning, or cannot be had of a prepared box.
             LaunchError, HostUnsupportedError: As for `launch`.
         """
-        if size is not None and size < 1:
-            raise UsageError("size is a number of boxes, at least 1")
-        self.size = size or 2 * len(os.sched_getaffinity(0))
-        self._words, self._root = _describe(image, options)
-        self._owner = os.getpid()
-        self._changed = threading.Condition()
-        self._ready: deque[Box] = deque()
-        self._building = self._ending = 0
-        self._error: BaseException | None = None
-        self._closed = False
-        self._finish = weakref.finalize(self, _close_all, self._ready)
-        self._refill()
+        self._stock = Stock(partial(_prepare, *_describe(image, options)), size)
+        self.size = self._stock.size
         self._plan: _Plan | None = None
         try:
-            self._ready.appendleft(self._take())
+            self._stock.give_back(self._stock.take())
         except BaseException:
             self.close()
             raise
@@ -175,7 +160,7 @@ class Pool:
         Raises:
             UsageError, LaunchError, HostUnsupportedError: As for `launch`.
         """
-        box = self._take()
+        box = self._stock.take()
         try:
             wish = self._plan_of(box).wish(args, changes)
             with Feed(input) as feed:
@@ -186,7 +171,7 @@ class Pool:
                     wish.limit_ns, feed.hand_over(), *box.hand_over()
                 )
         finally:
-            self._replace(box)
+            self._stock.replace(box)
         limits = self._plan_of(box).limits
         return make_result(tuple(wish.args), (ending, usage), limits, (out, err))
 
@@ -208,7 +193,7 @@ class Pool:
         Raises:
             UsageError, LaunchError, HostUnsupportedError: As for `launch`.
         """
-        box = self._take()
+        box = self._stock.take()
         try:
             plan = self._plan_of(box)
             wish = plan.wish(args, changes)
@@ -218,17 +203,12 @@ class Pool:
             box.close()
             raise
         finally:
-            self._refill()
+            self._stock.refill()
         return child
 
     def close(self) -> None:
         """End the boxes that wait. Programs that run go on. Safe to call twice."""
-        with self._changed:
-            self._closed = True
-            self._changed.notify_all()
-            while self._building or self._ending:
-                self._changed.wait()
-        self._finish()
+        self._stock.close()
 
     def __enter__(self) -> Self:
         return self
@@ -246,87 +226,6 @@ class Pool:
             self._plan = _Plan.of(box.container)
         return self._plan
 
-    def _take(self) -> Box:
-        """A box that waits, or the next one to be ready.
-
-        Raises:
-            PyrootlessError: It could not be prepared.
-        """
-        if self._owner != os.getpid():
-            raise UsageError(
-                "a pool belongs to the process that made it: make one after fork()"
-            )
-        while True:
-            box = self._next()
-            if box.alive:
-                return box
-            box.close()
-
-    def _next(self) -> Box:
-        try:
-            return self._ready.popleft()
-        except IndexError:
-            pass
-        with self._changed:
-            while not self._ready:
-                if self._closed:
-                    raise UsageError("the pool is closed")
-                if self._error is not None:
-                    error, self._error = self._error, None
-                    raise error
-                self._order()
-                self._changed.wait()
-            return self._ready.popleft()
-
-    def _refill(self) -> None:
-        with self._changed:
-            self._order()
-
-    def _replace(self, used: Box) -> None:
-        """After the answer: take it apart, prepare another; a lasting thread does both."""
-        with self._changed:
-            self._ending += 1
-            builders.submit(partial(self._end, used))
-            self._order()
-
-    def _end(self, used: Box) -> None:
-        try:
-            used.close()
-        finally:
-            with self._changed:
-                self._ending -= 1
-                self._changed.notify_all()
-
-    def _order(self) -> None:
-        """Have as many boxes prepared as are missing; the lock is held."""
-        if self._closed:
-            return
-        missing = self.size - len(self._ready) - self._building
-        self._building += max(0, missing)
-        weak = weakref.ref(self)
-        for _ in range(missing):
-            builders.submit(partial(_build, weak))
-
-    def _prepare(self) -> None:
-        """Prepare one box; called by a lasting thread."""
-        try:
-            if not self._closed:
-                self._offer(Box(_create(self._words, self._root)))
-        except Exception as error:  # the caller's, who waits for it
-            self._error = error
-        finally:
-            with self._changed:
-                self._building -= 1
-                self._changed.notify_all()
-
-    def _offer(self, box: Box) -> None:
-        with self._changed:
-            if not self._closed:
-                self._ready.append(box)
-                self._changed.notify_all()
-                return
-        box.close()
-
 
 def _describe(image: str, options: Mapping[str, OptionValue]) -> tuple[list[str], str | None]:
     """The words of `run` for every box of a pool, and the store."""
@@ -338,22 +237,8 @@ def _describe(image: str, options: Mapping[str, OptionValue]) -> tuple[list[str]
     return prepared_words(to_argv(image, [_PLACE], chosen), root), root
 
 
-def _create(words: list[str], root: str | None) -> _core.Container:
+def _prepare(words: list[str], root: str | None) -> Box:
     container = open_container(words, root)
     find_template(container, root)
     container.create()
-    return container
-
-
-def _build(pool: weakref.ref[Pool]) -> None:
-    alive = pool()
-    if alive is not None:
-        alive._prepare()
-
-
-def _close_all(boxes: deque[Box]) -> None:
-    while boxes:
-        try:
-            boxes.popleft().close()
-        except PyrootlessError as error:
-            warnings.warn(str(error), RuntimeWarning, stacklevel=1)
+    return Box(container)

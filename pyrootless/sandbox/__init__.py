@@ -13,6 +13,7 @@ from __future__ import annotations
 from pyrootless.sandbox.files import File
 from pyrootless.sandbox.limits import Limits
 from pyrootless.sandbox.outcome import Enforced, Noise, Outcome
+from pyrootless.sandbox.ready import ReadyBoxes
 from pyrootless.sandbox.runs import run, run_async
 from pyrootless.sandbox.session import Built, Sandbox
 from pyrootless.sandbox.verdict import Verdict
@@ -24,6 +25,7 @@ __all__ = [
     "Limits",
     "Noise",
     "Outcome",
+    "ReadyBoxes",
     "Sandbox",
     "Verdict",
     "run",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -28,7 +28,7 @@ DEFAULT_LIMITS = Limits()
 _BUSY_SHARE = 0.5
 RUNGS = {"best": (True, True), "no-groups": (False, True), "least": (False, False)}
 """Name → may control groups, may perf's clock be used."""
-_SHARED_MEMORY: Row = ("dev/shm", None, 0o1777)
+SHARED_MEMORY: Row = ("dev/shm", None, 0o1777)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,22 +116,25 @@ def run_job(job: Job) -> Outcome:
 
 def run_for_facts(job: Job) -> tuple[dict[str, Any], Collected]:
     """What the monitor reports, and the collected files with their modes."""
-
-    def gather(fd: int) -> Collected:
-        place = job.collect_in or job.program.cwd
-        return collect_files(fd, place, job.collect, job.limits.disk_bytes)
-
-    rows = sorted([*job.rows, _SHARED_MEMORY])
-    with _stdin(job.stdin) as lent:
+    rows = sorted([*job.rows, SHARED_MEMORY])
+    with lend_stdin(job.stdin) as lent:
         facts, found = _sandbox.run(
-            _host(job.rungs),
+            host_for(job.rungs),
             box.box_config(job.base, job.program, job.limits, job.exact),
             (lent, job.stdout, job.stderr),
             _sandbox.Files(rows),
-            _numbers(job.limits),
-            gather if job.collect else None,
+            numbers_of(job.limits),
+            gather_for(job),
         )
     return facts, found or Collected()
+
+
+def gather_for(job: Job) -> Callable[[int], Collected] | None:
+    """What collects the files a job asks for; None: it asks for none."""
+    if not job.collect:
+        return None
+    place = job.collect_in or job.program.cwd
+    return lambda fd: collect_files(fd, place, job.collect, job.limits.disk_bytes)
 
 
 async def run_async(args: Sequence[str], **options: Any) -> Outcome:
@@ -140,14 +143,16 @@ async def run_async(args: Sequence[str], **options: Any) -> Outcome:
 
 
 @cache
-def _host(rungs: str) -> _sandbox.Host:
+def host_for(rungs: str) -> _sandbox.Host:
+    """What may hold limits, of what this machine has."""
     if rungs not in RUNGS:
         raise UsageError(f"rungs={rungs!r}: write one of {', '.join(RUNGS)}")
     groups, clock = RUNGS[rungs]
     return _sandbox.Host(groups, clock)
 
 
-def _numbers(limits: Limits) -> dict[str, int]:
+def numbers_of(limits: Limits) -> dict[str, int]:
+    """What the monitor watches, as the core takes it."""
     processors = len(os.sched_getaffinity(0))
     return {
         "cpu_ns": limits.cpu_ns,
@@ -160,7 +165,7 @@ def _numbers(limits: Limits) -> dict[str, int]:
 
 
 @contextmanager
-def _stdin(stdin: bytes | int) -> Iterator[int]:
+def lend_stdin(stdin: bytes | int) -> Iterator[int]:
     """A descriptor to lend: a sealed memory file holds the bytes, and nobody can change it."""
     if isinstance(stdin, int):
         yield stdin

@@ -85,6 +85,7 @@ PY_LAYERS = {
     "__main__": DOORS,
 }
 PY_EDGES = {
+    ("sandbox", "engine"): "ready boxes are made, kept and ended as a pool's are",
     ("__main__", "cli"): "`python -m pyrootless` is the command line",
     ("cli", "__init__"): "the package's version and place",
     ("images", "_seccomp"): "preparing an image compiles its filter",

@@ -122,7 +122,7 @@ def test_two_at_once_share_no_namespace() -> None:
 def test_what_waits_is_confined_already(tmp_path: Path) -> None:
     """Before it knows its program: filter, no_new_privs, capabilities, own root."""
     with package.Pool("host", size=1) as pool:
-        box = pool._ready[0]
+        box = pool._stock._ready[0]
         status = Path(f"/proc/{box.container.pid}/status").read_text()
         fields = dict(line.split(":\t", 1) for line in status.splitlines())
         bounding = json.loads(box.container.config)["process"]["capabilities"]["bounding"]

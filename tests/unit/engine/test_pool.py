@@ -131,10 +131,10 @@ def test_a_script_starts_and_its_interpreter_is_looked_at(tmp_path: Path) -> Non
 
 def test_the_limit_of_time_counts_from_the_program() -> None:
     with pyrootless.Pool("host", size=1, timeout=0.4) as pool:
-        box = pool._ready[0]
+        box = pool._stock._ready[0]
         with pyrootless.launch("host", ["sleep", "0.5"]) as clock:  # longer than the limit
             clock.wait()
-        assert pool._ready[0] is box
+        assert pool._stock._ready[0] is box
         assert pool.run(["echo", "in time"]).text == "in time\n"
         result = pool.run(["sh", "-c", "echo begun; exec sleep 600"])
         assert (result.ended_by, result.stdout) == ("timeout", b"begun\n")
@@ -178,7 +178,7 @@ def test_a_limit_holds_and_is_named() -> None:
 
 def test_a_box_that_was_killed_is_not_given_out() -> None:
     with pyrootless.Pool("host", size=1) as pool:
-        killed = pool._ready[0].container
+        killed = pool._stock._ready[0].container
         os.kill(killed.pid, signal.SIGKILL)
         os.waitid(os.P_PIDFD, killed.pidfd, os.WEXITED | os.WNOWAIT)
         assert pool.run(["echo", "alive"]).text == "alive\n"
@@ -222,10 +222,10 @@ def test_closing_leaves_nothing(engine: Path) -> None:
     settle()
     before = descriptors()
     pool = pyrootless.Pool("host", size=3)
-    ids = [box.container.id for box in pool._ready]
+    ids = [box.container.id for box in pool._stock._ready]
     pool.run(["true"])
     pool.close()
-    assert not pool._ready
+    assert not pool._stock._ready
     pool.close()
     with pytest.raises(UsageError, match="closed"):
         pool.run(["true"])
@@ -258,7 +258,7 @@ def settle() -> None:
 def test_a_pool_that_nobody_holds_is_closed() -> None:
     pool = pyrootless.Pool("host", size=2)
     settle()
-    pids = [box.container.pid for box in pool._ready]
+    pids = [box.container.pid for box in pool._stock._ready]
     assert len(pids) == 2 and not any(map(gone, pids))
     del pool
     gc.collect()
@@ -269,9 +269,9 @@ OWNER = """
 import pyrootless, sys
 pool = pyrootless.Pool("host", size=2)
 child = pool.launch(["sleep", "600"])
-while len(pool._ready) < 2:
+while len(pool._stock._ready) < 2:
     pass
-boxes = [box.container for box in pool._ready]
+boxes = [box.container for box in pool._stock._ready]
 print(*[box.pid for box in boxes], child.pid, *[box.id for box in boxes], child.id, flush=True)
 sys.stdin.read()
 """

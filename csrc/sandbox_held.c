@@ -1,0 +1,93 @@
+/* sandbox_held.c: a sandbox in two halves: the box, set up to the program; then one run in it.
+ * In: a spec with an init; later files, a program, limits of time and output.  Out: as
+ * sandbox.c.  Never: a second program in a box; a file put into it once the program runs; its
+ * own set-up, or the wait, billed to the program.
+ *
+ * What the box is made with stays: memory, processes, disk and the limits of each process.  The
+ * parent puts the files in by the container's "/", while nothing but the gate runs there, with
+ * the permissions of the box's own user, who is the caller. */
+#include "sandbox.h"
+
+#include "base/error.h"
+#include "base/own.h"
+#include "launch_box.h"
+#include "sandbox_parts.h"
+#include "steps/steps.h"
+
+#include <errno.h>
+
+struct prl_sandbox_held {
+    struct prl_sandbox want;
+    struct prl_sandbox_watch watch;
+};
+
+int prl_sandbox_hold(const struct prl_sandbox *want, struct prl_sandbox_held **ret,
+                     struct prl_error *reterr)
+{
+    struct prl_stdio stdio;
+    struct prl_sandbox_held *held = malloc(sizeof *held);
+    if (!held)
+        return prl_fail_with(reterr, PRL_STAGE_BOX, ENOMEM, "malloc", "box");
+    held->want = *want;
+    prl_sandbox_watch_init(&held->watch, &held->want);
+    held->watch.box.later = true;
+    int r = prl_sandbox_streams(&held->watch, &stdio, reterr);
+    if (r == 0)
+        r = prl_launch_box_held(want->spec, &stdio, &held->watch.box, &held->watch.child,
+                                reterr);
+    if (r < 0) {
+        prl_sandbox_held_free(held);
+        return r;
+    }
+    held->want.files = held->watch.box.files = NULL; /* the caller's, and put in */
+    held->want.files_len = held->watch.box.files_len = 0;
+    prl_close_p(&held->watch.lent[PRL_STREAM_OUT]);
+    prl_close_p(&held->watch.lent[PRL_STREAM_ERR]);
+    *ret = held;
+    return 0;
+}
+
+/* Time and processor time count from here. */
+static int start(struct prl_sandbox_held *held, const struct prl_sandbox_go *go,
+                 struct prl_error *reterr)
+{
+    struct prl_sandbox_watch *w = &held->watch;
+    int r = prl_box_put(w->box.root_fd, go->files, go->files_len, reterr);
+    prl_close_p(&w->box.root_fd);
+    if (r < 0)
+        return r;
+    held->want.limits = go->limits;
+    held->want.stdio[0] = go->program.fds[0];
+    prl_sandbox_begin(w);
+    return prl_child_go(&w->child, held->want.spec, &go->program, reterr);
+}
+
+int prl_sandbox_release(struct prl_sandbox_held *held, const struct prl_sandbox_go *go,
+                        struct prl_sandbox_report *ret, struct prl_error *reterr)
+{
+    *ret = (struct prl_sandbox_report){.wait_status = -1, .scratch_fd = -1};
+    if (held->watch.box.root_fd < 0)
+        return prl_fail_with(reterr, PRL_STAGE_CLONE, EALREADY, "sendmsg",
+                             "the box was used already");
+    held->watch.report = ret;
+    int r = start(held, go, reterr);
+    if (r == 0)
+        r = prl_sandbox_follow(&held->watch, reterr);
+    if (r < 0)
+        prl_sandbox_report_free(ret);
+    held->watch.report = NULL;
+    return r;
+}
+
+int prl_sandbox_held_pidfd(const struct prl_sandbox_held *held)
+{
+    return held->watch.child.pidfd;
+}
+
+void prl_sandbox_held_free(struct prl_sandbox_held *held)
+{
+    if (!held)
+        return;
+    prl_sandbox_close(&held->watch);
+    free(held);
+}

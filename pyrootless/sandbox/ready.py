@@ -1,0 +1,205 @@
+"""Boxes that are ready before anybody asks: a sandbox's run without the set-up.
+
+Each waits complete up to the program, every restriction and limit in force
+(csrc/sandbox_held.c), is used once, and is taken apart after the answer.
+
+What comes in: what all boxes have in common, once; then programs, files, input.
+What goes out: an `Outcome` each, as `run` gives it.
+Must never: use a box twice; let a run have another limit than its box was made with.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, replace
+from functools import partial
+from types import TracebackType
+from typing import Any, Self
+
+from pyrootless import _sandbox
+from pyrootless.engine.stock import Stock
+from pyrootless.errors import UsageError
+from pyrootless.sandbox import box
+from pyrootless.sandbox.collect import Collected
+from pyrootless.sandbox.files import FileLike, file_rows
+from pyrootless.sandbox.limits import Limits
+from pyrootless.sandbox.outcome import Outcome
+from pyrootless.sandbox.runs import (
+    DEFAULT_LIMITS,
+    SHARED_MEMORY,
+    Job,
+    gather_for,
+    host_for,
+    lend_stdin,
+    numbers_of,
+    to_outcome,
+)
+
+_OF_A_RUN = ("cpu", "wall", "output", "idle")
+_FEWEST_FILES = 16
+_PLACE = box.Program(("prepared",), ())
+"""Stands in config.json where a run's program comes."""
+
+
+class ReadyBox:
+    """One box that waits. Closing it ends it."""
+
+    def __init__(self, job: Job) -> None:
+        """Prepare it, in a thread that lasts as long as the box."""
+        config = box.box_config(job.base, job.program, job.limits, job.exact)
+        files = _sandbox.Files([SHARED_MEMORY])
+        self._held = _sandbox.Held(host_for(job.rungs), config, files)
+
+    @property
+    def alive(self) -> bool:
+        """It waits still: nobody killed it."""
+        if self._held.pidfd < 0:  # FALLBACK: remove when kernel >= 5.4 is required
+            return True
+        flags = os.WEXITED | os.WNOHANG | os.WNOWAIT
+        return os.waitid(os.P_PIDFD, self._held.pidfd, flags) is None
+
+    def run(self, job: Job) -> Outcome:
+        """The program of this job, to its end."""
+        program = (job.program.args, job.program.env)
+        with lend_stdin(job.stdin) as lent:
+            facts, found = self._held.run(
+                program,
+                (lent, job.stdout, job.stderr),
+                _sandbox.Files(list(job.rows)),
+                numbers_of(job.limits),
+                gather_for(job),
+            )
+        return to_outcome(job, facts, found or Collected())
+
+    def close(self) -> None:
+        """End it, remove what it had. Safe to call twice."""
+        self._held.close()
+
+
+class ReadyBoxes:
+    """Sandbox boxes of one image and one set of limits, prepared and waiting.
+
+    >>> with ReadyBoxes(limits=Limits(memory="64M"), size=2) as boxes:
+    ...     boxes.run(["cat"], stdin=b"hello").stdout
+    b'hello'
+
+    A run gets a box of its own, fresh in every namespace, and nothing of it reaches the next.
+    Any number of threads may use them at once. Time and processor time count from the program.
+    """
+
+    def __init__(  # noqa: PLR0913  # what a box is made of, one keyword each
+        self,
+        *,
+        image: str = "host",
+        rootfs: str | os.PathLike[str] | None = None,
+        env: Mapping[str, str] | None = None,
+        cwd: str = box.CWD,
+        limits: Limits = DEFAULT_LIMITS,
+        exact: bool = False,
+        rungs: str = "best",
+        size: int | None = None,
+        root: str | None = None,
+    ) -> None:
+        """Prepare the first box.
+
+        Args:
+            image, rootfs, env, cwd, limits, exact, rungs, root: As for `run`.
+            size: How many boxes are kept ready; None: two for each processor.
+
+        Raises:
+            UsageError: An argument has no meaning, or leaves a waiting box too few descriptors.
+            LaunchError, HostUnsupportedError: As for `run`.
+        """
+        if limits.open_files < _FEWEST_FILES:
+            raise UsageError(f"a ready box needs open_files of {_FEWEST_FILES} or more")
+        box.check_program(_PLACE.args, cwd)
+        self.limits = limits
+        self._env, self._cwd = box.environment(env, cwd), cwd
+        find_base = partial(_find_base, image, rootfs, root)
+        place = replace(_PLACE, cwd=cwd)
+        self._job = Job(find_base(), place, limits=limits, exact=exact, rungs=rungs)
+        self._stock = Stock(partial(_prepare, self._job, find_base), size)
+        try:
+            self._stock.give_back(self._stock.take())
+        except BaseException:
+            self.close()
+            raise
+
+    def run(  # noqa: PLR0913  # one keyword for each thing a run may be given
+        self,
+        args: Sequence[str],
+        *,
+        files: Mapping[str, FileLike] | None = None,
+        stdin: bytes | int = b"",
+        env: Mapping[str, str] | None = None,
+        limits: Limits | None = None,
+        collect: Sequence[str] = (),
+    ) -> Outcome:
+        """Run one program in a ready box and say how it went.
+
+        Args:
+            args, files, stdin, collect: As for `run`.
+            env: The whole environment; None: that of the boxes.
+            limits: None: those of the boxes. They may have their own `cpu`, `wall`, `output`
+                and `idle`; the others hold a box from its beginning.
+
+        Raises:
+            UsageError: An argument has no meaning.
+            LaunchError, HostUnsupportedError: As for `run`.
+        """
+        own = self.limits if limits is None else self._check_limits(limits)
+        lines = self._env if env is None else box.environment(env, self._cwd)
+        program = box.Program(box.check_program(args, self._cwd), lines, self._cwd)
+        rows = tuple(file_rows(files, self._cwd))
+        job = replace(
+            self._job,
+            program=program,
+            rows=rows,
+            limits=own,
+            stdin=stdin,
+            collect=tuple(collect),
+        )
+        ready = self._stock.take()
+        try:
+            return ready.run(job)
+        finally:
+            self._stock.replace(ready)
+
+    async def run_async(self, args: Sequence[str], **options: Any) -> Outcome:
+        """`run` in a thread; cancelling the task abandons the run, which ends by its limits."""
+        return await asyncio.to_thread(self.run, args, **options)
+
+    def close(self) -> None:
+        """End the boxes that wait. Programs that run go on. Safe to call twice."""
+        self._stock.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _check_limits(self, limits: Limits) -> Limits:
+        for limit in fields(Limits):
+            mine, other = getattr(self.limits, limit.name), getattr(limits, limit.name)
+            if limit.init and limit.name not in _OF_A_RUN and mine != other:
+                raise UsageError(
+                    f"{limit.name}={other!r} is not what these boxes have, {mine!r}",
+                    remedy=f"only {', '.join(_OF_A_RUN)} are a run's own; make other boxes",
+                )
+        return limits
+
+
+def _find_base(image: str, rootfs: str | os.PathLike[str] | None, root: str | None) -> box.Base:
+    return box.rootfs_base(rootfs, root) if rootfs else box.image_base(image, root)
+
+
+def _prepare(job: Job, find_base: partial[box.Base]) -> ReadyBox:
+    return ReadyBox(replace(job, base=find_base()))
