@@ -10,6 +10,7 @@ Must never: decide anything.
 
 from __future__ import annotations
 
+from pyrootless.sandbox.calls import Called, CallError, CallFailed, Function, call
 from pyrootless.sandbox.files import File
 from pyrootless.sandbox.limits import Limits
 from pyrootless.sandbox.outcome import Enforced, Noise, Outcome
@@ -20,14 +21,19 @@ from pyrootless.sandbox.verdict import Verdict
 
 __all__ = [
     "Built",
+    "CallError",
+    "CallFailed",
+    "Called",
     "Enforced",
     "File",
+    "Function",
     "Limits",
     "Noise",
     "Outcome",
     "ReadyBoxes",
     "Sandbox",
     "Verdict",
+    "call",
     "run",
     "run_async",
 ]

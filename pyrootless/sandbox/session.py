@@ -19,6 +19,7 @@ from typing import Self
 
 from pyrootless.errors import UsageError
 from pyrootless.sandbox import box
+from pyrootless.sandbox.calls import Function, call
 from pyrootless.sandbox.files import File, FileLike, file_rows
 from pyrootless.sandbox.languages import Language, find_language
 from pyrootless.sandbox.limits import Limits
@@ -186,6 +187,26 @@ class Sandbox:
             name: data for name, data in found.files.items() if _asked_for(name, collect)
         }
         return to_outcome(job, facts, found)
+
+    def call(
+        self,
+        source: str | bytes | os.PathLike[str],
+        function: str,
+        limits: Limits | None = None,
+    ) -> Function:
+        """A function of a Python source, with the scratch's files beside it; see `call`."""
+        image, rootfs, root = self._where
+        return call(
+            source,
+            function,
+            limits=limits or self.limits,
+            files=self.scratch,
+            image=image,
+            rootfs=rootfs,
+            root=root,
+            exact=self._exact,
+            rungs=self._rungs,
+        )
 
     def collect(self, *patterns: str) -> dict[str, bytes]:
         """Files of the scratch, by name or pattern."""

@@ -83,6 +83,7 @@ PY_LAYERS = {
     "cluster": DOORS,
     "__init__": DOORS,
     "__main__": DOORS,
+    "pytest_plugin": DOORS,
 }
 PY_EDGES = {
     ("sandbox", "engine"): "ready boxes are made, kept and ended as a pool's are",

@@ -1,0 +1,217 @@
+"""Functions of a student, called from a teacher's tests across a process wall.
+
+    >>> from pyrootless.sandbox import call
+    >>> with call("def area(a, b): return a * b", function="area") as area:
+    ...     area(3, 4)
+    12
+
+What comes in: a source, a function's name, plain data. What goes out: plain data.
+Must never: run the student's code in this process, unpickle, trust a word about success: only
+values cross, and this process compares them.
+
+Each call is a box and an interpreter of its own, under its own limits.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from pyrootless.errors import UsageError
+from pyrootless.sandbox import plain_data
+from pyrootless.sandbox.files import File, FileLike
+from pyrootless.sandbox.languages import find_language
+from pyrootless.sandbox.limits import Limits
+from pyrootless.sandbox.outcome import Outcome
+from pyrootless.sandbox.runs import DEFAULT_LIMITS, run
+
+SOURCE = "solution.py"
+_REQUEST, _RESULT = ".request", ".result"
+_RESULT_MAX_BYTES = 4 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class CallError:
+    """What the student's code raised; all of it text that the student's side wrote.
+
+    Attributes:
+        kind: Name of the exception's class.
+        message: Its text.
+        traceback: As Python prints it.
+    """
+
+    kind: str
+    message: str
+    traceback: str
+
+
+@dataclass(frozen=True, slots=True)
+class Called:
+    """One call.
+
+    Attributes:
+        ok: The function returned plain data.
+        value: What it returned; None when it did not.
+        args: Its positional arguments afterwards, for functions that change them.
+        error: What it raised; None when it returned, or was ended.
+        outcome: The box: verdict, times, memory, what was printed.
+    """
+
+    ok: bool
+    value: Any
+    args: tuple[Any, ...]
+    error: CallError | None
+    outcome: Outcome
+
+    @property
+    def why(self) -> str:
+        """One line about what went wrong; "" when nothing did."""
+        if self.ok:
+            return ""
+        if self.error:
+            return f"{self.error.kind}: {self.error.message}"
+        if not self.outcome.ok:
+            return f"{self.outcome.verdict.name}: {self.outcome.verdict.value}"
+        return "it ended without returning"
+
+
+class CallFailed(Exception):
+    """The function did not return. `called` says how."""
+
+    def __init__(self, function: str, called: Called) -> None:
+        super().__init__(f"{function}: {called.why}")
+        self.called = called
+
+
+class Function:
+    """A student's function. Calling it returns its value or raises `CallFailed`."""
+
+    def __init__(
+        self,
+        files: Mapping[str, FileLike],
+        function: str,
+        limits: Limits,
+        where: Mapping[str, Any],
+    ) -> None:
+        """Use `call`."""
+        self.name = function
+        self._files = files
+        self._limits = find_language("python").program_limits(limits)
+        self._where = where
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """The function's value.
+
+        Raises:
+            CallFailed: It raised, exceeded a limit, ended, or returned no plain data.
+            TypeError: An argument is no plain data.
+        """
+        called = self.attempt(*args, **kwargs)
+        if not called.ok:
+            raise CallFailed(self.name, called)
+        return called.value
+
+    def attempt(self, *args: Any, **kwargs: Any) -> Called:
+        """The same, and nothing the function does raises.
+
+        Raises:
+            TypeError: An argument is no plain data.
+        """
+        nonce = secrets.token_hex(16)
+        request = plain_data.to_text((nonce, SOURCE, self.name, list(args), kwargs))
+        language = find_language("python")
+        outcome = run(
+            ["python3", "-I", "-B", "-c", _driver()],
+            files=dict(self._files) | {_REQUEST: request.encode()},
+            limits=self._limits,
+            collect=[f"{_RESULT}?"],
+            env={"PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8", **language.env},
+            **self._where,
+        )
+        return _called(outcome, nonce)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Nothing outlives a call."""
+
+
+def call(
+    source: str | bytes | os.PathLike[str],
+    function: str,
+    *,
+    limits: Limits = DEFAULT_LIMITS,
+    files: Mapping[str, FileLike] | None = None,
+    **where: Any,
+) -> Function:
+    """A function of a student's Python source.
+
+    Args:
+        source: Its text, or the path of its file.
+        function: Its name; dots lead into classes ("Stack.from_list").
+        limits: Of each call; what the interpreter itself needs is added.
+        files: What else the source finds in its working directory: modules, data.
+        **where: `image`, `rootfs`, `stdin`, `exact`, `rungs`, `root`, as for `run`.
+
+    Raises:
+        UsageError: No name of a function, or the source cannot be read.
+    """
+    if not all(part.isidentifier() for part in function.split(".")):
+        raise UsageError(f"function={function!r} is no name of a function")
+    given = dict(files or {})
+    if given.keys() & {SOURCE, _REQUEST, _RESULT}:
+        taken = ", ".join((SOURCE, _REQUEST, _RESULT))
+        raise UsageError(f"files: {taken} are names of the call's own")
+    given[SOURCE] = _source(source)
+    return Function(given, function, limits, where)
+
+
+def _source(source: str | bytes | os.PathLike[str]) -> FileLike:
+    if isinstance(source, str):
+        return source.encode()
+    return source if isinstance(source, bytes) else File(_read(Path(source)))
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise UsageError(f"the source cannot be read: {error}") from error
+
+
+@cache
+def _driver() -> str:
+    """Program text for the student's side."""
+    folder = Path(__file__).parent
+    parts = [(folder / name).read_text() for name in ("plain_data.py", "call_driver.py")]
+    parts[1] = parts[1].replace("from __future__ import annotations\n", "")
+    return "\n".join([*parts, f"main({_REQUEST!r}, {_RESULT!r})"])
+
+
+def _called(outcome: Outcome, nonce: str) -> Called:
+    text = outcome.files.get(_RESULT, b"")
+    if not outcome.ok or not text or len(text) > _RESULT_MAX_BYTES:
+        return Called(False, None, (), None, outcome)
+    try:
+        answer: Any = plain_data.from_text(text)
+        said, kind, value, args = answer
+        if said != nonce:
+            raise ValueError("not the answer to this call")
+        if kind == "value":
+            return Called(True, value, tuple(args), None, outcome)
+        words = [str(word) for word in value]
+        return Called(False, None, (), CallError(*words), outcome)
+    except (ValueError, TypeError):
+        return Called(False, None, (), None, outcome)
