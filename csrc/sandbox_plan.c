@@ -38,7 +38,10 @@ struct plan {
 };
 
 enum {
-    DATA_SHARE = 4, /* RLIMIT_DATA is a fuse: what is merely reserved may be more than used */
+    /* RLIMIT_DATA is a fuse: what is merely reserved may be more than used.  A program whose
+     * static data do not fit dies within its exec, which looks like a crash. */
+    DATA_MORE_BYTES = 1 << 30,
+    DATA_SHARE = 4,
 };
 
 /* One more controller, in the group of its base. */
@@ -76,7 +79,7 @@ static int plan_limit(struct plan *p, enum prl_limit limit, unsigned controller,
         res->rungs[limit] = counts_itself ? PRL_RUNG_NPROC : PRL_RUNG_NONE;
     } else {
         res->rungs[limit] = PRL_RUNG_WATCHDOG;
-        res->data_bytes = res->memory_bytes * DATA_SHARE;
+        res->data_bytes = res->memory_bytes * DATA_SHARE + DATA_MORE_BYTES;
     }
     if (res->rungs[limit] == PRL_RUNG_NPROC || res->best_effort)
         return 0;

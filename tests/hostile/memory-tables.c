@@ -1,5 +1,5 @@
 /* attack: touches one byte in each 2 MiB of a huge reservation: page tables without pages
- * verdict: MLE TLE RE SG
+ * verdict: MLE
  * outside: the tables count as its memory
  * limits: cpu=10s wall=60s memory=64M */
 #include <stddef.h>
