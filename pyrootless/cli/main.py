@@ -40,6 +40,7 @@ VERBS = {
     "logout": "forget a login",
     "judge": "judge submissions of a task, each in a sandbox",
     "selftest": "try on this machine what the sandbox must withstand",
+    "serve": "answer the requests of other systems (jobe: Moodle's CodeRunner)",
     "doctor": "examine what this user and kernel permit",
     "info": "show this machine, the store, and what would hold limits",
     "version": "print versions",

@@ -88,6 +88,7 @@ PY_LAYERS = {
 PY_EDGES = {
     ("sandbox", "engine"): "ready boxes are made, kept and ended as a pool's are",
     ("__main__", "cli"): "`python -m pyrootless` is the command line",
+    ("cli", "api"): "`pyrootless serve` starts a server",
     ("cli", "__init__"): "the package's version and place",
     ("images", "_seccomp"): "preparing an image compiles its filter",
     ("images", "__init__"): "the engine's version, which a template's key contains",
