@@ -1,7 +1,7 @@
 /* attack: spreads memory over children, each of them below the limit
  * verdict: MLE
  * outside: the limit is that of all together
- * limits: cpu=10s wall=60s memory=64M */
+ * limits: cpu=10s wall=3s memory=64M */
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
