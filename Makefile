@@ -85,7 +85,7 @@ bench-setup: ## install what the benchmarks compare with
 	@tools/install-packages build bench
 
 bench: build ## measure the launch beside its floor and its peers
-	$(BIN)/python benchmarks/bench_launch.py
+	$(BIN)/python benchmarks/bench.py --rounds $(or $(ROUNDS),100)
 
 dist: deps ## sdist and wheel into dist/
 	$(BIN)/python -m build --quiet --outdir dist .

@@ -130,12 +130,13 @@ def cython_extension(name: str) -> Extension:
 
 
 def shared_files() -> list[tuple[str, list[str]]]:
-    """Man pages and completions, where a prefix keeps them."""
+    """Man pages, completions and benchmarks, where a prefix keeps them."""
     places = {
         "share/man/man1": "docs/man/*.1",
         "share/bash-completion/completions": "completions/bash/*",
         "share/zsh/site-functions": "completions/zsh/*",
         "share/fish/vendor_completions.d": "completions/fish/*",
+        "share/pyrootless/benchmarks": "benchmarks/*.[pcm]*",
     }
     found = {place: sorted(map(str, Path().glob(glob))) for place, glob in places.items()}
     return [(place, files) for place, files in found.items() if files]

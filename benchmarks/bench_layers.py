@@ -19,10 +19,11 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-import bench_launch
+import bench
 import harness
 import peers
 import report
+import scenarios
 
 COUNTS = (1, 10, 40, 200)
 FUSE_COUNTS = (1, 40)
@@ -38,12 +39,12 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
     """The command line.  Raises SystemExit."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     add = parser.add_argument
-    results = bench_launch.HERE / "results" / "layers.json"
+    results = bench.HERE / "results" / "layers.json"
     add("--out", type=Path, default=results, metavar="FILE", help="default: %(default)s")
     add("--rounds", type=int, default=100, metavar="N", help="default: %(default)s")
     add("--warmup", type=int, default=5, metavar="N", help="default: %(default)s")
     add("--pause-ms", type=float, default=0.0, metavar="MS", help="idle before each start")
-    launcher = bench_launch.found_launcher()
+    launcher = bench.found_launcher()
     add("--pyrootless", type=Path, default=launcher, metavar="PROGRAM")
     add("--work", type=Path, default=Path("/var/tmp"), metavar="DIR", help="where the store is")
     return parser.parse_args(words)
@@ -109,8 +110,11 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="pyrootless-bench-", dir=options.work) as base:
         place = peers.prepare(Path(base), options.pyrootless, Path(sys.executable))
         prepare_store(place)
-        bench_launch.warn(options.rounds)
-        document = bench_launch.measure(SCENARIO, candidates(place), place, options)
+        bench.warn(options.rounds)
+        plan = harness.Plan(options.rounds, options.warmup, options.pause_ms)
+        env = scenarios.environment(place, os.environ)
+        run = scenarios.Bench(place, plan, env, frozenset(), bench.tell)
+        document = scenarios.measure_rows(run, SCENARIO, candidates(place))
         report.write(options.out, document)
     return 0
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import datetime
 import os
 import platform
+import pwd
 import shutil
 import subprocess
 from collections.abc import Iterable, Mapping
@@ -77,6 +78,32 @@ def cgroup_kind(base: Path) -> str:
         return "hybrid"
     known = ("memory", "pids", "cpu")
     return "v1" if any((base / name / "cgroup.procs").exists() for name in known) else "none"
+
+
+def delegated_version() -> int | None:
+    """The version of control groups with memory in which we may make our own; None: none."""
+    parent = memory_parent()
+    if parent is None:
+        return None
+    return 1 if (parent / "memory.usage_in_bytes").exists() else 2
+
+
+def memory_parent() -> Path | None:
+    """A directory of control groups with memory in which we may make one; None: there is none.
+
+    Version 1: a directory of the user's name; version 2: our own group.  Source: cgroups(7).
+    """
+    for line in _read("/proc/self/mountinfo").splitlines():
+        left, _, right = line.partition(" - ")
+        point, kind = left.split()[4], right.split()
+        if kind[0] == "cgroup" and "memory" in kind[2].split(","):
+            own = Path(point, pwd.getpwuid(os.getuid()).pw_name)
+            if os.access(own / "cgroup.procs", os.W_OK):
+                return own
+    groups = [line for line in _read("/proc/self/cgroup").splitlines() if line[:3] == "0::"]
+    own = Path("/sys/fs/cgroup", groups[0][4:]) if groups else Path("/")
+    has_memory = "memory" in _read(str(own / "cgroup.controllers")).split()
+    return own if has_memory and os.access(own, os.W_OK) else None
 
 
 def file_system(path: Path, mountinfo: str | None = None) -> str:

@@ -15,10 +15,11 @@ import os
 import shutil
 import stat
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import machine
 from harness import Candidate
 
 HERE = Path(__file__).resolve().parent
@@ -99,7 +100,7 @@ def find_busybox() -> Path:
     if found and b"/ld-" not in Path(found).read_bytes()[:4096]:
         return Path(found)
     raise PeersError(
-        "bench_launch: no statically linked busybox in /usr/bin or /bin; "
+        "bench: no statically linked busybox in /usr/bin or /bin; "
         "`make bench-setup` installs it (Debian: apt-get install busybox-static)"
     )
 
@@ -125,10 +126,10 @@ def _compile(argv: list[str]) -> None:
         )
     except FileNotFoundError:
         raise PeersError(
-            f"bench_launch: {argv[0]} is not on PATH (Debian: apt-get install gcc libc6-dev)"
+            f"bench: {argv[0]} is not on PATH (Debian: apt-get install gcc libc6-dev)"
         ) from None
     except subprocess.CalledProcessError as error:
-        raise PeersError(f"bench_launch: {' '.join(argv)}:\n{error.stderr}") from None
+        raise PeersError(f"bench: {' '.join(argv)}:\n{error.stderr}") from None
 
 
 def bundle_config(place: Place) -> dict[str, object]:
@@ -297,40 +298,77 @@ def launcher_missing(place: Place) -> str:
     return "" if stat.S_ISREG(mode) and mode & 0o111 else f"{place.launcher}: not a program"
 
 
+FULL = "limits (none asked for)"
+INSIDE = ("busybox", "true")
+LAUNCHER: tuple[tuple[str, tuple[str, ...], str], ...] = (
+    ("pyrootless", ("--rm", "--ephemeral", "host", *INSIDE), FULL),
+    ("pyrootless-init", ("--rm", "--ephemeral", "--init", "host", *INSIDE), FULL),
+    (
+        "pyrootless-rootfs",
+        ("--rm", "--ephemeral", "--rootfs", "{rootfs}:O", "/bin/busybox", "true"),
+        f"{FULL}; the peers' root file system, under an overlay",
+    ),
+    (
+        "pyrootless-dynamic",
+        ("--rm", "--ephemeral", "host", "true"),
+        f"{FULL}; the program of spawn-dynamic",
+    ),
+    (
+        "pyrootless-range-holder",
+        ("--rm", "--ephemeral", "--userns=range", "host", *INSIDE),
+        f"{FULL}; many ids, by the holder that the warm-up left",
+    ),
+)
+"""The product from the command line: name, words after `run`, what is left out."""
+
+_LIMITS = ("--memory=256m", "--pids-limit=100", "--cpus=1")
+KEPT: tuple[tuple[str, tuple[str, ...], str], ...] = (
+    ("pyrootless-disk", ("--rm", "host", *INSIDE), f"{FULL}; upper on disk"),
+    (
+        "pyrootless-range",
+        ("--rm", "--ephemeral", "--userns=range", "--no-holder", "host", *INSIDE),
+        f"{FULL}; many ids, by newuidmap",
+    ),
+    LAUNCHER[-1],
+    (
+        "pyrootless-pasta",
+        ("--rm", "--ephemeral", "--network=pasta", "host", *INSIDE),
+        f"{FULL}; with a network, by pasta",
+    ),
+    (
+        "pyrootless-limits-{version}",
+        ("--rm", "--ephemeral", *_LIMITS, "host", *INSIDE),
+        "nothing; memory, processes and processor time limited by control groups",
+    ),
+)
+"""The same with what costs more."""
+
+
+def _own(place: Place, rows: Iterable[tuple[str, tuple[str, ...], str]]) -> list[Candidate]:
+    """Candidates of rows as above."""
+    missing, version = launcher_missing(place), machine.delegated_version()
+    found = []
+    for name, words, note in rows:
+        argv = [word.replace("{rootfs}", str(place.rootfs)) for word in words]
+        found.append(
+            Candidate(
+                name.replace("{version}", str(version or "none")),
+                (str(place.launcher), "run", *argv),
+                note,
+                unavailable=missing,
+            )
+        )
+    return found
+
+
 def launcher(place: Place) -> list[Candidate]:
     """The product from the command line."""
-    rootfs = f"{place.rootfs}:O"
-    inside, full = ["busybox", "true"], "limits (none asked for)"
-    rows = [
-        ("pyrootless", ["--rm", "--ephemeral", "host", *inside], full),
-        ("pyrootless-init", ["--rm", "--ephemeral", "--init", "host", *inside], full),
-        ("pyrootless-disk", ["--rm", "host", *inside], f"{full}; upper on disk"),
-        (
-            "pyrootless-range",
-            ["--rm", "--ephemeral", "--userns=range", "--no-holder", "host", *inside],
-            f"{full}; many ids, by newuidmap",
-        ),
-        (
-            "pyrootless-range-holder",
-            ["--rm", "--ephemeral", "--userns=range", "host", *inside],
-            f"{full}; many ids, by the holder that the warm-up left",
-        ),
-        (
-            "pyrootless-rootfs",
-            ["--rm", "--ephemeral", "--rootfs", rootfs, "/bin/busybox", "true"],
-            f"{full}; the peers' root file system, under an overlay",
-        ),
-        (
-            "pyrootless-dynamic",
-            ["--rm", "--ephemeral", "host", "true"],
-            f"{full}; the program of spawn-dynamic",
-        ),
-    ]
-    missing = launcher_missing(place)
-    return [
-        Candidate(name, (str(place.launcher), "run", *words), note, unavailable=missing)
-        for name, words, note in rows
-    ]
+    return _own(place, LAUNCHER)
+
+
+def kept(place: Place) -> list[Candidate]:
+    """The same with what costs more."""
+    return _own(place, KEPT)
 
 
 def in_process(place: Place, available_bytes: int) -> list[Candidate]:

@@ -85,6 +85,13 @@ static int PRL_CHILD_SAFE child_steps(struct prl_setup *s, struct prl_error *ret
     return prl_launch_end(s, reterr);
 }
 
+static int PRL_CHILD_SAFE apply_filter(struct prl_setup *s, struct prl_error *reterr)
+{
+    int r = prl_seccomp_apply(s, reterr);
+    prl_trace_mark_child("filter");
+    return r;
+}
+
 int PRL_CHILD_SAFE prl_launch_end(struct prl_setup *s, struct prl_error *reterr)
 {
     /* Without no_new_privs a filter needs CAP_SYS_ADMIN, so it must come before the
@@ -92,12 +99,12 @@ int PRL_CHILD_SAFE prl_launch_end(struct prl_setup *s, struct prl_error *reterr)
     bool late = s->spec->process.no_new_privileges;
     int r = prl_fakeroot_apply(s, reterr);
     if (r == 0 && !late)
-        r = prl_seccomp_apply(s, reterr);
+        r = apply_filter(s, reterr);
     if (r == 0)
         r = prl_caps_apply(s, reterr);
-    if (r == 0 && late)
-        r = prl_seccomp_apply(s, reterr);
     prl_trace_mark_child("privileges");
+    if (r == 0 && late)
+        r = apply_filter(s, reterr);
     return r < 0 ? r : prl_exec_now(s, reterr); /* returns only on failure */
 }
 

@@ -126,6 +126,15 @@ int prl_spec_parse(const char *json, size_t len, struct prl_spec **ret,
     return 0;
 }
 
+void prl_spec_take_program(struct prl_spec *spec, const char *const *args)
+{
+    spec->process.args = args;
+    spec->process.terminal = false;
+    spec->process.console_rows = spec->process.console_columns = 0;
+    spec->init = spec->verify = false;
+    spec->wall_limit_ns = 0;
+}
+
 void prl_spec_free(struct prl_spec *spec)
 {
     if (spec)

@@ -10,3 +10,6 @@ enum { PRL_SPEC_MAX_BYTES = 4 << 20, PRL_SPEC_MAX_DEPTH = 64, PRL_SPEC_CAPABILIT
 int prl_spec_capability(const char *name);
 /* The other direction; NULL beyond the last one. */
 const char *prl_spec_capability_name(unsigned number);
+/* Another program in the place of the first one, for `exec`: what belonged to that one alone
+ * goes, as prl_config_exec has it.  args outlive the spec. */
+void prl_spec_take_program(struct prl_spec *spec, const char *const *args);

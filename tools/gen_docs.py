@@ -21,6 +21,8 @@ RUN = 1
 VERBS = {
     "run": "run a program in a new container",
     "exec": "run one more program in a running container",
+    "stop": "ask containers to end, and end those that do not",
+    "kill": "send a signal to containers",
     "ps": "list containers",
     "rm": "remove containers",
     "images": "list images",
@@ -41,6 +43,7 @@ VERBS = {
     "logout": "forget a login",
     "doctor": "say what this machine permits, and how to permit more",
     "info": "show this machine, the store, and what would hold limits",
+    "bench": "measure containers on this machine, beside what else is installed",
     "version": "print the version",
     "help": "explain the commands",
     "completion": "print the completions of a shell",

@@ -2,6 +2,8 @@
 complete -c pyrootless -f
 complete -c pyrootless -n __fish_use_subcommand -a run -d 'run a program in a new container'
 complete -c pyrootless -n __fish_use_subcommand -a exec -d 'run one more program in a running container'
+complete -c pyrootless -n __fish_use_subcommand -a stop -d 'ask containers to end, and end those that do not'
+complete -c pyrootless -n __fish_use_subcommand -a kill -d 'send a signal to containers'
 complete -c pyrootless -n __fish_use_subcommand -a ps -d 'list containers'
 complete -c pyrootless -n __fish_use_subcommand -a rm -d 'remove containers'
 complete -c pyrootless -n __fish_use_subcommand -a images -d 'list images'
@@ -22,6 +24,7 @@ complete -c pyrootless -n __fish_use_subcommand -a login -d 'try a registry's pa
 complete -c pyrootless -n __fish_use_subcommand -a logout -d 'forget a login'
 complete -c pyrootless -n __fish_use_subcommand -a doctor -d 'say what this machine permits, and how to permit more'
 complete -c pyrootless -n __fish_use_subcommand -a info -d 'show this machine, the store, and what would hold limits'
+complete -c pyrootless -n __fish_use_subcommand -a bench -d 'measure containers on this machine, beside what else is installed'
 complete -c pyrootless -n __fish_use_subcommand -a version -d 'print the version'
 complete -c pyrootless -n __fish_use_subcommand -a help -d 'explain the commands'
 complete -c pyrootless -n __fish_use_subcommand -a completion -d 'print the completions of a shell'

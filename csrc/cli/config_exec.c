@@ -57,7 +57,7 @@ static enum prl_userns kind_of_map(struct prl_merge *m)
     return text && strcmp(text, "nomap") == 0 ? PRL_USERNS_NOMAP : PRL_USERNS_SINGLE;
 }
 
-/* What belonged to the first program alone. */
+/* What belonged to the first program alone; prl_spec_take_program knows the same. */
 static void forget_program(struct prl_merge *m)
 {
     yyjson_mut_val *process = prl_config_process(m);

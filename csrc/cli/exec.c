@@ -8,10 +8,10 @@
 #include "cli/streams.h"
 #include "launch_exec.h"
 #include "monitor.h"
+#include "spec.h"
 #include "state.h"
 
 #include "base/error.h"
-#include "base/io.h"
 #include "base/own.h"
 #include "base/span.h"
 #include "base/sys.h"
@@ -24,6 +24,8 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { CONFIG_MAX_BYTES = 4 * 1024 * 1024, LANDLOCK_ABI = 2 /* steps/landlock.c */ };
@@ -36,35 +38,56 @@ struct exec {
     struct prl_spec *spec;
 };
 
+/* Mapped and not read: nine tenths are the filter's list, which is passed over.  Nobody
+ * shortens the file: it is written once, and replaced as a whole. */
+static int map_config(const char *path, struct prl_span *ret)
+{
+    struct stat st;
+    _cleanup_close_ int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    if (fd < 0 || fstat(fd, &st) < 0)
+        return -errno;
+    if (!S_ISREG(st.st_mode) || st.st_size <= 0 || st.st_size > CONFIG_MAX_BYTES)
+        return -EINVAL;
+    void *text = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE | MAP_POPULATE, fd, 0);
+    if (text == MAP_FAILED)
+        return -errno;
+    *ret = (struct prl_span){text, (size_t)st.st_size};
+    return 0;
+}
+
 /* The container's config.json without the list of its filter, of which only the compiled
  * program matters here. */
 static int read_config(const struct exec *exec, char **ret, struct prl_error *reterr)
 {
     static const struct prl_span empty = {"{}", 2};
     char path[PATH_MAX];
-    _cleanup_free_ char *json = NULL;
-    size_t len, brief_len;
-    struct prl_span filter;
+    size_t brief_len;
+    struct prl_span json, filter;
     snprintf(path, sizeof path, "%s/config.json", exec->running.directory);
-    int r = prl_io_read_file(AT_FDCWD, path, CONFIG_MAX_BYTES, &json, &len);
+    int r = map_config(path, &json);
     if (r < 0)
         return prl_fail_with(reterr, PRL_STAGE_STATE, -r, "open", path);
-    if (!prl_span_find((struct prl_span){json, len}, "linux", "seccomp", &filter)) {
-        *ret = steal_ptr(&json);
-        return 0;
-    }
-    *ret = prl_span_replace((struct prl_span){json, len}, filter, empty, &brief_len);
+    bool found = prl_span_find(json, "linux", "seccomp", &filter);
+    if (!found)
+        filter = (struct prl_span){json.at, 0};
+    *ret = prl_span_replace(json, filter, found ? empty : filter, &brief_len);
+    munmap((void *)json.at, json.len);
     return *ret ? 0 : prl_fail_with(reterr, PRL_STAGE_CONFIG, ENOMEM, "malloc", "config.json");
 }
 
-static int make_spec(struct exec *exec, struct prl_error *reterr)
+/* Does an option change more of the process than what it executes? */
+static bool changes_process(const struct prl_options *options)
+{
+    for (size_t i = 0; i < options->values_len; i++)
+        if (strcmp(options->values[i].option->field, "-") != 0)
+            return true;
+    return false;
+}
+
+static int merge(struct exec *exec, const char *brief, char **ret, struct prl_error *reterr)
 {
     char root[48];
     struct winsize size = {0};
-    _cleanup_free_ char *brief = NULL, *json = NULL;
-    int r = read_config(exec, &brief, reterr);
-    if (r < 0)
-        return r;
     if (ioctl(0, TIOCGWINSZ, &size) < 0 && ioctl(1, TIOCGWINSZ, &size) < 0)
         memset(&size, 0, sizeof size);
     snprintf(root, sizeof root, "/proc/self/fd/%d/root", exec->running.target.proc_fd);
@@ -75,9 +98,25 @@ static int make_spec(struct exec *exec, struct prl_error *reterr)
                                            .gid = getegid(),
                                            .rows = size.ws_row,
                                            .columns = size.ws_col};
-    r = prl_config_exec(brief, &exec->options, &facts, &json, reterr);
+    return prl_config_exec(brief, &exec->options, &facts, ret, reterr);
+}
+
+/* The usual call changes nothing but the program, and that without a second text. */
+static int make_spec(struct exec *exec, struct prl_error *reterr)
+{
+    _cleanup_free_ char *brief = NULL, *json = NULL;
+    bool merged = changes_process(&exec->options) || !exec->options.args[0];
+    int r = read_config(exec, &brief, reterr);
+    if (r == 0 && merged)
+        r = merge(exec, brief, &json, reterr);
     prl_trace_mark("merge");
-    return r < 0 ? r : prl_spec_parse(json, strlen(json), &exec->spec, reterr);
+    if (r < 0)
+        return r;
+    const char *text = merged ? json : brief;
+    r = prl_spec_parse(text, strlen(text), &exec->spec, reterr);
+    if (r == 0 && !merged)
+        prl_spec_take_program(exec->spec, (const char *const *)exec->options.args);
+    return r;
 }
 
 static int run_foreground(struct exec *exec, struct prl_status *ret, struct prl_error *reterr)

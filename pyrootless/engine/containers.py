@@ -220,7 +220,7 @@ def _kill(container: Container) -> None:
     except ProcessLookupError:
         return
     try:
-        if container.start_ticks and _start_ticks(container.pid) != container.start_ticks:
+        if container.start_ticks and start_ticks(container.pid) != container.start_ticks:
             return
         signal.pidfd_send_signal(descriptor, signal.SIGKILL)
         if not select.select([descriptor], [], [], KILL_WAIT_SECONDS)[0]:
@@ -234,7 +234,8 @@ def _kill(container: Container) -> None:
         os.close(descriptor)
 
 
-def _start_ticks(pid: int) -> int:
+def start_ticks(pid: int) -> int:
+    """Birth of a process in clock ticks since boot; 0: there is none."""
     try:
         text = Path(f"/proc/{pid}/stat").read_text()
     except OSError:

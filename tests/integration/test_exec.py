@@ -390,3 +390,35 @@ def test_a_killed_monitor_takes_its_container(
     assert pyrootless("exec", ident, "true").returncode == 125
     pyrootless("run", "--rm", "host", "true")  # sweeps
     assert ident[:12] not in pyrootless("ps", "-a").stdout
+
+
+def test_what_was_the_first_programs_alone_is_not_the_seconds(
+    pyrootless: Run, start: Start
+) -> None:
+    """Terminal, init and time limit, whether an option changes the rest or not."""
+    ident = start("--rm", "-t", "--init", "--timeout=1000", "host", "sleep", "1000")
+    script = "test -t 1 || echo no terminal; grep -c init /proc/$$/comm"
+    for options in ((), ("-e", "A=b")):
+        done = pyrootless("exec", *options, ident, "sh", "-c", script)
+        assert done.stdout == "no terminal\n0\n"
+
+
+def test_stop_asks_first_and_kill_sends_what_is_named(
+    pyrootless: Run, start: Start, engine_environment: dict[str, str]
+) -> None:
+    for words, code in ((("stop",), 6), (("kill", "-s", "HUP"), 5)):
+        ident = start("host", "sh", "-c", WAITING)
+        log = Path(engine_environment["PYROOTLESS_ROOT"], "containers", ident, "log")
+        wait_for_file(log, "ready")
+        done = pyrootless(*words, ident)
+        assert (done.returncode, done.stdout, done.stderr) == (0, f"{ident}\n", "")
+        wait_for_file(log.with_name("status.json"), "exit")
+        assert json.loads(log.with_name("status.json").read_text())["exit_code"] == code
+
+
+def test_stop_does_not_wait_for_what_the_kernel_drops(pyrootless: Run, start: Start) -> None:
+    """`sleep` as process 1 has no handler: a wait of an hour would show."""
+    ident = start("--rm", "--stop-timeout=3600", "host", "sleep", "10000")
+    assert pyrootless("stop", ident).returncode == 0
+    for words in (("stop", ident), ("kill", ident), ("exec", ident, "true")):
+        assert pyrootless(*words).returncode != 0

@@ -14,7 +14,7 @@ BEFORE = "options directories template state merge parse files signals streams p
 CHILD = (
     "clone watch cgroup beside idmap null sources early overlay fuse rootfs late mounts "
     "devices proc netns network sys sysctl terminal workdir fill masks seal stdio enter "
-    "rlimits meter fds chdir landlock domain resolve privileges"
+    "rlimits meter fds chdir landlock domain resolve privileges filter"
 ).split()
 AFTER = "exec entry sweep program finish".split()
 PREPARED = ("run", "--rm", "--ephemeral", "host", "true")

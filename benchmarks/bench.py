@@ -1,7 +1,7 @@
-"""`make bench`: what the start of a container costs, beside its floor and its peers.
+"""`make bench` and `pyrootless bench`: what containers cost, beside floors and peers.
 
-In: options.  Out: a table for each scenario, and a JSON document for each: launch.json (command
-lines) and launch_inproc.json (starts made inside a process) beside it.
+In: options.  Out: a table and a JSON document for each scenario, the aims and whether they are
+met.
 Never: a measurement as root (root needs no user namespace, so it would measure something else),
 a store other than one made for the run, a file left behind but the documents.
 
@@ -13,42 +13,43 @@ in there as the ordinary user.  None of this is inside any timing.
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import harness
+import idle
 import machine
 import peers
+import plot
 import report
+import scenarios
+import targets
 
 HERE = Path(__file__).resolve().parent
 ORDINARY_USER = "pyrootless-test"
 FEW_ROUNDS = 40
 STAGE_VARIABLE = "PYROOTLESS_BENCH_STAGE"
-LAUNCH = report.Scenario(
-    "launch",
-    "start `busybox true` in a container and wait for it: from the command line",
-    ("spawn", "floor", "bwrap", "crun"),
-)
-IN_PROCESS = report.Scenario(
-    "launch_inproc",
-    "start `busybox true` in a container and wait for it: from inside a process",
-    ("c-floor", "python-floor", "python-run-0", "python-bwrap", "python-crun"),
-)
+VERSION1 = ("memory", "pids", "cpu", "cpuacct")
+NAMES = tuple(row.name for row in scenarios.SCENARIOS)
 
 
 def parse(words: Sequence[str]) -> argparse.Namespace:
     """The command line.  Raises SystemExit."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     add = parser.add_argument
-    results = HERE / "results" / "launch.json"
-    add("--out", type=Path, default=results, metavar="FILE", help="default: %(default)s")
+    add("--results", type=Path, default=results_directory(), metavar="DIR",
+        help="where the documents go (default: %(default)s)")  # fmt: skip
+    add("--scenario", default=",".join(NAMES), metavar="NAME,…", help="default: all")
+    add("--plot", type=Path, metavar="DIR", help="draw PNG and SVG into this directory")
     add("--rounds", type=int, default=100, metavar="N", help="default: %(default)s")
     add("--warmup", type=int, default=5, metavar="N", help="default: %(default)s")
     add("--pause-ms", type=float, default=0.0, metavar="MS", help="idle before each start")
@@ -57,6 +58,9 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
     add("--work", type=Path, default=Path("/var/tmp"), metavar="DIR", help="where the store is")
     add("--user", default=ORDINARY_USER, help="as root: who measures (default: %(default)s)")
     options = parser.parse_args(words)
+    for name in options.scenario.split(","):
+        if name not in NAMES:
+            parser.error(f"--scenario: no {name!r}; there are: {', '.join(NAMES)}")
     if options.rounds < 1 or options.warmup < 0 or options.pause_ms < 0:
         parser.error("--rounds is at least 1, --warmup and --pause-ms at least 0")
     return options
@@ -69,14 +73,15 @@ def found_launcher() -> Path:
     return Path(other) if other and not beside.exists() else beside
 
 
-def inproc_path(out: Path) -> Path:
-    """Where the second document goes: launch.json → launch_inproc.json."""
-    return out.with_name(f"{out.stem}_inproc{out.suffix}")
+def results_directory() -> Path:
+    """benchmarks/results of a checkout; where this is installed, the working directory."""
+    results = HERE / "results"
+    return results if results.is_dir() else Path("pyrootless-bench")
 
 
 def tell(text: str) -> None:
     """A line for whoever waits; the tables alone go to standard output."""
-    print(f"bench_launch: {text}", file=sys.stderr, flush=True)
+    print(f"bench: {text}", file=sys.stderr, flush=True)
 
 
 # --- as root ---------------------------------------------------------------------------------
@@ -91,7 +96,7 @@ def as_ordinary_user(options: argparse.Namespace) -> int:
         user = pwd.getpwnam(options.user)
     except KeyError:
         raise SystemExit(
-            f"bench_launch: measures as an ordinary user, and there is no {options.user}; "
+            f"bench: measures as an ordinary user, and there is no {options.user}; "
             "make one (useradd --create-home NAME) and name it with --user, or run "
             "`make test` once, which makes it"
         ) from None
@@ -101,11 +106,9 @@ def as_ordinary_user(options: argparse.Namespace) -> int:
         words = ["unshare", "--mount", "--propagation=private", *own_command(options, work)]
         env = {**os.environ, STAGE_VARIABLE: "mounts"}
         status = subprocess.run(words, env=env, check=False).returncode
-        for source in (work / "out.json", inproc_path(work / "out.json")):
-            if source.exists():
-                name = options.out if source.stem == "out" else inproc_path(options.out)
-                report.write_text(name, source.read_text())
-                tell(f"wrote {name}")
+        for source in sorted((work / "out").glob("*.json")):
+            report.write_text(options.results / source.name, source.read_text())
+            tell(f"wrote {options.results / source.name}")
         return status
     finally:
         shutil.rmtree(work, ignore_errors=True)
@@ -115,10 +118,10 @@ def own_command(options: argparse.Namespace, work: Path) -> list[str]:
     """This script once more, writing into `work`."""
     plan = (f"--rounds={options.rounds}", f"--warmup={options.warmup}")
     return [
-        *(sys.executable, "-B", str(HERE / "bench_launch.py"), *plan),
+        *(sys.executable, "-B", str(HERE / "bench.py"), *plan),
         *(f"--pause-ms={options.pause_ms}", f"--only={options.only}", f"--user={options.user}"),
         *(f"--pyrootless={options.pyrootless.absolute()}", f"--work={work}"),
-        f"--out={work / 'out.json'}",
+        *(f"--results={work / 'out'}", f"--scenario={options.scenario}"),
     ]
 
 
@@ -133,6 +136,10 @@ def in_private_mounts(options: argparse.Namespace) -> None:
     runtime = options.work / "runtime"
     runtime.mkdir()
     mounts = [["-t", "tmpfs", "-o", runtime_options(user), "runtime", str(runtime)]]
+    for name in VERSION1 if kind != "v2" else ():
+        if (cgroup / name / "cgroup.procs").exists():
+            (options.work / "cgroup" / name).mkdir(parents=True)
+            mounts.append(["--bind", str(cgroup / name), str(options.work / "cgroup" / name)])
     if kind != "v2":
         mounts.append(["-t", "cgroup2", "cgroup2", str(cgroup)])
     for words in mounts:
@@ -141,6 +148,7 @@ def in_private_mounts(options: argparse.Namespace) -> None:
     context = f"begun by root: as {user.pw_name} in a private mount namespace{seen}"
     identity = [f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--init-groups"]
     settings = [f"{machine.CONTEXT_VARIABLE}={context}", f"XDG_RUNTIME_DIR={runtime}"]
+    settings.append(f"{STAGE_VARIABLE}=mounts")
     words = [*identity, "--reset-env", "env", f"--chdir={options.work}", *settings]
     os.execvp("setpriv", ["setpriv", *words, *own_command(options, options.work)])
 
@@ -153,22 +161,6 @@ def runtime_options(user: pwd.struct_passwd) -> str:
 # --- as the ordinary user --------------------------------------------------------------------
 
 
-def chosen(candidates: Sequence[harness.Candidate], only: str) -> list[harness.Candidate]:
-    """Those that --only names, all without it.  Names of the other scenario are fine."""
-    names = {name for name in only.split(",") if name}
-    return [row for row in candidates if not names or row.name in names]
-
-
-def check_names(only: str, candidates: Sequence[harness.Candidate]) -> None:
-    """Raises SystemExit: --only asks for what there is not."""
-    known = [row.name for row in candidates]
-    for name in only.split(","):
-        if name and name not in known:
-            raise SystemExit(
-                f"bench_launch: --only: no candidate {name!r}; there are: {', '.join(known)}"
-            )
-
-
 def warn(rounds: int) -> None:
     """Say beforehand what would make the numbers worth little."""
     busy, cpus = os.getloadavg()[0], len(os.sched_getaffinity(0))
@@ -178,60 +170,62 @@ def warn(rounds: int) -> None:
         tell(f"the machine is busy (load {busy:.1f}, {cpus} CPUs): compare ratios only")
 
 
-def measure(
-    scenario: report.Scenario,
-    candidates: Sequence[harness.Candidate],
-    place: peers.Place,
-    options: argparse.Namespace,
-) -> dict[str, object]:
-    """One scenario: rounds, memory, table.  Returns its document."""
-    plan = harness.Plan(options.rounds, options.warmup, options.pause_ms)
-    env = peers.environment(place, os.environ)
-    places = {"store": place.base, "tmp": Path("/tmp"), "runtime": runtime_directory()}
-    before = machine.load()
-    gathered = harness.run_rounds(candidates, plan, env, tell)
-    after = machine.load()
-    for series in gathered:
-        harness.measure_memory(series, place.floor, env)
-    versions = {**peers.VERSIONS, "pyrootless": (str(place.launcher), "--version")}
-    facts = {**machine.facts(places, versions), "load_before": before, "load_after": after}
-    print(report.table(scenario, gathered), flush=True)
-    names = {str(place.base): "$WORK", str(HERE.parent): "$CHECKOUT"}
-    return report.document(scenario, plan, gathered, facts, names)
-
-
-def runtime_directory() -> Path:
-    """Where running containers are noted: $XDG_RUNTIME_DIR, else below /tmp."""
-    return Path(os.environ.get("XDG_RUNTIME_DIR") or "/tmp")
-
-
-def prepare_host(place: peers.Place) -> None:
+def prepare_host(place: peers.Place, env: dict[str, str]) -> None:
     """Make the launch template before anything is timed; a failure shows in the rounds."""
     if not peers.launcher_missing(place):
         argv = [str(place.launcher), "run", "--rm", "--ephemeral", "host", "true"]
-        env = peers.environment(place, os.environ)
         subprocess.run(argv, env=env, capture_output=True, timeout=300, check=False)
 
 
+def measure(options: argparse.Namespace, base: Path) -> None:
+    """Every scenario that was asked for, each document written when it is there."""
+    place = peers.prepare(base, options.pyrootless, Path(sys.executable))
+    env = scenarios.environment(place, os.environ)
+    prepare_host(place, env)
+    plan = harness.Plan(options.rounds, options.warmup, options.pause_ms)
+    only = frozenset(name for name in options.only.split(",") if name)
+    bench = scenarios.Bench(place, plan, env, only, tell)
+    warn(options.rounds)
+    for row in scenarios.SCENARIOS:
+        if row.name not in options.scenario.split(","):
+            continue
+        tell(row.name)
+        if document := row.run(bench, row.name, row.title):
+            report.write(options.results / f"{row.name}.json", document)
+
+
+def documents(directory: Path) -> dict[str, dict[str, Any]]:
+    """What lies there of ours, by scenario."""
+    found = {name: directory / f"{name}.json" for name in NAMES}
+    return {name: json.loads(path.read_text()) for name, path in found.items() if path.exists()}
+
+
+def conclude(options: argparse.Namespace) -> int:
+    """The aims, and the pictures.  Returns the exit status."""
+    found = documents(options.results)
+    verdicts = targets.judge(found)
+    print(targets.describe(verdicts), flush=True)
+    report.write(options.results / "targets.json", {"aims": targets.as_rows(verdicts)})
+    if options.plot is None:
+        return 0
+    try:
+        for path in plot.draw(found, options.plot):
+            tell(f"wrote {path}")
+    except plot.PlotError as error:
+        tell(str(error))
+        return 1
+    return 0
+
+
 def bench(options: argparse.Namespace) -> int:
-    """Both scenarios.  Returns the exit status: 0 when documents were written."""
+    """As the ordinary user: measure.  Returns the exit status."""
     harness.become_subreaper()
     with tempfile.TemporaryDirectory(
         prefix="pyrootless-bench-", dir=options.work, ignore_cleanup_errors=True
     ) as base:
-        place = peers.prepare(Path(base), options.pyrootless, Path(sys.executable))
-        prepare_host(place)
-        lines = [*peers.floors(place), *peers.namespaces(place), *peers.runtimes(place)]
-        lines += peers.launcher(place)
-        inside = peers.in_process(place, machine.available_memory_bytes())
-        check_names(options.only, [*lines, *inside])
-        warn(options.rounds)
-        for scenario, rows, out in (
-            (LAUNCH, lines, options.out),
-            (IN_PROCESS, inside, inproc_path(options.out)),
-        ):
-            if rows := chosen(rows, options.only):
-                report.write(out, measure(scenario, rows, place, options))
+        measure(options, Path(base))
+        for pid in idle.descendants(os.getpid()):  # podman leaves a process behind for good
+            os.kill(pid, signal.SIGKILL)
     return 0
 
 
@@ -239,11 +233,12 @@ def main() -> int:
     """Root prepares and hands over; an ordinary user measures."""
     options = parse(sys.argv[1:])
     try:
-        if os.getuid() != 0:
-            return bench(options)
         if os.environ.get(STAGE_VARIABLE) == "mounts":
-            in_private_mounts(options)
-        return as_ordinary_user(options)
+            if os.getuid() == 0:
+                in_private_mounts(options)
+            return bench(options)
+        status = bench(options) if os.getuid() != 0 else as_ordinary_user(options)
+        return status or conclude(options)
     except peers.PeersError as error:
         print(error, file=sys.stderr)
         return 1

@@ -1,0 +1,24 @@
+"""`pyrootless stop [-t SECONDS] NAME|ID…`: ask containers to end, and end those that do not.
+
+What comes in: names, ids or begins of ids.  What goes out: what was stopped, a line each.
+Must never: wait for a signal that the kernel dropped.
+"""
+
+from __future__ import annotations
+
+import argparse
+
+from pyrootless.cli.signalling import for_each
+from pyrootless.engine.ending import stop_container
+
+
+def main(args: list[str]) -> int:
+    """Stop each; go on after a failure and answer 1 in the end (podman-stop(1))."""
+    parser = argparse.ArgumentParser(prog="pyrootless stop", description="Stop containers.")
+    parser.add_argument(
+        "-t", "--time", type=int, metavar="SECONDS", help="before it is killed; -1: never"
+    )
+    parser.add_argument("--root", metavar="DIR", help="the engine's directory")
+    parser.add_argument("containers", nargs="+", metavar="CONTAINER", help="name or id")
+    words = parser.parse_args(args)
+    return for_each(words.root, words.containers, lambda one: stop_container(one, words.time))

@@ -1,0 +1,119 @@
+"""Ending a running container from outside: signals, and the stop that waits.
+
+What comes in: a `Container` of containers.py.  What goes out: it got a signal, or has ended.
+Must never: signal a process that only has the number of a container's; wait for a signal which
+the kernel drops because it is for process 1 of a namespace.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from pyrootless.engine.containers import Container, start_ticks
+from pyrootless.errors import ContainerStateError, UsageError
+
+DEFAULT_STOP_SECONDS = 10
+KILL_WAIT_SECONDS = 10
+_NOTE = "io.pyrootless."
+
+
+def signal_number(text: str) -> int:
+    """TERM, SIGTERM or 15.  Raises UsageError."""
+    name = text.upper().removeprefix("SIG")
+    if name.isascii() and name.isdigit() and 1 <= int(name) < signal.NSIG:
+        return int(name)
+    try:
+        return int(signal.Signals[f"SIG{name}"])
+    except KeyError:
+        raise UsageError(f"there is no signal {text!r}; see them: kill -l") from None
+
+
+def send_signal(container: Container, number: int) -> None:
+    """A signal to process 1.
+
+    Raises:
+        ContainerStateError: it does not run.
+    """
+    with _held(container) as descriptor:
+        signal.pidfd_send_signal(descriptor, number)
+
+
+def stop_container(container: Container, seconds: int | None) -> None:
+    """The container's stop signal; after so many seconds the end.
+
+    Args:
+        container: From `find_container`.
+        seconds: -1: wait for ever; None: as the container was started with.
+
+    Raises:
+        ContainerStateError: it does not run, or SIGKILL does not end it.
+    """
+    number, usual = _wishes(container)
+    wait = usual if seconds is None else seconds
+    with _held(container) as descriptor:
+        if _has_handler(container.pid, number):
+            signal.pidfd_send_signal(descriptor, number)
+            if _ended_within(descriptor, None if wait < 0 else wait):
+                return
+        signal.pidfd_send_signal(descriptor, signal.SIGKILL)
+        if not _ended_within(descriptor, KILL_WAIT_SECONDS):
+            raise ContainerStateError(
+                f"container {container.id[:12]} did not end on SIGKILL",
+                remedy=f"see what it waits for: cat /proc/{container.pid}/stack",
+            )
+
+
+def _wishes(container: Container) -> tuple[int, int]:
+    """(stop signal, seconds) of config.json."""
+    try:
+        notes = json.loads((container.directory / "config.json").read_bytes())["annotations"]
+        number = int(notes.get(f"{_NOTE}stop-signal", signal.SIGTERM))
+        return number, int(notes.get(f"{_NOTE}stop-timeout", DEFAULT_STOP_SECONDS))
+    except (OSError, ValueError, KeyError):
+        return signal.SIGTERM, DEFAULT_STOP_SECONDS
+
+
+@contextmanager
+def _held(container: Container) -> Iterator[int]:
+    """A descriptor of process 1, after its birth showed that it is the container's."""
+    shown = container.name or container.id[:12]
+    stopped = ContainerStateError(
+        f"container {shown} is not running", remedy="see which are: pyrootless ps"
+    )
+    if container.pid <= 0:
+        raise stopped
+    try:
+        descriptor = os.pidfd_open(container.pid)
+    except ProcessLookupError:
+        raise stopped from None
+    try:
+        if start_ticks(container.pid) != container.start_ticks:
+            raise stopped
+        yield descriptor
+    except ProcessLookupError:
+        return  # it ended meanwhile
+    finally:
+        os.close(descriptor)
+
+
+def _has_handler(pid: int, number: int) -> bool:
+    """Whether a signal does anything to process 1: caught, or blocked and perhaps waited for.
+
+    Source: proc_pid_status(5); signal(7): process 1 of a namespace gets no other.
+    """
+    try:
+        text = Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return False
+    rows = dict(line.split(":\t", 1) for line in text.splitlines() if line.startswith("Sig"))
+    return any(int(rows.get(key, "0"), 16) >> (number - 1) & 1 for key in ("SigCgt", "SigBlk"))
+
+
+def _ended_within(descriptor: int, seconds: float | None) -> bool:
+    return bool(select.select([descriptor], [], [], seconds)[0])
