@@ -60,18 +60,17 @@ class ReadyBox:
         flags = os.WEXITED | os.WNOHANG | os.WNOWAIT
         return os.waitid(os.P_PIDFD, self._held.pidfd, flags) is None
 
-    def run(self, job: Job) -> Outcome:
-        """The program of this job, to its end."""
-        program = (job.program.args, job.program.env)
+    def run_for_facts(self, job: Job) -> tuple[dict[str, Any], Collected]:
+        """The program of this job, to its end; as `runs.run_for_facts`."""
         with lend_stdin(job.stdin) as lent:
             facts, found = self._held.run(
-                program,
+                (job.program.args, job.program.env),
                 (lent, job.stdout, job.stderr),
                 _sandbox.Files(list(job.rows)),
                 numbers_of(job.limits),
                 gather_for(job),
             )
-        return to_outcome(job, facts, found or Collected())
+        return facts, found or Collected()
 
     def close(self) -> None:
         """End it, remove what it had. Safe to call twice."""
@@ -163,7 +162,7 @@ class ReadyBoxes:
         )
         ready = self._stock.take()
         try:
-            return ready.run(job)
+            return to_outcome(job, *ready.run_for_facts(job))
         finally:
             self._stock.replace(ready)
 

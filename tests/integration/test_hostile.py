@@ -10,10 +10,15 @@ import os
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from pyrootless.sandbox import session
+from pyrootless.sandbox.collect import Collected
 from pyrootless.sandbox.hostile import Attack, find_attacks, own_corpus, parse_attack
+from pyrootless.sandbox.ready import ReadyBox
+from pyrootless.sandbox.runs import Job
 from pyrootless.sandbox.selftest import WAYS, Case, Certificate, certify
 
 pytestmark = [pytest.mark.usefixtures("engine"), pytest.mark.needs("gcc", "g++")]
@@ -34,6 +39,23 @@ def test_every_attack_is_withstood(way: str) -> None:
         pytest.skip(certificate.not_tried[way])
     assert (wrong_of(certificate), certificate.left) == ({}, ())
     assert len(certificate.cases) + len(certificate.not_tried) == len(ATTACKS)
+
+
+def in_a_ready_box(job: Job) -> tuple[dict[str, Any], Collected]:
+    """One step of a sandbox in a box that waited for it."""
+    ready = ReadyBox(job)
+    try:
+        return ready.run_for_facts(job)
+    finally:
+        ready.close()
+
+
+@pytest.mark.parametrize("way", WAYS if ALL else [])
+def test_every_attack_is_withstood_by_a_ready_box(
+    way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session, "run_for_facts", in_a_ready_box)
+    test_every_attack_is_withstood(way)
 
 
 def one(tmp_path: Path, name: str, text: str) -> Case:
