@@ -38,11 +38,18 @@ class Jobe:
         jobs: Runs at once.
         keys: What clients may send as X-API-KEY; empty: none is asked for.
         files: The cache of their files.
+        waiting: Requests that may wait for each of the runs at once.
     """
 
-    def __init__(self, jobs: int, keys: frozenset[str], files: FileCache) -> None:
+    def __init__(
+        self,
+        jobs: int,
+        keys: frozenset[str],
+        files: FileCache,
+        waiting: int = _WAITING_PER_WORKER,
+    ) -> None:
         self._workers = ThreadPoolExecutor(jobs, "jobe")
-        self._most = jobs * (1 + _WAITING_PER_WORKER)
+        self._most = jobs * (1 + waiting)
         self._waiting = 0
         self._keys = [key.encode() for key in keys]
         self._files = files

@@ -112,9 +112,7 @@ def wish_of(words: argparse.Namespace, quota: str) -> Wish:
         limits=limits_of(words, quota),
         rules=tuple(parse_rules(words.dir)),
         bare=words.no_default_dirs,
-        stdin=words.stdin or "",
-        stdout=words.stdout or "",
-        stderr=words.stderr or "",
+        streams=(words.stdin or "", words.stdout or "", words.stderr or ""),
         stderr_to_stdout=words.stderr_to_stdout,
     )
 

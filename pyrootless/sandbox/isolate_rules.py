@@ -84,13 +84,10 @@ def _rule(text: str, path: str, outside: str, options: frozenset[str]) -> Rule |
     return Rule(path, str(Path(outside).resolve()), options)
 
 
-def host_path(path: str, rules: Sequence[Rule]) -> str:
-    """Where a path of the box lies on the host, when a rule bound it; else ""."""
+def rule_of(path: str, rules: Sequence[Rule]) -> Rule | None:
+    """The rule that bound what a path of the box leads to; None: the box's own."""
     fitting = [rule for rule in rules if rule.outside and _below(path, rule.inside)]
-    if not fitting:
-        return ""
-    rule = max(fitting, key=lambda one: len(one.inside))
-    return posixpath.join(rule.outside, posixpath.relpath(path, rule.inside))
+    return max(fitting, key=lambda one: len(one.inside), default=None)
 
 
 def _below(path: str, directory: str) -> bool:

@@ -5,9 +5,11 @@ In: the console script.  Out: its exit codes, its meta-file, the box's files aft
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -187,3 +189,36 @@ def test_failures_of_the_sandbox(box: Isolate) -> None:
     assert box.call("--frobnicate").returncode == 2
     assert box.call("--box-id=1000", "--init").returncode == 2
     assert box.call("--box-id=8", "--run", "--", "/bin/true").returncode == 2
+
+
+def test_streams_below_a_bound_directory_follow_no_link(box: Isolate, tmp_path: Path) -> None:
+    """A program that could write there leaves links for the next run's streams."""
+    home, secret = tmp_path / "home", tmp_path / "secret"
+    home.mkdir()
+    secret.mkdir()
+    (secret / "f").write_text("kept")
+    (home / "sub").symlink_to(secret)
+    (home / "f").symlink_to(secret / "f")
+    for name in ("sub/f", "f"):
+        for option in ("-i", "-o", "-r"):
+            code, meta = box.run(
+                f"--dir=/tmp={home}:rw", "-c", "/tmp", option, name, "--", "/bin/true"
+            )
+            assert (code, meta["status"]) == (2, "XX")
+    assert (secret / "f").read_text() == "kept"
+
+
+def test_streams_through_fifos(box: Isolate, tmp_path: Path) -> None:
+    """CMS lets two programs talk so; who comes alone is given up at the wall limit."""
+    home = tmp_path / "home"
+    home.mkdir()
+    os.mkfifo(home / "in")
+    words = [f"--dir=/fifo={home}:rw", "-i", "/fifo/in", "-o", "out", "--", "/bin/cat"]
+    with ThreadPoolExecutor(1) as threads:
+        run = threads.submit(box.run, "-w", "60", *words)
+        (home / "in").write_text("said\n")
+        assert run.result()[0] == 0
+    assert box.read("out") == "said\n"
+    code, meta = box.run("-w", "0.2", *words)
+    assert (code, meta["status"]) == (2, "XX")
+    assert "nobody opened the other end" in meta["message"]

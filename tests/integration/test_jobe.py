@@ -5,6 +5,7 @@ In: the launcher.  Out: status codes, JSON; outcomes of good and bad programs.
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 import http.client
@@ -21,6 +22,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from pyrootless.api.http import Request, Response, Server
+from pyrootless.api.jobe import PREFIX, Jobe
+from pyrootless.sandbox.jobe_files import FileCache
 
 Ask = Callable[..., tuple[int, Any]]
 Start = Callable[..., Any]
@@ -230,3 +235,38 @@ def test_keys(start: Start, launcher: Path, tmp_path: Path) -> None:
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert done.returncode == 125
     assert "--api-key-file" in done.stderr
+
+
+@pytest.mark.usefixtures("engine")
+def test_what_finds_no_room_is_told_so(tmp_path: Path) -> None:
+    async def three() -> list[int]:
+        jobe = Jobe(1, frozenset(), FileCache(tmp_path), waiting=1)
+        body = json.dumps(spec("pass", parameters={"cputime": 10})).encode()
+        wish = Request("POST", f"{PREFIX}/runs", {"content-type": "application/json"}, body)
+        answers = await asyncio.gather(*(jobe.answer(wish) for _ in range(3)))
+        jobe.close()
+        return [json.loads(answer.body)["outcome"] for answer in answers]
+
+    assert asyncio.run(three()) == [15, 15, 21]
+
+
+def test_bodies_beyond_the_limit_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pyrootless.api.http.BODY_MAX_BYTES", 100)
+
+    async def answer(request: Request) -> Response:
+        return Response(200, request.body)
+
+    async def ask() -> list[bytes]:
+        server = Server(answer)
+        host, port = await server.listen("127.0.0.1", 0)
+        found = []
+        for size in (100, 101):
+            reader, writer = await asyncio.open_connection(host, port)
+            head = f"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {size}\r\n\r\n"
+            writer.write(head.encode() + b"x" * size)
+            found.append(await reader.readline())
+            writer.close()
+        await server.close()
+        return found
+
+    assert asyncio.run(ask()) == [b"HTTP/1.1 200 \r\n", b"HTTP/1.1 413 \r\n"]
