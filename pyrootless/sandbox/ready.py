@@ -10,7 +10,6 @@ Must never: use a box twice; let a run have another limit than its box was made 
 
 from __future__ import annotations
 
-import asyncio
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
@@ -168,6 +167,8 @@ class ReadyBoxes:
 
     async def run_async(self, args: Sequence[str], **options: Any) -> Outcome:
         """`run` in a thread; cancelling the task abandons the run, which ends by its limits."""
+        import asyncio  # few want it, and it takes long to import
+
         return await asyncio.to_thread(self.run, args, **options)
 
     def close(self) -> None:
