@@ -65,7 +65,7 @@ static int find_base(const struct prl_cgroup_host *host, unsigned controller)
 static bool counts_the_container(const struct prl_spec *spec)
 {
     return (spec->namespaces & CLONE_NEWUSER) && spec->uid_maps_len == 1 &&
-           spec->uid_maps[0].size == 1 && geteuid() != 0;
+           spec->uid_maps[0].size == 1 && geteuid() != 0 && !spec->network.container;
 }
 
 static int refuse(unsigned limit, enum prl_rung rung, struct prl_error *reterr)
@@ -102,7 +102,8 @@ static int choose_weaker(const struct prl_spec *spec, unsigned limit,
 {
     enum prl_rung rung = ladder[limit].weaker;
     bool holds = rung == PRL_RUNG_NPROC && counts_the_container(spec);
-    if (rung == PRL_RUNG_NPROC && geteuid() == 0)
+    /* A user namespace that is shared counts the processes of both. */
+    if (rung == PRL_RUNG_NPROC && (geteuid() == 0 || spec->network.container))
         rung = PRL_RUNG_NONE;
     if (!holds && !spec->resources.best_effort)
         return refuse(limit, rung, reterr);

@@ -123,6 +123,19 @@ static int PRL_CHILD_SAFE child_main(void *data)
     return written == sizeof error ? 127 : 125;
 }
 
+/* Where the other container's namespaces cannot be had there is nothing instead. */
+static int run_beside(struct prl_setup *s, const struct prl_sys_clone *how,
+                      struct prl_child *child, struct prl_error *reterr)
+{
+    int r = prl_launch_joined(s, how, child_main, child);
+    if (r == -ESRCH)
+        return prl_failf(reterr, PRL_STAGE_STATE, ESRCH, "container",
+                         "\"%.12s\" has ended meanwhile", s->spec->network.container);
+    return r < 0 ? prl_fail_with(reterr, PRL_STAGE_CLONE, -r, "setns",
+                                 "the other container's namespaces")
+                 : 0;
+}
+
 /* Unless it is served, the parent sleeps until the child has executed its program or is gone.
  */
 static int run_clone(struct prl_setup *s, void *stack, struct prl_child *child,
@@ -144,9 +157,13 @@ static int run_clone(struct prl_setup *s, void *stack, struct prl_child *child,
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     child->start_ns = prl_sys_now_ns();
-    if (s->holder_fd < 0 || prl_launch_joined(s, &how, child_main, child) < 0)
+    int r = 0;
+    if (s->spec->neighbour)
+        r = run_beside(s, &how, child, reterr);
+    else if (s->holder_fd < 0 || prl_launch_joined(s, &how, child_main, child) < 0)
         child->pid = prl_sys_clone_run(&how, child_main, s); /* #1 */
-    int r = child->pid < 0 ? prl_fail(reterr, PRL_STAGE_CLONE, "clone3", "new namespaces") : 0;
+    if (r == 0 && child->pid < 0)
+        r = prl_fail(reterr, PRL_STAGE_CLONE, "clone3", "new namespaces");
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     return r;
 }

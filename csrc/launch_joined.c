@@ -1,10 +1,12 @@
-/* launch_joined.c: the child of a launch in a user namespace below the holder's.
- * In: a holder's pidfd, the maps as its namespace has them.  Out: the child, which is ours.
- * Never: the caller in that namespace: nobody leaves one again.  So a go-between that shares
- * the caller's memory and descriptors enters it, makes the child there for the caller
- * (CLONE_PARENT), writes its maps with the power it has over them, and is gone.
+/* launch_joined.c: the child of a launch in a user namespace below the holder's, or in that of
+ * another container, whose network it shares.
+ * In: a holder's pidfd, the maps as its namespace has them; or spec->neighbour.  Out: the
+ * child, which is ours. Never: the caller in that namespace: nobody leaves one again.  So a
+ * go-between that shares the caller's memory and descriptors enters it, makes the child there
+ * for the caller (CLONE_PARENT), writes its maps with the power it has over them, and is gone.
  *
- * With a claim the child is born in namespaces that lay ready, and there are no maps to write.
+ * With a claim the child is born in namespaces that lay ready, with a neighbour in that one's;
+ * then there are no maps to write.
  *
  * Whoever dies meanwhile, nobody is left behind: the child waits for a word on a socket whose
  * other end only the caller and the go-between have.  Source: setns(2), user_namespaces(7). */
@@ -30,6 +32,7 @@ struct join {
     int (*fn)(void *);
     int pid; /* of the child; 0: none */
     bool done;
+    int errnum; /* why not; 0: not known */
 };
 
 static int PRL_CHILD_SAFE write_map(pid_t pid, const char *file, const char *text)
@@ -41,17 +44,25 @@ static int PRL_CHILD_SAFE write_map(pid_t pid, const char *file, const char *tex
     return fd < 0 ? -1 : prl_io_write_all(fd, text, strlen(text));
 }
 
+static int PRL_CHILD_SAFE enter(const struct prl_setup *s)
+{
+    const uint64_t pair = CLONE_NEWUSER | CLONE_NEWNET;
+    if (s->spec->neighbour)
+        return prl_join_namespaces(s->spec->neighbour, pair);
+    return setns(s->holder_fd, s->ready ? (int)pair : CLONE_NEWUSER);
+}
+
 static int PRL_CHILD_SAFE go_between(void *data)
 {
     struct join *h = data;
     struct prl_setup *s = h->s;
     int word_fd = s->parent_fd; /* the child takes its own copy of it away */
-    bool ready = s->claim_fd >= 0;
-    if (setns(s->holder_fd, ready ? CLONE_NEWUSER | CLONE_NEWNET : CLONE_NEWUSER) < 0 ||
-        prl_sys_clone_run(h->how, h->fn, s) < 0) /* fills h->pid */
+    if (enter(s) < 0 || prl_sys_clone_run(h->how, h->fn, s) < 0) { /* fills h->pid */
+        h->errnum = errno;
         return 1;
-    h->done = ready;
-    if (ready)
+    }
+    h->done = s->ready;
+    if (h->done)
         return 0;
     if (write_map(h->pid, "/uid_map", s->uid_map) < 0 ||
         write_map(h->pid, "/gid_map", s->gid_map) < 0 || prl_handover_answer(word_fd) < 0)
@@ -76,7 +87,9 @@ static int run_go_between(struct join *h)
     while (r == 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
         ;
     munmap(stack, STACK_BYTES);
-    return r < 0 ? r : (h->done ? 0 : -ESRCH);
+    if (r < 0 || h->done)
+        return r;
+    return h->errnum ? -h->errnum : -ESRCH;
 }
 
 static void abandon(struct prl_child *child)
@@ -103,9 +116,9 @@ int prl_launch_joined(struct prl_setup *s, const struct prl_sys_clone *how, int 
     struct prl_sys_clone below = *how;
     int word_fd = s->parent_fd;
     below.flags |= CLONE_PARENT;
-    if (s->claim_fd >= 0)
+    if (s->ready)
         below.flags &= ~(uint64_t)(CLONE_NEWUSER | CLONE_NEWNET);
-    if (s->claim_fd >= 0 && needs_nobody(s))
+    if (s->ready && needs_nobody(s))
         below.flags |= CLONE_VFORK;
     below.ret_pid = &join.pid;
     join.how = &below;

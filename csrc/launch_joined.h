@@ -1,11 +1,13 @@
 /* launch_joined.h: the one process of a launch that is born in another user namespace.
- * In: what is to be cloned, a holder.  Out: the child, its maps written; or nothing of it.
+ * In: what is to be cloned, a holder or a neighbour.  Out: the child, its maps written; or
+ * nothing of it.
  * Never: the launcher itself in the holder's namespace. */
 #pragma once
 
 #include "steps/steps.h"
 
-/* Clone fn(s) as `how` says, in a user namespace below the holder's.  -errno: nothing is left
- * of the attempt, and s is as if there were no holder. */
+/* Clone fn(s) as `how` says, in a user namespace below the holder's, in a pair that lay ready,
+ * or in the neighbour's user and network namespace.  -errno: nothing is left of the attempt,
+ * and s is as if there were no holder. */
 int prl_launch_joined(struct prl_setup *s, const struct prl_sys_clone *how, int (*fn)(void *),
                       struct prl_child *child);

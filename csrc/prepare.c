@@ -66,6 +66,18 @@ static void ask_parent(struct prl_setup *s, bool asks)
     s->served |= asks;
 }
 
+/* The neighbour's user namespace has its maps. */
+static int prepare_neighbour(struct prl_setup *s, bool own, struct prl_error *reterr)
+{
+    if (!s->spec->neighbour)
+        return prl_failf(reterr, PRL_STAGE_STATE, ESRCH, "container",
+                         "\"%.12s\" was not looked up", s->spec->network.container);
+    if (!own)
+        prepare_settling(s);
+    s->ready = true;
+    return 0;
+}
+
 /* The kernel lets an unprivileged process map its own id and no other; more the parent writes
  * (serve_idmap.c). */
 static int prepare_maps(struct prl_setup *s, struct prl_arena *arena, struct prl_error *reterr)
@@ -76,8 +88,11 @@ static int prepare_maps(struct prl_setup *s, struct prl_arena *arena, struct prl
                spec->rootfs.fuse_program != NULL || spec->network.helper != PRL_NETWORK_ALONE);
     if (!(spec->namespaces & CLONE_NEWUSER))
         return 0;
-    if (!prl_mapping_is_own(spec->uid_maps, spec->uid_maps_len, uid) ||
-        !prl_mapping_is_own(spec->gid_maps, spec->gid_maps_len, gid)) {
+    bool own = prl_mapping_is_own(spec->uid_maps, spec->uid_maps_len, uid) &&
+               prl_mapping_is_own(spec->gid_maps, spec->gid_maps_len, gid);
+    if (spec->network.container)
+        return prepare_neighbour(s, own, reterr);
+    if (!own) {
         s->served = true;
         prepare_settling(s);
         return prl_prepare_holder(s, arena, reterr);
@@ -252,7 +267,7 @@ int prl_prepare(const struct prl_spec *spec, struct prl_arena *arena, struct prl
         r = prl_prepare_programs(&spec->process, arena, &ret->programs, reterr);
     if (r == 0)
         r = prepare_init(ret, arena, reterr);
-    ret->served |= spec->verify; /* the child asks to be traced */
+    ask_parent(ret, spec->verify); /* to be traced */
     if (r == 0)
         r = prl_prepare_limits(ret, arena, reterr);
     return r;

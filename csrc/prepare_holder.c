@@ -35,7 +35,7 @@ void prl_setup_alone(struct prl_setup *s)
 {
     prl_close_p(&s->holder_fd);
     prl_close_p(&s->claim_fd);
-    s->joined = false;
+    s->joined = s->ready = false;
     s->uid_map = s->gid_map = NULL;
 }
 
@@ -75,6 +75,7 @@ int prl_prepare_holder(struct prl_setup *s, struct prl_arena *arena, struct prl_
         return prl_fail_with(reterr, PRL_STAGE_CLONE, ENOMEM, "malloc", "launch");
     if (r == 0) {
         s->holder_fd = claim(s, &key);
+        s->ready = s->holder_fd >= 0;
         if (s->holder_fd < 0)
             s->holder_fd = prl_holder_find(s->spec->holder, key.name);
     }

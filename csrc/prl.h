@@ -135,6 +135,7 @@ struct prl_network {
     bool dns_forward;  /* the helper's DNS address leads to the host's first name server */
     bool gateway;      /* pasta: an address that leads to the host's own */
     const char *allow; /* rows of base/allow.h: all that may be spoken to; NULL: everything */
+    const char *container; /* id of the container whose network this is; NULL: its own */
 };
 
 enum prl_cap_set {
@@ -240,8 +241,10 @@ struct prl_resources {
     size_t cgroups_len;
 };
 
+struct prl_joinable;
+
 /* One launch, complete: the struct form of config.json.  Made by prl_spec_parse, read-only
- * afterwards; every pointer lives in the spec's own arena. */
+ * afterwards but for the neighbour; every other pointer lives in the spec's own arena. */
 struct prl_spec {
     struct prl_rootfs rootfs;
     struct prl_process process;
@@ -249,6 +252,9 @@ struct prl_spec {
     const char *hostname, *domainname; /* NULL: leave */
     uint64_t namespaces;               /* CLONE_NEW* to create */
     const char *holder; /* directory of the holder of user namespaces; NULL: do without */
+    /* with network.container, lent by who launches: it has the user and the network namespace
+     */
+    const struct prl_joinable *neighbour;
     const struct prl_idmap *uid_maps, *gid_maps;
     size_t uid_maps_len, gid_maps_len;
     const struct prl_mount *mounts; /* in the order of config.json */

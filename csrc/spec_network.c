@@ -14,7 +14,7 @@
 
 #define NETWORK "io.pyrootless.network"
 
-enum { PORTS_MAX = 4096, MTU_MIN = 68, MTU_MAX = 65521, MAC_LEN = 17 };
+enum { PORTS_MAX = 4096, MTU_MIN = 68, MTU_MAX = 65521, MAC_LEN = 17, ID_LEN = 64 };
 
 struct notes {
     const struct prl_spec_reader *reader;
@@ -179,6 +179,24 @@ static int read_allow(const struct notes *from, struct prl_network *ret)
     return prl_spec_copy_text(from->reader, yyjson_obj_get(from->map, key), &ret->allow);
 }
 
+/* The network of another container comes with its user namespace, to which it belongs. */
+static int read_container(const struct notes *from, struct prl_spec *ret)
+{
+    static const char key[] = NETWORK ".container", hex[] = "0123456789abcdef";
+    const char *text = note(from, key);
+    if (!text)
+        return 0;
+    if (strlen(text) != ID_LEN || strspn(text, hex) != ID_LEN)
+        return fail_note(from, key, "the id of a container, 64 hexadecimal digits");
+    if (ret->network.helper != PRL_NETWORK_ALONE || !(ret->namespaces & CLONE_NEWNET))
+        return prl_spec_fail(from->reader,
+                             "/annotations/%s needs a namespace of type network, and does not "
+                             "go with " NETWORK,
+                             key);
+    return prl_spec_copy_text(from->reader, yyjson_obj_get(from->map, key),
+                              &ret->network.container);
+}
+
 /* What only a helper can do needs one, and a helper needs a namespace to work on. */
 static int check_network(const struct notes *from, const struct prl_spec *spec)
 {
@@ -216,5 +234,7 @@ int prl_spec_read_network(const struct prl_spec_reader *reader, yyjson_val *anno
         r = read_flag(&from, NETWORK ".gateway", &ret->network.gateway);
     if (r == 0)
         r = read_allow(&from, &ret->network);
+    if (r == 0)
+        r = read_container(&from, ret);
     return r < 0 ? r : check_network(&from, ret);
 }

@@ -13,6 +13,7 @@ from network_mutations import NETWORK_MUTATIONS
 
 POSTURE = "tests/security/test_posture.py"
 EXEC = "tests/security/test_exec.py"
+SHARED = "tests/integration/test_network_container.py"
 ESCAPES = "tests/security/test_escapes.py"
 FAKE_ROOT = "tests/integration/test_fake_root.py"
 HOLDER = "tests/integration/test_holder.py"
@@ -242,7 +243,17 @@ MUTATIONS = (
             "scoped |= PRL_LANDLOCK_SCOPE_ABSTRACT_UNIX;",
             "scoped |= 0;",
         ),
-        (f"{ESCAPES}::test_abstract_sockets_of_the_host",),
+        (
+            f"{ESCAPES}::test_abstract_sockets_of_the_host",
+            f"{SHARED}::test_abstract_sockets_are_each_ones_own",
+        ),
+    ),
+    Mutation(
+        "the caller's groups go in a user namespace that is shared",
+        _one(
+            "csrc/steps/caps.c", "s->served || s->ready || s->target", "s->served || s->target"
+        ),
+        (f"{SHARED}::test_the_posture_is_that_of_any_container",),
     ),
     Mutation(
         "what is not a program of the container yet cannot be looked into by it",

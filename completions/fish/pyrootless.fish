@@ -74,7 +74,7 @@ complete -c pyrootless -n '__fish_seen_subcommand_from run' -l dns-option -r -d 
 complete -c pyrootless -n '__fish_seen_subcommand_from run' -l dns-search -r -d 'look short names up in this domain; "." alone means in none'
 complete -c pyrootless -n '__fish_seen_subcommand_from run' -s h -l hostname -r -d 'name of the machine in the container (default: begin of the id)'
 complete -c pyrootless -n '__fish_seen_subcommand_from run' -l mac-address -r -d 'hardware address of the container\'s network interface'
-complete -c pyrootless -n '__fish_seen_subcommand_from run' -l network -r -d 'none: loopback alone (the default); host: the host\'s own network; pasta or slirp4netns: out through that program; auto: the faster of them; PROGRAM:mtu=N sets the MTU'
+complete -c pyrootless -n '__fish_seen_subcommand_from run' -l network -r -d 'none: loopback alone (the default); host: the host\'s own network; pasta or slirp4netns: out through that program; auto: the faster of them; PROGRAM:mtu=N sets the MTU; container:NAME: that of a running container'
 complete -c pyrootless -n '__fish_seen_subcommand_from run' -s p -l publish -r -d 'let a port of the host lead into the container: 8080:80, 5000-5009:5000-5009, 127.0.0.1::80 (a free port), 53:53/udp; with --network auto when none is named'
 complete -c pyrootless -n '__fish_seen_subcommand_from run' -s P -l publish-all -d 'publish each port that the image exposes, on free ports of the host'
 complete -c pyrootless -n '__fish_seen_subcommand_from run' -l cap-add -r -d 'give a capability of the container\'s own user namespace, or ALL'

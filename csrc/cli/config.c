@@ -69,7 +69,8 @@ static const struct {
     {"ephemeral-inodes", apply_later},
     {"rm", apply_later},
     {"storage-driver", apply_later}, /* prl_config_storage_driver */
-    {"network", apply_later},        /* prl_config_network */
+    {"network",
+     prl_config_keep_user}, /* of the other container; the rest: prl_config_network */
     {"publish", apply_later},
     {"publish-all", apply_later},
     {"mac-address", apply_later},

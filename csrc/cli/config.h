@@ -10,12 +10,12 @@ struct prl_config_facts {
     const char *name;          /* or NULL */
     const char *container_dir; /* absolute; where upper/, work/ and the small files live; NULL
                                   when there is none (tmpfs upper, no files) */
-    /* the engine's own directories, to be kept out of volumes; scratch_dir NULL: there is none
-     */
+    /* the engine's own directories, kept out of volumes; scratch_dir NULL: there is none */
     const char *data_dir, *runtime_dir, *scratch_dir;
-    const char *launcher; /* path of the native launcher; NULL: this program */
-    const char *allow;    /* see prl_config_allow_resolve; NULL: no list */
-    uid_t uid;            /* caller, becomes hostID of the map */
+    const char *launcher;                  /* path of the native launcher; NULL: this program */
+    const char *allow;                     /* see prl_config_allow_resolve; NULL: no list */
+    const struct prl_neighbour *neighbour; /* with --network container:NAME; else NULL */
+    uid_t uid;                             /* caller, becomes hostID of the map */
     gid_t gid;
     const char *running_root; /* with exec: "/" of the running container, a host path */
     bool machine_ids; /* ask this machine again which ids a map may use: a template may have

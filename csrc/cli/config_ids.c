@@ -7,12 +7,15 @@
  *   range    0 is the caller, 1 … are the subordinate ids
  *   keep-id  the caller's id is the same inside, the subordinate ids are around it
  *   nomap    the subordinate ids alone; the caller is nobody inside
- *   auto     range where image and machine bring 65536 ids, else single */
+ *   auto     range where image and machine bring 65536 ids, else single
+ *
+ * With --network container:NAME it is the kind of that container, whose namespace is shared. */
 #include "cli/config_merge.h"
 
 #include "base/error.h"
 #include "base/mapping.h"
 #include "base/own.h"
+#include "cli/neighbour.h"
 #include "cli/passwd.h"
 
 #include <inttypes.h>
@@ -94,10 +97,25 @@ static int check_granted(struct prl_merge *m, const char *asked)
                      "%s needs subordinate ids, and this user has none", asked);
 }
 
+/* Both are in one user namespace, so there is nothing to choose. */
+static int take_kind(struct prl_merge *m, const char **asked)
+{
+    const char *kind = m->facts->neighbour->userns;
+    if (*asked && strcmp(*asked, "auto") != 0 && strcmp(*asked, kind) != 0)
+        return prl_config_bad(m, EINVAL, OPTION,
+                              "the network of the other container belongs to its user "
+                              "namespace, whose map is %s: leave --userns out",
+                              kind);
+    *asked = kind;
+    return 0;
+}
+
 int prl_config_userns(struct prl_merge *m)
 {
     const char *asked = prl_options_get(m->options, "userns");
     int r = read_ids(m);
+    if (r == 0 && m->facts->neighbour)
+        r = take_kind(m, &asked);
     if (r < 0)
         return r;
     if (!asked || strcmp(asked, "auto") == 0) {
@@ -271,7 +289,8 @@ static void set_terminal_group(struct prl_merge *m)
 static void set_holder(struct prl_merge *m)
 {
     char path[PATH_MAX];
-    if (prl_options_flag(m->options, "no-holder") || !m->facts->runtime_dir)
+    bool without = prl_options_flag(m->options, "no-holder") || m->facts->neighbour;
+    if (without || !m->facts->runtime_dir)
         return;
     if (snprintf(path, sizeof path, "%s/holder", m->facts->runtime_dir) < (int)sizeof path)
         prl_config_note(m, "userns.holder", path);

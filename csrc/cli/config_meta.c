@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/own.h"
 #include "cli/config_network_facts.h"
+#include "cli/neighbour.h"
 #include "cli/values.h"
 
 #include <limits.h>
@@ -81,8 +82,8 @@ int prl_config_annotation(struct prl_merge *m, const char *text)
 int prl_config_sysctl(struct prl_merge *m, const char *text)
 {
     struct prl_value_sysctl sysctl;
-    int r = prl_value_sysctl("--sysctl", text, !prl_config_host_network(m->options), &sysctl,
-                             m->reterr);
+    bool own_network = !prl_config_host_network(m->options) && !m->facts->neighbour;
+    int r = prl_value_sysctl("--sysctl", text, own_network, &sysctl, m->reterr);
 
     if (r < 0)
         return r;
@@ -129,7 +130,9 @@ static bool has_hosts(const struct prl_options *options, const struct prl_config
 
 static bool has_resolv(const struct prl_options *options, const struct prl_config_facts *facts)
 {
-    return facts->container_dir && prl_resolv_wanted(options);
+    bool shared = facts->neighbour && facts->neighbour->resolv;
+
+    return facts->container_dir && (shared || prl_resolv_wanted(options));
 }
 
 static bool has_hostname(const struct prl_options *options,
@@ -190,6 +193,10 @@ static int resolve_gateway(const struct prl_network_choice *choice, struct prl_v
         return prl_failf(reterr, PRL_STAGE_OPTIONS, EINVAL, option,
                          "host-gateway needs a network between host and container: add "
                          "--network auto");
+    if (choice->kind == PRL_VALUE_NETWORK_CONTAINER)
+        return prl_failf(reterr, PRL_STAGE_OPTIONS, EINVAL, option,
+                         "host-gateway is what the other container has: the names "
+                         "host.docker.internal and its own are here too");
     if (choice->kind == PRL_VALUE_NETWORK_PASTA)
         return prl_failf(reterr, PRL_STAGE_OPTIONS, EINVAL, option,
                          "host-gateway needs a newer pasta (passt of August 2024): take "
@@ -198,19 +205,22 @@ static int resolve_gateway(const struct prl_network_choice *choice, struct prl_v
                      "host-gateway: this host has no address beyond its loopback");
 }
 
-static int make_hosts(const struct prl_options *options,
-                      const struct prl_network_choice *choice, const char *name, char **ret,
+static int make_hosts(const struct prl_options *options, const struct prl_config_facts *facts,
+                      const struct prl_network_choice *choice, char **ret,
                       struct prl_error *reterr)
 {
     static const char internal[] = "host.docker.internal host.containers.internal";
+    const struct prl_neighbour *other = facts->neighbour;
+    const char *begin = other && other->hosts ? other->hosts : HOSTS;
+    char name[65] = "";
     struct prl_value_host host;
-    size_t len = 0, room = sizeof HOSTS + 192 + options->values_len * (sizeof host + 2);
+    size_t len = 0, room = strlen(begin) + 192 + options->values_len * (sizeof host + 2);
     _cleanup_free_ char *text = malloc(room);
 
     if (!text)
         return prl_fail_with(reterr, PRL_STAGE_CONFIG, ENOMEM, "malloc", "hosts");
-    len += (size_t)snprintf(text, room, "%s", HOSTS);
-    if (*name)
+    len += (size_t)snprintf(text, room, "%s", begin);
+    if (host_name(options, facts, name))
         len += (size_t)snprintf(text + len, room - len, "127.0.1.1\t%s\n", name);
     for (size_t i = 0; i < options->values_len; i++) {
         if (strcmp(options->values[i].option->name, "add-host") != 0)
@@ -258,11 +268,12 @@ static int make_files(const struct prl_options *options, const struct prl_config
 {
     struct prl_network_choice choice;
     char name[65] = "", line[72], *content = NULL;
+    const struct prl_neighbour *other = facts->neighbour;
     int r = prl_network_choose(options, facts->data_dir, &choice, reterr);
 
     host_name(options, facts, name);
     if (r == 0 && has_hosts(options, facts)) {
-        r = make_hosts(options, &choice, name, &content, reterr);
+        r = make_hosts(options, facts, &choice, &content, reterr);
         if (r == 0 && facts->allow)
             r = add_allowed(facts->allow, &content, reterr);
         if (r == 0)
@@ -273,7 +284,8 @@ static int make_files(const struct prl_options *options, const struct prl_config
         r = add_file(ret, count, "hostname", strdup(line), reterr);
     }
     if (r == 0 && has_resolv(options, facts)) {
-        r = prl_resolv_make(options, &choice, &content, reterr);
+        content = other ? strdup(other->resolv) : NULL;
+        r = other ? 0 : prl_resolv_make(options, &choice, &content, reterr);
         if (r == 0)
             r = add_file(ret, count, "resolv.conf", content, reterr);
     }

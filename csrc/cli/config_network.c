@@ -1,13 +1,14 @@
 /* config_network.c: --network, --publish, --mac-address: which helper, which ports.
- * In: options, the facts about the helpers, what the image exposes.  Out: the namespace and the
- * annotations io.pyrootless.network*.  Never: a port promised that no helper opens; a helper
- * started here. */
+ * In: options, the facts about the helpers, what the image exposes, the neighbour.  Out: the
+ * namespace and the annotations io.pyrootless.network*.  Never: a port promised that no helper
+ * opens; a helper started here. */
 #include "cli/config_merge.h"
 
 #include "base/addresses.h"
 #include "base/error.h"
 #include "base/own.h"
 #include "cli/config_network_facts.h"
+#include "cli/neighbour.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -95,7 +96,7 @@ int prl_network_choose(const struct prl_options *options, const char *data_dir,
     *ret = (struct prl_network_choice){.kind = asked};
     if (asked == PRL_VALUE_NETWORK_HOST)
         snprintf(ret->gateway, sizeof ret->gateway, "127.0.0.1");
-    if (asked == PRL_VALUE_NETWORK_NONE || asked == PRL_VALUE_NETWORK_HOST)
+    if (asked <= PRL_VALUE_NETWORK_HOST)
         return 0;
     if (text)
         (void)prl_value_network("--network", text, &asked, &ret->mtu, reterr);
@@ -334,6 +335,28 @@ static int check_lonely(struct prl_merge *m, enum prl_value_network kind)
     return 0;
 }
 
+/* What a network is made with is asked of the container that it is made for. */
+static int share_neighbour(struct prl_merge *m)
+{
+    static const char *const made[][2] = {
+        {"publish", "--publish"},
+        {"publish-all", "--publish-all"},
+        {"allow-host", "--allow-host"},
+        {"mac-address", "--mac-address"},
+        {"dns", "--dns"},
+        {"dns-search", "--dns-search"},
+        {"dns-option", "--dns-option"},
+    };
+    for (size_t i = 0; i < sizeof made / sizeof *made; i++)
+        if (prl_options_get(m->options, made[i][0]))
+            return prl_config_bad(m, EINVAL, made[i][1],
+                                  "the network is the other container's, which has its ports, "
+                                  "addresses and name servers already: give this option to the "
+                                  "container that is started first");
+    prl_config_note(m, "network.container", m->facts->neighbour->running.id);
+    return 0;
+}
+
 static void note_helper(struct prl_merge *m, const struct prl_network_choice *choice)
 {
     bool pasta = choice->kind == PRL_VALUE_NETWORK_PASTA;
@@ -363,6 +386,8 @@ int prl_config_network(struct prl_merge *m)
         return r;
     if (choice.kind == PRL_VALUE_NETWORK_HOST)
         share_host(m);
+    if (choice.kind == PRL_VALUE_NETWORK_CONTAINER)
+        return share_neighbour(m);
     if (choice.kind <= PRL_VALUE_NETWORK_HOST)
         return check_lonely(m, choice.kind);
     note_helper(m, &choice);

@@ -78,7 +78,7 @@ bool prl_network_facts_missing(const struct prl_options *options, const char *da
 {
     struct prl_network_facts facts;
     enum prl_value_network kind = prl_config_network_kind(options);
-    if (kind == PRL_VALUE_NETWORK_NONE || kind == PRL_VALUE_NETWORK_HOST)
+    if (kind <= PRL_VALUE_NETWORK_HOST)
         return false;
     if (prl_network_facts_load(data_dir, &facts) != 0)
         return true;

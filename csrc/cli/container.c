@@ -31,12 +31,34 @@ static struct prl_config_facts gather_facts(struct prl_container *c)
         .scratch_dir = c->scratch[0] ? c->scratch : NULL,
         .launcher = c->launcher,
         .allow = c->allow,
+        .neighbour = c->neighbour,
         .uid = geteuid(),
         .gid = getegid(),
         .machine_ids = true,
         .rows = size.ws_row,
         .columns = size.ws_col,
     };
+}
+
+/* What the options name outside the engine: destinations, another container. */
+static int resolve_network(struct prl_container *c, struct prl_error *reterr)
+{
+    static const char prefix[] = "container:";
+    const char *network = prl_options_get(c->options, "network");
+    int r = 0;
+    if (network && strncmp(network, prefix, sizeof prefix - 1) == 0)
+        r = prl_neighbour_find(c->dirs, network + sizeof prefix - 1, &c->neighbour, reterr);
+    return r < 0 ? r : prl_config_allow_resolve(c->options, &c->allow, reterr);
+}
+
+/* A config.json that was handed to us names the other container by its id. */
+static int check_neighbour(struct prl_container *c, struct prl_error *reterr)
+{
+    const char *id = c->spec->network.container;
+    int r = 0;
+    if (id && !c->neighbour)
+        r = prl_neighbour_find(c->dirs, id, &c->neighbour, reterr);
+    return r < 0 || !id ? r : prl_neighbour_check(c->neighbour, c->spec, reterr);
 }
 
 /* The small files that config.json binds out of the container's directory. */
@@ -121,11 +143,13 @@ int prl_container_describe(struct prl_container *c, const struct prl_template *t
     static const char no_id[] =
         "0000000000000000000000000000000000000000000000000000000000000000";
     memcpy(c->state.id, no_id, sizeof no_id);
-    int r = template ? prl_config_allow_resolve(c->options, &c->allow, reterr) : 0;
+    int r = template ? resolve_network(c, reterr) : 0;
     const struct prl_config_facts facts = gather_facts(c);
     if (r == 0 && template)
         r = merge(c, template, &facts, reterr);
-    return r < 0 ? r : plan_limits(c, reterr);
+    if (r == 0)
+        r = plan_limits(c, reterr);
+    return r < 0 ? r : check_neighbour(c, reterr);
 }
 
 static int create_state(struct prl_container *c, bool spec_file, struct prl_error *reterr)
@@ -162,7 +186,7 @@ static int fill_directory(struct prl_container *c, const struct prl_template *te
 {
     int r = 0;
     if (template) {
-        r = prl_config_allow_resolve(c->options, &c->allow, reterr);
+        r = resolve_network(c, reterr);
         const struct prl_config_facts facts = gather_facts(c);
         if (r == 0)
             r = merge(c, template, &facts, reterr);
@@ -172,6 +196,8 @@ static int fill_directory(struct prl_container *c, const struct prl_template *te
     }
     if (r == 0)
         r = plan_limits(c, reterr);
+    if (r == 0)
+        r = check_neighbour(c, reterr);
     prl_trace_mark("parse");
     if (r == 0)
         r = prl_state_write_config(&c->state, c->json, c->json_len, reterr);
@@ -201,6 +227,13 @@ int prl_container_create(struct prl_container *c, const struct prl_template *tem
 typedef int (*launch_fn)(const struct prl_spec *spec, const struct prl_stdio *stdio,
                          struct prl_child *ret, struct prl_error *reterr);
 
+static int launch_once(struct prl_container *c, const struct prl_stdio *stdio, launch_fn launch,
+                       struct prl_error *reterr)
+{
+    c->spec->neighbour = c->neighbour ? &c->neighbour->running.target : NULL;
+    return launch(c->spec, stdio, &c->child, reterr);
+}
+
 /* The kernel has no overlay for us: once more, with the program that does the same. */
 static int start_again(struct prl_container *c, const struct prl_stdio *stdio, launch_fn launch,
                        struct prl_error *reterr)
@@ -220,14 +253,14 @@ static int start_again(struct prl_container *c, const struct prl_stdio *stdio, l
     r = prl_state_write_config(&c->state, json, len, reterr);
     if (r == 0)
         r = prl_spec_parse(json, len, &c->spec, reterr);
-    return r < 0 ? r : launch(c->spec, stdio, &c->child, reterr);
+    return r < 0 ? r : launch_once(c, stdio, launch, reterr);
 }
 
 static int start(struct prl_container *c, const struct prl_stdio *stdio, launch_fn launch,
                  struct prl_error *reterr)
 {
     char pid[24];
-    int r = launch(c->spec, stdio, &c->child, reterr);
+    int r = launch_once(c, stdio, launch, reterr);
     if (r < 0 && prl_config_may_fall_back(c->options, reterr))
         r = start_again(c, stdio, launch, reterr);
     if (r < 0)
@@ -283,9 +316,11 @@ void prl_container_free(struct prl_container *c)
     prl_limits_plan_free(&c->plan);
     prl_state_close(&c->state);
     prl_spec_free(c->spec);
+    prl_neighbour_free(c->neighbour);
     free(c->json);
     free(c->brief);
     free(c->allow);
     c->spec = NULL;
+    c->neighbour = NULL;
     c->json = c->brief = c->allow = NULL;
 }

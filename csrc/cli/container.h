@@ -3,6 +3,7 @@
 #pragma once
 
 #include "cgroup.h"
+#include "cli/neighbour.h"
 #include "cli/options.h"
 #include "state.h"
 #include "template.h"
@@ -14,8 +15,9 @@ struct prl_container {
     const struct prl_options *options;
     const char *launcher; /* path of the native launcher; NULL: this program is it */
     struct prl_state state;
-    char *allow; /* the list of destinations, resolved; NULL: none */
-    char *json;  /* config.json, malloc'd */
+    char *allow;                     /* the list of destinations, resolved; NULL: none */
+    struct prl_neighbour *neighbour; /* whose network it shares; NULL: nobody's */
+    char *json;                      /* config.json, malloc'd */
     size_t json_len;
     char *brief; /* the same with "{}" for the template's linux.seccomp, malloc'd; NULL: json is
                     read */

@@ -5,6 +5,7 @@
 #include "cli/cli.h"
 #include "cli/config_exec.h"
 #include "cli/exec_sealed.h"
+#include "cli/neighbour.h"
 #include "cli/streams.h"
 #include "launch_exec.h"
 #include "monitor.h"
@@ -13,22 +14,18 @@
 
 #include "base/error.h"
 #include "base/own.h"
-#include "base/span.h"
 #include "base/sys.h"
 #include "base/trace.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-enum { CONFIG_MAX_BYTES = 4 * 1024 * 1024, LANDLOCK_ABI = 2 /* steps/landlock.c */ };
+enum { LANDLOCK_ABI = 2 /* steps/landlock.c */ };
 
 struct exec {
     char **argv;
@@ -37,43 +34,6 @@ struct exec {
     struct prl_running running;
     struct prl_spec *spec;
 };
-
-/* Mapped and not read: nine tenths are the filter's list, which is passed over.  Nobody
- * shortens the file: it is written once, and replaced as a whole. */
-static int map_config(const char *path, struct prl_span *ret)
-{
-    struct stat st;
-    _cleanup_close_ int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-    if (fd < 0 || fstat(fd, &st) < 0)
-        return -errno;
-    if (!S_ISREG(st.st_mode) || st.st_size <= 0 || st.st_size > CONFIG_MAX_BYTES)
-        return -EINVAL;
-    void *text = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE | MAP_POPULATE, fd, 0);
-    if (text == MAP_FAILED)
-        return -errno;
-    *ret = (struct prl_span){text, (size_t)st.st_size};
-    return 0;
-}
-
-/* The container's config.json without the list of its filter, of which only the compiled
- * program matters here. */
-static int read_config(const struct exec *exec, char **ret, struct prl_error *reterr)
-{
-    static const struct prl_span empty = {"{}", 2};
-    char path[PATH_MAX];
-    size_t brief_len;
-    struct prl_span json, filter;
-    snprintf(path, sizeof path, "%s/config.json", exec->running.directory);
-    int r = map_config(path, &json);
-    if (r < 0)
-        return prl_fail_with(reterr, PRL_STAGE_STATE, -r, "open", path);
-    bool found = prl_span_find(json, "linux", "seccomp", &filter);
-    if (!found)
-        filter = (struct prl_span){json.at, 0};
-    *ret = prl_span_replace(json, filter, found ? empty : filter, &brief_len);
-    munmap((void *)json.at, json.len);
-    return *ret ? 0 : prl_fail_with(reterr, PRL_STAGE_CONFIG, ENOMEM, "malloc", "config.json");
-}
 
 /* Does an option change more of the process than what it executes? */
 static bool changes_process(const struct prl_options *options)
@@ -106,7 +66,7 @@ static int make_spec(struct exec *exec, struct prl_error *reterr)
 {
     _cleanup_free_ char *brief = NULL, *json = NULL;
     bool merged = changes_process(&exec->options) || !exec->options.args[0];
-    int r = read_config(exec, &brief, reterr);
+    int r = prl_running_config(&exec->running, &brief, reterr);
     if (r == 0 && merged)
         r = merge(exec, brief, &json, reterr);
     prl_trace_mark("merge");

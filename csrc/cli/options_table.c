@@ -127,7 +127,8 @@ const struct prl_option prl_option_table[] = {
      "hardware address of the container's network interface"},
     {"network", 0, TEXT, ONCE, RUN, NATIVE, "/linux/namespaces", "NETWORK", G_NETWORK,
      "none: loopback alone (the default); host: the host's own network; pasta or slirp4netns: "
-     "out through that program; auto: the faster of them; PROGRAM:mtu=N sets the MTU"},
+     "out through that program; auto: the faster of them; PROGRAM:mtu=N sets the MTU; "
+     "container:NAME: that of a running container"},
     {"publish", 'p', TEXT, REPEAT, RUN, NATIVE, NOTE "network.ports", "[[ADDRESS:]HOST:]PORT",
      G_NETWORK, "let a port of the host lead into the container: 8080:80, 5000-5009:5000-5009, "
      "127.0.0.1::80 (a free port), 53:53/udp; with --network auto when none is named"},

@@ -47,9 +47,10 @@ struct prl_value_publish {
 };
 int prl_value_publish(const char *option, const char *text, struct prl_value_publish *ret,
                       struct prl_error *reterr);
-/* "none", "pasta:mtu=1500": which network, and its MTU (0: not given). */
+/* "none", "container:web", "pasta:mtu=1500": which network, and its MTU (0: not given). */
 enum prl_value_network {
     PRL_VALUE_NETWORK_NONE,
+    PRL_VALUE_NETWORK_CONTAINER, /* of another container: its name or id follows the colon */
     PRL_VALUE_NETWORK_HOST,
     PRL_VALUE_NETWORK_PASTA,
     PRL_VALUE_NETWORK_SLIRP,

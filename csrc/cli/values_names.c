@@ -212,7 +212,8 @@ int prl_value_sysctl(const char *option, const char *text, bool own_network,
     if (network && !own_network)
         return BAD(option,
                    "%.*s belongs to the network, and with --network host that is the "
-                   "host's: leave one of the two out",
+                   "host's, with container:NAME the other container's: leave one of the two "
+                   "out",
                    (int)(len < 60 ? len : 60), text);
     if (!network && !is_ipc_sysctl(text, len))
         return BAD(option,

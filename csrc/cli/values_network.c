@@ -118,21 +118,25 @@ static int parse_mtu(const char *option, const char *text, uint32_t *ret,
 int prl_value_network(const char *option, const char *text, enum prl_value_network *ret,
                       uint32_t *ret_mtu, struct prl_error *reterr)
 {
-    static const char *const names[] = {"none", "host", "pasta", "slirp4netns", "auto"};
+    static const char *const names[] = {"none",  "container",   "host",
+                                        "pasta", "slirp4netns", "auto"};
     size_t len = strcspn(text, ":"), i = 0;
     *ret_mtu = 0;
-    if (strncmp(text, "container:", 10) == 0)
-        return BAD(option, "the network of another container cannot be shared: each has a user "
-                           "namespace of its own, and its network belongs to that");
     while (i < sizeof names / sizeof *names &&
            (strlen(names[i]) != len || strncmp(names[i], text, len) != 0))
         i++;
     if (i == sizeof names / sizeof *names)
         return BAD(
             option,
-            "there is no network \"%.60s\": write none, host, pasta, slirp4netns or auto",
+            "there is no network \"%.60s\": write none, host, pasta, slirp4netns, auto or "
+            "container:NAME",
             text);
     *ret = (enum prl_value_network)i;
+    if (i == PRL_VALUE_NETWORK_CONTAINER)
+        return text[len] && text[len + 1]
+                   ? 0
+                   : BAD(option, "the name or id of the other container is missing: write for "
+                                 "example --network container:web");
     if (!text[len])
         return 0;
     if (i < PRL_VALUE_NETWORK_PASTA || strncmp(text + len, ":mtu=", 5) != 0)

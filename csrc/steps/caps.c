@@ -26,7 +26,8 @@ static int PRL_CHILD_SAFE become_user(const struct prl_setup *s, struct prl_erro
 {
     const struct prl_process *p = &s->spec->process;
     const char *failed;
-    int r = s->served || s->target || p->additional_gids_len ? set_groups(p, reterr) : 0;
+    bool told = s->served || s->ready || s->target || p->additional_gids_len;
+    int r = told ? set_groups(p, reterr) : 0;
     if (r < 0)
         return r;
     if (getuid() == p->uid && getgid() == p->gid)

@@ -47,7 +47,7 @@ int PRL_CHILD_SAFE prl_idmap_apply(struct prl_setup *s, struct prl_error *reterr
 {
     if (!(s->spec->namespaces & CLONE_NEWUSER))
         return 0;
-    if (s->joined && s->claim_fd >= 0)
+    if (s->ready)
         return 0;
     if (s->joined)
         return prl_handover_wait(s->service_fd) < 0

@@ -42,17 +42,23 @@ static int PRL_CHILD_SAFE join_each(const struct prl_joinable *target, uint64_t 
     return r;
 }
 
+int PRL_CHILD_SAFE prl_join_namespaces(const struct prl_joinable *target, uint64_t flags)
+{
+    int r = -1;
+    errno = EINVAL;
+    if (target->pidfd >= 0)
+        r = setns(target->pidfd, (int)flags);
+    if (r < 0 && errno == EINVAL)
+        r = join_each(target, flags);
+    return r;
+}
+
 int PRL_CHILD_SAFE prl_join_enter(struct prl_setup *s, struct prl_error *reterr)
 {
     uint64_t flags = 0;
     for (int i = 0; i < ROWS; i++)
         flags |= s->spec->namespaces & rows[i].flag;
-    int r = -1;
-    errno = EINVAL;
-    if (s->target->pidfd >= 0)
-        r = setns(s->target->pidfd, (int)flags);
-    if (r < 0 && errno == EINVAL)
-        r = join_each(s->target, flags);
+    int r = prl_join_namespaces(s->target, flags);
     return r < 0 ? prl_fail(reterr, PRL_STAGE_CLONE, "setns", "the container's namespaces") : 0;
 }
 

@@ -86,8 +86,7 @@ static pid_t PRL_CHILD_SAFE begin_task(struct prl_setup *s)
 int PRL_CHILD_SAFE prl_netns_begin(struct prl_setup *s, struct prl_error *reterr)
 {
     struct prl_beside *b = &s->beside;
-    bool ready = s->joined && s->claim_fd >= 0; /* made ahead, and this process born in it */
-    if (!(s->spec->namespaces & CLONE_NEWNET) || ready)
+    if (!(s->spec->namespaces & CLONE_NEWNET) || s->ready)
         return 0;
     /* A sandbox's filter refuses every protocol, so nothing could use the loopback either. */
     *b = (struct prl_beside){

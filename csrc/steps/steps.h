@@ -39,7 +39,9 @@ struct prl_setup {
     int holder_fd; /* pidfd of a holder, in whose namespace the maps are written; -1 */
     int claim_fd;  /* holder_fd keeps a pair of namespaces, with maps, for this launch alone, as
                       long as this is open; -1 */
-    bool joined;   /* the child is born there, and waits for its maps if there is no claim */
+    bool joined;   /* the child is born there, and waits for its maps unless they are ready */
+    bool ready; /* it is born in a user namespace with maps and the network namespace of that:
+                   of the claim, or of spec->neighbour */
     char *overlay_data; /* room for the overlay's mount options */
     size_t overlay_data_size;
     char *tmpfs_data; /* options of the tmpfs that holds the upper */
@@ -77,6 +79,8 @@ struct prl_setup {
     const char *program; /* the candidate that will be executed */
 };
 
+/* setns into some namespaces (CLONE_NEW*) of a container; -1 with errno. */
+int prl_join_namespaces(const struct prl_joinable *target, uint64_t flags) PRL_CHILD_SAFE;
 int prl_join_enter(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAFE;
 int prl_join_root(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAFE;
 int prl_cgroup_enter(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAFE;

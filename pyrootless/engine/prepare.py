@@ -119,7 +119,7 @@ def network_kind(asked: Asked) -> str | None:
     needs_helper = publishes or asked.all("allow-host")
     network = asked.last("network") or ("auto" if needs_helper else "none")
     kind = network.partition(":")[0]
-    return None if kind in ("none", "host") else kind
+    return None if kind in ("none", "host", "container") else kind
 
 
 def check_pull(asked: Asked) -> None:

@@ -121,6 +121,19 @@ TEST(processes_of_one_id_are_counted_exactly)
     prl_limits_plan_free(&plan);
 }
 
+TEST(a_shared_user_namespace_counts_nobodys_processes_alone)
+{
+    const struct prl_cgroup_host host = {.len = 0};
+    struct prl_spec spec = spec_of(BIT(PRL_LIMIT_PIDS));
+    spec.network.container = "another";
+    CHECK_INT(choose(&spec, &host), -EOPNOTSUPP);
+    spec.resources.best_effort = true;
+    CHECK_INT(choose(&spec, &host), 0);
+    CHECK_INT(plan.rungs[PRL_LIMIT_PIDS], PRL_RUNG_NONE);
+    CHECK_INT(plan.weak, BIT(PRL_LIMIT_PIDS));
+    prl_limits_plan_free(&plan);
+}
+
 TEST(a_throttle_of_version_1_binds_who_cannot_mount)
 {
     const struct prl_cgroup_host host = {.bases = {{(char *)"/io", PRL_CONTROL_IO, false}},

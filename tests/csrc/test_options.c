@@ -128,7 +128,8 @@ TEST(values_are_checked_by_kind)
     CHECK_BAD(RUN("--network=blue", "host"), "--network", "no network \"blue\"");
     CHECK_BAD(RUN("--network=host:mtu=1500", "host"), "--network", "pasta:mtu=1500");
     CHECK_BAD(RUN("--network=pasta:mtu=67", "host"), "--network", "from 68 to 65521");
-    CHECK_BAD(RUN("--network=container:x", "host"), "--network", "another container");
+    CHECK_BAD(RUN("--network=container:", "host"), "--network", "container:web");
+    CHECK_BAD(RUN("--network=container", "host"), "--network", "container:web");
     CHECK_BAD(RUN("-p", "80:0", "host"), "--publish", "CONTAINER_PORT");
     CHECK_BAD(RUN("--dns=ns.example", "host"), "--dns", "IPv4 or IPv6");
     CHECK_BAD(RUN("--dns-search=a b", "host"), "--dns-search", "one word");

@@ -295,6 +295,20 @@ TEST(bad_user_networks)
     }
 }
 
+TEST(networks_of_other_containers)
+{
+    static const char id[] = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+    char right[128], notes[256];
+    snprintf(right, sizeof right, N ".container\":\"%s\"", id);
+    CHECK_STR(network_sentence(right, true), "");
+    CHECK(strstr(network_sentence(right, false), "needs a namespace of type network"));
+    snprintf(notes, sizeof notes, PASTA ",%s", right);
+    CHECK(strstr(network_sentence(notes, true), "does not go with"));
+    CHECK(strstr(network_sentence(N ".container\":\"web\"", true), "64 hexadecimal digits"));
+    snprintf(notes, sizeof notes, N ".container\":\"%.63sA\"", id);
+    CHECK(strstr(network_sentence(notes, true), "64 hexadecimal digits"));
+}
+
 TEST(every_truncation_is_an_error)
 {
     struct prl_error error;

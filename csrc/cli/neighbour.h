@@ -1,0 +1,25 @@
+/* neighbour.h: the running container whose network another one shares.
+ * In: its name.  Out: its namespaces by descriptors, what it was started with.  Never: a change
+ * to it.  See neighbour.c. */
+#pragma once
+
+#include "state.h"
+
+struct prl_neighbour {
+    struct prl_running running;
+    struct prl_spec *spec;
+    char userns[16];      /* the kind of its map, as in --userns */
+    char *hosts, *resolv; /* the engine's own files of it; NULL: it has none */
+};
+
+/* The config.json that a running container was started with, without the list of its filter, of
+ * which only the compiled program matters to others.  *ret is malloc'd. */
+int prl_running_config(const struct prl_running *running, char **ret, struct prl_error *reterr);
+
+/* *ret is malloc'd.  Refused: one that shares the host's network itself. */
+int prl_neighbour_find(const struct prl_dirs *dirs, const char *text,
+                       struct prl_neighbour **ret, struct prl_error *reterr);
+/* Does a launch fit into its user namespace? */
+int prl_neighbour_check(const struct prl_neighbour *neighbour, const struct prl_spec *spec,
+                        struct prl_error *reterr);
+void prl_neighbour_free(struct prl_neighbour *neighbour); /* NULL is allowed */
