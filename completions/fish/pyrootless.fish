@@ -68,7 +68,7 @@ complete -c pyrootless -n '__fish_seen_subcommand_from run' -l memory-swap -r -d
 complete -c pyrootless -n '__fish_seen_subcommand_from run' -l pids-limit -r -d 'most processes and threads; -1: without limit'
 complete -c pyrootless -n '__fish_seen_subcommand_from run' -l storage-size -r -d 'most bytes the container may write to its root'
 complete -c pyrootless -n '__fish_seen_subcommand_from run' -l add-host -r -d 'add a line to /etc/hosts; the address host-gateway is the host\'s'
-complete -c pyrootless -n '__fish_seen_subcommand_from run' -l allow-host -r -d 'let the container speak to this name, address or network alone (pypi.org:443, 192.0.2.0/24, host-gateway); each use adds one; with --network auto when none is named'
+complete -c pyrootless -n '__fish_seen_subcommand_from run' -l allow-host -r -d 'let the container speak to this name, address or network alone (example.org:443, 192.0.2.0/24, host-gateway); each use adds one; with --network auto when none is named'
 complete -c pyrootless -n '__fish_seen_subcommand_from run' -l dns -r -d 'ask this name server instead of the host\'s'
 complete -c pyrootless -n '__fish_seen_subcommand_from run' -l dns-option -r -d 'an option of resolv.conf, as in ndots:2'
 complete -c pyrootless -n '__fish_seen_subcommand_from run' -l dns-search -r -d 'look short names up in this domain; "." alone means in none'

@@ -113,7 +113,7 @@ const struct prl_option prl_option_table[] = {
     {"add-host", 0, TEXT, REPEAT, RUN, NATIVE, "/mounts", "NAME:ADDRESS", G_NETWORK,
      "add a line to /etc/hosts; the address host-gateway is the host's"},
     {"allow-host", 0, TEXT, REPEAT, RUN, NATIVE, NOTE "network.allow", "HOST[:PORT]", G_NETWORK,
-     "let the container speak to this name, address or network alone (pypi.org:443, "
+     "let the container speak to this name, address or network alone (example.org:443, "
      "192.0.2.0/24, host-gateway); each use adds one; with --network auto when none is named"},
     {"dns", 0, TEXT, REPEAT, RUN, NATIVE, "/mounts", "ADDRESS", G_NETWORK,
      "ask this name server instead of the host's"},

@@ -58,7 +58,7 @@ enum prl_value_network {
 };
 int prl_value_network(const char *option, const char *text, enum prl_value_network *ret,
                       uint32_t *ret_mtu, struct prl_error *reterr);
-/* values_allow.c: a destination of --allow-host: "pypi.org:443", "192.0.2.0/24",
+/* values_allow.c: a destination of --allow-host: "example.org:443", "192.0.2.0/24",
  * "[2001:db8::1]:80". */
 struct prl_value_allow {
     char host[254]; /* a name in lower case, or an address without brackets */

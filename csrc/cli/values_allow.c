@@ -117,6 +117,6 @@ int prl_value_allow(const char *option, const char *text, struct prl_value_allow
         return 0;
     return BAD(option,
                "\"%.60s\" is not a name, address or network with an optional port: write for "
-               "example pypi.org:443, 192.0.2.0/24 or [2001:db8::1]:80",
+               "example example.org:443, 192.0.2.0/24 or [2001:db8::1]:80",
                text);
 }

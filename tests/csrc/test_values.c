@@ -329,8 +329,8 @@ static int allows(const char *text)
 
 TEST(allowed_hosts)
 {
-    CHECK_INT(allows("PyPI.org:443"), 0);
-    CHECK_STR(allow.host, "pypi.org");
+    CHECK_INT(allows("Example.org:443"), 0);
+    CHECK_STR(allow.host, "example.org");
     CHECK_INT(allow.bits, -1);
     CHECK_INT(allow.port, 443);
     CHECK_INT(allows("localhost"), 0);
@@ -359,11 +359,11 @@ TEST(bad_allowed_hosts)
 {
     static const char *const bad[] = {"",
                                       ":80",
-                                      "pypi.org:",
-                                      "pypi.org:0",
-                                      "pypi.org:65536",
-                                      "pypi.org:x",
-                                      "pypi.org:080",
+                                      "example.org:",
+                                      "example.org:0",
+                                      "example.org:65536",
+                                      "example.org:x",
+                                      "example.org:080",
                                       "192.0.2.1/33",
                                       "192.0.2.1/24",
                                       "192.0.2",
@@ -371,7 +371,7 @@ TEST(bad_allowed_hosts)
                                       "[192.0.2.1",
                                       "[2001:db8::1]x",
                                       "[2001:db8::1]:0",
-                                      "[pypi.org]:80",
+                                      "[example.org]:80",
                                       "a b",
                                       "a..b",
                                       "-a.b",

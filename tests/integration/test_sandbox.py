@@ -92,7 +92,7 @@ ENDS = [
         "ILE",
         "idle",
     ),
-    ("for (;;) usleep(1000);", {"wall": "600ms"}, "ILE", "wall"),
+    ("for (;;) usleep(20000);", {"wall": "600ms"}, "ILE", "wall"),
     ("for (;;) memset(malloc(1 << 20), 1, 1 << 20);", {"memory": "64M"}, "MLE", "memory"),
     (
         "size_t n = 1 << 29; memset(mmap(0, n, 3, MAP_SHARED | MAP_ANONYMOUS, -1, 0), 1, n);",
