@@ -321,7 +321,7 @@ LAUNCHER: tuple[tuple[str, tuple[str, ...], str], ...] = (
 )
 """The product from the command line: name, words after `run`, what is left out."""
 
-_LIMITS = ("--memory=256m", "--pids-limit=100", "--cpus=1")
+_LIMITS = ("--memory=256m", "--pids-limit=100")
 KEPT: tuple[tuple[str, tuple[str, ...], str], ...] = (
     ("pyrootless-disk", ("--rm", "host", *INSIDE), f"{FULL}; upper on disk"),
     (
@@ -338,7 +338,7 @@ KEPT: tuple[tuple[str, tuple[str, ...], str], ...] = (
     (
         "pyrootless-limits-{version}",
         ("--rm", "--ephemeral", *_LIMITS, "host", *INSIDE),
-        "nothing; memory, processes and processor time limited by control groups",
+        "nothing; memory and processes limited by control groups",
     ),
 )
 """The same with what costs more."""

@@ -36,6 +36,7 @@ def draw(documents: Mapping[str, Mapping[str, Any]], directory: Path) -> list[Pa
     written = []
     for name, document in documents.items():
         figure, axes = pyplot.subplots(figsize=(9, 5))
+        axes.set_prop_cycle(color=pyplot.get_cmap("tab20").colors)
         drawn = _distribution(axes, document) or _phases(axes, document)
         if drawn:
             axes.set_title(document["title"])
