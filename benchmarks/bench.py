@@ -145,7 +145,7 @@ def in_private_mounts(options: argparse.Namespace) -> None:
     for words in mounts:
         subprocess.run(["mount", *words], check=True, timeout=60)
     seen = "" if kind == "v2" else f"; /sys/fs/cgroup is {kind} on the machine, v2 in there"
-    context = f"begun by root: as {user.pw_name} in a private mount namespace{seen}"
+    context = f"begun by root: as an ordinary user in a private mount namespace{seen}"
     identity = [f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--init-groups"]
     settings = [f"{machine.CONTEXT_VARIABLE}={context}", f"XDG_RUNTIME_DIR={runtime}"]
     settings.append(f"{STAGE_VARIABLE}=mounts")

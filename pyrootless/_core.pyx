@@ -92,6 +92,11 @@ cdef class Container:
         return self.container.state.id.decode()
 
     @property
+    def data(self) -> str:
+        """The engine's directory that this container belongs to; "" after its end."""
+        return "" if self.dirs.data == NULL else self.dirs.data.decode(errors="surrogateescape")
+
+    @property
     def config(self) -> bytes:
         """The OCI config.json of this launch; b"" before create() or describe()."""
         return b"" if self.container.json == NULL else self.container.json[:self.container.json_len]

@@ -14,11 +14,14 @@ import signal as signals
 import subprocess
 import time
 import warnings
+from collections.abc import Sequence
 from dataclasses import replace
 from types import TracebackType
 from typing import IO, BinaryIO, Self, cast
 
 from pyrootless import _core
+from pyrootless.engine.arguments import OptionValue, to_argv
+from pyrootless.engine.inside import run_inside
 from pyrootless.engine.spawner import call_in_lasting_thread
 from pyrootless.errors import UsageError
 from pyrootless.held import HeldLimit, held_limits
@@ -126,6 +129,33 @@ class Child:
         """
         if self.result is None:
             self._container.signal(number)
+
+    def run_inside(
+        self,
+        args: Sequence[str],
+        *,
+        input: bytes | None = None,
+        wait_at_most: float | None = None,
+        **options: OptionValue,
+    ) -> subprocess.CompletedProcess[bytes]:
+        """Run one more program in the container and wait for it.
+
+        Args:
+            args: Program and arguments.
+            input: What it reads from standard input; None: nothing.
+            wait_at_most: Seconds; None: no limit.
+            **options: Options of `pyrootless exec` with "_" for "-": env, user, workdir, …
+
+        Returns:
+            Its return code (128+n when signal n ended it; 125 when pyrootless failed, which
+            standard error then explains) and what it printed.
+
+        Raises:
+            UsageError: An option or value has no meaning.
+            subprocess.TimeoutExpired: It was killed after `wait_at_most` seconds.
+        """
+        words = to_argv(self.id, args, options)
+        return run_inside(self._container.data, words, input, wait_at_most)
 
     def kill(self) -> None:
         """End it at once, whatever it does. wait() then tells ended_by "killed"."""

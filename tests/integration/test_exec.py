@@ -422,3 +422,20 @@ def test_stop_does_not_wait_for_what_the_kernel_drops(pyrootless: Run, start: St
     assert pyrootless("stop", ident).returncode == 0
     for words in (("stop", ident), ("kill", ident), ("exec", ident, "true")):
         assert pyrootless(*words).returncode != 0
+
+
+def test_a_python_child_takes_one_more_program(
+    engine_environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import pyrootless as library
+
+    for name in ("PYROOTLESS_ROOT", "XDG_RUNTIME_DIR"):
+        monkeypatch.setenv(name, engine_environment[name])
+    with library.launch("host", ["sleep", "1000"], hostname="inside") as child:
+        done = child.run_inside(
+            ["sh", "-c", "hostname; cat; exit 3"], input=b"in", env={"A": "b"}
+        )
+        assert (done.returncode, done.stdout, done.stderr) == (3, b"inside\nin", b"")
+        assert child.run_inside(["cat"]).stdout == b""
+        with pytest.raises(library.UsageError):
+            child.run_inside(["true"], nonsense=True)
