@@ -25,7 +25,7 @@ ANSWERS = (".ans", ".out", ".a")
 """Ends of answer files beside an input file, the first that is there."""
 DEFAULT_NEAR = 0.1
 DEFAULT_RERUNS = 2
-_TUNING_KEYS = ("limits", "cpu_times", "cpu_plus", "warm")
+_TUNING_KEYS = ("limits", "cpu_times", "cpu_plus")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]*")
 
 
@@ -86,7 +86,6 @@ class Tuning:
         profile: Keys of a language's profile (languages.py), over those of its name.
         limits: Over the group's, for this language alone.
         cpu_times, cpu_plus_ns: CPU and wall limits become limit x times + plus.
-        warm: Run in the interpreter that is kept ready.
     """
 
     name: str
@@ -94,7 +93,6 @@ class Tuning:
     limits: Values
     cpu_times: float = 1.0
     cpu_plus_ns: int = 0
-    warm: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,7 +283,7 @@ class _Reader:
             raise self._error(f"{where}, cpu_plus", str(error)) from error
         times = self._number(row, "cpu_times", 1.0)
         limits = self._limits(row, "limits")
-        return Tuning(name, profile, limits, times, plus_ns, self._flag(row, "warm"))
+        return Tuning(name, profile, limits, times, plus_ns)
 
     def _limits(self, row: dict[str, Any], key: str) -> Values:
         found = self._entries(row, key)

@@ -26,7 +26,6 @@ kind = "lines"
 run = ["python3", "{main}"]
 cpu_times = 3
 cpu_plus = "250ms"
-warm = true
 limits = { memory = "256M" }
 [[group]]
 name = "samples"
@@ -78,7 +77,7 @@ def test_everything_a_task_says(folder: Path) -> None:
     assert large.check == Check("float", absolute=1e-6)
     python = task.languages["python"]
     assert python.profile == {"run": ["python3", "{main}"]}
-    assert (python.cpu_times, python.cpu_plus_ns, python.warm) == (3.0, 250_000_000, True)
+    assert (python.cpu_times, python.cpu_plus_ns) == (3.0, 250_000_000)
     assert python.limits == {"memory": "256M"}
 
 
