@@ -24,7 +24,8 @@ int main(void)
     sched_setaffinity(1, sizeof first, &first);
     setpriority(PRIO_PROCESS, 1, 19);
     for (int number = 1; number < 65; number++) {
-        signal(number, SIG_IGN); /* the init passes on what it gets */
+        if (signal(number, SIG_IGN) == SIG_ERR && number > 31) /* passed on by the init */
+            continue; /* the C library's own: it could not be ignored, and would end this */
         kill(1, number);
     }
     if (fork() == 0)

@@ -270,7 +270,11 @@ def test_a_published_server_on_ipv6(machine: Machine, serve: Serve) -> None:
 
 @each_helper
 def test_many_bytes_pass(machine: Machine, helper: str) -> None:
-    """Both ways at once, whole and in order, also in small frames."""
+    """Both ways at once, whole and in order, also in small frames.
+
+    The helper resets a connection whose other side does not answer for two seconds, as happens
+    where others take the processors: then it is tried again.
+    """
     program = """
 import hashlib, os, socket, sys, threading
 data = bytes(range(251)) * 2000
@@ -288,15 +292,18 @@ c, _ = server.accept()
 while chunk := c.recv(1 << 18): c.sendall(chunk)
 """
     for mtu in ("", ":mtu=1400"):
-        with subprocess.Popen(
-            machine.enter(["python3", "-c", mirror]), stdout=subprocess.PIPE, text=True
-        ) as server:
-            assert server.stdout is not None
-            port = server.stdout.readline().strip()
-            options = [f"--network={helper}{mtu}", f"--allow-host=203.0.113.2:{port}"]
-            words = ["python3", "-c", program, "203.0.113.2", port]
-            done = machine.run(*options, "host", *words)
-            assert done.stdout == "True\n", done.stderr
+        for _ in range(3):
+            with subprocess.Popen(
+                machine.enter(["python3", "-c", mirror]), stdout=subprocess.PIPE, text=True
+            ) as server:
+                assert server.stdout is not None
+                port = server.stdout.readline().strip()
+                options = [f"--network={helper}{mtu}", f"--allow-host=203.0.113.2:{port}"]
+                words = ["python3", "-c", program, "203.0.113.2", port]
+                done = machine.run(*options, "host", *words)
+            if "ConnectionResetError" not in done.stderr:
+                break
+        assert done.stdout == "True\n", done.stderr
 
 
 def started(
