@@ -13,8 +13,9 @@ Source: testlib.h, exit codes; DOMjudge's manual, "Output validators".
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property
+from pathlib import Path
 
 from pyrootless.errors import UsageError
 from pyrootless.sandbox.checkers import Check, Finding, compare
@@ -40,7 +41,7 @@ class Answers:
 
     def __init__(self, task: Task) -> None:
         self._task = task
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._built: dict[str, Built] = {}
         self._made: dict[str, bytes] = {}
 
@@ -119,14 +120,11 @@ class Answers:
             raise UsageError(f"{program} does not compile:\n{log}", remedy="mend it")
         return built
 
-    def _once(self, key: str, make: object) -> bytes:
+    def _once(self, key: str, make: Callable[[], bytes]) -> bytes:
         with self._lock:
-            known = self._made.get(key)
-        if known is None:
-            known = make()  # type: ignore[operator]
-            with self._lock:
-                self._made[key] = known
-        return known
+            if key not in self._made:
+                self._made[key] = make()
+            return self._made[key]
 
     def _generated(self, case: Case) -> bytes:
         return self._wanted(case.generator, self.run(case.generator, case.generator_args, {}))
@@ -163,8 +161,8 @@ def said(outcome: Outcome) -> str:
     return repr(text[:_SAID_BYTES])[2:-1]
 
 
-def _read(path: object) -> bytes:
+def _read(path: Path) -> bytes:
     try:
-        return path.read_bytes()  # type: ignore[attr-defined,no-any-return]
+        return path.read_bytes()
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror}") from error

@@ -93,10 +93,13 @@ def judge_batch(
 
 
 def task_digest(task: Task) -> str:
-    """Of every file in the task's folder, and of all inputs and answers."""
-    named = {case.input for group in task.groups for case in group.tests}
-    named |= {case.answer for group in task.groups for case in group.tests}
-    paths = {path for path in named if path is not None}
+    """Of every file in the task's folder, all inputs, answers and programs of the teacher."""
+    cases = [case for group in task.groups for case in group.tests]
+    paths = {path for case in cases for path in (case.input, case.answer) if path is not None}
+    programs = {task.interactor, *(group.check.program for group in task.groups)}
+    programs |= {name for case in cases for name in (case.generator, case.solution)}
+    found = (task.folder / name for name in programs if name)
+    paths |= {path for path in found if path.is_file()}
     paths |= {path for path in task.folder.iterdir() if path.is_file()}
     kept = (path for path in paths if not path.name.startswith("."))
     return digest_files((str(path.relative_to(task.folder)), path) for path in kept)
