@@ -112,12 +112,12 @@ static void monitor_main(struct detached *d)
     prl_streams_leave();
     close_inherited();
     int r = start(d, &error);
+    if (r < 0) /* before the answer: the caller's next command finds nothing of it */
+        prl_container_finish(d->container, NULL, &second);
     prl_io_write_all(d->report_fd, &error, sizeof error);
     prl_close_p(&d->report_fd);
     if (r == 0)
         monitor(d);
-    else
-        prl_container_finish(d->container, NULL, &second);
 }
 
 static int read_answer(int fd, struct prl_error *reterr)
