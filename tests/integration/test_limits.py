@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import pwd
 import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -179,8 +180,11 @@ class Rung:
 
 
 def has_groups() -> bool:
-    """Some control group is this user's."""
-    return not (facts.missing("cgroup1-delegated") and facts.missing("cgroup2-delegated"))
+    """Some control group is this user's, of one controller of version 1 at least."""
+    user = pwd.getpwuid(os.getuid()).pw_name
+    version1 = Path("/sys/fs/cgroup").glob(f"*/{user}/cgroup.procs")
+    own = any(os.access(path, os.W_OK) for path in version1)
+    return own or not facts.missing("cgroup2-delegated")
 
 
 RUNGS = [
