@@ -71,6 +71,7 @@ static const struct {
     {"landlock", prl_landlock_apply}, /* before capabilities go, which it needs without
                                        no_new_privs */
     {"domain", prl_watch_landlock},   /* with --verify */
+    {"class", prl_box_class},         /* late: set-up may be as urgent as its caller */
     {"resolve", prl_exec_resolve},    /* which program, and no magic link on the way */
 };
 

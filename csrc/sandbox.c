@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/own.h"
 #include "base/sys.h"
+#include "cgroup.h"
 #include "launch_box.h"
 #include "monitor_child.h"
 #include "sandbox_parts.h"
@@ -17,7 +18,7 @@
 #include <sys/vfs.h>
 
 enum { NOISE_AFTER_NS = 5000000 };
-enum { AT_CHILD, AT_OUTCOME, AT_STREAMS, FDS = AT_STREAMS + PRL_STREAMS };
+enum { AT_CHILD, AT_OUTCOME, AT_MEMORY, AT_STREAMS, FDS = AT_STREAMS + PRL_STREAMS };
 
 static void end_for(struct prl_sandbox_watch *w, unsigned flag)
 {
@@ -92,6 +93,17 @@ static int reap(struct prl_sandbox_watch *w, struct prl_error *reterr)
     return r;
 }
 
+/* Version 1 of control groups kills one process where memory ran out; the others may wait for
+ * it until the wall limit. */
+static void end_for_memory(struct prl_sandbox_watch *w)
+{
+    uint64_t times;
+    if (read(prl_cgroups_oom_fd(w->child.cgroups), &times, sizeof times) <= 0)
+        return;
+    w->child.over_memory = true;
+    end_for(w, PRL_TOUCHED_MEMORY);
+}
+
 static bool drained(const struct prl_sandbox_watch *w)
 {
     return w->streams[PRL_STREAM_OUT] < 0 && w->streams[PRL_STREAM_ERR] < 0;
@@ -104,6 +116,7 @@ static int turn(struct prl_sandbox_watch *w, struct prl_error *reterr)
     struct pollfd fds[FDS] = {
         [AT_CHILD] = {w->ended ? -1 : w->child.pidfd, POLLIN, 0},
         [AT_OUTCOME] = {w->box.outcome_fd, POLLIN, 0},
+        [AT_MEMORY] = {w->ended ? -1 : prl_cgroups_oom_fd(w->child.cgroups), POLLIN, 0},
         [AT_STREAMS + PRL_STREAM_OUT] = {w->streams[PRL_STREAM_OUT], POLLIN, 0},
         [AT_STREAMS + PRL_STREAM_ERR] = {w->streams[PRL_STREAM_ERR], POLLIN, 0},
     };
@@ -114,6 +127,8 @@ static int turn(struct prl_sandbox_watch *w, struct prl_error *reterr)
             end_for(w, i == PRL_STREAM_OUT ? PRL_TOUCHED_STDOUT : PRL_TOUCHED_STDERR);
     if (w->box.outcome_fd >= 0 && fds[AT_OUTCOME].revents)
         read_outcome(w);
+    if (fds[AT_MEMORY].revents)
+        end_for_memory(w);
     return fds[AT_CHILD].revents ? reap(w, reterr) : 0;
 }
 

@@ -12,6 +12,7 @@ import functools
 import os
 import platform
 import pwd
+import resource
 import shutil
 import subprocess
 import sys
@@ -107,6 +108,14 @@ def _root() -> str:
     return "" if os.getuid() == 0 else "this user is not root"
 
 
+def _real_time() -> str:
+    """A thread of its own may take a real-time class."""
+    least = os.sched_get_priority_min(os.SCHED_RR)
+    if os.getuid() == 0 or resource.getrlimit(resource.RLIMIT_RTPRIO)[0] >= least:
+        return ""
+    return "this user may have no real-time class (RLIMIT_RTPRIO)"
+
+
 def _plain_user() -> str:
     return "this user is root" if os.getuid() == 0 else ""
 
@@ -187,6 +196,7 @@ FACTS: dict[str, Callable[[], str]] = {
     "tun": functools.partial(_device, "/dev/net/tun"),
     "ipv6": _ipv6,
     "plain-user": _plain_user,
+    "real-time": _real_time,
     "root": _root,
     "single-id": _single_id,
     "subordinate-ids": _subordinate_ids,

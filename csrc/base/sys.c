@@ -5,8 +5,10 @@
 
 #include <errno.h>
 #include <net/if.h>
+#include <sched.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -167,6 +169,16 @@ int prl_sys_seccomp_listen(const void *filter, unsigned short len)
 int prl_sys_set_affinity(const unsigned char *mask, size_t size)
 {
     return (int)syscall(SYS_sched_setaffinity, 0, size, mask);
+}
+
+int prl_sys_be_ordinary(void)
+{
+    const struct sched_param none = {0};
+    long class = syscall(SYS_sched_getscheduler, 0); /* musl's own functions refuse */
+    bool real_time = class == SCHED_FIFO || class == SCHED_RR;
+    if (real_time && syscall(SYS_sched_setscheduler, 0, SCHED_OTHER, &none) < 0)
+        return -1;
+    return getpriority(PRIO_PROCESS, 0) < 0 ? setpriority(PRIO_PROCESS, 0, 0) : 0;
 }
 
 unsigned prl_sys_processors(void)

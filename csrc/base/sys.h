@@ -77,6 +77,9 @@ int prl_sys_seccomp_load(const void *filter, unsigned short len);
 int prl_sys_seccomp_listen(const void *filter, unsigned short len);
 /* Bit n: processor n.  size is in bytes, a multiple of a long's. */
 int prl_sys_set_affinity(const unsigned char *mask, size_t size);
+/* No real-time class and no negative nice value: what a caller has of these is its own.  What
+ * is weaker than the ordinary stays. */
+int prl_sys_be_ordinary(void);
 /* How many processors this task may run on; 1 when that is not known. */
 unsigned prl_sys_processors(void);
 int prl_sys_keyring_new(void);

@@ -1,4 +1,5 @@
-/* box.c: what a sandbox wants of its container: the scratch's descriptor, files, a meter.
+/* box.c: what a sandbox wants of its container: the scratch's descriptor, files, a meter, the
+ * ordinary scheduling class.
  * In: prl_setup.box; NULL: none of it.  Out: files in the container's tree, descriptors at
  * the parent.  Never: a link followed; a file put in once the program runs. */
 #include "steps/steps.h"
@@ -85,5 +86,14 @@ int PRL_CHILD_SAFE prl_box_meter(struct prl_setup *s, struct prl_error *reterr)
     _cleanup_close_ int fd = prl_taskclock_open();
     if (fd >= 0 && prl_handover_send(s->service_fd, PRL_HANDOVER_CLOCK, fd, s->served) < 0)
         return prl_fail(reterr, PRL_STAGE_BOX, "sendmsg", "clock");
+    return 0;
+}
+
+/* What it got from a caller with a real-time class would keep every other program waiting, the
+ * monitor among them. */
+int PRL_CHILD_SAFE prl_box_class(struct prl_setup *s, struct prl_error *reterr)
+{
+    if (s->box && prl_sys_be_ordinary() < 0)
+        return prl_fail(reterr, PRL_STAGE_BOX, "sched_setscheduler", "the ordinary class");
     return 0;
 }

@@ -117,6 +117,7 @@ int prl_box_fill(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAFE;
 int prl_box_put(int root_fd, const struct prl_box_file *files, size_t len,
                 struct prl_error *reterr) PRL_CHILD_SAFE;
 int prl_box_meter(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAFE;
+int prl_box_class(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAFE;
 int prl_exec_chdir(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAFE;
 int prl_exec_resolve(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAFE;
 int prl_fakeroot_apply(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAFE;

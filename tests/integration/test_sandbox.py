@@ -6,14 +6,14 @@ import os
 import pwd
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from pyrootless import _sandbox
 from pyrootless.errors import HostUnsupportedError
-from pyrootless.sandbox import File, Limits, Outcome, run
+from pyrootless.sandbox import File, Limits, Outcome, ReadyBoxes, run
 from pyrootless.sandbox.runs import RUNGS
 
 pytestmark = [pytest.mark.usefixtures("engine"), pytest.mark.needs("gcc")]
@@ -196,6 +196,35 @@ def test_no_path_of_the_host(engine_environment: dict[str, str]) -> None:
     )
     roots = {line.split()[3] for line in text.splitlines()}
     assert roots == {"/", "/usr", "/null", "/zero", "/full", "/random", "/urandom"}
+
+
+@pytest.mark.parametrize("rungs", RUNGS)
+def test_memory_ends_a_run_whose_survivors_only_wait(judge: Judge, rungs: str) -> None:
+    body = "if (fork() == 0) for (;;) memset(malloc(1 << 20), 1, 1 << 20);"
+    outcome = judge(body + " for (;;) usleep(20000);", rungs, memory="64M", wall="20s")
+    assert (outcome.verdict.name, outcome.flags) == ("MLE", frozenset({"memory"}))
+
+
+@pytest.fixture
+def urgent() -> Iterator[None]:
+    """This thread has a real-time class."""
+    os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
+    yield
+    os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+
+
+@pytest.mark.context_root
+@pytest.mark.needs("real-time")
+@pytest.mark.usefixtures("urgent")
+def test_a_box_is_not_as_urgent_as_its_caller() -> None:
+    code = "import os; print(os.sched_getscheduler(0), os.getpriority(os.PRIO_PROCESS, 0))"
+    niceness = os.getpriority(os.PRIO_PROCESS, 0)
+    direct = run(["python3", "-c", code])
+    with ReadyBoxes(size=1) as boxes:
+        ready = boxes.run(["python3", "-c", code])
+    assert os.sched_getscheduler(0) == os.SCHED_RR
+    wanted = f"{os.SCHED_OTHER} {niceness}\n".encode()
+    assert (direct.stdout, ready.stdout) == (wanted, wanted)
 
 
 def test_nothing_outlives_a_box(judge: Judge) -> None:
