@@ -102,3 +102,27 @@ def test_the_counts_are_the_documented_ones(trace: list[Call]) -> None:
     assert len(child) <= documented["set-up child"] * 1.1
     # A documented count far above the truth would let anything pass.
     assert len(launcher) + len(child) >= sum(documented.values()) * 0.7
+
+
+@needs_strace
+@pytest.mark.needs("cgroup1-delegated")
+def test_a_group_of_version_1_is_entered_by_the_thread_alone(
+    launcher: Path, engine_environment: dict[str, str], tmp_path: Path
+) -> None:
+    """By cgroup.procs it would wait until no process of the machine forks: 10 ms when idle."""
+    path = tmp_path / "trace"
+    words = ("run", "--rm", "--ephemeral", "--memory=64m", "host", "true")
+    done = subprocess.run(
+        ["strace", "-f", "-y", "-e", "trace=write", "-o", str(path), str(launcher), *words],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        env=engine_environment,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    entered = re.findall(
+        r"/sys/fs/cgroup/[^>]*/box/([a-z.]+)>, \"0\", 1\) += 1", path.read_text()
+    )
+    assert entered == ["tasks"]
