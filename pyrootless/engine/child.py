@@ -16,10 +16,10 @@ import time
 import warnings
 from collections.abc import Sequence
 from dataclasses import replace
-from types import TracebackType
-from typing import IO, BinaryIO, Self, cast
+from typing import IO, BinaryIO, cast
 
 from pyrootless import _core
+from pyrootless.closing import Closing
 from pyrootless.engine.arguments import OptionValue, to_argv
 from pyrootless.engine.inside import run_inside
 from pyrootless.engine.spawner import call_in_lasting_thread
@@ -39,7 +39,7 @@ Stream = int | IO[bytes] | IO[str] | None
 """PIPE, DEVNULL (or None), a descriptor, or an open file."""
 
 
-class Child:
+class Child(Closing):
     """One running container.
 
     Attributes:
@@ -165,17 +165,6 @@ class Child:
         """Kill it if it runs, close the streams. Safe to call twice."""
         self._container.close()
         self._close_streams()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _ended_within(self, timeout: float) -> bool:
         limit_ns = time.monotonic_ns() + int(timeout * 1e9)

@@ -15,10 +15,10 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from types import TracebackType
-from typing import Self, TypedDict, Unpack
+from typing import TypedDict, Unpack
 
 from pyrootless import _core
+from pyrootless.closing import Closing
 from pyrootless.engine.arguments import OptionValue, to_argv
 from pyrootless.engine.box import Box, PooledChild
 from pyrootless.engine.child import DEVNULL, PIPE, Child, Stream, make_result
@@ -103,7 +103,7 @@ class _Plan:
         return max(1, int(timeout * 1e9))
 
 
-class Pool:
+class Pool(Closing):
     """Containers of one image and one set of options, prepared and waiting.
 
     >>> with pyrootless.Pool("host", size=2) as pool:
@@ -209,17 +209,6 @@ class Pool:
     def close(self) -> None:
         """End the boxes that wait. Programs that run go on. Safe to call twice."""
         self._stock.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _plan_of(self, box: Box) -> _Plan:
         if self._plan is None:

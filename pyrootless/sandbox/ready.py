@@ -14,10 +14,10 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from functools import partial
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from pyrootless import _sandbox
+from pyrootless.closing import Closing
 from pyrootless.engine.stock import Stock
 from pyrootless.errors import UsageError
 from pyrootless.sandbox import box
@@ -76,7 +76,7 @@ class ReadyBox:
         self._held.close()
 
 
-class ReadyBoxes:
+class ReadyBoxes(Closing):
     """Sandbox boxes of one image and one set of limits, prepared and waiting.
 
     >>> with ReadyBoxes(limits=Limits(memory="64M"), size=2) as boxes:
@@ -174,17 +174,6 @@ class ReadyBoxes:
     def close(self) -> None:
         """End the boxes that wait. Programs that run go on. Safe to call twice."""
         self._stock.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _check_limits(self, limits: Limits) -> Limits:
         for limit in fields(Limits):

@@ -14,9 +14,8 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
-from types import TracebackType
-from typing import Self
 
+from pyrootless.closing import Closing
 from pyrootless.errors import UsageError
 from pyrootless.sandbox import box
 from pyrootless.sandbox.calls import Function, call
@@ -57,7 +56,7 @@ class Built:
         return b"" if self.outcome is None else self.outcome.stdout + self.outcome.stderr
 
 
-class Sandbox:
+class Sandbox(Closing):
     """A scratch and the boxes that work on it.
 
     Args:
@@ -221,17 +220,6 @@ class Sandbox:
     def close(self) -> None:
         """Let go of the scratch. No box outlives its step."""
         self.scratch = {}
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _base(self) -> box.Base:
         image, rootfs, root = self._where

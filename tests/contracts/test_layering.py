@@ -63,6 +63,7 @@ PY_LAYERS = {
     "units": BASE,
     "result": BASE,
     "held": BASE,
+    "closing": BASE,
     "config": BASE,
     "trees": BASE,
     "printable": BASE,
