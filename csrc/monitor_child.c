@@ -199,6 +199,8 @@ int prl_child_reap(struct prl_child *child, int flags, bool timed_out, struct pr
     ret->user_ns = timeval_ns(usage.ru_utime);
     ret->system_ns = timeval_ns(usage.ru_stime);
     ret->max_rss_bytes = (uint64_t)usage.ru_maxrss * 1024u;
+    ret->yields = (uint64_t)usage.ru_nvcsw;
+    ret->preemptions = (uint64_t)usage.ru_nivcsw;
     child->pid = -1;
     return 1;
 }

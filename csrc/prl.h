@@ -351,8 +351,9 @@ struct prl_status {
     int32_t exit_code; /* 0..255, or -1 when a signal ended it */
     int32_t signal;    /* 0 when it exited */
     uint64_t wall_ns, user_ns,
-        system_ns;             /* CPU: pid 1 and everything it reaped, or the kernel for it */
-    uint64_t max_rss_bytes;    /* largest resident set of any single process of the container */
+        system_ns;          /* CPU: pid 1 and everything it reaped, or the kernel for it */
+    uint64_t max_rss_bytes; /* largest resident set of any single process of the container */
+    uint64_t yields, preemptions; /* switches to others, by its own will or not; of the same */
     uint8_t rungs[PRL_LIMITS]; /* enum prl_rung; PRL_RUNG_UNSET: this limit was not asked for */
     struct prl_usage usage;
 };

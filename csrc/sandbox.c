@@ -171,6 +171,8 @@ static void measure(struct prl_sandbox_watch *w)
     r->user_ns = r->cpu_ns - r->system_ns;
     r->memory_peak_bytes = max(r->status.usage.memory_peak_bytes,
                                max(w->memory_seen_bytes, (uint64_t)usage->ru_maxrss * 1024u));
+    r->yields = w->has_outcome ? (uint64_t)usage->ru_nvcsw : r->status.yields;
+    r->preemptions = w->has_outcome ? (uint64_t)usage->ru_nivcsw : r->status.preemptions;
     r->processes_exact = r->status.usage.pids_peak > 0;
     r->processes_peak = r->processes_exact ? r->status.usage.pids_peak : w->processes_seen;
     if (r->status.usage.oom_kills)

@@ -57,7 +57,9 @@ struct prl_sandbox_report {
     uint32_t clock;      /* enum prl_sandbox_clock */
     uint64_t cpu_ns, user_ns, system_ns, wall_ns;
     uint64_t memory_peak_bytes;
-    uint32_t processes_peak; /* as far as it was seen */
+    uint64_t yields, preemptions; /* switches to others, of the program and what it reaped; of
+                                     all that was reaped when it did not live to end */
+    uint32_t processes_peak;      /* as far as it was seen */
     bool processes_exact;
     bool running; /* at the wall limit: it was busy, or kept waiting by others, not idle */
     struct prl_sandbox_stream streams[PRL_STREAMS];

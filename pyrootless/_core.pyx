@@ -135,6 +135,11 @@ cdef class Container:
             raise exception(&error)
         return r == 0
 
+    @property
+    def template_fd(self) -> int:
+        """The image's directory under a shared lock; owned by this object. -1: none was loaded."""
+        return self.template.lock_fd
+
     def describe(self) -> bytes:
         """The config.json that create() would write, without making anything."""
         cdef prl_error error

@@ -265,8 +265,8 @@ def compile_to_cache(section: dict[str, Any], cache_dir: Path) -> tuple[Path, st
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not (path.is_file() and path.read_bytes() == program):
-            _write_whole(path, program)
-        _write_whole(path.with_suffix(".json"), json.dumps(section).encode())
+            write_whole(path, program)
+        write_whole(path.with_suffix(".json"), json.dumps(section).encode())
     except OSError as error:
         raise StoreError(
             f"seccomp filter {path}: {error.strerror or error}",
@@ -474,7 +474,8 @@ def _export(context: object) -> bytes:
     return program
 
 
-def _write_whole(path: Path, content: bytes) -> None:
+def write_whole(path: Path, content: bytes) -> None:
+    """A file of the cache, mode 0600: it appears whole and lasting, or not at all."""
     fd, name = tempfile.mkstemp(prefix=".tmp-", dir=path.parent)  # mode 0600, close-on-exec
     try:
         with os.fdopen(fd, "wb") as file:

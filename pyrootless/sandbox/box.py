@@ -22,9 +22,8 @@ from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
-from pyrootless.config import find_directories
-from pyrootless.errors import UsageError
-from pyrootless.images.prepare import prepare_image
+from pyrootless.errors import PyrootlessError, UsageError
+from pyrootless.sandbox.box_filter import strict_filter
 from pyrootless.sandbox.limits import Limits
 
 CWD = "/box"
@@ -85,9 +84,12 @@ def rootfs_base(directory: str | os.PathLike[str], root: str | None = None) -> B
 
 @lru_cache(maxsize=64)
 def _image_base(image: str, root: str | None, moment: int) -> Base:
-    directory = prepare_image(image, root)
-    _hold(directory)
-    config = json.loads((directory / "config.json").read_bytes())
+    directory_fd = _fresh_image(image, root)
+    if directory_fd is None:
+        directory_fd = _prepared_image(image, root)
+    fd = os.open("config.json", os.O_RDONLY | os.O_CLOEXEC, dir_fd=directory_fd)
+    with os.fdopen(fd, "rb") as stream:
+        config = json.load(stream)
     notes = config["annotations"]
     return Base(
         lowers=notes["io.pyrootless.rootfs.lower"],
@@ -96,38 +98,45 @@ def _image_base(image: str, root: str | None, moment: int) -> Base:
     )
 
 
-def strict_filter(root: str | None) -> tuple[tuple[str, str], ...]:
-    """The annotations of the sandbox's filter, compiled when the cache has none."""
-    cache_directory = find_directories(root).make().cache
-    path, digest = _compiled_filter(cache_directory)
-    if not path.is_file():  # the cache was emptied since
-        _compiled_filter.cache_clear()
-        path, digest = _compiled_filter(cache_directory)
-    return (
-        ("io.pyrootless.seccomp.program", str(path)),
-        ("io.pyrootless.seccomp.digest", digest),
-    )
+def _fresh_image(image: str, root: str | None) -> int | None:
+    """The directory of an image whose launch template is there and fresh, as `run` finds it."""
+    from pyrootless import _core
+
+    try:
+        container = _core.Container(["--", image], root)
+        return _hold(container.template_fd) if container.load_template(image) else None
+    except PyrootlessError:
+        return None  # preparing it says what is wrong
 
 
-@cache
-def _compiled_filter(cache_directory: Path) -> tuple[Path, str]:
-    from pyrootless import _seccomp  # loads libseccomp; only here
+def _prepared_image(image: str, root: str | None) -> int:
+    from pyrootless.images.prepare import prepare_image  # a third of what a fresh one takes
 
-    section = _seccomp.resolve_profile(
-        _seccomp.strict_profile(), capabilities=frozenset(), arch=os.uname().machine
-    )
-    return _seccomp.compile_to_cache(section, cache_directory)
-
-
-_held: dict[Path, int] = {}
-
-
-def _hold(directory: Path) -> None:
-    """Keep the image from being removed while this process may start boxes of it."""
-    if directory not in _held:
-        fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    fd = os.open(prepare_image(image, root), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
         fcntl.flock(fd, fcntl.LOCK_SH)
-        _held[directory] = fd
+        return _hold(fd)
+    finally:
+        os.close(fd)
+
+
+_held: dict[tuple[int, int], int] = {}
+
+
+def _hold(directory_fd: int) -> int:
+    """Keep the image from being removed while this process may start boxes of it.
+
+    Args:
+        directory_fd: The image's directory under a shared lock.
+
+    Returns:
+        A descriptor of it that stays open.
+    """
+    facts = os.fstat(directory_fd)
+    known = (facts.st_dev, facts.st_ino)
+    if known not in _held:
+        _held[known] = os.dup(directory_fd)
+    return _held[known]
 
 
 def box_config(base: Base, program: Program, limits: Limits, exact: bool = False) -> bytes:

@@ -55,6 +55,8 @@ def meta_of(outcome: Outcome, status: Status, groups: bool) -> dict[str, str]:
         "time": seconds(outcome.cpu_ns),
         "time-wall": seconds(outcome.wall_ns),
         "max-rss": kib,
+        "csw-voluntary": str(outcome.yields),
+        "csw-forced": str(outcome.preemptions),
     }
     if groups:
         meta["cg-mem"] = kib

@@ -66,6 +66,8 @@ class Outcome:
         wall_ns: Time from the program's start to the end of its last process.
         memory_peak_bytes: Most memory of the whole box; without a control group of its largest
             process, or of all as far as the watchdog saw.
+        yields: How often a processor was given up to wait, by the program and what it reaped.
+        preemptions: How often it was taken away for others.
         processes_peak: Most processes and threads at once; None when nothing counted them.
         stdout: What it wrote to standard output, up to the limit.
         stderr: The same for standard error.
@@ -87,6 +89,8 @@ class Outcome:
     system_ns: int
     wall_ns: int
     memory_peak_bytes: int
+    yields: int
+    preemptions: int
     processes_peak: int | None
     stdout: bytes
     stderr: bytes

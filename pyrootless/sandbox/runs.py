@@ -226,6 +226,8 @@ def to_outcome(job: Job, facts: dict[str, Any], found: Collected) -> Outcome:
         system_ns=facts["system_ns"],
         wall_ns=facts["wall_ns"],
         memory_peak_bytes=facts["memory_peak_bytes"],
+        yields=facts["yields"],
+        preemptions=facts["preemptions"],
         processes_peak=facts["processes_peak"] if facts["processes_exact"] else None,
         stdout=facts["stdout"],
         stderr=facts["stderr"],

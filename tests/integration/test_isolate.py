@@ -101,7 +101,24 @@ def test_cms_redirects_and_binds(box: Isolate, tmp_path: Path) -> None:
     )  # fmt: skip
     assert (code, meta["exitcode"], "status" in meta) == (0, "0", False)
     assert (home / "output.txt").read_text() == "ABC"
-    assert set(meta) == {"time", "time-wall", "max-rss", "cg-mem", "exitcode"}
+    switches = {"csw-voluntary", "csw-forced"}
+    assert set(meta) == {"time", "time-wall", "max-rss", "cg-mem", "exitcode"} | switches
+
+
+def test_switches_to_others_are_counted(box: Isolate) -> None:
+    box.put(
+        "a.py",
+        "import resource, time\n"
+        "for _ in range(100): time.sleep(0.0001)\n"
+        "usage = resource.getrusage(resource.RUSAGE_SELF)\n"
+        "print(usage.ru_nvcsw, usage.ru_nivcsw)\n",
+    )
+    _code, meta = box.run("-o", "out", "--", "/usr/bin/python3", "a.py")
+    yields, preemptions = (int(word) for word in box.read("out").split())
+    assert 100 <= yields <= int(meta["csw-voluntary"]) < yields + 50
+    assert preemptions <= int(meta["csw-forced"])
+    code, meta = box.run("-w", "0.5", "--", "/usr/bin/sleep", "9")
+    assert (code, meta["killed"], int(meta["csw-voluntary"]) > 0) == (1, "1", True)
 
 
 @pytest.mark.parametrize(

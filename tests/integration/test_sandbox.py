@@ -227,6 +227,36 @@ def test_a_box_is_not_as_urgent_as_its_caller() -> None:
     assert (direct.stdout, ready.stdout) == (wanted, wanted)
 
 
+PREPARES = """
+import sys
+from pyrootless.sandbox import run
+assert run(["true"]).ok
+print(*sorted({"pyrootless.images.prepare", "pyrootless._seccomp"} & set(sys.modules)))
+"""
+
+
+def test_a_process_prepares_only_what_is_stale(
+    engine_environment: dict[str, str], tmp_path: Path
+) -> None:
+    env = engine_environment | {"PYROOTLESS_ROOT": str(tmp_path)}
+
+    def loaded() -> list[str]:
+        words = [sys.executable, "-c", PREPARES]
+        done = subprocess.run(words, env=env, check=True, capture_output=True, timeout=120)
+        return done.stdout.decode().split()
+
+    both = ["pyrootless._seccomp", "pyrootless.images.prepare"]
+    assert (loaded(), loaded()) == (both, [])
+    [note] = tmp_path.glob("cache/seccomp/strict-*")
+    note.write_text(note.read_text().replace(" /", "1 /", 1))  # an inode that changed
+    assert (loaded(), loaded()) == (both[:1], [])
+    Path(note.with_name(note.read_text()[7:71] + ".bpf")).unlink()
+    assert (loaded(), loaded()) == (both[:1], [])
+    config = (tmp_path / "refs/host").resolve() / "config.json"
+    config.write_text(config.read_text().replace("/etc/localtime", "/etc/localtim"))
+    assert (loaded(), loaded()) == (both, [])
+
+
 def test_nothing_outlives_a_box(judge: Judge) -> None:
     outcome = judge("if (fork() == 0) { setsid(); close(1); close(2); sleep(600); } return 0;")
     assert outcome.verdict.name == "OK"

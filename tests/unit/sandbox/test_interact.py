@@ -18,6 +18,7 @@ def ended(at_ns: int, word: str, code: int | None = None, signal: int | None = N
     outcome = Outcome(
         args=("x",), verdict=Verdict[word], flags=frozenset(), cause="", exit_code=code,
         signal=signal, cpu_ns=0, user_ns=0, system_ns=0, wall_ns=0, memory_peak_bytes=0,
+        yields=0, preemptions=0,
         processes_peak=None, stdout=b"", stderr=b"why\n", truncated=frozenset(), files={},
         files_bad={}, enforced={}, noise=Noise(0, 0, 0, 0, 0),
     )  # fmt: skip
