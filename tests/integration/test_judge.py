@@ -162,6 +162,7 @@ GUESSERS = {
     "c/main.py": "import time\nprint(1)\ntime.sleep(1000)\n",
     "d/main.py": "raise SystemExit(9)\n",
     "e/main.py": "while True: print(5)\n",
+    "f/main.py": "print(700, flush=True)\nwhile True: print(9 * '7')\n",
 }
 
 
@@ -173,7 +174,7 @@ def test_programs_that_talk(pyrootless: Runner, task: Path) -> None:
     write(task, {"TASK.toml": text, "talk.py": INTERACTOR, "tests/n.in": "700\n"})
     write(task / "submissions", GUESSERS)
     found = {name: row[1] for name, row in judge(pyrootless, task).items()}
-    assert found == {"a": "AC", "b": "WA", "c": "ILE", "d": "RE", "e": "WA"}
+    assert found == {"a": "AC", "b": "WA", "c": "ILE", "d": "RE", "e": "WA", "f": "AC"}
 
 
 def test_an_interrupted_batch_goes_on(
