@@ -67,6 +67,10 @@ static int make_directory(const struct prl_dirs *dirs, struct prl_state *state,
     char name[32 + PRL_ID_LEN];
     int parent_fd = state->throw_away ? dirs->runtime_fd : dirs->data_fd;
     snprintf(name, sizeof name, "containers/%s", state->id);
+    if (state->throw_away)
+        state->dir_fd = prl_spare_take(dirs, name);
+    if (state->dir_fd >= 0)
+        return 0;
     int r = prl_dirs_mkdir(parent_fd, name, 0700);
     if (r == -ENOENT) { /* the store was emptied, or was read-only when it was opened */
         r = prl_dirs_make(dirs, reterr);

@@ -61,13 +61,19 @@ struct prl_removal {
     const struct prl_entry *entry;
     unsigned
         *budget;    /* names to remove at most; the rest stays in the trash for a later sweep */
-    bool patient;   /* may wait for the lock of the names */
+    bool patient;   /* its own launcher's: may wait for the lock of the names */
     int *marker_fd; /* held by the caller, closed once no scan can see the file; NULL: none */
 };
 /* Everything of a container: name, directory, and only when these are out of the way its
  * running entry. */
 int prl_removal_run(const struct prl_removal *removal, struct prl_error *reterr);
 int prl_removal_forget(const struct prl_dirs *dirs, const char *id, struct prl_error *reterr);
+
+/* state_spare.c: the directory of a throw-away container that has ended, for the next one. */
+/* Its descriptor, as RUNTIME/name; -errno: there is none. */
+int prl_spare_take(const struct prl_dirs *dirs, const char *name);
+/* Empty containers_fd/ID and keep it; false: it must be removed as usual. */
+bool prl_spare_leave(const struct prl_dirs *dirs, int containers_fd, const char *id);
 
 /* state_scratch.c: upper and work on a local disk when the store's file system has no room for
  * such. */

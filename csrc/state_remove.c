@@ -63,6 +63,8 @@ static int remove_throw_away(const struct prl_removal *removal)
     _cleanup_close_ int containers_fd = open_below(removal->dirs->runtime_fd, "containers");
     if (containers_fd < 0)
         return errno == ENOENT ? 0 : -errno;
+    if (removal->patient && prl_spare_leave(removal->dirs, containers_fd, removal->id))
+        return 0;
     return remove_in(containers_fd, removal->id, removal->budget);
 }
 

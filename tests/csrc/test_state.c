@@ -116,6 +116,54 @@ TEST(throw_away_lives_in_the_runtime_directory)
     end();
 }
 
+/* The inode of its directory; 0: that is not as a new one. */
+static ino_t throw_away(struct prl_state *ret)
+{
+    struct stat st;
+    char path[PATH_MAX];
+    if (create(NULL, true, true, ret) < 0 || fstat(ret->dir_fd, &st) < 0)
+        return 0;
+    snprintf(path, sizeof path, "run/pyrootless/containers/%s", ret->id);
+    return count(path) == 0 && (st.st_mode & 07777) == 0700 ? st.st_ino : 0;
+}
+
+TEST(the_directory_of_a_throw_away_is_used_again_empty)
+{
+    begin();
+    struct prl_state first, second, third;
+    ino_t inode = throw_away(&first);
+    CHECK(throw_away(&second) > 0);
+    CHECK_INT(prl_state_write_config(&first, "{}", 2, &error), 0);
+    CHECK_INT(prl_state_write_groups(&first, "/g\n", &error), 0);
+    CHECK_INT(prl_state_finish(&dirs, &first, &error), 0);
+    CHECK_INT(count("run/pyrootless/spare"), 0);
+    CHECK(throw_away(&third) == inode);
+    CHECK_INT(count("run/pyrootless/spare"), -1);
+    CHECK_INT(prl_state_finish(&dirs, &second, &error), 0);
+    CHECK_INT(prl_state_finish(&dirs, &third, &error), 0);
+    CHECK_INT(count("run/pyrootless/spare"), 0);
+    CHECK_INT(count("run/pyrootless/containers") + count("run/pyrootless/running"), 0);
+    end();
+}
+
+TEST(a_spare_directory_that_somebody_filled_is_not_taken)
+{
+    begin();
+    struct prl_state state;
+    CHECK_INT(mkdirat(dirs.runtime_fd, "spare", 0700), 0);
+    CHECK_INT(mkdirat(dirs.runtime_fd, "spare/below", 0700), 0);
+    CHECK(throw_away(&state) > 0);
+    CHECK_INT(count("run/pyrootless/spare"), -1);
+    CHECK_INT(mkdirat(state.dir_fd, "below", 0700), 0);
+    CHECK_INT(prl_state_finish(&dirs, &state, &error), 0);
+    CHECK_INT(mkdirat(dirs.runtime_fd, "spare", 0700), 0);
+    CHECK_INT(fchmodat(dirs.runtime_fd, "spare", 0755, 0), 0);
+    CHECK(throw_away(&state) > 0);
+    CHECK_INT(prl_state_finish(&dirs, &state, &error), 0);
+    CHECK_INT(count("run/pyrootless/containers") + count("run/pyrootless/running"), 0);
+    end();
+}
+
 TEST(names)
 {
     begin();

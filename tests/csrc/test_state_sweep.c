@@ -351,7 +351,8 @@ static bool kill_at(int nth)
 static int leftovers(void)
 {
     return count("data/containers") + count("data/names") + count("data/trash") +
-           count("run/pyrootless/running") + count("run/pyrootless/containers");
+           count("run/pyrootless/running") + count("run/pyrootless/containers") +
+           (count("run/pyrootless/spare") > 0);
 }
 
 /* Kill at every stop; a sweep, or a boot and a sweep, must leave nothing.  Returns the number
