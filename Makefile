@@ -54,8 +54,8 @@ test-vm: deps build ## tests on every kind of host, in virtual machines (half an
 	$(PYTHON) tests/vm/vm.py build
 	PYROOTLESS_TEST_VM=1 $(BIN)/python -m pytest -q -p no:cacheprovider tests/vm
 
-mutate-security: deps build ## take one safeguard away at a time; its tests must fail
-	$(BIN)/python tools/mutate_security.py
+mutate-security: deps build ## take one safeguard away at a time (ONLY="words": some); its tests must fail
+	$(BIN)/python tools/mutate_security.py $(ONLY)
 
 fuzz: SECONDS ?= 60
 fuzz: deps build ## attack every parser for SECONDS=60 each, with TARGETS="spec tar" only those

@@ -1,6 +1,6 @@
 """One safeguard taken away: the edit that does it and the tests that see it.
 
-In: nothing.  Out: the values that security_mutations.py and network_mutations.py are made of.
+In: nothing.  Out: the values that *_mutations.py are made of.
 Never: a file touched.
 """
 
@@ -27,12 +27,14 @@ class Mutation:
         edits: how.
         tests: tests of which each must fail then.
         root: whether only a caller who is root sees the difference.
+        hangs: whether a test may wait for ever then, which is a failure too.
     """
 
     mechanism: str
     edits: tuple[Edit, ...]
     tests: tuple[str, ...]
     root: bool = False
+    hangs: bool = False
 
 
 def one(file: str, old: str, new: str) -> tuple[Edit, ...]:

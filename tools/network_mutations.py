@@ -22,6 +22,58 @@ NETWORK_MUTATIONS = (
         ("tests/integration/test_network.py::test_the_hosts_loopback_is_out_of_reach",),
     ),
     Mutation(
+        "forwarded callers never look like the container's own loopback",
+        _one(
+            "csrc/serve_network.c",
+            '    add(h, "--no-map-gw");\n',
+            '    add(h, "--no-map-gw");\n    add(h, "--host-lo-to-ns-lo");\n',
+        ),
+        (f"{NETWORK}::test_published_ports",),
+    ),
+    Mutation(
+        "a network helper has no privilege to gain",
+        _one(
+            "csrc/base/helper_start.c",
+            "prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && syscall",
+            "prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) >= 0 && syscall",
+        ),
+        (f"{NETWORK}::test_the_helper_holds_nothing_of_ours",),
+    ),
+    Mutation(
+        "a network helper has no descriptor of the caller's",
+        _one(
+            "csrc/base/helper_start.c",
+            "return prl_sys_close_range(FDS, UINT_MAX);",
+            "return 0;",
+        ),
+        (f"{NETWORK}::test_the_helper_holds_nothing_of_ours",),
+    ),
+    Mutation(
+        "a network helper has no variable of the caller's",
+        _one(
+            "csrc/base/helper_start.c",
+            "(char *const *)environment);",
+            "environment[0] ? environ : NULL);",
+        ),
+        (f"{NETWORK}::test_the_helper_holds_nothing_of_ours",),
+    ),
+    Mutation(
+        "a network helper ends with its launcher, and pasta with its container",
+        (
+            Edit(
+                "csrc/base/helper_start.c",
+                "prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) == 0",
+                "prctl(PR_SET_PDEATHSIG, 0, 0, 0, 0) == 0",
+            ),
+            Edit(
+                "csrc/serve_network.c",
+                "    if (h->hidden)\n",
+                "    if (!h->hidden || h->hidden)\n",
+            ),
+        ),
+        (f"{NETWORK}::test_the_helper_ends_with_the_container",),
+    ),
+    Mutation(
         "slirp4netns gets no frame that leads to the host's loopback",
         _one(
             "csrc/serve_tap.c",

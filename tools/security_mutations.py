@@ -7,6 +7,8 @@ careless change could leave behind, which starts containers and no longer keeps 
 
 from __future__ import annotations
 
+from hole_mutations import HOLE_MUTATIONS, OUT_OF_THE_ROOT
+from identity_mutations import IDENTITY_MUTATIONS
 from mutation import Edit, Mutation
 from mutation import one as _one
 from network_mutations import NETWORK_MUTATIONS
@@ -15,8 +17,6 @@ POSTURE = "tests/security/test_posture.py"
 EXEC = "tests/security/test_exec.py"
 SHARED = "tests/integration/test_network_container.py"
 ESCAPES = "tests/security/test_escapes.py"
-FAKE_ROOT = "tests/integration/test_fake_root.py"
-HOLDER = "tests/integration/test_holder.py"
 VERIFY = "tests/security/test_verify.py"
 HOLES = "tests/security/test_known_holes.py"
 
@@ -44,6 +44,7 @@ MUTATIONS = (
         (
             f"{POSTURE}::test_the_probe_answers_what_security_md_says",
             f"{POSTURE}::test_a_security_option_is_applied",
+            f"{HOLES}::test_every_security_option_is_in_the_kernels_answers",
         ),
     ),
     Mutation(
@@ -126,17 +127,12 @@ MUTATIONS = (
     ),
     Mutation(
         "links are resolved within the root",
-        _one(
-            "csrc/base/walk.c",
-            "return open_in_root(root_fd, path, flags, PRL_RESOLVE_IN_ROOT | "
-            "PRL_RESOLVE_NO_MAGICLINKS);",
-            "return open_in_root(root_fd, *path == '/' && path[1] ? path + 1 : path, flags,\n"
-            "                        PRL_RESOLVE_NO_MAGICLINKS);",
-        ),
+        (OUT_OF_THE_ROOT,),
         (
             f"{ESCAPES}::test_a_mount_point_behind_a_link_out_is_refused",
             f"{ESCAPES}::test_a_link_within_the_root_leads_to_its_place",
             f"{ESCAPES}::test_a_passwd_that_links_out_is_not_read",
+            f"{HOLES}::test_files_the_engine_brings_follow_no_link_out",
         ),
     ),
     Mutation(
@@ -153,7 +149,10 @@ MUTATIONS = (
                 "return prl_io_read_stream(fd, max_bytes, ret, ret_len);",
             ),
         ),
-        (f"{ESCAPES}::test_a_passwd_without_an_end_is_answered_at_once",),
+        (
+            f"{ESCAPES}::test_a_passwd_without_an_end_is_answered_at_once",
+            f"{HOLES}::test_a_group_without_an_end_is_answered_at_once",
+        ),
     ),
     Mutation(
         "a list of users has at most 1 MiB",
@@ -164,7 +163,10 @@ MUTATIONS = (
                 "#define MAX_FILE_BYTES ((size_t)1 << 33)",
             ),
         ),
-        (f"{ESCAPES}::test_a_passwd_without_an_end_is_answered_at_once",),
+        (
+            f"{ESCAPES}::test_a_passwd_without_an_end_is_answered_at_once",
+            f"{HOLES}::test_a_group_without_an_end_is_answered_at_once",
+        ),
     ),
     Mutation(
         "the working directory is reached without a magic link",
@@ -180,9 +182,12 @@ MUTATIONS = (
         _one(
             "csrc/steps/fds.c",
             "if (from <= last && prl_sys_close_range(from, last) < 0)",
-            "if (from > last + 1 && prl_sys_close_range(from, last) < 0)",
+            "if (from <= last && last < 3 && prl_sys_close_range(from, last) < 0)",
         ),
-        (f"{ESCAPES}::test_a_descriptor_of_the_caller_is_not_inherited",),
+        (
+            f"{ESCAPES}::test_a_descriptor_of_the_caller_is_not_inherited",
+            f"{EXEC}::test_descriptors_of_the_caller_stay_outside",
+        ),
     ),
     Mutation(
         "no program is reached through a magic link (and Landlock stands behind it)",
@@ -256,6 +261,25 @@ MUTATIONS = (
         (f"{SHARED}::test_the_posture_is_that_of_any_container",),
     ),
     Mutation(
+        "a network that is shared shares no other namespace",
+        (
+            Edit(
+                "csrc/launch_joined.c",
+                "const uint64_t pair = CLONE_NEWUSER | CLONE_NEWNET;",
+                "const uint64_t pair = CLONE_NEWUSER | CLONE_NEWNET | CLONE_NEWPID;",
+            ),
+            Edit(
+                "csrc/launch_joined.c",
+                "below.flags &= ~(uint64_t)(CLONE_NEWUSER | CLONE_NEWNET);",
+                "below.flags &= ~(uint64_t)(CLONE_NEWUSER | CLONE_NEWNET | CLONE_NEWPID);",
+            ),
+        ),
+        (
+            f"{SHARED}::test_the_first_is_neither_seen_nor_signalled",
+            f"{SHARED}::test_the_namespaces_are_two_of_many",
+        ),
+    ),
+    Mutation(
         "what is not a program of the container yet cannot be looked into by it",
         _one("csrc/launch_exec.c", "prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0", "dumpable < 0"),
         (f"{EXEC}::test_the_container_sees_nothing_of_the_launcher",),
@@ -290,7 +314,10 @@ MUTATIONS = (
             "return getauxval(AT_SECURE) || getuid() != geteuid() || getgid() != getegid();",
             "return getauxval(AT_SECURE) > 1;",
         ),
-        (f"{ESCAPES}::test_a_setuid_launcher_refuses_to_start",),
+        (
+            f"{ESCAPES}::test_a_setuid_launcher_refuses_to_start",
+            f"{HOLES}::test_a_launcher_with_file_capabilities_refuses_to_start",
+        ),
     ),
     Mutation(
         "overlay layers are given by descriptor",
@@ -302,115 +329,6 @@ MUTATIONS = (
         (f"{ESCAPES}::test_mountinfo_names_no_path_of_the_host",),
     ),
     Mutation(
-        "the supervisor follows no magic link",
-        _one(
-            "csrc/fakeroot/target.c",
-            "prl_sys_openat2(base, path, how, 0, PRL_RESOLVE_NO_MAGICLINKS)",
-            "prl_sys_openat2(base, path, how, 0, 0)",
-        ),
-        (f"{FAKE_ROOT}::test_bad_paths",),
-    ),
-    Mutation(
-        "the supervisor checks addresses of the caller's",
-        _one(
-            "csrc/fakeroot/target.c",
-            "return process_vm_writev(target->pid, &here, 1, &there, 1, 0) == (ssize_t)len ? 0 "
-            ": -EFAULT;",
-            "return process_vm_writev(target->pid, &here, 1, &there, 1, 0) == 1 ? 0 : 0;",
-        ),
-        (f"{FAKE_ROOT}::test_bad_addresses",),
-    ),
-    Mutation(
-        "the supervisor holds five capabilities",
-        _one(
-            "csrc/fakeroot/supervisor.c",
-            "#define CAPS (1u << 1 | 1u << 2 | 1u << 3 | 1u << 18 | 1u << 19)",
-            "#define CAPS (1u << 1 | 1u << 2 | 1u << 3 | 1u << 18 | 1u << 19 | 1u << 21)",
-        ),
-        (f"{FAKE_ROOT}::test_the_supervisor_holds_little",),
-    ),
-    Mutation(
-        "the limit that marks a process's ids is the supervisor's own",
-        _one(
-            "csrc/fakeroot/supervisor.c",
-            "    [PRL_FAKE_PRLIMIT] = prl_fake_limit,\n",
-            "",
-        ),
-        (f"{FAKE_ROOT}::test_ids_cannot_be_forged",),
-    ),
-    Mutation(
-        "claimed users are held to the kernel's rules",
-        _one(
-            "csrc/fakeroot/ids.c",
-            "    if (ids->capable)\n        return 0;\n    if (wanted[0]",
-            "    if (ids->capable || !owns)\n        return 0;\n    if (wanted[0]",
-        ),
-        (f"{FAKE_ROOT}::test_a_user_may_not_what_only_root_may",),
-    ),
-    Mutation(
-        "nobody but the supervisor holds the listener",
-        _one(
-            "csrc/serve_fakeroot.c",
-            "_cleanup_close_ int listener = fcntl(",
-            "int listener = fcntl(",
-        ),
-        (f"{FAKE_ROOT}::test_a_killed_supervisor_hangs_nobody",),
-    ),
-    Mutation(
-        "a container through the holder has a user namespace of its own",
-        (
-            Edit(
-                "csrc/launch_joined.c",
-                "below.flags |= CLONE_PARENT;",
-                "below.flags = (below.flags | CLONE_PARENT) & ~(uint64_t)CLONE_NEWUSER;",
-            ),
-            Edit(
-                "csrc/launch_joined.c",
-                "fd < 0 ? -1 : prl_io_write_all(fd, text, strlen(text))",
-                "fd < 0 || !text ? -1 : 0",
-            ),
-        ),
-        (
-            f"{HOLDER}::test_a_namespace_below_the_holders",
-            f"{HOLDER}::test_nobody_inside_reaches_the_holder_or_its_neighbour",
-        ),
-    ),
-    Mutation(
-        "the holder has no capability when it listens",
-        _one("csrc/holder/main.c", " || prl_sys_capset(0, 0, 0) < 0", ""),
-        (f"{HOLDER}::test_the_holder_holds_nothing",),
-    ),
-    Mutation(
-        "a ready pair of namespaces is used once",
-        _one(
-            "csrc/holder/find.c",
-            "if (pidfd < 0 || unlinkat(dir_fd, slot, 0) < 0)",
-            "if (pidfd < 0)",
-        ),
-        (f"{HOLDER}::test_a_pair_is_used_once",),
-    ),
-    Mutation(
-        "who keeps a ready pair has no capability in it",
-        _one(
-            "csrc/holder/ready.c", "confine(0, parent) < 0", "confine(writing_maps, parent) < 0"
-        ),
-        (f"{HOLDER}::test_who_makes_and_keeps_pairs_holds_little",),
-    ),
-    Mutation(
-        "who listens is the caller",
-        _one("csrc/holder/find.c", "ret->uid == geteuid() && ret->pid > 0", "ret->pid > 0"),
-        (f"{HOLDER}::test_a_strangers_socket_is_not_believed",),
-    ),
-    Mutation(
-        "the limits that a namespace keeps are the caller's",
-        _one(
-            "csrc/holder/maps.c",
-            "hash = mix(hash, getrlimit(counted[i], &limit) < 0",
-            "(void)(getrlimit(counted[i], &limit) < 0",
-        ),
-        (f"{HOLDER}::test_another_limit_of_the_caller_is_another_holder",),
-    ),
-    Mutation(
         "a difference that was read back ends the program",
         _one(
             "csrc/launch_report.c",
@@ -418,6 +336,21 @@ MUTATIONS = (
             "        prl_serve_verify(s, child->pid, reterr);\n",
         ),
         (f"{VERIFY}::test_a_lie_of_the_kernel_is_found",),
+    ),
+    Mutation(
+        "the bytes of the filter are compared with the digest that was asked for",
+        _one("csrc/verify.c", "return strcmp(asked, digest) == 0\n", "return *asked == 's'\n"),
+        (f"{VERIFY}::test_a_filter_of_other_bytes_is_found",),
+    ),
+    Mutation(
+        "each mount that was asked for is looked for",
+        _one(
+            "csrc/verify_mounts.c",
+            'if (!row || strcmp(row->point, "/") == 0)\n            return prl_verify_differs(',
+            'if (!row || strcmp(row->point, "/") == 0)\n            continue;\n'
+            "        if (!row)\n            return prl_verify_differs(",
+        ),
+        (f"{VERIFY}::test_a_volume_that_is_not_there_is_found",),
     ),
     Mutation(
         "a program that differs is not let go of",
@@ -461,5 +394,7 @@ MUTATIONS = (
         ),
         (f"{HOLES}::test_an_id_file_is_not_written_through_a_link",),
     ),
+    *HOLE_MUTATIONS,
+    *IDENTITY_MUTATIONS,
     *NETWORK_MUTATIONS,
 )

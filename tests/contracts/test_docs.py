@@ -108,6 +108,13 @@ def test_links_lead_somewhere() -> None:
     assert wrong == []
 
 
+def test_a_decision_has_a_number_of_its_own() -> None:
+    names = sorted(path.name for path in (ROOT / "docs" / "decisions").iterdir())
+    assert [name for name in names if not re.fullmatch(r"\d{4}-[a-z-]+\.md", name)] == []
+    numbers = [name[:4] for name in names]
+    assert [number for number in numbers if numbers.count(number) > 1] == []
+
+
 def test_readme_is_short() -> None:
     assert len((ROOT / "README.md").read_text().splitlines()) < 150
 

@@ -1,0 +1,193 @@
+"""The safeguards behind "Holes of others": edits that take them away, tests that see it.
+
+In: nothing.  Out: HOLE_MUTATIONS, a part of security_mutations.MUTATIONS.
+Never: as there.
+"""
+
+from __future__ import annotations
+
+from mutation import Edit, Mutation
+from mutation import one as _one
+
+ESCAPES = "tests/security/test_escapes.py"
+HOLES = "tests/security/test_known_holes.py"
+UNPACK = "tests/unit/test_unpack.py"
+MANIFEST = "tests/unit/images/test_manifest.py"
+REGISTRY = "tests/unit/images/test_registry.py"
+
+# A path that was looked up within the root is opened by its name; "/" is the root in both.
+OUT_OF_THE_ROOT = Edit(
+    "csrc/base/walk.c",
+    "return open_in_root(root_fd, path, flags, PRL_RESOLVE_IN_ROOT | "
+    "PRL_RESOLVE_NO_MAGICLINKS);",
+    "return open_in_root(root_fd, *path == '/' && path[1] ? path + 1 : path, flags,\n"
+    "                        PRL_RESOLVE_NO_MAGICLINKS);",
+)
+
+HOLE_MUTATIONS = (
+    Mutation(
+        "a link for a system directory is neither followed nor led out of the root",
+        (
+            OUT_OF_THE_ROOT,
+            Edit(
+                "csrc/steps/mounts.c",
+                "prl_place_target(s->root_fd, path, directory, is_kernel_tree(path))",
+                'prl_place_target(s->root_fd, path, directory, !is_kernel_tree("/proc"))',
+            ),
+        ),
+        (f"{ESCAPES}::test_a_link_for_a_system_directory_is_refused",),
+    ),
+    Mutation(
+        "a source is opened without reading the directories above it",
+        _one(
+            "csrc/steps/mounts.c",
+            "        if (m->bind && s->source_fds[i] < 0)\n",
+            '        int above = openat(s->source_fds[i], "..", O_RDONLY | O_CLOEXEC);\n'
+            "        if (m->bind && above < 0 && errno == EACCES)\n"
+            '            return prl_fail(reterr, PRL_STAGE_MOUNTS, "open", m->source);\n'
+            "        if (m->bind && s->source_fds[i] < 0)\n",
+        ),
+        (f"{HOLES}::test_a_source_below_a_directory_that_may_only_be_searched",),
+    ),
+    Mutation(
+        "what was looked up is what is used: one call, one descriptor",
+        _one(
+            "csrc/base/walk.c",
+            "    return open_in_root(root_fd, path, flags, PRL_RESOLVE_IN_ROOT | "
+            "PRL_RESOLVE_NO_MAGICLINKS);\n",
+            "    int fd = open_in_root(root_fd, path, flags, PRL_RESOLVE_IN_ROOT);\n"
+            "    if (fd < 0 || *path != '/' || !path[1])\n"
+            "        return fd;\n"
+            "    close(fd);\n"
+            "    usleep(2000);\n"
+            "    return openat(root_fd, path + 1, flags | O_CLOEXEC);\n",
+        ),
+        (f"{HOLES}::test_a_link_that_is_swapped_leads_nowhere_else",),
+    ),
+    Mutation(
+        "a file system is mounted on a descriptor and not on its name",
+        _one(
+            "csrc/base/place.c",
+            "    return mount(type, prl_sys_fd_path(target_fd, to), type, flags, data);",
+            "    char name[PATH_MAX];\n"
+            "    ssize_t n = readlinkat(AT_FDCWD, prl_sys_fd_path(target_fd, to), name,\n"
+            "                           sizeof name - 1);\n"
+            "    name[n > 0 ? n : 0] = '\\0';\n"
+            "    return mount(type, name, type, flags, data);",
+        ),
+        (f"{HOLES}::test_targets_of_mounts_are_descriptors",),
+    ),
+    Mutation(
+        "masks are made of the host's null device",
+        _one(
+            "csrc/steps/mounts.c",
+            "    for (; s->mounts_done < s->spec->mounts_len; s->mounts_done++) {\n",
+            "    if (s->mounts_done == 0) {\n"
+            '        int fd = prl_sys_open_in_root(s->root_fd, "/dev/null", O_PATH);\n'
+            "        s->null_fd = fd < 0 ? s->null_fd : fd;\n"
+            "    }\n"
+            "    for (; s->mounts_done < s->spec->mounts_len; s->mounts_done++) {\n",
+        ),
+        (f"{HOLES}::test_masks_are_made_of_the_hosts_null_device",),
+    ),
+    Mutation(
+        "a terminal is of the container's own devpts",
+        _one(
+            "csrc/steps/terminal.c",
+            "    if (master < 0 || !is_ptmx(master) ||",
+            "    prl_close_p(&master);\n"
+            '    master = open("/dev/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC);\n'
+            "    if (master < 0 || (is_ptmx(master) && errno == ENOTTY) ||",
+        ),
+        (f"{HOLES}::test_the_console_is_the_containers_own_terminal",),
+    ),
+    Mutation(
+        "file systems of the kernel are mounted without power",
+        _one(
+            "csrc/steps/mounts.c",
+            "    unsigned long flags = flags_of(m->attr_set | m->attr_set_recursive);\n",
+            "    unsigned long flags = flags_of(m->attr_set & MOUNT_ATTR_RDONLY);\n",
+        ),
+        (f"{HOLES}::test_file_systems_of_the_kernel_are_mounted_without_power",),
+    ),
+    Mutation(
+        "a store below a volume is told from a path that begins like it",
+        _one(
+            "csrc/cli/config_root.c",
+            "    if (!is_below(engine, what->source, &rest))\n        return 0;\n",
+            "    bool like = strncmp(engine, what->source, strlen(what->source)) == 0;\n"
+            "    rest = strrchr(engine, '/');\n"
+            "    if (!like && !is_below(engine, what->source, &rest))\n        return 0;\n",
+        ),
+        (f"{ESCAPES}::test_a_volume_with_a_like_name_is_not_masked",),
+    ),
+    Mutation(
+        "a member's name does not lead out of the layer",
+        _one(
+            "csrc/unpack/path.c",
+            "            if (len == 0)\n                return -EBADMSG;\n",
+            "",
+        ),
+        (f"{UNPACK}::test_names_that_lead_out",),
+    ),
+    Mutation(
+        "links of an archive are followed within the layer",
+        _one(
+            "csrc/unpack/tree.c",
+            'prl_sys_open_in_root_nofollow(tree->root_fd, path[0] ? path : ".",',
+            'openat(tree->root_fd, path[0] ? path : ".", O_CLOEXEC |',
+        ),
+        (f"{UNPACK}::test_links_as_parents_stay_inside",),
+    ),
+    Mutation(
+        "a member's file is made anew and never written through what is there",
+        _one(
+            "csrc/unpack/place.c",
+            "const int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;",
+            "const int flags = O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC;",
+        ),
+        (f"{UNPACK}::test_a_file_is_never_written_through_a_link",),
+    ),
+    Mutation(
+        "a manifest is one thing: members of the other kind are refused",
+        _one("pyrootless/images/manifest.py", "(other or key != name)", "key != name"),
+        (f"{MANIFEST}::test_confusion_is_refused",),
+    ),
+    Mutation(
+        "a manifest is what it was announced as",
+        _one(
+            "pyrootless/images/manifest.py",
+            "if own and given in ACCEPT and own != given:",
+            "if own and given in ACCEPT and not given:",
+        ),
+        (f"{MANIFEST}::test_confusion_is_refused",),
+    ),
+    Mutation(
+        "a registry that drips is given up",
+        _one(
+            "pyrootless/images/registry_transport.py",
+            "if self._window_bytes < self._patience.window_bytes:",
+            "if self._window_bytes < 0:",
+        ),
+        (f"{REGISTRY}::test_slow_drip_ends",),
+        hangs=True,
+    ),
+    Mutation(
+        "credentials do not follow a redirect to another host",
+        _one(
+            "pyrootless/images/registry_exchange.py",
+            "if not (elsewhere and name.lower() in _SECRET_HEADERS)",
+            "if not (elsewhere and name in _SECRET_HEADERS)",
+        ),
+        (f"{REGISTRY}::test_a_redirect_elsewhere_gets_no_credentials",),
+    ),
+    Mutation(
+        "a place we are sent to may not ask for credentials",
+        _one(
+            "pyrootless/images/registry_exchange.py",
+            "if response.status == 401 and origin(last) != origin(first):",
+            "if response.status == 401 and not origin(last):",
+        ),
+        (f"{REGISTRY}::test_a_place_we_are_sent_to_may_not_ask_for_credentials",),
+    ),
+)

@@ -1,0 +1,134 @@
+"""The safeguards of ids: fake roots, holders of user namespaces; edits, and tests that see it.
+
+In: nothing.  Out: IDENTITY_MUTATIONS, a part of security_mutations.MUTATIONS.
+Never: as there.
+"""
+
+from __future__ import annotations
+
+from mutation import Edit, Mutation
+from mutation import one as _one
+
+FAKE_ROOT = "tests/integration/test_fake_root.py"
+HOLDER = "tests/integration/test_holder.py"
+
+IDENTITY_MUTATIONS = (
+    Mutation(
+        "the supervisor follows no magic link",
+        _one(
+            "csrc/fakeroot/target.c",
+            "prl_sys_openat2(base, path, how, 0, PRL_RESOLVE_NO_MAGICLINKS)",
+            "prl_sys_openat2(base, path, how, 0, 0)",
+        ),
+        (f"{FAKE_ROOT}::test_bad_paths",),
+    ),
+    Mutation(
+        "the supervisor checks addresses of the caller's",
+        _one(
+            "csrc/fakeroot/target.c",
+            "return process_vm_writev(target->pid, &here, 1, &there, 1, 0) == (ssize_t)len ? 0 "
+            ": -EFAULT;",
+            "return process_vm_writev(target->pid, &here, 1, &there, 1, 0) == 1 ? 0 : 0;",
+        ),
+        (f"{FAKE_ROOT}::test_bad_addresses",),
+    ),
+    Mutation(
+        "the supervisor holds five capabilities",
+        _one(
+            "csrc/fakeroot/supervisor.c",
+            "#define CAPS (1u << 1 | 1u << 2 | 1u << 3 | 1u << 18 | 1u << 19)",
+            "#define CAPS (1u << 1 | 1u << 2 | 1u << 3 | 1u << 18 | 1u << 19 | 1u << 21)",
+        ),
+        (f"{FAKE_ROOT}::test_the_supervisor_holds_little",),
+    ),
+    Mutation(
+        "the limit that marks a process's ids is the supervisor's own",
+        _one(
+            "csrc/fakeroot/supervisor.c",
+            "    [PRL_FAKE_PRLIMIT] = prl_fake_limit,\n",
+            "",
+        ),
+        (f"{FAKE_ROOT}::test_ids_cannot_be_forged",),
+    ),
+    Mutation(
+        "claimed users are held to the kernel's rules",
+        _one(
+            "csrc/fakeroot/ids.c",
+            "    if (ids->capable)\n        return 0;\n    if (wanted[0]",
+            "    if (ids->capable || !owns)\n        return 0;\n    if (wanted[0]",
+        ),
+        (f"{FAKE_ROOT}::test_a_user_may_not_what_only_root_may",),
+    ),
+    Mutation(
+        "nobody but the supervisor holds the listener",
+        _one(
+            "csrc/serve_fakeroot.c",
+            "_cleanup_close_ int listener = fcntl(",
+            "int listener = fcntl(",
+        ),
+        (f"{FAKE_ROOT}::test_a_killed_supervisor_hangs_nobody",),
+    ),
+    Mutation(
+        "a container through the holder has a user namespace of its own",
+        (
+            Edit(
+                "csrc/launch_joined.c",
+                "below.flags |= CLONE_PARENT;",
+                "below.flags = (below.flags | CLONE_PARENT) & ~(uint64_t)CLONE_NEWUSER;",
+            ),
+            Edit(
+                "csrc/launch_joined.c",
+                "fd < 0 ? -1 : prl_io_write_all(fd, text, strlen(text))",
+                "fd < 0 || !text ? -1 : 0",
+            ),
+        ),
+        (
+            f"{HOLDER}::test_a_namespace_below_the_holders",
+            f"{HOLDER}::test_nobody_inside_reaches_the_holder_or_its_neighbour",
+        ),
+    ),
+    Mutation(
+        "the holder has no capability when it listens",
+        _one("csrc/holder/main.c", " || prl_sys_capset(0, 0, 0) < 0", ""),
+        (f"{HOLDER}::test_the_holder_holds_nothing",),
+    ),
+    Mutation(
+        "a ready pair of namespaces is used once",
+        _one(
+            "csrc/holder/find.c",
+            "if (pidfd < 0 || unlinkat(dir_fd, slot, 0) < 0)",
+            "if (pidfd < 0)",
+        ),
+        (f"{HOLDER}::test_a_pair_is_used_once",),
+    ),
+    Mutation(
+        "a limit on processes takes no ready pair",
+        _one(
+            "csrc/prepare_holder.c",
+            "(spec->namespaces & pair) != pair || counts_processes(spec) ||",
+            "(spec->namespaces & pair) != pair || (counts_processes(spec) && !pair) ||",
+        ),
+        (f"{HOLDER}::test_where_a_pair_does_not_fit_none_is_taken",),
+    ),
+    Mutation(
+        "who keeps a ready pair has no capability in it",
+        _one(
+            "csrc/holder/ready.c", "confine(0, parent) < 0", "confine(writing_maps, parent) < 0"
+        ),
+        (f"{HOLDER}::test_who_makes_and_keeps_pairs_holds_little",),
+    ),
+    Mutation(
+        "who listens is the caller",
+        _one("csrc/holder/find.c", "ret->uid == geteuid() && ret->pid > 0", "ret->pid > 0"),
+        (f"{HOLDER}::test_a_strangers_socket_is_not_believed",),
+    ),
+    Mutation(
+        "the limits that a namespace keeps are the caller's",
+        _one(
+            "csrc/holder/maps.c",
+            "hash = mix(hash, getrlimit(counted[i], &limit) < 0",
+            "(void)(getrlimit(counted[i], &limit) < 0",
+        ),
+        (f"{HOLDER}::test_another_limit_of_the_caller_is_another_holder",),
+    ),
+)
