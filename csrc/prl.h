@@ -244,7 +244,8 @@ struct prl_resources {
 struct prl_joinable;
 
 /* One launch, complete: the struct form of config.json.  Made by prl_spec_parse, read-only
- * afterwards but for the neighbour; every other pointer lives in the spec's own arena. */
+ * afterwards but for the neighbour; every other pointer lives in the spec's own arena, or with
+ * the caller's arguments (flat.h). */
 struct prl_spec {
     struct prl_rootfs rootfs;
     struct prl_process process;

@@ -77,8 +77,8 @@ static int read_type(const struct prl_spec_reader *reader, struct mount_place *a
     const char *type = yyjson_get_str(yyjson_obj_get(entry, "type"));
     at->field.key = "type";
     if (mount->bind) {
-        mount->type = "bind";
-        return 0;
+        mount->type = prl_arena_strndup(reader->arena, "bind", 4);
+        return mount->type ? 0 : prl_spec_no_memory(reader);
     }
     if (!type || type[0] == '\0')
         return prl_spec_fail_at(reader, &at->field,

@@ -21,6 +21,7 @@
 #include <sys/file.h>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <time.h>
 
 enum { ATTEMPTS = 8 };
@@ -43,16 +44,22 @@ static int new_id(char id[PRL_ID_LEN + 1])
     return 0;
 }
 
-int prl_state_create_file(int dir_fd, const char *name, const void *data, size_t len)
+static int create_file(int dir_fd, const char *name, struct iovec *pieces, int count)
 {
     _cleanup_close_ int fd = openat(
         dir_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, (mode_t)0600);
     if (fd < 0)
         return -errno;
-    int r = fchmod(fd, 0600) < 0 ? -errno : prl_io_write_all(fd, data, len);
+    int r = fchmod(fd, 0600) < 0 ? -errno : prl_io_write_pieces(fd, pieces, count);
     if (r < 0)
         unlinkat(dir_fd, name, 0);
     return r;
+}
+
+int prl_state_create_file(int dir_fd, const char *name, const void *data, size_t len)
+{
+    struct iovec piece = {(void *)(uintptr_t)data, len};
+    return create_file(dir_fd, name, &piece, 1);
 }
 
 static int fail_below(const struct prl_state *state, const char *syscall, const char *name,
@@ -184,11 +191,18 @@ int prl_state_create(const struct prl_dirs *dirs, const struct prl_state_options
                      dirs->runtime, ATTEMPTS);
 }
 
+int prl_state_write_pieces(const struct prl_state *state, struct iovec *pieces, int count,
+                           struct prl_error *reterr)
+{
+    int r = create_file(state->dir_fd, "config.json", pieces, count);
+    return r < 0 ? fail_below(state, "write", "config.json", r, reterr) : 0;
+}
+
 int prl_state_write_config(const struct prl_state *state, const char *json, size_t len,
                            struct prl_error *reterr)
 {
-    int r = prl_state_create_file(state->dir_fd, "config.json", json, len);
-    return r < 0 ? fail_below(state, "write", "config.json", r, reterr) : 0;
+    struct iovec piece = {(void *)(uintptr_t)json, len};
+    return prl_state_write_pieces(state, &piece, 1, reterr);
 }
 
 int prl_state_write_groups(const struct prl_state *state, const char *paths,

@@ -48,6 +48,10 @@ int prl_state_create(const struct prl_dirs *dirs, const struct prl_state_options
 /* Write config.json (O_EXCL, beside the lock). */
 int prl_state_write_config(const struct prl_state *state, const char *json, size_t len,
                            struct prl_error *reterr);
+/* The same in pieces. */
+struct iovec;
+int prl_state_write_pieces(const struct prl_state *state, struct iovec *pieces, int count,
+                           struct prl_error *reterr);
 /* The control groups of the container, one path a line: what a sweep removes. */
 int prl_state_write_groups(const struct prl_state *state, const char *paths,
                            struct prl_error *reterr);

@@ -20,6 +20,8 @@
 
 enum { TEMPLATE_MAX_BYTES = 4 << 20, STALE = 1 };
 
+static const char FILE_NAME[] = "config.json";
+
 static int refuse(const char *image, const char *why, struct prl_error *reterr)
 {
     return prl_failf(reterr, PRL_STAGE_TEMPLATE, EINVAL, "image",
@@ -149,7 +151,7 @@ static bool is_source_fresh(const char *line, const char *end)
                mtime_ns;
 }
 
-static bool are_sources_fresh(const char *text)
+bool prl_template_are_fresh(const char *text)
 {
     while (*text) {
         const char *end = strchrnul(text, '\n');
@@ -160,20 +162,24 @@ static bool are_sources_fresh(const char *text)
     return true;
 }
 
-static bool is_fresh(const char *json, size_t len)
+/* 0: fresh, and *ret are its sources. */
+static int check_fresh(const char *json, size_t len, char **ret)
 {
     yyjson_doc *doc = yyjson_read_opts((char *)json, len, 0, &prl_json_memory, NULL);
     if (!doc)
-        return false;
+        return STALE;
     yyjson_val *annotations = yyjson_obj_get(yyjson_doc_get_root(doc), "annotations");
     const char *version =
         yyjson_get_str(yyjson_obj_get(annotations, "io.pyrootless.template.version"));
     const char *sources =
         yyjson_get_str(yyjson_obj_get(annotations, "io.pyrootless.template.sources"));
     bool fresh = version && strcmp(version, PRL_TEMPLATE_VERSION) == 0 && sources &&
-                 are_sources_fresh(sources);
+                 prl_template_are_fresh(sources);
+    *ret = fresh ? strdup(sources) : NULL;
     yyjson_doc_free(doc);
-    return fresh;
+    if (!fresh)
+        return STALE;
+    return *ret ? 0 : -ENOMEM;
 }
 
 /* The list of the filter is most of the text and none of what is asked of it here. */
@@ -187,24 +193,69 @@ static int make_brief(struct prl_template *t)
     return t->brief ? 0 : -ENOMEM;
 }
 
-static int load(int data_fd, const char *encoded, struct prl_template *t)
+static struct prl_template_identity identify(const struct stat *st)
 {
-    char path[PATH_MAX];
-    int r = resolve_name(data_fd, encoded, path, sizeof path);
-    if (r == 0)
-        r = lock_image(data_fd, path, &t->lock_fd);
-    if (r == 0)
-        r = prl_io_read_file(t->lock_fd, "config.json", TEMPLATE_MAX_BYTES, &t->json, &t->len);
+    return (struct prl_template_identity){
+        .device = st->st_dev,
+        .inode = st->st_ino,
+        .size = (uint64_t)st->st_size,
+        .mtime_ns = (int64_t)st->st_mtim.tv_sec * 1000000000 + st->st_mtim.tv_nsec,
+        .ctime_ns = (int64_t)st->st_ctim.tv_sec * 1000000000 + st->st_ctim.tv_nsec,
+    };
+}
+
+/* The bytes, and the identity of the file that had them. */
+static int read_bytes(struct prl_template *t)
+{
+    struct stat st;
+    _cleanup_close_ int fd =
+        openat(t->lock_fd, FILE_NAME, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    if (fd < 0 || fstat(fd, &st) < 0)
+        return -errno;
+    t->identity = identify(&st);
+    return prl_io_read_fd(fd, TEMPLATE_MAX_BYTES, &t->json, &t->len);
+}
+
+static int read_locked(struct prl_template *t)
+{
+    int r = read_bytes(t);
     if (r == -ENOENT || r == -EFBIG || r == -EINVAL || r == -EISDIR)
         return STALE;
     if (r == 0)
         r = make_brief(t);
-    if (r == 0 && !is_fresh(t->brief, t->brief_len))
-        return STALE;
+    return r == 0 ? check_fresh(t->brief, t->brief_len, &t->sources) : r;
+}
+
+static int lock(int data_fd, const char *encoded, struct prl_template *t)
+{
+    struct stat st;
+    char path[PATH_MAX];
+    int r = resolve_name(data_fd, encoded, path, sizeof path);
+    if (r == 0)
+        r = lock_image(data_fd, path, &t->lock_fd);
+    if (r == 0 && fstatat(t->lock_fd, FILE_NAME, &st, 0) < 0)
+        return errno == ENOENT ? STALE : -errno;
+    if (r == 0)
+        t->identity = identify(&st);
     return r;
 }
 
-int prl_template_load(const struct prl_dirs *dirs, const char *image, struct prl_template *ret,
+/* What became of it: nothing of it is kept when it is not good. */
+static int conclude(const struct prl_dirs *dirs, const char *image, int r,
+                    struct prl_template *t, struct prl_error *reterr)
+{
+    char encoded[NAME_MAX + 1];
+    if (r == 0)
+        return 0;
+    prl_template_free(t);
+    if (r == STALE || encode_name(image, encoded, sizeof encoded, reterr) < 0)
+        return r;
+    return prl_failf(reterr, PRL_STAGE_TEMPLATE, -r, "open",
+                     "the launch template of \"%s\" cannot be read: %s/refs/%s: %s", image,
+                     dirs->data, encoded, strerror(-r));
+}
+
+int prl_template_lock(const struct prl_dirs *dirs, const char *image, struct prl_template *ret,
                       struct prl_error *reterr)
 {
     char encoded[NAME_MAX + 1];
@@ -212,23 +263,36 @@ int prl_template_load(const struct prl_dirs *dirs, const char *image, struct prl
     int r = encode_name(image, encoded, sizeof encoded, reterr);
     if (r < 0)
         return r;
-    r = load(dirs->data_fd, encoded, &t);
-    if (r == 0) {
+    r = conclude(dirs, image, lock(dirs->data_fd, encoded, &t), &t, reterr);
+    if (r == 0)
         *ret = t;
-        return 0;
-    }
-    prl_template_free(&t);
-    return r < 0 ? prl_failf(reterr, PRL_STAGE_TEMPLATE, -r, "open",
-                             "the launch template of \"%s\" cannot be read: %s/refs/%s: %s",
-                             image, dirs->data, encoded, strerror(-r))
-                 : STALE;
+    return r;
+}
+
+int prl_template_read(const struct prl_dirs *dirs, const char *image, struct prl_template *t,
+                      struct prl_error *reterr)
+{
+    return conclude(dirs, image, read_locked(t), t, reterr);
+}
+
+int prl_template_load(const struct prl_dirs *dirs, const char *image, struct prl_template *ret,
+                      struct prl_error *reterr)
+{
+    struct prl_template t;
+    int r = prl_template_lock(dirs, image, &t, reterr);
+    if (r == 0)
+        r = prl_template_read(dirs, image, &t, reterr);
+    if (r == 0)
+        *ret = t;
+    return r;
 }
 
 void prl_template_free(struct prl_template *t)
 {
     free(t->json);
     free(t->brief);
-    t->json = t->brief = NULL;
+    free(t->sources);
+    t->json = t->brief = t->sources = NULL;
     t->len = t->brief_len = 0;
     prl_close_p(&t->lock_fd);
 }

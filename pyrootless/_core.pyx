@@ -44,9 +44,7 @@ cdef class Container:
         cdef bytes root_bytes = root.encode(errors="surrogateescape") if root is not None else None
         cdef const char *root_text = NULL if root_bytes is None else <const char *>root_bytes
         self.dirs.data_fd = self.dirs.runtime_fd = self.template.lock_fd = -1
-        self.container = PRL_CONTAINER_NONE
-        self.container.dirs = &self.dirs
-        self.container.options = &self.options
+        prl_container_begin(&self.container, &self.dirs, &self.options)
         if launcher is not None:
             self.launcher = launcher.encode(errors="surrogateescape")
             self.container.launcher = self.launcher

@@ -90,7 +90,6 @@ cdef extern from "cli/container.h" nogil:
         prl_spec *spec
         prl_child child
 
-    prl_container PRL_CONTAINER_NONE
     enum:
         PRL_VERB_RUN
         PRL_VERB_EXEC
@@ -104,6 +103,7 @@ cdef extern from "cli/container.h" nogil:
     void prl_dirs_close(prl_dirs *dirs)
     int prl_template_load(const prl_dirs *dirs, const char *image, prl_template *ret, prl_error *err)
     void prl_template_free(prl_template *template)
+    void prl_container_begin(prl_container *c, const prl_dirs *dirs, const prl_options *options)
     int prl_container_describe(prl_container *c, const prl_template *template, prl_error *err)
     int prl_container_create(prl_container *c, const prl_template *template, prl_error *err)
     int prl_container_start(prl_container *c, const prl_stdio *stdio, prl_error *err)

@@ -277,10 +277,32 @@ def yyjson_link_flags(yyjson: Yyjson) -> list[str]:
 def make_blobs(env: Mapping[str, str] = os.environ) -> list[Path]:
     """Compile csrc/init/*.c, each a program of its own, and write their bytes as C arrays.
 
-    Returns: the headers, build/generated/prl_NAME_blob.h.
+    Returns: the headers, build/generated/prl_NAME_blob.h and prl_build.h.
     """
     GENERATED.mkdir(parents=True, exist_ok=True)
-    return [_make_blob(source, env) for source in sorted(BARE.glob("*.c"))]
+    blobs = [_make_blob(source, env) for source in sorted(BARE.glob("*.c"))]
+    return [make_build_header(), *blobs]
+
+
+def make_build_header() -> Path:
+    """PRL_BUILD, a text that no other state of csrc/ has: what one build left is not another's.
+
+    Returns: build/generated/prl_build.h, written when the text is another one.
+    """
+    digest = hashlib.sha256()
+    for path in sorted(CSRC.rglob("*.[ch]")):
+        data = path.read_bytes()
+        digest.update(f"{path.relative_to(CSRC)} {len(data)}\n".encode() + data)
+    header = GENERATED / "prl_build.h"
+    text = (
+        "/* Generated from the bytes of csrc. */\n#pragma once\n\n"
+        f'#define PRL_BUILD "{digest.hexdigest()}"\n'
+    )
+    if not header.exists() or header.read_text() != text:
+        scratch = header.with_suffix(f".{os.getpid()}")
+        scratch.write_text(text)
+        scratch.replace(header)
+    return header
 
 
 def _make_blob(source: Path, env: Mapping[str, str]) -> Path:

@@ -58,6 +58,15 @@ void *prl_arena_alloc(struct prl_arena *arena, size_t size)
     return memset(p, 0, need); /* not the chunk: its other pages may never be touched */
 }
 
+const void *prl_arena_piece(const struct prl_arena *arena, size_t *ret_len)
+{
+    const struct chunk *c = arena->chunks;
+    if (!c || c->next)
+        return NULL;
+    *ret_len = c->used;
+    return c->data;
+}
+
 char *prl_arena_strndup(struct prl_arena *arena, const char *text, size_t len)
 {
     char *copy = prl_arena_alloc(arena, len + 1);

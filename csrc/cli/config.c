@@ -59,75 +59,79 @@ static int apply_later(struct prl_merge *m, const char *text)
     return 0;
 }
 
+#define PLAIN true
+#define OTHER false
+
 static const struct {
     const char *name;
     prl_config_apply apply;
+    bool plain; /* does what it does by its text and the facts alone */
 } rows[] = {
-    {"rootfs", prl_config_rootfs},
-    {"ephemeral", apply_later}, /* prl_config_upper */
-    {"ephemeral-size", apply_later},
-    {"ephemeral-inodes", apply_later},
-    {"rm", apply_later},
-    {"storage-driver", apply_later}, /* prl_config_storage_driver */
-    {"network",
-     prl_config_keep_user}, /* of the other container; the rest: prl_config_network */
-    {"publish", apply_later},
-    {"publish-all", apply_later},
-    {"mac-address", apply_later},
-    {"allow-host", apply_later}, /* prl_config_network */
-    {"privileged", prl_config_privileged},
-    {"seccomp-program", prl_config_seccomp_program},
-    {"security-opt", prl_config_security_opt},
-    {"fake-root", apply_later}, /* prl_config_fake_root */
-    {"cap-add", prl_config_cap_add},
-    {"cap-drop", prl_config_cap_drop},
-    {"userns", prl_config_keep_user}, /* after prl_config_userns, before everything */
-    {"no-holder", apply_later},       /* prl_config_id_maps */
-    {"user", prl_config_user},
-    {"group-add", prl_config_group_add},
-    {"workdir", prl_config_workdir},
-    {"env-file", prl_config_env_file},
-    {"env", prl_config_env},
-    {"tty", prl_config_terminal},
-    {"entrypoint", prl_config_entrypoint},
-    {"init", apply_init},
-    {"verify", apply_verify},
-    {"stop-signal", apply_stop_signal},
-    {"stop-timeout", apply_stop_timeout},
-    {"timeout", apply_timeout},
-    {"ulimit", prl_config_ulimit},
-    {"limits", prl_config_limits},
-    {"memory", prl_config_resource_memory},
-    {"memory-reservation", prl_config_resource_reservation},
-    {"memory-swap", prl_config_resource_swap},
-    {"cpus", prl_config_resource_cpus},
-    {"cpu-period", prl_config_resource_period},
-    {"cpu-quota", prl_config_resource_quota},
-    {"cpu-shares", prl_config_resource_shares},
-    {"cpuset-cpus", prl_config_resource_cpuset},
-    {"pids-limit", prl_config_resource_pids},
-    {"device-read-bps", prl_config_throttle_read_bps},
-    {"device-write-bps", prl_config_throttle_write_bps},
-    {"device-read-iops", prl_config_throttle_read_iops},
-    {"device-write-iops", prl_config_throttle_write_iops},
-    {"storage-size", apply_later}, /* prl_config_storage */
-    {"name", prl_config_name},
-    {"label-file", prl_config_label_file},
-    {"label", prl_config_label},
-    {"annotation", prl_config_annotation},
-    {"hostname", apply_later}, /* prl_config_hostname */
-    {"add-host", apply_later}, /* prl_config_bind_files */
-    {"dns", apply_later},
-    {"dns-search", apply_later},
-    {"dns-option", apply_later},
-    {"sysctl", prl_config_sysctl},
-    {"volume", prl_config_volume},
-    {"mount", prl_config_mount_option},
-    {"tmpfs", prl_config_tmpfs},
-    {"device", prl_config_device},
-    {"shm-size", prl_config_shm_size},
-    {"read-only", prl_config_read_only},
-    {"read-only-tmpfs", apply_later}, /* prl_config_read_only */
+    {"rootfs", prl_config_rootfs, OTHER},
+    {"ephemeral", apply_later, PLAIN}, /* prl_config_upper */
+    {"ephemeral-size", apply_later, PLAIN},
+    {"ephemeral-inodes", apply_later, PLAIN},
+    {"rm", apply_later, PLAIN},
+    {"storage-driver", apply_later, OTHER}, /* prl_config_storage_driver */
+    {"network", prl_config_keep_user,
+     PLAIN}, /* of the other container; the rest: prl_config_network */
+    {"publish", apply_later, OTHER},
+    {"publish-all", apply_later, OTHER},
+    {"mac-address", apply_later, OTHER},
+    {"allow-host", apply_later, OTHER}, /* prl_config_network */
+    {"privileged", prl_config_privileged, OTHER},
+    {"seccomp-program", prl_config_seccomp_program, OTHER},
+    {"security-opt", prl_config_security_opt, OTHER},
+    {"fake-root", apply_later, OTHER}, /* prl_config_fake_root */
+    {"cap-add", prl_config_cap_add, OTHER},
+    {"cap-drop", prl_config_cap_drop, PLAIN},
+    {"userns", prl_config_keep_user, PLAIN}, /* after prl_config_userns, before everything */
+    {"no-holder", apply_later, OTHER},       /* prl_config_id_maps */
+    {"user", prl_config_user, OTHER},
+    {"group-add", prl_config_group_add, OTHER},
+    {"workdir", prl_config_workdir, PLAIN},
+    {"env-file", prl_config_env_file, OTHER},
+    {"env", prl_config_env, PLAIN},
+    {"tty", prl_config_terminal, OTHER},
+    {"entrypoint", prl_config_entrypoint, PLAIN},
+    {"init", apply_init, PLAIN},
+    {"verify", apply_verify, OTHER},
+    {"stop-signal", apply_stop_signal, PLAIN},
+    {"stop-timeout", apply_stop_timeout, PLAIN},
+    {"timeout", apply_timeout, PLAIN},
+    {"ulimit", prl_config_ulimit, PLAIN},
+    {"limits", prl_config_limits, OTHER},
+    {"memory", prl_config_resource_memory, OTHER},
+    {"memory-reservation", prl_config_resource_reservation, OTHER},
+    {"memory-swap", prl_config_resource_swap, OTHER},
+    {"cpus", prl_config_resource_cpus, OTHER},
+    {"cpu-period", prl_config_resource_period, OTHER},
+    {"cpu-quota", prl_config_resource_quota, OTHER},
+    {"cpu-shares", prl_config_resource_shares, OTHER},
+    {"cpuset-cpus", prl_config_resource_cpuset, OTHER},
+    {"pids-limit", prl_config_resource_pids, OTHER},
+    {"device-read-bps", prl_config_throttle_read_bps, OTHER},
+    {"device-write-bps", prl_config_throttle_write_bps, OTHER},
+    {"device-read-iops", prl_config_throttle_read_iops, OTHER},
+    {"device-write-iops", prl_config_throttle_write_iops, OTHER},
+    {"storage-size", apply_later, OTHER}, /* prl_config_storage */
+    {"name", prl_config_name, PLAIN},
+    {"label-file", prl_config_label_file, OTHER},
+    {"label", prl_config_label, PLAIN},
+    {"annotation", prl_config_annotation, PLAIN},
+    {"hostname", apply_later, PLAIN}, /* prl_config_hostname */
+    {"add-host", apply_later, OTHER}, /* prl_config_bind_files */
+    {"dns", apply_later, OTHER},
+    {"dns-search", apply_later, OTHER},
+    {"dns-option", apply_later, OTHER},
+    {"sysctl", prl_config_sysctl, PLAIN},
+    {"volume", prl_config_volume, OTHER},
+    {"mount", prl_config_mount_option, OTHER},
+    {"tmpfs", prl_config_tmpfs, PLAIN},
+    {"device", prl_config_device, OTHER},
+    {"shm-size", prl_config_shm_size, PLAIN},
+    {"read-only", prl_config_read_only, PLAIN},
+    {"read-only-tmpfs", apply_later, PLAIN}, /* prl_config_read_only */
 };
 
 bool prl_config_applies(const char *name)
@@ -135,6 +139,25 @@ bool prl_config_applies(const char *name)
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         if (strcmp(rows[i].name, name) == 0)
             return true;
+    return false;
+}
+
+/* The exceptions: a variable of the caller's, a network that a helper makes, ids that the
+ * machine grants. */
+static bool is_exception(const char *name, const char *text)
+{
+    if (strcmp(name, "env") == 0)
+        return !strchr(text, '=');
+    if (strcmp(name, "network") == 0)
+        return strcmp(text, "none") != 0 && strcmp(text, "host") != 0;
+    return strcmp(name, "userns") == 0 && strcmp(text, "single") != 0;
+}
+
+bool prl_config_is_plain(const char *name, const char *text)
+{
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        if (strcmp(rows[i].name, name) == 0)
+            return rows[i].plain && !is_exception(name, text);
     return false;
 }
 
@@ -243,5 +266,6 @@ int prl_config_merge(const char *template_json, size_t template_len,
 
     if (r >= 0)
         r = apply_all(&m);
-    return prl_config_close(&m, r, ret_json, ret_len);
+    r = prl_config_close(&m, r, ret_json, ret_len);
+    return r < 0 ? r : m.machine;
 }

@@ -18,8 +18,7 @@ struct prl_config_facts {
     uid_t uid;                             /* caller, becomes hostID of the map */
     gid_t gid;
     const char *running_root; /* with exec: "/" of the running container, a host path */
-    bool machine_ids; /* ask this machine again which ids a map may use: a template may have
-                         been prepared in another user namespace */
+    bool machine_ids; /* ask again which ids there are, the template may not be of here */
     unsigned short rows, columns; /* the caller's terminal, 0 if none */
 };
 
@@ -27,10 +26,11 @@ struct prl_config_facts {
  * NULL: no list.  Asks this host's resolver. */
 int prl_config_allow_resolve(const struct prl_options *options, char **ret,
                              struct prl_error *reterr);
-/* *ret_json is malloc'd, NUL-terminated. */
+/* *ret_json is malloc'd, NUL-terminated.  1: the machine was asked; the next may differ. */
 int prl_config_merge(const char *template_json, size_t template_len,
                      const struct prl_options *options, const struct prl_config_facts *facts,
                      char **ret_json, size_t *ret_len, struct prl_error *reterr);
+bool prl_config_is_plain(const char *name, const char *text); /* facts tell its effect */
 /* The same text for people: indented; malloc'd, NULL: no memory, or not JSON. */
 char *prl_config_indent(const char *json, size_t len, size_t *ret_len);
 /* With --rootfs the given template lends its defaults only: merge takes the root from

@@ -64,6 +64,7 @@ static int refresh_ids(struct prl_merge *m)
     struct prl_ids uids, gids;
     if (!m->facts->machine_ids || m->userns == PRL_USERNS_SINGLE)
         return 0;
+    m->machine = true;
     const char *lasting = prl_config_note_get(m, "ids.lasting");
     if (lasting && strcmp(lasting, "1") == 0 && in_first_namespace())
         return 0;
@@ -86,6 +87,7 @@ static enum prl_userns choose_freely(struct prl_merge *m)
         prl_ids_count(&m->uids) >= ENOUGH_IDS && prl_ids_count(&m->gids) >= ENOUGH_IDS;
     if (host || prl_options_flag(m->options, "rootfs") || !enough)
         return PRL_USERNS_SINGLE;
+    m->machine = true;
     return prl_mapping_is_possible() ? PRL_USERNS_RANGE : PRL_USERNS_SINGLE;
 }
 

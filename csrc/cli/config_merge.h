@@ -31,6 +31,7 @@ struct prl_merge {
     enum prl_userns userns;
     struct prl_ids uids, gids; /* what may be mapped beside the caller's own */
     bool no_memory;
+    bool machine;        /* something was asked of the machine; see prl_config_merge */
     bool home_from_file; /* HOME stands in an --env-file */
     char home[512];      /* of -u; "": none asked for */
 };

@@ -53,6 +53,7 @@ int prl_config_env(struct prl_merge *m, const char *text)
     if (text[len])
         return prl_config_env_line(m, text);
     const char *value = getenv(text);
+    m->machine = true;
     if (!value) { /* asked for what the caller has not: it is not there inside either */
         size_t at = find_variable(environment(m), text, len);
         if (at < yyjson_mut_arr_size(environment(m)))
@@ -147,6 +148,7 @@ int prl_config_args(struct prl_merge *m)
 int prl_config_user(struct prl_merge *m, const char *text)
 {
     struct prl_passwd_user user;
+    m->machine = true;
     _cleanup_free_ char **dirs = prl_config_root_dirs(m);
 
     if (!dirs)

@@ -15,12 +15,28 @@
 #include <string.h>
 #include <sys/ioctl.h>
 
+void prl_container_begin(struct prl_container *c, const struct prl_dirs *dirs,
+                         const struct prl_options *options)
+{
+    c->dirs = dirs;
+    c->options = options;
+    c->state.dir_fd = c->state.lock_fd = c->state.marker_fd = -1;
+    c->child.pid = c->child.pidfd = c->child.terminal_fd = -1;
+}
+
+const char *prl_container_scratch(struct prl_container *c)
+{
+    if (!c->scratch_known && (prl_scratch_path(c->scratch) < 0 || access(c->scratch, F_OK) < 0))
+        c->scratch[0] = '\0';
+    c->scratch_known = true;
+    return c->scratch[0] ? c->scratch : NULL;
+}
+
 static struct prl_config_facts gather_facts(struct prl_container *c)
 {
-    if (prl_scratch_path(c->scratch) < 0 || access(c->scratch, F_OK) < 0)
-        c->scratch[0] = '\0';
     struct winsize size = {0};
-    if (ioctl(0, TIOCGWINSZ, &size) < 0 && ioctl(1, TIOCGWINSZ, &size) < 0)
+    if (prl_options_flag(c->options, "tty") && ioctl(0, TIOCGWINSZ, &size) < 0 &&
+        ioctl(1, TIOCGWINSZ, &size) < 0)
         memset(&size, 0, sizeof size);
     return (struct prl_config_facts){
         .id = c->state.id,
@@ -28,7 +44,7 @@ static struct prl_config_facts gather_facts(struct prl_container *c)
         .container_dir = c->state.path,
         .data_dir = c->dirs->data,
         .runtime_dir = c->dirs->runtime,
-        .scratch_dir = c->scratch[0] ? c->scratch : NULL,
+        .scratch_dir = prl_container_scratch(c),
         .launcher = c->launcher,
         .allow = c->allow,
         .neighbour = c->neighbour,
@@ -101,6 +117,7 @@ static int merge(struct prl_container *c, const struct prl_template *template,
 {
     int r = prl_config_merge(template->brief, template->brief_len, c->options, facts, &c->brief,
                              &c->brief_len, reterr);
+    c->recall.repeatable = r == 0;
     return r < 0 ? r : complete(c, template, reterr);
 }
 
@@ -181,6 +198,20 @@ static int write_id_file(const struct prl_container *c, const char *option, cons
     return 0;
 }
 
+/* Like a start before: nothing is merged, and nothing parsed. */
+static int fill_again(struct prl_container *c, struct prl_error *reterr)
+{
+    const struct prl_config_facts facts = gather_facts(c);
+    int r = prl_recall_spec(c, reterr);
+    prl_trace_mark("spec");
+    if (r == 0)
+        r = write_files(c, &facts, reterr);
+    if (r == 0)
+        r = prl_recall_write(c, reterr);
+    prl_trace_mark("files");
+    return r == 0 ? write_id_file(c, "--cidfile", c->state.id, reterr) : r;
+}
+
 static int fill_directory(struct prl_container *c, const struct prl_template *template,
                           struct prl_error *reterr)
 {
@@ -201,6 +232,8 @@ static int fill_directory(struct prl_container *c, const struct prl_template *te
     prl_trace_mark("parse");
     if (r == 0)
         r = prl_state_write_config(&c->state, c->json, c->json_len, reterr);
+    if (r == 0 && template)
+        prl_recall_keep(c, template);
     prl_trace_mark("files");
     if (r == 0)
         r = record_groups(c, reterr);
@@ -216,7 +249,7 @@ int prl_container_create(struct prl_container *c, const struct prl_template *tem
     if (r < 0)
         return r;
     prl_trace_mark("state");
-    r = fill_directory(c, template, reterr);
+    r = c->recall.flat.map ? fill_again(c, reterr) : fill_directory(c, template, reterr);
     if (r < 0) {
         struct prl_error second;
         prl_container_finish(c, NULL, &second);
@@ -240,7 +273,9 @@ static int start_again(struct prl_container *c, const struct prl_stdio *stdio, l
 {
     char *json = NULL;
     size_t len;
-    int r = prl_config_fall_back(c->json, c->json_len, &json, &len, reterr);
+    int r = c->json ? 0 : prl_recall_text(c, reterr);
+    if (r == 0)
+        r = prl_config_fall_back(c->json, c->json_len, &json, &len, reterr);
     if (r < 0)
         return r;
     free(c->json);
@@ -320,6 +355,7 @@ void prl_container_free(struct prl_container *c)
     free(c->json);
     free(c->brief);
     free(c->allow);
+    prl_recall_free(&c->recall);
     c->spec = NULL;
     c->neighbour = NULL;
     c->json = c->brief = c->allow = NULL;

@@ -5,8 +5,7 @@
 #include "cgroup.h"
 #include "cli/neighbour.h"
 #include "cli/options.h"
-#include "state.h"
-#include "template.h"
+#include "cli/recall.h"
 
 #include <limits.h>
 
@@ -19,31 +18,25 @@ struct prl_container {
     struct prl_neighbour *neighbour; /* whose network it shares; NULL: nobody's */
     char *json;                      /* config.json, malloc'd */
     size_t json_len;
-    char *brief; /* the same with "{}" for the template's linux.seccomp, malloc'd; NULL: json is
-                    read */
+    char *brief; /* the same with "{}" for the template's linux.seccomp; NULL: json is read */
     size_t brief_len;
     struct prl_spec *spec;
     struct prl_limits_plan plan; /* all zero: nothing is limited */
     struct prl_child child;
+    bool scratch_known;
     char scratch[PATH_MAX]; /* "": there is none */
+    struct prl_recall recall;
 };
 
-#define PRL_CONTAINER_NONE                                                                     \
-    (struct prl_container)                                                                     \
-    {                                                                                          \
-        .state = {.dir_fd = -1, .lock_fd = -1, .marker_fd = -1}, .child = {                    \
-            .pid = -1,                                                                         \
-            .pidfd = -1,                                                                       \
-            .terminal_fd = -1                                                                  \
-        }                                                                                      \
-    }
-
-/* The description alone (--print-spec): there is no container directory, so its upper lies in a
- * tmpfs. */
+/* c is all zero.  dirs and options outlive it. */
+void prl_container_begin(struct prl_container *c, const struct prl_dirs *dirs,
+                         const struct prl_options *options);
+/* The description alone (--print-spec): without a directory its upper lies in a tmpfs. */
 int prl_container_describe(struct prl_container *c, const struct prl_template *template,
                            struct prl_error *reterr);
+const char *prl_container_scratch(struct prl_container *c); /* NULL: there is none */
 /* Directory, config.json, spec.  template NULL: c->json is the config.json already (--spec).
- * On failure nothing is left. */
+ * With recall.flat the template is locked and not read.  On failure nothing is left. */
 int prl_container_create(struct prl_container *c, const struct prl_template *template,
                          struct prl_error *reterr);
 /* Launch; on failure the container still has to be finished. */

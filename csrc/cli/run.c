@@ -55,7 +55,12 @@ static int find_template(struct run *run, struct prl_error *reterr)
     bool own_root = prl_options_flag(&run->options, "rootfs");
     const char *image = own_root ? "host" : run->options.image;
     bool prepared = getenv("PYROOTLESS_PREPARED") != NULL;
-    int r = prl_template_load(&run->dirs, image, &run->template, reterr);
+    bool full = own_root || prl_options_flag(&run->options, "print-spec");
+    int r = prl_template_lock(&run->dirs, image, &run->template, reterr);
+    if (r == 0 && !full && prl_recall(&run->container, &run->template))
+        return 0;
+    if (r == 0)
+        r = prl_template_read(&run->dirs, image, &run->template, reterr);
     if (r == 0 && !prepared && prl_network_facts_missing(&run->options, run->dirs.data))
         r = 1;
     if (r != 1)
@@ -191,13 +196,10 @@ int prl_run_main(int argc, char **argv)
     static struct run run;
     static char room[POOL_BYTES];
     prl_pool_lend(room, sizeof room);
-    run = (struct run){.argc = argc,
-                       .argv = argv,
-                       .dirs = {.data_fd = -1, .runtime_fd = -1},
-                       .template = {.lock_fd = -1},
-                       .container = PRL_CONTAINER_NONE};
-    run.container.dirs = &run.dirs;
-    run.container.options = &run.options;
+    run.argc = argc;
+    run.argv = argv;
+    run.dirs.data_fd = run.dirs.runtime_fd = run.template.lock_fd = -1;
+    prl_container_begin(&run.container, &run.dirs, &run.options);
     prl_trace_begin();
     int r = prl_options_parse(PRL_VERB_RUN, argc - 2, argv + 2, &run.options, &error);
     if (r == 0 && run.options.help) {

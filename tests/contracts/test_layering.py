@@ -32,6 +32,7 @@ C_TOP = {
     "serve": ORCHESTRATION,
     "monitor": ORCHESTRATION,
     "sandbox": ORCHESTRATION,
+    "flat": ORCHESTRATION,
 }
 C_FOLDERS = {
     "base": BASE,
@@ -43,7 +44,7 @@ C_FOLDERS = {
     "border": ROOMS,
     "cli": DOORS,
 }
-C_GENERATED = {"prl_init_blob.h": BASE, "prl_gate_blob.h": BASE}
+C_GENERATED = {"prl_init_blob.h": BASE, "prl_gate_blob.h": BASE, "prl_build.h": BASE}
 
 # Edges beside the layers: (user, used) → why.
 C_EDGES = {

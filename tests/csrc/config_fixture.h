@@ -42,6 +42,7 @@ static struct prl_options options;
 static struct prl_error error;
 static yyjson_doc *doc;
 static char *kept[48];
+static bool asked_machine __attribute__((unused)); /* what the last merge returned beside 0 */
 
 static void make_file(const char *name, const char *text)
 {
@@ -135,9 +136,10 @@ __attribute__((unused)) static int merge(char **argv)
     if (r == 0)
         r = prl_config_merge(template_json, strlen(template_json), &options, &facts, &json,
                              &len, &error);
-    if (r == 0)
+    asked_machine = r > 0;
+    if (r >= 0)
         doc = yyjson_read(json, len, 0);
-    return r;
+    return r > 0 ? 0 : r;
 }
 
 #define RUN(...) merge((char *[]){__VA_ARGS__, NULL})

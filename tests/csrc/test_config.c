@@ -414,6 +414,32 @@ TEST(bad_templates)
     CHECK(strstr(error.subject, "image.entrypoint is not a JSON array"));
 }
 
+/* What csrc/cli/recall.c may take from an earlier start with the same words. */
+TEST(a_merge_tells_when_it_asked_the_machine)
+{
+    setenv("GIVEN", "x", 1);
+    CHECK_INT(RUN("--rm", "--ephemeral", "-eA=B", "-w/x", "--hostname=h", "host", "ls"), 0);
+    CHECK(!asked_machine);
+    CHECK_INT(RUN("-e", "GIVEN", "host", "ls"), 0);
+    CHECK(asked_machine);
+    CHECK_INT(RUN("-u", "0", "host", "ls"), 0);
+    CHECK(asked_machine);
+}
+
+TEST(plain_are_options_that_tell_all_by_their_text)
+{
+    CHECK(prl_config_is_plain("env", "A=B"));
+    CHECK(!prl_config_is_plain("env", "A"));
+    CHECK(prl_config_is_plain("network", "none"));
+    CHECK(!prl_config_is_plain("network", "auto"));
+    CHECK(prl_config_is_plain("userns", "single"));
+    CHECK(!prl_config_is_plain("userns", "auto"));
+    CHECK(!prl_config_is_plain("volume", "/a:/b"));
+    CHECK(!prl_config_is_plain("env-file", "x"));
+    CHECK(!prl_config_is_plain("memory", "1g"));
+    CHECK(!prl_config_is_plain("no-such-option", ""));
+}
+
 /* The launcher takes care of these itself ("-"), the engine of its own; the rest is merged. */
 TEST(every_row_of_the_table_has_an_effect)
 {

@@ -1,0 +1,245 @@
+"""A start like one before: the same config.json and the same container as one made in full.
+
+In: the launcher, options.  Out: for each set of options two starts, the first in full, the next
+recalled (PYROOTLESS_TRACE=1 tells which it was): config.json on disk and what the program sees
+are the same, but for id, name and arguments.  What must not be recalled is made in full.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.needs("plain-user", "user-namespaces")
+
+LOOK = """
+cut -d' ' -f4- /proc/self/mountinfo | sed 's/ master:[0-9]*//; s/ shared:[0-9]*//'
+grep -E '^(Cap|Seccomp:|NoNewPrivs|Uid|Gid|Groups|Sig(Ign|Blk))' /proc/self/status
+env | sort; pwd; hostname; id; umask; ulimit -a; cat /proc/self/uid_map /proc/self/gid_map
+cat /etc/hosts /proc/self/cmdline /proc/1/comm; ls -l /proc/self/ns | grep -c .
+for word; do echo "word $word"; done; echo ready; read end
+"""
+SECONDS = 60
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One start: config.json with the id taken out, what the program saw, the trace's steps."""
+
+    config: str
+    view: str
+    steps: tuple[str, ...]
+
+    @property
+    def recalled(self) -> bool:
+        """Nothing was merged and nothing parsed."""
+        assert ("spec" in self.steps) != ("merge" in self.steps)
+        return "spec" in self.steps
+
+
+@dataclass(frozen=True)
+class Place:
+    """A store and a runtime directory of this file alone."""
+
+    launcher: Path
+    env: dict[str, str]
+
+    @property
+    def runtime(self) -> Path:
+        return Path(self.env["XDG_RUNTIME_DIR"], "pyrootless")
+
+    def run(
+        self,
+        *options: str,
+        words: tuple[str, ...] = ("x",),
+        image: str = "host",
+        **more: str,
+    ) -> Seen:
+        """One start, looked at from inside and outside while it runs."""
+        argv = [str(self.launcher), "run", "-i", *options, image]
+        argv += ["sh", "-c", LOOK, "sh", *words]
+        entrypoint = [word for word in options if word.startswith("--entrypoint")]
+        if entrypoint:
+            argv.remove("sh")
+        with subprocess.Popen(
+            argv,
+            env={**self.env, "PYROOTLESS_TRACE": "1", **more},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as process:
+            assert process.stdin is not None and process.stdout is not None
+            lines = []
+            while (line := process.stdout.readline()) not in ("ready\n", ""):
+                lines.append(line)
+            config = self.config() if line else ""
+            _, errors = process.communicate("\n", timeout=SECONDS)
+        assert process.returncode == 0 and line, errors
+        container = json.loads(config)["annotations"]["io.pyrootless.id"]
+        steps = tuple(row.split()[3] for row in errors.splitlines() if ": trace: " in row)
+        both = [text.replace(container, "ID") for text in (config, "".join(lines))]
+        both = [text.replace(container[:12], "SHORT") for text in both]
+        # The numbers of descriptors, which two tasks take in any order.
+        return Seen(both[0], re.sub(r"dir=\d+", "dir=N", both[1]), steps)
+
+    def config(self) -> str:
+        """config.json of the one container that runs."""
+        (entry,) = (self.runtime / "running").iterdir()
+        stores = (self.runtime, Path(self.env["PYROOTLESS_ROOT"]))
+        files = [store / "containers" / entry.name / "config.json" for store in stores]
+        (found,) = (file for file in files if file.exists())
+        return found.read_text()
+
+    def forget(self) -> None:
+        """As after a boot: what starts left for others is gone."""
+        shutil.rmtree(self.runtime / "flat", ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def place(launcher: Path, tmp_path_factory: pytest.TempPathFactory) -> Place:
+    base = tmp_path_factory.mktemp("recall")
+    (base / "run").mkdir(mode=0o700)
+    (base / "home").mkdir()
+    (base / "home" / "env").write_text("A=1\n")
+    env = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(base / "home"),
+        "PYROOTLESS_ROOT": str(base / "store"),
+        "XDG_RUNTIME_DIR": str(base / "run"),
+    }
+    subprocess.run(
+        [str(launcher), "run", "--rm", "host", "true"], env=env, check=True, timeout=SECONDS
+    )
+    return Place(launcher, env)
+
+
+ALIKE = [
+    ("--rm",),
+    ("--rm", "--ephemeral"),
+    ("--ephemeral", "--ephemeral-size=8m", "--ephemeral-inodes=1000"),
+    ("--rm", "--ephemeral", "-eA=B", "-e", "HOME=/nowhere", "-eA=C", "-w/tmp"),
+    ("--rm", "--ephemeral", "--hostname=box", "--label=a=b", "--annotation=org.example=c"),
+    ("--rm", "--ephemeral", "--tmpfs=/scratch:size=64k", "--shm-size=1m"),
+    ("--rm", "--ephemeral", "--read-only"),
+    ("--rm", "--read-only", "--read-only-tmpfs=false"),
+    ("--rm", "--ephemeral", "--cap-drop=CHOWN", "--ulimit=nofile=100:200", "--ulimit=core=0"),
+    ("--rm", "--ephemeral", "--network=host"),
+    ("--rm", "--ephemeral", "--network=none", "--sysctl=net.ipv4.ip_default_ttl=33"),
+    ("--rm", "--ephemeral", "--userns=single", "--init", "--stop-signal=INT"),
+    ("--rm", "--ephemeral", "--timeout=50", "--stop-timeout=3", "--entrypoint=sh"),
+]
+
+
+@pytest.mark.parametrize("options", ALIKE, ids=" ".join)
+def test_the_second_start_is_like_the_first(place: Place, options: tuple[str, ...]) -> None:
+    place.forget()
+    full, again = place.run(*options), place.run(*options)
+    assert (full.recalled, again.recalled) == (False, True)
+    assert again.config == full.config
+    assert again.view == full.view
+
+
+WORDS = [
+    (),
+    ("",),
+    ("a b", 'c"d', "e\\f", "g\nh\ti", "$HOME", "'", "/"),
+    ("x" * 20000,),
+    tuple(map(str, range(500))),
+]
+
+
+@pytest.mark.parametrize("words", WORDS, ids=lambda words: f"{len(words)} {words[:1]}"[:20])
+def test_arguments_differ_from_start_to_start(place: Place, words: tuple[str, ...]) -> None:
+    options = ("--rm", "--ephemeral")
+    place.forget()
+    place.run(*options, words=("first",))
+    again = place.run(*options, words=words)
+    assert again.recalled
+    place.forget()
+    full = place.run(*options, words=words)
+    assert not full.recalled
+    assert (again.config, again.view) == (full.config, full.view)
+    assert json.loads(again.config)["process"]["args"][4:] == list(words)
+
+
+def test_names_differ_from_start_to_start(place: Place) -> None:
+    place.forget()
+    full = place.run("--rm", "--ephemeral", "--name=one")
+    again = place.run("--rm", "--ephemeral", "--name=the-other.one")
+    assert (full.recalled, again.recalled) == (False, True)
+    assert again.config == full.config.replace(
+        '"io.pyrootless.name":"one"', '"io.pyrootless.name":"the-other.one"'
+    )
+    assert not place.run("--rm", "--ephemeral").recalled
+
+
+def test_a_letter_that_the_launcher_does_not_write_itself(place: Place) -> None:
+    place.forget()
+    for _ in range(2):
+        seen = place.run("--rm", "--ephemeral", words=("ä", "\x01"))
+        assert not seen.recalled
+        assert json.loads(seen.config)["process"]["args"][4:] == ["ä", "\x01"]
+
+
+OTHERS = [
+    ("-e", "GIVEN"),
+    ("--env-file={home}/env",),
+    ("-v{home}:/work",),
+    ("-u0",),
+    ("--userns=auto",),
+    ("--fake-root=off",),
+    ("--security-opt=mask=/usr/lib/os-release",),
+    ("--verify",),
+    ("--pids-limit=100", "--limits=best-effort"),
+]
+
+
+@pytest.mark.parametrize("options", OTHERS, ids=" ".join)
+def test_what_depends_on_more_is_made_in_full(place: Place, options: tuple[str, ...]) -> None:
+    given = tuple(word.format(home=place.env["HOME"]) for word in options)
+    place.forget()
+    for value in ("1", "2"):
+        seen = place.run("--rm", "--ephemeral", *given, GIVEN=value)
+        assert not seen.recalled
+        assert ("GIVEN=" + value in seen.view) == (options == ("-e", "GIVEN"))
+
+
+def test_another_template_is_another_start(place: Place) -> None:
+    """Written again, byte for byte: it could be another one."""
+    place.forget()
+    place.run("--rm", "--ephemeral")
+    assert place.run("--rm", "--ephemeral").recalled
+    (template,) = Path(place.env["PYROOTLESS_ROOT"], "images").glob("host-*/config.json")
+    copy = template.with_name("copy")
+    copy.write_bytes(template.read_bytes())
+    copy.rename(template)
+    assert not place.run("--rm", "--ephemeral").recalled
+
+
+def test_one_name_of_an_image_is_not_another(place: Place) -> None:
+    """io.pyrootless.image is the name as it was typed."""
+    place.forget()
+    Path(place.env["PYROOTLESS_ROOT"], "refs", "mine").symlink_to("host")
+    options = ("--rm", "--ephemeral", "--userns=single")
+    for image in ("host", "mine"):
+        full, again = (place.run(*options, image=image) for _ in range(2))
+        assert (full.recalled, again.recalled) == (False, True)
+        for seen in (full, again):
+            assert json.loads(seen.config)["annotations"]["io.pyrootless.image"] == image
+
+
+def test_what_is_left_for_others_is_ours_alone(place: Place) -> None:
+    place.forget()
+    place.run("--rm", "--ephemeral")
+    folder = place.runtime / "flat"
+    assert folder.stat().st_mode & 0o7777 == 0o700
+    (file,) = folder.iterdir()
+    assert file.stat().st_mode & 0o7777 == 0o600
