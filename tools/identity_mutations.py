@@ -71,6 +71,11 @@ IDENTITY_MUTATIONS = (
     Mutation(
         "a container through the holder has a user namespace of its own",
         (
+            Edit(  # a pair that lies ready has its own
+                "csrc/prepare_holder.c",
+                "(spec->namespaces & pair) != pair || counts_processes(spec) ||",
+                "(spec->namespaces & pair) == pair || counts_processes(spec) ||",
+            ),
             Edit(
                 "csrc/launch_joined.c",
                 "below.flags |= CLONE_PARENT;",
