@@ -201,7 +201,6 @@ static int launch_prepared(struct prl_setup *s, struct prl_child *child,
         prl_serve_fuse_complaint(s->complaint_fd, reterr);
     }
     prl_close_p(&s->complaint_fd);
-    prl_close_p(&s->outcome_fd);
     prl_close_p(&s->tap_fd);
     prl_channels_close(&channels);
     prl_stack_unmap(stack);

@@ -98,13 +98,13 @@ static int serve(struct prl_setup *s, int socket_fd, struct prl_child *child,
 }
 
 /* The init's record of how a sandbox's program ended. */
-static int open_outcome(struct prl_setup *s, struct prl_error *reterr)
+static int open_outcome(struct prl_setup *s, struct prl_channels *ret, struct prl_error *reterr)
 {
     int pair[2];
     if (pipe2(pair, O_CLOEXEC) < 0)
         return prl_fail(reterr, PRL_STAGE_CLONE, "pipe2", "outcome");
     s->box->outcome_fd = pair[0];
-    s->outcome_fd = pair[1];
+    s->outcome_fd = ret->outcome = pair[1];
     return 0;
 }
 
@@ -119,7 +119,7 @@ int prl_channels_open(struct prl_setup *s, struct prl_channels *ret, struct prl_
         return prl_fail(reterr, PRL_STAGE_CLONE, "socketpair", "hand-over");
     s->parent_fd = ret->service[0];
     s->service_fd = ret->service[1];
-    return s->box ? open_outcome(s, reterr) : 0;
+    return s->box ? open_outcome(s, ret, reterr) : 0;
 }
 
 static void close_pair(int pair[2])
@@ -132,6 +132,7 @@ void prl_channels_close(struct prl_channels *channels)
 {
     close_pair(channels->report);
     close_pair(channels->service);
+    prl_close_p(&channels->outcome);
 }
 
 /* The child's ends must be closed here before anything is read: their end tells of the exec. */
@@ -141,7 +142,7 @@ int prl_channels_follow(struct prl_setup *s, struct prl_channels *channels,
     int r = 0;
     prl_close_p(&channels->report[1]);
     prl_close_p(&channels->service[1]);
-    prl_close_p(&s->outcome_fd);
+    prl_close_p(&channels->outcome); /* its number stays: a served child still needs that */
     if (channels->service[0] >= 0)
         r = serve(s, channels->service[0], child, reterr);
     if (r == 0 && s->spec->verify)

@@ -14,13 +14,12 @@ enum { PRL_STACK_BYTES = 256 * 1024 };
 struct prl_channels {
     int report[2];  /* a pipe */
     int service[2]; /* a socket pair; -1 when nothing is handed over */
+    int outcome;    /* the child's end of a sandbox's pipe; -1 */
 };
 #define PRL_CHANNELS_NONE                                                                      \
+    (struct prl_channels)                                                                      \
     {                                                                                          \
-        {-1, -1},                                                                              \
-        {                                                                                      \
-            -1, -1                                                                             \
-        }                                                                                      \
+        .report = {-1, -1}, .service = {-1, -1}, .outcome = -1                                 \
     }
 
 /* Fills the child's ends into the set-up too. */

@@ -174,7 +174,8 @@ static void measure(struct prl_sandbox_watch *w)
     r->yields = w->has_outcome ? (uint64_t)usage->ru_nvcsw : r->status.yields;
     r->preemptions = w->has_outcome ? (uint64_t)usage->ru_nivcsw : r->status.preemptions;
     r->processes_exact = r->status.usage.pids_peak > 0;
-    r->processes_peak = r->processes_exact ? r->status.usage.pids_peak : w->processes_seen;
+    if (r->processes_exact) /* the init is one of them */
+        r->processes_peak = r->status.usage.pids_peak - 1;
     if (r->status.usage.oom_kills)
         r->touched |= PRL_TOUCHED_MEMORY;
     if (r->status.usage.pids_refused)

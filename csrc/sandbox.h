@@ -59,7 +59,7 @@ struct prl_sandbox_report {
     uint64_t memory_peak_bytes;
     uint64_t yields, preemptions; /* switches to others, of the program and what it reaped; of
                                      all that was reaped when it did not live to end */
-    uint32_t processes_peak;      /* as far as it was seen */
+    uint32_t processes_peak;      /* without the init; 0: nothing counted */
     bool processes_exact;
     bool running; /* at the wall limit: it was busy, or kept waiting by others, not idle */
     struct prl_sandbox_stream streams[PRL_STREAMS];

@@ -28,7 +28,6 @@ struct prl_sandbox_watch {
     uint64_t quiet_cpu_ns; /* the clock at the last look for idleness */
     unsigned quiet;        /* looks in a row that found nothing that could run */
     uint64_t memory_seen_bytes;
-    uint32_t processes_seen;
     struct prl_sandbox_noise noise; /* as it was in the beginning */
     bool has_outcome, has_noise, ended, killed;
 };

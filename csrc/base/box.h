@@ -24,6 +24,7 @@ struct prl_box {
     size_t files_len;
     bool meter; /* open a clock of the whole tree's processor time, where the kernel lets us */
     bool later; /* files are put in once more, through root_fd, before the program begins */
+    uint64_t beside_ns; /* filled: processor time of a second task of the set-up */
     /* Filled by the launch, owned by the caller, -1 when there is none. */
     int scratch_fd; /* O_PATH: the upper of the overlay, alive as long as this is open */
     int clock_fd;   /* base/taskclock.h */

@@ -9,6 +9,7 @@
  * program starts. */
 #include "steps/steps.h"
 
+#include "base/box.h"
 #include "base/own.h"
 
 #include <errno.h>
@@ -18,6 +19,7 @@
 #include <sched.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 
@@ -88,9 +90,10 @@ int PRL_CHILD_SAFE prl_netns_begin(struct prl_setup *s, struct prl_error *reterr
     struct prl_beside *b = &s->beside;
     if (!(s->spec->namespaces & CLONE_NEWNET) || s->ready)
         return 0;
-    /* A sandbox's filter refuses every protocol, so nothing could use the loopback either. */
-    *b = (struct prl_beside){
-        .fd = -1, .stage = PRL_STAGE_CLONE, .without_loopback = s->box != NULL};
+    /* The filter of a sandbox without a network refuses every protocol, so nothing could use
+     * the loopback either. */
+    bool unused = s->box && s->spec->network.helper == PRL_NETWORK_ALONE;
+    *b = (struct prl_beside){.fd = -1, .stage = PRL_STAGE_CLONE, .without_loopback = unused};
     if (s->spec->resources.pids != 1 && prl_sys_processors() > 1)
         b->pid = begin_task(s);
     if (b->pid > 0)
@@ -99,12 +102,21 @@ int PRL_CHILD_SAFE prl_netns_begin(struct prl_setup *s, struct prl_error *reterr
     return make_namespace(b) < 0 ? fail_noted(b, reterr) : 0;
 }
 
-static int PRL_CHILD_SAFE join(struct prl_beside *b, struct prl_error *reterr)
+static uint64_t PRL_CHILD_SAFE used_ns(const struct rusage *usage)
 {
+    uint64_t seconds = (uint64_t)(usage->ru_utime.tv_sec + usage->ru_stime.tv_sec);
+    uint64_t us = (uint64_t)(usage->ru_utime.tv_usec + usage->ru_stime.tv_usec);
+    return seconds * 1000000000u + us * 1000u;
+}
+
+static int PRL_CHILD_SAFE join(struct prl_beside *b, uint64_t *ret_ns, struct prl_error *reterr)
+{
+    struct rusage usage;
     int status = 0;
-    while (waitpid(b->pid, &status, __WALL) < 0)
+    while (wait4(b->pid, &status, __WALL, &usage) < 0)
         if (errno != EINTR)
-            return prl_fail(reterr, PRL_STAGE_CLONE, "waitpid", "network namespace");
+            return prl_fail(reterr, PRL_STAGE_CLONE, "wait4", "network namespace");
+    *ret_ns = used_ns(&usage);
     b->pid = 0;
     if (status != 0 || b->fd < 0)
         return fail_noted(b, reterr);
@@ -117,5 +129,6 @@ static int PRL_CHILD_SAFE join(struct prl_beside *b, struct prl_error *reterr)
 
 int PRL_CHILD_SAFE prl_netns_join(struct prl_setup *s, struct prl_error *reterr)
 {
-    return s->beside.pid > 0 ? join(&s->beside, reterr) : 0;
+    uint64_t ns;
+    return s->beside.pid > 0 ? join(&s->beside, s->box ? &s->box->beside_ns : &ns, reterr) : 0;
 }

@@ -1,6 +1,7 @@
 # attack: opens devices and writes to the kernel's switches
 # verdict: OK
 # outside: refused, or not there
+# limits: cpu=10s wall=60s
 
 import itertools
 import os

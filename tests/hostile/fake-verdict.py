@@ -1,6 +1,7 @@
 # attack: prints verdicts and results as judges write them, and fails
 # verdict: RE
 # outside: nothing it prints is read
+# limits: cpu=10s wall=60s
 # holds: exit-code 9..9
 
 import json

@@ -1,6 +1,7 @@
 # attack: writes to the kernel's log and the system's
 # verdict: OK
 # outside: nothing arrives
+# limits: cpu=10s wall=60s
 
 import ctypes
 import os

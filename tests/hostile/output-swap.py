@@ -1,6 +1,7 @@
 # attack: puts a link where the folder of its output was
 # verdict: FE
 # outside: collecting stays in the box
+# limits: cpu=10s wall=60s
 # collect: answers sub/answers
 
 import os

@@ -1,6 +1,7 @@
 # attack: writes the results of its grader, locks them, ends whoever may be grading
 # verdict: RE
 # outside: nobody reads them, nobody is ended
+# limits: cpu=10s wall=60s
 # holds: exit-code 9..9
 
 import json

@@ -1,7 +1,7 @@
 # attack: reads an input that stays open and brings nothing
 # verdict: ILE
 # outside: it ends at the wall limit
-# limits: wall=1s
+# limits: wall=3s
 # stdin: open
 
 import sys

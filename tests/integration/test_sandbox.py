@@ -7,6 +7,7 @@ import pwd
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -270,6 +271,16 @@ def test_unreaped_children_are_billed(judge: Judge, rungs: str, share: float) ->
     end = " _exit(0); } while (wait(0) > 0); return 0;"
     outcome = judge(body + end, rungs=rungs, cpu="10s", wall="60s")
     assert outcome.verdict.name == "OK" and outcome.cpu_ns >= share * 500e6
+
+
+def test_time_is_billed_however_late_the_caller_runs_again(judge: Judge) -> None:
+    """More boxes than processors: a program may be done before its monitor looks at it."""
+    judge("burn(100); return 0;")  # compiled
+    with ThreadPoolExecutor(16) as pool:
+        outcomes = list(
+            pool.map(lambda _: judge("burn(100); return 0;", wall="60s"), range(32))
+        )
+    assert [outcome for outcome in outcomes if not outcome.ok or outcome.cpu_ns < 97e6] == []
 
 
 @pytest.mark.parametrize("rungs", RUNGS)

@@ -44,6 +44,7 @@ SUITES = ["tests/integration/test_contexts.py", "tests/faults/test_no_userns.py"
 PLAIN_SUITES = [
     "tests/unit/test_host.py",
     "tests/integration/test_limits.py",
+    "tests/integration/test_sandbox.py",
     "tests/integration/test_run_host.py",
     "tests/integration/test_userns.py",
     "tests/integration/test_storage_driver.py",
@@ -126,3 +127,21 @@ def test_suites_pass_or_name_what_is_missing(machine: Machine) -> None:
 def test_the_plain_machine_passes(machine: Machine, suite: str) -> None:
     done = machine.pytest(suite)
     assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize("machine", [PLAIN], indirect=True)
+def test_the_hostile_corpus_is_withstood_on_version_2(machine: Machine) -> None:
+    """What holds the limits here are the machine's own groups. Eight at once would be a test of
+    how slowly a processor is emulated."""
+    launcher = f"{ROOT}/build/venv/bin/pyrootless"
+    words = [launcher, "selftest", "--hostile", "--json", "--way=groups"]
+    done = machine.call(*words, seconds=SUITE_SECONDS)
+    assert done.stdout, done.stderr
+    report = json.loads(done.stdout)
+    wrong = {f"{case['attack']} {case['way']}": case["wrong"] for case in report["cases"]}
+    assert {name: texts for name, texts in wrong.items() if texts} == {}
+    assert (done.returncode, report["left"]) == (0, [])
+    rungs = {row["limit"]: row["rungs"] for row in report["held"]}
+    assert [rungs[name] for name in ("cpu", "memory", "processes")] == [["cgroup2"]] * 3
+    over = [row["over"] for row in report["held"] if row["limit"] in ("memory", "processes")]
+    assert over == [0, 0]
