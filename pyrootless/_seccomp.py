@@ -33,6 +33,7 @@ from pyrootless.errors import HostUnsupportedError, StoreError, UsageError
 
 DEFAULT_PROFILE = Path(__file__).parent / "seccomp" / "default.json"
 STRICT_CHANGES = Path(__file__).parent / "seccomp" / "strict.json"
+NETWORK_CHANGES = Path(__file__).parent / "seccomp" / "network.json"
 _PROFILE_BYTES_MAX = 4 * 1024 * 1024
 _OPEN = (ACTIONS["SCMP_ACT_ALLOW"], ACTIONS["SCMP_ACT_LOG"])
 _DEFAULT_ERRNO = 1  # EPERM: runtime-spec, defaultErrnoRet and errnoRet
@@ -172,9 +173,15 @@ def allow_io_uring(profile: dict[str, Any]) -> dict[str, Any]:
     return allow_calls(profile, _IO_URING_CALLS)
 
 
-def strict_profile() -> dict[str, Any]:
-    """The sandbox's: the default profile as changed by seccomp/strict.json."""
-    return replace_rules(load_profile(None), load_profile(STRICT_CHANGES)["syscalls"])
+def strict_profile(network: bool = False) -> dict[str, Any]:
+    """The sandbox's: the default profile as changed by seccomp/strict.json.
+
+    With `network` seccomp/network.json changes that, for boxes that may speak to some hosts.
+    """
+    profile = replace_rules(load_profile(None), load_profile(STRICT_CHANGES)["syscalls"])
+    if not network:
+        return profile
+    return replace_rules(profile, load_profile(NETWORK_CHANGES)["syscalls"])
 
 
 def compile_section(section: dict[str, Any]) -> bytes:

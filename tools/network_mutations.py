@@ -162,4 +162,14 @@ NETWORK_MUTATIONS = (
         ),
         (f"{ALLOW}::test_the_border_is_confined",),
     ),
+    Mutation(
+        "allow_hosts: no protocol but those of the internet",
+        _one(
+            "pyrootless/seccomp/network.json",
+            '"SCMP_ACT_ERRNO", "errnoRet": 97,\n'
+            '      "args": [{"index": 0, "op": "SCMP_CMP_GT", "value": 10}]',
+            '"SCMP_ACT_ALLOW",\n      "args": [{"index": 0, "op": "SCMP_CMP_GT", "value": 10}]',
+        ),
+        ("tests/integration/test_sandbox_network.py::test_other_protocols_stay_refused",),
+    ),
 )

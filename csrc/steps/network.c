@@ -206,7 +206,7 @@ static int PRL_CHILD_SAFE await_refusal(struct prl_error *reterr)
 int PRL_CHILD_SAFE prl_network_apply(struct prl_setup *s, struct prl_error *reterr)
 {
     bool alone = s->spec->network.helper == PRL_NETWORK_ALONE;
-    if (!(s->spec->namespaces & CLONE_NEWNET) || s->box || alone)
+    if (!(s->spec->namespaces & CLONE_NEWNET) || alone)
         return 0;
     int r = 0;
     if (s->spec->network.allow || s->spec->network.helper == PRL_NETWORK_SLIRP)

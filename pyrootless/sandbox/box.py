@@ -40,7 +40,7 @@ class Base:
     Attributes:
         lowers: Overlay lower directories, absolute, top-most first, one a line.
         binds: Mounts that belong to it (of the host image: /usr).
-        notes: Annotations of the filter.
+        notes: Annotations of the filter, and of the network when it has one; later ones win.
     """
 
     lowers: str

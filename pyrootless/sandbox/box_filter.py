@@ -3,8 +3,9 @@
 What comes in: the profiles beside this package, the store. What goes out: annotations.
 Must never: load libseccomp, or compile, when the store has what these very profiles give.
 
-DATA/cache/seccomp/strict-KEY is a note of one installation's: the digest, and below it what the
-filter was made from, by stat, as a launch template has its sources.
+DATA/cache/seccomp/strict-KEY (network-KEY, for boxes with a network) is a note of one
+installation's: the digest, and below it what the filter was made from, by stat, as a launch
+template has its sources.
 """
 
 from __future__ import annotations
@@ -21,23 +22,27 @@ Notes = tuple[tuple[str, str], ...]
 
 _PACKAGE = Path(__file__).parents[1]
 _SOURCES = (
-    *("seccomp/default.json", "seccomp/strict.json"),
+    *("seccomp/default.json", "seccomp/strict.json", "seccomp/network.json"),
     *("_bpf.py", "_seccomp.py", "_seccomp_changes.py", "_seccomp_check.py"),
 )
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
 
-def strict_filter(root: str | None) -> Notes:
+def strict_filter(root: str | None, network: bool = False) -> Notes:
     """The annotations of the sandbox's filter, compiled when the cache has none.
+
+    Args:
+        root: The store's directory; None: the user's own.
+        network: It lets sockets of the internet's protocols through.
 
     Raises:
         StoreError: The cache cannot be written.
     """
     directory = find_directories(root).make().cache
-    path, digest = _found_filter(directory)
+    path, digest = _found_filter(directory, network)
     if not path.is_file():  # the cache was emptied since
         _found_filter.cache_clear()
-        path, digest = _found_filter(directory)
+        path, digest = _found_filter(directory, network)
     return (
         ("io.pyrootless.seccomp.program", str(path)),
         ("io.pyrootless.seccomp.digest", digest),
@@ -45,9 +50,9 @@ def strict_filter(root: str | None) -> Notes:
 
 
 @cache
-def _found_filter(cache_directory: Path) -> tuple[Path, str]:
-    key = crc32(os.fsencode(_PACKAGE))
-    note = cache_directory / "seccomp" / f"strict-{key:08x}"
+def _found_filter(cache_directory: Path, network: bool) -> tuple[Path, str]:
+    kind, key = "network" if network else "strict", crc32(os.fsencode(_PACKAGE))
+    note = cache_directory / "seccomp" / f"{kind}-{key:08x}"
     sources = _sources()
     try:
         digest, _, noted = note.read_text(errors="surrogateescape").partition("\n")
@@ -56,7 +61,7 @@ def _found_filter(cache_directory: Path) -> tuple[Path, str]:
     path = note.with_name(digest.removeprefix("sha256:") + ".bpf")
     if noted == sources and _DIGEST.fullmatch(digest) and path.is_file():
         return path, digest
-    return _compiled_filter(cache_directory, note, sources)
+    return _compiled_filter(cache_directory, note, sources, network)
 
 
 def _sources() -> str:
@@ -68,11 +73,13 @@ def _sources() -> str:
     return "\n".join(lines)
 
 
-def _compiled_filter(cache_directory: Path, note: Path, sources: str) -> tuple[Path, str]:
+def _compiled_filter(
+    cache_directory: Path, note: Path, sources: str, network: bool
+) -> tuple[Path, str]:
     from pyrootless import _seccomp  # loads libseccomp; only here
 
     section = _seccomp.resolve_profile(
-        _seccomp.strict_profile(), capabilities=frozenset(), arch=os.uname().machine
+        _seccomp.strict_profile(network), capabilities=frozenset(), arch=os.uname().machine
     )
     path, digest = _seccomp.compile_to_cache(section, cache_directory)
     text = f"{digest}\n{sources}"

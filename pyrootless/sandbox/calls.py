@@ -163,7 +163,8 @@ def call(
         function: Its name; dots lead into classes ("Stack.from_list").
         limits: Of each call; what the interpreter itself needs is added.
         files: What else the source finds in its working directory: modules, data.
-        **where: `image`, `rootfs`, `stdin`, `exact`, `rungs`, `root`, as for `run`.
+        **where: `image`, `rootfs`, `stdin`, `exact`, `rungs`, `allow_hosts`, `root`, as for
+            `run`.
 
     Raises:
         UsageError: No name of a function, or the source cannot be read.

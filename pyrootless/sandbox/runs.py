@@ -9,13 +9,14 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
 from pyrootless import _sandbox
 from pyrootless.errors import UsageError
 from pyrootless.sandbox import box
+from pyrootless.sandbox.box_network import Network, find_network
 from pyrootless.sandbox.collect import Collected, collect_files
 from pyrootless.sandbox.files import FileLike, Row, file_rows
 from pyrootless.sandbox.limits import Limits
@@ -46,6 +47,7 @@ class Job:
         stdout: A descriptor to lend instead of keeping the output; -1: it is kept.
         stderr: The same for standard error.
         collect_in: Directory that patterns are relative to; "": the program's own.
+        network: None: no protocol of any network.
     """
 
     base: box.Base
@@ -59,6 +61,7 @@ class Job:
     stdout: int = -1
     stderr: int = -1
     collect_in: str = ""
+    network: Network | None = None
 
 
 def run(  # noqa: PLR0913  # one keyword for each thing a run may be given
@@ -74,6 +77,7 @@ def run(  # noqa: PLR0913  # one keyword for each thing a run may be given
     collect: Sequence[str] = (),
     exact: bool = False,
     rungs: str = "best",
+    allow_hosts: Sequence[str] = (),
     root: str | None = None,
 ) -> Outcome:
     """Run one program in a fresh box and say how it went.
@@ -92,6 +96,8 @@ def run(  # noqa: PLR0913  # one keyword for each thing a run may be given
             there are hold it, and the outcome names them.
         rungs: "best"; "no-groups": as if no control group were delegated; "least": and the
             kernel had no clock either.
+        allow_hosts: All that it may speak to: "example.org:443", "192.0.2.0/24"
+            (docs/networks.md, "A list of destinations"). (): no network at all.
         root: The store's directory; None: the user's own.
 
     Returns:
@@ -104,7 +110,8 @@ def run(  # noqa: PLR0913  # one keyword for each thing a run may be given
     base = box.rootfs_base(rootfs, root) if rootfs else box.image_base(image, root)
     program = box.Program(box.check_program(args, cwd), box.environment(env, cwd), cwd)
     rows = tuple(file_rows(files, cwd))
-    return run_job(Job(base, program, rows, limits, stdin, tuple(collect), exact, rungs))
+    job = Job(base, program, rows, limits, stdin, tuple(collect), exact, rungs)
+    return run_job(replace(job, network=find_network(allow_hosts, root)))
 
 
 def run_job(job: Job) -> Outcome:
@@ -115,14 +122,19 @@ def run_job(job: Job) -> Outcome:
 
 def run_for_facts(job: Job) -> tuple[dict[str, Any], Collected]:
     """What the monitor reports, and the collected files with their modes."""
-    rows = sorted([*job.rows, SHARED_MEMORY])
+    base, rows, numbers = job.base, [*job.rows, SHARED_MEMORY], numbers_of(job.limits)
+    if job.network:
+        base = replace(base, notes=base.notes + job.network.notes)
+        own = {row[0] for row in rows}
+        rows += [row for row in job.network.rows if row[0] not in own]
+        numbers["idle_ns"] = 0  # somebody outside may wake it
     with lend_stdin(job.stdin) as lent:
         facts, found = _sandbox.run(
             host_for(job.rungs),
-            box.box_config(job.base, job.program, job.limits, job.exact),
+            box.box_config(base, job.program, job.limits, job.exact),
             (lent, job.stdout, job.stderr),
-            _sandbox.Files(rows),
-            numbers_of(job.limits),
+            _sandbox.Files(sorted(rows)),
+            numbers,
             gather_for(job),
         )
     return facts, found or Collected()

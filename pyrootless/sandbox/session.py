@@ -18,6 +18,7 @@ from fnmatch import fnmatchcase
 from pyrootless.closing import Closing
 from pyrootless.errors import UsageError
 from pyrootless.sandbox import box
+from pyrootless.sandbox.box_network import find_network
 from pyrootless.sandbox.calls import Function, call
 from pyrootless.sandbox.files import File, FileLike, file_rows
 from pyrootless.sandbox.languages import Language, find_language
@@ -63,6 +64,7 @@ class Sandbox(Closing):
         image, rootfs, env, cwd, root: As for `run`.
         limits: For steps that bring none of their own.
         exact, rungs: As for `run`.
+        allow_hosts: As for `run`, of `run` and `call`; a compiler has no network.
     """
 
     def __init__(  # noqa: PLR0913  # what a box is made of, one keyword each
@@ -75,9 +77,11 @@ class Sandbox(Closing):
         limits: Limits = DEFAULT_LIMITS,
         exact: bool = False,
         rungs: str = "best",
+        allow_hosts: Sequence[str] = (),
         root: str | None = None,
     ) -> None:
         self._exact, self._rungs = exact, rungs
+        self._allow_hosts = allow_hosts
         self._where = (image, rootfs, root)
         self._env = env
         self._cwd = cwd
@@ -175,6 +179,7 @@ class Sandbox(Closing):
             stdin=stdin,
             stdout=stdout,
             collect=tuple(collect) + (_EVERYTHING if keep else ()),
+            network=find_network(self._allow_hosts, self._where[2]),
         )
         facts, found = run_for_facts(job)
         if not keep:
@@ -205,6 +210,7 @@ class Sandbox(Closing):
             root=root,
             exact=self._exact,
             rungs=self._rungs,
+            allow_hosts=self._allow_hosts,
         )
 
     def collect(self, *patterns: str) -> dict[str, bytes]:

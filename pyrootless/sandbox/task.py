@@ -103,6 +103,7 @@ class Task:
         name: For reports.
         folder: Where TASK.toml lies; all its paths are below or beside it.
         image: What boxes are made of.
+        allow_hosts: All that submissions may speak to while they run; (): no network.
         limits: Of every run.
         compile_limits: Of every compilation.
         near: A verdict within this part of a time limit is run again, quietly...
@@ -116,6 +117,7 @@ class Task:
     name: str
     folder: Path
     image: str
+    allow_hosts: tuple[str, ...]
     limits: Values
     compile_limits: Values
     near: float
@@ -164,7 +166,7 @@ class _Reader:
     def task(self, document: dict[str, Any]) -> Task:
         known = "task limits compile check group languages interactor submissions"
         self._only(document, known, "the file")
-        head = self._table(document, "task", "name image near reruns")
+        head = self._table(document, "task", "name image allow_hosts near reruns")
         limits = self._limits(document, "limits")
         check = self._check(document.get("check", {}), "check", Check())
         groups = self._groups(document.get("group"), check)
@@ -173,6 +175,7 @@ class _Reader:
             name=self._text(head, "name", self._folder.name),
             folder=self._folder,
             image=self._text(head, "image", "host"),
+            allow_hosts=self._texts(head, "allow_hosts"),
             limits=limits,
             compile_limits=self._limits(document, "compile"),
             near=self._number(head, "near", DEFAULT_NEAR),

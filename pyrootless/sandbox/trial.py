@@ -69,7 +69,7 @@ def try_submission(court: Court, submission: Submission) -> SubmissionResult:
         sources = read_sources(task, submission)
     except Unfit as reason:
         return _not_compiled(task, submission, "", str(reason).encode())
-    with Sandbox(image=task.image) as box:
+    with Sandbox(image=task.image, allow_hosts=task.allow_hosts) as box:
         box.put(sources.others)
         with court.quiet.beside():
             limits = _compile_limits(task, sources)

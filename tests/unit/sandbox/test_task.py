@@ -13,6 +13,7 @@ from pyrootless.sandbox.task import Case, load_task
 FULL = """
 [task]
 name = "week3-sum"
+allow_hosts = ["example.org:443"]
 near = 0.2
 reruns = 3
 [limits]
@@ -61,6 +62,7 @@ def write(folder: Path, text: str) -> Path:
 def test_everything_a_task_says(folder: Path) -> None:
     task = load_task(write(folder, FULL))
     assert (task.name, task.image, task.near, task.reruns) == ("week3-sum", "host", 0.2, 3)
+    assert task.allow_hosts == ("example.org:443",)
     assert task.limits == {"cpu": "1s", "memory": "128M"}
     assert task.compile_limits == {"wall": "20s"}
     assert (task.points, task.submissions, task.interactor) == (70, "submissions/*/", "")
