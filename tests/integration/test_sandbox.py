@@ -306,6 +306,8 @@ def test_each_limit_names_what_held_it(judge: Judge) -> None:
 def test_exact_or_not_at_all(judge: Judge) -> None:
     with pytest.raises(HostUnsupportedError, match="memory"):
         run(["true"], rungs="no-groups", exact=True)
+    if run(["true"], rungs="no-groups").enforced["cpu"].rung == "proc":
+        pytest.skip("the kernel lends this user no clock: perf_event_paranoid is 3 or more")
     outcome = run(["true"], rungs="no-groups", exact=True, limits=Limits(memory=None))
     assert outcome.ok and all(each.exact for each in outcome.enforced.values())
 
