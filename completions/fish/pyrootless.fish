@@ -61,6 +61,7 @@ complete -c pyrootless -n '__fish_seen_subcommand_from run' -l device-read-bps -
 complete -c pyrootless -n '__fish_seen_subcommand_from run' -l device-read-iops -r -d 'read at most so many times a second from this disk'
 complete -c pyrootless -n '__fish_seen_subcommand_from run' -l device-write-bps -r -d 'write at most so many bytes a second to this disk'
 complete -c pyrootless -n '__fish_seen_subcommand_from run' -l device-write-iops -r -d 'write at most so many times a second to this disk'
+complete -c pyrootless -n '__fish_seen_subcommand_from run' -l io-max -r -d 'read and write this disk at most so fast: /dev/sda:rbps=10m,wbps=5m,riops=1000'
 complete -c pyrootless -n '__fish_seen_subcommand_from run' -l limits -r -d 'strict (the default): a limit that cannot be held is an error; best-effort: weaker means are taken, and named'
 complete -c pyrootless -n '__fish_seen_subcommand_from run' -s m -l memory -r -d 'most memory of all processes together'
 complete -c pyrootless -n '__fish_seen_subcommand_from run' -l memory-reservation -r -d 'memory that is left to the container when the machine runs short'

@@ -15,7 +15,7 @@ static const struct {
     [PRL_LIMIT_SHARES] = {"cpu-shares", "--cpu-shares"},
     [PRL_LIMIT_CPUSET] = {"cpuset", "--cpuset-cpus"},
     [PRL_LIMIT_PIDS] = {"pids", "--pids-limit"},
-    [PRL_LIMIT_IO] = {"io", "--device-read-bps"},
+    [PRL_LIMIT_IO] = {"io", "--io-max"},
     [PRL_LIMIT_STORAGE] = {"storage", "--storage-size"},
 };
 

@@ -114,6 +114,7 @@ static const struct {
     {"device-write-bps", prl_config_throttle_write_bps, OTHER},
     {"device-read-iops", prl_config_throttle_read_iops, OTHER},
     {"device-write-iops", prl_config_throttle_write_iops, OTHER},
+    {"io-max", prl_config_io_max, OTHER},
     {"storage-size", apply_later, OTHER}, /* prl_config_storage */
     {"name", prl_config_name, PLAIN},
     {"label-file", prl_config_label_file, OTHER},

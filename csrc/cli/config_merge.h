@@ -196,6 +196,7 @@ int prl_config_throttle_read_bps(struct prl_merge *m, const char *text);
 int prl_config_throttle_write_bps(struct prl_merge *m, const char *text);
 int prl_config_throttle_read_iops(struct prl_merge *m, const char *text);
 int prl_config_throttle_write_iops(struct prl_merge *m, const char *text);
+int prl_config_io_max(struct prl_merge *m, const char *text);
 int prl_config_storage(struct prl_merge *m); /* after the upper layer is known */
 /* config_process.c: one row of /process/rlimits. */
 int prl_config_rlimit(struct prl_merge *m, const char *type, uint64_t soft, uint64_t hard);

@@ -6,7 +6,6 @@
 
 #include "base/error.h"
 #include "base/limits.h"
-#include "base/own.h"
 #include "cgroup.h"
 #include "cli/values.h"
 
@@ -14,8 +13,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <sys/sysmacros.h>
 
 enum {
     MEMORY_MIN_BYTES = 6 * 1024 * 1024, /* below it a program's own start fails */
@@ -186,69 +183,6 @@ int prl_config_resource_pids(struct prl_merge *m, const char *text)
     if (strcmp(text, "-1") == 0 || strcmp(text, "0") == 0)
         return 0;
     return set_number(m, &(struct range){"--pids-limit", "pids", "limit", 1, 4194304}, text);
-}
-
-/* --- throttles --- */
-
-struct throttle {
-    const char *option, *key;
-    bool bytes;
-};
-
-static int throttle(struct prl_merge *m, const struct throttle *how, const char *text)
-{
-    const char *colon = strrchr(text, ':');
-    _cleanup_free_ char *path = colon ? strndup(text, (size_t)(colon - text)) : NULL;
-    struct stat st;
-    uint64_t rate = 0;
-    int64_t number = 0;
-
-    if (!path || !*path)
-        return prl_config_bad(m, EINVAL, how->option,
-                              "\"%.60s\" lacks its second part: write %s=/dev/sda:%s", text,
-                              how->option, how->bytes ? "10m" : "1000");
-    int r = how->bytes ? prl_value_size(how->option, colon + 1, &rate, m->reterr)
-                       : prl_value_integer(how->option, colon + 1, &number, m->reterr);
-    if (r < 0)
-        return r;
-    rate = how->bytes ? rate : number > 0 ? (uint64_t)number : 0;
-    if (rate == 0)
-        return prl_config_bad(m, EINVAL, how->option, "a rate of 0 would stop it for ever");
-    if (stat(path, &st) < 0 || !S_ISBLK(st.st_mode))
-        return prl_config_bad(m, ENOENT, how->option,
-                              "%.100s is no disk of this machine: see them with lsblk", path);
-    yyjson_mut_val *row =
-        yyjson_mut_arr_add_obj(m->doc, prl_config_array(m, section(m, "blockIO"), how->key));
-    if (!row)
-        return prl_config_memory(m);
-    prl_config_set_number(m, row, "major", major(st.st_rdev));
-    prl_config_set_number(m, row, "minor", minor(st.st_rdev));
-    prl_config_set_number(m, row, "rate", rate);
-    return 0;
-}
-
-int prl_config_throttle_read_bps(struct prl_merge *m, const char *text)
-{
-    return throttle(m, &(struct throttle){"--device-read-bps", "throttleReadBpsDevice", true},
-                    text);
-}
-
-int prl_config_throttle_write_bps(struct prl_merge *m, const char *text)
-{
-    return throttle(m, &(struct throttle){"--device-write-bps", "throttleWriteBpsDevice", true},
-                    text);
-}
-
-int prl_config_throttle_read_iops(struct prl_merge *m, const char *text)
-{
-    const struct throttle how = {"--device-read-iops", "throttleReadIOPSDevice", false};
-    return throttle(m, &how, text);
-}
-
-int prl_config_throttle_write_iops(struct prl_merge *m, const char *text)
-{
-    const struct throttle how = {"--device-write-iops", "throttleWriteIOPSDevice", false};
-    return throttle(m, &how, text);
 }
 
 /* --- what the root's form holds --- */

@@ -96,6 +96,8 @@ const struct prl_option prl_option_table[] = {
      "DEVICE:SIZE", G_LIMITS, "write at most so many bytes a second to this disk"},
     {"device-write-iops", 0, TEXT, REPEAT, RUN, NATIVE, "/linux/resources/blockIO",
      "DEVICE:NUMBER", G_LIMITS, "write at most so many times a second to this disk"},
+    {"io-max", 0, TEXT, REPEAT, RUN, NATIVE, "/linux/resources/blockIO", "DEVICE:RATES",
+     G_LIMITS, "read and write this disk at most so fast: /dev/sda:rbps=10m,wbps=5m,riops=1000"},
     {"limits", 0, TEXT, ONCE, RUN, NATIVE, NOTE "limits", "MODE", G_LIMITS,
      "strict (the default): a limit that cannot be held is an error; best-effort: weaker means "
      "are taken, and named"},

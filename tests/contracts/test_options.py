@@ -108,6 +108,7 @@ NEEDS = {
 }
 # These need a disk by name, and a control group: tests/integration/test_limits.py.
 DISKS = {f"device-{way}-{what}" for way in ("read", "write") for what in ("bps", "iops")}
+DISKS |= {"io-max"}
 
 # These need more than one id.
 RANGES = {"group-add", "no-holder", "userns"}

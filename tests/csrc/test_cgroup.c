@@ -80,7 +80,7 @@ static const struct {
     {PRL_LIMIT_CPUS, PRL_RUNG_AFFINITY, "--cpus", "changeable"},
     {PRL_LIMIT_SHARES, PRL_RUNG_NONE, "--cpu-shares", "none"},
     {PRL_LIMIT_CPUSET, PRL_RUNG_AFFINITY, "--cpuset-cpus", "changeable"},
-    {PRL_LIMIT_IO, PRL_RUNG_NONE, "--device-read-bps", "none"},
+    {PRL_LIMIT_IO, PRL_RUNG_NONE, "--io-max", "none"},
 };
 
 TEST(without_a_group_bind_or_refuse)

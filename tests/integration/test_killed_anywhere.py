@@ -56,13 +56,19 @@ class Soak:
 
     def start(self, *words: str) -> subprocess.Popen[bytes]:
         """A container; its command line names this test in all its processes."""
-        return subprocess.Popen(
-            [str(self.launcher), "run", *words],
-            env=self.environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
+        with self.said.open("ab") as said:
+            return subprocess.Popen(
+                [str(self.launcher), "run", *words],
+                env=self.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=said,
+            )
+
+    @property
+    def said(self) -> Path:
+        """Where all launchers write their errors."""
+        return self.base / "said"
 
     def start_one(self) -> tuple[subprocess.Popen[bytes], int]:
         """A short container, and the status it is to end with."""
@@ -130,7 +136,7 @@ def one_round(soak: Soak) -> None:
         if process is killed:
             assert status in (-signal.SIGKILL, code)
         else:
-            assert status == code
+            assert status == code, soak.said.read_text()
 
 
 def await_nothing_left(soak: Soak) -> None:

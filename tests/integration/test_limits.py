@@ -310,15 +310,61 @@ def test_a_program_stays_on_its_processors(rung: Rung) -> None:
 
 
 @ON_GROUPS
-def test_writes_go_no_faster_than_allowed(rung: Rung, tmp_path: Path) -> None:
+@pytest.mark.parametrize("limit", ["--device-write-bps={}:4m", "--io-max={}:rbps=max,wbps=4m"])
+def test_writes_go_no_faster_than_allowed(rung: Rung, tmp_path: Path, limit: str) -> None:
     """12 MiB at 4 MiB a second; the first slice of the kernel's may pass at once."""
     if disk := facts.disk_below(tmp_path):
-        limit = f"--device-write-bps={disk}:4m"
+        limit = limit.format(disk)
         done = rung.run(limit, "-v", f"{tmp_path}:/disk", "host", *PYTHON, DIRECT_WRITES)
         assert (done.returncode, done.stderr) == (0, "")
         assert int(done.stdout) >= 2_000_000_000
     else:
         pytest.skip(f"{tmp_path} lies on no disk of its own")
+
+
+RATES = ("--device-read-bps={}:1m", "--device-write-bps={}:2048", "--device-read-iops={}:3")
+
+
+def test_io_max_is_all_rates_of_a_disk_in_one(pyrootless: Runner) -> None:
+    if not (disk := facts.disk_below(Path.home())):
+        pytest.skip(f"{Path.home()} lies on no disk of its own")
+    weak = ("run", "--print-spec", "--limits=best-effort")
+
+    def asked(*options: str) -> dict[str, object]:
+        words = [option.format(disk) for option in options]
+        done = pyrootless(*weak, *words, "host", "true")
+        assert done.returncode == 0, done.stderr
+        found: dict[str, object] = json.loads(done.stdout)["linux"]["resources"]["blockIO"]
+        return found
+
+    both = asked("--io-max={}:rbps=1m,riops=3,wbps=2k,wiops=max")
+    assert both == asked(*RATES)
+    assert len(both) == len(RATES)
+    assert asked("--io-max={}:riops=3", "--io-max={}:wbps=2k,rbps=1m") == both
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        ("{}", "is not understood: write --io-max=/dev/sda:rbps=10m"),
+        ("{}:", "is not understood"),
+        ("{}:10m", "is not understood"),
+        ("{}:bps=10m", "is not understood"),
+        ("{}:rbps=1m,", "is not understood"),
+        ("{}:rbps=0", "a rate of 0 would stop it for ever"),
+        ("{}:riops=-1", "a rate of 0 would stop it for ever"),
+        ("{}:rbps=much", "much"),
+        ("/dev/null:rbps=1m", "/dev/null is no disk of this machine"),
+    ],
+)
+def test_an_io_max_that_says_nothing_is_refused(
+    pyrootless: Runner, value: str, words: str
+) -> None:
+    if not (disk := facts.disk_below(Path.home())):
+        pytest.skip(f"{Path.home()} lies on no disk of its own")
+    done = pyrootless("run", f"--io-max={value.format(disk)}", "host", "true")
+    assert (done.returncode, done.stdout) == (125, "")
+    assert "pyrootless: --io-max: " in done.stderr and words in done.stderr
 
 
 @pytest.mark.parametrize("rung", RUNGS[1:2], indirect=True)
@@ -329,10 +375,10 @@ def test_a_disk_limit_that_could_be_rewritten_is_refused(rung: Rung, option: str
     limit = f"--device-write-bps={disk}:4m"
     done = rung.run(option, limit, "host", "true")
     assert done.returncode == 125
-    assert done.stderr.startswith("pyrootless: --device-read-bps: it would be held by a group ")
+    assert done.stderr.startswith("pyrootless: --io-max: it would be held by a group ")
     done = rung.run("--limits=best-effort", option, limit, "host", "true")
     assert done.returncode == 0
-    assert "--device-read-bps is held by a group of version 1" in done.stderr
+    assert "--io-max is held by a group of version 1" in done.stderr
 
 
 def test_files_fit_into_the_storage(rung: Rung) -> None:

@@ -1,0 +1,159 @@
+/* config_throttle.c: limits of disks: options → /linux/resources/blockIO.
+ * In: values of --io-max and --device-{read,write}-{bps,iops}.  Out: JSON.
+ * Never: a path that is no disk taken for one.
+ * Source: OCI runtime-spec config-linux.md, "Block IO"; cgroup-v2.rst, "io.max". */
+#include "cli/config_merge.h"
+
+#include "base/own.h"
+#include "cli/values.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
+/* One of the four rates, by its option, by the kernel's word for it, and by the
+ * specification's.
+ */
+struct throttle {
+    const char *option, *word, *key;
+    bool bytes;
+};
+
+static const struct throttle read_bps = {"--device-read-bps", "rbps", "throttleReadBpsDevice",
+                                         true};
+static const struct throttle write_bps = {"--device-write-bps", "wbps",
+                                          "throttleWriteBpsDevice", true};
+static const struct throttle read_iops = {"--device-read-iops", "riops",
+                                          "throttleReadIOPSDevice", false};
+static const struct throttle write_iops = {"--device-write-iops", "wiops",
+                                           "throttleWriteIOPSDevice", false};
+
+static int read_rate(struct prl_merge *m, const char *option, bool bytes, const char *text,
+                     uint64_t *ret)
+{
+    int64_t number = 0;
+    int r = bytes ? prl_value_size(option, text, ret, m->reterr)
+                  : prl_value_integer(option, text, &number, m->reterr);
+
+    if (r < 0)
+        return r;
+    if (!bytes)
+        *ret = number > 0 ? (uint64_t)number : 0;
+    return *ret > 0 ? 0
+                    : prl_config_bad(m, EINVAL, option, "a rate of 0 would stop it for ever");
+}
+
+static int find_disk(struct prl_merge *m, const char *option, const char *path,
+                     dev_t *ret_number)
+{
+    struct stat st;
+
+    if (stat(path, &st) < 0 || !S_ISBLK(st.st_mode))
+        return prl_config_bad(m, ENOENT, option,
+                              "%.100s is no disk of this machine: see them with lsblk", path);
+    *ret_number = st.st_rdev;
+    return 0;
+}
+
+static int add_row(struct prl_merge *m, const char *key, dev_t disk, uint64_t rate)
+{
+    yyjson_mut_val *resources = prl_config_object(m, prl_config_linux(m), "resources");
+    yyjson_mut_val *section = prl_config_object(m, resources, "blockIO");
+    yyjson_mut_val *row = yyjson_mut_arr_add_obj(m->doc, prl_config_array(m, section, key));
+
+    if (!row)
+        return prl_config_memory(m);
+    prl_config_set_number(m, row, "major", major(disk));
+    prl_config_set_number(m, row, "minor", minor(disk));
+    prl_config_set_number(m, row, "rate", rate);
+    return 0;
+}
+
+static int throttle(struct prl_merge *m, const struct throttle *how, const char *text)
+{
+    const char *colon = strrchr(text, ':');
+    _cleanup_free_ char *path = colon ? strndup(text, (size_t)(colon - text)) : NULL;
+    uint64_t rate = 0;
+    dev_t disk;
+
+    if (!path || !*path)
+        return prl_config_bad(m, EINVAL, how->option,
+                              "\"%.60s\" lacks its second part: write %s=/dev/sda:%s", text,
+                              how->option, how->bytes ? "10m" : "1000");
+    int r = read_rate(m, how->option, how->bytes, colon + 1, &rate);
+    if (r == 0)
+        r = find_disk(m, how->option, path, &disk);
+    return r < 0 ? r : add_row(m, how->key, disk, rate);
+}
+
+int prl_config_throttle_read_bps(struct prl_merge *m, const char *text)
+{
+    return throttle(m, &read_bps, text);
+}
+
+int prl_config_throttle_write_bps(struct prl_merge *m, const char *text)
+{
+    return throttle(m, &write_bps, text);
+}
+
+int prl_config_throttle_read_iops(struct prl_merge *m, const char *text)
+{
+    return throttle(m, &read_iops, text);
+}
+
+int prl_config_throttle_write_iops(struct prl_merge *m, const char *text)
+{
+    return throttle(m, &write_iops, text);
+}
+
+/* --- all rates of a disk in one --- */
+
+static int misread(struct prl_merge *m, const char *text)
+{
+    return prl_config_bad(m, EINVAL, "--io-max",
+                          "\"%.60s\" is not understood: write "
+                          "--io-max=/dev/sda:rbps=10m,wbps=5m,riops=1000,wiops=500, or some of "
+                          "the four",
+                          text);
+}
+
+/* "wbps=5m": the text ends where the item does. */
+static int add_item(struct prl_merge *m, dev_t disk, char *item, const char *text)
+{
+    static const struct throttle *const all[] = {&read_bps, &write_bps, &read_iops,
+                                                 &write_iops};
+    char *value = strchr(item, '=');
+    uint64_t rate = 0;
+
+    if (!value)
+        return misread(m, text);
+    *value++ = '\0';
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        if (strcmp(item, all[i]->word) != 0)
+            continue;
+        int r = strcmp(value, "max") == 0
+                    ? 0
+                    : read_rate(m, "--io-max", all[i]->bytes, value, &rate);
+        return r < 0 || rate == 0 ? r : add_row(m, all[i]->key, disk, rate);
+    }
+    return misread(m, text);
+}
+
+int prl_config_io_max(struct prl_merge *m, const char *text)
+{
+    const char *colon = strrchr(text, ':');
+    _cleanup_free_ char *path = colon ? strndup(text, (size_t)(colon - text)) : NULL;
+    _cleanup_free_ char *items = path ? strdup(colon + 1) : NULL;
+    char *rest = items;
+    dev_t disk;
+
+    if (!items || !*path || !*items)
+        return misread(m, text);
+    int r = find_disk(m, "--io-max", path, &disk);
+    while (r == 0 && rest) {
+        char *item = strsep(&rest, ",");
+        r = add_item(m, disk, item, text);
+    }
+    return r;
+}
