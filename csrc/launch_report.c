@@ -147,8 +147,10 @@ int prl_channels_follow(struct prl_setup *s, struct prl_channels *channels,
         r = serve(s, channels->service[0], child, reterr);
     if (r == 0 && s->spec->verify)
         r = prl_serve_verify(s, child->pid, reterr);
-    if (r < 0)
-        return r;
+    if (r < 0) { /* a child that has failed before cannot be served: that is the reason */
+        int said = prl_report_said(channels->report[0], reterr);
+        return said < 0 ? said : r;
+    }
     r = prl_report_read(channels->report[0], reterr);
     if (r == 0 && s->spec->process.terminal && child->terminal_fd < 0)
         r = prl_fail_with(reterr, PRL_STAGE_TERMINAL, EPROTO, "recvmsg", "pty master");

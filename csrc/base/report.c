@@ -4,6 +4,7 @@
 #include "base/report.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdbool.h>
 #include <unistd.h>
 
@@ -27,4 +28,15 @@ int prl_report_read(int fd, struct prl_error *reterr)
         return 0;
     return prl_fail_with(reterr, PRL_STAGE_CLONE, EIO, "clone3",
                          "the set-up process died before it could say why");
+}
+
+int prl_report_said(int fd, struct prl_error *reterr)
+{
+    struct prl_error record;
+    struct pollfd there = {.fd = fd, .events = POLLIN};
+    if (poll(&there, 1, 0) != 1 || !(there.revents & POLLIN) ||
+        read(fd, &record, sizeof record) != (ssize_t)sizeof record || record.errnum == 0)
+        return 0;
+    *reterr = record;
+    return -record.errnum;
 }

@@ -163,6 +163,20 @@ def test_nth_failure_of_a_served_launch(call: str, place: Place) -> None:
     assert fail_each(place, call, (*UPPERS["disk"], "host", *ECHO)) > 0
 
 
+@pytest.mark.needs("subordinate-ids", "newuidmap")
+@pytest.mark.parametrize("place", ["range"], indirect=True)
+def test_the_reason_is_the_childs_and_not_who_cannot_serve_it(place: Place) -> None:
+    """It fails where it waits for its maps; the file for them is opened when it has ended."""
+    late = ["-e", "trace=recvfrom,openat", "-e", "inject=openat:delay_enter=30000"]
+    tracer = ["strace", "-f", "-qq", "-o", "/dev/null", *late]
+    tracer += ["-e", "inject=recvfrom:error=EIO:when=1"]
+    done = place.run(*UPPERS["disk"], "host", *ECHO, before=tracer)
+    assert done.returncode == 125
+    assert first_line(done.stderr).startswith("pyrootless: idmap: recv(id maps): ")
+    assert FULL_ERROR.fullmatch(first_line(done.stderr))
+    assert place.left() == []
+
+
 HELD = (*SERVED[:-1], "connect", "getsockopt", "setns", "clone3", "openat", "write", "wait4")
 """Calls of a launch through a holder: without it newuidmap's part is done by the launcher."""
 
