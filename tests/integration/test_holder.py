@@ -14,6 +14,7 @@ import select
 import shutil
 import signal
 import subprocess
+import time
 import sys
 import textwrap
 from collections.abc import Iterator
@@ -489,6 +490,17 @@ def test_its_keeper_may_be_killed(place: Place) -> None:
     os.kill(maker, signal.SIGKILL)
     holders.await_end(holder)  # which could not have another one
     assert place.run("--userns=range", "host", "true").returncode == 0
+
+
+def test_a_keeper_that_is_killed_is_made_again_however_often(place: Place) -> None:
+    (maker,) = holders.children(place.warm())
+    for _ in range(10):
+        keeper = holders.children(maker)[0]
+        os.kill(keeper, signal.SIGKILL)
+        end = time.monotonic() + holders.SECONDS
+        while keeper in (found := holders.children(maker)) or len(found) < holders.READY:
+            assert time.monotonic() < end, found
+            time.sleep(0.005)
 
 
 def test_all_of_them_go_with_the_holder(place: Place) -> None:
