@@ -114,8 +114,8 @@ static int make_one(const struct maker *m)
     return 0;
 }
 
-/* As many as are wanted; a new one when one has gone.  Gives up where they do not last: one that
- * somebody killed says nothing about that. */
+/* As many as are wanted; a new one when one has gone.  Gives up where they do not last: one
+ * that somebody killed says nothing about that. */
 static void make_always(const struct maker *m)
 {
     /* The start that took it is still under way, and a machine has few processors. */
