@@ -14,9 +14,9 @@ import select
 import shutil
 import signal
 import subprocess
-import time
 import sys
 import textwrap
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
