@@ -21,11 +21,29 @@ enum {
     PR_SET_DUMPABLE_ = 4,
     WNOHANG_ = 1,
     CLOCK_MONOTONIC_ = 1,
+    ETXTBSY_ = 26,
+    BUSY_PAUSE_NS = 200000,
+    BUSY_TRIES = 5000,
     TIOCSPGRP_ = 0x5410,
     SET_BYTES = 8
 };
 
 static struct prl_box_outcome outcome;
+
+/* A file that was put in from outside is open for writing as long as a child that another
+ * thread of the caller's makes at this moment has a copy of the descriptor: until that
+ * executes. */
+static long execute(char **argv, char **envp)
+{
+    const long pause[2] = {0, BUSY_PAUSE_NS};
+    const ulong none = 0;
+    long r = call(NR_EXECVE, (ulong)argv[0], (ulong)(argv + 1), (ulong)envp, 0);
+    for (int i = 0; r == -ETXTBSY_ && i < BUSY_TRIES; i++) {
+        call(NR_SIGTIMEDWAIT, (ulong)&none, 0, (ulong)pause, SET_BYTES);
+        r = call(NR_EXECVE, (ulong)argv[0], (ulong)(argv + 1), (ulong)envp, 0);
+    }
+    return r;
+}
 
 static void run_child(int report_fd, char **argv, char **envp, ulong *all)
 {
@@ -35,7 +53,7 @@ static void run_child(int report_fd, char **argv, char **envp, ulong *all)
     call(NR_SETPGID, 0, 0, 0, 0);
     call(NR_IOCTL, 0, TIOCSPGRP_, (ulong)&group, 0); /* fails without a terminal: fine */
     call(NR_SIGPROCMASK, SIG_UNBLOCK_, (ulong)all, 0, SET_BYTES);
-    long r = call(NR_EXECVE, (ulong)argv[0], (ulong)(argv + 1), (ulong)envp, 0);
+    long r = execute(argv, envp);
     report(report_fd, PRL_STAGE_EXEC, r, (const char *[]){"execve", argv[0]});
     call(NR_EXIT, 127, 0, 0, 0);
 }

@@ -7,8 +7,10 @@ import contextlib
 import os
 import re
 import signal
+import threading
 import time
-from collections.abc import Iterator
+import warnings
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -109,6 +111,36 @@ echo secret > /tmp/left; echo secret > /dev/shm/left; echo secret > /box/left
 (setsid sleep 1000 &) ; mkfifo /tmp/pipe; ln -s /etc /box/link
 """
 FIND = "ls -A /tmp /dev/shm /box; ls -d /proc/[0-9]*"
+
+
+def fork_until(over: threading.Event) -> None:
+    """Children, one after the other, with copies of all descriptors for a while."""
+    while not over.is_set():
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            pid = os.fork()
+        if pid == 0:
+            time.sleep(0.01)
+            os._exit(0)
+        os.waitpid(pid, 0)
+
+
+@pytest.mark.needs("gcc")
+def test_a_child_made_meanwhile_does_not_keep_a_program_from_starting(
+    compile_c: Callable[[str], Path],
+) -> None:
+    """It has a copy of the descriptor by which the program is written: ETXTBSY, a while."""
+    program = compile_c("int main(void) { return 0; }").read_bytes() + bytes(32 << 20)
+    over = threading.Event()
+    forks = threading.Thread(target=fork_until, args=[over])
+    with ReadyBoxes(limits=Limits(wall="60s", disk="64M", memory=None), size=1) as boxes:
+        forks.start()
+        try:
+            outcomes = [boxes.run(["./p"], files={"p": File(program, 0o755)}) for _ in range(6)]
+        finally:
+            over.set()
+            forks.join()
+    assert [outcome.verdict.name for outcome in outcomes] == ["OK"] * 6
 
 
 def test_nothing_reaches_the_next_run(boxes: ReadyBoxes) -> None:
