@@ -203,14 +203,21 @@ static int bind_old(int dir_fd, const char *source, bool recursive,
     return mount(NULL, to, NULL, propagation, NULL);
 }
 
+int PRL_CHILD_SAFE prl_place_tree(int tree_fd, bool recursive,
+                                  const struct prl_place_attr *attr, int target_fd)
+{
+    return set_attributes(tree_fd, recursive, attr) < 0
+               ? -1
+               : prl_sys_move_mount(tree_fd, target_fd);
+}
+
 int PRL_CHILD_SAFE prl_place_bind(int dir_fd, const char *source, bool recursive,
                                   const struct prl_place_attr *attr, int target_fd)
 {
     _cleanup_close_ int tree = prl_place_clone(dir_fd, source, recursive);
     if (tree < 0 && errno != ENOSYS)
         return -1;
-    if (tree >= 0 && set_attributes(tree, recursive, attr) == 0 &&
-        prl_sys_move_mount(tree, target_fd) == 0)
+    if (tree >= 0 && prl_place_tree(tree, recursive, attr, target_fd) == 0)
         return 0;
     if (errno != ENOSYS)
         return -1;

@@ -23,6 +23,9 @@ struct prl_place_attr {
  * descriptors' /proc paths. */
 int prl_place_bind(int dir_fd, const char *source, bool recursive,
                    const struct prl_place_attr *attr, int target_fd) PRL_CHILD_SAFE;
+/* The same for a tree that prl_place_clone gave.  -1 ENOSYS: the kernel lacks the calls. */
+int prl_place_tree(int tree_fd, bool recursive, const struct prl_place_attr *attr,
+                   int target_fd) PRL_CHILD_SAFE;
 /* What is mounted at mount_fd onto target_fd too, as it is: no attribute is changed.  -1
  * ENOSYS: the kernel lacks the calls. */
 int prl_place_again(int mount_fd, int target_fd) PRL_CHILD_SAFE;

@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stddef.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -25,6 +26,8 @@ static const char *const links[][2] = {
     {"/proc/self/fd", "fd"},       {"/proc/self/fd/0", "stdin"}, {"/proc/self/fd/1", "stdout"},
     {"/proc/self/fd/2", "stderr"}, {"pts/ptmx", "ptmx"},
 };
+
+static const struct prl_place_attr device_attr = {.set = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC};
 
 static bool PRL_CHILD_SAFE is_device(const struct stat *st, const struct prl_device *d)
 {
@@ -51,32 +54,62 @@ int PRL_CHILD_SAFE prl_devices_open_null(struct prl_setup *s, struct prl_error *
     return s->null_fd < 0 ? s->null_fd : 0;
 }
 
-static int PRL_CHILD_SAFE place_device(const struct prl_setup *s, const struct prl_device *d,
-                                       struct prl_error *reterr)
+/* Where the device goes.  The usual name is new, and one in /dev itself: made by this very call
+ * it is no link. */
+static int PRL_CHILD_SAFE open_target(const struct prl_setup *s, int dev_fd,
+                                      const struct prl_device *d)
 {
-    static const struct prl_place_attr attr = {.set = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC};
-    struct stat st;
-    _cleanup_close_ int target = prl_place_target(s->root_fd, d->path, false, true);
-    if (target < 0 || fstat(target, &st) < 0)
-        return prl_fail(reterr, PRL_STAGE_DEVICES, "open", d->path);
-    if (is_device(&st, d))
-        return 0; /* /dev of the host was asked for as a volume */
+    const char *slash = strrchr(d->path, '/');
+    if (slash && slash - d->path == (ptrdiff_t)strlen("/dev") &&
+        strncmp(d->path, "/dev", strlen("/dev")) == 0) {
+        int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
+        int fd = openat(dev_fd, slash + 1, flags, 0644);
+        if (fd >= 0)
+            return fd;
+    }
+    return prl_place_target(s->root_fd, d->path, false, true);
+}
+
+/* FALLBACK: remove when kernel >= 5.12 (mount_setattr) is required. */
+static int PRL_CHILD_SAFE bind_old(const struct prl_device *d, int target,
+                                   struct prl_error *reterr)
+{
     _cleanup_close_ int node = open_node(d, reterr);
     if (node < 0)
         return node;
-    if (prl_place_bind(node, NULL, false, &attr, target) < 0)
+    if (prl_place_bind(node, NULL, false, &device_attr, target) < 0)
         return prl_fail(reterr, PRL_STAGE_DEVICES, "bind", d->path);
     return 0;
 }
 
-static int PRL_CHILD_SAFE place_links(const struct prl_setup *s, struct prl_error *reterr)
+static int PRL_CHILD_SAFE place_device(const struct prl_setup *s, int dev_fd,
+                                       const struct prl_device *d, struct prl_error *reterr)
 {
-    _cleanup_close_ int dev =
-        prl_sys_open_in_root_nofollow(s->root_fd, "/dev", O_PATH | O_DIRECTORY);
-    if (dev < 0)
-        return prl_fail(reterr, PRL_STAGE_DEVICES, "open", "/dev");
+    struct stat st;
+    _cleanup_close_ int target = open_target(s, dev_fd, d);
+    if (target < 0 || fstat(target, &st) < 0)
+        return prl_fail(reterr, PRL_STAGE_DEVICES, "open", d->path);
+    if (is_device(&st, d))
+        return 0; /* /dev of the host was asked for as a volume */
+    _cleanup_close_ int tree = prl_sys_open_tree(
+        AT_FDCWD, d->path, PRL_OPEN_TREE_CLONE | PRL_OPEN_TREE_CLOEXEC | AT_SYMLINK_NOFOLLOW);
+    if (tree < 0 && errno == ENOSYS)
+        return bind_old(d, target, reterr);
+    if (tree < 0 || fstat(tree, &st) < 0)
+        return prl_fail(reterr, PRL_STAGE_DEVICES, "open", d->path);
+    if (!is_device(&st, d))
+        return prl_fail_with(reterr, PRL_STAGE_DEVICES, ENODEV, "fstat", d->path);
+    if (prl_place_tree(tree, false, &device_attr, target) == 0)
+        return 0;
+    return errno == ENOSYS ? bind_old(d, target, reterr)
+                           : prl_fail(reterr, PRL_STAGE_DEVICES, "bind", d->path);
+}
+
+static int PRL_CHILD_SAFE place_links(int dev_fd, struct prl_error *reterr)
+{
     for (size_t i = 0; i < sizeof links / sizeof *links; i++)
-        if (symlinkat(links[i][0], dev, links[i][1]) < 0 && errno != EEXIST && errno != EROFS)
+        if (symlinkat(links[i][0], dev_fd, links[i][1]) < 0 && errno != EEXIST &&
+            errno != EROFS)
             return prl_fail(reterr, PRL_STAGE_DEVICES, "symlink", links[i][1]);
     return 0;
 }
@@ -85,15 +118,18 @@ int PRL_CHILD_SAFE prl_devices_apply(struct prl_setup *s, struct prl_error *rete
 {
     size_t count = sizeof default_devices / sizeof *default_devices;
     count -= s->box != NULL; /* the last is /dev/tty, and a sandbox has no terminal */
+    _cleanup_close_ int dev_fd = prl_place_target(s->root_fd, "/dev", true, true);
+    if (dev_fd < 0)
+        return prl_fail(reterr, PRL_STAGE_DEVICES, "open", "/dev");
     for (size_t i = 0; i < count; i++) {
-        int r = place_device(s, &default_devices[i], reterr);
+        int r = place_device(s, dev_fd, &default_devices[i], reterr);
         if (r < 0)
             return r;
     }
     for (size_t i = 0; i < s->spec->devices_len; i++) {
-        int r = place_device(s, &s->spec->devices[i], reterr);
+        int r = place_device(s, dev_fd, &s->spec->devices[i], reterr);
         if (r < 0)
             return r;
     }
-    return place_links(s, reterr);
+    return place_links(dev_fd, reterr);
 }
