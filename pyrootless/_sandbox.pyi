@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from mmap import mmap
 from typing import Any, TypeVar
 
 CLOCKS: tuple[str, ...]
@@ -9,7 +10,7 @@ class Host:
     def __init__(self, groups: bool = ..., clock: bool = ...) -> None: ...
 
 class Files:
-    def __init__(self, rows: list[tuple[str, bytes | None, int]]) -> None: ...
+    def __init__(self, rows: list[tuple[str, bytes | mmap | None, int]]) -> None: ...
 
 def run(
     host: Host,

@@ -6,6 +6,7 @@ What comes in: bytes of a config.json with an init, files, limits as whole numbe
 Must never: a verdict, a default, a word of the program's output looked at.
 """
 
+from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_FromStringAndSize
 from libc.stdint cimport int32_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
@@ -170,19 +171,21 @@ cdef class Files:
     """Files for a box, in a form that C reads without the GIL.
 
     Args:
-        rows: (path, bytes or None for a directory, mode); parents first.
+        rows: (path, bytes or a mapping or None for a directory, mode); parents first.
     """
 
     cdef prl_box_file *rows
-    cdef size_t len
+    cdef Py_buffer *views
+    cdef size_t len, views_len
     cdef list kept
 
     def __cinit__(self, list rows):
         cdef size_t i
-        cdef bytes path, data
+        cdef bytes path
         self.kept = []
         self.rows = <prl_box_file *>calloc(len(rows) + 1, sizeof(prl_box_file))
-        if self.rows == NULL:
+        self.views = <Py_buffer *>calloc(len(rows) + 1, sizeof(Py_buffer))
+        if self.rows == NULL or self.views == NULL:
             raise MemoryError()
         self.len = len(rows)
         for i in range(self.len):
@@ -190,15 +193,20 @@ cdef class Files:
             path = name.encode(errors="surrogateescape")
             if b"\0" in path:
                 raise ValueError("a file's name contains a NUL byte")
-            data = b"" if content is None else content
-            self.kept.append((path, data))
+            self.kept.append(path)
+            PyObject_GetBuffer(b"" if content is None else content, &self.views[i], PyBUF_SIMPLE)
+            self.views_len = i + 1
             self.rows[i].path = path
-            self.rows[i].data = <const char *>data
-            self.rows[i].len = len(data)
+            self.rows[i].data = self.views[i].buf
+            self.rows[i].len = <size_t>self.views[i].len
             self.rows[i].mode = mode
             self.rows[i].directory = content is None
 
     def __dealloc__(self):
+        cdef size_t i
+        for i in range(self.views_len):
+            PyBuffer_Release(&self.views[i])
+        free(self.views)
         free(self.rows)
 
 

@@ -8,8 +8,10 @@ was named.
 
 from __future__ import annotations
 
+import mmap
 import os
 import posixpath
+import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +19,8 @@ from pathlib import Path
 from pyrootless.errors import UsageError
 
 _NAME_MAX_BYTES = 4096
+_MAPPED_BYTES = 64 * 1024
+"""From here on a file is mapped: to read it costs a page fault for each page of the copy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,28 +38,33 @@ class File:
 
 FileLike = File | bytes | bytearray | memoryview | os.PathLike[str] | None
 """bytes, a path (pathlib.Path), a File; None: a directory."""
-Row = tuple[str, bytes | None, int]
+Content = bytes | mmap.mmap
+Row = tuple[str, Content | None, int]
 """Path below "/", bytes or None for a directory, mode."""
 
 
-def file_rows(files: Mapping[str, FileLike] | None, cwd: str) -> list[Row]:
+def file_rows(
+    files: Mapping[str, FileLike] | None, cwd: str, *, mapped: bool = False
+) -> list[Row]:
     """Rows for the core.
 
     Args:
         files: Name → what it holds. Names are relative to `cwd`, or absolute.
         cwd: The program's working directory, absolute.
+        mapped: The rows go into a box at once: large files are mapped, and what is written to
+            them before they lie in the box may show there. False: the rows hold bytes alone.
 
     Raises:
         UsageError: A name leads elsewhere, or is given twice.
     """
-    rows: dict[str, tuple[bytes | None, int]] = {}
+    rows: dict[str, tuple[Content | None, int]] = {}
     for name, value in sorted((files or {}).items()):
         path = _inside(name, cwd)
         for parent in _parents(path):
             rows.setdefault(parent, (None, 0o755))
         if path in rows and rows[path][0] is not None:
             raise UsageError(f"the file {name!r} is given twice")
-        rows[path] = _content(name, value)
+        rows[path] = _content(name, value, mapped)
     _check_tree(rows)
     return [(path, data, mode) for path, (data, mode) in sorted(rows.items())]
 
@@ -76,30 +85,45 @@ def _parents(path: str) -> list[str]:
     return ["/".join(parts[:count]) for count in range(1, len(parts))]
 
 
-def _check_tree(rows: Mapping[str, tuple[bytes | None, int]]) -> None:
+def _check_tree(rows: Mapping[str, tuple[Content | None, int]]) -> None:
     for path in rows:
         for parent in _parents(path):
             if rows[parent][0] is not None:
                 raise UsageError(f"{parent!r} is a file and cannot hold {path!r}")
 
 
-def _content(name: str, value: FileLike) -> tuple[bytes | None, int]:
+def _content(name: str, value: FileLike, mapped: bool) -> tuple[Content | None, int]:
     if value is None:
         return None, 0o755
     file = value if isinstance(value, File) else None
     data = file.data if file else value
     mode = file.mode if file else None
     if isinstance(data, str | os.PathLike):
-        return _read(name, Path(data), mode)
+        return _read(name, Path(data), mode, mapped)
     if isinstance(data, bytes | bytearray | memoryview):
         return bytes(data), 0o644 if mode is None else mode
     raise UsageError(f"the file {name!r} must be bytes, a path or a File, not {data!r}")
 
 
-def _read(name: str, path: Path, mode: int | None) -> tuple[bytes, int]:
+def _read(name: str, path: Path, mode: int | None, mapped: bool) -> tuple[Content, int]:
     try:
         executable = os.access(path, os.X_OK)
-        content = path.read_bytes()
+        content = (_map(path) if mapped else None) or path.read_bytes()
     except OSError as error:
         raise UsageError(f"the file {name!r} cannot be read: {error}") from error
     return content, mode if mode is not None else (0o755 if executable else 0o644)
+
+
+def _map(path: Path) -> mmap.mmap | None:
+    """The pages of a large regular file; None: read it.  Raises OSError."""
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)  # it may be a FIFO
+    try:
+        found = os.fstat(fd)
+        if not stat.S_ISREG(found.st_mode) or found.st_size < _MAPPED_BYTES:
+            return None
+        flags = mmap.MAP_PRIVATE | mmap.MAP_POPULATE
+        return mmap.mmap(fd, found.st_size, flags=flags, prot=mmap.PROT_READ)
+    except OSError:  # its file system maps nothing
+        return None
+    finally:
+        os.close(fd)

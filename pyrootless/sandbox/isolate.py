@@ -85,7 +85,7 @@ def _job(wish: Wish, files: Mapping[str, FileLike]) -> Job:
     return Job(
         _base(wish),
         box.Program(words, env, wish.cwd),
-        tuple(file_rows(rows, "/")),
+        tuple(file_rows(rows, "/", mapped=True)),
         wish.limits,
         collect=_ALL,
         collect_in=box.CWD,

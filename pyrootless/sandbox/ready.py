@@ -150,7 +150,7 @@ class ReadyBoxes(Closing):
         own = self.limits if limits is None else self._check_limits(limits)
         lines = self._env if env is None else box.environment(env, self._cwd)
         program = box.Program(box.check_program(args, self._cwd), lines, self._cwd)
-        rows = tuple(file_rows(files, self._cwd))
+        rows = tuple(file_rows(files, self._cwd, mapped=True))
         job = replace(
             self._job,
             program=program,

@@ -109,7 +109,7 @@ def run(  # noqa: PLR0913  # one keyword for each thing a run may be given
     """
     base = box.rootfs_base(rootfs, root) if rootfs else box.image_base(image, root)
     program = box.Program(box.check_program(args, cwd), box.environment(env, cwd), cwd)
-    rows = tuple(file_rows(files, cwd))
+    rows = tuple(file_rows(files, cwd, mapped=True))
     job = Job(base, program, rows, limits, stdin, tuple(collect), exact, rungs)
     return run_job(replace(job, network=find_network(allow_hosts, root)))
 

@@ -97,7 +97,7 @@ class Sandbox(Closing):
         """
         rows = file_rows(files, "/")
         self.scratch |= {
-            name: None if data is None else File(data, mode) for name, data, mode in rows
+            name: None if data is None else File(bytes(data), mode) for name, data, mode in rows
         }
 
     def compile(
@@ -244,7 +244,7 @@ class Sandbox(Closing):
             base = box.default_environment(self._cwd) if env is None else dict(env)
             env = base | dict(language.env)
         program = box.Program(words, box.environment(env, self._cwd), self._cwd)
-        rows = tuple(file_rows(files, self._cwd))
+        rows = tuple(file_rows(files, self._cwd, mapped=True))
         return Job(self._base(), program, rows, limits, exact=self._exact, rungs=self._rungs)
 
     def _compiled(
@@ -270,7 +270,7 @@ def _named_sources(sources: Mapping[str, FileLike], language: Language) -> dict[
 
 def _as_file(name: str, value: FileLike) -> File:
     [(data, mode)] = [row[1:] for row in file_rows({name: value}, "/") if row[1] is not None]
-    return File(data or b"", mode)
+    return File(bytes(data or b""), mode)
 
 
 def _asked_for(name: str, patterns: Sequence[str]) -> bool:

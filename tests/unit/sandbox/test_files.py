@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,19 @@ def test_order_holds_where_a_name_sorts_before_a_slash() -> None:
         assert path.rpartition("/")[0] in seen | {""}
         if data is None:
             seen.add(path)
+
+
+def test_what_goes_into_a_box_at_once_is_mapped_where_it_is_large(tmp_path: Path) -> None:
+    large, small = tmp_path / "large", tmp_path / "small"
+    large.write_bytes(b"\1" * 65536)
+    small.write_bytes(b"\2" * 65535)
+    held = dict.fromkeys("ab", large) | {"c": small, "d": b"\3" * 65536}
+    rows = file_rows(held, "/", mapped=True)
+    assert [type(data) for _, data, _ in rows] == [mmap.mmap, mmap.mmap, bytes, bytes]
+    assert [bytes(data or b"")[:1] for _, data, _ in rows] == [b"\1", b"\1", b"\2", b"\3"]
+    assert [type(data) for _, data, _ in file_rows(held, "/")] == [bytes] * 4
+    with pytest.raises(UsageError, match="cannot be read"):
+        file_rows({"x": tmp_path / "none"}, "/", mapped=True)
 
 
 @pytest.mark.parametrize("name", ["", "..", "a/../b", "/", ".", "a\0b", "x" * 5000])
