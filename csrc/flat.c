@@ -74,7 +74,7 @@ static bool is_whole(const struct prl_flat *flat)
            has_part(flat, h->ids, sizeof(struct prl_flat_part)) &&
            has_part(flat, h->pieces, sizeof(struct prl_flat_piece)) &&
            h->pieces.len <= PRL_FLAT_PIECES * sizeof(struct prl_flat_piece) &&
-           has_part(flat, h->text, 1) && has_text(flat);
+           has_part(flat, h->text, 1) && has_text(flat) && has_part(flat, h->filter, 8);
 }
 
 static bool is_for(const struct prl_flat *flat, struct prl_span key,
@@ -178,6 +178,10 @@ int prl_flat_spec(const struct prl_flat *flat, const struct prl_flat_words *word
         prl_arena_free(arena);
         return prl_fail_with(reterr, PRL_STAGE_CONFIG, copy ? EBADMSG : ENOMEM, "malloc",
                              "spec");
+    }
+    if (h->filter.len) {
+        spec->seccomp_bytes = flat->map + h->filter.at;
+        spec->seccomp_bytes_len = h->filter.len;
     }
     spec->arena = arena;
     *ret = spec;

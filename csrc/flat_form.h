@@ -5,7 +5,7 @@
 
 enum { PRL_FLAT_SLOTS = 64, PRL_FLAT_MAX_BYTES = 1 << 20, PRL_ID_SHORT = 12, PRL_ID_FULL = 64 };
 
-static const char prl_flat_magic[8] = "prlflat1";
+static const char prl_flat_magic[8] = "prlflat2";
 
 /* Where a part lies: bytes from the begin of the file, or of the part it belongs to. */
 struct prl_flat_part {
@@ -41,6 +41,7 @@ struct prl_flat_head {
     struct prl_flat_part ids;      /* struct prl_flat_part each: the container's, in the spec */
     struct prl_flat_part pieces;   /* struct prl_flat_piece each, of config.json */
     struct prl_flat_part text;
+    struct prl_flat_part filter; /* the compiled one, if it is among the sources */
 };
 
 /* "flat/07" */

@@ -60,11 +60,12 @@ static bool add_spec(struct writer *w, struct prl_flat_head *h, const unsigned c
             continue;
         memcpy(&mine, one + at, sizeof mine);
         memcpy(&its, other + at, sizeof its);
-        good = !is_ours(mine);
-        if (mine == its)
+        if (mine == its) {
+            good = !is_ours(mine);
             continue;
+        }
         mine -= (uintptr_t)one;
-        good = good && mine == its - (uintptr_t)other && mine < len;
+        good = mine == its - (uintptr_t)other && mine < len;
         memcpy(w->bytes + h->spec.at + at, &mine, sizeof mine);
         places[count++] = (uint32_t)at;
     }
@@ -174,6 +175,30 @@ static bool add_text(struct writer *w, struct prl_flat_head *h, const struct prl
            add_part(w, s->json, s->json_len, &h->text);
 }
 
+/* Is this path one of the files whose change makes the template stale? */
+static bool is_source(const char *sources, const char *path)
+{
+    size_t len = strlen(path);
+    for (const char *at = sources; (at = strstr(at, path)); at += len)
+        if (at > sources && at[-1] == ' ' && (at[len] == '\n' || !at[len]))
+            return true;
+    return false;
+}
+
+/* The compiled filter, where nobody can change it unnoticed; else it is read at each start. */
+static bool add_filter(struct writer *w, struct prl_flat_head *h,
+                       const struct prl_flat_start *s)
+{
+    _cleanup_free_ char *bytes = NULL;
+    size_t len = 0;
+    const char *path = s->spec->seccomp_program;
+    if (path && is_source(s->template->sources, path) &&
+        (prl_io_read_file(AT_FDCWD, path, PRL_FLAT_MAX_BYTES, &bytes, &len) < 0 ||
+         len % 8 != 0))
+        return false;
+    return add_part(w, bytes, len, &h->filter);
+}
+
 static uint32_t count_begin(const struct prl_flat_start *s)
 {
     uint32_t all = 0, given = 0;
@@ -195,7 +220,8 @@ static bool fill(struct writer *w, struct prl_span key, const struct prl_flat_st
     if (!one || !two || len != other_len || (const void *)one != (const void *)s->spec ||
         !add_part(w, &h, sizeof h, &self) || !add_part(w, key.at, key.len, &h.key) ||
         !add_part(w, s->template->sources, strlen(s->template->sources) + 1, &h.sources) ||
-        !add_spec(w, &h, one, two, len) || !add_ids(w, &h, s->words.id) || !add_text(w, &h, s))
+        !add_spec(w, &h, one, two, len) || !add_ids(w, &h, s->words.id) ||
+        !add_text(w, &h, s) || !add_filter(w, &h, s))
         return false;
     memcpy(h.magic, prl_flat_magic, sizeof h.magic);
     h.len = (uint32_t)w->len;

@@ -57,17 +57,26 @@ struct loop {
 static const int own_signals[] = {SIGCHLD, SIGPIPE, SIGTTIN, SIGTTOU, SIGWINCH, SIGURG, SIGSEGV,
                                   SIGBUS,  SIGFPE,  SIGILL,  SIGTRAP, SIGSYS,   SIGABRT};
 
-/* What the caller ignores it goes on ignoring: nohup, background jobs. */
-void prl_monitor_signals(sigset_t *ret)
+void prl_monitor_catchable(sigset_t *ret)
 {
     sigfillset(ret);
     for (size_t i = 0; i < sizeof own_signals / sizeof *own_signals; i++)
         sigdelset(ret, own_signals[i]);
-    for (int n = 1; n <= SIGRTMAX; n++) {
-        struct sigaction action;
-        if (sigaction(n, NULL, &action) < 0 || action.sa_handler == SIG_IGN)
+}
+
+/* What the caller ignores it goes on ignoring: nohup, background jobs. */
+static bool is_ignored(int signal)
+{
+    struct sigaction action;
+    return sigaction(signal, NULL, &action) < 0 || action.sa_handler == SIG_IGN;
+}
+
+void prl_monitor_signals(sigset_t *ret)
+{
+    prl_monitor_catchable(ret);
+    for (int n = 1; n <= SIGRTMAX; n++)
+        if (is_ignored(n))
             sigdelset(ret, n);
-    }
 }
 
 static bool pipe_pending(void)
@@ -82,10 +91,8 @@ static int signals_open(struct loop *loop, struct prl_error *reterr)
 {
     sigset_t watched, blocked;
     sigemptyset(&watched);
-    if (loop->options->forward_signals && loop->options->signals)
-        watched = *loop->options->signals;
-    else if (loop->options->forward_signals)
-        prl_monitor_signals(&watched);
+    if (loop->options->forward_signals)
+        prl_monitor_catchable(&watched);
     if (loop->child->pidfd < 0)
         sigaddset(&watched, SIGCHLD);
     if (loop->options->forward_signals || loop->child->pidfd < 0) {
@@ -105,8 +112,8 @@ static int signals_open(struct loop *loop, struct prl_error *reterr)
 
 static void signal_forward(struct loop *loop, int signal)
 {
-    struct prl_error ignored; /* the container may be gone by now */
-    if (signal == SIGCHLD)
+    struct prl_error ignored;                    /* the container may be gone by now */
+    if (signal == SIGCHLD || is_ignored(signal)) /* one that is blocked comes all the same */
         return;
     if (signal == SIGINT || signal == SIGTERM)
         loop->impatience++;

@@ -30,8 +30,6 @@ struct prl_monitor_options {
     uint64_t wall_limit_ns; /* 0: none */
     bool forward_signals;   /* catchable signals of this process go to the container; only for a
                                process of one thread (the launcher) */
-    const sigset_t
-        *signals; /* which, as prl_monitor_signals told earlier; NULL: as it is now */
     /* Streams that must not be lent to the container (terminals).  The container's side
      * (relays[0].to, relays[1].from, relays[2].from) is handed over and closed here, also on
      * failure; the caller keeps the other side. */
@@ -46,5 +44,7 @@ struct prl_monitor_options {
  * process is the same afterwards. */
 int prl_monitor_run(struct prl_child *child, const struct prl_monitor_options *options,
                     struct prl_status *ret, struct prl_error *reterr);
-/* The signals that forward_signals forwards, as the process stands now. */
+/* The signals that forward_signals watches; what is ignored among them is not forwarded. */
+void prl_monitor_catchable(sigset_t *ret);
+/* The same without those that are ignored now. */
 void prl_monitor_signals(sigset_t *ret);

@@ -178,12 +178,13 @@ static int prepare_rootfs(struct prl_setup *s, struct prl_arena *arena,
 static int prepare_filter(struct prl_setup *s, struct prl_arena *arena,
                           struct prl_error *reterr)
 {
-    _cleanup_free_ char *bytes = NULL;
-    size_t len = 0;
+    _cleanup_free_ char *read = NULL;
+    size_t len = s->spec->seccomp_bytes_len;
     const char *path = s->spec->seccomp_program;
+    const void *bytes = s->spec->seccomp_bytes;
     if (!path)
         return 0;
-    int r = prl_io_read_file(AT_FDCWD, path, FILTER_MAX_BYTES, &bytes, &len);
+    int r = bytes ? 0 : prl_io_read_file(AT_FDCWD, path, FILTER_MAX_BYTES, &read, &len);
     if (r < 0)
         return prl_fail_with(reterr, PRL_STAGE_SECCOMP, -r, "open", path);
     if (len == 0 || len % 8 != 0)
@@ -191,7 +192,7 @@ static int prepare_filter(struct prl_setup *s, struct prl_arena *arena,
     s->filter = prl_arena_alloc(arena, len);
     if (!s->filter)
         return out_of_memory(reterr);
-    memcpy(s->filter, bytes, len);
+    memcpy(s->filter, bytes ? bytes : read, len);
     s->filter_len = (unsigned short)(len / 8);
     return 0;
 }

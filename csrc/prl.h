@@ -269,9 +269,11 @@ struct prl_spec {
     unsigned rootfs_propagation;       /* MS_*, 0: private */
     bool has_seccomp;                  /* linux.seccomp is there */
     const char *seccomp_program;       /* path of the compiled filter; NULL: none */
-    const char *seccomp_digest;        /* "sha256:…" the annotation asks for; NULL: none */
-    bool landlock;                     /* second fence wanted */
-    bool new_keyring;                  /* join a fresh session keyring */
+    const void *seccomp_bytes;         /* what lies there, if it was read; aligned as u64 */
+    size_t seccomp_bytes_len;
+    const char *seccomp_digest; /* "sha256:…" the annotation asks for; NULL: none */
+    bool landlock;              /* second fence wanted */
+    bool new_keyring;           /* join a fresh session keyring */
     enum prl_fake_root fake_root;
     const char *fake_root_owners; /* file of claims that no attribute holds; NULL: memory */
     const char *launcher;         /* path of the native launcher; NULL: /proc/self/exe */

@@ -84,7 +84,7 @@ static int run_foreground(struct exec *exec, struct prl_status *ret, struct prl_
     struct prl_child child;
     struct prl_streams streams;
     sigset_t forwarded;
-    prl_monitor_signals(&forwarded);
+    prl_monitor_catchable(&forwarded);
     sigprocmask(SIG_BLOCK, &forwarded, NULL); /* they wait for the monitor, as in run.c */
     int r = prl_streams_open(prl_options_flag(&exec->options, "interactive"), &streams, reterr);
     if (r < 0)

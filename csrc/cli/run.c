@@ -80,7 +80,7 @@ static int run_foreground(struct run *run, struct prl_status *ret, struct prl_er
     /* From before the launch: a signal that comes while the program already runs but nobody
      * listens yet would end the launcher and not reach the container.  They wait for the
      * monitor; the container starts with none blocked. */
-    prl_monitor_signals(&forwarded);
+    prl_monitor_catchable(&forwarded);
     sigprocmask(SIG_BLOCK, &forwarded, NULL);
     prl_trace_mark("signals");
     int r = prl_streams_open(prl_options_flag(&run->options, "interactive"), &streams, reterr);
@@ -93,10 +93,8 @@ static int run_foreground(struct run *run, struct prl_status *ret, struct prl_er
         return r;
     }
     prl_streams_lent(&streams);
-    struct prl_monitor_options monitor = {.wall_limit_ns = c->spec->wall_limit_ns,
-                                          .forward_signals = true,
-                                          .signals = &forwarded,
-                                          .control_fd = -1};
+    struct prl_monitor_options monitor = {
+        .wall_limit_ns = c->spec->wall_limit_ns, .forward_signals = true, .control_fd = -1};
     memcpy(monitor.relays, streams.relays, sizeof monitor.relays);
     prl_trace_mark("sweep");
     r = prl_monitor_run(&c->child, &monitor, ret, reterr);

@@ -212,6 +212,44 @@ TEST(another_key_template_or_source_finds_nothing)
     done();
 }
 
+/* The compiled filter is kept where its change makes the template stale, and nowhere else. */
+TEST(a_filter_is_kept_when_it_is_a_source)
+{
+    static const char bytes[] = "sixteen bytes..";
+    char path[96], sources[256];
+    struct stat st;
+    fresh();
+    snprintf(path, sizeof path, "%s/x.bpf", root);
+    CHECK_INT(prl_io_write_file(AT_FDCWD, path, bytes, 16, O_CREAT | O_EXCL, 0600), 0);
+    CHECK_INT(stat(path, &st), 0);
+    for (int is_source = 0; is_source < 2; is_source++) {
+        struct prl_flat flat = {0};
+        struct prl_spec *spec = NULL;
+        struct prl_error error;
+        free(template.sources);
+        snprintf(sources, sizeof sources, "0 0 %s.no\n%lld%09ld %llu %s", path,
+                 (long long)st.st_mtim.tv_sec, st.st_mtim.tv_nsec,
+                 (unsigned long long)st.st_ino, path);
+        if (!is_source)
+            *strchr(sources, '\n') = '\0';
+        template.sources = strdup(sources);
+        char *plain = text_of(ID_A, "\"run\"", "web"), member[160];
+        snprintf(member, sizeof member, "\"io.pyrootless.seccomp.program\":\"%s\"", path);
+        char *json = with(plain, "\"org.example\":\"x\"", member);
+        keep_text(key, json, &words_a);
+        CHECK(prl_flat_find(&dirs, key, &template, &flat));
+        CHECK_INT(prl_flat_spec(&flat, &words_a, &spec, &error), 0);
+        CHECK_STR(spec->seccomp_program, path);
+        CHECK_INT(spec->seccomp_bytes_len, is_source ? 16 : 0);
+        CHECK(is_source ? memcmp(spec->seccomp_bytes, bytes, 16) == 0 : !spec->seccomp_bytes);
+        prl_spec_free(spec);
+        prl_flat_close(&flat);
+        free(plain);
+        free(json);
+    }
+    done();
+}
+
 static int change(const char *path, off_t at)
 {
     unsigned char byte;

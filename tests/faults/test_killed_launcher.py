@@ -1,15 +1,18 @@
 """A launcher killed at any of its system calls leaves nothing that the next command does not
 take away.
 
-In: strace, which kills the launcher (and nobody else) at its nth call.
+In: strace, which kills the launcher (and nobody else) before a call.
 Out: no process survives; one more command takes away every file and mount, and frees the name.
 """
 
 from __future__ import annotations
 
+import re
+import shutil
 import signal
 import subprocess
 import time
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import pytest
@@ -23,15 +26,41 @@ ECHO = ("busybox", "echo", "hello")
 FUSE = pytest.mark.needs("fuse", "fuse-overlayfs")
 DRIVERS = ["overlay", pytest.param("fuse-overlayfs", marks=FUSE)]
 WAYS = {"rm": ("--rm",), "ephemeral": ("--rm", "--ephemeral"), "named": ("--name", "kept")}
-MOST = 500
 SECONDS = 60
+CALL = re.compile(r"^([a-z_0-9]+)\(", re.MULTILINE)
+# Between two calls that change nothing for others, one moment is like the next.
+ASKING = frozenset(
+    "access brk fcntl fstat getcwd getdents64 getegid geteuid getgid getpid getrandom getuid "
+    "ioctl lseek lstat mmap mprotect munmap newfstatat poll ppoll pread64 prlimit64 read "
+    "readlink readlinkat rt_sigaction rt_sigpending rt_sigprocmask rt_sigreturn "
+    "sched_getaffinity set_tid_address sigaltstack stat statfs fstatfs fgetxattr "
+    "uname arch_prctl".split()
+)
 
 
-def kill_at(place: Place, n: int, words: tuple[str, ...], image: str = "host") -> bool:
-    """One launch killed as it makes its nth call; False when it makes fewer."""
-    log = place.base / "trace"
-    tracer = ["strace", "-qq", "-o", str(log)]
-    tracer += ["-e", "trace=all", "-e", f"inject=all:signal=KILL:when={n}"]
+def moments(place: Place, words: tuple[str, ...], image: str = "host") -> list[tuple[str, int]]:
+    """Before each call of a launch that changes something: its name, and its number among those
+    of the name."""
+    log = place.base / "calls"
+    done = place.run(*words, image, *ECHO, before=["strace", "-qq", "-o", str(log)])
+    assert (done.returncode, done.stdout) == (0, f"hello {place.mark}\n")
+    seen: Counter[str] = Counter()
+    found = []
+    for name in CALL.findall(log.read_text()):
+        seen[name] += 1
+        if name not in ASKING:
+            found.append((name, seen[name]))
+    assert len(found) > 50
+    return found
+
+
+def kill_at(
+    place: Place, moment: tuple[str, int], words: tuple[str, ...], image: str = "host"
+) -> bool:
+    """One launch killed before this call; False when it made fewer."""
+    name, number = moment
+    tracer = ["strace", "-qq", "-o", str(place.base / "trace"), "-e", f"trace={name}"]
+    tracer += ["-e", f"inject={name}:signal=KILL:when={number}"]
     done = place.run(*words, image, *ECHO, before=tracer)
     if done.returncode == 0:
         assert done.stdout == f"hello {place.mark}\n"
@@ -63,32 +92,53 @@ def call(place: Place, *argv: str) -> str:
 
 @pytest.mark.parametrize("way", WAYS)
 def test_killed_at_every_call(way: str, place: Place) -> None:
-    for n in range(1, MOST):
-        killed = kill_at(place, n, WAYS[way])
+    place.run(*WAYS[way], "host", *ECHO)  # the next ones are like it
+    if way == "named":
+        call(place, "rm", "kept")
+    wanted = moments(place, WAYS[way])
+    if way == "named":
+        call(place, "rm", "kept")
+    killed = 0
+    for moment in wanted:
+        killed += kill_at(place, moment, WAYS[way])
         await_end(place)
         next_one = place.run("--rm", "host", *ECHO)
         assert (next_one.returncode, next_one.stdout) == (0, f"hello {place.mark}\n")
         if way == "named":  # kept, when its program had started: then it is whole
             for container in call(place, "ps", "-a", "-q").split():
                 assert call(place, "rm", container) == f"{container}\n"
-        assert place.left() == [], f"after a kill at call {n}"
-        if not killed:
-            assert n > 50
-            return
-    pytest.fail(f"more than {MOST} calls")
+        assert place.left() == [], f"after a kill at {moment}"
+    assert killed > 0.9 * len(wanted)
 
 
 @pytest.mark.parametrize("driver", DRIVERS)
 def test_killed_over_an_image(driver: str, place: Place, stored: str) -> None:
     """The supervisor of its fake root and the server of its root go with the launcher."""
     words = ("--rm", f"--storage-driver={driver}")
-    for n in range(1, MOST):
-        killed = kill_at(place, n, words, stored)
+    wanted = moments(place, words, stored)
+    killed = 0
+    for moment in wanted:
+        killed += kill_at(place, moment, words, stored)
         await_end(place)
         next_one = place.run(*words, stored, *ECHO)
         assert (next_one.returncode, next_one.stdout) == (0, f"hello {place.mark}\n")
-        assert place.left() == [], f"after a kill at call {n}"
-        if not killed:
-            assert n > 50
-            return
-    pytest.fail(f"more than {MOST} calls")
+        assert place.left() == [], f"after a kill at {moment}"
+    assert killed > 0.9 * len(wanted)
+
+
+def test_killed_while_it_leaves_something_for_the_next(place: Place) -> None:
+    """The first start of its kind: what it was to leave is whole, or not there."""
+    flat = place.base / "runtime" / "pyrootless" / "flat"
+    words = WAYS["ephemeral"]
+    shutil.rmtree(flat)
+    wanted = moments(place, words)
+    (whole,) = (file.stat().st_size for file in flat.iterdir())
+    for moment in wanted:
+        shutil.rmtree(flat, ignore_errors=True)
+        kill_at(place, moment, words)
+        await_end(place)
+        sizes = [file.stat().st_size for file in flat.iterdir()] if flat.exists() else []
+        assert sizes in ([], [whole]), f"after a kill at {moment}"
+        assert place.run(*words, "host", *ECHO).returncode == 0
+        assert [file.stat().st_size for file in flat.iterdir()] == [whole]
+        assert place.left() == [], f"after a kill at {moment}"
