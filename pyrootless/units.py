@@ -8,9 +8,12 @@ Must never: round silently, use binary floating point, read anything.
 from __future__ import annotations
 
 import re
-from fractions import Fraction
+from typing import TYPE_CHECKING
 
 from pyrootless.errors import UsageError
+
+if TYPE_CHECKING:
+    from fractions import Fraction
 
 _NUMBER = r"(?P<number>[0-9]+(?:\.[0-9]+)?|\.[0-9]+)"
 _SIZE = re.compile(_NUMBER + r"\s*(?P<unit>[kmgtp]?)(?:i?b)?", re.ASCII | re.IGNORECASE)
@@ -36,6 +39,8 @@ def parse_size(value: str | int) -> int:
     Raises:
         UsageError: Not a size, negative, not a whole number of bytes, or beyond 2**63-1.
     """
+    from fractions import Fraction  # 2 ms, which those that only show sizes do without
+
     if isinstance(value, int):
         return _checked(Fraction(value), "size", str(value))
     match = _SIZE.fullmatch(value.strip())
@@ -51,6 +56,8 @@ def parse_duration_ns(value: str | int | float) -> int:
     Raises:
         UsageError: Not a duration, negative, finer than 1 ns, or beyond 2**63-1 ns.
     """
+    from fractions import Fraction
+
     text = repr(value) if isinstance(value, float) else str(value).strip()
     match = _DURATION.fullmatch(text)
     if match is None:

@@ -10,10 +10,13 @@ at each start than it saves. `run` has its options in the one table of the C cor
 from __future__ import annotations
 
 import difflib
+import gc
 import importlib
 import io
 import os
 import sys
+import threading
+from typing import NoReturn
 
 from pyrootless.errors import PyrootlessError, UsageError
 
@@ -52,6 +55,10 @@ VERBS = {
 }
 """Verb → one line. Each is pyrootless/cli/VERB.py with main(args) -> exit code."""
 
+AT_ONCE = frozenset({"pull"})
+"""Verbs with nothing left to do when they return. They end without taking the interpreter
+apart, which frees memory alone, 15 ms long."""
+
 EXIT_INTERRUPTED = 130
 EXIT_BROKEN_PIPE = 141
 
@@ -76,6 +83,18 @@ def main(argv: list[str]) -> int:
         return 0 if stop.code in (0, None) else 125
 
 
+def leave(argv: list[str], code: int) -> NoReturn:
+    """End the process with an exit code; what was written is out."""
+    if argv[:1] and argv[0] in AT_ONCE and threading.active_count() == 1:
+        try:
+            sys.stdout.flush()
+            sys.stderr.flush()
+        except OSError:
+            sys.exit(code)
+        os._exit(code)
+    sys.exit(code)
+
+
 def _accept_any_text() -> None:
     """Names that are no UTF-8 go out as they came; letters that a locale lacks, as escapes."""
     for stream in (sys.stdout, sys.stderr):
@@ -94,6 +113,9 @@ def _dispatch(argv: list[str]) -> int:
     if verb not in VERBS:
         raise UsageError(_unknown_verb(verb))
     module = importlib.import_module(f"pyrootless.cli.{verb}")
+    if not gc.isenabled():  # __main__.py; what was imported stays for good
+        gc.freeze()
+        gc.enable()
     return int(module.main(args))
 
 

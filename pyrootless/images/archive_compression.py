@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Any, BinaryIO, Literal, Protocol, cast
 
 from pyrootless.errors import IntegrityError
-from pyrootless.images.zstd import open_zstd, zstd_error
+from pyrootless.images.zstd import Reader, open_zstd, zstd_error
 
 CHUNK_BYTES = 1 << 20
 MAGIC_BYTES = 6
@@ -45,7 +45,7 @@ def compression_of(head: bytes) -> Compression:
     return next((name for magic, name in _MAGICS if head.startswith(magic)), "")
 
 
-def file_chunks(stream: Readable) -> Iterator[bytes]:
+def file_chunks(stream: Reader) -> Iterator[bytes]:
     """What is left of a file, a chunk at a time."""
     while chunk := stream.read(CHUNK_BYTES):
         yield chunk
@@ -85,7 +85,7 @@ def _decompressed(stream: _Counted, compression: Compression) -> Iterator[bytes]
         raise IntegrityError(f"the {compression} data is damaged: {error}") from error
 
 
-def _open(stream: _Counted, compression: Compression) -> BinaryIO:
+def _open(stream: _Counted, compression: Compression) -> Reader:
     """A file that reads as plain bytes; each library is loaded when it is needed."""
     source = cast(BinaryIO, stream)
     if compression == "gzip":

@@ -5,8 +5,8 @@ What goes out: the layer's tree, its lists and layer.json, committed; its diff I
 Must never: commit a layer that is not what its diff ID says, or half of one; hold a layer in
 memory; need privilege.
 
-Decompression and the digest run in the caller's thread, files are written in a second one; both
-leave the interpreter's lock alone while they work.
+Decompression runs in the caller's thread, files are written in a second one, the digest is made
+in a third; all leave the interpreter's lock alone while they work.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import json
 import os
 import queue
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -32,7 +32,7 @@ LAYER_VERSION = 1
 BLOCK_BYTES = 1 << 19
 """Plain bytes that are handed on at once."""
 BLOCKS_AHEAD = 6
-"""Blocks that may wait for the disk: what bounds the memory."""
+"""Blocks that may wait for the disk or the digest: what bounds the memory."""
 
 _REMEDY = "get the layer again, or ask its publisher: pyrootless pull IMAGE"
 
@@ -117,13 +117,14 @@ def unpack_layer(
 def _pump(plain: PlainReader, unpacker: Unpacker, limits: LayerLimits) -> str:
     """All bytes through digest and unpacker.  Returns the diff ID."""
     digest, size_bytes = hashlib.sha256(), 0
-    with _Feeding(unpacker) as feeding:
+    feeding, hashing = _Taker("unpack", unpacker.feed), _Taker("digest", digest.update)
+    with feeding, hashing:
         while block := plain.read(BLOCK_BYTES):
             size_bytes += len(block)
             if size_bytes > limits.ratio_from_bytes:
                 _check_ratio(size_bytes, plain.compressed_bytes, limits)
             feeding.put(block)
-            digest.update(block)
+            hashing.put(block)
     return f"sha256:{digest.hexdigest()}"
 
 
@@ -136,24 +137,24 @@ def _check_ratio(size_bytes: int, compressed_bytes: int, limits: LayerLimits) ->
         )
 
 
-class _Feeding:
-    """The second thread: takes blocks in their order and feeds the unpacker.
+class _Taker:
+    """A thread that takes blocks in their order.
 
     After an error it goes on taking blocks, so that nobody waits for it; the error is raised by
     the next `put`, or at the end.
     """
 
-    def __init__(self, unpacker: Unpacker) -> None:
-        self._unpacker = unpacker
+    def __init__(self, name: str, take: Callable[[bytes], None]) -> None:
+        self._take = take
         self._blocks: queue.Queue[bytes | None] = queue.Queue(maxsize=BLOCKS_AHEAD)
         self._error: Exception | None = None
-        self._thread = threading.Thread(target=self._work, name="unpack", daemon=True)
+        self._thread = threading.Thread(target=self._work, name=name, daemon=True)
 
     def _work(self) -> None:
         while (block := self._blocks.get()) is not None:
             if self._error is None:
                 try:
-                    self._unpacker.feed(block)
+                    self._take(block)
                 except Exception as error:  # raised again by put or __exit__
                     self._error = error
 
@@ -163,7 +164,7 @@ class _Feeding:
             raise self._error
         self._blocks.put(block)
 
-    def __enter__(self) -> _Feeding:
+    def __enter__(self) -> _Taker:
         self._thread.start()
         return self
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import ipaddress
 import os
 import re
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -140,7 +139,7 @@ def parse_settings(
         UsageError: Not TOML, an unknown key, or a value of the wrong kind; names the key.
     """
     try:
-        document = tomllib.loads(text)
+        document = _parse_toml(text) if text else {}
         _check_keys(document, _TABLES, "")
         return RegistrySettings(
             insecure=frozenset(_hosts(document.get("insecure", []))),
@@ -155,8 +154,14 @@ def parse_settings(
             patience=_patience(_table(document, "patience")),
             certificates=certificates,
         )
-    except (tomllib.TOMLDecodeError, ValueError) as error:
+    except ValueError as error:  # tomllib.TOMLDecodeError is one
         raise UsageError(f"{path}: {error}; see docs/registries.md") from error
+
+
+def _parse_toml(text: str) -> dict[str, Any]:
+    import tomllib  # most users have no such file
+
+    return tomllib.loads(text)
 
 
 def configuration_home(environ: Mapping[str, str]) -> Path:

@@ -20,7 +20,6 @@ import ssl
 import threading
 import time
 import urllib.parse
-import urllib.request
 import weakref
 from collections.abc import Mapping
 from contextvars import ContextVar
@@ -329,18 +328,22 @@ def _entry_fits(entry: str, name: str, port: int) -> bool:
 
 
 def tls_context(settings: RegistrySettings, host: str) -> ssl.SSLContext:
-    """The system's certificates and those of certs.d; unverified for hosts that are insecure.
+    """The system's certificates and those of certs.d; unverified for hosts that are insecure,
+    whose context does without the system's: reading them takes 6 ms.
 
     Raises:
         RegistryError: A certificate or key of certs.d cannot be used.
     """
-    context = ssl.create_default_context()
+    insecure = settings.is_insecure(host)
+    context = (
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if insecure else ssl.create_default_context()
+    )
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.sslsocket_class = _TLSSocket
     # Python 3.13 sets it; private authorities often lack what it demands, and curl, git, docker
     # and podman take them.
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT
-    if settings.is_insecure(host):
+    if insecure:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
     for directory in settings.certificates:

@@ -12,13 +12,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pyrootless.errors import UsageError
-from pyrootless.images import archive, oci_layout
-from pyrootless.images.archive_source import DirectorySource, open_archive
-from pyrootless.images.platforms import Platform
-from pyrootless.images.store import Store, StoredImage
-from pyrootless.images.taken import Taken, keep
+
+if TYPE_CHECKING:
+    from pyrootless.images.platforms import Platform
+    from pyrootless.images.store import Store, StoredImage
+    from pyrootless.images.taken import Taken
 
 DIRECTORY = "oci"
 ARCHIVES = ("oci-archive", "docker-archive")
@@ -67,6 +68,8 @@ def pull_place(store: Store, place: Place, platform: Platform | None = None) -> 
     Raises:
         UsageError, IntegrityError, StoreError: As for `take_place`.
     """
+    from pyrootless.images.taken import keep
+
     with store.pin():
         return keep(store, take_place(store, place, platform))
 
@@ -83,6 +86,10 @@ def take_place(store: Store, place: Place, platform: Platform | None = None) -> 
     """
     if not place.path.exists():
         raise UsageError(f"{place.kind}:{place.path}: there is no such file or directory")
+    # Here and not above: a pull from a registry asks only whether its name is a place's.
+    from pyrootless.images import archive, oci_layout
+    from pyrootless.images.archive_source import DirectorySource, open_archive
+
     if place.kind == DIRECTORY:
         with DirectorySource(place.path) as source:
             entry = oci_layout.choose_entry(source, place.name, str(place.path))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -96,3 +98,56 @@ def test_completion_is_read_from_where_it_was_installed(
     place.write_text("complete -c pyrootless\n")
     assert door.main(["completion", "fish"]) == 0
     assert capsys.readouterr().out == "complete -c pyrootless\n"
+
+
+NOT_FOR_A_PULL = (
+    "fractions", "tomllib", "urllib.request", "pyrootless.images.archive",
+    "pyrootless.images.oci_layout",
+)  # fmt: skip
+
+
+def python(code: str) -> subprocess.CompletedProcess[str]:
+    words = [sys.executable, "-I", "-c", code]
+    return subprocess.run(words, capture_output=True, text=True, timeout=30, check=False)
+
+
+def test_a_pull_imports_what_it_needs() -> None:
+    done = python("import sys, pyrootless.cli.pull; print('\\n'.join(sys.modules))")
+    loaded = set(done.stdout.split())
+    assert "pyrootless.images.pull" in loaded
+    assert [name for name in NOT_FOR_A_PULL if name in loaded] == []
+
+
+LEAVE = """
+import atexit, sys, threading
+from pyrootless.cli import main
+atexit.register(print, "taken apart")
+print("said")  # to a pipe: waits in the buffer
+go = threading.Event()
+work = threading.Thread(target=lambda: (go.wait(), print("worked")))
+if {thread}:
+    work.start()
+    threading.Timer(0, go.set).start()
+main.leave(["{verb}"], 3)
+"""
+
+
+@pytest.mark.parametrize(
+    ("verb", "thread", "said"),
+    [
+        ("pull", False, ["said"]),
+        ("pull", True, ["said", "worked", "taken apart"]),
+        ("images", False, ["said", "taken apart"]),
+    ],
+)
+def test_leaving_at_once_loses_nothing(verb: str, thread: bool, said: list[str]) -> None:
+    done = python(LEAVE.format(verb=verb, thread=thread))
+    assert done.returncode == 3, done.stderr
+    assert done.stdout.splitlines() == said
+
+
+def test_collection_is_on_while_a_verb_works(tmp_path: Path) -> None:
+    """`python -m pyrootless` imports without it."""
+    probe = "import gc; gc.disable(); from pyrootless.cli import main; main.main(['version'])"
+    done = python(f"{probe}; print(gc.isenabled(), gc.get_freeze_count() > 1000)")
+    assert done.stdout.splitlines()[-1] == "True True"

@@ -15,7 +15,7 @@ from scripted_server import Request, ScriptedServer, drip, head, reply
 from pyrootless.errors import RegistryError, UsageError
 from pyrootless.images.registry import RegistryClient
 from pyrootless.images.registry_settings import Patience, RegistrySettings
-from pyrootless.images.registry_transport import Transport, find_proxy
+from pyrootless.images.registry_transport import Transport, find_proxy, tls_context
 
 QUICK = Patience(connect_seconds=5, window_seconds=0.4, tries=2, pause_seconds=0.01)
 NAME = "registry.test"
@@ -175,6 +175,21 @@ def test_certs_d(server: ScriptedServer, authority: Path, tmp_path: Path) -> Non
 @pytest.mark.needs("openssl")
 def test_a_host_of_the_list_is_not_verified(server: ScriptedServer) -> None:
     assert ask(server, insecure=frozenset({NAME})) == b"{}"
+
+
+def test_only_hosts_of_the_list_do_without_the_systems_certificates(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    loaded = []
+    monkeypatch.setattr(
+        ssl.SSLContext, "load_default_certs", lambda context, _: loaded.append(context)
+    )
+    settings = RegistrySettings(insecure=frozenset({NAME}))
+    listed, other = tls_context(settings, NAME), tls_context(settings, "other.test")
+    assert loaded == [other]
+    assert (other.verify_mode, other.check_hostname) == (ssl.CERT_REQUIRED, True)
+    assert (listed.verify_mode, listed.check_hostname) == (ssl.CERT_NONE, False)
+    assert listed.minimum_version == other.minimum_version == ssl.TLSVersion.TLSv1_2
 
 
 @pytest.mark.needs("openssl")
