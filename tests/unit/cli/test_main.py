@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -123,11 +124,9 @@ import atexit, sys, threading
 from pyrootless.cli import main
 atexit.register(print, "taken apart")
 print("said")  # to a pipe: waits in the buffer
-go = threading.Event()
-work = threading.Thread(target=lambda: (go.wait(), print("worked")))
-if {thread}:
-    work.start()
-    threading.Timer(0, go.set).start()
+if {thread}:  # at work until the interpreter waits for it
+    work = lambda: (threading.main_thread().join(), print("worked"))
+    threading.Thread(target=work).start()
 main.leave(["{verb}"], 3)
 """
 
@@ -151,3 +150,22 @@ def test_collection_is_on_while_a_verb_works(tmp_path: Path) -> None:
     probe = "import gc; gc.disable(); from pyrootless.cli import main; main.main(['version'])"
     done = python(f"{probe}; print(gc.isenabled(), gc.get_freeze_count() > 1000)")
     assert done.stdout.splitlines()[-1] == "True True"
+
+
+BLOCKS = """
+import resource
+from pyrootless.cli import pull
+{prepare}
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+for _ in range(100):
+    blocks = [b"x" * (1 << 19) for _ in range(4)]
+    del blocks
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+
+def test_a_pull_uses_its_memory_again() -> None:
+    """2 MiB are touched once, and not a hundred times."""
+    pages = (2 << 20) // resource.getpagesize()
+    assert int(python(BLOCKS.format(prepare="")).stdout) > 10 * pages
+    assert int(python(BLOCKS.format(prepare="pull.keep_freed_memory()")).stdout) < 2 * pages
