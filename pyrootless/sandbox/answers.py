@@ -23,6 +23,7 @@ from pyrootless.sandbox.files import FileLike
 from pyrootless.sandbox.limits import Limits
 from pyrootless.sandbox.outcome import Outcome
 from pyrootless.sandbox.session import Built, Sandbox
+from pyrootless.sandbox.shelf import Shelf
 from pyrootless.sandbox.task import Case, Task
 from pyrootless.sandbox.verdict import Verdict
 
@@ -39,8 +40,9 @@ class TeacherError(Exception):
 class Answers:
     """Inputs and answers of one task; used by all threads of a batch."""
 
-    def __init__(self, task: Task) -> None:
+    def __init__(self, task: Task, shelf: Shelf) -> None:
         self._task = task
+        self._shelf = shelf
         self._lock = threading.RLock()
         self._built: dict[str, Built] = {}
         self._made: dict[str, bytes] = {}
@@ -48,7 +50,7 @@ class Answers:
     @cached_property
     def box(self) -> Sandbox:
         """Where the teacher's programs run."""
-        return Sandbox(image=self._task.image, limits=TRUSTED)
+        return Sandbox(image=self._task.image, limits=TRUSTED, shelf=self._shelf)
 
     def input(self, case: Case) -> bytes:
         """What the program reads.

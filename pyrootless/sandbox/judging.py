@@ -17,6 +17,7 @@ from pyrootless.sandbox.answers import Answers
 from pyrootless.sandbox.journal import Journal, digest_files
 from pyrootless.sandbox.judged import BatchResult, SubmissionResult
 from pyrootless.sandbox.quiet import Quiet
+from pyrootless.sandbox.shelf import Shelf
 from pyrootless.sandbox.submission import Submission, Unfit, list_files
 from pyrootless.sandbox.task import Task
 from pyrootless.sandbox.trial import Court, try_submission
@@ -69,8 +70,20 @@ def judge_batch(
         StoreError: The journal cannot be written.
     """
     told = watcher or Silence()
-    court = Court(task, Answers(task), Quiet(), told.tested)
     count = jobs or len(os.sched_getaffinity(0))
+    with Shelf(count) as shelf:
+        court = Court(task, Answers(task, shelf), Quiet(), told.tested, shelf)
+        return _judge_batch(court, submissions, count, journal, told)
+
+
+def _judge_batch(
+    court: Court,
+    submissions: Sequence[Submission],
+    count: int,
+    journal: Path | None,
+    told: Watcher,
+) -> BatchResult:
+    task = court.task
     if journal is None:
         results = _judge_all(court, submissions, count, told.judged)
         return BatchResult(task.name, task.points, tuple(results))

@@ -36,9 +36,11 @@ from pyrootless.sandbox.runs import (
     to_outcome,
 )
 
-_OF_A_RUN = ("cpu", "wall", "output", "idle")
-_FEWEST_FILES = 16
-_PLACE = box.Program(("prepared",), ())
+OF_A_RUN = ("cpu", "wall", "output", "idle")
+"""Limits that a run may have of its own."""
+FEWEST_FILES = 16
+"""Open files that a waiting box needs."""
+PLACE = box.Program(("prepared",), ())
 """Stands in config.json where a run's program comes."""
 
 
@@ -110,13 +112,13 @@ class ReadyBoxes(Closing):
             UsageError: An argument has no meaning, or leaves a waiting box too few descriptors.
             LaunchError, HostUnsupportedError: As for `run`.
         """
-        if limits.open_files < _FEWEST_FILES:
-            raise UsageError(f"a ready box needs open_files of {_FEWEST_FILES} or more")
-        box.check_program(_PLACE.args, cwd)
+        if limits.open_files < FEWEST_FILES:
+            raise UsageError(f"a ready box needs open_files of {FEWEST_FILES} or more")
+        box.check_program(PLACE.args, cwd)
         self.limits = limits
         self._env, self._cwd = box.environment(env, cwd), cwd
         find_base = partial(_find_base, image, rootfs, root)
-        place = replace(_PLACE, cwd=cwd)
+        place = replace(PLACE, cwd=cwd)
         self._job = Job(find_base(), place, limits=limits, exact=exact, rungs=rungs)
         self._stock = Stock(partial(_prepare, self._job, find_base), size)
         try:
@@ -178,10 +180,10 @@ class ReadyBoxes(Closing):
     def _check_limits(self, limits: Limits) -> Limits:
         for limit in fields(Limits):
             mine, other = getattr(self.limits, limit.name), getattr(limits, limit.name)
-            if limit.init and limit.name not in _OF_A_RUN and mine != other:
+            if limit.init and limit.name not in OF_A_RUN and mine != other:
                 raise UsageError(
                     f"{limit.name}={other!r} is not what these boxes have, {mine!r}",
-                    remedy=f"only {', '.join(_OF_A_RUN)} are a run's own; make other boxes",
+                    remedy=f"only {', '.join(OF_A_RUN)} are a run's own; make other boxes",
                 )
         return limits
 

@@ -25,6 +25,7 @@ from pyrootless.sandbox.languages import Language, find_language
 from pyrootless.sandbox.limits import Limits
 from pyrootless.sandbox.outcome import Outcome
 from pyrootless.sandbox.runs import DEFAULT_LIMITS, Job, run_for_facts, to_outcome
+from pyrootless.sandbox.shelf import Shelf
 from pyrootless.sandbox.verdict import Verdict
 
 _EVERYTHING = ("**?",)
@@ -65,6 +66,7 @@ class Sandbox(Closing):
         limits: For steps that bring none of their own.
         exact, rungs: As for `run`.
         allow_hosts: As for `run`, of `run` and `call`; a compiler has no network.
+        shelf: Ready boxes for `run`, where they serve; None: each box is made for its step.
     """
 
     def __init__(  # noqa: PLR0913  # what a box is made of, one keyword each
@@ -79,9 +81,11 @@ class Sandbox(Closing):
         rungs: str = "best",
         allow_hosts: Sequence[str] = (),
         root: str | None = None,
+        shelf: Shelf | None = None,
     ) -> None:
         self._exact, self._rungs = exact, rungs
         self._allow_hosts = allow_hosts
+        self._shelf = shelf
         self._where = (image, rootfs, root)
         self._env = env
         self._cwd = cwd
@@ -181,7 +185,7 @@ class Sandbox(Closing):
             collect=tuple(collect) + (_EVERYTHING if keep else ()),
             network=find_network(self._allow_hosts, self._where[2]),
         )
-        facts, found = run_for_facts(job)
+        facts, found = (self._shelf.run_for_facts if self._shelf else run_for_facts)(job)
         if not keep:
             return to_outcome(job, facts, found)
         self.scratch = {

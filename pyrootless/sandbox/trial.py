@@ -32,6 +32,7 @@ from pyrootless.sandbox.limits import Limits
 from pyrootless.sandbox.outcome import Outcome
 from pyrootless.sandbox.quiet import Quiet
 from pyrootless.sandbox.session import Built, Sandbox
+from pyrootless.sandbox.shelf import Shelf
 from pyrootless.sandbox.submission import Sources, Submission, Unfit, read_sources
 from pyrootless.sandbox.task import Case, Group, Task, Tuning
 from pyrootless.sandbox.verdict import Verdict
@@ -50,12 +51,14 @@ class Court:
         answers: Inputs, expected outputs and the checkers that are programs.
         quiet: Who may run beside whom.
         told: Called after each test.
+        shelf: Ready boxes.
     """
 
     task: Task
     answers: Answers
     quiet: Quiet
     told: Told
+    shelf: Shelf
 
 
 def try_submission(court: Court, submission: Submission) -> SubmissionResult:
@@ -69,7 +72,8 @@ def try_submission(court: Court, submission: Submission) -> SubmissionResult:
         sources = read_sources(task, submission)
     except Unfit as reason:
         return _not_compiled(task, submission, "", str(reason).encode())
-    with Sandbox(image=task.image, allow_hosts=task.allow_hosts) as box:
+    hosts, shelf = task.allow_hosts, court.shelf
+    with Sandbox(image=task.image, allow_hosts=hosts, shelf=shelf) as box:
         box.put(sources.others)
         with court.quiet.beside():
             limits = _compile_limits(task, sources)
