@@ -97,6 +97,9 @@ cdef class Container:
     @property
     def config(self) -> bytes:
         """The OCI config.json of this launch; b"" before create() or describe()."""
+        cdef prl_error error
+        if prl_container_text(&self.container, &error) < 0:
+            raise exception(&error)
         return b"" if self.container.json == NULL else self.container.json[:self.container.json_len]
 
     @property
@@ -115,6 +118,21 @@ cdef class Container:
         return self.container.child.terminal_fd
 
     @property
+    def args(self) -> tuple[str, ...]:
+        """The program and its arguments; () before create()."""
+        return () if self.container.spec == NULL else decode(self.container.spec.process.args)
+
+    @property
+    def is_limited(self) -> bool:
+        """Memory, processor, processes or their kin were limited."""
+        return self.container.spec != NULL and self.container.spec.resources.asked != 0
+
+    @property
+    def is_verified(self) -> bool:
+        """What was asked for is read back before the program begins."""
+        return self.container.spec != NULL and self.container.spec.verify
+
+    @property
     def wall_limit_ns(self) -> int:
         """Wall-clock limit in nanoseconds from start_ns; 0: none."""
         return 0 if self.container.spec == NULL else self.container.spec.wall_limit_ns
@@ -128,7 +146,7 @@ cdef class Container:
         """Find the launch template of an image; False: it is missing or stale."""
         cdef prl_error error
         cdef bytes name = image.encode(errors="surrogateescape")
-        cdef int r = prl_template_load(&self.dirs, name, &self.template, &error)
+        cdef int r = prl_container_template(&self.container, name, &self.template, &error)
         if r < 0:
             raise exception(&error)
         return r == 0

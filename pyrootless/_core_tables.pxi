@@ -24,6 +24,13 @@ cdef list encode(list words):
     return encoded
 
 
+cdef tuple decode(const char *const *rows):
+    cdef list words = []
+    while rows[len(words)] != NULL:
+        words.append(rows[len(words)].decode(errors="surrogateescape"))
+    return tuple(words)
+
+
 cdef void fill(const char **rows, list encoded):
     cdef size_t i
     for i in range(len(encoded)):

@@ -37,7 +37,16 @@ cdef extern from "cli/container.h" nogil:
         uint64_t wall_ns, user_ns, system_ns, max_rss_bytes
         prl_usage usage
 
+    struct prl_process:
+        const char *const *args
+
+    struct prl_resources:
+        uint32_t asked
+
     struct prl_spec:
+        prl_process process
+        prl_resources resources
+        bint verify
         uint64_t wall_limit_ns
         int stop_signal
 
@@ -101,10 +110,11 @@ cdef extern from "cli/container.h" nogil:
     void prl_options_free(prl_options *options)
     int prl_dirs_open(const char *root, prl_dirs *ret, prl_error *err)
     void prl_dirs_close(prl_dirs *dirs)
-    int prl_template_load(const prl_dirs *dirs, const char *image, prl_template *ret, prl_error *err)
     void prl_template_free(prl_template *template)
     void prl_container_begin(prl_container *c, const prl_dirs *dirs, const prl_options *options)
-    int prl_container_describe(prl_container *c, const prl_template *template, prl_error *err)
+    int prl_container_template(prl_container *c, const char *image, prl_template *ret, prl_error *err)
+    int prl_container_text(prl_container *c, prl_error *err)
+    int prl_container_describe(prl_container *c, prl_template *template, prl_error *err)
     int prl_container_create(prl_container *c, const prl_template *template, prl_error *err)
     int prl_container_start(prl_container *c, const prl_stdio *stdio, prl_error *err)
     int prl_container_hold(prl_container *c, const prl_stdio *stdio, prl_error *err)

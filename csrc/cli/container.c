@@ -32,6 +32,20 @@ const char *prl_container_scratch(struct prl_container *c)
     return c->scratch[0] ? c->scratch : NULL;
 }
 
+int prl_container_template(struct prl_container *c, const char *image, struct prl_template *ret,
+                           struct prl_error *reterr)
+{
+    int r = prl_template_lock(c->dirs, image, ret, reterr);
+    if (r != 0 || prl_recall(c, ret))
+        return r;
+    return prl_template_read(c->dirs, image, ret, reterr);
+}
+
+int prl_container_text(struct prl_container *c, struct prl_error *reterr)
+{
+    return c->json || !c->spec || !c->recall.flat.map ? 0 : prl_recall_text(c, reterr);
+}
+
 static struct prl_config_facts gather_facts(struct prl_container *c)
 {
     struct winsize size = {0};
@@ -154,13 +168,26 @@ static int record_groups(struct prl_container *c, struct prl_error *reterr)
     return prl_state_write_groups(&c->state, paths, reterr);
 }
 
-int prl_container_describe(struct prl_container *c, const struct prl_template *template,
+/* One that was only locked, for a start that is recalled. */
+static int read_template(struct prl_container *c, struct prl_template *template,
+                         struct prl_error *reterr)
+{
+    int r =
+        template->json ? 0 : prl_template_read(c->dirs, c->options->image, template, reterr);
+    return r <= 0
+               ? r
+               : prl_fail_with(reterr, PRL_STAGE_TEMPLATE, ESTALE, "read", c->options->image);
+}
+
+int prl_container_describe(struct prl_container *c, struct prl_template *template,
                            struct prl_error *reterr)
 {
     static const char no_id[] =
         "0000000000000000000000000000000000000000000000000000000000000000";
     memcpy(c->state.id, no_id, sizeof no_id);
-    int r = template ? resolve_network(c, reterr) : 0;
+    int r = template ? read_template(c, template, reterr) : 0;
+    if (r == 0 && template)
+        r = resolve_network(c, reterr);
     const struct prl_config_facts facts = gather_facts(c);
     if (r == 0 && template)
         r = merge(c, template, &facts, reterr);
@@ -273,7 +300,7 @@ static int start_again(struct prl_container *c, const struct prl_stdio *stdio, l
 {
     char *json = NULL;
     size_t len;
-    int r = c->json ? 0 : prl_recall_text(c, reterr);
+    int r = prl_container_text(c, reterr);
     if (r == 0)
         r = prl_config_fall_back(c->json, c->json_len, &json, &len, reterr);
     if (r < 0)

@@ -31,9 +31,15 @@ struct prl_container {
 /* c is all zero.  dirs and options outlive it. */
 void prl_container_begin(struct prl_container *c, const struct prl_dirs *dirs,
                          const struct prl_options *options);
-/* The description alone (--print-spec): without a directory its upper lies in a tmpfs. */
-int prl_container_describe(struct prl_container *c, const struct prl_template *template,
+/* The template of `image`, locked, and read unless an earlier start is recalled.  1: it is not
+ * here or stale. */
+int prl_container_template(struct prl_container *c, const char *image, struct prl_template *ret,
                            struct prl_error *reterr);
+/* The description alone (--print-spec): without a directory its upper lies in a tmpfs. */
+int prl_container_describe(struct prl_container *c, struct prl_template *template,
+                           struct prl_error *reterr);
+/* Make sure that c->json is there, once the container is created. */
+int prl_container_text(struct prl_container *c, struct prl_error *reterr);
 const char *prl_container_scratch(struct prl_container *c); /* NULL: there is none */
 /* Directory, config.json, spec.  template NULL: c->json is the config.json already (--spec).
  * With recall.flat the template is locked and not read.  On failure nothing is left. */

@@ -55,12 +55,7 @@ static int find_template(struct run *run, struct prl_error *reterr)
     bool own_root = prl_options_flag(&run->options, "rootfs");
     const char *image = own_root ? "host" : run->options.image;
     bool prepared = getenv("PYROOTLESS_PREPARED") != NULL;
-    bool full = own_root || prl_options_flag(&run->options, "print-spec");
-    int r = prl_template_lock(&run->dirs, image, &run->template, reterr);
-    if (r == 0 && !full && prl_recall(&run->container, &run->template))
-        return 0;
-    if (r == 0)
-        r = prl_template_read(&run->dirs, image, &run->template, reterr);
+    int r = prl_container_template(&run->container, image, &run->template, reterr);
     if (r == 0 && !prepared && prl_network_facts_missing(&run->options, run->dirs.data))
         r = 1;
     if (r != 1)

@@ -60,11 +60,9 @@ class Child(Closing):
         self.stdout: BinaryIO | None = None
         self.stderr: BinaryIO | None = None
         container.create()
-        config = json.loads(container.config)
-        self.args: tuple[str, ...] = tuple(config["process"]["args"])
-        notes = config.get("annotations", {})
-        self.limits: tuple[HeldLimit, ...] = held_limits(notes)
-        self._verified = notes.get("io.pyrootless.verify") == "1"
+        self.args = container.args
+        self.limits = _limits_of(container)
+        self._verified = container.is_verified
         self._limit_ns = container.wall_limit_ns
         lent, closing = self._open_streams(stdin, stdout, stderr)
         try:
@@ -222,6 +220,13 @@ class Child(Closing):
                     stream.close()
                 except BrokenPipeError:
                     pass
+
+
+def _limits_of(container: _core.Container) -> tuple[HeldLimit, ...]:
+    """What holds each limit. config.json is read for it: most containers have none."""
+    if not container.is_limited:
+        return ()
+    return held_limits(json.loads(container.config).get("annotations", {}))
 
 
 def make_result(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
 import threading
 from pathlib import Path
 
@@ -130,3 +131,27 @@ def test_a_failed_launch_leaves_no_descriptor(engine: Path) -> None:
             pyrootless.run("host", ["/no/such"], input=b"x")
     assert sorted(os.listdir("/proc/self/fd")) == before
     assert list((engine / "run/pyrootless/running").iterdir()) == []
+
+
+def test_a_start_like_one_before_is_the_same() -> None:
+    """The second takes config.json and spec over from the first (csrc/cli/recall.c)."""
+    told = []
+    for word in ("first", "ä", "second"):
+        with pyrootless.launch("host", ["cat", "-", word], stdin=subprocess.PIPE) as child:
+            config = json.loads(child.config)
+            assert child.args == ("cat", "-", word) == tuple(config["process"].pop("args"))
+            assert config["annotations"].pop("io.pyrootless.id") == child.id
+            told.append(
+                json.dumps(config).replace(child.id, "ID").replace(child.id[:12], "SHORT")
+            )
+            assert child.limits == ()
+            child.kill()
+            assert child.wait().args == child.args
+    assert told[0] == told[1] == told[2]
+
+
+def test_limits_are_told_of_every_start() -> None:
+    for _ in range(2):
+        with pyrootless.launch("host", ["true"], pids_limit=50, limits="best-effort") as child:
+            assert [limit.name for limit in child.limits] == ["pids"]
+            assert set(child.wait().enforced) == {"pids"}
