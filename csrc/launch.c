@@ -60,6 +60,7 @@ static const struct {
     {"terminal", prl_terminal_apply}, /* own pty; #2 */
     {"workdir", prl_rootfs_workdir},  /* made where the image has none */
     {"fill", prl_box_fill},           /* a sandbox's files in it */
+    {"netns", prl_netns_join_late},   /* where nobody needed it before */
     {"masks", prl_mounts_hide},       /* the other read-only and masked paths */
     {"seal", prl_rootfs_seal},        /* read-only root */
     {"stdio", prl_stdio_apply},       /* 0, 1, 2; new session */

@@ -5,6 +5,7 @@
  * Devices" and "Dev symbolic links". */
 #include "steps/steps.h"
 
+#include "base/dev.h"
 #include "base/own.h"
 #include "base/place.h"
 
@@ -15,17 +16,6 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
-
-static const struct prl_device default_devices[] = {
-    {"/dev/null", 'c', 1, 3, 0666},    {"/dev/zero", 'c', 1, 5, 0666},
-    {"/dev/full", 'c', 1, 7, 0666},    {"/dev/random", 'c', 1, 8, 0666},
-    {"/dev/urandom", 'c', 1, 9, 0666}, {"/dev/tty", 'c', 5, 0, 0666},
-};
-
-static const char *const links[][2] = {
-    {"/proc/self/fd", "fd"},       {"/proc/self/fd/0", "stdin"}, {"/proc/self/fd/1", "stdout"},
-    {"/proc/self/fd/2", "stderr"}, {"pts/ptmx", "ptmx"},
-};
 
 static const struct prl_place_attr device_attr = {.set = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC};
 
@@ -50,16 +40,16 @@ static int PRL_CHILD_SAFE open_node(const struct prl_device *d, struct prl_error
 
 int PRL_CHILD_SAFE prl_devices_open_null(struct prl_setup *s, struct prl_error *reterr)
 {
-    s->null_fd = open_node(&default_devices[0], reterr);
+    s->null_fd = open_node(&prl_dev_nodes[0], reterr);
     return s->null_fd < 0 ? s->null_fd : 0;
 }
 
 /* Where the device goes.  The usual name is new, and one in /dev itself: made by this very call
- * it is no link. */
+ * it is no link.  A sandbox has them all already. */
 static int PRL_CHILD_SAFE open_target(const struct prl_setup *s, int dev_fd,
                                       const struct prl_device *d)
 {
-    const char *slash = strrchr(d->path, '/');
+    const char *slash = s->dev_sketched ? NULL : strrchr(d->path, '/');
     if (slash && slash - d->path == (ptrdiff_t)strlen("/dev") &&
         strncmp(d->path, "/dev", strlen("/dev")) == 0) {
         int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
@@ -105,24 +95,14 @@ static int PRL_CHILD_SAFE place_device(const struct prl_setup *s, int dev_fd,
                            : prl_fail(reterr, PRL_STAGE_DEVICES, "bind", d->path);
 }
 
-static int PRL_CHILD_SAFE place_links(int dev_fd, struct prl_error *reterr)
-{
-    for (size_t i = 0; i < sizeof links / sizeof *links; i++)
-        if (symlinkat(links[i][0], dev_fd, links[i][1]) < 0 && errno != EEXIST &&
-            errno != EROFS)
-            return prl_fail(reterr, PRL_STAGE_DEVICES, "symlink", links[i][1]);
-    return 0;
-}
-
 int PRL_CHILD_SAFE prl_devices_apply(struct prl_setup *s, struct prl_error *reterr)
 {
-    size_t count = sizeof default_devices / sizeof *default_devices;
-    count -= s->box != NULL; /* the last is /dev/tty, and a sandbox has no terminal */
+    const char *name;
     _cleanup_close_ int dev_fd = prl_place_target(s->root_fd, "/dev", true, true);
     if (dev_fd < 0)
         return prl_fail(reterr, PRL_STAGE_DEVICES, "open", "/dev");
-    for (size_t i = 0; i < count; i++) {
-        int r = place_device(s, dev_fd, &default_devices[i], reterr);
+    for (size_t i = 0; i < prl_devices_count(s); i++) {
+        int r = place_device(s, dev_fd, &prl_dev_nodes[i], reterr);
         if (r < 0)
             return r;
     }
@@ -131,5 +111,7 @@ int PRL_CHILD_SAFE prl_devices_apply(struct prl_setup *s, struct prl_error *rete
         if (r < 0)
             return r;
     }
-    return place_links(dev_fd, reterr);
+    if (s->dev_sketched || prl_dev_links(dev_fd, &name) == 0)
+        return 0;
+    return prl_fail(reterr, PRL_STAGE_DEVICES, "symlink", name);
 }

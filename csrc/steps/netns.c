@@ -102,6 +102,13 @@ int PRL_CHILD_SAFE prl_netns_begin(struct prl_setup *s, struct prl_error *reterr
     return make_namespace(b) < 0 ? fail_noted(b, reterr) : 0;
 }
 
+/* Nothing of a sandbox without a network shows its namespace, so its files are put in first. */
+static bool PRL_CHILD_SAFE may_wait(const struct prl_setup *s)
+{
+    return s->box && s->spec->network.helper == PRL_NETWORK_ALONE && !s->mount_late &&
+           s->spec->sysctls_len == 0;
+}
+
 static uint64_t PRL_CHILD_SAFE used_ns(const struct rusage *usage)
 {
     uint64_t seconds = (uint64_t)(usage->ru_utime.tv_sec + usage->ru_stime.tv_sec);
@@ -128,6 +135,11 @@ static int PRL_CHILD_SAFE join(struct prl_beside *b, uint64_t *ret_ns, struct pr
 }
 
 int PRL_CHILD_SAFE prl_netns_join(struct prl_setup *s, struct prl_error *reterr)
+{
+    return may_wait(s) ? 0 : prl_netns_join_late(s, reterr);
+}
+
+int PRL_CHILD_SAFE prl_netns_join_late(struct prl_setup *s, struct prl_error *reterr)
 {
     uint64_t ns;
     return s->beside.pid > 0 ? join(&s->beside, s->box ? &s->box->beside_ns : &ns, reterr) : 0;

@@ -75,6 +75,28 @@ static int PRL_CHILD_SAFE append_lowers(struct overlay *o, struct prl_error *ret
     return 0;
 }
 
+static bool PRL_CHILD_SAFE has_own_dev(const struct prl_spec *spec)
+{
+    for (size_t i = 0; i < spec->mounts_len; i++)
+        if (strcmp(spec->mounts[i].destination, "/dev") == 0)
+            return true;
+    return false;
+}
+
+/* The /dev of a sandbox lies in its upper, where names are made at a fifth of what the overlay
+ * takes for them. */
+static int PRL_CHILD_SAFE furnish_box(struct prl_setup *s, int upper, struct prl_error *reterr)
+{
+    if (prl_handover_send(s->service_fd, PRL_HANDOVER_SCRATCH, upper, s->served) < 0)
+        return prl_fail(reterr, PRL_STAGE_BOX, "sendmsg", "scratch");
+    if (has_own_dev(s->spec))
+        return 0;
+    if (prl_dev_sketch(upper, prl_devices_count(s)) < 0)
+        return prl_fail(reterr, PRL_STAGE_DEVICES, "open", "/dev on tmpfs");
+    s->dev_sketched = true;
+    return 0;
+}
+
 /* A tmpfs on the staging directory takes upper and work directory; the overlay is then mounted
  * over it. */
 static int PRL_CHILD_SAFE append_tmpfs(struct overlay *o, struct prl_error *reterr)
@@ -88,11 +110,7 @@ static int PRL_CHILD_SAFE append_tmpfs(struct overlay *o, struct prl_error *rete
         append_directory(o, ",workdir=", "work") < 0)
         return prl_fail(reterr, PRL_STAGE_ROOTFS, "open", "upper directory on tmpfs");
     /* The upper was opened last but one: the work directory came after it. */
-    int upper = o->s->layer_fds[o->s->layer_fds_len - 2];
-    if (o->s->box &&
-        prl_handover_send(o->s->service_fd, PRL_HANDOVER_SCRATCH, upper, o->s->served) < 0)
-        return prl_fail(reterr, PRL_STAGE_BOX, "sendmsg", "scratch");
-    return 0;
+    return o->s->box ? furnish_box(o->s, o->s->layer_fds[o->s->layer_fds_len - 2], reterr) : 0;
 }
 
 static int PRL_CHILD_SAFE append_disk(struct overlay *o, struct prl_error *reterr)

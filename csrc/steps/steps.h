@@ -3,6 +3,7 @@
  * Never: allocation, stdio, locks; one step calling another (launch.c holds the list). */
 #pragma once
 
+#include "base/dev.h"
 #include "base/sys.h"
 
 /* The subject of a failure for which the server of a FUSE root may have left the reason. */
@@ -74,10 +75,17 @@ struct prl_setup {
     struct prl_beside beside;
     int complaint_fd;    /* filled by the parent: what the server of a FUSE root complains of */
     int tap_fd;          /* filled by the parent: the interface that a border watches; -1 */
+    bool dev_sketched;   /* the names of /dev lie in the upper already */
     int root_fd;         /* "/" of the container */
     int null_fd;         /* /dev/null of the host, checked */
     const char *program; /* the candidate that will be executed */
 };
+
+/* So many of prl_dev_nodes: the last is /dev/tty, and a sandbox has no terminal. */
+static inline size_t prl_devices_count(const struct prl_setup *s)
+{
+    return s->box ? PRL_DEV_NODES - 1 : PRL_DEV_NODES;
+}
 
 /* setns into some namespaces (CLONE_NEW*) of a container; -1 with errno. */
 int prl_join_namespaces(const struct prl_joinable *target, uint64_t flags) PRL_CHILD_SAFE;
@@ -104,6 +112,7 @@ int prl_devices_open_null(struct prl_setup *s, struct prl_error *reterr) PRL_CHI
 int prl_devices_apply(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAFE;
 int prl_netns_begin(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAFE;
 int prl_netns_join(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAFE;
+int prl_netns_join_late(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAFE;
 int prl_network_apply(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAFE;
 int prl_sysctl_apply(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAFE;
 int prl_terminal_apply(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAFE;

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -188,6 +189,46 @@ def test_what_a_box_shows() -> None:
     assert "1000" in lines and "CapEff:\t0000000000000000" in lines
     assert [line for line in lines if line.isdecimal() and int(line) > 3] == ["1000"]
     assert [line.split(":")[0].strip() for line in lines if ":" in line][-1] == "lo"
+
+
+_DEV = """\
+. directory 755 1000
+fd symbolic link 777 1000
+full character special file 666 65534
+null character special file 666 65534
+ptmx symbolic link 777 1000
+random character special file 666 65534
+shm directory 1777 1000
+stderr symbolic link 777 1000
+stdin symbolic link 777 1000
+stdout symbolic link 777 1000
+urandom character special file 666 65534
+zero character special file 666 65534
+"""
+
+
+def test_what_lies_in_dev() -> None:
+    outcome = sh("umask 077; cd /dev; stat -c '%n %F %a %u' . * | sort; readlink fd std* ptmx")
+    links = "/proc/self/fd\n/proc/self/fd/2\n/proc/self/fd/0\n/proc/self/fd/1\npts/ptmx\n"
+    assert outcome.text == _DEV + links
+
+
+@pytest.mark.needs("busybox")
+def test_devices_of_an_image_are_never_taken(tmp_path: Path) -> None:
+    """Files and links where the devices belong: the host's own are there all the same."""
+    root = tmp_path / "root"
+    for name in ("bin", "dev", "proc"):
+        (root / name).mkdir(parents=True)
+    shutil.copy("/usr/bin/busybox", root / "bin/busybox")
+    (root / "dev/null").write_text("the image's\n")
+    (root / "dev/zero").symlink_to("/etc/passwd")
+    (root / "dev/full").mkdir()
+    words = ["/bin/busybox", "stat", "-c", "%n %F %t:%T", "/dev/null", "/dev/zero", "/dev/full"]
+    kind = "character special file"
+    assert run(words, rootfs=root).text == (
+        f"/dev/null {kind} 1:3\n/dev/zero {kind} 1:5\n/dev/full {kind} 1:7\n"
+    )
+    assert (root / "dev/null").read_text() == "the image's\n"
 
 
 def test_no_path_of_the_host(engine_environment: dict[str, str]) -> None:
