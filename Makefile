@@ -13,7 +13,7 @@ export PYROOTLESS_YYJSON_SOURCE ?= $(CURDIR)/build/yyjson
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help deps build run test test-hostile test-vm mutate-security fuzz check lint docs asan soak bench bench-setup clean dist packages-build packages-test
+.PHONY: help deps build run test test-hostile test-vm mutate-security fuzz check lint docs asan soak bench bench-sandbox bench-setup clean dist packages-build packages-test
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -83,6 +83,9 @@ soak: build ## 10,000 starts in a loop, 500 at once, 1,000 rounds of kills: noth
 
 bench-setup: ## install what the benchmarks compare with
 	@tools/install-packages build bench
+
+bench-sandbox: build ## measure the sandbox beside its aims: some minutes, as an ordinary user
+	$(BIN)/python benchmarks/bench_sandbox.py --rounds $(or $(ROUNDS),100)
 
 bench: build ## measure the launch beside its floor and its peers
 	$(BIN)/python benchmarks/bench.py --rounds $(or $(ROUNDS),100)

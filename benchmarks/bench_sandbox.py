@@ -1,12 +1,13 @@
 """What a box costs and how exact it is: benchmarks/results/sandbox.json.
 
-In: options.  Out: a table on standard output and a JSON document.
+In: options.  Out: the aims and whether they are met, on standard output; a JSON document.
 Never: a measurement as root, a store other than one made for the run, a candidate that ran
 alone: everything that is compared runs in turns.
 
 Measured: one run of a static C program with all limits and the filter on, beside bubblewrap and
 a bare spawn of the same program; by how much a limit of processor time is overshot; how much of
-the time of children nobody reaps is billed; memory and descriptors over many runs.
+the time of children nobody reaps is billed; a thousand tests of one program through the judge;
+memory, descriptors and files over many runs.  The aims of sandbox_targets.py end the document.
 """
 
 from __future__ import annotations
@@ -24,9 +25,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import machine
+import sandbox_targets
+import targets
 from harness import percentile
 
 from pyrootless.sandbox import Limits, ReadyBoxes, run
+from pyrootless.sandbox.judging import judge_batch
+from pyrootless.sandbox.submission import Submission
+from pyrootless.sandbox.task import load_task
 
 HERE = Path(__file__).resolve().parent
 EMPTY = "int main(void) { return 0; }\n"
@@ -50,6 +56,17 @@ int main(void) {
     return 0;
 }
 """
+ADD = """#include <stdio.h>
+int main(void) { long a, b; scanf("%ld %ld", &a, &b); printf("%ld\\n", a + b); }
+"""
+TASK = """[task]
+name = "sum"
+reruns = 0
+[[group]]
+name = "all"
+points = 1
+tests = "tests/*.in"
+"""
 UNREAPED_NS = 1_000_000_000
 CPU_LIMIT_NS = 250_000_000
 PAUSE_S = 0.015
@@ -69,6 +86,7 @@ def parse() -> argparse.Namespace:
     add("--out", type=Path, default=out, metavar="FILE", help="default: %(default)s")
     add("--rounds", type=int, default=100, metavar="N", help="default: %(default)s")
     add("--deadlines", type=int, default=40, metavar="N", help="default: %(default)s")
+    add("--tests", type=int, default=1000, metavar="N", help="default: %(default)s")
     add("--many", type=int, default=10_000, metavar="N", help="runs for memory; %(default)s")
     return parser.parse_args()
 
@@ -184,24 +202,44 @@ def billed(program: Path, rounds: int = 5) -> dict[str, object]:
     return found
 
 
-def growth(program: Path, many: int) -> dict[str, int]:
-    """Memory and descriptors after many runs, beside those after a hundred."""
+def thousand(base: Path, tests: int) -> dict[str, int]:
+    """One submission in C, compiled once, on so many tests, as `pyrootless judge -j 2` does."""
+    folder = base / "task"
+    (folder / "tests").mkdir(parents=True)
+    (folder / "TASK.toml").write_text(TASK)
+    (folder / "sum.c").write_text(ADD)
+    for number in range(tests):
+        (folder / f"tests/{number:06}.in").write_text(f"{number} 3\n")
+        (folder / f"tests/{number:06}.ans").write_text(f"{number + 3}\n")
+    task, submission = load_task(folder), Submission("sum", folder / "sum.c")
+    begin = time.perf_counter_ns()
+    [result] = judge_batch(task, [submission], jobs=2).submissions
+    taken = time.perf_counter_ns() - begin
+    if result.verdict != "AC":
+        raise SystemExit(f"the submission is {result.verdict}")
+    return {"tests": tests, "all_ns": taken, "each_ns": taken // tests}
 
-    def state() -> tuple[int, int]:
+
+def growth(program: Path, many: int, base: Path) -> dict[str, int]:
+    """Memory, descriptors and files after many runs, beside those after a hundred."""
+
+    def state() -> tuple[int, int, int]:
         gc.collect()
         pages = int(Path("/proc/self/statm").read_text().split()[1])
-        return pages * resource.getpagesize(), len(list(Path("/proc/self/fd").iterdir()))
+        descriptors = len(list(Path("/proc/self/fd").iterdir()))
+        return pages * resource.getpagesize(), descriptors, len(list(base.rglob("*")))
 
     for _ in range(100):
         boxed(program, "best")
     before = state()
     for _ in range(many):
         boxed(program, "best")
-    after = state()
+    memory, descriptors, files = (new - old for new, old in zip(state(), before, strict=True))
     return {
         "runs": many,
-        "memory_growth_bytes": after[0] - before[0],
-        "descriptor_growth": after[1] - before[1],
+        "memory_growth_bytes": memory,
+        "descriptor_growth": descriptors,
+        "file_growth": files,
     }
 
 
@@ -216,19 +254,21 @@ def main() -> None:
         os.environ["PYROOTLESS_ROOT"] = str(base / "store")
         os.environ["XDG_RUNTIME_DIR"] = str(base / "run")
         empty = compiled(base, "empty", EMPTY)
-        content = {
+        content: dict[str, object] = {
             "what": "the sandbox: one run, its deadlines, what it bills, what it leaves",
             "load_before": machine.load(),
             "scheduling": machine.scheduling(),
             "latency": latencies(empty, options.rounds),
             "cpu_limit_overshoot": deadlines(compiled(base, "loop", LOOP), options.deadlines),
             "unreaped_children_billed": billed(compiled(base, "unreaped", UNREAPED)),
-            "growth": growth(empty, options.many),
+            "many_tests": thousand(base, options.tests),
+            "growth": growth(empty, options.many, base),
             "load_after": machine.load(),
         }
-    text = json.dumps(content, indent=1) + "\n"
-    options.out.write_text(text)
-    sys.stdout.write(text)
+    verdicts = targets.judge({"sandbox": content}, sandbox_targets.AIMS)
+    content["aims"] = targets.as_rows(verdicts)
+    options.out.write_text(json.dumps(content, indent=1) + "\n")
+    sys.stdout.write(targets.describe(verdicts))
 
 
 if __name__ == "__main__":

@@ -147,9 +147,9 @@ AIMS: tuple[Aim, ...] = (
 )
 
 
-def judge(documents: Documents) -> list[Verdict]:
+def judge(documents: Documents, aims: Sequence[Aim] = AIMS) -> list[Verdict]:
     """Every aim, in the table's order."""
-    return [Verdict(aim, aim.value(documents), aim.tail(documents)) for aim in AIMS]
+    return [Verdict(aim, aim.value(documents), aim.tail(documents)) for aim in aims]
 
 
 def describe(verdicts: Sequence[Verdict]) -> str:

@@ -19,6 +19,7 @@ import idle  # noqa: E402
 import many  # noqa: E402
 import phases  # noqa: E402
 import plot  # noqa: E402
+import sandbox_targets  # noqa: E402
 import scenarios  # noqa: E402
 import targets  # noqa: E402
 
@@ -44,6 +45,32 @@ def test_an_aim_is_judged_by_medians_with_the_tail_beside_it() -> None:
     assert (found.value, found.tail, found.word) == (0.55, 1.1, "met")
     assert verdict("throw-away / crun", documents).word == "not met"
     assert verdict("exec / spawn of true", documents).word == "not measured"
+
+
+def test_the_aims_of_the_sandbox() -> None:
+    late = {"median_ns": 3_000_000, "p99_ns": 11_000_000}
+    latency = {"box": {"median_ns": 60, "p99_ns": 90}, "bwrap": {"median_ns": 100}}
+    measured = {
+        "latency": latency,
+        "cpu_limit_overshoot": {"best": late},
+        "unreaped_children_billed": {"best": {"least_share": 0.98}},
+        "many_tests": {"each_ns": 2_600_000},
+        "growth": {"memory_growth_bytes": 262144, "descriptor_growth": 1, "file_growth": 0},
+    }
+    rows = targets.judge({"sandbox": measured}, sandbox_targets.AIMS)
+    assert [(row.value, row.tail, row.word) for row in rows] == [
+        (0.6, 0.9, "met"),
+        *[(None, None, "not measured")] * 4,
+        (3.0, None, "met"),
+        (11.0, None, "not met"),
+        (0.98, None, "met"),
+        (None, None, "not measured"),
+        (2.6, None, "not met"),
+        (256.0, None, "met"),
+        (1.0, None, "not met"),
+        (0.0, None, "met"),
+    ]
+    assert {row.word for row in targets.judge({}, sandbox_targets.AIMS)} == {"not measured"}
 
 
 def test_aims_of_other_kinds() -> None:
