@@ -4,6 +4,7 @@
  * Source: OCI runtime-spec config-linux.md, "Block IO"; cgroup-v2.rst, "io.max". */
 #include "cli/config_merge.h"
 
+#include "base/error.h"
 #include "base/own.h"
 #include "cli/values.h"
 
