@@ -121,6 +121,18 @@ static int make_path(char *path)
     return chmod(path, 0700) < 0 ? -errno : 0;
 }
 
+/* Nothing in it that another spelling would leave out. */
+static bool is_normal(const char *path)
+{
+    for (const char *at = path; (at = strchr(at, '/')); at++) {
+        size_t len = strcspn(at + 1, "/");
+        if ((len == 0 && at > path) || (len == 1 && at[1] == '.') ||
+            (len == 2 && at[1] == '.' && at[2] == '.'))
+            return false;
+    }
+    return path[0] == '/';
+}
+
 /* The path the descriptor has: absolute, without links, so that it can be compared and handed
  * to overlayfs. Kept as it was where /proc cannot tell. */
 static int canonical(int fd, char **path, struct prl_error *reterr)
@@ -140,6 +152,22 @@ static int canonical(int fd, char **path, struct prl_error *reterr)
     return 0;
 }
 
+/* Open a directory, and make its path the canonical one.  A path that can be walked without a
+ * link is that already: to ask /proc for it costs the first look of a process into /proc.
+ * FALLBACK (without openat2): remove when kernel >= 5.6 is required. */
+static int open_canonical(char **path, int flags, int *ret_fd, struct prl_error *reterr)
+{
+    flags |= O_PATH | O_DIRECTORY | O_CLOEXEC;
+    if (is_normal(*path)) {
+        *ret_fd =
+            (int)prl_sys_openat2(AT_FDCWD, *path, (uint64_t)flags, 0, PRL_RESOLVE_NO_SYMLINKS);
+        if (*ret_fd >= 0)
+            return 0;
+    }
+    *ret_fd = open(*path, flags);
+    return *ret_fd < 0 ? -errno : canonical(*ret_fd, path, reterr);
+}
+
 static int open_data(const char *root, struct prl_dirs *dirs, struct prl_error *reterr)
 {
     int r = data_path(root, &dirs->data, reterr);
@@ -149,13 +177,16 @@ static int open_data(const char *root, struct prl_dirs *dirs, struct prl_error *
     if (strchr(dirs->data, '\n'))
         return prl_fail_with(reterr, PRL_STAGE_STATE, EINVAL, "--root",
                              "the path of the store must not contain a newline");
-    r = make_path(dirs->data);
-    if (r < 0)
-        return prl_fail_with(reterr, PRL_STAGE_STATE, -r, "mkdir", dirs->data);
-    dirs->data_fd = open(dirs->data, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    if (dirs->data_fd < 0)
-        return prl_fail(reterr, PRL_STAGE_STATE, "open", dirs->data);
-    return canonical(dirs->data_fd, &dirs->data, reterr);
+    r = open_canonical(&dirs->data, 0, &dirs->data_fd, reterr);
+    if (r == -ENOENT) {
+        r = make_path(dirs->data);
+        if (r < 0)
+            return prl_fail_with(reterr, PRL_STAGE_STATE, -r, "mkdir", dirs->data);
+        r = open_canonical(&dirs->data, 0, &dirs->data_fd, reterr);
+    }
+    return r < 0 && dirs->data_fd < 0
+               ? prl_fail_with(reterr, PRL_STAGE_STATE, -r, "open", dirs->data)
+               : r;
 }
 
 /* A store that a newer pyrootless wrote is left alone: what lies where, and what may be swept,
@@ -193,7 +224,7 @@ static const char *session_directory(void)
     return S_ISDIR(st.st_mode) && st.st_uid == geteuid() ? given : NULL;
 }
 
-static int check_runtime(struct prl_dirs *dirs, bool made, struct prl_error *reterr)
+static int check_runtime(const struct prl_dirs *dirs, bool made, struct prl_error *reterr)
 {
     char link[32];
     struct stat st;
@@ -226,19 +257,22 @@ static int open_runtime(struct prl_dirs *dirs, struct prl_error *reterr)
         dirs->runtime = NULL;
         return no_memory(reterr);
     }
-    bool made = mkdir(dirs->runtime, 0700) == 0;
-    if (!made && errno != EEXIST)
-        return prl_fail(reterr, PRL_STAGE_STATE, "mkdir", dirs->runtime);
-    dirs->runtime_fd = open(dirs->runtime, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (dirs->runtime_fd < 0 && (errno == ENOTDIR || errno == ELOOP))
+    bool made = false;
+    int r = open_canonical(&dirs->runtime, O_NOFOLLOW, &dirs->runtime_fd, reterr);
+    if (r == -ENOENT) {
+        made = mkdir(dirs->runtime, 0700) == 0;
+        if (!made && errno != EEXIST)
+            return prl_fail(reterr, PRL_STAGE_STATE, "mkdir", dirs->runtime);
+        r = open_canonical(&dirs->runtime, O_NOFOLLOW, &dirs->runtime_fd, reterr);
+    }
+    if (r == -ENOTDIR || r == -ELOOP)
         return prl_failf(reterr, PRL_STAGE_STATE, ENOTDIR, "runtime directory",
                          "%s is a link or a file where a directory of your own should be: "
                          "remove it, or set XDG_RUNTIME_DIR",
                          dirs->runtime);
     if (dirs->runtime_fd < 0)
-        return prl_fail(reterr, PRL_STAGE_STATE, "open", dirs->runtime);
-    int r = check_runtime(dirs, made, reterr);
-    return r < 0 ? r : canonical(dirs->runtime_fd, &dirs->runtime, reterr);
+        return prl_fail_with(reterr, PRL_STAGE_STATE, -r, "open", dirs->runtime);
+    return r < 0 ? r : check_runtime(dirs, made, reterr);
 }
 
 /* Those of the runtime directory each time, since cleaners of /tmp remove empty ones; those of

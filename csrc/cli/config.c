@@ -86,7 +86,7 @@ static const struct {
     {"cap-add", prl_config_cap_add, OTHER},
     {"cap-drop", prl_config_cap_drop, PLAIN},
     {"userns", prl_config_keep_user, PLAIN}, /* after prl_config_userns, before everything */
-    {"no-holder", apply_later, OTHER},       /* prl_config_id_maps */
+    {"no-holder", apply_later, PLAIN},       /* prl_config_id_maps */
     {"user", prl_config_user, OTHER},
     {"group-add", prl_config_group_add, OTHER},
     {"workdir", prl_config_workdir, PLAIN},
@@ -143,15 +143,13 @@ bool prl_config_applies(const char *name)
     return false;
 }
 
-/* The exceptions: a variable of the caller's, a network that a helper makes, ids that the
- * machine grants. */
+/* The exceptions: a variable of the caller's, a network that a helper makes. */
 static bool is_exception(const char *name, const char *text)
 {
     if (strcmp(name, "env") == 0)
         return !strchr(text, '=');
-    if (strcmp(name, "network") == 0)
-        return strcmp(text, "none") != 0 && strcmp(text, "host") != 0;
-    return strcmp(name, "userns") == 0 && strcmp(text, "single") != 0;
+    return strcmp(name, "network") == 0 && strcmp(text, "none") != 0 &&
+           strcmp(text, "host") != 0;
 }
 
 bool prl_config_is_plain(const char *name, const char *text)

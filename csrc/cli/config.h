@@ -31,11 +31,11 @@ int prl_config_merge(const char *template_json, size_t template_len,
                      const struct prl_options *options, const struct prl_config_facts *facts,
                      char **ret_json, size_t *ret_len, struct prl_error *reterr);
 bool prl_config_is_plain(const char *name, const char *text); /* facts tell its effect */
+unsigned prl_config_ids_here(void); /* what else of this machine says which ids there are */
 /* The same text for people: indented; malloc'd, NULL: no memory, or not JSON. */
 char *prl_config_indent(const char *json, size_t len, size_t *ret_len);
 /* With --rootfs the given template lends its defaults only: merge takes the root from
  * options->image and drops the template's binds, user, environment and command. */
-
 /* The kernel refused the overlay (*error), the user left the choice to us, and fuse-overlayfs
  * is installed. */
 bool prl_config_may_fall_back(const struct prl_options *options, const struct prl_error *error);

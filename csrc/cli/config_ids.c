@@ -55,6 +55,11 @@ static bool in_first_namespace(void)
     return stat("/proc/self/ns/user", &st) == 0 && st.st_ino == 0xEFFFFFFDu;
 }
 
+unsigned prl_config_ids_here(void)
+{
+    return (unsigned)in_first_namespace() | (unsigned)prl_mapping_is_possible() << 1;
+}
+
 /* The template's ids are those of the user namespace it was prepared in, which `pyrootless
  * unshare` shares the store with.  Where the machine tells none, the template is believed; and
  * where it was made of files whose change would have made it stale, in the machine's first
@@ -64,10 +69,10 @@ static int refresh_ids(struct prl_merge *m)
     struct prl_ids uids, gids;
     if (!m->facts->machine_ids || m->userns == PRL_USERNS_SINGLE)
         return 0;
-    m->machine = true;
     const char *lasting = prl_config_note_get(m, "ids.lasting");
     if (lasting && strcmp(lasting, "1") == 0 && in_first_namespace())
         return 0;
+    m->machine = true;
     int r = prl_ids_granted(&uids, &gids);
     if (r < 0)
         return prl_fail_with(m->reterr, PRL_STAGE_IDMAP, -r, "read",
@@ -87,7 +92,6 @@ static enum prl_userns choose_freely(struct prl_merge *m)
         prl_ids_count(&m->uids) >= ENOUGH_IDS && prl_ids_count(&m->gids) >= ENOUGH_IDS;
     if (host || prl_options_flag(m->options, "rootfs") || !enough)
         return PRL_USERNS_SINGLE;
-    m->machine = true;
     return prl_mapping_is_possible() ? PRL_USERNS_RANGE : PRL_USERNS_SINGLE;
 }
 

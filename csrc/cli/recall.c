@@ -4,7 +4,8 @@
  * The key is everything that prl_config_merge is given beside the template: the engine's build,
  * the caller, the directories, the image's name, the options with their values in the order
  * given.  An option is understood when its row in config.c says that its effect depends on its
- * text alone; the merge says itself when it had to ask the machine (prl_config_merge: 1). */
+ * text alone; the merge says itself when it had to ask the machine (prl_config_merge: 1). Which
+ * ids there are the template tells, and two facts, which are asked for the key too. */
 #include "cli/container.h"
 
 #include "base/error.h"
@@ -83,12 +84,21 @@ static bool write_args(struct prl_container *c)
     return at != NULL;
 }
 
+/* Whose ids the template alone tells: those of `host` and of a map of one. */
+static bool has_own_id(const struct prl_options *o)
+{
+    const char *userns = prl_options_get(o, "userns");
+    return userns ? strcmp(userns, "single") == 0 : strcmp(o->image, "host") == 0;
+}
+
 static bool describe(struct prl_container *c, const struct prl_options *o)
 {
     struct prl_recall *key = &c->recall;
     if (prl_options_flag(o, "tty") || !o->image)
         return false; /* the terminal's size */
+    key->ids = has_own_id(o) ? 0 : 1 + prl_config_ids_here();
     add(key, PRL_BUILD);
+    add_number(key, key->ids);
     add_number(key, (unsigned)geteuid());
     add_number(key, (unsigned)getegid());
     add(key, c->dirs->data);
@@ -161,7 +171,9 @@ void prl_recall_keep(const struct prl_container *c, const struct prl_template *t
                                          .parsed = c->brief,
                                          .parsed_len = c->brief_len,
                                          .spec = c->spec};
-    if (c->recall.usable && c->recall.repeatable && c->spec->resources.asked == 0)
+    /* The merge asked for itself: what it was told is what the key says, unless it changed. */
+    bool same = c->recall.ids == 0 || c->recall.ids == 1 + prl_config_ids_here();
+    if (same && c->recall.usable && c->recall.repeatable && c->spec->resources.asked == 0)
         prl_flat_keep(c->dirs, key_of(c), &start);
 }
 

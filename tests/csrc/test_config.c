@@ -433,7 +433,6 @@ TEST(plain_are_options_that_tell_all_by_their_text)
     CHECK(prl_config_is_plain("network", "none"));
     CHECK(!prl_config_is_plain("network", "auto"));
     CHECK(prl_config_is_plain("userns", "single"));
-    CHECK(!prl_config_is_plain("userns", "auto"));
     CHECK(!prl_config_is_plain("volume", "/a:/b"));
     CHECK(!prl_config_is_plain("env-file", "x"));
     CHECK(!prl_config_is_plain("memory", "1g"));

@@ -38,6 +38,16 @@ TEST(store_comes_from_the_environment)
     CHECK_INT(prl_dirs_open("link", &d, &error), 0);
     CHECK_STR(d.data, data); /* absolute, and without links */
     prl_dirs_close(&d);
+    CHECK_INT(symlink(top, "up"), 0);
+    static const char *const spellings[] = {"up/data",       "./data",       "data/",
+                                            "data/../data",  "data/.",       ".//data",
+                                            "up/./up//data", "data/refs/..", NULL};
+    for (const char *const *typed = spellings; *typed; typed++) {
+        CHECK_INT(prl_dirs_open(*typed, &d, &error), 0);
+        CHECK_STR(d.data, data);
+        CHECK_INT(fcntl(d.data_fd, F_GETFD), FD_CLOEXEC);
+        prl_dirs_close(&d);
+    }
     CHECK_INT(prl_dirs_open("a\nb", &d, &error), -EINVAL);
     CHECK_INT(prl_dirs_open("run/file/x", &d, &error), 0);
     prl_dirs_close(&d);

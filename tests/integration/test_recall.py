@@ -134,6 +134,7 @@ ALIKE = [
     ("--rm", "--ephemeral", "--network=host"),
     ("--rm", "--ephemeral", "--network=none", "--sysctl=net.ipv4.ip_default_ttl=33"),
     ("--rm", "--ephemeral", "--userns=single", "--init", "--stop-signal=INT"),
+    ("--rm", "--ephemeral", "--userns=auto"),
     ("--rm", "--ephemeral", "--timeout=50", "--stop-timeout=3", "--entrypoint=sh"),
 ]
 
@@ -145,6 +146,22 @@ def test_the_second_start_is_like_the_first(place: Place, options: tuple[str, ..
     assert (full.recalled, again.recalled) == (False, True)
     assert again.config == full.config
     assert again.view == full.view
+
+
+@pytest.mark.needs("subordinate-ids", "newuidmap")
+@pytest.mark.parametrize("options", [(), ("--userns=range",)], ids=" ".join)
+def test_many_ids_are_recalled(place: Place, options: tuple[str, ...]) -> None:
+    """Another name of host, which would have one id under its own."""
+    place.forget()
+    name = Path(place.env["PYROOTLESS_ROOT"], "refs", "many")
+    if not name.is_symlink():
+        name.symlink_to("host")
+    words = ("--rm", "--ephemeral", "--no-holder", *options)
+    full, again = (place.run(*words, image="many") for _ in range(2))
+    assert (full.recalled, again.recalled) == (False, True)
+    assert (again.config, again.view) == (full.config, full.view)
+    annotations = json.loads(again.config)["annotations"]
+    assert annotations["io.pyrootless.userns"] == "range"
 
 
 WORDS = [
@@ -194,7 +211,7 @@ OTHERS = [
     ("--env-file={home}/env",),
     ("-v{home}:/work",),
     ("-u0",),
-    ("--userns=auto",),
+    ("--userns=keep-id",),
     ("--fake-root=off",),
     ("--security-opt=mask=/usr/lib/os-release",),
     ("--verify",),
