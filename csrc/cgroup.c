@@ -24,8 +24,8 @@ struct group {
 struct prl_cgroups {
     struct group rows[PRL_CGROUP_BASES];
     size_t len;
-    uint64_t watch_bytes;
-    int oom_fd;
+    uint64_t watch_bytes, cpu_limit_ns;
+    int oom_fd, clock_fd;
     uint8_t rungs[PRL_LIMITS];
 };
 
@@ -37,6 +37,7 @@ static void close_rows(struct prl_cgroups *groups)
         free(groups->rows[i].path);
     }
     prl_close_p(&groups->oom_fd);
+    prl_close_p(&groups->clock_fd);
     groups->len = 0;
 }
 
@@ -114,7 +115,8 @@ static int new_groups(const struct prl_resources *res, struct prl_cgroups **ret,
     struct prl_cgroups *groups = calloc(1, sizeof *groups);
     if (!groups)
         return prl_fail_with(reterr, PRL_STAGE_LIMITS, ENOMEM, "malloc", "limits");
-    groups->oom_fd = -1;
+    groups->oom_fd = groups->clock_fd = -1;
+    groups->cpu_limit_ns = res->cpu_time_ns;
     memcpy(groups->rungs, res->rungs, sizeof groups->rungs);
     if (res->rungs[PRL_LIMIT_MEMORY] == PRL_RUNG_WATCHDOG)
         groups->watch_bytes = res->memory_bytes;
@@ -183,7 +185,10 @@ int prl_cgroups_open(const struct prl_spec *spec, struct prl_cgroups **ret,
 void prl_cgroups_lend(struct prl_cgroups **groups)
 {
     struct prl_cgroups *rest = *groups;
-    if (rest && rest->watch_bytes > 0) {
+    if (rest && rest->rungs[PRL_LIMIT_CPU_TIME] != PRL_RUNG_CLOCK &&
+        rest->rungs[PRL_LIMIT_CPU_TIME] != PRL_RUNG_WATCHDOG)
+        rest->cpu_limit_ns = 0; /* its own monitor has what the group counts */
+    if (rest && (rest->watch_bytes > 0 || rest->cpu_limit_ns > 0)) {
         close_rows(rest);
         return;
     }
@@ -206,6 +211,40 @@ size_t prl_cgroups_entries(const struct prl_cgroups *groups, int fds[PRL_CGROUP_
         if (!groups->rows[i].version2)
             fds[n++] = groups->rows[i].entry_fd;
     return n;
+}
+
+uint64_t prl_cgroups_cpu_limit_ns(const struct prl_cgroups *groups, enum prl_rung *ret_rung)
+{
+    *ret_rung = groups ? groups->rungs[PRL_LIMIT_CPU_TIME] : PRL_RUNG_UNSET;
+    return groups ? groups->cpu_limit_ns : 0;
+}
+
+void prl_cgroups_take_clock(struct prl_cgroups *groups, int fd)
+{
+    if (groups)
+        groups->clock_fd = fd;
+    else if (fd >= 0)
+        close(fd);
+}
+
+int prl_cgroups_clock_fd(const struct prl_cgroups *groups)
+{
+    return groups ? groups->clock_fd : -1;
+}
+
+uint64_t prl_cgroups_cpu_ns(const struct prl_cgroups *groups)
+{
+    uint64_t most_ns = 0;
+    for (size_t i = 0; groups && i < groups->len; i++) {
+        const struct group *row = &groups->rows[i];
+        uint64_t seen_ns = 0;
+        if (row->version2)
+            seen_ns = prl_cgroup_keyed(row->dir_fd, "cpu.stat", "usage_usec") * 1000;
+        else if (row->controllers & PRL_CONTROL_CPUACCT)
+            seen_ns = prl_cgroup_number(row->dir_fd, "cpuacct.usage");
+        most_ns = seen_ns > most_ns ? seen_ns : most_ns;
+    }
+    return most_ns;
 }
 
 int prl_cgroups_oom_fd(const struct prl_cgroups *groups)

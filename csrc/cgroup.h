@@ -18,6 +18,7 @@ struct prl_cgroup_base {
 struct prl_cgroup_host {
     struct prl_cgroup_base bases[PRL_CGROUP_BASES];
     size_t len;
+    bool clock; /* perf lends this user a clock of a tree of processes */
 };
 
 /* proc: "/proc", or a stand-in for tests. */
@@ -48,13 +49,19 @@ int prl_cgroups_make(const struct prl_spec *spec, struct prl_cgroups **ret,
 /* The groups of a running container, to be entered by one more process of it. */
 int prl_cgroups_open(const struct prl_spec *spec, struct prl_cgroups **ret,
                      struct prl_error *reterr);
-/* Entered: what is left belongs to the container's own monitor, but for the watchdog's limit;
- * *groups is NULL when there is none. */
+/* Entered: what is left belongs to the container's own monitor, but for limits that no group
+ * holds; *groups is NULL when there is none. */
 void prl_cgroups_lend(struct prl_cgroups **groups);
 /* Of version 2, to be born in; -1: none. */
 int prl_cgroups_born_fd(const struct prl_cgroups *groups);
 /* Files of version 1 into which the child writes itself; returns how many. */
 size_t prl_cgroups_entries(const struct prl_cgroups *groups, int fds[PRL_CGROUP_BASES]);
+/* The limit of processor time that the monitor holds, or 0; what holds it; the clock, handed
+ * over (groups NULL: closed), -1: none; what the groups counted. */
+uint64_t prl_cgroups_cpu_limit_ns(const struct prl_cgroups *groups, enum prl_rung *ret_rung);
+void prl_cgroups_take_clock(struct prl_cgroups *groups, int fd);
+int prl_cgroups_clock_fd(const struct prl_cgroups *groups);
+uint64_t prl_cgroups_cpu_ns(const struct prl_cgroups *groups);
 /* Readable when the monitor must kill for memory, or -1; what its watchdog allows, or 0. */
 int prl_cgroups_oom_fd(const struct prl_cgroups *groups);
 uint64_t prl_cgroups_watch_bytes(const struct prl_cgroups *groups);

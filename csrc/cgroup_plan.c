@@ -28,6 +28,8 @@ static const struct {
     [PRL_LIMIT_CPUSET] = {PRL_CONTROL_CPUSET, PRL_RUNG_AFFINITY},
     [PRL_LIMIT_PIDS] = {PRL_CONTROL_PIDS, PRL_RUNG_NPROC},
     [PRL_LIMIT_IO] = {PRL_CONTROL_IO, PRL_RUNG_NONE},
+    /* Only to ask for: any group of version 2 counts. */
+    [PRL_LIMIT_CPU_TIME] = {PRL_CONTROL_CPU, PRL_RUNG_WATCHDOG},
 };
 
 static const char *const sentences[PRL_RUNGS] = {
@@ -113,6 +115,40 @@ static int choose_weaker(const struct prl_spec *spec, unsigned limit,
     return 0;
 }
 
+/* Every group of version 2 counts processor time, in version 1 one hierarchy does. */
+static int find_meter(const struct prl_cgroup_host *host, unsigned *ret_controller)
+{
+    int found = -1;
+    for (size_t i = 0; i < host->len && found < 0; i++)
+        if (host->bases[i].version2 && host->bases[i].controllers)
+            found = (int)i;
+    if (found < 0) {
+        *ret_controller = PRL_CONTROL_CPUACCT;
+        return find_base(host, PRL_CONTROL_CPUACCT);
+    }
+    unsigned all = host->bases[found].controllers;
+    *ret_controller = all & PRL_CONTROL_CPU ? PRL_CONTROL_CPU : all & -all;
+    return found;
+}
+
+/* The monitor kills; what it looks at decides how far it can be deceived. */
+static int choose_meter(const struct prl_spec *spec, const struct prl_cgroup_host *host,
+                        unsigned *used, struct prl_limits_plan *plan, struct prl_error *reterr)
+{
+    unsigned controller;
+    int base = find_meter(host, &controller);
+    if (base >= 0) {
+        used[base] |= controller;
+        plan->rungs[PRL_LIMIT_CPU_TIME] =
+            host->bases[base].version2 ? PRL_RUNG_CGROUP2 : PRL_RUNG_CGROUP1;
+        return 0;
+    }
+    if (!host->clock)
+        return choose_weaker(spec, PRL_LIMIT_CPU_TIME, plan, reterr);
+    plan->rungs[PRL_LIMIT_CPU_TIME] = PRL_RUNG_CLOCK;
+    return 0;
+}
+
 static void name_controllers(unsigned controllers, bool version2, char *buf, size_t size)
 {
     int n = 0;
@@ -171,6 +207,12 @@ int prl_limits_choose(const struct prl_spec *spec, const struct prl_cgroup_host 
         if (i == PRL_LIMIT_STORAGE) { /* the root's form decided */
             plan.rungs[i] = spec->resources.rungs[i];
             plan.weak |= plan.rungs[i] == PRL_RUNG_FSIZE ? 1u << i : 0;
+            continue;
+        }
+        if (i == PRL_LIMIT_CPU_TIME) {
+            int r = choose_meter(spec, host, used, &plan, reterr);
+            if (r < 0)
+                return r;
             continue;
         }
         int base = find_base(host, ladder[i].controller);

@@ -13,6 +13,7 @@
 #include "base/dbus.h"
 #include "base/own.h"
 #include "base/sys.h"
+#include "base/taskclock.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -116,16 +117,27 @@ static unsigned offered(const struct prl_cgroup_host *host)
     return all;
 }
 
+static int look(const struct prl_spec *spec, struct prl_cgroup_host *ret,
+                struct prl_error *reterr)
+{
+    int r = prl_cgroup_look("/proc", ret, reterr);
+    if (r == 0 && (spec->resources.asked & (1u << PRL_LIMIT_CPU_TIME))) {
+        _cleanup_close_ int fd = prl_taskclock_open();
+        ret->clock = fd >= 0;
+    }
+    return r;
+}
+
 int prl_cgroup_look_or_ask(const struct prl_spec *spec, struct prl_cgroup_host *ret,
                            struct prl_error *reterr)
 {
     static bool asked; /* once a process: a second scope would offer nothing more */
     char manager[PATH_MAX];
-    int r = prl_cgroup_look("/proc", ret, reterr);
+    int r = look(spec, ret, reterr);
     if (r < 0 || (prl_limits_controllers(spec) & ~offered(ret)) == 0 ||
         __atomic_exchange_n(&asked, true, __ATOMIC_SEQ_CST) || !find_manager(manager) ||
         enter_scope(manager) < 0)
         return r;
     prl_cgroup_host_free(ret);
-    return prl_cgroup_look("/proc", ret, reterr);
+    return look(spec, ret, reterr);
 }

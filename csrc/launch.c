@@ -203,6 +203,9 @@ static int launch_prepared(struct prl_setup *s, struct prl_child *child,
     }
     prl_close_p(&s->complaint_fd);
     prl_close_p(&s->tap_fd);
+    if (r == 0)
+        prl_cgroups_take_clock(child->cgroups, steal_fd(&s->clock_fd));
+    prl_close_p(&s->clock_fd);
     prl_channels_close(&channels);
     prl_stack_unmap(stack);
     return r;

@@ -53,6 +53,7 @@ static int PRL_CHILD_SAFE child_main(void *data)
         prl_terminal_apply, /* own pty, of the container's devpts */
         prl_stdio_apply,    /* 0, 1, 2; new session */
         prl_rlimits_apply,  /* */
+        prl_box_meter,      /* a clock of its own */
         prl_fds_shed,       /* before chdir, as in a launch */
         prl_exec_chdir,     /* */
         prl_landlock_apply, /* */
@@ -187,6 +188,7 @@ static int join_limited(struct join *join, struct prl_child *child, struct prl_e
     if (dumpable == 1)
         prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
     prl_cgroups_lend(&groups);
+    prl_cgroups_take_clock(groups, steal_fd(&join->setup.clock_fd));
     if (r < 0) {
         prl_cgroups_forget(groups);
         return r;

@@ -106,7 +106,7 @@ static void abandon(struct prl_child *child)
 /* Set up without a hand-over: then everybody may sleep until it executes. */
 static bool needs_nobody(const struct prl_setup *s)
 {
-    return !s->asks && !s->spec->process.terminal && !s->box;
+    return !s->asks && !s->spec->process.terminal && !s->box && !prl_box_wants_clock(s);
 }
 
 int prl_launch_joined(struct prl_setup *s, const struct prl_sys_clone *how, int (*fn)(void *),

@@ -61,7 +61,7 @@ static int serve_one(struct prl_setup *s, struct prl_child *child, char kind, in
         s->box->scratch_fd = fd;
         return 0;
     case PRL_HANDOVER_CLOCK:
-        s->box->clock_fd = fd;
+        *(s->box ? &s->box->clock_fd : &s->clock_fd) = fd;
         return 0;
     case PRL_HANDOVER_ROOT:
         s->box->root_fd = fd;
@@ -113,7 +113,7 @@ int prl_channels_open(struct prl_setup *s, struct prl_channels *ret, struct prl_
     if (pipe2(ret->report, O_CLOEXEC) < 0)
         return prl_fail(reterr, PRL_STAGE_CLONE, "pipe2", "report");
     s->report_fd = ret->report[1];
-    if (!s->served && !s->spec->process.terminal && !s->box)
+    if (!s->served && !s->spec->process.terminal && !s->box && !prl_box_wants_clock(s))
         return 0;
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ret->service) < 0)
         return prl_fail(reterr, PRL_STAGE_CLONE, "socketpair", "hand-over");

@@ -9,6 +9,7 @@
 #include "base/sys.h"
 #include "cgroup.h"
 #include "monitor_child.h"
+#include "monitor_cpu.h"
 #include "monitor_relay.h"
 #include "monitor_watch.h"
 
@@ -47,6 +48,7 @@ struct loop {
     uint64_t watch_bytes; /* 0: a control group holds the memory, or nothing */
     uint64_t seen_bytes;  /* the most that the watchdog saw */
     uint64_t look_ns;     /* when to look next; CLOCK_MONOTONIC */
+    struct prl_cpu_watch cpu;
 };
 
 /* --- signals --- */
@@ -228,6 +230,7 @@ static void loop_close(struct loop *loop)
 {
     for (int i = 0; i < PUMPS; i++)
         prl_pump_close(&loop->pumps[i]);
+    prl_cpu_tree_free(&loop->cpu.tree);
     signals_close(loop);
 }
 #define _cleanup_loop_ __attribute__((cleanup(loop_close)))
@@ -255,6 +258,17 @@ static uint64_t watch(struct loop *loop)
     return pause_ns;
 }
 
+/* The processor time of a container, whatever counts it.  The same. */
+static uint64_t watch_cpu(struct loop *loop)
+{
+    uint64_t pause_ns = prl_cpu_watch_look(&loop->cpu, loop->child, prl_sys_now_ns());
+    if (pause_ns > 0)
+        return pause_ns;
+    loop->child->over_cpu_time = true;
+    prl_child_kill(loop->child);
+    return UINT64_MAX;
+}
+
 /* NULL: for ever.  Past the wall limit it kills. */
 static const struct timespec *loop_timeout(struct loop *loop, struct timespec *wait)
 {
@@ -270,8 +284,9 @@ static const struct timespec *loop_timeout(struct loop *loop, struct timespec *w
             left_ns = UINT64_MAX;
         }
     }
-    uint64_t look_ns = watch(loop);
-    left_ns = look_ns < left_ns ? look_ns : left_ns;
+    const uint64_t looks_ns[] = {watch(loop), watch_cpu(loop)};
+    for (size_t i = 0; i < sizeof looks_ns / sizeof *looks_ns; i++)
+        left_ns = looks_ns[i] < left_ns ? looks_ns[i] : left_ns;
     if (loop->child->pidfd < 0 && left_ns > FALLBACK_TICK_NS)
         left_ns = FALLBACK_TICK_NS;
     if (left_ns == UINT64_MAX)
@@ -324,6 +339,9 @@ static int loop_reap(struct loop *loop, struct prl_status *ret, struct prl_error
     loop->ended = true;
     if (ret->usage.memory_peak_bytes == 0)
         ret->usage.memory_peak_bytes = loop->seen_bytes;
+    uint64_t cpu_ns = prl_cpu_watch_end(&loop->cpu, loop->child);
+    if (ret->usage.cpu_ns == 0)
+        ret->usage.cpu_ns = cpu_ns;
     prl_pump_close(&loop->pumps[PRL_RELAY_STDIN]);
     return 0;
 }
@@ -361,6 +379,7 @@ int prl_monitor_run(struct prl_child *child, const struct prl_monitor_options *o
         loop.pumps[i].from = loop.pumps[i].to = -1;
     loop.control_open = options->control != NULL;
     loop.watch_bytes = prl_cgroups_watch_bytes(child->cgroups);
+    prl_cpu_watch_begin(&loop.cpu, child);
     int r = 0;
     if (child->pid <= 0)
         r = prl_fail_with(reterr, PRL_STAGE_MONITOR, ECHILD, "waitid",

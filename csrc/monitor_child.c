@@ -133,8 +133,10 @@ static uint64_t timeval_ns(struct timeval t)
 
 /* A SIGKILL of ours, or of the kernel for the memory limit, is reported as what it stood for.
  */
-static void status_fill(struct prl_status *ret, int signal, int fatal_signal, bool timed_out)
+static void status_fill(const struct prl_child *child, int signal, bool timed_out,
+                        struct prl_status *ret)
 {
+    int fatal_signal = __atomic_load_n(&child->fatal_signal, __ATOMIC_SEQ_CST);
     ret->exit_code = -1;
     ret->signal = signal;
     ret->ended_by = PRL_ENDED_SIGNAL;
@@ -146,6 +148,8 @@ static void status_fill(struct prl_status *ret, int signal, int fatal_signal, bo
         ret->ended_by = PRL_ENDED_KILLED;
     else if (ret->usage.oom_kills > 0)
         ret->ended_by = PRL_ENDED_OOM;
+    else if (child->over_cpu_time)
+        ret->ended_by = PRL_ENDED_CPU_TIME;
     else if (fatal_signal > 0)
         ret->signal = fatal_signal;
 }
@@ -193,8 +197,7 @@ int prl_child_reap(struct prl_child *child, int flags, bool timed_out, struct pr
     if (child->over_memory && ret->usage.oom_kills == 0)
         ret->usage.oom_kills = 1;
     if (code < 0)
-        status_fill(ret, -code, __atomic_load_n(&child->fatal_signal, __ATOMIC_SEQ_CST),
-                    timed_out);
+        status_fill(child, -code, timed_out, ret);
     ret->wall_ns = prl_sys_now_ns() - child->start_ns;
     ret->user_ns = timeval_ns(usage.ru_utime);
     ret->system_ns = timeval_ns(usage.ru_stime);

@@ -245,6 +245,7 @@ static struct prl_setup empty_setup(const struct prl_spec *spec)
                               .claim_fd = -1,
                               .complaint_fd = -1,
                               .tap_fd = -1,
+                              .clock_fd = -1,
                               .root_fd = -1,
                               .mask_file_fd = -1,
                               .mask_directory_fd = -1,

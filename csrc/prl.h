@@ -176,6 +176,7 @@ enum prl_limit {
     PRL_LIMIT_PIDS,
     PRL_LIMIT_IO,
     PRL_LIMIT_STORAGE,
+    PRL_LIMIT_CPU_TIME,
     PRL_LIMITS,
 };
 
@@ -187,6 +188,7 @@ enum prl_rung {
     PRL_RUNG_TMPFS,    /* the size of the memory file system that takes the writes */
     PRL_RUNG_NPROC,    /* RLIMIT_NPROC, counted in the container's own user namespace */
     PRL_RUNG_FSIZE,    /* RLIMIT_FSIZE, for each file alone */
+    PRL_RUNG_CLOCK,    /* perf's clock, inherited by every process, read by the monitor */
     PRL_RUNG_AFFINITY, /* the processors of each process, which it may change itself */
     PRL_RUNG_WATCHDOG, /* the monitor sums and kills; RLIMIT_DATA for each process */
     PRL_RUNG_NONE,     /* nothing holds it */
@@ -231,7 +233,8 @@ struct prl_resources {
     uint64_t swap_bytes; /* memory and swap together; UINT64_MAX: as much swap as there is */
     uint64_t quota_us, period_us;
     uint64_t shares;
-    const char *cpus; /* "0-2,5" */
+    uint64_t cpu_time_ns; /* processor time of all processes together, after which it ends */
+    const char *cpus;     /* "0-2,5" */
     uint64_t pids;
     const struct prl_throttle *throttles;
     size_t throttles_len;
@@ -306,7 +309,8 @@ struct prl_child {
     int fatal_signal;  /* set by prl_child_signal: what the SIGKILL it sent stands for; 0: none
                         */
     struct prl_cgroups *cgroups; /* what holds its limits; NULL: none were asked for */
-    bool over_memory;            /* the monitor killed it for its memory */
+    bool over_memory;            /* the monitor killed it for its memory, */
+    bool over_cpu_time;          /* or because its processor time was used up */
     bool joined;                 /* its ids came from a holder */
     bool held;                   /* by prl_launch_held */
     int gate_fd;                 /* only when held: on which the gate waits; -1: it went */
@@ -335,6 +339,7 @@ enum prl_ended_by {
     PRL_ENDED_TIMEOUT,  /* wall_limit_ns passed, we killed it */
     PRL_ENDED_KILLED,   /* the owner killed it */
     PRL_ENDED_OOM,      /* its memory limit was reached and it was killed for that */
+    PRL_ENDED_CPU_TIME, /* its processor time was used up, we killed it */
 };
 
 /* What the control groups and the watchdog saw of the whole container; 0: not seen. */

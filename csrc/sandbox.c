@@ -210,7 +210,7 @@ void prl_sandbox_close(struct prl_sandbox_watch *w)
         prl_close_p(&w->streams[i]);
         prl_close_p(&w->lent[i]);
     }
-    free(w->seen);
+    prl_cpu_tree_free(&w->tree);
     prl_close_p(&w->box.clock_fd);
     prl_close_p(&w->box.outcome_fd);
     prl_close_p(&w->box.scratch_fd);

@@ -1,92 +1,23 @@
 /* sandbox_look.c: what a box has used, and when its next limit can be reached at the earliest.
  * In: a running box.  Out: nanoseconds.  Never: a tick: processor time cannot be used faster
  * than the processors have it, memory not faster than it can be filled. */
-#include "base/own.h"
 #include "base/sys.h"
 #include "base/taskclock.h"
 #include "cgroup.h"
-#include "monitor_tree.h"
 #include "monitor_watch.h"
 #include "sandbox_parts.h"
 
-#include <stdio.h>
-#include <string.h>
-#include <time.h>
-#include <unistd.h>
-
 enum {
-    PAUSE_MIN_NS = 200000, /* the least worth a sleep; what is left then may be exceeded */
-    PROC_PAUSE_NS = 5000000,
     IDLE_CPU_NS = 500000, /* a quiet box may have used so much between two looks */
     IDLE_LOOKS = 2,
-    CLOCK_KIND_SCHEDULER = 2, /* CPUCLOCK_SCHED of the kernel's clock ids */
 };
 
 /* --- processor time --- */
 
-/* Of a living process with all its threads; 0: it is gone. */
-static uint64_t own_cpu_ns(pid_t pid)
-{
-    struct timespec own = {0};
-    (void)clock_gettime((clockid_t)((~(unsigned)pid << 3) | CLOCK_KIND_SCHEDULER), &own);
-    return (uint64_t)own.tv_sec * 1000000000u + (uint64_t)own.tv_nsec;
-}
-
-/* Of what a living process reaped, in ticks. */
-static uint64_t reaped_cpu_ns(pid_t pid)
-{
-    char path[40], text[512];
-    unsigned long long user = 0, system = 0;
-    snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
-    const char *at = prl_tree_text(path, text, sizeof text) > 0 ? strrchr(text, ')') : NULL;
-    if (at) /* fields 16 and 17: cutime and cstime */
-        (void)sscanf(at, ") %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %llu %llu",
-                     &user, &system);
-    return (user + system) * (1000000000u / (uint64_t)sysconf(_SC_CLK_TCK));
-}
-
-static uint64_t seen_cpu_ns(const struct prl_sandbox_watch *w, pid_t pid)
-{
-    for (size_t i = 0; i < w->seen_len; i++)
-        if (w->seen[i].pid == pid)
-            return w->seen[i].cpu_ns;
-    return 0;
-}
-
-/* The processes of this look take the place of the last one's; what is gone adds up. */
-static void remember(struct prl_sandbox_watch *w, struct prl_sandbox_seen *now, size_t len)
-{
-    uint64_t before_ns = 0, still_ns = 0;
-    for (size_t i = 0; i < w->seen_len; i++)
-        before_ns += w->seen[i].cpu_ns;
-    for (size_t i = 0; i < len; i++)
-        still_ns += seen_cpu_ns(w, now[i].pid);
-    w->vanished_ns += before_ns - still_ns;
-    free(w->seen);
-    w->seen = now;
-    w->seen_len = len;
-}
-
-/* As /proc shows it: of those that live, and of the others what was reaped or what was seen of
- * them, whichever is more.  The first process is the init, which set the box up. */
+/* The first process is the init, which set the box up. */
 static uint64_t tree_cpu_ns(struct prl_sandbox_watch *w)
 {
-    _cleanup_free_ struct prl_tree *tree = malloc(sizeof *tree);
-    uint64_t living_ns = 0, reaped_ns = 0;
-    if (!tree || w->child.pid <= 0)
-        return 0;
-    prl_tree_read(w->child.pid, tree);
-    struct prl_sandbox_seen *now = calloc(tree->len, sizeof *now);
-    if (!now)
-        return 0;
-    for (size_t i = 0; i < tree->len; i++) {
-        uint64_t own_ns = i ? own_cpu_ns(tree->pids[i]) : 0;
-        now[i] = (struct prl_sandbox_seen){tree->pids[i], own_ns};
-        living_ns += own_ns;
-        reaped_ns += reaped_cpu_ns(tree->pids[i]);
-    }
-    remember(w, now, tree->len);
-    return living_ns + (reaped_ns > w->vanished_ns ? reaped_ns : w->vanished_ns);
+    return prl_cpu_tree_ns(&w->tree, w->child.pid, false);
 }
 
 static uint64_t group_cpu_ns(const struct prl_usage *usage, const struct prl_sandbox_watch *w)
@@ -129,7 +60,6 @@ static uint64_t used_cpu_ns(struct prl_sandbox_watch *w)
 static uint64_t look_cpu(struct prl_sandbox_watch *w, uint64_t now_ns)
 {
     uint64_t limit_ns = w->want->limits.cpu_ns;
-    unsigned processors = w->want->limits.processors ? w->want->limits.processors : 1;
     if (limit_ns == 0)
         return UINT64_MAX;
     if (now_ns < w->cpu_next_ns)
@@ -137,11 +67,8 @@ static uint64_t look_cpu(struct prl_sandbox_watch *w, uint64_t now_ns)
     uint64_t used_ns = used_cpu_ns(w);
     if (used_ns >= limit_ns)
         return 0;
-    uint64_t pause_ns = (limit_ns - used_ns) / processors;
-    if (w->report->clock == PRL_CLOCK_PROC && pause_ns > PROC_PAUSE_NS)
-        pause_ns = PROC_PAUSE_NS; /* what ends unreaped in between is not seen */
-    if (pause_ns < PAUSE_MIN_NS)
-        pause_ns = PAUSE_MIN_NS;
+    uint64_t pause_ns = prl_cpu_pause_ns(limit_ns - used_ns, w->want->limits.processors,
+                                         w->report->clock == PRL_CLOCK_PROC);
     w->cpu_next_ns = now_ns + pause_ns;
     return pause_ns;
 }
@@ -242,7 +169,7 @@ void prl_sandbox_begin(struct prl_sandbox_watch *w)
 {
     w->start_ns = prl_sys_now_ns();
     w->report->clock = choose_clock(w);
-    w->setup_ns = own_cpu_ns(w->child.pid);
+    w->setup_ns = prl_cpu_of(w->child.pid);
     w->cpu_before_ns = 0;
     if (w->report->clock == PRL_CLOCK_CGROUP1 || w->report->clock == PRL_CLOCK_CGROUP2)
         w->cpu_before_ns = used_before(w);

@@ -2,13 +2,8 @@
  * In: one run.  Out: how long until the next look.  Never: a sleep. */
 #pragma once
 
+#include "monitor_cpu.h"
 #include "sandbox.h"
-
-/* Processor time of each process at the last look, where /proc alone bills. */
-struct prl_sandbox_seen {
-    pid_t pid;
-    uint64_t cpu_ns;
-};
 
 struct prl_sandbox_watch {
     const struct prl_sandbox *want;
@@ -16,14 +11,12 @@ struct prl_sandbox_watch {
     struct prl_child child;
     struct prl_box box;
     struct prl_box_outcome outcome;
-    int streams[PRL_STREAMS];      /* our ends; -1: lent by the caller, or closed */
-    int lent[PRL_STREAMS];         /* the box's ends */
-    uint64_t start_ns;             /* the program was executed */
-    struct prl_sandbox_seen *seen; /* malloc'd */
-    size_t seen_len;
-    uint64_t vanished_ns;   /* of those that were seen and are gone */
-    uint64_t setup_ns;      /* what the first process used until then */
-    uint64_t cpu_before_ns; /* what the clock showed then: set-up is not billed */
+    int streams[PRL_STREAMS]; /* our ends; -1: lent by the caller, or closed */
+    int lent[PRL_STREAMS];    /* the box's ends */
+    uint64_t start_ns;        /* the program was executed */
+    struct prl_cpu_tree tree; /* where /proc alone bills */
+    uint64_t setup_ns;        /* what the first process used until then */
+    uint64_t cpu_before_ns;   /* what the clock showed then: set-up is not billed */
     uint64_t cpu_next_ns, memory_next_ns, idle_next_ns; /* CLOCK_MONOTONIC */
     uint64_t quiet_cpu_ns; /* the clock at the last look for idleness */
     unsigned quiet;        /* looks in a row that found nothing that could run */

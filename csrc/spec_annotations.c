@@ -30,6 +30,7 @@
 #define VERIFY          "io.pyrootless.verify"
 #define STOP_SIGNAL     "io.pyrootless.stop-signal"
 #define WALL_LIMIT_NS   "io.pyrootless.wall-limit-ns"
+#define CPU_LIMIT_NS    "io.pyrootless.cpu-limit-ns"
 
 enum { LOWERS_MAX = 500 }; /* OVL_MAX_STACK of the kernel */
 
@@ -281,5 +282,9 @@ int prl_spec_read_annotations(const struct prl_spec_reader *reader, yyjson_val *
         r = read_stop_signal(&from, &ret->stop_signal);
     if (r == 0)
         r = read_number(&from, WALL_LIMIT_NS, UINT64_MAX, &ret->wall_limit_ns);
+    if (r == 0)
+        r = read_number(&from, CPU_LIMIT_NS, UINT64_MAX, &ret->resources.cpu_time_ns);
+    if (ret->resources.cpu_time_ns > 0)
+        ret->resources.asked |= 1u << PRL_LIMIT_CPU_TIME;
     return r;
 }

@@ -248,7 +248,7 @@ int prl_state_record(int dir_fd, const struct prl_status *status, const char *en
     static const char *const words[] = {
         [PRL_ENDED_EXIT] = "exit",       [PRL_ENDED_SIGNAL] = "signal",
         [PRL_ENDED_TIMEOUT] = "timeout", [PRL_ENDED_KILLED] = "killed",
-        [PRL_ENDED_OOM] = "oom",
+        [PRL_ENDED_OOM] = "oom",         [PRL_ENDED_CPU_TIME] = "cpu-time",
     };
     if (!ended_by && status->ended_by < sizeof words / sizeof words[0])
         ended_by = words[status->ended_by];

@@ -4,7 +4,7 @@ KINDS = ("flag", "text", "integer", "size", "duration", "signal", "path")
 """Names of enum prl_option_kind, in its order."""
 VERBS = {"run": PRL_VERB_RUN, "exec": PRL_VERB_EXEC, "create": PRL_VERB_CREATE}
 """Names of the verbs whose options stand in the table."""
-ENDED_BY = ("", "exit", "signal", "timeout", "killed", "oom")
+ENDED_BY = ("", "exit", "signal", "timeout", "killed", "oom", "cpu-time")
 """Names of enum prl_ended_by, in its order."""
 
 

@@ -20,6 +20,7 @@ LIMITS = (
     "pids",
     "io",
     "storage",
+    "cpu-time",
 )
 """Names of enum prl_limit (csrc/base/limits.c), in its order."""
 NOTE = "io.pyrootless.limits"

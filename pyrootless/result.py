@@ -11,9 +11,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-EndedBy = Literal["exit", "signal", "timeout", "killed", "oom"]
+EndedBy = Literal["exit", "signal", "timeout", "killed", "oom", "cpu-time"]
 """exit: the program returned; signal: a signal ended it; timeout: the wall limit passed;
-killed: the caller killed it; oom: killed for its memory limit (csrc/prl.h, enum prl_ended_by).
+killed: the caller killed it; oom: killed for its memory limit; cpu-time: killed when its
+processor time was used up (csrc/prl.h, enum prl_ended_by).
 """
 
 
@@ -61,8 +62,8 @@ class Result:
         system_ns: CPU nanoseconds in the kernel, of the same.
         max_rss_bytes: Largest resident set of any single process, in bytes.
         enforced: Limit ("memory", "pids", …) → what held it: "cgroup2", "cgroup1", "tmpfs",
-            "rlimit-nproc", "rlimit-fsize", "affinity", "watchdog", "none". A limit that was not
-            asked for is not in it.
+            "rlimit-nproc", "rlimit-fsize", "perf-clock", "affinity", "watchdog", "none". A
+            limit that was not asked for is not in it.
         exactness: The same limits → "exact", "late", "each", "changeable", "none"
             (docs/limits.md).
         usage: What was used, as far as it was seen.

@@ -187,6 +187,14 @@ def disk_below(path: Path) -> str:
     return f"/dev/{disk.name}" if Path(f"/dev/{disk.name}").exists() else ""
 
 
+def _perf_clock() -> str:
+    """perf lends an ordinary user a clock of its own processes."""
+    path = Path("/proc/sys/kernel/perf_event_paranoid")
+    if not path.exists():
+        return "a kernel without perf"
+    return "" if int(path.read_text()) <= 2 else "perf_event_paranoid is 3 or more"
+
+
 FACTS: dict[str, Callable[[], str]] = {
     **{name: functools.partial(_program, name) for name in PROGRAMS},
     "cgroup1-delegated": _cgroup1_delegated,
@@ -195,6 +203,7 @@ FACTS: dict[str, Callable[[], str]] = {
     "fuse": functools.partial(_device, "/dev/fuse"),
     "tun": functools.partial(_device, "/dev/net/tun"),
     "ipv6": _ipv6,
+    "perf-clock": _perf_clock,
     "plain-user": _plain_user,
     "real-time": _real_time,
     "root": _root,

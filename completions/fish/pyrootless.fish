@@ -55,6 +55,7 @@ complete -c pyrootless -n '__fish_seen_subcommand_from run' -s v -l volume -r -d
 complete -c pyrootless -n '__fish_seen_subcommand_from run' -l cpu-period -r -d 'the time in which --cpu-quota may be used once (default: 100000)'
 complete -c pyrootless -n '__fish_seen_subcommand_from run' -l cpu-quota -r -d 'processor time in each --cpu-period'
 complete -c pyrootless -n '__fish_seen_subcommand_from run' -s c -l cpu-shares -r -d 'weight against others that want the processor, 2 to 262144 (default: 1024)'
+complete -c pyrootless -n '__fish_seen_subcommand_from run' -l cpu-time -r -d 'kill the container when its processes together have used so much processor time: 10, 0.5s'
 complete -c pyrootless -n '__fish_seen_subcommand_from run' -l cpus -r -d 'as much processor time as this many processors have: 1.5'
 complete -c pyrootless -n '__fish_seen_subcommand_from run' -l cpuset-cpus -r -d 'run on these processors alone: 0-2,5'
 complete -c pyrootless -n '__fish_seen_subcommand_from run' -l device-read-bps -r -d 'read at most so many bytes a second from this disk'

@@ -17,6 +17,7 @@ static const struct {
     [PRL_LIMIT_PIDS] = {"pids", "--pids-limit"},
     [PRL_LIMIT_IO] = {"io", "--io-max"},
     [PRL_LIMIT_STORAGE] = {"storage", "--storage-size"},
+    [PRL_LIMIT_CPU_TIME] = {"cpu-time", "--cpu-time"},
 };
 
 static const char *const rungs[PRL_RUNGS] = {
@@ -26,6 +27,7 @@ static const char *const rungs[PRL_RUNGS] = {
     [PRL_RUNG_TMPFS] = "tmpfs",
     [PRL_RUNG_NPROC] = "rlimit-nproc",
     [PRL_RUNG_FSIZE] = "rlimit-fsize",
+    [PRL_RUNG_CLOCK] = "perf-clock",
     [PRL_RUNG_AFFINITY] = "affinity",
     [PRL_RUNG_WATCHDOG] = "watchdog",
     [PRL_RUNG_NONE] = "none",

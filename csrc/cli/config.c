@@ -104,6 +104,7 @@ static const struct {
     {"memory", prl_config_resource_memory, OTHER},
     {"memory-reservation", prl_config_resource_reservation, OTHER},
     {"memory-swap", prl_config_resource_swap, OTHER},
+    {"cpu-time", prl_config_resource_cpu_time, OTHER},
     {"cpus", prl_config_resource_cpus, OTHER},
     {"cpu-period", prl_config_resource_period, OTHER},
     {"cpu-quota", prl_config_resource_quota, OTHER},

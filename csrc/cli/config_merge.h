@@ -191,6 +191,7 @@ int prl_config_resource_period(struct prl_merge *m, const char *text);
 int prl_config_resource_quota(struct prl_merge *m, const char *text);
 int prl_config_resource_shares(struct prl_merge *m, const char *text);
 int prl_config_resource_cpuset(struct prl_merge *m, const char *text);
+int prl_config_resource_cpu_time(struct prl_merge *m, const char *text);
 int prl_config_resource_pids(struct prl_merge *m, const char *text);
 int prl_config_throttle_read_bps(struct prl_merge *m, const char *text);
 int prl_config_throttle_write_bps(struct prl_merge *m, const char *text);

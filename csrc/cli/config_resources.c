@@ -19,6 +19,7 @@ enum {
     PERIOD_US = 100000,
     QUOTA_MIN_US = 1000,
     CPUS_MAX = 8192,
+    CPU_TIME_MIN_NS = 1000000,
 };
 
 static yyjson_mut_val *section(struct prl_merge *m, const char *name)
@@ -127,6 +128,20 @@ int prl_config_resource_cpus(struct prl_merge *m, const char *text)
                               "out, or --cpus");
     prl_config_set_number(m, section(m, "cpu"), "quota", quota_us);
     prl_config_set_number(m, section(m, "cpu"), "period", PERIOD_US);
+    return 0;
+}
+
+int prl_config_resource_cpu_time(struct prl_merge *m, const char *text)
+{
+    uint64_t limit_ns = 0;
+    int r = prl_value_duration("--cpu-time", text, &limit_ns, m->reterr);
+
+    if (r < 0)
+        return r;
+    if (limit_ns < CPU_TIME_MIN_NS)
+        return prl_config_bad(m, EINVAL, "--cpu-time",
+                              "%.40s is less than 1ms, with which no program starts", text);
+    prl_config_note_number(m, "cpu-limit-ns", limit_ns);
     return 0;
 }
 

@@ -84,6 +84,8 @@ const struct prl_option prl_option_table[] = {
      G_LIMITS, "processor time in each --cpu-period"},
     {"cpu-shares", 'c', INTEGER, ONCE, RUN, NATIVE, "/linux/resources/cpu/shares", "WEIGHT",
      G_LIMITS, "weight against others that want the processor, 2 to 262144 (default: 1024)"},
+    {"cpu-time", 0, DURATION, ONCE, RUN, NATIVE, NOTE "cpu-limit-ns", "DURATION", G_LIMITS,
+     "kill the container when its processes together have used so much processor time: 10, 0.5s"},
     {"cpus", 0, TEXT, ONCE, RUN, NATIVE, "/linux/resources/cpu/quota", "NUMBER", G_LIMITS,
      "as much processor time as this many processors have: 1.5"},
     {"cpuset-cpus", 0, TEXT, ONCE, RUN, NATIVE, "/linux/resources/cpu/cpus", "LIST", G_LIMITS,

@@ -78,12 +78,19 @@ int PRL_CHILD_SAFE prl_box_fill(struct prl_setup *s, struct prl_error *reterr)
     return 0;
 }
 
-/* The clock starts at the exec.  Refused: the parent sums what /proc tells. */
+bool PRL_CHILD_SAFE prl_box_wants_clock(const struct prl_setup *s)
+{
+    return s->spec->resources.rungs[PRL_LIMIT_CPU_TIME] == PRL_RUNG_CLOCK;
+}
+
+/* The clock starts at the exec.  Refused to a sandbox: the parent sums what /proc tells. */
 int PRL_CHILD_SAFE prl_box_meter(struct prl_setup *s, struct prl_error *reterr)
 {
-    if (!s->box || !s->box->meter)
+    if (!prl_box_wants_clock(s) && (!s->box || !s->box->meter))
         return 0;
     _cleanup_close_ int fd = prl_taskclock_open();
+    if (fd < 0 && prl_box_wants_clock(s))
+        return prl_fail(reterr, PRL_STAGE_LIMITS, "perf_event_open", "--cpu-time");
     if (fd >= 0 && prl_handover_send(s->service_fd, PRL_HANDOVER_CLOCK, fd, s->served) < 0)
         return prl_fail(reterr, PRL_STAGE_BOX, "sendmsg", "clock");
     return 0;

@@ -76,6 +76,7 @@ struct prl_setup {
     int complaint_fd;    /* filled by the parent: what the server of a FUSE root complains of */
     int tap_fd;          /* filled by the parent: the interface that a border watches; -1 */
     bool dev_sketched;   /* the names of /dev lie in the upper already */
+    int clock_fd;        /* filled by the parent: the clock of PRL_RUNG_CLOCK; -1 */
     int root_fd;         /* "/" of the container */
     int null_fd;         /* /dev/null of the host, checked */
     const char *program; /* the candidate that will be executed */
@@ -125,6 +126,8 @@ int prl_box_fill(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAFE;
 /* The files alone, below a container's "/" in which nothing runs yet. */
 int prl_box_put(int root_fd, const struct prl_box_file *files, size_t len,
                 struct prl_error *reterr) PRL_CHILD_SAFE;
+/* The processor time of this launch is counted by a clock that its child hands over. */
+bool prl_box_wants_clock(const struct prl_setup *s) PRL_CHILD_SAFE;
 int prl_box_meter(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAFE;
 int prl_box_class(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAFE;
 int prl_exec_chdir(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAFE;

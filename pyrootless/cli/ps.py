@@ -18,7 +18,7 @@ from pyrootless.engine.containers import Container, list_containers
 
 HEAD = ("CONTAINER ID", "IMAGE", "COMMAND", "CREATED", "STATUS", "NAME")
 MAX_COMMAND = 30
-REASONS = {"timeout": " by timeout", "oom": " by --memory"}
+REASONS = {"timeout": " by timeout", "oom": " by --memory", "cpu-time": " by --cpu-time"}
 """What ended it → a word after the signal, where the signal alone would mislead."""
 
 

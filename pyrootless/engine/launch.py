@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import selectors
+import threading
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -83,14 +84,29 @@ def run(
     """
     stdin = PIPE if input else DEVNULL
     with launch(image, args, stdin=stdin, stdout=PIPE, stderr=PIPE, **options) as child:
-        stdout, stderr = communicate(child, input or b"")
+        carry = _communicate_watched if child.limits else communicate
+        stdout, stderr = carry(child, input or b"")
         return replace(child.wait(), stdout=stdout, stderr=stderr)
 
 
-def communicate(child: Child, data: bytes) -> tuple[bytes, bytes]:
+def _communicate_watched(child: Child, data: bytes) -> tuple[bytes, bytes]:
+    """The same while a thread waits: some limits are held by looks that are part of a wait."""
+    waiter = threading.Thread(target=child.wait, daemon=True)
+    waiter.start()
+    try:
+        return communicate(child, data, watched=True)
+    except BaseException:
+        child.kill()
+        raise
+    finally:
+        waiter.join()
+
+
+def communicate(child: Child, data: bytes, *, watched: bool = False) -> tuple[bytes, bytes]:
     """Feed data and collect both outputs until the container has closed them.
 
-    At the child's wall limit it is killed; what it had written until then is returned.
+    At the child's wall limit it is killed, by another thread's wait where there is one
+    (watched); what it had written until then is returned.
     """
     outputs: dict[BinaryIO, bytearray] = {}
     with selectors.DefaultSelector() as selector:
@@ -103,7 +119,7 @@ def communicate(child: Child, data: bytes) -> tuple[bytes, bytes]:
             os.set_blocking(child.stdin.fileno(), False)
             selector.register(child.stdin, selectors.EVENT_WRITE)
         while selector.get_map():
-            ready = selector.select(_seconds_left(child))
+            ready = selector.select(None if watched else _seconds_left(child))
             if not ready:
                 child.wait()  # the limit has passed: wait() kills
                 continue

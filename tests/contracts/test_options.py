@@ -36,6 +36,7 @@ SAMPLES: dict[str, list[str]] = {
     "cpu-period": ["--cpu-period=50000"],
     "cpu-quota": [*WEAK, "--cpu-quota=50000"],
     "cpu-shares": [*WEAK, "--cpu-shares=512"],
+    "cpu-time": [*WEAK, "--cpu-time=1.5"],
     "cpus": [*WEAK, "--cpus=1.5"],
     "cpuset-cpus": [*WEAK, "--cpuset-cpus=0"],
     "device": ["--device=/dev/full:/dev/lent"],

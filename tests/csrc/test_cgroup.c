@@ -81,6 +81,7 @@ static const struct {
     {PRL_LIMIT_SHARES, PRL_RUNG_NONE, "--cpu-shares", "none"},
     {PRL_LIMIT_CPUSET, PRL_RUNG_AFFINITY, "--cpuset-cpus", "changeable"},
     {PRL_LIMIT_IO, PRL_RUNG_NONE, "--io-max", "none"},
+    {PRL_LIMIT_CPU_TIME, PRL_RUNG_WATCHDOG, "--cpu-time", "late"},
 };
 
 TEST(without_a_group_bind_or_refuse)
@@ -96,6 +97,42 @@ TEST(without_a_group_bind_or_refuse)
         CHECK_INT(plan.weak, BIT(alone[i].limit));
         CHECK_STR(prl_exactness_name(plan.rungs[alone[i].limit], true), alone[i].exactness);
         CHECK_STR(plan.groups, "");
+        prl_limits_plan_free(&plan);
+    }
+}
+
+/* Whatever group of version 2 there is counts; then cpuacct; then perf's clock. */
+TEST(processor_time_is_counted_by_the_best_there_is)
+{
+    static const struct {
+        struct prl_cgroup_host host;
+        enum prl_rung rung;
+        const char *groups;
+    } rows[] = {
+        {{.bases = {{(char *)"/acct", PRL_CONTROL_CPUACCT, false},
+                    {(char *)"/two", PRL_CONTROL_MEMORY | PRL_CONTROL_PIDS, true}},
+          .len = 2},
+         PRL_RUNG_CGROUP2,
+         "2 memory /two/pyrootless-ID"},
+        {{.bases = {{(char *)"/two", PRL_CONTROL_MEMORY | PRL_CONTROL_CPU, true}}, .len = 1},
+         PRL_RUNG_CGROUP2,
+         "2 cpu /two/pyrootless-ID"},
+        {{.bases = {{(char *)"/cpu", PRL_CONTROL_CPU, false},
+                    {(char *)"/acct", PRL_CONTROL_CPUACCT, false}},
+          .len = 2,
+          .clock = true},
+         PRL_RUNG_CGROUP1,
+         "1 cpuacct /acct/pyrootless-ID"},
+        {{.bases = {{(char *)"/cpu", PRL_CONTROL_CPU, false}}, .len = 1, .clock = true},
+         PRL_RUNG_CLOCK,
+         ""},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct prl_spec spec = spec_of(BIT(PRL_LIMIT_CPU_TIME));
+        CHECK_INT(choose(&spec, &rows[i].host), 0);
+        CHECK_INT(plan.rungs[PRL_LIMIT_CPU_TIME], rows[i].rung);
+        CHECK_STR(plan.groups, rows[i].groups);
+        CHECK_INT(plan.weak, 0);
         prl_limits_plan_free(&plan);
     }
 }

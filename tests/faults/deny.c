@@ -48,6 +48,7 @@ static const struct {
     {"landlock_restrict_self", SYS_landlock_restrict_self},
     {"mkdirat", SYS_mkdirat},
     {"mknodat", SYS_mknodat},
+    {"perf_event_open", SYS_perf_event_open},
     {"mount", SYS_mount},
     {"mount_setattr", SYS_mount_setattr},
     {"move_mount", SYS_move_mount},
