@@ -31,7 +31,10 @@ class Phase:
 
 
 def trace(argv: list[str], env: Mapping[str, str]) -> dict[tuple[str, str], int]:
-    """(who, step) → nanoseconds of one start.  Raises CalledProcessError."""
+    """(who, step) → nanoseconds of one start; steps of one name are added up.
+
+    Raises CalledProcessError.
+    """
     done = subprocess.run(
         argv,
         env={**env, "PYROOTLESS_TRACE": "1"},
@@ -41,8 +44,11 @@ def trace(argv: list[str], env: Mapping[str, str]) -> dict[tuple[str, str], int]
         timeout=SECONDS,
         check=True,
     )
-    found = (ROW.match(line) for line in done.stderr.splitlines())
-    return {(row[1], row[2]): round(float(row[3]) * 1000) for row in found if row}
+    steps: dict[tuple[str, str], int] = {}
+    for row in filter(None, map(ROW.match, done.stderr.splitlines())):
+        key = (row[1], row[2])
+        steps[key] = steps.get(key, 0) + round(float(row[3]) * 1000)
+    return steps
 
 
 def measure(place: peers.Place, env: Mapping[str, str], rounds: int) -> list[Phase]:
