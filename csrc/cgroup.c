@@ -19,6 +19,7 @@ struct group {
     int entry_fd; /* version 2: the box; version 1: its file "tasks" */
     unsigned controllers;
     bool version2;
+    bool flat; /* the processes stand in the group itself, not in a box below it */
 };
 
 struct prl_cgroups {
@@ -59,9 +60,10 @@ static int make_parent_ready(const struct prl_cgroup *group, struct prl_error *r
  * midst of a fork or exec, which takes 10 ms on an idle one. */
 static int open_entry(struct group *row, struct prl_error *reterr)
 {
+    const char *tasks = row->flat ? "tasks" : PRL_CGROUP_BOX "/tasks";
     row->entry_fd =
         row->version2 ? openat(row->dir_fd, PRL_CGROUP_BOX, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-                      : openat(row->dir_fd, PRL_CGROUP_BOX "/tasks", O_WRONLY | O_CLOEXEC);
+                      : openat(row->dir_fd, tasks, O_WRONLY | O_CLOEXEC);
     return row->entry_fd < 0 ? prl_fail(reterr, PRL_STAGE_LIMITS, "open", row->path) : 0;
 }
 
@@ -91,7 +93,7 @@ static int make_group(const struct prl_spec *spec, const struct prl_cgroup *grou
     row->dir_fd = open(group->path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (row->dir_fd < 0)
         return prl_fail(reterr, PRL_STAGE_LIMITS, "open", group->path);
-    if (mkdirat(row->dir_fd, PRL_CGROUP_BOX, 0755) < 0)
+    if (!row->flat && mkdirat(row->dir_fd, PRL_CGROUP_BOX, 0755) < 0)
         return prl_fail(reterr, PRL_STAGE_LIMITS, "mkdir", group->path);
     r = group->version2 ? prl_cgroup2_limit(row->dir_fd, group, &spec->resources, reterr)
                         : prl_cgroup1_limit(row->dir_fd, group, &spec->resources, reterr);
@@ -124,7 +126,13 @@ static int new_groups(const struct prl_resources *res, struct prl_cgroups **ret,
     return 0;
 }
 
-int prl_cgroups_make(const struct prl_spec *spec, struct prl_cgroups **ret,
+/* These stand in the box itself (cgroup_v1.c). */
+static bool needs_box(const struct prl_cgroup *group)
+{
+    return group->version2 || (group->controllers & (PRL_CONTROL_CPUSET | PRL_CONTROL_IO));
+}
+
+int prl_cgroups_make(const struct prl_spec *spec, bool flat, struct prl_cgroups **ret,
                      struct prl_error *reterr)
 {
     const struct prl_resources *res = &spec->resources;
@@ -141,6 +149,7 @@ int prl_cgroups_make(const struct prl_spec *spec, struct prl_cgroups **ret,
     for (size_t i = 0; r == 0 && i < res->cgroups_len && i < PRL_CGROUP_BASES; i++) {
         groups->rows[i].dir_fd = groups->rows[i].entry_fd = -1;
         groups->len = i + 1;
+        groups->rows[i].flat = flat && !needs_box(&res->cgroups[i]);
         r = make_group(spec, &res->cgroups[i], &groups->rows[i], reterr);
     }
     if (r < 0) {

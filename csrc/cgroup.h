@@ -43,8 +43,10 @@ void prl_limits_describe(const struct prl_limits_plan *plan, unsigned limit, cha
                          size_t size);
 char *prl_limits_paths(const struct prl_limits_plan *plan);
 
-/* *ret is NULL when nothing is asked for.  On failure nothing is left. */
-int prl_cgroups_make(const struct prl_spec *spec, struct prl_cgroups **ret,
+/* *ret is NULL when nothing is asked for.  On failure nothing is left.  flat: the container has
+ * no cgroup namespace and can mount none, so that no group of its own below the limits is
+ * needed. */
+int prl_cgroups_make(const struct prl_spec *spec, bool flat, struct prl_cgroups **ret,
                      struct prl_error *reterr);
 /* The groups of a running container, to be entered by one more process of it. */
 int prl_cgroups_open(const struct prl_spec *spec, struct prl_cgroups **ret,

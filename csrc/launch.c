@@ -211,12 +211,19 @@ static int launch_prepared(struct prl_setup *s, struct prl_child *child,
     return r;
 }
 
+/* A sandbox shows no control group to its program, whose filter refuses every mount. */
+static bool is_flat(const struct prl_setup *s)
+{
+    return s->box && !(s->spec->namespaces & CLONE_NEWCGROUP) &&
+           s->spec->process.caps[PRL_CAP_BOUNDING] == 0;
+}
+
 static int launch_described(struct prl_setup *setup, struct prl_child *child,
                             struct prl_error *reterr)
 {
     int r = prl_serve_ports_check(&setup->spec->network, reterr);
     if (r == 0)
-        r = prl_cgroups_make(setup->spec, &child->cgroups, reterr);
+        r = prl_cgroups_make(setup->spec, is_flat(setup), &child->cgroups, reterr);
     if (r < 0)
         return r;
     setup->cgroup_fds_len = prl_cgroups_entries(child->cgroups, setup->cgroup_fds);
