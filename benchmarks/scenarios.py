@@ -15,6 +15,7 @@ from pathlib import Path
 import background
 import harness
 import idle
+import limits_v2
 import machine
 import many
 import peers
@@ -185,6 +186,15 @@ def run_phases(bench: Bench, name: str, title: str) -> dict[str, object] | None:
     }
 
 
+def run_limits(bench: Bench, name: str, title: str) -> dict[str, object] | None:
+    """Limits of version 2; nothing where they are not delegated."""
+    rows = limits_v2.rows(bench.place)
+    if bench.only or not rows:
+        return None
+    document = measure_rows(bench, report.Scenario(name, title, ("floor", "pyrootless")), rows)
+    return {**document, "emulated": limits_v2.is_emulated()}
+
+
 SCENARIOS: tuple[Scenario, ...] = (
     Scenario(
         "launch_throwaway",
@@ -215,6 +225,11 @@ SCENARIOS: tuple[Scenario, ...] = (
         "stopped",
         "a throw-away start beside stopped containers",
         in_rounds(stopped, "stopped-0"),
+    ),
+    Scenario(
+        "limits_v2",
+        "a throw-away start with limits, in a group of version 2 that is delegated already",
+        run_limits,
     ),
     Scenario("many", "containers a second, at once, and idle", run_many),
     Scenario("phases", "where a throw-away start spends its time", run_phases),

@@ -135,13 +135,35 @@ static int merge(struct prl_container *c, const struct prl_template *template,
     return r < 0 ? r : complete(c, template, reterr);
 }
 
+static int parse(struct prl_container *c, struct prl_error *reterr)
+{
+    prl_spec_free(c->spec);
+    c->spec = NULL;
+    return c->brief ? prl_spec_parse(c->brief, c->brief_len, &c->spec, reterr)
+                    : prl_spec_parse(c->json, c->json_len, &c->spec, reterr);
+}
+
+/* The plan into config.json: into the brief text where there is one, a sixth of the whole. */
+static int write_rungs(struct prl_container *c, const struct prl_template *template,
+                       struct prl_error *reterr)
+{
+    if (!c->brief)
+        return prl_config_rungs(&c->plan, &c->json, &c->json_len, reterr);
+    int r = prl_config_rungs(&c->plan, &c->brief, &c->brief_len, reterr);
+    if (r < 0)
+        return r;
+    free(c->json);
+    c->json = NULL;
+    return complete(c, template, reterr);
+}
+
 /* What holds each limit: decided on this host, written into config.json.  Costs nothing when
  * nothing is limited. */
-static int plan_limits(struct prl_container *c, struct prl_error *reterr)
+static int plan_limits(struct prl_container *c, const struct prl_template *template,
+                       struct prl_error *reterr)
 {
     struct prl_cgroup_host host;
-    int r = c->brief ? prl_spec_parse(c->brief, c->brief_len, &c->spec, reterr)
-                     : prl_spec_parse(c->json, c->json_len, &c->spec, reterr);
+    int r = parse(c, reterr);
     if (r < 0 || c->spec->resources.asked == 0)
         return r;
     r = prl_cgroup_look_or_ask(c->spec, &host, reterr);
@@ -149,12 +171,8 @@ static int plan_limits(struct prl_container *c, struct prl_error *reterr)
         r = prl_limits_choose(c->spec, &host, c->state.id, &c->plan, reterr);
     prl_cgroup_host_free(&host);
     if (r == 0)
-        r = prl_config_rungs(&c->plan, &c->json, &c->json_len, reterr);
-    if (r < 0)
-        return r;
-    prl_spec_free(c->spec);
-    c->spec = NULL;
-    return prl_spec_parse(c->json, c->json_len, &c->spec, reterr);
+        r = write_rungs(c, template, reterr);
+    return r < 0 ? r : parse(c, reterr);
 }
 
 /* What the sweep removes, should this process be killed. */
@@ -192,7 +210,7 @@ int prl_container_describe(struct prl_container *c, struct prl_template *templat
     if (r == 0 && template)
         r = merge(c, template, &facts, reterr);
     if (r == 0)
-        r = plan_limits(c, reterr);
+        r = plan_limits(c, template, reterr);
     return r < 0 ? r : check_neighbour(c, reterr);
 }
 
@@ -253,7 +271,7 @@ static int fill_directory(struct prl_container *c, const struct prl_template *te
             r = write_files(c, &facts, reterr);
     }
     if (r == 0)
-        r = plan_limits(c, reterr);
+        r = plan_limits(c, template, reterr);
     if (r == 0)
         r = check_neighbour(c, reterr);
     prl_trace_mark("parse");

@@ -94,6 +94,18 @@ def test_aims_of_other_kinds() -> None:
     assert found["cgroup limits, version 2"] == (200.0, "not met")
 
 
+def test_limits_of_an_emulated_machine_are_scaled_by_the_floor() -> None:
+    """Its floor takes ten times as long as a real one's, and so does what limits add."""
+    limits = document(floor=10_000_000, pyrootless=20_000_000, pyrootless_limits_2=32_000_000)
+    documents = {"limits_v2": limits, "launch_throwaway": document(floor=1_000_000)}
+    aim = "cgroup limits, version 2"
+    assert verdict(aim, documents).value == 12_000.0
+    documents["limits_v2"] = {**limits, "emulated": True}
+    assert verdict(aim, documents).value == 1200.0
+    del documents["launch_throwaway"]
+    assert verdict(aim, documents).word == "not measured"
+
+
 def test_every_aim_names_candidates_that_there_are() -> None:
     """An aim whose candidate was renamed would be "not measured" for ever."""
     source = "".join(
@@ -103,7 +115,7 @@ def test_every_aim_names_candidates_that_there_are() -> None:
     names = {"pyrootless-exec", "python-pool", "pyrootless-disk", "pyrootless-range-holder"}
     assert [name for name in sorted(names) if f'"{name}"' not in source] == []
     used = {"launch_throwaway", "launch_kept", "inproc", "prepared", "exec", "stopped", "many"}
-    assert used | {"phases"} == {row.name for row in scenarios.SCENARIOS}
+    assert used | {"phases", "limits_v2"} == {row.name for row in scenarios.SCENARIOS}
 
 
 def test_a_row_of_the_trace_is_read() -> None:
