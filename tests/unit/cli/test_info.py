@@ -26,7 +26,7 @@ def no_manager(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_every_limit_has_a_rung() -> None:
     rows = _core.offered_rungs()
-    assert tuple(name for name, _, _ in rows) == tuple(LIMITS[:-1])
+    assert [name for name, _, _ in rows] == [name for name in LIMITS if name != "storage"]
     exact = {"cgroup2", "cgroup1", "rlimit-nproc"}
     for name, rung, exactness in rows:
         assert (exactness == "exact") == (rung in exact), name
@@ -41,7 +41,7 @@ def test_the_object(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Cap
     assert list(found) == ["host", "store", "limits", "doctor"]
     assert found["host"]["kernel"] == platform.release()
     assert (found["store"]["images"], found["store"]["containers"]) == (1, 0)
-    assert tuple(found["limits"]) == LIMITS
+    assert sorted(found["limits"]) == sorted(LIMITS)
     assert sorted(found["doctor"]) == sorted(info.ENTRIES)
 
 
