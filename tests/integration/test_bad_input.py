@@ -372,7 +372,8 @@ head -c $(((left - FREE) * 1024)) /dev/zero > "$PYROOTLESS_ROOT/fill"
 code=$?
 rm "$PYROOTLESS_ROOT/fill"
 cd "$PYROOTLESS_ROOT"
-find containers names tmp trash "$XDG_RUNTIME_DIR"/pyrootless/*/ -mindepth 1 -not -path "*/flat/*"
+rm -r "$XDG_RUNTIME_DIR/pyrootless/flat"  # a start's gift to the next one
+find containers names tmp trash "$XDG_RUNTIME_DIR"/pyrootless/*/ -mindepth 1
 find images -mindepth 1 -name "host-*" -prune -o -mindepth 1 -print
 "$0" run --rm host true || echo "not even with room"
 exit $code
