@@ -27,6 +27,7 @@ MIB = 1 << 20
 MEMORY_BYTES = 64 * MIB
 STORAGE_BYTES = 8 * MIB
 RATE_BYTES = 4 * MIB
+CPU_SECONDS = 0.5
 NO_GROUPS = ["bwrap", "--dev-bind", "/", "/", "--tmpfs", "/sys/fs/cgroup"]
 HOLD = """
 import os
@@ -135,6 +136,12 @@ def cpus(number: float) -> Measure:
     return measure
 
 
+def cpu_time(options: argparse.Namespace) -> float:
+    """Seconds of processor time that four burners had when they were ended."""
+    used = python(options, BURN, f"--cpu-time={CPU_SECONDS}")["Usage"]
+    return float(used["cpu_ns"] / 1e9)
+
+
 def write_rate(options: argparse.Namespace) -> int:
     """Bytes a second of direct writes to a disk."""
     number = options.disk.stat().st_dev
@@ -158,6 +165,7 @@ FIGURES: dict[str, tuple[float, Measure, bool]] = {
     "processes": (50, processes, True),
     "processors, 0.3": (0.3, cpus(0.3), False),
     "processors, 1.5": (1.5, cpus(1.5), False),
+    "processor time, seconds": (CPU_SECONDS, cpu_time, True),
     "direct writes, bytes a second": (RATE_BYTES, write_rate, False),
     "storage, bytes": (STORAGE_BYTES, stored_bytes, True),
 }
@@ -167,7 +175,7 @@ def measure_all(options: argparse.Namespace) -> dict[str, dict[str, object]]:
     """Every figure of a rung: asked, and what was reached in each round."""
     found = {}
     for name, (asked, measure, weak) in FIGURES.items():
-        if options.rung == "none" and not weak:
+        if (options.rung == "none" and not weak) or options.only not in name:
             continue
         reached = sorted(measure(options) for _ in range(options.rounds))
         worst = reached[-1] / asked
@@ -185,15 +193,22 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--disk", type=Path, default=Path.home(), metavar="DIR")
     parser.add_argument("--bare", action="store_true", help="none: nothing has to be hidden")
+    parser.add_argument(
+        "--only", default="", metavar="WORD", help="figures with it in their name"
+    )
     parser.add_argument("--json", action="store_true", help="print the object last")
     parser.add_argument("--into", type=Path, metavar="FILE")
     options = parser.parse_args()
     machine = facts({"disk": options.disk}, {})
-    content = {options.rung: {"machine": machine, "figures": measure_all(options)}}
+    content: dict[str, dict[str, Any]] = {
+        options.rung: {"machine": machine, "figures": measure_all(options)}
+    }
     if options.json:
         print(json.dumps(content))
     if options.into:
         known = json.loads(options.into.read_text()) if options.into.exists() else {}
+        if options.only and options.rung in known:
+            known[options.rung]["figures"] |= content.pop(options.rung)["figures"]
         options.into.write_text(json.dumps(known | content, indent=1) + "\n")
     return 0
 

@@ -50,7 +50,6 @@ while True:
         os._exit(0)
     time.sleep(0.02)
 """
-SLEEP = "import time; time.sleep(1.5); print('slept')"
 
 
 @dataclass(frozen=True)
@@ -132,7 +131,7 @@ def test_what_nobody_waited_for_counts(rung: Rung) -> None:
 
 
 def test_a_sleeper_uses_none(rung: Rung) -> None:
-    found = rung.kept("sleeper", "host", "python3", "-c", SLEEP)
+    found = rung.kept("sleeper", "host", "sleep", "1.5")
     assert (found["State"]["EndedBy"], found["State"]["ExitCode"]) == ("exit", 0)
     assert 0 < found["Usage"]["cpu_ns"] < LIMIT_NS
 

@@ -47,6 +47,7 @@ SUITES = ["tests/integration/test_contexts.py", "tests/faults/test_no_userns.py"
 PLAIN_SUITES = [
     "tests/unit/test_host.py",
     "tests/integration/test_limits.py",
+    "tests/integration/test_cpu_time.py",
     "tests/integration/test_run_host.py",
     "tests/integration/test_userns.py",
     "tests/integration/test_storage_driver.py",
