@@ -55,6 +55,14 @@ static int make_parent_ready(const struct prl_cgroup *group, struct prl_error *r
     return prl_cgroup2_hand_down(parent, group->controllers, reterr);
 }
 
+int prl_cgroups_make_room(const struct prl_spec *spec, struct prl_error *reterr)
+{
+    int r = 0;
+    for (size_t i = 0; r == 0 && i < spec->resources.cgroups_len; i++)
+        r = make_parent_ready(&spec->resources.cgroups[i], reterr);
+    return r;
+}
+
 /* Version 1 is entered by "tasks": for the single thread that names itself the kernel moves it
  * and no more.  Through cgroup.procs it first waits until nobody on the machine can be in the
  * midst of a fork or exec, which takes 10 ms on an idle one. */

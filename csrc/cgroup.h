@@ -43,6 +43,9 @@ void prl_limits_describe(const struct prl_limits_plan *plan, unsigned limit, cha
                          size_t size);
 char *prl_limits_paths(const struct prl_limits_plan *plan);
 
+/* Before a fork: of version 2 the launcher must be alone in its group to make room for others,
+ * and what it starts then is beside it too.  Nothing where there is nothing to do. */
+int prl_cgroups_make_room(const struct prl_spec *spec, struct prl_error *reterr);
 /* *ret is NULL when nothing is asked for.  On failure nothing is left.  flat: the container has
  * no cgroup namespace and can mount none, so that no group of its own below the limits is
  * needed. */

@@ -2,6 +2,7 @@
  * In: a created container.  Out: its id on standard output; a monitor of its own session with
  * nothing open but the container.  Never: an answer before the program runs; output lost: it
  * goes into the file `log` of the container's directory. */
+#include "cgroup.h"
 #include "cli/cli.h"
 #include "cli/container.h"
 #include "cli/streams.h"
@@ -140,8 +141,9 @@ int prl_run_detached(struct prl_container *container, struct prl_error *reterr)
 {
     struct detached d = {container, -1, -1, -1, -1};
     struct prl_error second;
-    int pair[2], r = 0;
-    if (pipe2(pair, O_CLOEXEC) < 0)
+    int pair[2], r;
+    r = prl_cgroups_make_room(container->spec, reterr);
+    if (r == 0 && pipe2(pair, O_CLOEXEC) < 0)
         r = prl_fail(reterr, PRL_STAGE_MONITOR, "pipe2", "the monitor");
     pid_t pid = r < 0 ? -1 : fork();
     if (pid == 0) {

@@ -249,6 +249,20 @@ def test_files_in_memory_count(rung: Rung) -> None:
     assert (done.returncode, done.stdout) == (137, "")
 
 
+def test_limits_hold_in_the_background(rung: Rung) -> None:
+    """The monitor is another process than the one that found the groups."""
+    weak = ["--limits=best-effort"] if rung.name == "none" else []
+    for name in ("first", "second"):
+        limits = ("--memory=64m", "--pids-limit=10")
+        done = rung.call("run", "-d", f"--name={name}", *weak, *limits, "host", "sleep", "600")
+        assert (done.returncode, len(done.stdout)) == (0, 65), done.stderr
+        [found] = json.loads(rung.call("inspect", name).stdout)
+        held = {limit: how["HeldBy"] for limit, how in found["Limits"].items()}
+        assert held == {limit: rung.holder(limit) for limit in ("memory", "pids")}
+        assert found["State"]["Status"] == "running"
+    assert rung.call("rm", "-f", "first", "second").returncode == 0
+
+
 def test_a_crash_is_not_taken_for_the_limit(rung: Rung) -> None:
     fault = "import ctypes; ctypes.string_at(0)"
     found = rung.kept("crash", "--memory=256m", "host", *PYTHON, fault)
