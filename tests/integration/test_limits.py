@@ -12,6 +12,7 @@ import json
 import os
 import pwd
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -247,6 +248,28 @@ def test_hoarders_together_get_no_more_than_one(rung: Rung) -> None:
 def test_files_in_memory_count(rung: Rung) -> None:
     done = rung.run("--memory=64m", "host", *PYTHON, HOARD_IN_FILES)
     assert (done.returncode, done.stdout) == (137, "")
+
+
+FROM_PYTHON = """
+import sys, pyrootless
+result = pyrootless.run("host", sys.argv[1:], memory="64m", limits="best-effort")
+print(result.ended_by, result.enforced["memory"])
+"""
+
+
+@ON_NONE
+def test_the_watchdog_looks_while_python_carries_the_output(rung: Rung) -> None:
+    program = [sys.executable, "-c", FROM_PYTHON, *PYTHON, HOARD_TOGETHER]
+    done = subprocess.run(
+        [*rung.before, *program],
+        env=rung.env,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.stdout == "oom watchdog\n", done.stderr
 
 
 def test_limits_hold_in_the_background(rung: Rung) -> None:
