@@ -162,6 +162,8 @@ static int run_clone(struct prl_setup *s, void *stack, struct prl_child *child,
     int r = 0;
     if (s->spec->neighbour)
         r = run_beside(s, &how, child, reterr);
+    else if (s->box && s->box->zygote_fd >= 0)
+        r = prl_launch_below(s, &how, child_main, child, reterr);
     else if (s->holder_fd < 0 || prl_launch_joined(s, &how, child_main, child) < 0)
         child->pid = prl_sys_clone_run(&how, child_main, s); /* #1 */
     if (r == 0 && child->pid < 0)
@@ -264,6 +266,8 @@ static int launch(const struct prl_spec *spec, const struct prl_stdio *stdio, st
     prl_trace_mark("prepare");
     memcpy(setup.stdio, stdio->fds, sizeof setup.stdio);
     setup.box = kind.box;
+    if (r == 0 && kind.box && kind.box->zygote_fd >= 0)
+        r = prl_prepare_below(&setup, arena, reterr);
     if (r == 0 && kind.held)
         r = open_gate(&setup, &child, reterr);
     if (r == 0)

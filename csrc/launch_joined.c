@@ -12,6 +12,7 @@
  * other end only the caller and the go-between have.  Source: setns(2), user_namespaces(7). */
 #include "launch_joined.h"
 
+#include "base/box.h"
 #include "base/handover.h"
 #include "base/io.h"
 #include "base/own.h"
@@ -20,6 +21,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
@@ -71,21 +73,34 @@ static int PRL_CHILD_SAFE go_between(void *data)
     return 0;
 }
 
-static int run_go_between(struct join *h)
+static void *map_stack(void)
 {
-    int status;
     void *stack = mmap(NULL, STACK_BYTES, PROT_READ | PROT_WRITE,
                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK | MAP_NORESERVE, -1, 0);
-    if (stack == MAP_FAILED)
+    return stack == MAP_FAILED ? NULL : stack;
+}
+
+static int wait_for(pid_t pid)
+{
+    while (waitpid(pid, NULL, 0) < 0)
+        if (errno != EINTR)
+            return -errno;
+    return 0;
+}
+
+static int run_go_between(struct join *h, int (*work)(void *), void *data)
+{
+    void *stack = map_stack();
+    if (!stack)
         return -errno;
     const struct prl_sys_clone how = {.flags = CLONE_VM | CLONE_VFORK | CLONE_FILES,
                                       .stack = stack,
                                       .stack_size = STACK_BYTES,
                                       .cgroup_fd = -1};
-    pid_t pid = prl_sys_clone_run(&how, go_between, h);
+    pid_t pid = prl_sys_clone_run(&how, work, data);
     int r = pid < 0 ? -errno : 0;
-    while (r == 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
-        ;
+    if (pid > 0)
+        (void)wait_for(pid);
     munmap(stack, STACK_BYTES);
     if (r < 0 || h->done)
         return r;
@@ -96,8 +111,7 @@ static void abandon(struct prl_child *child)
 {
     if (child->pid > 0) {
         kill(child->pid, SIGKILL); /* it stays ours until it is reaped */
-        while (waitpid(child->pid, NULL, 0) < 0 && errno == EINTR)
-            ;
+        (void)wait_for(child->pid);
     }
     child->pid = -1;
     prl_close_p(&child->pidfd);
@@ -123,7 +137,7 @@ int prl_launch_joined(struct prl_setup *s, const struct prl_sys_clone *how, int 
     below.ret_pid = &join.pid;
     join.how = &below;
     s->joined = true;
-    int r = run_go_between(&join);
+    int r = run_go_between(&join, go_between, &join);
     if (join.pid > 0)
         child->pid = join.pid;
     if (r == 0) {
@@ -134,4 +148,69 @@ int prl_launch_joined(struct prl_setup *s, const struct prl_sys_clone *how, int 
     s->parent_fd = word_fd;
     prl_setup_alone(s);
     return r;
+}
+
+/* A namespace of process ids is entered by one's children, and one that has not entered it
+ * itself cannot make another below it.  So the go-between makes a second one, for the caller.
+ */
+struct below {
+    struct join join;
+    void *stack;
+    int second_pid;
+};
+
+static int PRL_CHILD_SAFE second_go_between(void *data)
+{
+    struct join *h = &((struct below *)data)->join;
+    h->done = prl_sys_clone_run(h->how, h->fn, h->s) > 0;
+    h->errnum = h->done ? 0 : errno;
+    return 0;
+}
+
+static int PRL_CHILD_SAFE first_go_between(void *data)
+{
+    struct below *b = data;
+    const struct prl_sys_clone how = {.flags =
+                                          CLONE_VM | CLONE_VFORK | CLONE_FILES | CLONE_PARENT,
+                                      .stack = b->stack,
+                                      .stack_size = STACK_BYTES,
+                                      .cgroup_fd = -1,
+                                      .ret_pid = &b->second_pid};
+    if (setns(b->join.s->box->zygote_fd, CLONE_NEWUSER | CLONE_NEWPID) < 0 ||
+        prl_sys_clone_run(&how, second_go_between, b) < 0)
+        b->join.errnum = errno;
+    return 0;
+}
+
+/* The second one knows its child by another number than the caller. */
+static pid_t pid_of(int pidfd)
+{
+    char path[48], text[512];
+    int pid = -1;
+    snprintf(path, sizeof path, "/proc/self/fdinfo/%d", pidfd);
+    _cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
+    text[n > 0 ? n : 0] = '\0';
+    const char *line = strstr(text, "Pid:");
+    return line && sscanf(line, "Pid: %d", &pid) == 1 ? pid : -1;
+}
+
+int prl_launch_below(struct prl_setup *s, const struct prl_sys_clone *how, int (*fn)(void *),
+                     struct prl_child *child, struct prl_error *reterr)
+{
+    struct prl_sys_clone clone = *how;
+    struct below below = {.join = {.s = s, .fn = fn, .how = &clone}, .stack = map_stack()};
+    clone.flags |= CLONE_PARENT;
+    int r = below.stack ? run_go_between(&below.join, first_go_between, &below) : -ENOMEM;
+    if (below.second_pid > 0)
+        (void)wait_for(below.second_pid);
+    if (below.stack)
+        munmap(below.stack, STACK_BYTES);
+    if (r < 0)
+        return prl_fail_with(reterr, PRL_STAGE_CLONE, -r, "setns", "the zygote's namespaces");
+    child->pid = pid_of(child->pidfd);
+    if (child->pid > 0)
+        return 0;
+    (void)prl_sys_pidfd_send_signal(child->pidfd, SIGKILL);
+    return prl_fail_with(reterr, PRL_STAGE_CLONE, ESRCH, "open", "/proc/self/fdinfo");
 }

@@ -11,3 +11,7 @@
  * and s is as if there were no holder. */
 int prl_launch_joined(struct prl_setup *s, const struct prl_sys_clone *how, int (*fn)(void *),
                       struct prl_child *child);
+/* Clone fn(s) in a user namespace and a namespace of process ids below those of box->zygote_fd.
+ */
+int prl_launch_below(struct prl_setup *s, const struct prl_sys_clone *how, int (*fn)(void *),
+                     struct prl_child *child, struct prl_error *reterr);

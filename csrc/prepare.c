@@ -102,6 +102,19 @@ static int prepare_maps(struct prl_setup *s, struct prl_arena *arena, struct prl
     return s->uid_map && s->gid_map ? 0 : out_of_memory(reterr);
 }
 
+/* Both have the caller's id alone, under one number. */
+int prl_prepare_below(struct prl_setup *s, struct prl_arena *arena, struct prl_error *reterr)
+{
+    if (!s->uid_map || !s->gid_map)
+        return prl_fail_with(reterr, PRL_STAGE_IDMAP, EINVAL, "uid_map",
+                             "a box below a zygote has the caller's id alone");
+    uint32_t uid = s->spec->uid_maps[0].container_id, gid = s->spec->gid_maps[0].container_id;
+    s->uid_map = prl_arena_printf(arena, "%u %u 1\n", uid, uid);
+    s->gid_map = prl_arena_printf(arena, "%u %u 1\n", gid, gid);
+    s->served = true;
+    return s->uid_map && s->gid_map ? 0 : out_of_memory(reterr);
+}
+
 /* Where the child keeps the sources of bind mounts, opened before anything is mounted over
  * them. */
 static int prepare_sources(struct prl_setup *s, struct prl_arena *arena,

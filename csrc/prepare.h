@@ -20,6 +20,8 @@ bool prl_gate_filter_allows(const struct sock_filter *filter, size_t len, uint32
 /* The same for a program that joins `target`. */
 int prl_prepare_join(const struct prl_spec *spec, const struct prl_joinable *target,
                      struct prl_arena *arena, struct prl_setup *ret, struct prl_error *reterr);
+/* For a box below a zygote: its maps, as that one's user namespace has the ids. */
+int prl_prepare_below(struct prl_setup *s, struct prl_arena *arena, struct prl_error *reterr);
 /* prepare_limits.c: what of the limits the child applies to itself. */
 int prl_prepare_limits(struct prl_setup *s, struct prl_arena *arena, struct prl_error *reterr);
 /* prepare_holder.c: with the help of a holder, if there is one … */

@@ -74,7 +74,7 @@ static int read_outcome(struct prl_sandbox_watch *w)
     ssize_t n = read(w->box.outcome_fd, &w->outcome, sizeof w->outcome);
     w->has_outcome = n == (ssize_t)sizeof w->outcome;
     /* The program may have begun, and ended, before this side ran again. */
-    if (w->has_outcome)
+    if (w->has_outcome && w->outcome.start_s)
         w->start_ns =
             (uint64_t)w->outcome.start_s * 1000000000u + (uint64_t)w->outcome.start_ns;
     prl_close_p(&w->box.outcome_fd);
@@ -160,6 +160,7 @@ static void measure(struct prl_sandbox_watch *w)
     struct prl_sandbox_report *r = w->report;
     const struct rusage *usage = &w->outcome.usage;
     uint64_t program_ns = timeval_ns(usage->ru_utime) + timeval_ns(usage->ru_stime);
+    program_ns -= program_ns > w->brought_ns ? w->brought_ns : program_ns;
     uint64_t clock_ns = prl_sandbox_cpu_final(w);
     r->wait_status = w->has_outcome ? w->outcome.status : -1;
     r->cpu_ns = max(clock_ns, w->has_outcome ? program_ns : 0);

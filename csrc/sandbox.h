@@ -68,6 +68,8 @@ struct prl_sandbox_report {
     int scratch_fd;           /* the box's upper, for collecting; the caller's; -1 */
 };
 
+struct prl_zygote;
+
 struct prl_sandbox {
     const struct prl_spec *spec;
     int stdio[3]; /* lent; stdout and stderr -1: captured; stdin -1: /dev/null */
@@ -75,6 +77,8 @@ struct prl_sandbox {
     size_t files_len;
     struct prl_sandbox_limits limits;
     bool clock; /* perf's may bill it */
+    struct prl_zygote
+        *zygote; /* brings the program of a held box; NULL: the gate executes it */
 };
 
 /* What a held box is to run. */

@@ -12,6 +12,7 @@
 #include "base/own.h"
 #include "launch_box.h"
 #include "sandbox_parts.h"
+#include "sandbox_zygote.h"
 #include "steps/steps.h"
 
 #include <errno.h>
@@ -21,20 +22,31 @@ struct prl_sandbox_held {
     struct prl_sandbox_watch watch;
 };
 
+static int launch(struct prl_sandbox_watch *w, struct prl_error *reterr)
+{
+    struct prl_stdio stdio;
+    struct prl_zygote *zygote = w->want->zygote;
+    int r = prl_sandbox_streams(w, &stdio, reterr);
+    if (r < 0)
+        return r;
+    w->box.later = true;
+    if (!zygote)
+        return prl_launch_box_held(w->want->spec, &stdio, &w->box, &w->child, reterr);
+    w->box.meter = false; /* the clock is the copy's */
+    w->box.zygote_fd = prl_zygote_pidfd(zygote);
+    r = prl_launch_box(w->want->spec, &stdio, &w->box, &w->child, reterr);
+    return r < 0 ? r : prl_zygote_bring(zygote, w, reterr);
+}
+
 int prl_sandbox_hold(const struct prl_sandbox *want, struct prl_sandbox_held **ret,
                      struct prl_error *reterr)
 {
-    struct prl_stdio stdio;
     struct prl_sandbox_held *held = malloc(sizeof *held);
     if (!held)
         return prl_fail_with(reterr, PRL_STAGE_BOX, ENOMEM, "malloc", "box");
     held->want = *want;
     prl_sandbox_watch_init(&held->watch, &held->want);
-    held->watch.box.later = true;
-    int r = prl_sandbox_streams(&held->watch, &stdio, reterr);
-    if (r == 0)
-        r = prl_launch_box_held(want->spec, &stdio, &held->watch.box, &held->watch.child,
-                                reterr);
+    int r = launch(&held->watch, reterr);
     if (r < 0) {
         prl_sandbox_held_free(held);
         return r;

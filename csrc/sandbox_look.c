@@ -14,10 +14,16 @@ enum {
 
 /* --- processor time --- */
 
+/* Of what the box's processes used, what a zygote's copy used before it had a program. */
+static uint64_t since_brought(const struct prl_sandbox_watch *w, uint64_t used_ns)
+{
+    return used_ns > w->brought_ns ? used_ns - w->brought_ns : 0;
+}
+
 /* The first process is the init, which set the box up. */
 static uint64_t tree_cpu_ns(struct prl_sandbox_watch *w)
 {
-    return prl_cpu_tree_ns(&w->tree, w->child.pid, false);
+    return since_brought(w, prl_cpu_tree_ns(&w->tree, w->child.pid, false));
 }
 
 static uint64_t group_cpu_ns(const struct prl_usage *usage, const struct prl_sandbox_watch *w)
@@ -81,7 +87,7 @@ uint64_t prl_sandbox_cpu_final(struct prl_sandbox_watch *w)
     uint64_t reaped_ns = status->user_ns + status->system_ns, used_ns = used_cpu_ns(w);
     if (w->report->clock == PRL_CLOCK_CGROUP1 || w->report->clock == PRL_CLOCK_CGROUP2)
         return group_cpu_ns(&status->usage, w);
-    reaped_ns = reaped_ns > w->setup_ns ? reaped_ns - w->setup_ns : 0;
+    reaped_ns = since_brought(w, reaped_ns > w->setup_ns ? reaped_ns - w->setup_ns : 0);
     return used_ns > reaped_ns ? used_ns : reaped_ns;
 }
 
@@ -170,6 +176,7 @@ void prl_sandbox_begin(struct prl_sandbox_watch *w)
     w->start_ns = prl_sys_now_ns();
     w->report->clock = choose_clock(w);
     w->setup_ns = prl_cpu_of(w->child.pid);
+    w->brought_ns = w->brought_pid ? prl_cpu_of(w->brought_pid) : 0;
     w->cpu_before_ns = 0;
     if (w->report->clock == PRL_CLOCK_CGROUP1 || w->report->clock == PRL_CLOCK_CGROUP2)
         w->cpu_before_ns = used_before(w);

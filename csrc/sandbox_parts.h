@@ -16,6 +16,8 @@ struct prl_sandbox_watch {
     uint64_t start_ns;        /* the program was executed */
     struct prl_cpu_tree tree; /* where /proc alone bills */
     uint64_t setup_ns;        /* what the first process used until then */
+    pid_t brought_pid;        /* the copy that a zygote brought; 0: there is none */
+    uint64_t brought_ns;      /* what that used until then */
     uint64_t cpu_before_ns;   /* what the clock showed then: set-up is not billed */
     uint64_t cpu_next_ns, memory_next_ns, idle_next_ns; /* CLOCK_MONOTONIC */
     uint64_t quiet_cpu_ns; /* the clock at the last look for idleness */
@@ -33,8 +35,7 @@ int prl_sandbox_follow(struct prl_sandbox_watch *w, struct prl_error *reterr);
 void prl_sandbox_close(struct prl_sandbox_watch *w);
 /* The program runs, or is about to: clocks are set. */
 void prl_sandbox_begin(struct prl_sandbox_watch *w);
-/* The looks: processor time, memory, idleness.  0: its limit is reached; else nanoseconds
- * until it could be at the earliest. */
+/* Looks at time, memory, idleness.  0: at the limit; else nanoseconds until it could be. */
 enum { PRL_SANDBOX_LOOKS = 3 };
 uint64_t prl_sandbox_look(struct prl_sandbox_watch *w, unsigned which, uint64_t now_ns);
 unsigned prl_sandbox_look_flag(unsigned which);
@@ -46,7 +47,6 @@ int prl_sandbox_take(struct prl_sandbox_watch *w, unsigned stream);
 bool prl_sandbox_busy(const struct prl_sandbox_watch *w);
 /* Nothing of the box can ever run again: nobody outside will wake it. */
 bool prl_sandbox_stuck(const struct prl_sandbox_watch *w, uint64_t now_ns);
-/* sandbox_noise.c */
 void prl_sandbox_noise_read(struct prl_sandbox_noise *ret);
 void prl_sandbox_noise_since(const struct prl_sandbox_noise *before,
                              struct prl_sandbox_noise *ret);

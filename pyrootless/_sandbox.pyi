@@ -3,6 +3,7 @@ from mmap import mmap
 from typing import Any, TypeVar
 
 CLOCKS: tuple[str, ...]
+ZYGOTE_MODULE: bytes
 
 _T = TypeVar("_T")
 
@@ -21,8 +22,15 @@ def run(
     collect: Callable[[int], _T] | None,
 ) -> tuple[dict[str, Any], _T | None]: ...
 
+class Zygote:
+    def __init__(self, config: bytes, files: Files, log: int, wait_ms: int) -> None: ...
+    @property
+    def pidfd(self) -> int: ...
+
 class Held:
-    def __init__(self, host: Host, config: bytes, files: Files) -> None: ...
+    def __init__(
+        self, host: Host, config: bytes, files: Files, zygote: Zygote | None = ...
+    ) -> None: ...
     @property
     def pidfd(self) -> int: ...
     def run(

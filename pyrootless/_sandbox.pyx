@@ -6,6 +6,7 @@ What comes in: bytes of a config.json with an init, files, limits as whole numbe
 Must never: a verdict, a default, a word of the program's output looked at.
 """
 
+cimport cython
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_FromStringAndSize
 from libc.stdint cimport int32_t, uint32_t, uint64_t
@@ -69,6 +70,9 @@ cdef extern from "sandbox.h" nogil:
         prl_status status
         int scratch_fd
 
+    struct prl_zygote:
+        pass
+
     struct prl_sandbox:
         const prl_spec *spec
         int stdio[3]
@@ -76,6 +80,7 @@ cdef extern from "sandbox.h" nogil:
         size_t files_len
         prl_sandbox_limits limits
         bint clock
+        prl_zygote *zygote
 
     struct prl_wish:
         const char **args
@@ -126,6 +131,17 @@ cdef extern from "base/error.h" nogil:
 cdef extern from "base/limits.h" nogil:
     const char *prl_rung_name(unsigned rung)
 
+cdef extern from "sandbox_zygote.h" nogil:
+    int prl_zygote_start(const prl_sandbox *want, int wait_ms, prl_zygote **ret, prl_error *err)
+    int prl_zygote_pidfd(const prl_zygote *zygote)
+    void prl_zygote_free(prl_zygote *zygote)
+
+cdef extern from "prl_zygote_blob.h":
+    const unsigned char *prl_zygote_blob
+    unsigned prl_zygote_blob_len
+
+ZYGOTE_MODULE = <bytes>(<const char *>prl_zygote_blob)[:prl_zygote_blob_len]
+"""csrc/zygote/zygote.c as a shared object: the module _zygote of any interpreter."""
 CLOCKS = ("none", "cgroup2", "cgroup1", "perf", "proc")
 """Names of enum prl_sandbox_clock, in its order."""
 
@@ -263,7 +279,7 @@ def run(Host host not None, bytes config not None, tuple stdio not None, Files f
     want.spec = spec
     want.stdio[0], want.stdio[1], want.stdio[2] = stdio
     want.files, want.files_len = files.rows, files.len
-    want.clock = host.host.clock
+    want.clock, want.zygote = host.host.clock, NULL
     set_limits(&want.limits, limits)
     with nogil:
         r = prl_sandbox_plan(spec, &host.host, &error)
@@ -278,12 +294,58 @@ def run(Host host not None, bytes config not None, tuple stdio not None, Files f
         prl_sandbox_report_free(&report)
 
 
+cdef class Zygote:
+    """An interpreter that makes copies of itself in boxes below it. The calling thread must outlive it. It is ended
+    when nobody holds it any more; so each box does, for it cannot end before theirs are reaped.
+
+    Args:
+        config: config.json with io.pyrootless.init; its program takes orders on descriptor 0.
+        log: A descriptor lent as standard output and error.
+        wait_ms: How long it may take until it is ready.
+
+    Raises:
+        LaunchError: It could not be made, ended, or is not ready in time.
+    """
+
+    cdef prl_zygote *zygote
+
+    def __cinit__(self, bytes config not None, Files files not None, int log, int wait_ms):
+        cdef prl_error error
+        cdef prl_sandbox want
+        cdef prl_spec *spec = NULL
+        cdef int r
+        cdef const char *text = config
+        cdef size_t text_len = len(config)
+        memset(&want, 0, sizeof(want))
+        if prl_spec_parse(text, text_len, &spec, &error) < 0:
+            raise exception(&error)
+        want.spec = spec
+        want.stdio[0], want.stdio[1], want.stdio[2] = -1, log, log
+        want.files, want.files_len = files.rows, files.len
+        with nogil:
+            r = prl_zygote_start(&want, wait_ms, &self.zygote, &error)
+            prl_spec_free(spec)
+        if r < 0:
+            raise exception(&error)
+
+    def __dealloc__(self):
+        with nogil:
+            prl_zygote_free(self.zygote)
+
+    @property
+    def pidfd(self) -> int:
+        """Readable when it has ended; its own."""
+        return prl_zygote_pidfd(self.zygote)
+
+
+@cython.no_gc_clear
 cdef class Held:
     """A box, set up to the program, which waits to be told what to run. The calling thread must outlive it.
 
     Args:
         config: config.json with io.pyrootless.init; what it says of the program is not looked at.
         files: What every run finds.
+        zygote: Brings the program; None: what is wished for is executed.
 
     Raises:
         LaunchError: The box could not be made.
@@ -291,8 +353,9 @@ cdef class Held:
 
     cdef prl_spec *spec
     cdef prl_sandbox_held *held
+    cdef Zygote zygote  # its end would be the box's
 
-    def __cinit__(self, Host host not None, bytes config not None, Files files not None):
+    def __cinit__(self, Host host not None, bytes config not None, Files files not None, Zygote zygote=None):
         cdef prl_error error
         cdef prl_sandbox want
         cdef int r
@@ -305,6 +368,8 @@ cdef class Held:
         want.stdio[0] = want.stdio[1] = want.stdio[2] = -1
         want.files, want.files_len = files.rows, files.len
         want.clock = host.host.clock
+        self.zygote = zygote
+        want.zygote = NULL if zygote is None else zygote.zygote
         with nogil:
             r = prl_sandbox_plan(self.spec, &host.host, &error)
             if r >= 0:

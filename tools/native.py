@@ -15,6 +15,7 @@ import os
 import shlex
 import shutil
 import subprocess
+import sysconfig
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -27,6 +28,8 @@ GENERATED = BUILD / "generated"
 UNPACK = CSRC / "unpack"
 BARE = CSRC / "init"
 """Programs without a C library: each is embedded in what starts containers."""
+ZYGOTE = CSRC / "zygote" / "zygote.c"
+"""A module for any interpreter, without a C library of its own: embedded as well."""
 
 # Files of csrc/cli that only the executable needs: its main, its verbs, its terminal.
 LAUNCHER_ONLY = ("main", "run", "unshare", "exec", "oci", "attach", "python")
@@ -40,15 +43,12 @@ SECTIONS = ("-ffunction-sections", "-fdata-sections")
 UNUSED = "-Wl,--gc-sections"
 RELRO = ("-Wl,-z,relro", "-Wl,-z,now", "-Wl,-z,noexecstack")
 # A static program of a few kilobytes without a C library, so nothing of one may be assumed.
-BARE_FLAGS = (
+EMBEDDED_FLAGS = (
     "-std=gnu11",
     "-D_GNU_SOURCE",
     "-Os",
     "-nostdlib",
-    "-static",
     "-ffreestanding",
-    "-fno-pic",
-    "-no-pie",
     "-fno-stack-protector",
     "-fno-asynchronous-unwind-tables",
     "-fcf-protection=none",
@@ -56,6 +56,16 @@ BARE_FLAGS = (
     "-Wl,-z,noexecstack",
     "-Wl,-z,noseparate-code",
     "-s",
+)
+BARE_FLAGS = (*EMBEDDED_FLAGS, "-static", "-fno-pic", "-no-pie")
+# Python's headers are given by what the build itself runs on.
+MODULE_FLAGS = (
+    *EMBEDDED_FLAGS,
+    "-shared",
+    "-fPIC",
+    "-fvisibility=hidden",
+    "-Wl,-z,now",
+    f"-I{sysconfig.get_path('include')}",
 )
 
 
@@ -210,7 +220,8 @@ def _kernel_headers(cc: tuple[str, ...]) -> tuple[str, ...]:
 
 def launcher_sources() -> list[Path]:
     """Every C file of ours, but the bare programs and the unpacker, which are built apart."""
-    return sorted(path for path in CSRC.rglob("*.c") if path.parent not in (UNPACK, BARE))
+    apart = (UNPACK, BARE, ZYGOTE.parent)
+    return sorted(path for path in CSRC.rglob("*.c") if path.parent not in apart)
 
 
 def unpack_sources() -> list[Path]:
@@ -278,13 +289,14 @@ def yyjson_link_flags(yyjson: Yyjson) -> list[str]:
 
 
 def make_blobs(env: Mapping[str, str] = os.environ) -> list[Path]:
-    """Compile csrc/init/*.c, each a program of its own, and write their bytes as C arrays.
+    """Compile csrc/init/*.c, each a program of its own, and the zygote's module; write their
+    bytes as C arrays.
 
     Returns: the headers, build/generated/prl_NAME_blob.h and prl_build.h.
     """
     GENERATED.mkdir(parents=True, exist_ok=True)
-    blobs = [_make_blob(source, env) for source in sorted(BARE.glob("*.c"))]
-    return [make_build_header(), *blobs]
+    blobs = [_make_blob(source, BARE_FLAGS, env) for source in sorted(BARE.glob("*.c"))]
+    return [make_build_header(), *blobs, _make_blob(ZYGOTE, MODULE_FLAGS, env)]
 
 
 def make_build_header() -> Path:
@@ -308,12 +320,12 @@ def make_build_header() -> Path:
     return header
 
 
-def _make_blob(source: Path, env: Mapping[str, str]) -> Path:
+def _make_blob(source: Path, means: tuple[str, ...], env: Mapping[str, str]) -> Path:
     name = source.stem
     program, dependencies = GENERATED / f"prl-{name}", GENERATED / f"prl-{name}.d"
     header = GENERATED / f"prl_{name}_blob.h"
     if _stale(header, dependencies):
-        flags = [*BARE_FLAGS, *WARNINGS, f"-I{CSRC}", "-MMD", "-MF", str(dependencies)]
+        flags = [*means, *WARNINGS, f"-I{CSRC}", "-MMD", "-MF", str(dependencies)]
         run([*compiler(env), *flags, source, "-o", program])
         scratch = header.with_suffix(f".{os.getpid()}")
         scratch.write_text(array_header(f"prl_{name}_blob", program.read_bytes()))

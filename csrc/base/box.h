@@ -9,6 +9,9 @@
 #include <stdint.h>
 #include <sys/resource.h>
 
+/* Process 3 of a box that stands below a zygote is the program: 2 brought it and is gone. */
+enum { PRL_BOX_BROUGHT = 3 };
+
 /* One file or directory; parents come before what is in them.  Relative to the container's "/",
  * no empty, "." or ".." component.  A directory that is there already stays as it is. */
 struct prl_box_file {
@@ -25,6 +28,7 @@ struct prl_box {
     bool meter; /* open a clock of the whole tree's processor time, where the kernel lets us */
     bool later; /* files are put in once more, through root_fd, before the program begins */
     uint64_t beside_ns; /* filled: processor time of a second task of the set-up */
+    int zygote_fd; /* pidfd: below this process's namespaces, and it brings the program; -1 */
     /* Filled by the launch, owned by the caller, -1 when there is none. */
     int scratch_fd; /* O_PATH: the upper of the overlay, alive as long as this is open */
     int clock_fd;   /* base/taskclock.h */
@@ -35,7 +39,7 @@ struct prl_box {
 #define PRL_BOX_NONE                                                                           \
     (struct prl_box)                                                                           \
     {                                                                                          \
-        .scratch_fd = -1, .clock_fd = -1, .outcome_fd = -1, .root_fd = -1                      \
+        .zygote_fd = -1, .scratch_fd = -1, .clock_fd = -1, .outcome_fd = -1, .root_fd = -1     \
     }
 
 /* Written by the init, which the program can neither read nor stop. */
@@ -43,5 +47,6 @@ struct prl_box_outcome {
     int32_t status; /* as wait4(2) tells it */
     int32_t reserved;
     struct rusage usage;       /* of the program and what it reaped */
-    int64_t start_s, start_ns; /* CLOCK_MONOTONIC just before the program was made */
+    int64_t start_s, start_ns; /* CLOCK_MONOTONIC just before the program was made; 0: it was
+                                  brought */
 };

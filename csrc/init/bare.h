@@ -1,7 +1,6 @@
-/* bare.h: what a program without a C library stands on: system calls and its first instruction.
- * In: a function `bare_main(long *stack)` of the program that includes this.  Out: _start, and
- * call(number, …).  Never: errno, memory of its own, anything a C library would bring.
- * Source: the kernel's system call tables; the psABI of each machine. */
+/* bare.h: what stands without a C library of its own: system calls of two machines.
+ * In, out: call(number, …), the kernel's answer.  Never: errno, memory of its own, anything a C
+ * library would bring.  Source: the kernel's system call tables. */
 #pragma once
 
 #include "prl.h"
@@ -29,11 +28,19 @@ enum {
     NR_KILL = 62,
     NR_FCNTL = 72,
     NR_GETCWD = 79,
+    NR_CHDIR = 80,
     NR_FCHDIR = 81,
+    NR_UMASK = 95,
     NR_SETPGID = 109,
+    NR_SETSID = 112,
+    NR_CAPSET = 126,
     NR_SIGTIMEDWAIT = 128,
+    NR_OPENAT = 257,
     NR_DUP3 = 292,
+    NR_SETNS = 308,
+    NR_SECCOMP = 317,
     NR_EXECVEAT = 322,
+    NR_CLOSE_RANGE = 436,
     NR_OPENAT2 = 437,
 };
 static long call6(long n, const ulong a[6])
@@ -48,25 +55,41 @@ static long call6(long n, const ulong a[6])
                      : "rcx", "r11", "memory");
     return result;
 }
-__asm__(".globl _start\n_start:\n\txor %ebp, %ebp\n\tmov %rsp, %rdi\n\tand $-16, %rsp\n\tcall "
-        "bare_main\n\thlt\n");
+/* Both sides of a fork that shares the stack go on in the caller's frame: it must be made in
+ * that frame, not in a function that returns from it. */
+__attribute__((always_inline)) static inline long fork_here(ulong flags)
+{
+    long result;
+    register long r10 __asm__("r10") = 0;
+    register long r8 __asm__("r8") = 0;
+    __asm__ volatile("syscall"
+                     : "=a"(result)
+                     : "a"(NR_CLONE), "D"(flags), "S"(0), "d"(0), "r"(r10), "r"(r8)
+                     : "rcx", "r11", "memory");
+    return result;
+}
 #elif defined(__aarch64__)
 enum {
     NR_DUP3 = 24,
     NR_FCNTL = 25,
     NR_GETCWD = 17,
     NR_IOCTL = 29,
+    NR_CHDIR = 49,
     NR_FCHDIR = 50,
+    NR_OPENAT = 56,
     NR_CLOSE = 57,
     NR_READ = 63,
     NR_WRITE = 64,
     NR_FSTAT = 80,
+    NR_CAPSET = 91,
     NR_EXIT = 93,
     NR_KILL = 129,
     NR_SIGACTION = 134,
     NR_SIGPROCMASK = 135,
     NR_SIGTIMEDWAIT = 137,
     NR_SETPGID = 154,
+    NR_SETSID = 157,
+    NR_UMASK = 166,
     NR_PRCTL = 167,
     NR_CLOCK_GETTIME = 113,
     NR_GETPID = 172,
@@ -75,7 +98,10 @@ enum {
     NR_EXECVE = 221,
     NR_MMAP = 222,
     NR_WAIT4 = 260,
+    NR_SETNS = 268,
+    NR_SECCOMP = 277,
     NR_EXECVEAT = 281,
+    NR_CLOSE_RANGE = 436,
     NR_OPENAT2 = 437,
 };
 static long call6(long n, const ulong a[6])
@@ -93,7 +119,20 @@ static long call6(long n, const ulong a[6])
                      : "memory");
     return (long)x0;
 }
-__asm__(".globl _start\n_start:\n\tmov x29, xzr\n\tmov x0, sp\n\tbl bare_main\n\tbrk #0\n");
+__attribute__((always_inline)) static inline long fork_here(ulong flags)
+{
+    register long x8 __asm__("x8") = NR_CLONE;
+    register long x0 __asm__("x0") = (long)flags;
+    register long x1 __asm__("x1") = 0;
+    register long x2 __asm__("x2") = 0;
+    register long x3 __asm__("x3") = 0;
+    register long x4 __asm__("x4") = 0;
+    __asm__ volatile("svc #0"
+                     : "+r"(x0)
+                     : "r"(x8), "r"(x1), "r"(x2), "r"(x3), "r"(x4)
+                     : "memory");
+    return x0;
+}
 #else
 #error "bare.h: this architecture is not supported yet"
 #endif
@@ -123,6 +162,7 @@ __attribute__((used)) void *memcpy(void *restrict to, const void *restrict from,
 static inline void report(int fd, unsigned stage, long fail, const char *const names[2])
 {
     static struct prl_error r;
+    memset(&r, 0, sizeof r);
     r.errnum = (int32_t)-fail;
     r.stage = (uint16_t)stage;
     for (ulong i = 0; i + 1 < sizeof r.syscall && names[0][i]; i++)

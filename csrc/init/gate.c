@@ -7,7 +7,7 @@
  * working directory (exec.c says why); anything of the engine's memory: it was executed from a
  * sealed memory file like the init. Everything is set up when it begins: capabilities are gone,
  * the filter is in force. */
-#include "init/bare.h"
+#include "init/start.h"
 
 #include "base/interpreter.h"
 #include "base/sys_abi.h"

@@ -2,12 +2,13 @@
  * In: argv = "init", number of the report descriptor, path of the program, its argv;
  * environment. Out: the program as its child; signals passed on; zombies reaped; the child's
  * status as its own (128+n for a signal); for a sandbox ("REPORT,OUTCOME") the status and the
- * usage as a record on the second descriptor as well.  Never: anything else: it is pid 1 of a
- * container with hostile code, and its memory holds nothing but its arguments. It is embedded
- * in the launcher and executed from a sealed memory file.  Source: the kernel's system call
- * tables. */
+ * usage as a record on the second descriptor as well.  Where the program has no name, nothing
+ * is executed: a zygote brings it, and it is known by its number.  Never: anything else: it is
+ * pid 1 of a container with hostile code, and its memory holds nothing but its arguments. It is
+ * embedded in the launcher and executed from a sealed memory file.  Source: the kernel's system
+ * call tables. */
 
-#include "init/bare.h"
+#include "init/start.h"
 
 #include "base/box.h"
 
@@ -56,6 +57,19 @@ static void run_child(int report_fd, char **argv, char **envp, ulong *all)
     long r = execute(argv, envp);
     report(report_fd, PRL_STAGE_EXEC, r, (const char *[]){"execve", argv[0]});
     call(NR_EXIT, 127, 0, 0, 0);
+}
+
+static long make_child(int report_fd, char **argv, char **envp, ulong *all)
+{
+    call(NR_CLOCK_GETTIME, CLOCK_MONOTONIC_, (ulong)&outcome.start_s, 0, 0);
+    long child = call(NR_CLONE, SIGCHLD_, 0, 0, 0);
+    if (child == 0)
+        run_child(report_fd, argv + 2, envp, all);
+    if (child < 0) {
+        report(report_fd, PRL_STAGE_EXEC, child, (const char *[]){"clone", "init"});
+        call(NR_EXIT, 125, 0, 0, 0);
+    }
+    return child;
 }
 
 static void never_called(int signal)
@@ -122,14 +136,7 @@ __attribute__((used, noreturn)) void bare_main(long *stack)
         call(NR_EXIT, 125, 0, 0, 0);
     call(NR_FCNTL, (ulong)report_fd, F_SETFD_, 1, 0);
     keep_outcome(outcome_fd);
-    call(NR_CLOCK_GETTIME, CLOCK_MONOTONIC_, (ulong)&outcome.start_s, 0, 0);
-    long child = call(NR_CLONE, SIGCHLD_, 0, 0, 0);
-    if (child == 0)
-        run_child(report_fd, argv + 2, envp, &all);
-    if (child < 0) {
-        report(report_fd, PRL_STAGE_EXEC, child, (const char *[]){"clone", "init"});
-        call(NR_EXIT, 125, 0, 0, 0);
-    }
+    long child = *argv[2] ? make_child(report_fd, argv, envp, &all) : PRL_BOX_BROUGHT;
     call(NR_CLOSE, (ulong)report_fd, 0, 0, 0);
     for (;;) {
         long sig = call(NR_SIGTIMEDWAIT, (ulong)&all, 0, 0, SET_BYTES);

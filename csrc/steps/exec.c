@@ -5,6 +5,7 @@
  * itself (CVE-2019-5736, CVE-2024-21626).  Source: execve(2). */
 #include "steps/steps.h"
 
+#include "base/box.h"
 #include "base/interpreter.h"
 #include "base/io.h"
 #include "base/own.h"
@@ -78,6 +79,9 @@ int PRL_CHILD_SAFE prl_exec_resolve(struct prl_setup *s, struct prl_error *reter
 {
     int worst = ENOENT;
     if (s->gate_fd >= 0) /* the wish names it */
+        return 0;
+    s->program = "";
+    if (s->box && s->box->zygote_fd >= 0) /* and a zygote brings it */
         return 0;
     _cleanup_close_ int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (root < 0)

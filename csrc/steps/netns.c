@@ -93,8 +93,11 @@ int PRL_CHILD_SAFE prl_netns_begin(struct prl_setup *s, struct prl_error *reterr
     /* The filter of a sandbox without a network refuses every protocol, so nothing could use
      * the loopback either. */
     bool unused = s->box && s->spec->network.helper == PRL_NETWORK_ALONE;
+    /* Below a zygote processes have numbers that are known (PRL_BOX_BROUGHT), and nobody waits
+     * for this box to be ready. */
+    bool counted = s->box && s->box->zygote_fd >= 0;
     *b = (struct prl_beside){.fd = -1, .stage = PRL_STAGE_CLONE, .without_loopback = unused};
-    if (s->spec->resources.pids != 1 && prl_sys_processors() > 1)
+    if (s->spec->resources.pids != 1 && !counted && prl_sys_processors() > 1)
         b->pid = begin_task(s);
     if (b->pid > 0)
         return 0;

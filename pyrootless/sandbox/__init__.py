@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from pyrootless.sandbox.session import Built as Built
     from pyrootless.sandbox.session import Sandbox as Sandbox
     from pyrootless.sandbox.verdict import Verdict as Verdict
+    from pyrootless.sandbox.warm import Warm as Warm
 
 _HOME = {
     "CallError": "calls",
@@ -49,6 +50,7 @@ _HOME = {
     "Built": "session",
     "Sandbox": "session",
     "Verdict": "verdict",
+    "Warm": "warm",
 }
 """Public name → module of this package that has it. PEP 562."""
 

@@ -17,7 +17,7 @@ import os
 import resource
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
@@ -153,6 +153,19 @@ def box_config(base: Base, program: Program, limits: Limits, exact: bool = False
     return json.dumps(config, separators=(",", ":"), ensure_ascii=False).encode(
         errors="surrogateescape"
     )
+
+
+def zygote_config(base: Base, program: Program, limits: Limits, root: str | None) -> bytes:
+    """The config.json of an interpreter that waits for runs in boxes with these limits.
+
+    Nothing limits all its runs together, and nothing can be written in it: what its files are
+    would be seen by every run.
+    """
+    limits = replace(limits, memory=None, procs=None)
+    base = replace(base, notes=strict_filter(root, "zygote"))
+    config = json.loads(box_config(base, program, limits))
+    config["root"]["readonly"] = True
+    return json.dumps(config).encode(errors="surrogateescape")
 
 
 def _proc() -> dict[str, Any]:

@@ -3,9 +3,9 @@
 What comes in: the profiles beside this package, the store. What goes out: annotations.
 Must never: load libseccomp, or compile, when the store has what these very profiles give.
 
-DATA/cache/seccomp/strict-KEY (network-KEY, for boxes with a network) is a note of one
-installation's: the digest, and below it what the filter was made from, by stat, as a launch
-template has its sources.
+DATA/cache/seccomp/KIND-KEY (strict; network, for boxes with a network; zygote, for what enters
+boxes) is a note of one installation's: the digest, and below it what the filter was made from,
+by stat, as a launch template has its sources.
 """
 
 from __future__ import annotations
@@ -28,21 +28,22 @@ _SOURCES = (
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
 
-def strict_filter(root: str | None, network: bool = False) -> Notes:
+def strict_filter(root: str | None, kind: str = "strict") -> Notes:
     """The annotations of the sandbox's filter, compiled when the cache has none.
 
     Args:
         root: The store's directory; None: the user's own.
-        network: It lets sockets of the internet's protocols through.
+        kind: "network": it lets sockets of the internet's protocols through; "zygote": that of
+            an interpreter which waits for runs and enters their boxes.
 
     Raises:
         StoreError: The cache cannot be written.
     """
     directory = find_directories(root).make().cache
-    path, digest = _found_filter(directory, network)
+    path, digest = _found_filter(directory, kind)
     if not path.is_file():  # the cache was emptied since
         _found_filter.cache_clear()
-        path, digest = _found_filter(directory, network)
+        path, digest = _found_filter(directory, kind)
     return (
         ("io.pyrootless.seccomp.program", str(path)),
         ("io.pyrootless.seccomp.digest", digest),
@@ -50,8 +51,8 @@ def strict_filter(root: str | None, network: bool = False) -> Notes:
 
 
 @cache
-def _found_filter(cache_directory: Path, network: bool) -> tuple[Path, str]:
-    kind, key = "network" if network else "strict", crc32(os.fsencode(_PACKAGE))
+def _found_filter(cache_directory: Path, kind: str) -> tuple[Path, str]:
+    key = crc32(os.fsencode(_PACKAGE))
     note = cache_directory / "seccomp" / f"{kind}-{key:08x}"
     sources = _sources()
     try:
@@ -61,7 +62,7 @@ def _found_filter(cache_directory: Path, network: bool) -> tuple[Path, str]:
     path = note.with_name(digest.removeprefix("sha256:") + ".bpf")
     if noted == sources and _DIGEST.fullmatch(digest) and path.is_file():
         return path, digest
-    return _compiled_filter(cache_directory, note, sources, network)
+    return _compiled_filter(kind, note, sources)
 
 
 def _sources() -> str:
@@ -73,15 +74,17 @@ def _sources() -> str:
     return "\n".join(lines)
 
 
-def _compiled_filter(
-    cache_directory: Path, note: Path, sources: str, network: bool
-) -> tuple[Path, str]:
+def _compiled_filter(kind: str, note: Path, sources: str) -> tuple[Path, str]:
     from pyrootless import _seccomp  # loads libseccomp; only here
+    from pyrootless._seccomp_changes import replace_rules
 
+    profile = _seccomp.strict_profile(kind == "network")
+    if kind == "zygote":
+        profile = replace_rules(profile, [{"names": ["setns"], "action": "SCMP_ACT_ALLOW"}])
     section = _seccomp.resolve_profile(
-        _seccomp.strict_profile(network), capabilities=frozenset(), arch=os.uname().machine
+        profile, capabilities=frozenset(), arch=os.uname().machine
     )
-    path, digest = _seccomp.compile_to_cache(section, cache_directory)
+    path, digest = _seccomp.compile_to_cache(section, note.parent.parent)
     text = f"{digest}\n{sources}"
     _seccomp.write_whole(note, text.encode(errors="surrogateescape"))
     return path, digest

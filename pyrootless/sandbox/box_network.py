@@ -74,4 +74,4 @@ def _network(hosts: tuple[str, ...], root: str | None, moment: int) -> Network:
         ("etc/hosts", text.encode(), 0o644),
         ("etc/resolv.conf", b"", 0o644),
     )
-    return Network(strict_filter(root, network=True) + tuple(sorted(notes.items())), rows)
+    return Network(strict_filter(root, "network") + tuple(sorted(notes.items())), rows)

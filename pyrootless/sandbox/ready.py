@@ -19,7 +19,7 @@ from typing import Any
 from pyrootless import _sandbox
 from pyrootless.closing import Closing
 from pyrootless.engine.stock import Stock
-from pyrootless.errors import UsageError
+from pyrootless.errors import HostUnsupportedError, LaunchError, UsageError
 from pyrootless.sandbox import box
 from pyrootless.sandbox.collect import Collected
 from pyrootless.sandbox.files import FileLike, file_rows
@@ -35,6 +35,7 @@ from pyrootless.sandbox.runs import (
     numbers_of,
     to_outcome,
 )
+from pyrootless.sandbox.warm import Warm, Zygote
 
 OF_A_RUN = ("cpu", "wall", "output", "idle")
 """Limits that a run may have of its own."""
@@ -47,11 +48,16 @@ PLACE = box.Program(("prepared",), ())
 class ReadyBox:
     """One box that waits. Closing it ends it."""
 
-    def __init__(self, job: Job) -> None:
-        """Prepare it, in a thread that lasts as long as the box."""
+    def __init__(self, job: Job, zygote: Zygote | None = None) -> None:
+        """Prepare it, in a thread that lasts as long as the box.
+
+        Args:
+            zygote: Whose copy is to be told what to run; None: it will be executed.
+        """
         config = box.box_config(job.base, job.program, job.limits, job.exact)
         files = _sandbox.Files([SHARED_MEMORY])
-        self._held = _sandbox.Held(host_for(job.rungs), config, files)
+        living = None if zygote is None else zygote.below(job.base)
+        self._held = _sandbox.Held(host_for(job.rungs), config, files, living)
 
     @property
     def alive(self) -> bool:
@@ -99,6 +105,7 @@ class ReadyBoxes(Closing):
         limits: Limits = DEFAULT_LIMITS,
         exact: bool = False,
         rungs: str = "best",
+        warm: bool | Warm = False,
         size: int | None = None,
         root: str | None = None,
     ) -> None:
@@ -106,10 +113,13 @@ class ReadyBoxes(Closing):
 
         Args:
             image, rootfs, env, cwd, limits, exact, rungs, root: As for `run`.
+            warm: In each box waits a copy of a Python that has started already, with modules
+                imported (`Warm`). True: the image's python3, and none.
             size: How many boxes are kept ready; None: two for each processor.
 
         Raises:
-            UsageError: An argument has no meaning, or leaves a waiting box too few descriptors.
+            UsageError: An argument has no meaning, leaves a waiting box too few descriptors, or
+                `warm` names what the interpreter cannot import.
             LaunchError, HostUnsupportedError: As for `run`.
         """
         if limits.open_files < FEWEST_FILES:
@@ -120,7 +130,9 @@ class ReadyBoxes(Closing):
         find_base = partial(_find_base, image, rootfs, root)
         place = replace(PLACE, cwd=cwd)
         self._job = Job(find_base(), place, limits=limits, exact=exact, rungs=rungs)
-        self._stock = Stock(partial(_prepare, self._job, find_base), size)
+        self._warm = Warm() if warm is True else warm or None
+        zygote = Zygote(self._warm, self._env, limits, root) if self._warm else None
+        self._stock = Stock(partial(_prepare, self._job, find_base, zygote), size)
         try:
             self._stock.give_back(self._stock.take())
         except BaseException:
@@ -152,6 +164,8 @@ class ReadyBoxes(Closing):
         own = self.limits if limits is None else self._check_limits(limits)
         lines = self._env if env is None else box.environment(env, self._cwd)
         program = box.Program(box.check_program(args, self._cwd), lines, self._cwd)
+        if self._warm:
+            self._warm.check(program, self._env)
         rows = tuple(file_rows(files, self._cwd, mapped=True))
         job = replace(
             self._job,
@@ -192,5 +206,12 @@ def _find_base(image: str, rootfs: str | os.PathLike[str] | None, root: str | No
     return box.rootfs_base(rootfs, root) if rootfs else box.image_base(image, root)
 
 
-def _prepare(job: Job, find_base: partial[box.Base]) -> ReadyBox:
-    return ReadyBox(replace(job, base=find_base()))
+def _prepare(job: Job, find_base: partial[box.Base], zygote: Zygote | None) -> ReadyBox:
+    job = replace(job, base=find_base())
+    try:
+        return ReadyBox(job, zygote)
+    except (LaunchError, HostUnsupportedError):
+        if zygote is None:
+            raise
+    zygote.renew()  # it was killed, as whatever takes much memory may be
+    return ReadyBox(job, zygote)

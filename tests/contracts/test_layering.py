@@ -41,10 +41,16 @@ C_FOLDERS = {
     "unpack": ROOMS,
     "fakeroot": ROOMS,
     "holder": ROOMS,
+    "zygote": ROOMS,
     "border": ROOMS,
     "cli": DOORS,
 }
-C_GENERATED = {"prl_init_blob.h": BASE, "prl_gate_blob.h": BASE, "prl_build.h": BASE}
+C_GENERATED = {
+    "prl_init_blob.h": BASE,
+    "prl_gate_blob.h": BASE,
+    "prl_zygote_blob.h": BASE,
+    "prl_build.h": BASE,
+}
 
 # Edges beside the layers: (user, used) → why.
 C_EDGES = {
@@ -56,6 +62,7 @@ C_EDGES = {
     ("sandbox", "monitor"): "the end of a child, its processes and their memory",
     ("sandbox", "cgroup"): "the clock and the meter of what holds its limits",
     ("sandbox", "launch"): "a launch with a box: files put in, descriptors handed out",
+    ("zygote", "init"): "system calls without a C library",
     ("launch", "prepare"): "prepare is the launch's first half: what is decided before clone",
 }
 
