@@ -71,7 +71,7 @@ def judge_batch(
     """
     told = watcher or Silence()
     count = jobs or len(os.sched_getaffinity(0))
-    with Shelf(count) as shelf:
+    with Shelf(count, task.imports) as shelf:
         court = Court(task, Answers(task, shelf), Quiet(), told.tested, shelf)
         return _judge_batch(court, submissions, count, journal, told)
 

@@ -207,11 +207,15 @@ def _find_base(image: str, rootfs: str | os.PathLike[str] | None, root: str | No
 
 
 def _prepare(job: Job, find_base: partial[box.Base], zygote: Zygote | None) -> ReadyBox:
-    job = replace(job, base=find_base())
+    return make_ready(replace(job, base=find_base()), zygote)
+
+
+def make_ready(job: Job, zygote: Zygote | None) -> ReadyBox:
+    """A box; where its zygote was killed, as whatever takes much memory may be, of another."""
     try:
         return ReadyBox(job, zygote)
     except (LaunchError, HostUnsupportedError):
         if zygote is None:
             raise
-    zygote.renew()  # it was killed, as whatever takes much memory may be
+    zygote.renew()
     return ReadyBox(job, zygote)

@@ -1,7 +1,8 @@
 """Ready boxes of several kinds, for whoever runs many programs in few kinds of boxes: a judge.
 
 A kind is what a box is made of: image, working directory, and the limits that hold it from its
-beginning. The first run of a kind is a direct one: what comes once would wait for nothing.
+beginning. The first run of a kind is a direct one: what comes once would wait for nothing;
+a warm one is not: a program could tell them apart.
 
 What comes in: jobs of any kind. What goes out: facts about each run, as `runs.run_for_facts`.
 Must never: run a job in a box of another kind; keep a box beyond `close`.
@@ -18,8 +19,9 @@ from pyrootless.closing import Closing
 from pyrootless.engine.stock import Stock
 from pyrootless.sandbox.collect import Collected
 from pyrootless.sandbox.limits import Limits
-from pyrootless.sandbox.ready import FEWEST_FILES, OF_A_RUN, PLACE, ReadyBox
+from pyrootless.sandbox.ready import FEWEST_FILES, OF_A_RUN, PLACE, ReadyBox, make_ready
 from pyrootless.sandbox.runs import Job, run_for_facts
+from pyrootless.sandbox.warm import Warm, Zygote, warm_for
 
 _MOST_KINDS = 8
 """With boxes of their own; others are made when they are needed."""
@@ -40,18 +42,22 @@ class _Kind:
     limits: tuple[object, ...]
     exact: bool
     rungs: str
+    warm: Warm | None
+    env: tuple[str, ...]
 
 
 class Shelf(Closing):
     """Stocks of ready boxes, one a kind. Any number of threads may use it at once."""
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int, imports: tuple[str, ...] | None = None) -> None:
         """Nothing is made yet.
 
         Args:
             size: Boxes of each kind that wait: as many as runs take place at once.
+            imports: Of warm boxes, for programs in Python; None: no box is warm.
         """
         self._size = size
+        self._imports = imports
         self._lock = threading.Lock()
         self._stocks: dict[_Kind, Stock[ReadyBox] | None] = {}
         self._closed = False
@@ -83,16 +89,22 @@ class Shelf(Closing):
         limits = tuple(getattr(job.limits, name) for name in _OF_A_BOX)
         base, cwd = job.base, job.program.cwd
         mounts = str(base.binds)  # of dictionaries
-        kind = _Kind(base.lowers, mounts, base.notes, cwd, limits, job.exact, job.rungs)
+        warm = None if self._imports is None else warm_for(job.program, self._imports)
+        env = job.program.env if warm else ()
+        kind = _Kind(
+            base.lowers, mounts, base.notes, cwd, limits, job.exact, job.rungs, warm, env
+        )
         with self._lock:
             if self._closed or len(self._stocks) >= _MOST_KINDS and kind not in self._stocks:
                 return None
-            if kind not in self._stocks:
+            if kind not in self._stocks and warm is None:
                 self._stocks[kind] = None
                 return None
-            stock = self._stocks[kind]
+            stock = self._stocks.get(kind)
             if stock is None:
-                stock = self._stocks[kind] = Stock(partial(ReadyBox, _place(job)), self._size)
+                zygote = Zygote(warm, env, job.limits, None) if warm else None
+                make = partial(make_ready, _place(job), zygote)
+                stock = self._stocks[kind] = Stock(make, self._size)
             return stock
 
 

@@ -16,6 +16,7 @@ from typing import Any, get_args
 
 from pyrootless.errors import UsageError
 from pyrootless.sandbox.checkers import Check, Kind
+from pyrootless.sandbox.warm import Warm
 from pyrootless.units import parse_duration_ns
 
 Values = Mapping[str, str | int | float]
@@ -112,6 +113,7 @@ class Task:
         languages: Tunings by name; empty: every profile as it is.
         interactor: Program that talks to the submission; "": none.
         submissions: Pattern of folders and files, used when the command line names none.
+        imports: Modules that programs in Python find imported (`warm`); None: none runs warm.
     """
 
     name: str
@@ -126,6 +128,7 @@ class Task:
     languages: Mapping[str, Tuning]
     interactor: str
     submissions: str
+    imports: tuple[str, ...] | None = None
 
     @property
     def points(self) -> float:
@@ -166,7 +169,7 @@ class _Reader:
     def task(self, document: dict[str, Any]) -> Task:
         known = "task limits compile check group languages interactor submissions"
         self._only(document, known, "the file")
-        head = self._table(document, "task", "name image allow_hosts near reruns")
+        head = self._table(document, "task", "name image allow_hosts near reruns warm imports")
         limits = self._limits(document, "limits")
         check = self._check(document.get("check", {}), "check", Check())
         groups = self._groups(document.get("group"), check)
@@ -186,7 +189,14 @@ class _Reader:
                 self._table(document, "interactor", "program"), "program", ""
             ),
             submissions=self._text(self._table(document, "submissions", "path"), "path", ""),
+            imports=self._imports(head),
         )
+
+    def _imports(self, head: dict[str, Any]) -> tuple[str, ...] | None:
+        imports, warm = self._texts(head, "imports"), self._flag(head, "warm")
+        if imports and not warm:
+            raise self._error("imports", "needs warm = true")
+        return Warm(imports).imports if warm else None
 
     def _groups(self, rows: Any, check: Check) -> tuple[Group, ...]:
         if not isinstance(rows, list) or not rows:

@@ -81,6 +81,19 @@ class Warm:
             )
 
 
+def warm_for(program: box.Program, imports: tuple[str, ...]) -> Warm | None:
+    """How this program would begin warm; None: it is none of `python3`, or not plainly one."""
+    words = program.args
+    count = 1
+    while count < len(words) and words[count].startswith("-"):
+        if words[count][:2] in ("-c", "-m", "-X", "-W"):
+            return None
+        count += 1
+    if words[0] != "python3" or not _is_program(words[count:]):
+        return None
+    return Warm(imports, words[:count])
+
+
 def _is_program(words: Sequence[str]) -> bool:
     if words and words[0] in ("-c", "-m"):
         return len(words) > 1

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,9 +19,12 @@ from pyrootless.errors import PyrootlessError, UsageError
 from pyrootless.sandbox import Limits, ReadyBoxes, Verdict, Warm, run, session
 from pyrootless.sandbox.collect import Collected
 from pyrootless.sandbox.hostile import find_attacks
+from pyrootless.sandbox.judging import judge_batch
 from pyrootless.sandbox.ready import ReadyBox
 from pyrootless.sandbox.runs import RUNGS, Job
 from pyrootless.sandbox.selftest import certify
+from pyrootless.sandbox.submission import Submission
+from pyrootless.sandbox.task import load_task
 from pyrootless.sandbox.warm import Zygote
 
 pytestmark = pytest.mark.usefixtures("engine")
@@ -249,6 +253,42 @@ def test_an_import_that_fails_is_named(engine: None) -> None:
 def test_an_interpreter_that_is_not_there_is_named(engine: None) -> None:
     with pytest.raises(OSError, match="python9"):
         ReadyBoxes(limits=LIMITS, size=1, warm=Warm(interpreter=("python9",)))
+
+
+# --- a judge ---
+
+TASK = """
+[task]
+warm = true
+imports = ["decimal"]
+[[group]]
+name = "all"
+points = 2
+each = true
+tests = "*.in"
+"""
+
+
+def test_a_judges_tests_run_warm(tmp_path: Path) -> None:
+    (tmp_path / "TASK.toml").write_text(TASK)
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.in").write_text("1\n")
+        (tmp_path / f"{name}.ans").write_text("True\n")
+    program = tmp_path / "s" / "main.py"
+    program.parent.mkdir()
+    program.write_text("import sys; print('decimal' in sys.modules)")
+    task = load_task(tmp_path)
+    [result] = judge_batch(task, [Submission("s", program.parent)], jobs=1).submissions
+    verdicts = [test.verdict for group in result.groups for test in group.tests]
+    assert verdicts == ["AC", "AC"]
+
+
+def test_imports_of_a_cold_task_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "TASK.toml").write_text(TASK.replace("warm = true", ""))
+    (tmp_path / "a.in").write_text("")
+    (tmp_path / "a.ans").write_text("")
+    with pytest.raises(UsageError, match="imports needs warm = true"):
+        load_task(tmp_path)
 
 
 # --- life and death ---
