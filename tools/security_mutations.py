@@ -12,6 +12,7 @@ from identity_mutations import IDENTITY_MUTATIONS
 from mutation import Edit, Mutation
 from mutation import one as _one
 from network_mutations import NETWORK_MUTATIONS
+from warm_mutations import WARM_MUTATIONS
 
 POSTURE = "tests/security/test_posture.py"
 EXEC = "tests/security/test_exec.py"
@@ -397,4 +398,5 @@ MUTATIONS = (
     *HOLE_MUTATIONS,
     *IDENTITY_MUTATIONS,
     *NETWORK_MUTATIONS,
+    *WARM_MUTATIONS,
 )
