@@ -51,7 +51,8 @@ int prl_sandbox_hold(const struct prl_sandbox *want, struct prl_sandbox_held **r
         prl_sandbox_held_free(held);
         return r;
     }
-    held->want.files = held->watch.box.files = NULL; /* the caller's, and put in */
+    held->want.files = NULL; /* the caller's, and put in */
+    held->watch.box.files = NULL;
     held->want.files_len = held->watch.box.files_len = 0;
     prl_close_p(&held->watch.lent[PRL_STREAM_OUT]);
     prl_close_p(&held->watch.lent[PRL_STREAM_ERR]);
