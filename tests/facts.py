@@ -129,12 +129,17 @@ def _ipv6() -> str:
 
 
 def _debian_mirror() -> str:
-    """Asked as apt would ask: through its own sources of proxies."""
+    """Asked as apt would ask: what its sources name first, through its own proxies."""
     helper = Path("/usr/lib/apt/apt-helper")
     system = platform.freedesktop_os_release()
     if not helper.exists() or system.get("ID") != "debian":
         return "this is not a Debian with apt"
-    url = f"http://deb.debian.org/debian/dists/{system['VERSION_CODENAME']}/Release"
+    form = "$(REPO_URI)dists/$(RELEASE)/Release"
+    words = ["apt-get", "indextargets", "--format", form, "Created-By: Packages"]
+    listed = subprocess.run(words, capture_output=True, text=True, timeout=120, check=False)
+    if not listed.stdout:
+        return "apt's sources name no mirror"
+    url = listed.stdout.split("\n")[0]
     with tempfile.TemporaryDirectory() as folder:
         done = subprocess.run(
             [str(helper), "download-file", url, f"{folder}/Release"],
