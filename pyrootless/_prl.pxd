@@ -6,7 +6,7 @@ from libc.stdint cimport int32_t, uint16_t, uint32_t, uint64_t
 cdef extern from "cli/container.h" nogil:
     struct prl_error:
         int32_t errnum
-        uint16_t stage
+        uint16_t stage, sentence
         char *syscall
         char *subject
 

@@ -15,7 +15,7 @@ from pyrootless.errors import error_from_record
 cdef extern from "unpack/unpack.h" nogil:
     struct prl_error:
         int errnum
-        unsigned short stage
+        unsigned short stage, sentence
         char *syscall
         char *subject
 
@@ -56,7 +56,7 @@ members that took the place of an earlier one."""
 cdef object exception(prl_error *error):
     cdef const prl_remedy *row = prl_error_remedy(error)
     cdef tuple record = (prl_stage_name(error.stage).decode(), error.errnum, error.syscall.decode(errors="replace"),
-                         error.subject.decode(errors="replace"))
+                         error.subject.decode(errors="replace"), bool(error.sentence))
     if row == NULL:
         return error_from_record(record, "", "", "")
     return error_from_record(record, row.klass.decode(), row.check.decode(), row.text.decode())

@@ -29,6 +29,8 @@ EXIT_NOT_FOUND = 127
 
 _SENTENCE_STAGES = frozenset({"options", "config", "image"})
 """Stages whose subject is a whole sentence (csrc/base/error.c, is_sentence)."""
+Record = tuple[str, int, str, str, bool]
+"""Stage's name, positive errno, call, subject; whether that is a whole sentence."""
 
 
 class PyrootlessError(Exception):
@@ -91,14 +93,15 @@ class LaunchError(PyrootlessError, OSError):
 
     stage: str = ""
     syscall: str = ""
+    _sentence: bool = False
 
     @classmethod
-    def from_record(
-        cls, stage: str, errnum: int, syscall: str, subject: str, remedy: str
-    ) -> LaunchError:
+    def from_record(cls, record: Record, remedy: str) -> LaunchError:
         """The exception for one error record of the C core (csrc/prl.h, struct prl_error)."""
+        stage, errnum, syscall, subject, sentence = record
         error = cls(errnum, os.strerror(errnum), subject)
         error.stage, error.syscall, error.remedy = stage, syscall, remedy
+        error._sentence = sentence
         return error
 
     @property
@@ -113,10 +116,8 @@ class LaunchError(PyrootlessError, OSError):
         return EXIT_NOT_FOUND if self.errno in missing else EXIT_NOT_EXECUTABLE
 
     def __str__(self) -> str:
-        return _with_remedy(
-            _describe(self.stage, self.errno or 0, self.syscall, str(self.filename)),
-            self.remedy,
-        )
+        record = (self.stage, self.errno or 0, self.syscall, str(self.filename))
+        return _with_remedy(_describe((*record, self._sentence)), self.remedy)
 
 
 class RegistryError(_RemediedError):
@@ -149,13 +150,11 @@ class ContainerStateError(_RemediedError):
     """No such container, a name that is taken, or the wrong state for what was asked."""
 
 
-def error_from_record(
-    record: tuple[str, int, str, str], klass: str, check: str, remedy: str
-) -> PyrootlessError:
+def error_from_record(record: Record, klass: str, check: str, remedy: str) -> PyrootlessError:
     """The exception for an error record and its row of the table in csrc/base/remedy.c.
 
     Args:
-        record: stage name, positive errno, call, subject.
+        record: Of the C core.
         klass: Class name of the row; "" when the table has no row: a LaunchError.
         check: `pyrootless doctor` entry of the row, or "".
         remedy: Text of the row, or "".
@@ -163,10 +162,9 @@ def error_from_record(
     Returns:
         The exception, not raised.
     """
-    stage, errnum, syscall, subject = record
+    message = _describe(record)
     if klass == "UsageError":
-        return UsageError(_describe(stage, errnum, syscall, subject))
-    message = _describe(stage, errnum, syscall, subject)
+        return UsageError(message)
     if klass == "HostUnsupportedError":
         return HostUnsupportedError(message, check=check, remedy=remedy)
     if klass == "StoreError":
@@ -175,12 +173,13 @@ def error_from_record(
         return IntegrityError(message, remedy=remedy)
     if klass == "ContainerStateError":
         return ContainerStateError(message, remedy=remedy)
-    return LaunchError.from_record(stage, errnum, syscall, subject, remedy)
+    return LaunchError.from_record(record, remedy)
 
 
-def _describe(stage: str, errnum: int, syscall: str, subject: str) -> str:
+def _describe(record: Record) -> str:
     """One line, as csrc/base/error.c writes it: "mounts: mount(/proc): Operation not …"."""
-    if stage in _SENTENCE_STAGES or " " in subject:
+    stage, errnum, syscall, subject, sentence = record
+    if sentence or stage in _SENTENCE_STAGES:
         return f"{syscall if syscall.startswith('-') else stage}: {subject}"
     return f"{stage}: {syscall}({subject}): {os.strerror(errnum)}"
 

@@ -10,12 +10,13 @@ from pyrootless import errors
 
 
 def make(stage: str, errnum: int, klass: str = "LaunchError") -> errors.PyrootlessError:
-    record = (stage, errnum, "mount", "/proc")
+    record = (stage, errnum, "mount", "/proc", False)
     return errors.error_from_record(record, klass, "proc", "do this")
 
 
 def test_launch_error_is_an_oserror_with_its_facts() -> None:
-    error = errors.LaunchError.from_record("mounts", errno.EPERM, "mount", "/proc", "do this")
+    record = ("mounts", errno.EPERM, "mount", "/proc", False)
+    error = errors.LaunchError.from_record(record, "do this")
     assert isinstance(error, OSError)
     assert (error.stage, error.syscall, error.errno) == ("mounts", "mount", errno.EPERM)
     assert (error.filename, error.remedy) == ("/proc", "do this")
@@ -23,10 +24,15 @@ def test_launch_error_is_an_oserror_with_its_facts() -> None:
 
 
 def test_a_sentence_is_not_wrapped_in_a_call() -> None:
-    error = errors.LaunchError.from_record(
-        "state", errno.EEXIST, "symlink", "name is taken", ""
-    )
-    assert str(error) == "state: name is taken"
+    record = ("state", errno.EEXIST, "symlink", "name is taken", True)
+    assert str(errors.LaunchError.from_record(record, "")) == "state: name is taken"
+
+
+@pytest.mark.parametrize("klass", ["LaunchError", "HostUnsupportedError"])
+def test_a_name_with_a_space_does_not_hide_the_reason(klass: str) -> None:
+    record = ("rootfs", errno.EACCES, "open", "/my tree", False)
+    error = errors.error_from_record(record, klass, "", "")
+    assert str(error) == "rootfs: open(/my tree): Permission denied"
 
 
 def test_a_name_in_an_error_gives_no_order_to_the_terminal() -> None:
@@ -35,7 +41,7 @@ def test_a_name_in_an_error_gives_no_order_to_the_terminal() -> None:
 
 
 def test_an_option_speaks_for_itself() -> None:
-    record = ("options", errno.EINVAL, "--memory", "12x is no size")
+    record = ("options", errno.EINVAL, "--memory", "12x is no size", False)
     error = errors.error_from_record(record, "UsageError", "", "unused")
     assert isinstance(error, errors.UsageError)
     assert isinstance(error, ValueError)

@@ -69,7 +69,7 @@ def test_failures_have_their_exit_code_and_no_traceback(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def fail(_: list[str]) -> int:
-        raise LaunchError.from_record("exec", 2, "execve", "/bin/nothing", "look")
+        raise LaunchError.from_record(("exec", 2, "execve", "/bin/nothing", False), "look")
 
     monkeypatch.setattr("pyrootless.cli.ps.main", fail)
     assert door.main(["ps"]) == 127
