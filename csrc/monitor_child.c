@@ -215,10 +215,19 @@ int prl_child_wait(struct prl_child *child, uint64_t kill_after_ns, struct prl_s
     return prl_monitor_run(child, &options, ret, reterr);
 }
 
+/* In a copy of its parent that fork(2) made it is somebody else's. */
+static bool is_ours(pid_t pid)
+{
+    siginfo_t info;
+    return waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 || errno != ECHILD;
+}
+
 void prl_child_close(struct prl_child *child)
 {
     if (child->pid == 0) /* zeroed or closed: its descriptors are nobody's */
         return;
+    if (child->pid > 0 && !is_ours(child->pid))
+        return; /* so are its descriptors, and a copy lasts no longer than its program */
     if (child->pid > 0) {
         struct prl_status status;
         struct prl_error error;

@@ -7,6 +7,8 @@ import contextlib
 import os
 import re
 import signal
+import subprocess
+import sys
 import threading
 import time
 import warnings
@@ -259,3 +261,22 @@ def test_streams_that_do_not_fit_are_an_error_and_not_another_descriptor() -> No
                 pool.launch(["true"], stdin=null, stdout=null, stderr=null)
         finally:
             os.close(null)
+
+
+FORKS = """
+import os, sys
+from pyrootless.sandbox import ReadyBoxes
+boxes = ReadyBoxes(size=1, warm={warm})
+waits = boxes._stock.take()
+if os.fork() == 0:
+    sys.exit()  # all that ends with an interpreter ends: finalizers, objects of modules
+os.wait()
+print(waits.alive, boxes.run(["python3", "-c", "print(1)"]).stdout)
+"""
+
+
+@pytest.mark.parametrize("warm", [False, True])
+def test_a_forked_copy_of_the_owner_ends_no_box_of_its_parents(warm: bool) -> None:
+    words = [sys.executable, "-W", "ignore", "-c", FORKS.format(warm=warm)]
+    done = subprocess.run(words, capture_output=True, timeout=60, check=True)
+    assert (done.stdout, done.stderr) == (b"True b'1\\n'\n", b"")
