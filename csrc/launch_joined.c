@@ -157,6 +157,7 @@ struct below {
     struct join join;
     void *stack;
     int second_pid;
+    bool entered;
 };
 
 static int PRL_CHILD_SAFE second_go_between(void *data)
@@ -176,8 +177,8 @@ static int PRL_CHILD_SAFE first_go_between(void *data)
                                       .stack_size = STACK_BYTES,
                                       .cgroup_fd = -1,
                                       .ret_pid = &b->second_pid};
-    if (setns(b->join.s->box->zygote_fd, CLONE_NEWUSER | CLONE_NEWPID) < 0 ||
-        prl_sys_clone_run(&how, second_go_between, b) < 0)
+    b->entered = setns(b->join.s->box->zygote_fd, CLONE_NEWUSER | CLONE_NEWPID) == 0;
+    if (!b->entered || prl_sys_clone_run(&how, second_go_between, b) < 0)
         b->join.errnum = errno;
     return 0;
 }
@@ -206,8 +207,10 @@ int prl_launch_below(struct prl_setup *s, const struct prl_sys_clone *how, int (
         (void)wait_for(below.second_pid);
     if (below.stack)
         munmap(below.stack, STACK_BYTES);
+    if (r < 0 && !below.entered)
+        return prl_fail_with(reterr, PRL_STAGE_WARM, -r, "setns", "the zygote's namespaces");
     if (r < 0)
-        return prl_fail_with(reterr, PRL_STAGE_CLONE, -r, "setns", "the zygote's namespaces");
+        return prl_fail_with(reterr, PRL_STAGE_CLONE, -r, "clone", "below the zygote");
     child->pid = pid_of(child->pidfd);
     if (child->pid > 0)
         return 0;

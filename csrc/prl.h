@@ -42,6 +42,7 @@ enum prl_stage {
     PRL_STAGE_LIMITS,  /* memory, processor, processes, … and what holds them */
     PRL_STAGE_BOX,     /* a sandbox's files, meter and record */
     PRL_STAGE_VERIFY,  /* what was asked for, read back from the kernel */
+    PRL_STAGE_WARM,    /* the copy of an interpreter enters its box */
     PRL_STAGE_COUNT,
 };
 

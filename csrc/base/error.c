@@ -24,7 +24,7 @@ static const char *const stage_names[PRL_STAGE_COUNT] = {
     [PRL_STAGE_MONITOR] = "monitor",   [PRL_STAGE_HOST] = "host",
     [PRL_STAGE_LAYER] = "layer",       [PRL_STAGE_FUSE] = "fuse",
     [PRL_STAGE_LIMITS] = "limits",     [PRL_STAGE_BOX] = "box",
-    [PRL_STAGE_VERIFY] = "verify",
+    [PRL_STAGE_VERIFY] = "verify",     [PRL_STAGE_WARM] = "warm",
 };
 
 const char *prl_stage_name(unsigned stage)

@@ -15,6 +15,11 @@
 #define STORE  "StoreError"
 #define STATE  "ContainerStateError"
 
+#define WARM_NEEDS                                                                             \
+    "warm runs need setns(2) of a pidfd (Linux 5.8) and close_range(2) (5.9), which the "      \
+    "kernel lacks or a filter hides; leave `warm` out, the verdicts are the same; see: "       \
+    "uname -r"
+
 /* Within a stage the row with errnum 0 comes last. */
 const struct prl_remedy prl_remedies[] = {
     /* options, image, config: what the user wrote */
@@ -456,6 +461,11 @@ const struct prl_remedy prl_remedies[] = {
     {PRL_STAGE_VERIFY, 0, LAUNCH, "",
      "here nothing can be read back: ptrace(2) or /proc is kept from you; run without "
      "--verify"},
+
+    /* warm: a copy of an interpreter */
+    {PRL_STAGE_WARM, ENOSYS, HOST, "kernel", WARM_NEEDS},
+    {PRL_STAGE_WARM, EINVAL, HOST, "kernel", WARM_NEEDS},
+    {PRL_STAGE_WARM, 0, LAUNCH, "", "see whether the same box can be made without `warm`"},
     {PRL_STAGE_NONE, 0, "", "", ""},
 };
 

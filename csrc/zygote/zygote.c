@@ -161,7 +161,7 @@ static void tell(int control_fd)
 {
     static const struct prl_error good;
     if (now.error)
-        report(control_fd, PRL_STAGE_CLONE, now.error,
+        report(control_fd, PRL_STAGE_WARM, now.error,
                (const char *[]){now.call_name, now.subject});
     else
         call(NR_WRITE, (ulong)control_fd, (ulong)&good, sizeof good, 0);
