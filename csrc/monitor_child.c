@@ -11,6 +11,7 @@
 #include "base/sys.h"
 #include "cgroup.h"
 #include "monitor.h"
+#include "monitor_mounts.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -238,6 +239,8 @@ void prl_child_close(struct prl_child *child)
         prl_close_p(&child->gate_fd);
         prl_close_p(&child->mounts_fd);
     }
+    if (child->left)
+        prl_mounts_leave(&child->mounts_fd);
     if (child->helper > 0) /* its mount is gone with the container */
         prl_helper_end(child->helper);
     if (child->network > 0) {

@@ -9,6 +9,7 @@
 #include "base/own.h"
 #include "base/trace.h"
 #include "holder/holder.h"
+#include "monitor_mounts.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -336,6 +337,18 @@ static int start_again(struct prl_container *c, const struct prl_stdio *stdio, l
     return r < 0 ? r : launch_once(c, stdio, launch, reterr);
 }
 
+/* Nothing in it is the caller's: whoever unmounts or detaches what he lent to a container finds
+ * it free when the container has ended.  A server of its root ends after its mount. */
+static bool leaves_mounts(const struct prl_container *c)
+{
+    static const char *const lent[] = {"volume", "mount", "device", "rootfs", "spec"};
+    bool own = c->child.helper == 0 && (prl_options_flag(c->options, "ephemeral") ||
+                                        prl_options_flag(c->options, "rm"));
+    for (size_t i = 0; i < sizeof lent / sizeof *lent; i++)
+        own = own && !prl_options_get(c->options, lent[i]);
+    return own;
+}
+
 static int start(struct prl_container *c, const struct prl_stdio *stdio, launch_fn launch,
                  struct prl_error *reterr)
 {
@@ -353,6 +366,8 @@ static int start(struct prl_container *c, const struct prl_stdio *stdio, launch_
         prl_child_close(&c->child);
         return r;
     }
+    if (leaves_mounts(c))
+        prl_mounts_hold(&c->child);
     prl_trace_mark("entry");
     if (!c->child.joined)
         (void)prl_holder_start(c->spec); /* for the next one */
@@ -387,10 +402,10 @@ void prl_container_free(struct prl_container *c)
 {
     prl_close_p(&c->child.pidfd);
     prl_close_p(&c->child.terminal_fd);
-    if (c->child.held) {
+    if (c->child.held)
         prl_close_p(&c->child.gate_fd);
+    if (c->child.held || c->child.left)
         prl_close_p(&c->child.mounts_fd);
-    }
     prl_cgroups_forget(c->child.cgroups);
     c->child.cgroups = NULL;
     prl_limits_plan_free(&c->plan);

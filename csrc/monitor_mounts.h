@@ -1,0 +1,11 @@
+/* monitor_mounts.h: the mounts of a container that has ended, off the caller's time.  See
+ * monitor_mounts.c. */
+#pragma once
+
+#include "prl.h"
+
+/* Keep the mount namespace of a container that was just launched; prl_child_close leaves it.
+ * Nothing happens where the kernel cannot hand it out (before Linux 6.11). */
+void prl_mounts_hold(struct prl_child *child);
+/* *mounts_fd becomes -1. */
+void prl_mounts_leave(int *mounts_fd);
