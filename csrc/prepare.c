@@ -176,7 +176,10 @@ static int prepare_rootfs(struct prl_setup *s, struct prl_arena *arena,
     s->overlay_data = prl_arena_alloc(arena, OVERLAY_DATA_BYTES);
     s->tmpfs_data = prl_arena_alloc(arena, 128);
     s->layer_fds = prl_arena_alloc(arena, (root->lowers_len + 2) * sizeof *s->layer_fds);
-    if (!s->overlay_data || !s->tmpfs_data || !s->layer_fds)
+    if (root->lowers_begin > 0)
+        s->layers_at = prl_arena_strndup(arena, root->lowers[0], root->lowers_begin);
+    if (!s->overlay_data || !s->tmpfs_data || !s->layer_fds ||
+        (root->lowers_begin > 0 && !s->layers_at))
         return out_of_memory(reterr);
     int n = snprintf(s->tmpfs_data, 128, "mode=0755");
     if (root->upper_size_bytes)

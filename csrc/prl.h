@@ -102,6 +102,7 @@ struct prl_rootfs {
     bool readonly;             /* root.readonly */
     const char *const *lowers; /* overlay lower directories, top-most first; NULL-terminated */
     size_t lowers_len;
+    size_t lowers_begin; /* of each: its name begins there, in one directory; 0: no names */
     enum prl_upper upper;
     const char *upper_path, *work_path; /* PRL_UPPER_DISK */
     bool upper_volatile;      /* overlay option "volatile": the upper dies with the container */

@@ -123,6 +123,7 @@ static int read_lowers(const struct annotations *from, struct prl_rootfs *ret)
     }
     ret->lowers = lowers;
     ret->lowers_len = count;
+    ret->lowers_begin = prl_spec_lowers_begin(ret);
     return 0;
 }
 

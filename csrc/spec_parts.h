@@ -26,6 +26,8 @@ int prl_spec_check_ids(const struct prl_spec_reader *reader, const struct prl_sp
 /* Needs rootfs.readonly. */
 int prl_spec_read_annotations(const struct prl_spec_reader *reader, yyjson_val *annotations,
                               struct prl_spec *ret);
+/* spec_lowers.c: see rootfs.lowers_begin. */
+size_t prl_spec_lowers_begin(const struct prl_rootfs *root);
 /* spec_network.c: needs namespaces. */
 int prl_spec_read_network(const struct prl_spec_reader *reader, yyjson_val *annotations,
                           struct prl_spec *ret);

@@ -321,13 +321,27 @@ MUTATIONS = (
         ),
     ),
     Mutation(
-        "overlay layers are given by descriptor",
+        "the upper of an overlay is given by descriptor",
         _one(
             "csrc/steps/overlay.c",
-            "    return append(o, prl_sys_decimal((uint64_t)fd, number));",
-            "    prl_sys_decimal((uint64_t)fd, number);\n    return append(o, path);",
+            "    return fd < 0 ? -1 : append_fd(o, before, fd);",
+            "    return append(o, before) < 0 ? -1 : append(o, path);",
         ),
-        (f"{ESCAPES}::test_mountinfo_names_no_path_of_the_host",),
+        (
+            "tests/integration/test_layer_names.py::test_one_layer_is_where_the_mount_is_made_from",
+        ),
+    ),
+    Mutation(
+        "a layer is named from where it lies",
+        _one(
+            "csrc/steps/overlay.c",
+            'append(o, *name ? name : ".");',
+            "append(o, *name ? path : path);",
+        ),
+        (
+            f"{ESCAPES}::test_mountinfo_names_no_path_of_the_host",
+            "tests/integration/test_layer_names.py::test_layers_are_named_by_their_digests",
+        ),
     ),
     Mutation(
         "a difference that was read back ends the program",

@@ -1,8 +1,9 @@
 /* overlay.c: the kernel's overlay as the container's "/".
  * In: layers, an upper directory or a tmpfs for it.  Out: the overlay on root.path.
- * Never: a copy of a layer; a path of the host in a mount option: directories are named by the
- * numbers of their descriptors, looked up in /proc/self/fd, so that the container's mountinfo
- * tells nothing of the host and 500 layers, the kernel's limit, fit into the page of options.
+ * Never: a copy of a layer; a path of the host in a mount option, which the container's
+ * mountinfo would tell.  Layers of the store are named "DIGEST/tree" from where they lie
+ * (spec_lowers.c), one layer is "."; all else by the numbers of descriptors, looked up in
+ * /proc/self/fd: 500, the kernel's limit, fit into the page of options.
  * Source: overlayfs.rst, mount(2). */
 #include "steps/steps.h"
 
@@ -15,6 +16,8 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#define FDS "/proc/self/fd"
 
 /* The option string as it grows, and the limit on descriptors as it was. */
 struct overlay {
@@ -56,23 +59,62 @@ static int PRL_CHILD_SAFE open_directory(struct overlay *o, const char *path)
     return fd;
 }
 
+static int PRL_CHILD_SAFE append_fd(struct overlay *o, const char *before, int fd)
+{
+    char number[24];
+    if (append(o, before) < 0 || append(o, o->s->layers_at ? FDS "/" : "") < 0)
+        return -1;
+    return append(o, prl_sys_decimal((uint64_t)fd, number));
+}
+
 static int PRL_CHILD_SAFE append_directory(struct overlay *o, const char *before,
                                            const char *path)
 {
-    char number[24];
     int fd = open_directory(o, path);
-    if (fd < 0 || append(o, before) < 0)
-        return -1;
-    return append(o, prl_sys_decimal((uint64_t)fd, number));
+    return fd < 0 ? -1 : append_fd(o, before, fd);
+}
+
+static int PRL_CHILD_SAFE append_name(struct overlay *o, const char *before, const char *path)
+{
+    const char *name = path + o->s->spec->rootfs.lowers_begin;
+    return append(o, before) < 0 ? -1 : append(o, *name ? name : ".");
+}
+
+/* An upper in memory lies over root.path: names that lead there lead to it. */
+static bool PRL_CHILD_SAFE is_covered(const struct overlay *o, const char *path)
+{
+    const struct prl_rootfs *root = &o->s->spec->rootfs;
+    size_t len = strlen(root->path);
+    while (len > 0 && root->path[len - 1] == '/')
+        len--;
+    return root->upper == PRL_UPPER_TMPFS && strncmp(path, root->path, len) == 0 &&
+           (path[len] == '/' || path[len] == '\0');
 }
 
 static int PRL_CHILD_SAFE append_lowers(struct overlay *o, struct prl_error *reterr)
 {
     const struct prl_rootfs *root = &o->s->spec->rootfs;
-    for (size_t i = 0; i < root->lowers_len; i++)
-        if (append_directory(o, i ? ":" : "lowerdir=", root->lowers[i]) < 0)
-            return prl_fail(reterr, PRL_STAGE_ROOTFS, "open", root->lowers[i]);
+    for (size_t i = 0; i < root->lowers_len; i++) {
+        const char *before = i ? ":" : "lowerdir=", *path = root->lowers[i];
+        bool named = o->s->layers_at && (root->lowers_len == 1 || !is_covered(o, path));
+        if ((named ? append_name(o, before, path) : append_directory(o, before, path)) < 0)
+            return prl_fail(reterr, PRL_STAGE_ROOTFS, "open", path);
+    }
     return 0;
+}
+
+/* The kernel does not say which layer it did not find; opened one by one they do. */
+static int PRL_CHILD_SAFE fail_mount(const struct overlay *o, const char *call,
+                                     const char *subject, struct prl_error *reterr)
+{
+    const struct prl_rootfs *root = &o->s->spec->rootfs;
+    int error = errno;
+    for (size_t i = 0; i < root->lowers_len; i++) {
+        _cleanup_close_ int fd = open(root->lowers[i], O_PATH | O_DIRECTORY | O_CLOEXEC);
+        if (fd < 0)
+            return prl_fail(reterr, PRL_STAGE_ROOTFS, "open", root->lowers[i]);
+    }
+    return prl_fail_with(reterr, PRL_STAGE_ROOTFS, error, call, subject);
 }
 
 static bool PRL_CHILD_SAFE has_own_dev(const struct prl_spec *spec)
@@ -85,8 +127,12 @@ static bool PRL_CHILD_SAFE has_own_dev(const struct prl_spec *spec)
 
 /* The /dev of a sandbox lies in its upper, where names are made at a fifth of what the overlay
  * takes for them. */
-static int PRL_CHILD_SAFE furnish_box(struct prl_setup *s, int upper, struct prl_error *reterr)
+static int PRL_CHILD_SAFE furnish_box(struct prl_setup *s, int stage_fd,
+                                      struct prl_error *reterr)
 {
+    _cleanup_close_ int upper = openat(stage_fd, "upper", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (upper < 0)
+        return prl_fail(reterr, PRL_STAGE_ROOTFS, "open", "upper directory on tmpfs");
     if (prl_handover_send(s->service_fd, PRL_HANDOVER_SCRATCH, upper, s->served) < 0)
         return prl_fail(reterr, PRL_STAGE_BOX, "sendmsg", "scratch");
     if (has_own_dev(s->spec))
@@ -104,13 +150,13 @@ static int PRL_CHILD_SAFE append_tmpfs(struct overlay *o, struct prl_error *rete
     const char *stage = o->s->spec->rootfs.path;
     if (mount("tmpfs", stage, "tmpfs", MS_NOSUID | MS_NODEV, o->s->tmpfs_data) < 0)
         return prl_fail(reterr, PRL_STAGE_ROOTFS, "mount", "tmpfs for the upper directory");
-    if (chdir(stage) < 0 || mkdir("upper", 0755) < 0 || mkdir("work", 0755) < 0)
+    int fd = open_directory(o, stage);
+    if (fd < 0 || mkdirat(fd, "upper", 0755) < 0 || mkdirat(fd, "work", 0755) < 0)
         return prl_fail(reterr, PRL_STAGE_ROOTFS, "mkdir", "upper directory on tmpfs");
-    if (append_directory(o, ",upperdir=", "upper") < 0 ||
-        append_directory(o, ",workdir=", "work") < 0)
+    if (append_fd(o, ",upperdir=", fd) < 0 || append(o, "/upper") < 0 ||
+        append_fd(o, ",workdir=", fd) < 0 || append(o, "/work") < 0)
         return prl_fail(reterr, PRL_STAGE_ROOTFS, "open", "upper directory on tmpfs");
-    /* The upper was opened last but one: the work directory came after it. */
-    return o->s->box ? furnish_box(o->s, o->s->layer_fds[o->s->layer_fds_len - 2], reterr) : 0;
+    return o->s->box ? furnish_box(o->s, fd, reterr) : 0;
 }
 
 static int PRL_CHILD_SAFE append_disk(struct overlay *o, struct prl_error *reterr)
@@ -128,6 +174,10 @@ static int PRL_CHILD_SAFE append_disk(struct overlay *o, struct prl_error *reter
 static int PRL_CHILD_SAFE mount_overlay(struct overlay *o, struct prl_error *reterr)
 {
     const struct prl_rootfs *root = &o->s->spec->rootfs;
+    const char *at = o->s->layers_at ? o->s->layers_at : FDS;
+    /* Before anything lies over it. */
+    if (chdir(at) < 0)
+        return fail_mount(o, "chdir", at, reterr);
     int r = append_lowers(o, reterr);
     if (r == 0)
         r = root->upper == PRL_UPPER_TMPFS ? append_tmpfs(o, reterr) : append_disk(o, reterr);
@@ -135,10 +185,8 @@ static int PRL_CHILD_SAFE mount_overlay(struct overlay *o, struct prl_error *ret
         return r;
     if (append(o, ",userxattr") < 0)
         return prl_fail(reterr, PRL_STAGE_ROOTFS, "mount", "overlay options");
-    if (chdir("/proc/self/fd") < 0)
-        return prl_fail(reterr, PRL_STAGE_ROOTFS, "chdir", "/proc/self/fd");
     if (mount("overlay", root->path, "overlay", MS_NODEV, o->s->overlay_data) < 0)
-        return prl_fail(reterr, PRL_STAGE_ROOTFS, "mount", "overlay");
+        return fail_mount(o, "mount", "overlay", reterr);
     return 0;
 }
 

@@ -45,8 +45,9 @@ struct prl_setup {
                    of the claim, or of spec->neighbour */
     char *overlay_data; /* room for the overlay's mount options */
     size_t overlay_data_size;
-    char *tmpfs_data; /* options of the tmpfs that holds the upper */
-    void *filter;     /* compiled seccomp program */
+    const char *layers_at; /* the directory they are named from; NULL: there is none */
+    char *tmpfs_data;      /* options of the tmpfs that holds the upper */
+    void *filter;          /* compiled seccomp program */
     unsigned short filter_len;
     const struct prl_joinable *target; /* the container to be joined; NULL: it is made */
     bool early, late;  /* when set-up stops being the caller and is 0:0 of the container */

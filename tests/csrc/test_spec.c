@@ -6,6 +6,7 @@
  * opened, a container started. */
 #include "base/sys.h"
 #include "spec_documents.h"
+#include "spec_parts.h"
 
 #include <linux/sched.h>
 #include <signal.h>
@@ -122,6 +123,51 @@ TEST(annotations_are_read)
     CHECK_INT(spec->stop_signal, SIGINT);
     CHECK(spec->wall_limit_ns == UINT64_MAX);
     prl_spec_free(spec);
+}
+
+#define DIGEST "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
+#define OTHER  "ffeeddccbbaa99887766554433221100ffeeddccbbaa99887766554433221100"
+
+static size_t begin_of(size_t len, const char *const *lowers)
+{
+    const struct prl_rootfs root = {.lowers = lowers, .lowers_len = len};
+    return prl_spec_lowers_begin(&root);
+}
+
+TEST(layers_of_one_store_are_named_from_where_they_lie)
+{
+    CHECK_INT(begin_of(2, (const char *[]){"/s/" DIGEST "/tree", "/s/" OTHER "/tree"}), 3);
+    CHECK_INT(begin_of(2, (const char *[]){"/s/" DIGEST "/range-0a", "/s/" DIGEST "/tree"}), 3);
+    CHECK_INT(begin_of(1, (const char *[]){"/home/me/root"}), 13);
+    CHECK_INT(begin_of(0, NULL), 0);
+}
+
+TEST(other_layers_have_no_names)
+{
+    static const char *const pairs[][2] = {
+        {"/home/me/a", "/home/me/b"},
+        {"/s/" DIGEST "/tree", "/s/b"},
+        {"/s/" DIGEST "/tree", "/t/" OTHER "/tree"},
+        {"/s/" DIGEST "/tree", "/s/more/" OTHER "/tree"},
+        {"/s/" DIGEST "/tree", "/s/" OTHER "/my:tree"},
+        {"/s/" DIGEST "/tree", "/s/" OTHER "/My"},
+        {"/s/" DIGEST "/tree", "/s/" OTHER "/"},
+        {"/s/" DIGEST "/tree", "/s/" OTHER},
+        {"/s/" DIGEST "/tree", "/s/0" OTHER "/tree"},
+        {"/s/0" DIGEST "/tree", "/s/0" OTHER "/tree"},
+        {DIGEST "/tree", OTHER "/tree"},
+    };
+    for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++)
+        CHECK_INT(begin_of(2, pairs[i]), 0);
+}
+
+TEST(names_fit_into_the_page_of_options)
+{
+    const char *lowers[55];
+    for (size_t i = 0; i < 55; i++)
+        lowers[i] = "/s/" DIGEST "/tree";
+    CHECK_INT(begin_of(54, lowers), 3);
+    CHECK_INT(begin_of(55, lowers), 0);
 }
 
 TEST(defaults_are_those_of_the_specification)

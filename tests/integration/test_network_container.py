@@ -47,7 +47,7 @@ CLIENT = (
 )
 FACTS = (
     "grep -E '^(Cap|NoNewPrivs|Seccomp|Groups|Uid|Gid)' /proc/self/status;"
-    " cd /proc/self; cat uid_map gid_map mountinfo | sed 's/^[0-9: ]*//; s/dir=[0-9]*//g'"
+    " cd /proc/self; cat uid_map gid_map mountinfo | sed 's/^[0-9: ]*//; s/dir=[^,]*//g'"
 )
 
 

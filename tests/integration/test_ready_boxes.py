@@ -46,7 +46,7 @@ for kind in user mnt pid ipc uts net; do test -e /proc/self/ns/$kind && echo $ki
 
 def shown(text: bytes) -> list[str]:
     """Line by line, without the numbers of the descriptors that an overlay was made of."""
-    return re.sub(r"(?<=dir=)\d+", "", text.decode()).splitlines()
+    return re.sub(r"(?<=dir=/proc/self/fd/)\d+", "", text.decode()).splitlines()
 
 
 def test_a_program_cannot_tell_it_from_a_direct_run(boxes: ReadyBoxes) -> None:

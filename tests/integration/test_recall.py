@@ -88,7 +88,7 @@ class Place:
         both = [text.replace(container, "ID") for text in (config, "".join(lines))]
         both = [text.replace(container[:12], "SHORT") for text in both]
         # The numbers of descriptors, which two tasks take in any order.
-        return Seen(both[0], re.sub(r"dir=\d+", "dir=N", both[1]), steps)
+        return Seen(both[0], re.sub(r"dir=/proc/self/fd/\d+", "dir=N", both[1]), steps)
 
     def config(self) -> str:
         """config.json of the one container that runs."""
