@@ -15,7 +15,9 @@ import pytest
 if TYPE_CHECKING:
     from pyrootless.sandbox.session import Sandbox
 
-_OF_THE_BOX = frozenset({"image", "rootfs", "env", "cwd", "exact", "rungs", "root"})
+_OF_THE_BOX = frozenset(
+    {"image", "rootfs", "env", "cwd", "exact", "rungs", "allow_hosts", "warm", "root"}
+)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -23,7 +25,8 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers",
         "sandbox(**words): limits (cpu, wall, memory, …) and image, rootfs, env, cwd, exact, "
-        "rungs, root of the fixture `sandbox`; the nearest marker wins, word by word",
+        "rungs, allow_hosts, warm, root of the fixture `sandbox`; the nearest marker wins, word "
+        "by word",
     )
 
 

@@ -200,6 +200,13 @@ def _perf_clock() -> str:
     return "" if int(path.read_text()) <= 2 else "perf_event_paranoid is 3 or more"
 
 
+def _numpy() -> str:
+    """NumPy of the machine's own Python, which programs in boxes see."""
+    words = ["/usr/bin/python3", "-c", "import numpy"]
+    done = subprocess.run(words, stderr=subprocess.DEVNULL, timeout=60, check=False)
+    return "" if done.returncode == 0 else "no NumPy (apt-get install -y python3-numpy)"
+
+
 FACTS: dict[str, Callable[[], str]] = {
     **{name: functools.partial(_program, name) for name in PROGRAMS},
     "cgroup1-delegated": _cgroup1_delegated,
@@ -208,6 +215,7 @@ FACTS: dict[str, Callable[[], str]] = {
     "fuse": functools.partial(_device, "/dev/fuse"),
     "tun": functools.partial(_device, "/dev/net/tun"),
     "ipv6": _ipv6,
+    "numpy": _numpy,
     "perf-clock": _perf_clock,
     "plain-user": _plain_user,
     "real-time": _real_time,

@@ -122,6 +122,10 @@ class _Lines:
         text = f"{result.name}: {result.verdict} {result.points:g}"
         print(text, file=sys.stderr, flush=True)
 
+    def cold(self, why: str) -> None:
+        """See judging.Watcher."""
+        print(f"programs began cold: {why}", file=sys.stderr, flush=True)
+
 
 class _Bar(_Lines):
     """A bar on a terminal that counts tests."""

@@ -50,7 +50,8 @@ class Answers:
     @cached_property
     def box(self) -> Sandbox:
         """Where the teacher's programs run."""
-        return Sandbox(image=self._task.image, limits=TRUSTED, shelf=self._shelf)
+        task, shelf = self._task, self._shelf
+        return Sandbox(image=task.image, limits=TRUSTED, warm=task.warm or False, shelf=shelf)
 
     def input(self, case: Case) -> bytes:
         """What the program reads.

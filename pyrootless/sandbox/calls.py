@@ -16,9 +16,9 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -97,13 +97,13 @@ class Function:
         files: Mapping[str, FileLike],
         function: str,
         limits: Limits,
-        where: Mapping[str, Any],
+        run: Callable[..., Outcome],
     ) -> None:
-        """Use `call`."""
+        """Use `call`, or `Sandbox.call`."""
         self.name = function
         self._files = files
         self._limits = find_language("python").program_limits(limits)
-        self._where = where
+        self._run = run
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """The function's value.
@@ -126,13 +126,12 @@ class Function:
         nonce = secrets.token_hex(16)
         request = plain_data.to_text((nonce, SOURCE, self.name, list(args), kwargs))
         language = find_language("python")
-        outcome = run(
+        outcome = self._run(
             ["python3", "-I", "-B", "-c", _driver()],
             files=dict(self._files) | {_REQUEST: request.encode()},
             limits=self._limits,
             collect=[f"{_RESULT}?"],
             env={"PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8", **language.env},
-            **self._where,
         )
         return _called(outcome, nonce)
 
@@ -163,20 +162,32 @@ def call(
         function: Its name; dots lead into classes ("Stack.from_list").
         limits: Of each call; what the interpreter itself needs is added.
         files: What else the source finds in its working directory: modules, data.
-        **where: `image`, `rootfs`, `stdin`, `exact`, `rungs`, `allow_hosts`, `root`, as for
-            `run`.
+        **where: `image`, `rootfs`, `stdin`, `exact`, `rungs`, `allow_hosts`, `warm`, `root`, as
+            for `run`.
 
     Raises:
         UsageError: No name of a function, or the source cannot be read.
     """
+    given = function_files(source, function, files or {})
+    return Function(given, function, limits, partial(run, **where))
+
+
+def function_files(
+    source: str | bytes | os.PathLike[str], function: str, files: Mapping[str, FileLike]
+) -> dict[str, FileLike]:
+    """What the box of a call holds, but for the arguments.
+
+    Raises:
+        UsageError: As of `call`.
+    """
     if not all(part.isidentifier() for part in function.split(".")):
         raise UsageError(f"function={function!r} is no name of a function")
-    given = dict(files or {})
+    given = dict(files)
     if given.keys() & {SOURCE, _REQUEST, _RESULT}:
         taken = ", ".join((SOURCE, _REQUEST, _RESULT))
         raise UsageError(f"files: {taken} are names of the call's own")
     given[SOURCE] = _source(source)
-    return Function(given, function, limits, where)
+    return given
 
 
 def _source(source: str | bytes | os.PathLike[str]) -> FileLike:

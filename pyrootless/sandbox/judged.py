@@ -35,6 +35,7 @@ class CaseResult:
         stable: All of these runs had the same verdict.
         output, expected: Begins of both, for a wrong answer; b"" otherwise.
         rungs: Limit → what held it.
+        warm: The run began as a copy of an interpreter.
     """
 
     name: str
@@ -50,6 +51,7 @@ class CaseResult:
     output: bytes = b""
     expected: bytes = b""
     rungs: Mapping[str, str] | None = None
+    warm: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,6 +35,9 @@ class Watcher(Protocol):
     def judged(self, result: SubmissionResult) -> None:
         """One more submission is done."""
 
+    def cold(self, why: str) -> None:
+        """The task asks for warm runs, and there were none: this machine lacks something."""
+
 
 class Silence:
     """A Watcher that says nothing."""
@@ -46,6 +49,9 @@ class Silence:
         """See Watcher."""
 
     def judged(self, result: SubmissionResult) -> None:
+        """See Watcher."""
+
+    def cold(self, why: str) -> None:
         """See Watcher."""
 
 
@@ -71,9 +77,12 @@ def judge_batch(
     """
     told = watcher or Silence()
     count = jobs or len(os.sched_getaffinity(0))
-    with Shelf(count, task.imports) as shelf:
+    with Shelf(count) as shelf:
         court = Court(task, Answers(task, shelf), Quiet(), told.tested, shelf)
-        return _judge_batch(court, submissions, count, journal, told)
+        result = _judge_batch(court, submissions, count, journal, told)
+        if shelf.cold_because:
+            told.cold(shelf.cold_because)
+        return result
 
 
 def _judge_batch(

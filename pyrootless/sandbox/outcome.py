@@ -76,6 +76,7 @@ class Outcome:
         files_bad: Why files that were asked for are not among them, by name or pattern.
         enforced: Name of a limit → what held it.
         noise: What the machine did meanwhile.
+        warm: It began as a copy of an interpreter that had started already.
     """
 
     args: tuple[str, ...]
@@ -99,6 +100,7 @@ class Outcome:
     files_bad: Mapping[str, str]
     enforced: Mapping[str, Enforced]
     noise: Noise
+    warm: bool = False
 
     @property
     def ok(self) -> bool:

@@ -35,7 +35,7 @@ from pyrootless.sandbox.runs import (
     numbers_of,
     to_outcome,
 )
-from pyrootless.sandbox.warm import Warm, Zygote
+from pyrootless.sandbox.warm import Warm, Zygote, as_warm
 
 OF_A_RUN = ("cpu", "wall", "output", "idle")
 """Limits that a run may have of its own."""
@@ -57,6 +57,7 @@ class ReadyBox:
         config = box.box_config(job.base, job.program, job.limits, job.exact)
         files = _sandbox.Files([SHARED_MEMORY])
         living = None if zygote is None else zygote.below(job.base)
+        self._warm = living is not None
         self._held = _sandbox.Held(host_for(job.rungs), config, files, living)
 
     @property
@@ -77,7 +78,7 @@ class ReadyBox:
                 numbers_of(job.limits),
                 gather_for(job),
             )
-        return facts, found or Collected()
+        return facts | {"warm": self._warm}, found or Collected()
 
     def close(self) -> None:
         """End it, remove what it had. Safe to call twice."""
@@ -130,7 +131,7 @@ class ReadyBoxes(Closing):
         find_base = partial(_find_base, image, rootfs, root)
         place = replace(PLACE, cwd=cwd)
         self._job = Job(find_base(), place, limits=limits, exact=exact, rungs=rungs)
-        self._warm = Warm() if warm is True else warm or None
+        self._warm = as_warm(warm)
         zygote = Zygote(self._warm, self._env, limits, root) if self._warm else None
         self._stock = Stock(partial(_prepare, self._job, find_base, zygote), size)
         try:

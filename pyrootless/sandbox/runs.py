@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pyrootless import _sandbox
 from pyrootless.errors import UsageError
@@ -22,6 +22,9 @@ from pyrootless.sandbox.files import FileLike, Row, file_rows
 from pyrootless.sandbox.limits import Limits
 from pyrootless.sandbox.outcome import Enforced, Noise, Outcome
 from pyrootless.sandbox.verdict import FLAGS, End, Verdict, judge
+
+if TYPE_CHECKING:
+    from pyrootless.sandbox.warm import Warm
 
 _EXACT = frozenset({"cgroup2", "cgroup1", "perf", "rlimit-nproc", "tmpfs", "pipe", "timer"})
 DEFAULT_LIMITS = Limits()
@@ -48,6 +51,8 @@ class Job:
         stderr: The same for standard error.
         collect_in: Directory that patterns are relative to; "": the program's own.
         network: None: no protocol of any network.
+        warm: The interpreter, its options among it, whose copy it may be; None: it is executed.
+        root: The store's directory; None: the user's own.
     """
 
     base: box.Base
@@ -62,6 +67,8 @@ class Job:
     stderr: int = -1
     collect_in: str = ""
     network: Network | None = None
+    warm: Warm | None = None
+    root: str | None = None
 
 
 def run(  # noqa: PLR0913  # one keyword for each thing a run may be given
@@ -78,6 +85,7 @@ def run(  # noqa: PLR0913  # one keyword for each thing a run may be given
     exact: bool = False,
     rungs: str = "best",
     allow_hosts: Sequence[str] = (),
+    warm: bool | Warm = False,
     root: str | None = None,
 ) -> Outcome:
     """Run one program in a fresh box and say how it went.
@@ -98,6 +106,9 @@ def run(  # noqa: PLR0913  # one keyword for each thing a run may be given
             kernel had no clock either.
         allow_hosts: All that it may speak to: "example.org:443", "192.0.2.0/24"
             (docs/networks.md, "A list of destinations"). (): no network at all.
+        warm: Begin as a copy of a Python that has started already, which this process keeps
+            from one call to the next (docs/sandbox.md, "Warm boxes"). `Warm`: with modules
+            imported.
         root: The store's directory; None: the user's own.
 
     Returns:
@@ -111,7 +122,13 @@ def run(  # noqa: PLR0913  # one keyword for each thing a run may be given
     program = box.Program(box.check_program(args, cwd), box.environment(env, cwd), cwd)
     rows = tuple(file_rows(files, cwd, mapped=True))
     job = Job(base, program, rows, limits, stdin, tuple(collect), exact, rungs)
-    return run_job(replace(job, network=find_network(allow_hosts, root)))
+    job = replace(job, network=find_network(allow_hosts, root), root=root)
+    if warm:  # few want it, and it brings threads
+        from pyrootless.sandbox.kept import run_kept
+        from pyrootless.sandbox.warm import Warm
+
+        return run_kept(job, Warm() if warm is True else warm)
+    return run_job(job)
 
 
 def run_job(job: Job) -> Outcome:
@@ -248,6 +265,7 @@ def to_outcome(job: Job, facts: dict[str, Any], found: Collected) -> Outcome:
         files_bad=found.bad,
         enforced=_enforced(facts, job.limits),
         noise=_noise(facts),
+        warm=facts.get("warm", False),
     )
 
 

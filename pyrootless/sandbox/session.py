@@ -14,12 +14,14 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
+from typing import Any
 
 from pyrootless.closing import Closing
 from pyrootless.errors import UsageError
 from pyrootless.sandbox import box
 from pyrootless.sandbox.box_network import find_network
-from pyrootless.sandbox.calls import Function, call
+from pyrootless.sandbox.calls import Function, function_files
+from pyrootless.sandbox.collect import Collected
 from pyrootless.sandbox.files import File, FileLike, file_rows
 from pyrootless.sandbox.languages import Language, find_language
 from pyrootless.sandbox.limits import Limits
@@ -27,6 +29,7 @@ from pyrootless.sandbox.outcome import Outcome
 from pyrootless.sandbox.runs import DEFAULT_LIMITS, Job, run_for_facts, to_outcome
 from pyrootless.sandbox.shelf import Shelf
 from pyrootless.sandbox.verdict import Verdict
+from pyrootless.sandbox.warm import Warm, as_warm, warm_for
 
 _EVERYTHING = ("**?",)
 
@@ -66,7 +69,10 @@ class Sandbox(Closing):
         limits: For steps that bring none of their own.
         exact, rungs: As for `run`.
         allow_hosts: As for `run`, of `run` and `call`; a compiler has no network.
-        shelf: Ready boxes for `run`, where they serve; None: each box is made for its step.
+        warm: As for `run`, of `run` and `call`, where it can be: steps of other programs, those
+            with a network, and all on a kernel that lacks what it needs, begin cold
+            (`Outcome.warm`). Until `close` an interpreter and some boxes wait.
+        shelf: Ready boxes for `run`, where they serve; None: a cold box is made for its step.
     """
 
     def __init__(  # noqa: PLR0913  # what a box is made of, one keyword each
@@ -80,12 +86,15 @@ class Sandbox(Closing):
         exact: bool = False,
         rungs: str = "best",
         allow_hosts: Sequence[str] = (),
+        warm: bool | Warm = False,
         root: str | None = None,
         shelf: Shelf | None = None,
     ) -> None:
         self._exact, self._rungs = exact, rungs
         self._allow_hosts = allow_hosts
+        self._warm = as_warm(warm)
         self._shelf = shelf
+        self._warm_shelf = shelf or (Shelf() if warm else None)
         self._where = (image, rootfs, root)
         self._env = env
         self._cwd = cwd
@@ -185,7 +194,7 @@ class Sandbox(Closing):
             collect=tuple(collect) + (_EVERYTHING if keep else ()),
             network=find_network(self._allow_hosts, self._where[2]),
         )
-        facts, found = (self._shelf.run_for_facts if self._shelf else run_for_facts)(job)
+        facts, found = self._run_job(job)
         if not keep:
             return to_outcome(job, facts, found)
         self.scratch = {
@@ -203,19 +212,8 @@ class Sandbox(Closing):
         limits: Limits | None = None,
     ) -> Function:
         """A function of a Python source, with the scratch's files beside it; see `call`."""
-        image, rootfs, root = self._where
-        return call(
-            source,
-            function,
-            limits=limits or self.limits,
-            files=self.scratch,
-            image=image,
-            rootfs=rootfs,
-            root=root,
-            exact=self._exact,
-            rungs=self._rungs,
-            allow_hosts=self._allow_hosts,
-        )
+        given = function_files(source, function, self.scratch)
+        return Function(given, function, limits or self.limits, self._run_call)
 
     def collect(self, *patterns: str) -> dict[str, bytes]:
         """Files of the scratch, by name or pattern."""
@@ -228,8 +226,10 @@ class Sandbox(Closing):
         }
 
     def close(self) -> None:
-        """Let go of the scratch. No box outlives its step."""
+        """Let go of the scratch, and of what waits for warm runs. Safe to call twice."""
         self.scratch = {}
+        if self._warm_shelf is not None and self._warm_shelf is not self._shelf:
+            self._warm_shelf.close()
 
     def _base(self) -> box.Base:
         image, rootfs, root = self._where
@@ -248,8 +248,42 @@ class Sandbox(Closing):
             base = box.default_environment(self._cwd) if env is None else dict(env)
             env = base | dict(language.env)
         program = box.Program(words, box.environment(env, self._cwd), self._cwd)
-        rows = tuple(file_rows(files, self._cwd, mapped=True))
-        return Job(self._base(), program, rows, limits, exact=self._exact, rungs=self._rungs)
+        return self._job_of(program, files, limits)
+
+    def _job_of(
+        self, program: box.Program, files: Mapping[str, FileLike], limits: Limits
+    ) -> Job:
+        return Job(
+            self._base(),
+            program,
+            tuple(file_rows(files, program.cwd, mapped=True)),
+            limits,
+            exact=self._exact,
+            rungs=self._rungs,
+            root=self._where[2],
+        )
+
+    def _run_job(self, job: Job) -> tuple[dict[str, Any], Collected]:
+        warm = warm_for(job.program, self._warm) if self._warm else None
+        shelf = self._warm_shelf if warm else self._shelf
+        if shelf is None:
+            return run_for_facts(job)
+        return shelf.run_for_facts(replace(job, warm=warm))
+
+    def _run_call(
+        self,
+        args: Sequence[str],
+        files: Mapping[str, FileLike],
+        limits: Limits,
+        collect: Sequence[str],
+        env: Mapping[str, str],
+    ) -> Outcome:
+        """One call of a function: `run` with an environment of its own."""
+        program = box.Program(box.check_program(args, box.CWD), box.environment(env, box.CWD))
+        job = self._job_of(program, files, limits)
+        network = find_network(self._allow_hosts, self._where[2])
+        job = replace(job, collect=tuple(collect), network=network)
+        return to_outcome(job, *self._run_job(job))
 
     def _compiled(
         self, language: Language, names: tuple[str, ...], files: dict[str, File], limits: Limits

@@ -10,6 +10,7 @@ Must never: run a job in a box of another kind; keep a box beyond `close`.
 
 from __future__ import annotations
 
+import os
 import threading
 from dataclasses import dataclass, fields, replace
 from functools import partial
@@ -17,11 +18,12 @@ from typing import Any
 
 from pyrootless.closing import Closing
 from pyrootless.engine.stock import Stock
+from pyrootless.errors import HostUnsupportedError, UsageError
 from pyrootless.sandbox.collect import Collected
 from pyrootless.sandbox.limits import Limits
 from pyrootless.sandbox.ready import FEWEST_FILES, OF_A_RUN, PLACE, ReadyBox, make_ready
 from pyrootless.sandbox.runs import Job, run_for_facts
-from pyrootless.sandbox.warm import Warm, Zygote, warm_for
+from pyrootless.sandbox.warm import Warm, Zygote
 
 _MOST_KINDS = 8
 """With boxes of their own; others are made when they are needed."""
@@ -47,31 +49,52 @@ class _Kind:
 
 
 class Shelf(Closing):
-    """Stocks of ready boxes, one a kind. Any number of threads may use it at once."""
+    """Stocks of ready boxes, one a kind. Any number of threads may use it at once.
 
-    def __init__(self, size: int, imports: tuple[str, ...] | None = None) -> None:
+    Attributes:
+        cold_because: Why no program can begin warm here; "": nothing has shown that.
+    """
+
+    def __init__(self, size: int | None = None) -> None:
         """Nothing is made yet.
 
         Args:
-            size: Boxes of each kind that wait: as many as runs take place at once.
-            imports: Of warm boxes, for programs in Python; None: no box is warm.
+            size: Boxes of each kind that wait: as many as runs take place at once; None: as
+                there are processors.
         """
-        self._size = size
-        self._imports = imports
+        self._size = size or len(os.sched_getaffinity(0))
         self._lock = threading.Lock()
         self._stocks: dict[_Kind, Stock[ReadyBox] | None] = {}
         self._closed = False
+        self.cold_because = ""
 
     def run_for_facts(self, job: Job) -> tuple[dict[str, Any], Collected]:
-        """One run, in a box that waited for it where there is one."""
-        stock = self._stock_for(job)
-        if stock is None:
-            return run_for_facts(job)
-        ready = stock.take()
+        """One run, in a box that waited for it where there is one; warm where that can be."""
+        if self.cold_because:
+            job = replace(job, warm=None)
         try:
-            return ready.run_for_facts(job)
-        finally:
-            stock.replace(ready)
+            stock, ready = self._take(job)
+        except HostUnsupportedError as error:
+            if job.warm is None:
+                raise
+            self.cold_because = str(error)
+            return self.run_for_facts(job)
+        return _run_in(stock, ready, job) if stock and ready else run_for_facts(job)
+
+    def run_warm(self, job: Job) -> tuple[dict[str, Any], Collected]:
+        """One run that begins warm, or none.
+
+        Raises:
+            UsageError: Its box could not wait.
+            LaunchError, HostUnsupportedError: There is no warm box here.
+        """
+        stock, ready = self._take(job)
+        if stock is None or ready is None:
+            raise UsageError(
+                f"a warm run has no allow_hosts and open_files of {FEWEST_FILES} or more",
+                remedy="leave `warm` out: its verdict is the same",
+            )
+        return _run_in(stock, ready, job)
 
     def close(self) -> None:
         """End the boxes that wait."""
@@ -82,35 +105,69 @@ class Shelf(Closing):
         for stock in stocks:
             stock.close()
 
-    def _stock_for(self, job: Job) -> Stock[ReadyBox] | None:
+    def _take(self, job: Job) -> tuple[Stock[ReadyBox] | None, ReadyBox | None]:
         """None: a direct run."""
-        if not _may_wait(job):
-            return None
-        limits = tuple(getattr(job.limits, name) for name in _OF_A_BOX)
-        base, cwd = job.base, job.program.cwd
-        mounts = str(base.binds)  # of dictionaries
-        warm = None if self._imports is None else warm_for(job.program, self._imports)
-        env = job.program.env if warm else ()
-        kind = _Kind(
-            base.lowers, mounts, base.notes, cwd, limits, job.exact, job.rungs, warm, env
-        )
+        stock = self._stock_for(job) if _may_wait(job) else None
+        return stock, None if stock is None else stock.take()
+
+    def _stock_for(self, job: Job) -> Stock[ReadyBox] | None:
+        """None: no box of its kind waits, or none yet."""
+        kind = _kind_of(job)
         with self._lock:
-            if self._closed or len(self._stocks) >= _MOST_KINDS and kind not in self._stocks:
+            if self._closed or not self._has_room(kind):
                 return None
-            if kind not in self._stocks and warm is None:
+            if kind not in self._stocks and job.warm is None:
                 self._stocks[kind] = None
                 return None
-            stock = self._stocks.get(kind)
-            if stock is None:
-                zygote = Zygote(warm, env, job.limits, None) if warm else None
-                make = partial(make_ready, _place(job), zygote)
-                stock = self._stocks[kind] = Stock(make, self._size)
+            stock = self._stocks.pop(kind, None) or self._make(job)
+            self._stocks[kind] = stock  # the last one: it was used last
             return stock
+
+    def _has_room(self, kind: _Kind) -> bool:
+        """A kind of warm boxes takes the place of the one that was used longest ago.
+
+        Nobody holds that one's stock then but runs that take place: its boxes end after them.
+        """
+        if kind in self._stocks or len(self._stocks) < _MOST_KINDS:
+            return True
+        if kind.warm is None:
+            return False
+        del self._stocks[next(iter(self._stocks))]
+        return True
+
+    def _make(self, job: Job) -> Stock[ReadyBox]:
+        env = job.program.env
+        zygote = Zygote(job.warm, env, job.limits, job.root) if job.warm else None
+        return Stock(partial(make_ready, _place(job), zygote), self._size)
+
+
+def _run_in(
+    stock: Stock[ReadyBox], ready: ReadyBox, job: Job
+) -> tuple[dict[str, Any], Collected]:
+    try:
+        return ready.run_for_facts(job)
+    finally:
+        stock.replace(ready)
+
+
+def _kind_of(job: Job) -> _Kind:
+    base, limits = job.base, job.limits
+    return _Kind(
+        base.lowers,
+        str(base.binds),  # of dictionaries
+        base.notes,
+        job.program.cwd,
+        tuple(getattr(limits, name) for name in _OF_A_BOX),
+        job.exact,
+        job.rungs,
+        job.warm,
+        job.program.env if job.warm else (),
+    )
 
 
 def _may_wait(job: Job) -> bool:
-    """Not with a network; nor where descriptors, or a pair's processor, come with the run."""
-    lent = isinstance(job.stdin, int) or job.stdout >= 0 or job.stderr >= 0
+    """Not with a network; nor where an output, or a pair's processor, comes with the run."""
+    lent = job.stdout >= 0 or job.stderr >= 0
     return job.network is None and not lent and job.limits.open_files >= FEWEST_FILES
 
 
@@ -123,4 +180,5 @@ def _place(job: Job) -> Job:
         stdin=b"",
         collect=(),
         collect_in="",
+        warm=None,
     )

@@ -113,7 +113,7 @@ class Task:
         languages: Tunings by name; empty: every profile as it is.
         interactor: Program that talks to the submission; "": none.
         submissions: Pattern of folders and files, used when the command line names none.
-        imports: Modules that programs in Python find imported (`warm`); None: none runs warm.
+        warm: How programs in Python begin; None: cold.
     """
 
     name: str
@@ -128,7 +128,7 @@ class Task:
     languages: Mapping[str, Tuning]
     interactor: str
     submissions: str
-    imports: tuple[str, ...] | None = None
+    warm: Warm | None = None
 
     @property
     def points(self) -> float:
@@ -189,14 +189,14 @@ class _Reader:
                 self._table(document, "interactor", "program"), "program", ""
             ),
             submissions=self._text(self._table(document, "submissions", "path"), "path", ""),
-            imports=self._imports(head),
+            warm=self._warm(head),
         )
 
-    def _imports(self, head: dict[str, Any]) -> tuple[str, ...] | None:
+    def _warm(self, head: dict[str, Any]) -> Warm | None:
         imports, warm = self._texts(head, "imports"), self._flag(head, "warm")
         if imports and not warm:
             raise self._error("imports", "needs warm = true")
-        return Warm(imports).imports if warm else None
+        return Warm(imports) if warm else None
 
     def _groups(self, rows: Any, check: Check) -> tuple[Group, ...]:
         if not isinstance(rows, list) or not rows:

@@ -72,8 +72,8 @@ def try_submission(court: Court, submission: Submission) -> SubmissionResult:
         sources = read_sources(task, submission)
     except Unfit as reason:
         return _not_compiled(task, submission, "", str(reason).encode())
-    hosts, shelf = task.allow_hosts, court.shelf
-    with Sandbox(image=task.image, allow_hosts=hosts, shelf=shelf) as box:
+    hosts, warm, shelf = task.allow_hosts, task.warm or False, court.shelf
+    with Sandbox(image=task.image, allow_hosts=hosts, warm=warm, shelf=shelf) as box:
         box.put(sources.others)
         with court.quiet.beside():
             limits = _compile_limits(task, sources)
@@ -237,6 +237,7 @@ def _result(
         outcome.memory_peak_bytes,
         limits.cpu_ns,
         rungs={name: held.rung for name, held in sorted(outcome.enforced.items())},
+        warm=outcome.warm,
     )
     if finding is None:
         return measured

@@ -26,6 +26,8 @@ _MAIN = "zygote_main.py"
 _WAIT_MS = 60_000
 _LOG_BYTES = 64 << 10
 _MODULE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
+_OPTIONS = re.compile(r"-[BEIOPSbdqsu]+")
+"""Options of an interpreter that say nothing about the program, and take no word."""
 _OWN_VARIABLES = ("PYTHON", "MALLOC_", "GLIBC_TUNABLES", "LD_", "LC_", "LANG")
 """Begins of variables that an interpreter, or what lies below it, reads at its start alone."""
 
@@ -65,13 +67,8 @@ class Warm:
             UsageError: It would not be.
         """
         count = len(self.interpreter)
-        shown = " ".join(self.interpreter)
         if program.args[:count] != self.interpreter or not _is_program(program.args[count:]):
-            raise UsageError(
-                f"a warm box runs {shown} FILE, {shown} -c CODE or {shown} -m MODULE",
-                remedy="options of the interpreter belong into `interpreter`, other programs "
-                "into boxes without `warm`",
-            )
+            raise self.refusal("options of the interpreter belong into `interpreter`")
         mine, others = _at_start(program.env), _at_start(started)
         if mine != others:
             name = sorted({line.split("=", 1)[0] for line in mine ^ others})[0]
@@ -80,18 +77,31 @@ class Warm:
                 remedy="give it to all boxes (ReadyBoxes(env=…))",
             )
 
+    def refusal(self, more: str = "options of the interpreter before it") -> UsageError:
+        """What a program is told that is not for this interpreter."""
+        shown = " ".join(self.interpreter)
+        return UsageError(
+            f"a warm box runs {shown} FILE, {shown} -c CODE or {shown} -m MODULE",
+            remedy=f"{more}; other programs into boxes without `warm`",
+        )
 
-def warm_for(program: box.Program, imports: tuple[str, ...]) -> Warm | None:
-    """How this program would begin warm; None: it is none of `python3`, or not plainly one."""
-    words = program.args
-    count = 1
-    while count < len(words) and words[count].startswith("-"):
-        if words[count][:2] in ("-c", "-m", "-X", "-W"):
-            return None
-        count += 1
-    if words[0] != "python3" or not _is_program(words[count:]):
+
+def as_warm(warm: bool | Warm) -> Warm | None:
+    """True: a plain Python; False: none."""
+    return (Warm() if warm else None) if isinstance(warm, bool) else warm
+
+
+def warm_for(program: box.Program, asked: Warm) -> Warm | None:
+    """How this program would begin warm: its command's own options are the interpreter's too.
+
+    None: it is no program for that interpreter, or not plainly one.
+    """
+    words, count = program.args, len(asked.interpreter)
+    if words[:count] != asked.interpreter:
         return None
-    return Warm(imports, words[:count])
+    while count < len(words) and _OPTIONS.fullmatch(words[count]):
+        count += 1
+    return Warm(asked.imports, words[:count]) if _is_program(words[count:]) else None
 
 
 def _is_program(words: Sequence[str]) -> bool:

@@ -29,6 +29,28 @@ for warm in (True, False):
         print(warm, *str(error).splitlines(), sep="|")
 """
 ENOSYS = "Function not implemented"
+# One program is refused; a sandbox's step begins cold; so does a judge's, who says why.
+OTHERS = """
+from pathlib import Path
+from pyrootless.cli import judge
+from pyrootless.errors import HostUnsupportedError
+from pyrootless.sandbox import Sandbox, run
+ONE = ["python3", "-c", "print(1)"]
+try:
+    run(ONE, warm=True)
+except HostUnsupportedError as error:
+    print(str(error).splitlines()[0])
+with Sandbox(warm=True) as box:
+    for _ in range(3):
+        outcome = box.run(ONE)
+        print(outcome.stdout, outcome.warm)
+group = "[[group]]\\nname = 'a'\\ntests = '*.in'\\n"
+Path("TASK.toml").write_text("[task]\\nwarm = true\\n" + group)
+Path("1.in").write_text("")
+Path("1.ans").write_text("1")
+Path("sum.py").write_text("print(1)")
+judge.main(["TASK.toml", "sum.py"])
+"""
 NEEDS = (
     "  remedy: warm runs need setns(2) of a pidfd (Linux 5.8) and close_range(2) (5.9), which "
     "the kernel lacks or a filter hides; leave `warm` out, the verdicts are the same; see: "
@@ -37,7 +59,7 @@ NEEDS = (
 
 
 def said(place: Place, program: str, before: Sequence[str | Path]) -> list[str]:
-    """Lines that a Python program of this place wrote."""
+    """Lines that a Python program of this place wrote, those of standard error last."""
     done = subprocess.run(
         [*map(str, before), sys.executable, "-c", program],
         env=place.environment,
@@ -47,8 +69,7 @@ def said(place: Place, program: str, before: Sequence[str | Path]) -> list[str]:
         timeout=60,
         check=False,
     )
-    assert done.stderr == ""
-    return done.stdout.splitlines()
+    return (done.stdout + done.stderr).splitlines()
 
 
 @pytest.mark.parametrize(
@@ -68,4 +89,18 @@ def test_what_is_missing_is_named(missing: str, first: str, deny: Path, place: P
 def test_what_is_not_needed_may_be_missing(missing: str, deny: Path, place: Place) -> None:
     lines = said(place, READY, [deny, missing, "--"])
     assert lines == ["True b'1\\n'", "False b'1\\n'"]
+    assert place.left() == []
+
+
+def test_cold_where_that_is_promised(deny: Path, place: Place) -> None:
+    lines = said(place, OTHERS, [deny, "setns", "--"])
+    missing = f"warm: setns(the zygote's namespaces): {ENOSYS}"
+    assert lines[:4] == [missing, *["b'1\\n' False"] * 3]
+    assert lines[5].split() == ["sum.py", "python", "AC", "0/0"]
+    assert lines[6:] == [
+        "sum.py: AC 0",
+        f"programs began cold: {missing}",
+        NEEDS,
+        "  more: pyrootless doctor kernel",
+    ]
     assert place.left() == []

@@ -20,6 +20,16 @@ def test_calls(sandbox):
     area = sandbox.call("def area(a, b): return a * b", "area")
     assert area(3, 4) == 13
 
+@pytest.mark.sandbox(warm=True)
+def test_warm(sandbox):
+    assert sandbox.run(["python3", "-c", "print(1)"]).warm
+
+def test_the_marker_takes_what_a_sandbox_takes():
+    import inspect
+    from pyrootless import Sandbox, pytest_plugin
+    takes = set(inspect.signature(Sandbox).parameters)
+    assert takes - {"limits", "shelf"} == pytest_plugin._OF_THE_BOX
+
 @pytest.mark.sandbox(speed=1)
 def test_wrong(sandbox): pass
 """
@@ -35,7 +45,7 @@ def test_fixture_and_marker(engine_environment: dict[str, str], tmp_path: Path) 
         [sys.executable, "-m", "pytest", "-q", "--strict-markers", "."],
         cwd=tmp_path, env=engine_environment, capture_output=True, text=True, timeout=120,
     )  # fmt: skip
-    assert "1 failed, 1 passed, 1 error" in done.stdout, done.stdout + done.stderr
+    assert "1 failed, 3 passed, 1 error" in done.stdout, done.stdout + done.stderr
     assert "assert 12 == 13" in done.stdout
     assert "@pytest.mark.sandbox: " in done.stdout
 

@@ -279,8 +279,8 @@ def test_a_judges_tests_run_warm(tmp_path: Path) -> None:
     program.write_text("import sys; print('decimal' in sys.modules)")
     task = load_task(tmp_path)
     [result] = judge_batch(task, [Submission("s", program.parent)], jobs=1).submissions
-    verdicts = [test.verdict for group in result.groups for test in group.tests]
-    assert verdicts == ["AC", "AC"]
+    verdicts = [(test.verdict, test.warm) for group in result.groups for test in group.tests]
+    assert verdicts == [("AC", True), ("AC", True)]
 
 
 def test_imports_of_a_cold_task_are_refused(tmp_path: Path) -> None:
@@ -330,25 +330,32 @@ def test_a_zygote_that_was_killed_is_followed_by_another(boxes: ReadyBoxes) -> N
 
 HOLDER = """
 import sys
-from pyrootless.sandbox import ReadyBoxes
-boxes = ReadyBoxes(size=2, warm=True)
-boxes.run(["python3", "-c", ""])
+from pyrootless.sandbox import ReadyBoxes, Sandbox, run
+{made}
 print("ready", flush=True)
 sys.stdin.read()
 """
+HOLDERS = {
+    "ready": 'boxes = ReadyBoxes(size=2, warm=True); boxes.run(["python3", "-c", ""])',
+    "run": 'run(["python3", "-c", ""], warm=True)',
+    "sandbox": 'box = Sandbox(warm=True); box.run(["python3", "-c", ""])',
+}
 
 
-def test_nothing_outlives_a_killed_owner(engine: None) -> None:
-    with subprocess.Popen(
-        [sys.executable, "-c", HOLDER], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    ) as owner:
+@pytest.mark.parametrize("killed", [True, False], ids=["killed", "ended"])
+@pytest.mark.parametrize("made", HOLDERS)
+def test_nothing_outlives_the_owner(made: str, killed: bool, engine: None) -> None:
+    words = [sys.executable, "-c", HOLDER.format(made=HOLDERS[made])]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as owner:
         assert owner.stdout is not None
         assert owner.stdout.readline() == b"ready\n"
         tasks = os.listdir(f"/proc/{owner.pid}/task")
         children = [read(f"/proc/{owner.pid}/task/{task}/children").split() for task in tasks]
         pids = [int(pid) for each in children for pid in each]
         fds = [os.pidfd_open(pid) for pid in [*pids, *(p for pid in pids for p in below(pid))]]
-        owner.kill()
+        if killed:
+            owner.kill()
+    assert owner.returncode == (-9 if killed else 0)
     assert len(fds) >= 4  # the zygote and its init, a box's init and its copy
     for fd in fds:
         assert select.select([fd], [], [], 30)[0], "a process outlived its owner"

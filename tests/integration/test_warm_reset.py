@@ -11,12 +11,22 @@ import shutil
 import subprocess
 import sys
 import sysconfig
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from pyrootless.sandbox import Limits, ReadyBoxes, Verdict, Warm, run, zygote_main
+from pyrootless.sandbox import (
+    Limits,
+    Outcome,
+    ReadyBoxes,
+    Sandbox,
+    Verdict,
+    Warm,
+    run,
+    zygote_main,
+)
 from pyrootless.sandbox.box import CWD, Program, environment, image_base
 from pyrootless.sandbox.ready import ReadyBox
 from pyrootless.sandbox.runs import Job
@@ -109,6 +119,9 @@ REFUSED = {
     "user namespace": "libc.unshare(0x10000000)",
 }
 
+# Modules that the programs use are the zygote's, where their traces could stay.
+IMPORTS = ("json", "random", "threading", "signal", "atexit", "socket", "ctypes")
+
 COMMON = """
 import atexit, ctypes, gc, json, os, random, resource, signal, socket, sys, threading, time
 import warnings
@@ -134,19 +147,37 @@ def program(name: str) -> str:
 
 @pytest.fixture(scope="module")
 def boxes(engine_environment: dict[str, str]) -> Iterator[ReadyBoxes]:
-    # Modules that the programs use are the zygote's, where their traces could stay.
-    imports = ("json", "random", "threading", "signal", "atexit", "socket", "ctypes")
-    root, warm = engine_environment["PYROOTLESS_ROOT"], Warm(imports=imports)
+    root, warm = engine_environment["PYROOTLESS_ROOT"], Warm(IMPORTS)
     with ReadyBoxes(limits=LIMITS, size=2, warm=warm, root=root) as ready:
         yield ready
 
 
+Door = Callable[[list[str]], Outcome]
+DOORS = ("ready", "run", "sandbox")
+
+
+@pytest.fixture(scope="module", params=DOORS)
+def door(
+    request: pytest.FixtureRequest, engine_environment: dict[str, str], boxes: ReadyBoxes
+) -> Iterator[Door]:
+    """Each way to warm runs."""
+    root = engine_environment["PYROOTLESS_ROOT"]
+    with Sandbox(limits=LIMITS, warm=Warm(IMPORTS), root=root) as box:
+        doors: dict[str, Door] = {
+            "ready": boxes.run,
+            "run": partial(run, limits=LIMITS, warm=Warm(IMPORTS), root=root),
+            "sandbox": box.run,
+        }
+        yield doors[request.param]
+
+
 @pytest.mark.parametrize("name", TRACES)
-def test_nothing_of_a_run_is_in_the_next(boxes: ReadyBoxes, name: str) -> None:
+def test_nothing_of_a_run_is_in_the_next(door: Door, name: str) -> None:
     args = ["python3", "-c", program(name)]
     for _ in range(3):
-        outcome = boxes.run(args)
+        outcome = door(args)
         assert outcome.stdout.startswith(b"clean\n"), outcome
+        assert outcome.warm
         assert outcome.verdict in (Verdict.OK, Verdict.RE), outcome
 
 
@@ -167,10 +198,43 @@ def test_what_could_not_be_reset_is_refused(boxes: ReadyBoxes, what: str) -> Non
     assert boxes.run(["python3", "-c", code]).stdout == b"4294967295\n"
 
 
-def test_chance_is_new_in_every_run(boxes: ReadyBoxes) -> None:
-    code = "import random, uuid; print(random.random(), uuid.uuid4())"
-    said = {boxes.run(["python3", "-c", code]).stdout for _ in range(4)}
-    assert len(said) == 4
+CHANCE = {
+    "random": "import random; print(random.random())",
+    "uuid": "import uuid; print(uuid.uuid4())",
+    "secrets": "import secrets; print(secrets.token_hex())",
+    "tempfile": "import tempfile; print(tempfile.mktemp())",
+}
+NUMPY_CHANCE = {
+    "global": "import numpy; print(numpy.random.rand())",
+    "global state": "import numpy.random as r; print(r.get_state()[1][:8])",
+    "new generator": "import numpy; print(numpy.random.default_rng().random())",
+    "new state": "import numpy; print(numpy.random.RandomState().rand())",
+}
+
+
+def different(door: Door, code: str) -> int:
+    outcomes = [door(["python3", "-c", code]) for _ in range(4)]
+    assert all(outcome.ok and outcome.warm for outcome in outcomes), outcomes
+    return len({outcome.stdout for outcome in outcomes})
+
+
+@pytest.mark.parametrize("what", CHANCE)
+def test_chance_is_new_in_every_run(boxes: ReadyBoxes, what: str) -> None:
+    assert different(boxes.run, CHANCE[what]) == 4
+
+
+@pytest.fixture(scope="module")
+def numeric(engine_environment: dict[str, str]) -> Iterator[ReadyBoxes]:
+    limits, warm = Limits(cpu="5s", wall="60s", memory="512M"), Warm(("numpy",))
+    root = engine_environment["PYROOTLESS_ROOT"]
+    with ReadyBoxes(limits=limits, size=1, warm=warm, root=root) as ready:
+        yield ready
+
+
+@pytest.mark.needs("numpy")
+@pytest.mark.parametrize("what", NUMPY_CHANCE)
+def test_chance_of_numpy_is_new_in_every_run(numeric: ReadyBoxes, what: str) -> None:
+    assert different(numeric.run, NUMPY_CHANCE[what]) == 4
 
 
 STATUS = r"""
