@@ -25,8 +25,8 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers",
         "sandbox(**words): limits (cpu, wall, memory, …) and image, rootfs, env, cwd, exact, "
-        "rungs, allow_hosts, warm, root of the fixture `sandbox`; the nearest marker wins, word "
-        "by word",
+        "rungs, allow_hosts, warm, root of the fixture `sandbox`; the nearest marker wins, "
+        "word by word",
     )
 
 
