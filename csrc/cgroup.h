@@ -15,17 +15,34 @@ struct prl_cgroup_base {
     bool version2;
 };
 
+/* How far the host was looked at. */
+enum prl_cgroup_sight {
+    PRL_SIGHT_NONE,
+    PRL_SIGHT_OWN,   /* the own group of version 2, where systemd mounts them */
+    PRL_SIGHT_WHOLE, /* every hierarchy */
+    PRL_SIGHT_ASKED, /* and systemd was to be asked for more */
+};
+
 struct prl_cgroup_host {
+    enum prl_cgroup_sight sight;
     struct prl_cgroup_base bases[PRL_CGROUP_BASES];
     size_t len;
     bool clock; /* perf lends this user a clock of a tree of processes */
 };
 
-/* proc: "/proc", or a stand-in for tests. */
+/* proc: "/proc", or a stand-in for tests.  Every hierarchy. */
 int prl_cgroup_look(const char *proc, struct prl_cgroup_host *ret, struct prl_error *reterr);
-/* The same; systemd is asked when it would help (cgroup_scope.c). */
-int prl_cgroup_look_or_ask(const struct prl_spec *spec, struct prl_cgroup_host *ret,
+/* The own group of version 2 alone; false: it cannot be told without the table of mounts, or is
+ * not delegated. */
+bool prl_cgroup_look_own(struct prl_cgroup_host *ret);
+/* The least that may do: the own group of version 2, else every hierarchy, and the clock. */
+int prl_cgroup_look_first(bool clock, struct prl_cgroup_host *ret, struct prl_error *reterr);
+/* On from what was seen already (host->sight), as far as these limits need: systemd is asked
+ * when it would help (cgroup_scope.c). */
+int prl_cgroup_look_or_ask(const struct prl_spec *spec, struct prl_cgroup_host *host,
                            struct prl_error *reterr);
+/* Is there a manager that could be asked? */
+bool prl_cgroup_may_ask(void);
 void prl_cgroup_host_free(struct prl_cgroup_host *host);
 
 struct prl_limits_plan {

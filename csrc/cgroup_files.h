@@ -25,9 +25,9 @@ uint64_t prl_cgroup_number(int dir_fd, const char *name);
 uint64_t prl_cgroup_keyed(int dir_fd, const char *name, const char *key);
 /* "pyrootless-" and an id. */
 bool prl_cgroup_is_leaf(const char *name);
-/* How many processes stand in a group, or is it this one alone? */
-int prl_cgroup_count(const char *directory);
-bool prl_cgroup_is_alone(const char *directory);
+/* Who stands in a group: nobody or this process alone; this one alone. */
+bool prl_cgroup_is_free(int dir_fd);
+bool prl_cgroup_is_alone(int dir_fd);
 
 /* cgroup_v1.c, cgroup_v2.c: the limits of one group, and what it saw. */
 int prl_cgroup1_limit(int dir_fd, const struct prl_cgroup *group,

@@ -14,9 +14,11 @@
 
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 
 enum { TEXT_MAX_BYTES = 1 << 20, SCANNED = 512 };
 
@@ -27,7 +29,7 @@ struct look {
 
 /* One line of mountinfo that is about control groups. */
 struct mount {
-    char *root, *point, *options;
+    const char *root, *point, *options;
     bool version2;
 };
 
@@ -157,33 +159,59 @@ static void look_version1(const struct look *look, const struct mount *mount)
 
 /* One's own group must be empty before it hands controllers down: alone in it, the launcher
  * moves into a group below. */
-static bool may_hand_down(const char *place, unsigned controllers)
-{
-    char text[512], path[PATH_MAX];
-    unsigned handed = 0;
-    if (prl_cgroup_read_at(place, "cgroup.subtree_control", text, sizeof text) >= 0)
-        handed = prl_controllers_parse(text, " ");
-    snprintf(path, sizeof path, "%s/", place);
-    return (controllers & ~handed) == 0 || prl_cgroup_count(place) == 0 ||
-           prl_cgroup_is_alone(place);
-}
-
-static void look_version2(const struct look *look, const struct mount *mount)
+static bool may_hand_down(int place_fd, unsigned controllers)
 {
     char text[512];
-    _cleanup_free_ char *own = own_path(look->own, 0);
-    _cleanup_free_ char *place = own ? place_of(mount, own) : NULL;
-    if (!place)
-        return;
-    char *slash = strrchr(place, '/');
+    unsigned handed = 0;
+    if (prl_cgroup_read(place_fd, "cgroup.subtree_control", text, sizeof text) >= 0)
+        handed = prl_controllers_parse(text, " ");
+    return (controllers & ~handed) == 0 || prl_cgroup_is_free(place_fd);
+}
+
+/* place, which this takes: the own group, or the one below it for launchers. */
+static void look_version2(struct prl_cgroup_host *host, char *place)
+{
+    _cleanup_free_ char *mine = place;
+    char text[512], *slash = strrchr(place, '/');
     if (slash && strcmp(slash + 1, PRL_CGROUP_LAUNCHER) == 0)
         *slash = '\0';
-    if (!is_delegated(place) || !is_writable(place, "cgroup.subtree_control") ||
-        prl_cgroup_read_at(place, "cgroup.controllers", text, sizeof text) < 0)
+    if (!is_delegated(place) || !is_writable(place, "cgroup.subtree_control"))
+        return;
+    _cleanup_close_ int fd = open(place, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0 || prl_cgroup_read(fd, "cgroup.controllers", text, sizeof text) < 0)
         return;
     unsigned controllers = prl_controllers_parse(text, " ");
-    if (may_hand_down(place, controllers))
-        add_base(look->host, steal_ptr(&place), controllers, true);
+    if (may_hand_down(fd, controllers))
+        add_base(host, steal_ptr(&mine), controllers, true);
+}
+
+/* The whole tree of version 2, and a process whose path of it begins at the same root: then the
+ * own path says where the own group is. */
+static bool is_whole_tree(const char *tree)
+{
+    enum { ROOT_INODE = 1, FIRST_NAMESPACE = 0xEFFFFFFB }; /* PROC_CGROUP_INIT_INO */
+    struct stat st, own;
+    struct statfs fs;
+    return statfs(tree, &fs) == 0 && fs.f_type == CGROUP2_SUPER_MAGIC && stat(tree, &st) == 0 &&
+           st.st_ino == ROOT_INODE && stat("/proc/self/ns/cgroup", &own) == 0 &&
+           own.st_ino == FIRST_NAMESPACE;
+}
+
+bool prl_cgroup_look_own(struct prl_cgroup_host *ret)
+{
+    static const struct mount tree = {.root = "/", .point = "/sys/fs/cgroup", .version2 = true};
+    char text[PATH_MAX + 256];
+    *ret = (struct prl_cgroup_host){.len = 0};
+    if (!is_whole_tree(tree.point))
+        return false;
+    int n = prl_cgroup_read(AT_FDCWD, "/proc/self/cgroup", text, sizeof text);
+    _cleanup_free_ char *own = n < 0 || n == sizeof text - 1 ? NULL : own_path(text, 0);
+    char *place = own ? place_of(&tree, own) : NULL;
+    if (place)
+        look_version2(ret, place);
+    if (ret->len > 0)
+        ret->sight = PRL_SIGHT_OWN;
+    return ret->len > 0;
 }
 
 static int read_proc(const char *proc, const char *name, char **ret, struct prl_error *reterr)
@@ -211,11 +239,14 @@ int prl_cgroup_look(const char *proc, struct prl_cgroup_host *ret, struct prl_er
         struct mount mount;
         if (!parse_mount(line, &mount))
             continue;
-        if (mount.version2)
-            look_version2(&look, &mount);
-        else
+        _cleanup_free_ char *path = mount.version2 ? own_path(own, 0) : NULL;
+        char *place = path ? place_of(&mount, path) : NULL;
+        if (place)
+            look_version2(ret, place);
+        else if (!mount.version2)
             look_version1(&look, &mount);
     }
+    ret->sight = PRL_SIGHT_WHOLE;
     return 0;
 }
 
@@ -224,4 +255,5 @@ void prl_cgroup_host_free(struct prl_cgroup_host *host)
     for (size_t i = 0; i < host->len; i++)
         free(host->bases[i].path);
     host->len = 0;
+    host->sight = PRL_SIGHT_NONE;
 }

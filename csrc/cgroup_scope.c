@@ -117,27 +117,51 @@ static unsigned offered(const struct prl_cgroup_host *host)
     return all;
 }
 
-static int look(const struct prl_spec *spec, struct prl_cgroup_host *ret,
-                struct prl_error *reterr)
+bool prl_cgroup_may_ask(void)
 {
+    char manager[PATH_MAX];
+    return find_manager(manager);
+}
+
+static bool lacks(const struct prl_cgroup_host *host, const struct prl_spec *spec)
+{
+    return (prl_limits_controllers(spec) & ~offered(host)) != 0;
+}
+
+static int look_whole(bool clock, struct prl_cgroup_host *ret, struct prl_error *reterr)
+{
+    prl_cgroup_host_free(ret);
     int r = prl_cgroup_look("/proc", ret, reterr);
-    if (r == 0 && (spec->resources.asked & (1u << PRL_LIMIT_CPU_TIME))) {
+    if (r == 0 && clock) {
         _cleanup_close_ int fd = prl_taskclock_open();
         ret->clock = fd >= 0;
     }
     return r;
 }
 
-int prl_cgroup_look_or_ask(const struct prl_spec *spec, struct prl_cgroup_host *ret,
+int prl_cgroup_look_first(bool clock, struct prl_cgroup_host *ret, struct prl_error *reterr)
+{
+    prl_cgroup_host_free(ret);
+    return prl_cgroup_look_own(ret) ? 0 : look_whole(clock, ret, reterr);
+}
+
+int prl_cgroup_look_or_ask(const struct prl_spec *spec, struct prl_cgroup_host *host,
                            struct prl_error *reterr)
 {
     static bool asked; /* once a process: a second scope would offer nothing more */
+    bool clock = spec->resources.asked & (1u << PRL_LIMIT_CPU_TIME);
     char manager[PATH_MAX];
-    int r = look(spec, ret, reterr);
-    if (r < 0 || (prl_limits_controllers(spec) & ~offered(ret)) == 0 ||
-        __atomic_exchange_n(&asked, true, __ATOMIC_SEQ_CST) || !find_manager(manager) ||
-        enter_scope(manager) < 0)
+    int r = 0;
+    if (prl_limits_controllers(spec) == 0)
+        return 0;
+    if (host->sight == PRL_SIGHT_NONE)
+        r = prl_cgroup_look_first(clock, host, reterr);
+    if (r == 0 && host->sight == PRL_SIGHT_OWN && lacks(host, spec))
+        r = look_whole(clock, host, reterr);
+    if (r < 0 || !lacks(host, spec) || !find_manager(manager))
         return r;
-    prl_cgroup_host_free(ret);
-    return look(spec, ret, reterr);
+    if (!__atomic_exchange_n(&asked, true, __ATOMIC_SEQ_CST) && enter_scope(manager) >= 0)
+        r = look_whole(clock, host, reterr);
+    host->sight = PRL_SIGHT_ASKED;
+    return r;
 }

@@ -6,11 +6,8 @@
 #include "base/own.h"
 
 #include <fcntl.h>
-#include <limits.h>
 #include <stdio.h>
 #include <string.h>
-
-enum { PROCS_MAX_BYTES = 64 * 1024 };
 
 int prl_cgroup_read(int dir_fd, const char *name, char *buf, size_t size)
 {
@@ -66,33 +63,24 @@ bool prl_cgroup_is_leaf(const char *name)
            strspn(name + 11, "0123456789abcdef") == 64 && name[11 + 64] == '\0';
 }
 
-/* The text of cgroup.procs, malloc'd; NULL: it cannot be read. */
-static char *read_procs(const char *directory)
+/* More than one process is more text than that of one, whoever they are. */
+static bool holds(int dir_fd, const char *wanted)
 {
-    char path[PATH_MAX], *text = NULL;
-    size_t len;
-    int n = snprintf(path, sizeof path, "%s/cgroup.procs", directory);
-    if (n <= 0 || n >= PATH_MAX ||
-        prl_io_read_file(AT_FDCWD, path, PROCS_MAX_BYTES, &text, &len) < 0)
-        return NULL;
-    return text;
+    char text[64];
+    return prl_cgroup_read(dir_fd, "cgroup.procs", text, sizeof text) >= 0 &&
+           strcmp(text, wanted) == 0;
 }
 
-int prl_cgroup_count(const char *directory)
+bool prl_cgroup_is_alone(int dir_fd)
 {
-    _cleanup_free_ char *text = read_procs(directory);
-    int lines = 0;
-    for (const char *p = text ? text : "?\n"; *p; p++)
-        lines += *p == '\n';
-    return lines;
-}
-
-bool prl_cgroup_is_alone(const char *directory)
-{
-    _cleanup_free_ char *text = read_procs(directory);
     char own[24];
-    snprintf(own, sizeof own, "%d\n", (int)getpid());
-    return text && strcmp(text, own) == 0;
+    snprintf(own, sizeof own, "%d", (int)getpid());
+    return holds(dir_fd, own);
+}
+
+bool prl_cgroup_is_free(int dir_fd)
+{
+    return holds(dir_fd, "") || prl_cgroup_is_alone(dir_fd);
 }
 
 int prl_cgroup_fail(const char *path, const char *name, const char *value, int r,

@@ -57,7 +57,7 @@ int prl_cgroup2_hand_down(const char *parent, unsigned controllers, struct prl_e
     if (controllers == 0)
         return 0;
     int r = has_processes(fd) ? -EBUSY : hand_down(fd, controllers);
-    if (r == -EBUSY && prl_cgroup_is_alone(parent)) {
+    if (r == -EBUSY && prl_cgroup_is_alone(fd)) {
         r = step_aside(fd);
         if (r == 0)
             r = hand_down(fd, controllers);

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "base/own.h"
+#include "cli/config_needs.h"
 #include "cli/values.h"
 
 #include <string.h>
@@ -59,13 +60,14 @@ static int apply_later(struct prl_merge *m, const char *text)
     return 0;
 }
 
-#define PLAIN true
-#define OTHER false
+#define PLAIN  PRL_NEEDS_NOTHING
+#define GROUPS PRL_NEEDS_GROUPS
+#define OTHER  PRL_NEEDS_MORE
 
 static const struct {
     const char *name;
     prl_config_apply apply;
-    bool plain; /* does what it does by its text and the facts alone */
+    enum prl_config_needs needs; /* beside its text and the facts */
 } rows[] = {
     {"rootfs", prl_config_rootfs, OTHER},
     {"ephemeral", apply_later, PLAIN}, /* prl_config_upper */
@@ -100,23 +102,23 @@ static const struct {
     {"stop-timeout", apply_stop_timeout, PLAIN},
     {"timeout", apply_timeout, PLAIN},
     {"ulimit", prl_config_ulimit, PLAIN},
-    {"limits", prl_config_limits, OTHER},
-    {"memory", prl_config_resource_memory, OTHER},
-    {"memory-reservation", prl_config_resource_reservation, OTHER},
-    {"memory-swap", prl_config_resource_swap, OTHER},
-    {"cpu-time", prl_config_resource_cpu_time, OTHER},
-    {"cpus", prl_config_resource_cpus, OTHER},
-    {"cpu-period", prl_config_resource_period, OTHER},
-    {"cpu-quota", prl_config_resource_quota, OTHER},
-    {"cpu-shares", prl_config_resource_shares, OTHER},
-    {"cpuset-cpus", prl_config_resource_cpuset, OTHER},
-    {"pids-limit", prl_config_resource_pids, OTHER},
+    {"limits", prl_config_limits, PLAIN},
+    {"memory", prl_config_resource_memory, GROUPS},
+    {"memory-reservation", prl_config_resource_reservation, GROUPS},
+    {"memory-swap", prl_config_resource_swap, GROUPS},
+    {"cpu-time", prl_config_resource_cpu_time, GROUPS},
+    {"cpus", prl_config_resource_cpus, GROUPS},
+    {"cpu-period", prl_config_resource_period, GROUPS},
+    {"cpu-quota", prl_config_resource_quota, GROUPS},
+    {"cpu-shares", prl_config_resource_shares, GROUPS},
+    {"cpuset-cpus", prl_config_resource_cpuset, GROUPS},
+    {"pids-limit", prl_config_resource_pids, GROUPS},
     {"device-read-bps", prl_config_throttle_read_bps, OTHER},
     {"device-write-bps", prl_config_throttle_write_bps, OTHER},
     {"device-read-iops", prl_config_throttle_read_iops, OTHER},
     {"device-write-iops", prl_config_throttle_write_iops, OTHER},
     {"io-max", prl_config_io_max, OTHER},
-    {"storage-size", apply_later, OTHER}, /* prl_config_storage */
+    {"storage-size", apply_later, PLAIN}, /* prl_config_storage */
     {"name", prl_config_name, PLAIN},
     {"label-file", prl_config_label_file, OTHER},
     {"label", prl_config_label, PLAIN},
@@ -153,12 +155,12 @@ static bool is_exception(const char *name, const char *text)
            strcmp(text, "host") != 0;
 }
 
-bool prl_config_is_plain(const char *name, const char *text)
+enum prl_config_needs prl_config_needs(const char *name, const char *text)
 {
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         if (strcmp(rows[i].name, name) == 0)
-            return rows[i].plain && !is_exception(name, text);
-    return false;
+            return is_exception(name, text) ? PRL_NEEDS_MORE : rows[i].needs;
+    return PRL_NEEDS_MORE;
 }
 
 /* Every value of a repeated option in the order given; of another the last alone. */

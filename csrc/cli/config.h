@@ -30,8 +30,6 @@ int prl_config_allow_resolve(const struct prl_options *options, char **ret,
 int prl_config_merge(const char *template_json, size_t template_len,
                      const struct prl_options *options, const struct prl_config_facts *facts,
                      char **ret_json, size_t *ret_len, struct prl_error *reterr);
-bool prl_config_is_plain(const char *name, const char *text); /* facts tell its effect */
-unsigned prl_config_ids_here(void); /* what else of this machine says which ids there are */
 /* The same text for people: indented; malloc'd, NULL: no memory, or not JSON. */
 char *prl_config_indent(const char *json, size_t len, size_t *ret_len);
 /* With --rootfs the given template lends its defaults only: merge takes the root from

@@ -15,6 +15,7 @@
 #include "base/error.h"
 #include "base/mapping.h"
 #include "base/own.h"
+#include "cli/config_needs.h"
 #include "cli/neighbour.h"
 #include "cli/passwd.h"
 

@@ -158,19 +158,23 @@ static int write_rungs(struct prl_container *c, const struct prl_template *templ
     return complete(c, template, reterr);
 }
 
+static int choose_limits(struct prl_container *c, struct prl_error *reterr)
+{
+    prl_limits_plan_free(&c->plan);
+    return prl_limits_choose(c->spec, &c->host, c->state.id, &c->plan, reterr);
+}
+
 /* What holds each limit: decided on this host, written into config.json.  Costs nothing when
  * nothing is limited. */
 static int plan_limits(struct prl_container *c, const struct prl_template *template,
                        struct prl_error *reterr)
 {
-    struct prl_cgroup_host host;
     int r = parse(c, reterr);
     if (r < 0 || c->spec->resources.asked == 0)
         return r;
-    r = prl_cgroup_look_or_ask(c->spec, &host, reterr);
+    r = prl_cgroup_look_or_ask(c->spec, &c->host, reterr);
     if (r == 0)
-        r = prl_limits_choose(c->spec, &host, c->state.id, &c->plan, reterr);
-    prl_cgroup_host_free(&host);
+        r = choose_limits(c, reterr);
     if (r == 0)
         r = write_rungs(c, template, reterr);
     return r < 0 ? r : parse(c, reterr);
@@ -249,12 +253,17 @@ static int fill_again(struct prl_container *c, struct prl_error *reterr)
 {
     const struct prl_config_facts facts = gather_facts(c);
     int r = prl_recall_spec(c, reterr);
+    if (r == 0 &&
+        c->spec->resources.asked) /* the same as before: of the same host, by the key */
+        r = choose_limits(c, reterr);
     prl_trace_mark("spec");
     if (r == 0)
         r = write_files(c, &facts, reterr);
     if (r == 0)
         r = prl_recall_write(c, reterr);
     prl_trace_mark("files");
+    if (r == 0)
+        r = record_groups(c, reterr);
     return r == 0 ? write_id_file(c, "--cidfile", c->state.id, reterr) : r;
 }
 
@@ -409,6 +418,7 @@ void prl_container_free(struct prl_container *c)
     prl_cgroups_forget(c->child.cgroups);
     c->child.cgroups = NULL;
     prl_limits_plan_free(&c->plan);
+    prl_cgroup_host_free(&c->host);
     prl_state_close(&c->state);
     prl_spec_free(c->spec);
     prl_neighbour_free(c->neighbour);

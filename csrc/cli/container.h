@@ -21,6 +21,7 @@ struct prl_container {
     char *brief; /* the same with "{}" for the template's linux.seccomp; NULL: json is read */
     size_t brief_len;
     struct prl_spec *spec;
+    struct prl_cgroup_host host; /* as far as it was looked at */
     struct prl_limits_plan plan; /* all zero: nothing is limited */
     struct prl_child child;
     bool scratch_known;

@@ -16,7 +16,7 @@ int prl_offer_rungs(struct prl_limits_plan *ret, struct prl_error *reterr)
         .resources = {.asked = (1u << PRL_LIMITS) - 1 - (1u << PRL_LIMIT_STORAGE),
                       .best_effort = true},
     };
-    struct prl_cgroup_host host;
+    struct prl_cgroup_host host = {.len = 0};
     int r = prl_cgroup_look_or_ask(&spec, &host, reterr);
     if (r == 0)
         r = prl_limits_choose(&spec, &host, "", ret, reterr);

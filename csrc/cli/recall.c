@@ -10,7 +10,7 @@
 
 #include "base/error.h"
 #include "base/own.h"
-#include "cli/config.h"
+#include "cli/config_needs.h"
 #include "prl_build.h"
 
 #include <stdio.h>
@@ -38,15 +38,18 @@ static void add_number(struct prl_recall *key, unsigned number)
 }
 
 /* In the order given; the name's own text is not one of them. */
-static bool add_options(struct prl_recall *key, const struct prl_options *options)
+static bool add_options(struct prl_recall *key, const struct prl_options *options,
+                        bool *ret_limits)
 {
     for (size_t i = 0; i < options->values_len; i++) {
         const struct prl_option_value *value = &options->values[i];
         const char *name = value->option->name;
         if (strcmp(value->option->field, "-") == 0) /* reaches no config.json */
             continue;
-        if (!prl_config_is_plain(name, value->text))
+        enum prl_config_needs needs = prl_config_needs(name, value->text);
+        if (needs == PRL_NEEDS_MORE)
             return false;
+        *ret_limits |= needs == PRL_NEEDS_GROUPS;
         add(key, name);
         add(key, strcmp(name, "name") == 0 ? NULL : value->text);
     }
@@ -67,6 +70,27 @@ static char *add_json(char *at, const char *word)
     }
     *at++ = '"';
     return at;
+}
+
+/* What the plan of the limits is made of.  Where systemd could be asked for more, the groups
+ * are made anew for each process, or there are enough. */
+static bool add_groups(struct prl_container *c)
+{
+    struct prl_recall *key = &c->recall;
+    struct prl_error ignored; /* the plan meets it again */
+    bool clock = prl_options_get(c->options, "cpu-time") != NULL;
+    if (prl_cgroup_look_first(clock, &c->host, &ignored) < 0)
+        return false;
+    key->sight = c->host.sight;
+    add_number(key, c->host.sight);
+    add_number(key, c->host.clock);
+    add_number(key, c->host.sight == PRL_SIGHT_WHOLE && prl_cgroup_may_ask());
+    for (size_t i = 0; i < c->host.len; i++) {
+        add_number(key, c->host.bases[i].version2);
+        add_number(key, c->host.bases[i].controllers);
+        add(key, c->host.bases[i].path);
+    }
+    return true;
 }
 
 static bool write_args(struct prl_container *c)
@@ -94,6 +118,7 @@ static bool has_own_id(const struct prl_options *o)
 static bool describe(struct prl_container *c, const struct prl_options *o)
 {
     struct prl_recall *key = &c->recall;
+    bool limits = false;
     if (prl_options_flag(o, "tty") || !o->image)
         return false; /* the terminal's size */
     key->ids = has_own_id(o) ? 0 : 1 + prl_config_ids_here();
@@ -107,7 +132,8 @@ static bool describe(struct prl_container *c, const struct prl_options *o)
     add(key, c->launcher);
     add(key, o->image);
     add(key, o->args[0] ? "args" : NULL);
-    return add_options(key, o) && !key->overflow && write_args(c);
+    return add_options(key, o, &limits) && (!limits || add_groups(c)) && !key->overflow &&
+           write_args(c);
 }
 
 static struct prl_span key_of(const struct prl_container *c)
@@ -173,7 +199,8 @@ void prl_recall_keep(const struct prl_container *c, const struct prl_template *t
                                          .spec = c->spec};
     /* The merge asked for itself: what it was told is what the key says, unless it changed. */
     bool same = c->recall.ids == 0 || c->recall.ids == 1 + prl_config_ids_here();
-    if (same && c->recall.usable && c->recall.repeatable && c->spec->resources.asked == 0)
+    same = same && c->recall.sight == c->host.sight;
+    if (same && c->recall.usable && c->recall.repeatable)
         prl_flat_keep(c->dirs, key_of(c), &start);
 }
 

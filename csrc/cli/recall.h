@@ -4,15 +4,17 @@
  * text; see recall.c. */
 #pragma once
 
+#include "cgroup.h"
 #include "flat.h"
 
 struct prl_container;
 
 struct prl_recall {
-    bool usable;     /* there may be one: the key is whole */
-    bool overflow;   /* it was too long */
-    bool repeatable; /* the merge asked nothing of the machine */
-    unsigned ids;    /* 0: no matter; else 1 + prl_config_ids_here() */
+    bool usable;                 /* there may be one: the key is whole */
+    bool overflow;               /* it was too long */
+    bool repeatable;             /* the merge asked nothing of the machine */
+    unsigned ids;                /* 0: no matter; else 1 + prl_config_ids_here() */
+    enum prl_cgroup_sight sight; /* how far the key says what control groups there are */
     size_t key_len;
     char key[4096];
     struct prl_flat flat; /* of the earlier start; empty: this one is made in full */

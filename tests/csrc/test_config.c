@@ -5,6 +5,8 @@
  * In: command lines.  Out: exact JSON, exact errors.  Never: a launch. */
 #include "config_fixture.h"
 
+#include "cli/config_needs.h"
+
 TEST(defaults)
 {
     CHECK_INT(RUN("host"), 0);
@@ -428,15 +430,15 @@ TEST(a_merge_tells_when_it_asked_the_machine)
 
 TEST(plain_are_options_that_tell_all_by_their_text)
 {
-    CHECK(prl_config_is_plain("env", "A=B"));
-    CHECK(!prl_config_is_plain("env", "A"));
-    CHECK(prl_config_is_plain("network", "none"));
-    CHECK(!prl_config_is_plain("network", "auto"));
-    CHECK(prl_config_is_plain("userns", "single"));
-    CHECK(!prl_config_is_plain("volume", "/a:/b"));
-    CHECK(!prl_config_is_plain("env-file", "x"));
-    CHECK(!prl_config_is_plain("memory", "1g"));
-    CHECK(!prl_config_is_plain("no-such-option", ""));
+    CHECK_INT(prl_config_needs("env", "A=B"), PRL_NEEDS_NOTHING);
+    CHECK_INT(prl_config_needs("env", "A"), PRL_NEEDS_MORE);
+    CHECK_INT(prl_config_needs("network", "none"), PRL_NEEDS_NOTHING);
+    CHECK_INT(prl_config_needs("network", "auto"), PRL_NEEDS_MORE);
+    CHECK_INT(prl_config_needs("userns", "single"), PRL_NEEDS_NOTHING);
+    CHECK_INT(prl_config_needs("volume", "/a:/b"), PRL_NEEDS_MORE);
+    CHECK_INT(prl_config_needs("env-file", "x"), PRL_NEEDS_MORE);
+    CHECK_INT(prl_config_needs("memory", "1g"), PRL_NEEDS_GROUPS);
+    CHECK_INT(prl_config_needs("no-such-option", ""), PRL_NEEDS_MORE);
 }
 
 /* The launcher takes care of these itself ("-"), the engine of its own; the rest is merged. */

@@ -30,6 +30,14 @@ PYTHON = ("python3", "-c")
 # What holds which limit where no group is delegated.
 ALONE = {"memory": "watchdog", "cpus": "affinity", "cpuset": "affinity", "pids": "rlimit-nproc"}
 
+# A scope of one's own, in which launchers stand beside the containers: systemd is not asked.
+SCOPE = ["systemd-run", "--user", "--scope", "--quiet", "--property=Delegate=yes"]
+ASIDE = """
+own=/sys/fs/cgroup$(sed -n s/^0:://p /proc/self/cgroup)
+mkdir "$own/pyrootless-launcher" && echo $$ > "$own/pyrootless-launcher/cgroup.procs"
+"""
+TWICE = 'for name in one two; do PYROOTLESS_TRACE=1 "$@" run --name=$name $OPTIONS; done'
+
 HOARD = "block = bytearray(200 << 20); print(len(block))"
 HOARD_TOGETHER = """
 import os, time
@@ -284,6 +292,31 @@ def test_limits_hold_in_the_background(rung: Rung) -> None:
         assert held == {limit: rung.holder(limit) for limit in ("memory", "pids")}
         assert found["State"]["Status"] == "running"
     assert rung.call("rm", "-f", "first", "second").returncode == 0
+
+
+def test_a_start_like_one_before_is_held_alike(rung: Rung) -> None:
+    """The second one merges and parses nothing, and has groups of its own."""
+    scope, aside = (SCOPE, ASIDE) if rung.name == "cgroup2" else ([], "")
+    limits = "--memory=64m --pids-limit=50 --cpus=1 --cpu-time=60 host grep . /proc/self/cgroup"
+    weak = "--limits=best-effort" if rung.name == "none" else ""
+    done = subprocess.run(
+        [*scope, "sh", "-c", aside + TWICE, "sh", *rung.words()],
+        env={**rung.env, "OPTIONS": f"{weak} {limits}"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    steps = [line.split()[3] for line in done.stderr.splitlines() if ": trace: " in line]
+    assert [step for step in steps if step in ("merge", "spec")] == ["merge", "spec"]
+    [one], [two] = (json.loads(rung.call("inspect", name).stdout) for name in ("one", "two"))
+    held = {limit: how["HeldBy"] for limit, how in one["Limits"].items()}
+    assert held["memory"] == rung.holder("memory") and held["pids"] == rung.holder("pids")
+    assert two["Limits"] == one["Limits"] and set(two["Usage"]) == set(one["Usage"])
+    told = [line for line in done.stderr.splitlines() if "is held by" in line]
+    for lines in (told, done.stdout.splitlines()):
+        assert lines[: len(lines) // 2] * 2 == lines
+    assert rung.call("rm", "one", "two").returncode == 0
 
 
 def test_a_crash_is_not_taken_for_the_limit(rung: Rung) -> None:

@@ -136,6 +136,22 @@ ALIKE = [
     ("--rm", "--ephemeral", "--userns=single", "--init", "--stop-signal=INT"),
     ("--rm", "--ephemeral", "--userns=auto"),
     ("--rm", "--ephemeral", "--timeout=50", "--stop-timeout=3", "--entrypoint=sh"),
+    ("--rm", "--ephemeral", "--storage-size=8m"),
+    ("--rm", "--storage-size=8m", "--limits=best-effort"),
+    ("--rm", "--ephemeral", "--pids-limit=-1", "--limits=strict"),
+    *(
+        ("--rm", "--ephemeral", "--limits=best-effort", *words)
+        for words in (
+            ("--memory=256m",),
+            ("--memory=256m", "--memory-swap=300m", "--memory-reservation=100m"),
+            ("--pids-limit=100",),
+            ("--cpus=1", "--cpu-shares=512"),
+            ("--cpu-period=50000", "--cpu-quota=50000"),
+            ("--cpuset-cpus=0",),
+            ("--cpu-time=50",),
+            ("--memory=256m", "--pids-limit=100", "--cpus=1", "--cpu-time=50"),
+        )
+    ),
 ]
 
 
@@ -215,7 +231,6 @@ OTHERS = [
     ("--fake-root=off",),
     ("--security-opt=mask=/usr/lib/os-release",),
     ("--verify",),
-    ("--pids-limit=100", "--limits=best-effort"),
 ]
 
 
