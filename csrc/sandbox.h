@@ -69,6 +69,7 @@ struct prl_sandbox_report {
 };
 
 struct prl_zygote;
+struct prl_sandbox_pair; /* sandbox_pair.h */
 
 struct prl_sandbox {
     const struct prl_spec *spec;
@@ -79,6 +80,8 @@ struct prl_sandbox {
     bool clock; /* perf's may bill it */
     struct prl_zygote
         *zygote; /* brings the program of a held box; NULL: the gate executes it */
+    struct prl_sandbox_pair *pair; /* its input and output lead to the other box of it; NULL */
+    unsigned side;                 /* 0: ended when both wait; 1 */
 };
 
 /* What a held box is to run. */

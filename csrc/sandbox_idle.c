@@ -4,7 +4,11 @@
  *
  * Nobody outside wakes a box whose input is a file and that has no network.  What can: a timer.
  * A wait with a timeout counts as endless when it is no shorter than the wall limit; open timer
- * descriptors, POSIX timers and a handler for SIGALRM count as a timer that may fire.
+ * descriptors, POSIX timers and SIGALRM, handled or blocked, count as a timer that may fire.
+ *
+ * One look at many threads is no moment: some may run before the others are looked at.  So each
+ * look makes a mark of how often each thread has given its processor up; where two looks make
+ * the same, none has run between them, and a writer waits for no pipe that this side empties.
  * Source: proc_pid_syscall(5), the system calls' own pages. */
 #include "sandbox_parts.h"
 
@@ -23,7 +27,7 @@
 
 struct waits {
     const struct prl_sandbox_watch *w;
-    uint64_t now_ns;
+    uint64_t now_ns, mark;
     pid_t pid;
 };
 
@@ -54,12 +58,13 @@ static bool is_beyond(const struct waits *s, const struct timespec *t, int clock
                                                 (uint64_t)t->tv_nsec >= limit_ns % 1000000000u);
 }
 
-/* Standard streams that lead outside (an interactive problem's pipe) can always be fed. */
-static bool leads_outside(const struct waits *s)
+/* A lent stream that is a pipe or a socket: somebody else may feed it, or empty it.  Of a pair
+ * that is the other box. */
+static bool leads_outside(const struct waits *s, int fd)
 {
     struct stat st;
-    int fd = s->w->want->stdio[0];
-    return fd >= 0 && fstat(fd, &st) == 0 && !S_ISREG(st.st_mode) && !S_ISCHR(st.st_mode);
+    return !s->w->want->pair && fd >= 0 && fstat(fd, &st) == 0 && !S_ISREG(st.st_mode) &&
+           !S_ISCHR(st.st_mode);
 }
 
 static bool has_timer_descriptor(const struct waits *s)
@@ -79,17 +84,40 @@ static bool has_timer_descriptor(const struct waits *s)
     return false;
 }
 
-/* A handler for SIGALRM, or a POSIX timer: the box may wake itself. */
-static bool may_be_woken(const struct waits *s)
+static bool has_timer(const struct waits *s)
 {
-    char path[40], text[4096];
-    snprintf(path, sizeof path, "/proc/%d/status", (int)s->pid);
-    const char *caught =
-        prl_tree_text(path, text, sizeof text) > 0 ? strstr(text, "\nSigCgt:\t") : NULL;
-    if (!caught || strtoull(caught + 9, NULL, 16) >> (SIGALRM - 1) & 1)
-        return true;
+    char path[40], text[256];
     snprintf(path, sizeof path, "/proc/%d/timers", (int)s->pid);
     return prl_tree_text(path, text, sizeof text) > 0;
+}
+
+/* The number behind a name of /proc/PID/status; UINT64_MAX: it is not there. */
+static uint64_t number_of(const char *status, const char *name, int base)
+{
+    const char *at = strstr(status, name);
+    return at ? strtoull(at + strlen(name), NULL, base) : UINT64_MAX;
+}
+
+/* SIGALRM would run a handler, or be waited for: what makes it cannot be seen. */
+static bool may_be_woken(const char *status)
+{
+    uint64_t signals =
+        number_of(status, "\nSigBlk:\t", 16) | number_of(status, "\nSigCgt:\t", 16);
+    return signals >> (SIGALRM - 1) & 1;
+}
+
+static void add_to_mark(struct waits *s, uint64_t number)
+{
+    s->mark = (s->mark ^ number) * 0x100000001b3; /* FNV-1a, by words */
+}
+
+static bool mark_thread(struct waits *s, const char *tid, const char *status)
+{
+    uint64_t yields = number_of(status, "\nvoluntary_ctxt_switches:\t", 10);
+    add_to_mark(s, strtoull(tid, NULL, 10));
+    add_to_mark(s, yields);
+    add_to_mark(s, number_of(status, "\nnonvoluntary_ctxt_switches:\t", 10));
+    return yields != UINT64_MAX;
 }
 
 /* "NUMBER ARG ARG ARG ARG ARG ARG SP PC"; "running" and "-1 SP PC" are no call. */
@@ -105,6 +133,9 @@ static bool waits_for_ever(const struct waits *s, const char *text)
     switch (wait.kind) {
     case PRL_WAIT_ENDLESS:
         return true;
+    case PRL_WAIT_READER:
+        return !leads_outside(s, s->w->want->stdio[1]) &&
+               !leads_outside(s, s->w->want->stdio[2]);
     case PRL_WAIT_MS:
         t = (struct timespec){wait.ms / 1000, wait.ms % 1000 * 1000000};
         return is_beyond(s, &t, PRL_WAIT_RELATIVE);
@@ -124,19 +155,23 @@ static char thread_state(pid_t pid, const char *tid)
     return end ? end[2] : '?';
 }
 
-static bool thread_stuck(const struct waits *s, const char *tid)
+static bool thread_stuck(struct waits *s, const char *tid)
 {
-    char path[80], text[512];
+    char path[80], text[4096];
     char state = thread_state(s->pid, tid);
-    if (state == 'Z' || state == 'X' || state == 'T')
-        return true;
-    if (state != 'S')
+    bool ended = state == 'Z' || state == 'X' || state == 'T';
+    if (!ended && state != 'S')
         return false;
     snprintf(path, sizeof path, "/proc/%d/task/%.20s/syscall", (int)s->pid, tid);
-    return prl_tree_text(path, text, sizeof text) > 0 && waits_for_ever(s, text);
+    if (!ended && (prl_tree_text(path, text, sizeof text) <= 0 || !waits_for_ever(s, text)))
+        return false;
+    snprintf(path, sizeof path, "/proc/%d/task/%.20s/status", (int)s->pid, tid);
+    if (prl_tree_text(path, text, sizeof text) <= 0 || (!ended && may_be_woken(text)))
+        return false;
+    return mark_thread(s, tid, text);
 }
 
-static bool process_stuck(const struct waits *s)
+static bool process_stuck(struct waits *s)
 {
     char path[40];
     snprintf(path, sizeof path, "/proc/%d/task", (int)s->pid);
@@ -147,7 +182,7 @@ static bool process_stuck(const struct waits *s)
     while ((entry = readdir(dir)))
         if (entry->d_name[0] != '.' && !thread_stuck(s, entry->d_name))
             return false;
-    return !may_be_woken(s) && !has_timer_descriptor(s);
+    return !has_timer(s) && !has_timer_descriptor(s);
 }
 
 /* Time on a processor and time in the queue for one, of all threads that live. */
@@ -168,11 +203,11 @@ static uint64_t wanted_ns(pid_t pid)
     return sum;
 }
 
-bool prl_sandbox_stuck(const struct prl_sandbox_watch *w, uint64_t now_ns)
+bool prl_sandbox_stuck(const struct prl_sandbox_watch *w, uint64_t now_ns, uint64_t *ret_mark)
 {
     struct waits s = {.w = w, .now_ns = now_ns};
     _cleanup_free_ struct prl_tree *tree = malloc(sizeof *tree);
-    if (!tree || w->child.pid <= 0 || leads_outside(&s))
+    if (!tree || w->child.pid <= 0 || leads_outside(&s, w->want->stdio[0]))
         return false;
     prl_tree_read(w->child.pid, tree);
     for (size_t i = 1; i < tree->len; i++) { /* the first one is the init */
@@ -180,6 +215,7 @@ bool prl_sandbox_stuck(const struct prl_sandbox_watch *w, uint64_t now_ns)
         if (!process_stuck(&s))
             return false;
     }
+    *ret_mark = s.mark;
     return tree->len > 1 && !tree->full;
 }
 

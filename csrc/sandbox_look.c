@@ -5,12 +5,10 @@
 #include "base/taskclock.h"
 #include "cgroup.h"
 #include "monitor_watch.h"
+#include "sandbox_pair.h"
 #include "sandbox_parts.h"
 
-enum {
-    IDLE_CPU_NS = 500000, /* a quiet box may have used so much between two looks */
-    IDLE_LOOKS = 2,
-};
+enum { IDLE_CPU_NS = 500000 }; /* who used more between two looks is not looked at */
 
 /* --- processor time --- */
 
@@ -122,11 +120,18 @@ static uint64_t look_idle(struct prl_sandbox_watch *w, uint64_t now_ns)
     if (now_ns < w->idle_next_ns)
         return w->idle_next_ns - now_ns;
     w->idle_next_ns = now_ns + pause_ns;
-    uint64_t cpu_ns = used_cpu_ns(w);
-    bool quiet = cpu_ns - w->quiet_cpu_ns < IDLE_CPU_NS;
+    uint64_t cpu_ns = used_cpu_ns(w), mark = 0;
+    bool stuck = cpu_ns - w->quiet_cpu_ns < IDLE_CPU_NS && prl_sandbox_stuck(w, now_ns, &mark);
+    bool still = stuck && w->still_ns && mark == w->still_mark;
     w->quiet_cpu_ns = cpu_ns;
-    w->quiet = quiet && prl_sandbox_stuck(w, now_ns) ? w->quiet + 1 : 0;
-    return w->quiet >= IDLE_LOOKS ? 0 : pause_ns;
+    if (!still) {
+        w->still_ns = stuck ? prl_sys_now_ns() : 0;
+        w->still_mark = mark;
+    }
+    if (w->want->pair)
+        still = prl_sandbox_pair_still(w->want->pair, w->want->side, still ? w->still_ns : 1,
+                                       still ? now_ns : 0);
+    return still ? 0 : pause_ns;
 }
 
 /* --- all of them --- */

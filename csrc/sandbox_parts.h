@@ -21,7 +21,8 @@ struct prl_sandbox_watch {
     uint64_t cpu_before_ns;   /* what the clock showed then: set-up is not billed */
     uint64_t cpu_next_ns, memory_next_ns, idle_next_ns; /* CLOCK_MONOTONIC */
     uint64_t quiet_cpu_ns; /* the clock at the last look for idleness */
-    unsigned quiet;        /* looks in a row that found nothing that could run */
+    uint64_t still_ns;     /* the first of the looks that found all waiting; 0: there is none */
+    uint64_t still_mark;   /* and what it saw */
     uint64_t memory_seen_bytes;
     struct prl_sandbox_noise noise; /* as it was in the beginning */
     bool has_outcome, has_noise, ended, killed;
@@ -45,8 +46,9 @@ uint64_t prl_sandbox_cpu_final(struct prl_sandbox_watch *w);
 int prl_sandbox_take(struct prl_sandbox_watch *w, unsigned stream);
 /* For at least half of the wall limit its threads had a processor or waited for one. */
 bool prl_sandbox_busy(const struct prl_sandbox_watch *w);
-/* Nothing of the box can ever run again: nobody outside will wake it. */
-bool prl_sandbox_stuck(const struct prl_sandbox_watch *w, uint64_t now_ns);
+/* Nothing of the box can ever run again: nobody outside will wake it.  That is so of the time
+ * between two looks that made the same mark: nothing ran there. */
+bool prl_sandbox_stuck(const struct prl_sandbox_watch *w, uint64_t now_ns, uint64_t *ret_mark);
 void prl_sandbox_noise_read(struct prl_sandbox_noise *ret);
 void prl_sandbox_noise_since(const struct prl_sandbox_noise *before,
                              struct prl_sandbox_noise *ret);

@@ -20,7 +20,12 @@ def run(
     files: Files,
     limits: dict[str, int],
     collect: Callable[[int], _T] | None,
+    pair: Pair | None = None,
+    side: int = 0,
 ) -> tuple[dict[str, Any], _T | None]: ...
+
+class Pair:
+    def leave(self, side: int) -> None: ...
 
 class Zygote:
     def __init__(self, config: bytes, files: Files, log: int, wait_ms: int) -> None: ...

@@ -73,6 +73,9 @@ cdef extern from "sandbox.h" nogil:
     struct prl_zygote:
         pass
 
+    struct prl_sandbox_pair:
+        pass
+
     struct prl_sandbox:
         const prl_spec *spec
         int stdio[3]
@@ -81,6 +84,8 @@ cdef extern from "sandbox.h" nogil:
         prl_sandbox_limits limits
         bint clock
         prl_zygote *zygote
+        prl_sandbox_pair *pair
+        unsigned side
 
     struct prl_wish:
         const char **args
@@ -135,6 +140,11 @@ cdef extern from "sandbox_zygote.h" nogil:
     int prl_zygote_start(const prl_sandbox *want, int wait_ms, prl_zygote **ret, prl_error *err)
     int prl_zygote_pidfd(const prl_zygote *zygote)
     void prl_zygote_free(prl_zygote *zygote)
+
+cdef extern from "sandbox_pair.h" nogil:
+    prl_sandbox_pair *prl_sandbox_pair_new()
+    void prl_sandbox_pair_free(prl_sandbox_pair *pair)
+    void prl_sandbox_pair_leave(prl_sandbox_pair *pair, unsigned side)
 
 cdef extern from "prl_zygote_blob.h":
     const unsigned char *prl_zygote_blob
@@ -251,8 +261,26 @@ cdef int set_limits(prl_sandbox_limits *ret, dict limits) except -1:
     return 0
 
 
+cdef class Pair:
+    """Two boxes that talk to each other: side 0 is ended when both wait for ever."""
+
+    cdef prl_sandbox_pair *pair
+
+    def __cinit__(self):
+        self.pair = prl_sandbox_pair_new()
+        if self.pair == NULL:
+            raise MemoryError()
+
+    def __dealloc__(self):
+        prl_sandbox_pair_free(self.pair)
+
+    def leave(self, unsigned side) -> None:
+        """This side's box is gone, and its ends of the pipes are closed."""
+        prl_sandbox_pair_leave(self.pair, side)
+
+
 def run(Host host not None, bytes config not None, tuple stdio not None, Files files not None, dict limits not None,
-        collect) -> tuple:
+        collect, Pair pair=None, unsigned side=0) -> tuple:
     """Run one box to its end.
 
     Args:
@@ -260,6 +288,7 @@ def run(Host host not None, bytes config not None, tuple stdio not None, Files f
         stdio: Three descriptors lent; -1: /dev/null for the first, captured for the others.
         limits: cpu_ns, wall_ns, idle_ns, stdout_bytes, stderr_bytes, processors.
         collect: Called with a descriptor of the box's upper directory after every process is dead; None: nothing.
+        pair, side: Its input and output lead to the other box of the pair.
 
     Returns:
         (facts, what collect returned).
@@ -280,6 +309,7 @@ def run(Host host not None, bytes config not None, tuple stdio not None, Files f
     want.stdio[0], want.stdio[1], want.stdio[2] = stdio
     want.files, want.files_len = files.rows, files.len
     want.clock, want.zygote = host.host.clock, NULL
+    want.pair, want.side = NULL if pair is None else pair.pair, side
     set_limits(&want.limits, limits)
     with nogil:
         r = prl_sandbox_plan(spec, &host.host, &error)

@@ -9,6 +9,7 @@
 
 enum form {
     ENDLESS,
+    READER,
     MS,       /* int milliseconds at `at`, negative: endless */
     TIMESPEC, /* pointer at `at`, NULL: endless; a duration */
     SLEEP,    /* clock_nanosleep: clock, flags, pointer */
@@ -21,7 +22,8 @@ struct row {
     unsigned at;
 };
 
-/* pselect6 counts down a copy; its pointer stays valid while it waits. */
+/* pselect6 counts down a copy; its pointer stays valid while it waits.  rt_sigtimedwait is not
+ * here: a signal it waits for may be an alarm's, which nothing outside can see. */
 static const struct row rows[] = {
     {SYS_read, ENDLESS, 0},
     {SYS_readv, ENDLESS, 0},
@@ -32,7 +34,10 @@ static const struct row rows[] = {
     {SYS_accept, ENDLESS, 0},
     {SYS_accept4, ENDLESS, 0},
     {SYS_rt_sigsuspend, ENDLESS, 0},
-    {SYS_rt_sigtimedwait, TIMESPEC, 2},
+    {SYS_write, READER, 0},
+    {SYS_writev, READER, 0},
+    {SYS_sendto, READER, 0},
+    {SYS_sendmsg, READER, 0},
     {SYS_epoll_pwait, MS, 3},
     {SYS_ppoll, TIMESPEC, 2},
     {SYS_pselect6, TIMESPEC, 4},
@@ -92,6 +97,8 @@ struct prl_wait prl_sys_wait_of(long number, const uint64_t args[6])
         switch (rows[i].form) {
         case ENDLESS:
             return (struct prl_wait){.kind = PRL_WAIT_ENDLESS};
+        case READER:
+            return (struct prl_wait){.kind = PRL_WAIT_READER};
         case MS:
             return milliseconds((int)args[rows[i].at]);
         case TIMESPEC:

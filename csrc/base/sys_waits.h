@@ -8,6 +8,7 @@
 enum prl_wait_kind {
     PRL_WAIT_NONE,     /* not one of the waits below: may go on by itself */
     PRL_WAIT_ENDLESS,  /* until somebody wakes it */
+    PRL_WAIT_READER,   /* until somebody takes what was written */
     PRL_WAIT_MS,       /* `ms` milliseconds */
     PRL_WAIT_TIMESPEC, /* the struct timespec at `address`, by `clock` */
 };

@@ -8,6 +8,10 @@ limits, place them on two processors: a line then costs a wake-up of another pro
 Precedence, written down once: who ends first decides. An interactor that ended with a decision
 keeps it, whatever the submission does afterwards. A submission that ended first by a fault of
 its own (a limit, a signal, an exit code) has that fault. Else the interactor decides.
+
+When both wait for each other neither can end: then the submission is ended, as a single program
+that is stuck (ILE). Who of them should have written is nobody's to know. Who waits when the
+other has left is ended too.
 """
 
 from __future__ import annotations
@@ -20,10 +24,12 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+from pyrootless import _sandbox
 from pyrootless.sandbox.answers import TRUSTED, Answers, finding_of
 from pyrootless.sandbox.checkers import Finding
 from pyrootless.sandbox.limits import Limits
 from pyrootless.sandbox.outcome import Outcome
+from pyrootless.sandbox.runs import Side
 from pyrootless.sandbox.session import Built, Sandbox
 from pyrootless.sandbox.task import Case
 from pyrootless.sandbox.verdict import Verdict
@@ -61,13 +67,22 @@ def interact(
     """
     judge = answers.build(interactor)
     files = {"input": answers.input(case), "answer": answers.expected(case) or b""}
+    pair = _sandbox.Pair()
     to_student, from_judge = os.pipe2(os.O_CLOEXEC)
     to_judge, from_student = os.pipe2(os.O_CLOEXEC)
+
+    ours, theirs = Side(pair, 1), Side(pair, 0)
 
     def run_judge() -> Outcome:
         words = ("input", "answer")
         return answers.box.run(
-            judge, args=words, files=files, stdin=to_judge, stdout=from_judge, limits=TRUSTED
+            judge,
+            args=words,
+            files=files,
+            stdin=to_judge,
+            stdout=from_judge,
+            side=ours,
+            limits=TRUSTED,
         )
 
     def run_student() -> Outcome:
@@ -76,14 +91,17 @@ def interact(
             args=case.args,
             stdin=to_student,
             stdout=from_student,
+            side=theirs,
             limits=party.limits,
         )
 
-    processor = _processor()
+    place = _processor()
     with ThreadPoolExecutor(2, "interact") as threads:
-        ours = threads.submit(_side, run_judge, (to_judge, from_judge), processor)
-        theirs = threads.submit(_side, run_student, (to_student, from_student), processor)
-        return decide(interactor, ours.result(), theirs.result())
+        first = threads.submit(_run_side, run_judge, (to_judge, from_judge), ours, place)
+        second = threads.submit(
+            _run_side, run_student, (to_student, from_student), theirs, place
+        )
+        return decide(interactor, first.result(), second.result())
 
 
 def decide(interactor: str, judge: Ended, student: Ended) -> tuple[Outcome, Finding | None]:
@@ -106,7 +124,9 @@ def _at_fault(outcome: Outcome) -> bool:
     return outcome.verdict is not Verdict.OK and outcome.signal != signal.SIGPIPE
 
 
-def _side(run: Callable[[], Outcome], ends: tuple[int, int], processor: int) -> Ended:
+def _run_side(
+    run: Callable[[], Outcome], ends: tuple[int, int], side: Side, processor: int
+) -> Ended:
     """One side, in a thread of its own on the common processor.
 
     Its ends of the pipes are closed as soon as it is over, so that the other side sees that.
@@ -118,6 +138,7 @@ def _side(run: Callable[[], Outcome], ends: tuple[int, int], processor: int) -> 
     finally:
         for end in ends:
             os.close(end)
+        side.pair.leave(side.number)
 
 
 def _processor() -> int:

@@ -35,6 +35,14 @@ SHARED_MEMORY: Row = ("dev/shm", None, 0o1777)
 
 
 @dataclass(frozen=True, slots=True)
+class Side:
+    """One of two boxes that talk to each other; when both wait for ever, number 0 is ended."""
+
+    pair: _sandbox.Pair
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
 class Job:
     """One run, prepared.
 
@@ -51,6 +59,7 @@ class Job:
         stderr: The same for standard error.
         collect_in: Directory that patterns are relative to; "": the program's own.
         network: None: no protocol of any network.
+        side: Of a pair, whose boxes talk to each other by stdin and stdout; None: of none.
         warm: The interpreter, its options among it, whose copy it may be; None: it is executed.
         root: The store's directory; None: the user's own.
     """
@@ -67,6 +76,7 @@ class Job:
     stderr: int = -1
     collect_in: str = ""
     network: Network | None = None
+    side: Side | None = None
     warm: Warm | None = None
     root: str | None = None
 
@@ -153,6 +163,7 @@ def run_for_facts(job: Job) -> tuple[dict[str, Any], Collected]:
             _sandbox.Files(sorted(rows)),
             numbers,
             gather_for(job),
+            *((job.side.pair, job.side.number) if job.side else ()),
         )
     return facts, found or Collected()
 

@@ -26,7 +26,7 @@ from pyrootless.sandbox.files import File, FileLike, file_rows
 from pyrootless.sandbox.languages import Language, find_language
 from pyrootless.sandbox.limits import Limits
 from pyrootless.sandbox.outcome import Outcome
-from pyrootless.sandbox.runs import DEFAULT_LIMITS, Job, run_for_facts, to_outcome
+from pyrootless.sandbox.runs import DEFAULT_LIMITS, Job, Side, run_for_facts, to_outcome
 from pyrootless.sandbox.shelf import Shelf
 from pyrootless.sandbox.verdict import Verdict
 from pyrootless.sandbox.warm import Warm, as_warm, warm_for
@@ -156,6 +156,7 @@ class Sandbox(Closing):
         stdin: bytes | int = b"",
         limits: Limits | None = None,
         stdout: int = -1,
+        side: Side | None = None,
         collect: Sequence[str] = (),
         keep: bool = False,
     ) -> Outcome:
@@ -167,6 +168,7 @@ class Sandbox(Closing):
             files: For this run alone.
             stdin, collect: As for `run`.
             stdout: A descriptor to lend instead of keeping the output; -1: it is kept.
+            side: Of a pair that talks by stdin and stdout (`interact`).
             limits: None: the box's own. A runtime's own needs are added (`Language`).
             keep: The regular files it leaves become the scratch.
 
@@ -191,6 +193,7 @@ class Sandbox(Closing):
             job,
             stdin=stdin,
             stdout=stdout,
+            side=side,
             collect=tuple(collect) + (_EVERYTHING if keep else ()),
             network=find_network(self._allow_hosts, self._where[2]),
         )

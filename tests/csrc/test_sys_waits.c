@@ -24,6 +24,14 @@ TEST(waits_without_an_end)
     CHECK_INT(wait_of(SYS_futex, 0x1000, FUTEX_WAIT_PRIVATE, 0, 0).kind, PRL_WAIT_ENDLESS);
 }
 
+TEST(waits_for_a_reader)
+{
+    CHECK_INT(wait_of(SYS_write, 1, 0x1000, 1, 0).kind, PRL_WAIT_READER);
+    CHECK_INT(wait_of(SYS_writev, 1, 0x1000, 1, 0).kind, PRL_WAIT_READER);
+    CHECK_INT(wait_of(SYS_sendto, 3, 0x1000, 1, 0).kind, PRL_WAIT_READER);
+    CHECK_INT(wait_of(SYS_sendmsg, 3, 0x1000, 0, 0).kind, PRL_WAIT_READER);
+}
+
 TEST(waits_with_a_time)
 {
     struct prl_wait wait = wait_of(SYS_epoll_pwait, 3, 0x1000, 1, 250);
@@ -45,7 +53,8 @@ TEST(waits_with_a_time)
 
 TEST(calls_that_are_no_wait)
 {
-    CHECK_INT(wait_of(SYS_write, 1, 0x1000, 1, 0).kind, PRL_WAIT_NONE);
+    CHECK_INT(wait_of(SYS_pwrite64, 1, 0x1000, 1, 0).kind, PRL_WAIT_NONE);
+    CHECK_INT(wait_of(SYS_rt_sigtimedwait, 0x1000, 0, 0, 8).kind, PRL_WAIT_NONE);
     CHECK_INT(wait_of(SYS_restart_syscall, 0, 0, 0, 0).kind, PRL_WAIT_NONE);
     CHECK_INT(wait_of(SYS_futex, 0x1000, FUTEX_WAKE, 1, 0).kind, PRL_WAIT_NONE);
     CHECK_INT(wait_of(-1, 0, 0, 0, 0).kind, PRL_WAIT_NONE);

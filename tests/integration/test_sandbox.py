@@ -94,6 +94,14 @@ ENDS = [
         "ILE",
         "idle",
     ),
+    ("int p[2]; pipe(p); for (;;) write(p[1], p, 4);", {"wall": "60s"}, "ILE", "idle"),
+    (
+        "sigset_t s; sigemptyset(&s); sigaddset(&s, SIGALRM); int n;"
+        "sigprocmask(SIG_BLOCK, &s, 0); alarm(1); sigwait(&s, &n); return n;",
+        {"wall": "60s"},
+        "RE",
+        None,
+    ),
     ("for (;;) usleep(20000);", {"wall": "600ms"}, "ILE", "wall"),
     ("for (;;) memset(malloc(1 << 20), 1, 1 << 20);", {"memory": "64M"}, "MLE", "memory"),
     (

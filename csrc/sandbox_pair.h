@@ -1,0 +1,19 @@
+/* sandbox_pair.h: two boxes that talk to each other through pipes; see sandbox_pair.c.
+ * In, out, never: as there. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum { PRL_PAIR_ENDED, PRL_PAIR_OTHER, PRL_PAIR_SIDES };
+
+struct prl_sandbox_pair;
+
+struct prl_sandbox_pair *prl_sandbox_pair_new(void); /* NULL: no memory */
+void prl_sandbox_pair_free(struct prl_sandbox_pair *pair);
+/* Not one thread of this side's box ran from then to then, and each waits without an end;
+ * from > to: that is not known.  true: the box is to be ended. */
+bool prl_sandbox_pair_still(struct prl_sandbox_pair *pair, unsigned side, uint64_t from_ns,
+                            uint64_t to_ns);
+/* This side's box is gone and its ends of the pipes are closed. */
+void prl_sandbox_pair_leave(struct prl_sandbox_pair *pair, unsigned side);
