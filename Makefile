@@ -46,7 +46,7 @@ run: build ## start a container and print what a program in it printed
 test: packages-test deps ## run all tests: in every context this user can make
 	@$(PYTHON) tools/run_tests.py
 
-test-hostile: build ## the hostile corpus in every way: with and without groups, eight at once
+test-hostile: build ## the hostile corpus in every way: with and without groups, eight at once, warm
 	PYROOTLESS_TEST_HOSTILE=all $(BIN)/pytest -q -p no:cacheprovider tests/integration/test_hostile.py
 
 test-vm: deps build ## tests on every kind of host, in virtual machines (half an hour)

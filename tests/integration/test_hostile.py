@@ -32,13 +32,15 @@ def wrong_of(certificate: Certificate) -> dict[str, tuple[str, ...]]:
     return {case.attack: case.wrong for case in certificate.cases if case.wrong}
 
 
-@pytest.mark.parametrize("way", WAYS if ALL else ["eight"])
+@pytest.mark.parametrize("way", WAYS if ALL else ["eight", "warm"])
 def test_every_attack_is_withstood(way: str) -> None:
     certificate = certify(ATTACKS, [way])
     if way in certificate.not_tried:
         pytest.skip(certificate.not_tried[way])
     assert (wrong_of(certificate), certificate.left) == ({}, ())
-    assert len(certificate.cases) + len(certificate.not_tried) == len(ATTACKS)
+    mine = [each for each in ATTACKS if not WAYS[way].warm or each.path.suffix == ".py"]
+    missing = certificate.not_tried.keys() & {each.name for each in mine}
+    assert len(certificate.cases) + len(missing) == len(mine) > 5
 
 
 def in_a_ready_box(job: Job) -> tuple[dict[str, Any], Collected]:
@@ -50,7 +52,7 @@ def in_a_ready_box(job: Job) -> tuple[dict[str, Any], Collected]:
         ready.close()
 
 
-@pytest.mark.parametrize("way", WAYS if ALL else [])
+@pytest.mark.parametrize("way", [way for way in WAYS if ALL and not WAYS[way].warm])
 def test_every_attack_is_withstood_by_a_ready_box(
     way: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
