@@ -263,6 +263,7 @@ static struct prl_setup empty_setup(const struct prl_spec *spec)
                               .tap_fd = -1,
                               .clock_fd = -1,
                               .root_fd = -1,
+                              .scratch_root_fd = -1,
                               .mask_file_fd = -1,
                               .mask_directory_fd = -1,
                               .null_fd = -1};

@@ -9,6 +9,7 @@
 #include "cgroup.h"
 #include "launch_box.h"
 #include "monitor_child.h"
+#include "monitor_mounts.h"
 #include "sandbox_parts.h"
 
 #include <errno.h>
@@ -231,6 +232,7 @@ int prl_sandbox_follow(struct prl_sandbox_watch *w, struct prl_error *reterr)
     if (w->has_noise)
         prl_sandbox_noise_since(&w->noise, &report->noise);
     report->scratch_fd = steal_fd(&w->box.scratch_fd);
+    report->left = w->child.left;
     return 0;
 }
 
@@ -243,6 +245,8 @@ static int run(struct prl_sandbox_watch *w, struct prl_error *reterr)
     if (r < 0)
         return r;
     prl_sandbox_begin(w);
+    if (w->want->left)
+        prl_mounts_hold(&w->child);
     prl_close_p(&w->lent[0]);
     prl_close_p(&w->lent[1]);
     return prl_sandbox_follow(w, reterr);
@@ -279,6 +283,8 @@ void prl_sandbox_report_free(struct prl_sandbox_report *report)
 {
     for (unsigned i = 0; i < PRL_STREAMS; i++)
         free(report->streams[i].data);
+    if (report->left && report->scratch_fd >= 0)
+        prl_mounts_leave(&report->scratch_fd);
     prl_close_p(&report->scratch_fd);
     *report = (struct prl_sandbox_report){.scratch_fd = -1};
 }

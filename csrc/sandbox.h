@@ -66,6 +66,7 @@ struct prl_sandbox_report {
     struct prl_sandbox_noise noise;
     struct prl_status status; /* rungs and usage */
     int scratch_fd;           /* the box's upper, for collecting; the caller's; -1 */
+    bool left;                /* the scratch is not waited for either */
 };
 
 struct prl_zygote;
@@ -78,6 +79,7 @@ struct prl_sandbox {
     size_t files_len;
     struct prl_sandbox_limits limits;
     bool clock; /* perf's may bill it */
+    bool left; /* nothing in the box is the caller's, so nobody waits until it is taken apart */
     struct prl_zygote
         *zygote; /* brings the program of a held box; NULL: the gate executes it */
     struct prl_sandbox_pair *pair; /* its input and output lead to the other box of it; NULL */

@@ -36,12 +36,17 @@ static uint64_t birth_of(uint32_t pid)
     return at ? strtoull(at, NULL, 10) : 0;
 }
 
+/* Looked at once: a process cannot change it, but for becoming another one by fork. */
 static struct maker this_maker(void)
 {
+    static _Thread_local struct maker maker;
     struct stat st;
-    struct maker maker = {.pid = (uint32_t)getpid()};
-    maker.namespace = stat("/proc/self/ns/pid", &st) == 0 ? (uint32_t)st.st_ino : 0;
-    maker.birth = birth_of(maker.pid);
+    uint32_t pid = (uint32_t)getpid();
+    if (maker.pid != pid) {
+        maker.namespace = stat("/proc/self/ns/pid", &st) == 0 ? (uint32_t)st.st_ino : 0;
+        maker.birth = birth_of(pid);
+        maker.pid = pid;
+    }
     return maker;
 }
 

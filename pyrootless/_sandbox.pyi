@@ -1,6 +1,7 @@
 from collections.abc import Callable
-from mmap import mmap
 from typing import Any, TypeVar
+
+from pyrootless.sandbox.files import OpenFile
 
 CLOCKS: tuple[str, ...]
 ZYGOTE_MODULE: bytes
@@ -11,7 +12,7 @@ class Host:
     def __init__(self, groups: bool = ..., clock: bool = ...) -> None: ...
 
 class Files:
-    def __init__(self, rows: list[tuple[str, bytes | mmap | None, int]]) -> None: ...
+    def __init__(self, rows: list[tuple[str, bytes | OpenFile | None, int]]) -> None: ...
 
 def run(
     host: Host,
@@ -20,6 +21,7 @@ def run(
     files: Files,
     limits: dict[str, int],
     collect: Callable[[int], _T] | None,
+    left: bool = ...,
     pair: Pair | None = None,
     side: int = 0,
 ) -> tuple[dict[str, Any], _T | None]: ...

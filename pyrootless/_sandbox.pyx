@@ -7,7 +7,6 @@ Must never: a verdict, a default, a word of the program's output looked at.
 """
 
 cimport cython
-from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_FromStringAndSize
 from libc.stdint cimport int32_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
@@ -44,6 +43,7 @@ cdef extern from "sandbox.h" nogil:
         const char *path
         const void *data
         size_t len
+        int fd
         uint32_t mode
         bint directory
 
@@ -82,7 +82,7 @@ cdef extern from "sandbox.h" nogil:
         prl_box_file *files
         size_t files_len
         prl_sandbox_limits limits
-        bint clock
+        bint clock, left
         prl_zygote *zygote
         prl_sandbox_pair *pair
         unsigned side
@@ -197,12 +197,11 @@ cdef class Files:
     """Files for a box, in a form that C reads without the GIL.
 
     Args:
-        rows: (path, bytes or a mapping or None for a directory, mode); parents first.
+        rows: (path, bytes or an OpenFile or None for a directory, mode); parents first.
     """
 
     cdef prl_box_file *rows
-    cdef Py_buffer *views
-    cdef size_t len, views_len
+    cdef size_t len
     cdef list kept
 
     def __cinit__(self, list rows):
@@ -210,8 +209,7 @@ cdef class Files:
         cdef bytes path
         self.kept = []
         self.rows = <prl_box_file *>calloc(len(rows) + 1, sizeof(prl_box_file))
-        self.views = <Py_buffer *>calloc(len(rows) + 1, sizeof(Py_buffer))
-        if self.rows == NULL or self.views == NULL:
+        if self.rows == NULL:
             raise MemoryError()
         self.len = len(rows)
         for i in range(self.len):
@@ -220,19 +218,18 @@ cdef class Files:
             if b"\0" in path:
                 raise ValueError("a file's name contains a NUL byte")
             self.kept.append(path)
-            PyObject_GetBuffer(b"" if content is None else content, &self.views[i], PyBUF_SIMPLE)
-            self.views_len = i + 1
             self.rows[i].path = path
-            self.rows[i].data = self.views[i].buf
-            self.rows[i].len = <size_t>self.views[i].len
+            self.rows[i].fd = -1
+            if isinstance(content, bytes):
+                self.rows[i].data = <const char *><bytes>content
+                self.rows[i].len = <size_t>len(content)
+            elif content is not None:
+                self.rows[i].fd, self.rows[i].len = content.fd, content.size
+            self.kept.append(content)
             self.rows[i].mode = mode
             self.rows[i].directory = content is None
 
     def __dealloc__(self):
-        cdef size_t i
-        for i in range(self.views_len):
-            PyBuffer_Release(&self.views[i])
-        free(self.views)
         free(self.rows)
 
 
@@ -280,7 +277,7 @@ cdef class Pair:
 
 
 def run(Host host not None, bytes config not None, tuple stdio not None, Files files not None, dict limits not None,
-        collect, Pair pair=None, unsigned side=0) -> tuple:
+        collect, bint left=False, Pair pair=None, unsigned side=0) -> tuple:
     """Run one box to its end.
 
     Args:
@@ -288,6 +285,7 @@ def run(Host host not None, bytes config not None, tuple stdio not None, Files f
         stdio: Three descriptors lent; -1: /dev/null for the first, captured for the others.
         limits: cpu_ns, wall_ns, idle_ns, stdout_bytes, stderr_bytes, processors.
         collect: Called with a descriptor of the box's upper directory after every process is dead; None: nothing.
+        left: Nothing in the box is the caller's, so its mounts may be taken apart after this has returned.
         pair, side: Its input and output lead to the other box of the pair.
 
     Returns:
@@ -308,7 +306,7 @@ def run(Host host not None, bytes config not None, tuple stdio not None, Files f
     want.spec = spec
     want.stdio[0], want.stdio[1], want.stdio[2] = stdio
     want.files, want.files_len = files.rows, files.len
-    want.clock, want.zygote = host.host.clock, NULL
+    want.clock, want.left, want.zygote = host.host.clock, left, NULL
     want.pair, want.side = NULL if pair is None else pair.pair, side
     set_limits(&want.limits, limits)
     with nogil:

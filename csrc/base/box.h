@@ -16,9 +16,10 @@ enum { PRL_BOX_BROUGHT = 3 };
  * no empty, "." or ".." component.  A directory that is there already stays as it is. */
 struct prl_box_file {
     const char *path;
-    const void *data;
-    size_t len;
-    uint32_t mode; /* permission bits */
+    const void *data; /* where there is no fd */
+    size_t len;       /* of a descriptor's file: no more than this is read */
+    int fd;           /* of a file of the caller's, read from its beginning; -1 */
+    uint32_t mode;    /* permission bits */
     bool directory;
 };
 

@@ -17,7 +17,7 @@ import os
 import resource
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
@@ -41,11 +41,13 @@ class Base:
         lowers: Overlay lower directories, absolute, top-most first, one a line.
         binds: Mounts that belong to it (of the host image: /usr).
         notes: Annotations of the filter, and of the network when it has one; later ones win.
+        lent: A directory of the caller's is in it, which he may want to unmount after the run.
     """
 
     lowers: str
-    binds: tuple[Mapping[str, Any], ...]
+    binds: tuple[Mapping[str, Any], ...] = field(hash=False)
     notes: tuple[tuple[str, str], ...]
+    lent: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +81,7 @@ def rootfs_base(directory: str | os.PathLike[str], root: str | None = None) -> B
         raise UsageError(f"rootfs={str(directory)!r} is not a directory")
     if "\n" in str(path):
         raise UsageError(f"rootfs={str(directory)!r} has a line end in its name")
-    return Base(str(path), (), strict_filter(root))
+    return Base(str(path), (), strict_filter(root), lent=True)
 
 
 @lru_cache(maxsize=64)
@@ -141,18 +143,28 @@ def _hold(directory_fd: int) -> int:
 
 def box_config(base: Base, program: Program, limits: Limits, exact: bool = False) -> bytes:
     """The config.json of one run; exact: refuse where a limit is not held exactly."""
+    frame = _frame(base, limits, exact, (os.getuid(), os.getgid()))
+    words = {"args": program.args, "env": program.env, "cwd": program.cwd}
+    return (_text({"process": words})[:-2] + frame).encode(errors="surrogateescape")
+
+
+def _text(value: Mapping[str, Any]) -> str:
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+
+
+@lru_cache(maxsize=64)
+def _frame(base: Base, limits: Limits, exact: bool, ids: tuple[int, int]) -> str:
+    """What follows after the words of the program: the same for many runs."""
     config = {
+        "process": _process(limits),
         "ociVersion": "1.2.0",
-        "process": _process(program, limits),
         "root": {"path": base.lowers.split("\n", 1)[0]},
         "hostname": "box",
         "mounts": [*base.binds, _proc()],
-        "linux": _linux(limits),
+        "linux": _linux(limits, ids),
         "annotations": _annotations(base, limits, exact),
     }
-    return json.dumps(config, separators=(",", ":"), ensure_ascii=False).encode(
-        errors="surrogateescape"
-    )
+    return _text(config).replace('{"process":{', ",", 1)
 
 
 def zygote_config(base: Base, program: Program, limits: Limits, root: str | None) -> bytes:
@@ -173,12 +185,9 @@ def _proc() -> dict[str, Any]:
     return {"destination": "/proc", "type": "proc", "source": "proc", "options": options}
 
 
-def _process(program: Program, limits: Limits) -> dict[str, Any]:
+def _process(limits: Limits) -> dict[str, Any]:
     return {
         "user": {"uid": UID, "gid": UID, "umask": 0o022},
-        "args": list(program.args),
-        "env": list(program.env),
-        "cwd": program.cwd,
         "capabilities": {},
         "noNewPrivileges": True,
         "oomScoreAdj": _OOM_SCORE,
@@ -208,7 +217,7 @@ def _hard_limit(kind: str) -> int:
     return resource.getrlimit(getattr(resource, kind))[1]
 
 
-def _linux(limits: Limits) -> dict[str, Any]:
+def _linux(limits: Limits, ids: tuple[int, int]) -> dict[str, Any]:
     kinds = ("user", "mount", "pid", "ipc", "uts", "network")
     resources: dict[str, Any] = {}
     if limits.memory_bytes:
@@ -217,8 +226,8 @@ def _linux(limits: Limits) -> dict[str, Any]:
         resources["pids"] = {"limit": limits.procs + 1}  # the init is one
     return {
         "namespaces": [{"type": kind} for kind in kinds],
-        "uidMappings": [{"containerID": UID, "hostID": os.getuid(), "size": 1}],
-        "gidMappings": [{"containerID": UID, "hostID": os.getgid(), "size": 1}],
+        "uidMappings": [{"containerID": UID, "hostID": ids[0], "size": 1}],
+        "gidMappings": [{"containerID": UID, "hostID": ids[1], "size": 1}],
         "resources": resources,
     }
 
@@ -245,11 +254,16 @@ def default_environment(cwd: str) -> dict[str, str]:
 def environment(given: Mapping[str, str] | None, cwd: str) -> tuple[str, ...]:
     """What the program finds: exactly what was given, or the least that programs expect."""
     if given is None:
-        given = default_environment(cwd)
+        return _default_lines(cwd)
     for name, value in given.items():
         if not name or "=" in name or "\0" in name + value:
             raise UsageError(f"env: {name!r} is no name of a variable")
     return tuple(f"{name}={value}" for name, value in given.items())
+
+
+@lru_cache(maxsize=64)
+def _default_lines(cwd: str) -> tuple[str, ...]:
+    return environment(default_environment(cwd), cwd)
 
 
 def check_program(args: Sequence[str], cwd: str) -> tuple[str, ...]:

@@ -85,7 +85,7 @@ def _job(wish: Wish, files: Mapping[str, FileLike]) -> Job:
     return Job(
         _base(wish),
         box.Program(words, env, wish.cwd),
-        tuple(file_rows(rows, "/", mapped=True)),
+        tuple(file_rows(rows, "/", at_once=True)),
         wish.limits,
         collect=_ALL,
         collect_in=box.CWD,
@@ -103,8 +103,8 @@ def _base(wish: Wish) -> box.Base:
     mounts = tuple(rule.mount() for rule in wish.rules if rule.outside)
     base = box.image_base("host")
     if wish.bare:
-        return box.Base(_empty_tree(), mounts, base.notes)
-    return replace(base, binds=(*base.binds, *mounts))
+        return box.Base(_empty_tree(), mounts, base.notes, lent=bool(mounts))
+    return replace(base, binds=(*base.binds, *mounts), lent=bool(mounts))
 
 
 def _empty_tree() -> str:

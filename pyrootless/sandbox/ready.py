@@ -167,7 +167,7 @@ class ReadyBoxes(Closing):
         program = box.Program(box.check_program(args, self._cwd), lines, self._cwd)
         if self._warm:
             self._warm.check(program, self._env)
-        rows = tuple(file_rows(files, self._cwd, mapped=True))
+        rows = tuple(file_rows(files, self._cwd, at_once=True))
         job = replace(
             self._job,
             program=program,

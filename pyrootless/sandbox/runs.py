@@ -130,9 +130,11 @@ def run(  # noqa: PLR0913  # one keyword for each thing a run may be given
     """
     base = box.rootfs_base(rootfs, root) if rootfs else box.image_base(image, root)
     program = box.Program(box.check_program(args, cwd), box.environment(env, cwd), cwd)
-    rows = tuple(file_rows(files, cwd, mapped=True))
-    job = Job(base, program, rows, limits, stdin, tuple(collect), exact, rungs)
-    job = replace(job, network=find_network(allow_hosts, root), root=root)
+    rows = tuple(file_rows(files, cwd, at_once=True))
+    network, wanted = find_network(allow_hosts, root), tuple(collect)
+    job = Job(
+        base, program, rows, limits, stdin, wanted, exact, rungs, network=network, root=root
+    )
     if warm:  # few want it, and it brings threads
         from pyrootless.sandbox.kept import run_kept
         from pyrootless.sandbox.warm import Warm
@@ -163,6 +165,7 @@ def run_for_facts(job: Job) -> tuple[dict[str, Any], Collected]:
             _sandbox.Files(sorted(rows)),
             numbers,
             gather_for(job),
+            not base.lent,
             *((job.side.pair, job.side.number) if job.side else ()),
         )
     return facts, found or Collected()
@@ -233,6 +236,7 @@ def _seal(fd: int) -> None:
     fcntl.fcntl(fd, fcntl.F_ADD_SEALS, seals)
 
 
+@cache
 def _flags(bits: int) -> frozenset[str]:
     return frozenset(name for bit, name in enumerate(FLAGS) if bits >> bit & 1)
 
@@ -291,20 +295,25 @@ def _cause(verdict: Verdict, end: End, found: Collected) -> str:
 
 
 def _enforced(facts: dict[str, Any], limits: Limits) -> dict[str, Enforced]:
+    cpu = facts["clock"] if limits.cpu_ns else ""
+    memory = facts["memory_rung"] if limits.memory_bytes else ""
+    return dict(_held(cpu, memory, facts["processes_rung"] if limits.procs is not None else ""))
+
+
+@cache
+def _held(cpu: str, memory: str, processes: str) -> dict[str, Enforced]:
+    """Name of a limit → what held it; "": there is no such limit."""
     rungs = {
         "wall": "timer",
         "stdout": "pipe",
         "stderr": "pipe",
         "disk": "tmpfs",
         "inodes": "tmpfs",
+        "cpu": cpu,
+        "memory": memory,
+        "processes": processes,
     }
-    if limits.cpu_ns:
-        rungs["cpu"] = facts["clock"]
-    if limits.memory_bytes:
-        rungs["memory"] = facts["memory_rung"]
-    if limits.procs is not None:
-        rungs["processes"] = facts["processes_rung"]
-    return {name: Enforced(rung, rung in _EXACT) for name, rung in rungs.items()}
+    return {name: Enforced(rung, rung in _EXACT) for name, rung in rungs.items() if rung}
 
 
 def _noise(facts: dict[str, Any]) -> Noise:

@@ -259,7 +259,7 @@ class Sandbox(Closing):
         return Job(
             self._base(),
             program,
-            tuple(file_rows(files, program.cwd, mapped=True)),
+            tuple(file_rows(files, program.cwd, at_once=True)),
             limits,
             exact=self._exact,
             rungs=self._rungs,

@@ -173,6 +173,22 @@ def test_files_in_and_out(tmp_path: Path) -> None:
     assert outcome.files == {"made.txt": b"made\n", "data/in.txt": b"text\n"}
 
 
+def test_a_large_file_is_whole_and_counts_its_size(tmp_path: Path) -> None:
+    """It may lie in large pages.  What the program makes does not: in a sparse file they would
+    count what nobody wrote."""
+    given = tmp_path / "given"
+    given.write_bytes(bytes(range(256)) * 2891)
+    outcome = sh(
+        "stat -c %b given bytes; truncate -s 8M sparse;"
+        " dd if=given of=sparse bs=1 count=1 seek=4M conv=notrunc status=none;"
+        " stat -c %b sparse",
+        files={"given": given, "bytes": given.read_bytes()},
+        collect=["given", "bytes"],
+    )
+    assert outcome.text == "1448\n1448\n8\n"
+    assert outcome.files == dict.fromkeys(["given", "bytes"], given.read_bytes())
+
+
 def test_what_may_not_be_collected() -> None:
     outcome = sh(
         "ln -s /etc/passwd link; mkfifo fifo; mkdir dir; ln -s /etc folder",
@@ -390,6 +406,35 @@ def test_groups_of_a_killed_caller_go() -> None:
     assert list(base.glob(mine)) != []
     while list(base.glob(mine)):  # its box ends with it, in a moment
         _sandbox.Host()
+
+
+LEAVES = """
+import sys
+from pyrootless.sandbox import run
+outcome = run(["/bin/busybox", "cat"], stdin=0, **eval(sys.argv[1]))
+assert outcome.stdout == b"end", outcome
+"""
+
+
+@pytest.mark.needs("strace", "busybox")
+@pytest.mark.parametrize("own", [True, False])
+def test_who_waits_for_the_mounts(
+    engine_environment: dict[str, str], tmp_path: Path, own: bool
+) -> None:
+    """A tree that the caller lent is his again when the run is over."""
+    (tmp_path / "tree/bin").mkdir(parents=True)
+    shutil.copy(shutil.which("busybox") or "", tmp_path / "tree/bin/busybox")
+    options = {} if own else {"rootfs": str(tmp_path / "tree")}
+    path = tmp_path / "trace"
+    words = ["strace", "-o", str(path), "-e", "trace=sendmsg,ppoll", sys.executable]
+    command = [*words, "-c", LEAVES, repr(options)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, env=engine_environment) as process:
+        while not path.exists() or "ppoll(" not in path.read_text():
+            assert process.poll() is None  # what precedes the monitor's first wait is done then
+        process.communicate(b"end", timeout=120)
+    assert process.returncode == 0
+    # The namespace, and the scratch.
+    assert path.read_text().count("SCM_RIGHTS") == (2 if own else 0)
 
 
 def test_the_wall_time_begins_with_the_program() -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import mmap
+import os
 from pathlib import Path
 
 import pytest
 
 from pyrootless.errors import UsageError
-from pyrootless.sandbox.files import File, FileLike, file_rows
+from pyrootless.sandbox.files import File, FileLike, OpenFile, file_rows
 
 
 def test_parents_come_first(tmp_path: Path) -> None:
@@ -38,17 +38,26 @@ def test_order_holds_where_a_name_sorts_before_a_slash() -> None:
             seen.add(path)
 
 
-def test_what_goes_into_a_box_at_once_is_mapped_where_it_is_large(tmp_path: Path) -> None:
+def test_what_goes_into_a_box_at_once_is_open_where_it_is_large(tmp_path: Path) -> None:
     large, small = tmp_path / "large", tmp_path / "small"
     large.write_bytes(b"\1" * 65536)
     small.write_bytes(b"\2" * 65535)
     held = dict.fromkeys("ab", large) | {"c": small, "d": b"\3" * 65536}
-    rows = file_rows(held, "/", mapped=True)
-    assert [type(data) for _, data, _ in rows] == [mmap.mmap, mmap.mmap, bytes, bytes]
+    rows = file_rows(held, "/", at_once=True)
+    assert [type(data) for _, data, _ in rows] == [OpenFile, OpenFile, bytes, bytes]
     assert [bytes(data or b"")[:1] for _, data, _ in rows] == [b"\1", b"\1", b"\2", b"\3"]
     assert [type(data) for _, data, _ in file_rows(held, "/")] == [bytes] * 4
     with pytest.raises(UsageError, match="cannot be read"):
-        file_rows({"x": tmp_path / "none"}, "/", mapped=True)
+        file_rows({"x": tmp_path / "none"}, "/", at_once=True)
+
+
+def test_of_many_large_files_some_are_open_and_none_stays_so(tmp_path: Path) -> None:
+    (tmp_path / "large").write_bytes(b"\1" * 65536)
+    before = os.listdir("/proc/self/fd")
+    rows = file_rows({f"{n:02}": tmp_path / "large" for n in range(20)}, "/", at_once=True)
+    assert [type(data) for _, data, _ in rows] == [OpenFile] * 16 + [bytes] * 4
+    del rows
+    assert os.listdir("/proc/self/fd") == before
 
 
 @pytest.mark.parametrize("name", ["", "..", "a/../b", "/", ".", "a\0b", "x" * 5000])
