@@ -38,7 +38,7 @@ class Limits:
         disk: Bytes of everything the run writes, and of the files put in.
         inodes: Files and directories.
         file_size: Bytes of any single file.
-        stack: Bytes of a thread's stack.
+        stack: Bytes of the first thread's stack; others have as much unless they say more.
         open_files: Descriptors of a process.
         idle: A box that was quiet for about twice this is looked at, and ended if nothing in it
             can ever go on; 0: never.

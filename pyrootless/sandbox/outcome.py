@@ -56,8 +56,9 @@ class Outcome:
     Attributes:
         args: The program and its arguments.
         verdict: The one word.
-        flags: Every limit that was touched, by name (`verdict.FLAGS`).
-        cause: More about the verdict, in words; "" when there is nothing to add.
+        flags: Every limit that was seen to be touched, by name (`verdict.FLAGS`).
+        cause: More about the verdict, in words: which limit ended it (cpu, wall, idle, stdout,
+            …), what was touched by a program that failed; "" when there is nothing to add.
         exit_code: 0 to 255; None when a signal ended it.
         signal: The signal's number; None when it returned.
         cpu_ns: Processor time of the whole tree, reaped or not.

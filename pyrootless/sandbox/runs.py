@@ -7,6 +7,7 @@ Must never: raise for what the program did; parse what it wrote; leave anything 
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -26,7 +27,9 @@ from pyrootless.sandbox.verdict import FLAGS, End, Verdict, judge
 if TYPE_CHECKING:
     from pyrootless.sandbox.warm import Warm
 
-_EXACT = frozenset({"cgroup2", "cgroup1", "perf", "rlimit-nproc", "tmpfs", "pipe", "timer"})
+_EXACT = frozenset(
+    {"cgroup2", "cgroup1", "perf", "rlimit-nproc", "rlimit", "tmpfs", "pipe", "timer"}
+)
 DEFAULT_LIMITS = Limits()
 _BUSY_SHARE = 0.5
 RUNGS = {"best": (True, True), "no-groups": (False, True), "least": (False, False)}
@@ -255,6 +258,8 @@ def to_outcome(job: Job, facts: dict[str, Any], found: Collected) -> Outcome:
     number = os.WTERMSIG(status) if ended and os.WIFSIGNALED(status) else None
     if not ended:
         number = 9  # it lived until its box was ended
+    if number == signal.SIGXFSZ:
+        flags |= {"file_size"}
     running = facts["running"] or facts["cpu_ns"] > _BUSY_SHARE * facts["wall_ns"]
     end = End(killed_for(facts), flags, code, number, running, bool(found.bad))
     verdict = judge(end)
@@ -287,11 +292,11 @@ def to_outcome(job: Job, facts: dict[str, Any], found: Collected) -> Outcome:
 def _cause(verdict: Verdict, end: End, found: Collected) -> str:
     if verdict is Verdict.FE:
         return "; ".join(f"{name}: {why}" for name, why in found.bad.items())
-    if verdict is Verdict.OLE:
-        return end.killed_for
     if verdict is Verdict.DLE:
         return ", ".join(sorted(end.flags & {"disk", "inodes"})) or "file size"
-    return ""
+    if verdict in (Verdict.RE, Verdict.SG):
+        return ", ".join(f"{name} touched" for name in sorted(end.flags))
+    return end.killed_for if verdict in (Verdict.OLE, Verdict.TLE, Verdict.ILE) else ""
 
 
 def _enforced(facts: dict[str, Any], limits: Limits) -> dict[str, Enforced]:
@@ -312,6 +317,9 @@ def _held(cpu: str, memory: str, processes: str) -> dict[str, Enforced]:
         "cpu": cpu,
         "memory": memory,
         "processes": processes,
+        "file_size": "rlimit",
+        "stack": "rlimit",
+        "open_files": "rlimit",
     }
     return {name: Enforced(rung, rung in _EXACT) for name, rung in rungs.items() if rung}
 

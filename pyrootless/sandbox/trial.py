@@ -230,7 +230,7 @@ def _result(
     measured = CaseResult(
         case.name,
         outcome.verdict.name,
-        outcome.cause or _why(outcome),
+        _why(outcome),
         0.0,
         outcome.cpu_ns,
         outcome.wall_ns,
@@ -252,7 +252,7 @@ def _result(
 
 def _why(outcome: Outcome) -> str:
     if outcome.verdict is Verdict.RE:
-        return f"exit code {outcome.exit_code}"
+        return ", ".join(filter(None, (f"exit code {outcome.exit_code}", outcome.cause)))
     if outcome.verdict is Verdict.SG:
-        return f"signal {outcome.signal}"
-    return ""
+        return ", ".join(filter(None, (f"signal {outcome.signal}", outcome.cause)))
+    return outcome.cause

@@ -49,8 +49,10 @@ FLAGS = (
     "inodes",
     "processes",
     "idle",
+    "file_size",
 )
-"""Names of enum prl_sandbox_flag's bits, in their order (csrc/sandbox.h)."""
+"""Names of enum prl_sandbox_flag's bits, in their order (csrc/sandbox.h); the last one is told
+by the signal that ended the program."""
 
 
 @dataclass(frozen=True, slots=True)

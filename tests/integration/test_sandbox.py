@@ -140,6 +140,32 @@ def test_a_full_disk() -> None:
     assert (outcome.verdict.name, outcome.cause) == ("DLE", "inodes")
 
 
+def test_a_file_that_grows_too_large() -> None:
+    outcome = sh("exec head -c 5000 /dev/zero > f", limits=Limits(file_size=1000))
+    assert (outcome.verdict.name, outcome.cause, outcome.flags) == (
+        "DLE", "file size", {"file_size"},
+    )  # fmt: skip
+
+
+CAUSES = [
+    ("while :; do :; done", {"cpu": "50ms"}, ("TLE", "cpu")),
+    ("while :; do :; done", {"cpu": None, "wall": "300ms"}, ("TLE", "wall")),
+    ("sleep 1000", {"wall": "300ms", "idle": 0}, ("ILE", "wall")),
+    ("sleep 1000", {"wall": "60s"}, ("ILE", "idle")),
+    ("yes", {"output": "1K"}, ("OLE", "stdout")),
+    ("yes >&2", {"output": "1K"}, ("OLE", "stderr")),
+    ("exit 1", {}, ("RE", "")),
+]
+
+
+@pytest.mark.parametrize(("script", "limits", "said"), CAUSES)
+def test_the_limit_that_ended_a_run_is_named(
+    script: str, limits: dict[str, object], said: tuple[str, str]
+) -> None:
+    outcome = sh(script, limits=Limits(**({"cpu": "60s"} | limits)))  # type: ignore[arg-type]
+    assert (outcome.verdict.name, outcome.cause) == said
+
+
 def test_shared_memory_counts_as_disk() -> None:
     outcome = sh("head -c 20000000 /dev/zero > /dev/shm/x")
     assert outcome.verdict.name == "DLE"
@@ -373,7 +399,9 @@ def test_each_limit_names_what_held_it(judge: Judge) -> None:
     enforced = judge("return 0;").enforced
     assert set(enforced) == {
         "cpu", "wall", "memory", "processes", "stdout", "stderr", "disk", "inodes",
+        "file_size", "stack", "open_files",
     }  # fmt: skip
+    assert (enforced["file_size"].rung, enforced["file_size"].exact) == ("rlimit", True)
     assert enforced["disk"].rung == "tmpfs" and enforced["disk"].exact
 
 
