@@ -10,10 +10,12 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
 from pyrootless.sandbox.answers import Answers
+from pyrootless.sandbox.hands import Hands
 from pyrootless.sandbox.journal import Journal, digest_files
 from pyrootless.sandbox.judged import BatchResult, SubmissionResult
 from pyrootless.sandbox.quiet import Quiet
@@ -67,6 +69,7 @@ def judge_batch(
 
     Args:
         jobs: How many at once; None: as many as there are processors. More disturb each other.
+            Where there are fewer submissions, tests of one take place at once.
         journal: Where finished results are kept until the batch is done; None: nowhere.
         watcher: None: nobody is told.
 
@@ -142,6 +145,7 @@ def _judge_all(
 ) -> list[SubmissionResult]:
     """All results, in the order of the submissions; a failure of ours ends the batch."""
     with ThreadPoolExecutor(jobs, "judge") as pool:
+        court = replace(court, hands=Hands(pool, jobs))
         futures = [pool.submit(try_submission, court, one) for one in submissions]
         pending: set[Future[SubmissionResult]] = set(futures)
         try:

@@ -12,11 +12,12 @@ it: noise only adds time, so the best of these runs counts.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from pyrootless.errors import UsageError
 from pyrootless.sandbox.answers import Answers, TeacherError
 from pyrootless.sandbox.checkers import Check, Finding
+from pyrootless.sandbox.hands import Hands
 from pyrootless.sandbox.interact import Party, interact
 from pyrootless.sandbox.judged import (
     NOT_COMPILED,
@@ -52,6 +53,7 @@ class Court:
         quiet: Who may run beside whom.
         told: Called after each test.
         shelf: Ready boxes.
+        hands: Threads that help with tests.
     """
 
     task: Task
@@ -59,6 +61,7 @@ class Court:
     quiet: Quiet
     told: Told
     shelf: Shelf
+    hands: Hands = field(default_factory=Hands)
 
 
 def try_submission(court: Court, submission: Submission) -> SubmissionResult:
@@ -169,21 +172,33 @@ class _Trial:
     def _group(self, group: Group) -> GroupResult:
         limits = group_limits(self._task, group, self._tuning)
         share = group.points / len(group.tests) if group.each else 0.0
-        results: list[CaseResult] = []
-        for number, case in enumerate(group.tests, start=1):
+
+        def measure(case: Case) -> CaseResult:
             result = self._case(group, case, limits)
-            results.append(replace(result, points=share if result.verdict == RIGHT else 0.0))
             self._court.told()
-            if group.stop and result.verdict != RIGHT:
-                rest = list(_skipped(group, "the group stopped at its first failure", number))
-                results += rest
-                for _ in rest:
-                    self._court.told()
-                break
-        tests = tuple(results)
+            return replace(result, points=share if result.verdict == RIGHT else 0.0)
+
+        if group.stop:
+            tests = tuple(self._until_wrong(group, measure))
+        else:
+            tests = tuple(self._court.hands.map(measure, group.tests))
         right = all(test.verdict == RIGHT for test in tests)
         points = sum(test.points for test in tests) if group.each else group.points * right
         return GroupResult(group.name, points, group.points, tests)
+
+    def _until_wrong(
+        self, group: Group, measure: Callable[[Case], CaseResult]
+    ) -> Iterable[CaseResult]:
+        """One after the other: what comes after a wrong one is not run."""
+        for number, case in enumerate(group.tests, start=1):
+            result = measure(case)
+            yield result
+            if result.verdict == RIGHT:
+                continue
+            for left_out in _skipped(group, "the group stopped at its first failure", number):
+                self._court.told()
+                yield left_out
+            return
 
     def _case(self, group: Group, case: Case, limits: Limits) -> CaseResult:
         with self._court.quiet.beside():
