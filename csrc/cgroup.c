@@ -19,7 +19,8 @@ struct group {
     int entry_fd; /* version 2: the box; version 1: its file "tasks" */
     unsigned controllers;
     bool version2;
-    bool flat; /* the processes stand in the group itself, not in a box below it */
+    bool flat;  /* the processes stand in the group itself, not in a box below it */
+    bool boxed; /* the box was made here, and is to be removed */
 };
 
 struct prl_cgroups {
@@ -27,6 +28,7 @@ struct prl_cgroups {
     size_t len;
     uint64_t watch_bytes, cpu_limit_ns;
     int oom_fd, clock_fd;
+    bool told; /* somebody may ask what was used */
     uint8_t rungs[PRL_LIMITS];
 };
 
@@ -85,12 +87,29 @@ static int open_oom(const struct prl_spec *spec, const struct prl_cgroups *group
     return -1;
 }
 
+static int open_directory(const char *path, int *ret_fd, struct prl_error *reterr)
+{
+    *ret_fd = openat(AT_FDCWD, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    return *ret_fd < 0 ? prl_fail(reterr, PRL_STAGE_LIMITS, "open", path) : 0;
+}
+
+/* A file that is not there is one of a controller that the group above does not hand down yet;
+ * the usual case is that another start has seen to it. */
+static int limit_group(const struct prl_resources *resources, const struct prl_cgroup *group,
+                       int dir_fd, struct prl_error *reterr)
+{
+    if (!group->version2)
+        return prl_cgroup1_limit(dir_fd, group, resources, reterr);
+    int r = prl_cgroup2_limit(dir_fd, group, resources, reterr);
+    if (r != -ENOENT)
+        return r;
+    r = make_parent_ready(group, reterr);
+    return r < 0 ? r : prl_cgroup2_limit(dir_fd, group, resources, reterr);
+}
+
 static int make_group(const struct prl_spec *spec, const struct prl_cgroup *group,
                       struct group *row, struct prl_error *reterr)
 {
-    int r = make_parent_ready(group, reterr);
-    if (r < 0)
-        return r;
     row->path = strdup(group->path);
     row->controllers = group->controllers;
     row->version2 = group->version2;
@@ -98,13 +117,13 @@ static int make_group(const struct prl_spec *spec, const struct prl_cgroup *grou
         return prl_fail_with(reterr, PRL_STAGE_LIMITS, ENOMEM, "malloc", group->path);
     if (mkdir(group->path, 0755) < 0)
         return prl_fail(reterr, PRL_STAGE_LIMITS, "mkdir", group->path);
-    row->dir_fd = open(group->path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (row->dir_fd < 0)
-        return prl_fail(reterr, PRL_STAGE_LIMITS, "open", group->path);
+    int r = open_directory(group->path, &row->dir_fd, reterr);
+    if (r < 0)
+        return r;
     if (!row->flat && mkdirat(row->dir_fd, PRL_CGROUP_BOX, 0755) < 0)
         return prl_fail(reterr, PRL_STAGE_LIMITS, "mkdir", group->path);
-    r = group->version2 ? prl_cgroup2_limit(row->dir_fd, group, &spec->resources, reterr)
-                        : prl_cgroup1_limit(row->dir_fd, group, &spec->resources, reterr);
+    row->boxed = !row->flat;
+    r = limit_group(&spec->resources, group, row->dir_fd, reterr);
     return r < 0 ? r : open_entry(row, reterr);
 }
 
@@ -127,6 +146,7 @@ static int new_groups(const struct prl_resources *res, struct prl_cgroups **ret,
         return prl_fail_with(reterr, PRL_STAGE_LIMITS, ENOMEM, "malloc", "limits");
     groups->oom_fd = groups->clock_fd = -1;
     groups->cpu_limit_ns = res->cpu_time_ns;
+    groups->told = true;
     memcpy(groups->rungs, res->rungs, sizeof groups->rungs);
     if (res->rungs[PRL_LIMIT_MEMORY] == PRL_RUNG_WATCHDOG)
         groups->watch_bytes = res->memory_bytes;
@@ -176,10 +196,8 @@ static int open_group(const struct prl_cgroup *group, struct group *row,
     row->path = strdup(group->path);
     if (!row->path)
         return prl_fail_with(reterr, PRL_STAGE_LIMITS, ENOMEM, "malloc", group->path);
-    row->dir_fd = open(group->path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (row->dir_fd < 0)
-        return prl_fail(reterr, PRL_STAGE_LIMITS, "open", group->path);
-    return open_entry(row, reterr);
+    int r = open_directory(group->path, &row->dir_fd, reterr);
+    return r < 0 ? r : open_entry(row, reterr);
 }
 
 int prl_cgroups_open(const struct prl_spec *spec, struct prl_cgroups **ret,
@@ -274,16 +292,25 @@ uint64_t prl_cgroups_watch_bytes(const struct prl_cgroups *groups)
     return groups ? groups->watch_bytes : 0;
 }
 
+void prl_cgroups_tell_end_alone(struct prl_cgroups *groups)
+{
+    if (groups)
+        groups->told = false;
+}
+
 void prl_cgroups_measure(const struct prl_cgroups *groups, struct prl_status *ret)
 {
     if (!groups)
         return;
     memcpy(ret->rungs, groups->rungs, sizeof ret->rungs);
+    bool memory = groups->told || ret->exit_code < 0;
     for (size_t i = 0; i < groups->len; i++) {
         const struct group *row = &groups->rows[i];
-        if (row->version2)
+        unsigned looked_at = row->controllers & ~(memory ? 0u : PRL_CONTROL_MEMORY);
+        prl_cgroup_measure_end(row->dir_fd, row->version2, looked_at, &ret->usage);
+        if (groups->told && row->version2)
             prl_cgroup2_measure(row->dir_fd, row->controllers, &ret->usage);
-        else
+        else if (groups->told)
             prl_cgroup1_measure(row->dir_fd, row->controllers, &ret->usage);
     }
 }
@@ -295,10 +322,17 @@ void prl_cgroups_forget(struct prl_cgroups *groups)
     free(groups);
 }
 
+/* The usual case: nothing stands in them any more. */
+static bool remove_row(const struct group *row)
+{
+    return row->boxed && unlinkat(row->dir_fd, PRL_CGROUP_BOX, AT_REMOVEDIR) == 0 &&
+           rmdir(row->path) == 0;
+}
+
 void prl_cgroups_remove(struct prl_cgroups *groups)
 {
     for (size_t i = 0; groups && i < groups->len; i++)
-        if (groups->rows[i].path)
+        if (groups->rows[i].path && !remove_row(&groups->rows[i]))
             (void)prl_leaf_remove(groups->rows[i].path); /* what stays the sweep tries again */
     prl_cgroups_forget(groups);
 }

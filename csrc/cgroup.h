@@ -55,10 +55,9 @@ struct prl_limits_plan {
 int prl_limits_choose(const struct prl_spec *spec, const struct prl_cgroup_host *host,
                       const char *id, struct prl_limits_plan *ret, struct prl_error *reterr);
 void prl_limits_plan_free(struct prl_limits_plan *plan);
-/* A sentence for a limit of plan->weak; what plan->groups holds, one path a line, malloc'd. */
+/* A sentence for a limit of plan->weak. */
 void prl_limits_describe(const struct prl_limits_plan *plan, unsigned limit, char *buf,
                          size_t size);
-char *prl_limits_paths(const struct prl_limits_plan *plan);
 
 /* Before a fork: of version 2 the launcher must be alone in its group to make room for others,
  * and what it starts then is beside it too.  Nothing where there is nothing to do. */
@@ -87,7 +86,10 @@ uint64_t prl_cgroups_cpu_ns(const struct prl_cgroups *groups);
 /* Readable when the monitor must kill for memory, or -1; what its watchdog allows, or 0. */
 int prl_cgroups_oom_fd(const struct prl_cgroups *groups);
 uint64_t prl_cgroups_watch_bytes(const struct prl_cgroups *groups);
-/* After the end and before the removal: rungs and usage. */
+/* Nobody will ask what was used, only why it ended: less is read then. */
+void prl_cgroups_tell_end_alone(struct prl_cgroups *groups);
+/* After the end and before the removal: rungs and usage.  ret->exit_code: negative when killed.
+ */
 void prl_cgroups_measure(const struct prl_cgroups *groups, struct prl_status *ret);
 /* All of it; or all but the groups: for a fork that is not the monitor.  NULL is fine. */
 void prl_cgroups_remove(struct prl_cgroups *groups);

@@ -39,6 +39,9 @@ int prl_cgroup2_limit(int dir_fd, const struct prl_cgroup *group,
 int prl_cgroup1_open_oom(int dir_fd);
 void prl_cgroup1_measure(int dir_fd, unsigned controllers, struct prl_usage *ret);
 void prl_cgroup2_measure(int dir_fd, unsigned controllers, struct prl_usage *ret);
+/* cgroup_text.c: what may have ended the container, or made it fail. */
+void prl_cgroup_measure_end(int dir_fd, bool version2, unsigned controllers,
+                            struct prl_usage *ret);
 /* Controllers handed down by the group above, so that ours has them. */
 int prl_cgroup2_hand_down(const char *parent, unsigned controllers, struct prl_error *reterr);
 /* What a failed write of a limit means: which file, which value. */

@@ -105,6 +105,7 @@ static char *delegated_below(const char *directory)
         struct stat st;
         char *path = NULL;
         if (entry->d_name[0] == '.' || prl_cgroup_is_leaf(entry->d_name) ||
+            (entry->d_type != DT_DIR && entry->d_type != DT_UNKNOWN) ||
             fstatat(dirfd(dir), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
             !S_ISDIR(st.st_mode) || st.st_uid != geteuid())
             continue;
@@ -152,7 +153,7 @@ static void look_version1(const struct look *look, const struct mount *mount)
         place = delegated_below(mount->point);
     if (!place)
         return;
-    if (!has_processors(place))
+    if ((controllers & PRL_CONTROL_CPUSET) && !has_processors(place))
         controllers &= ~(unsigned)PRL_CONTROL_CPUSET;
     add_base(look->host, place, controllers, false);
 }

@@ -244,21 +244,3 @@ void prl_limits_describe(const struct prl_limits_plan *plan, unsigned limit, cha
     snprintf(buf, size, "%s is held by %s", prl_limit_option(limit),
              sentences[plan->rungs[limit]] ? sentences[plan->rungs[limit]] : "nothing");
 }
-
-char *prl_limits_paths(const struct prl_limits_plan *plan)
-{
-    char *text = strdup(plan->groups), *to = text;
-    if (!text)
-        return NULL;
-    for (const char *line = plan->groups; *line;) {
-        size_t len = strcspn(line, "\n");
-        const char *path = strstr(line, " /");
-        size_t path_len = path ? (size_t)(line + len - path - 1) : 0;
-        memmove(to, path ? path + 1 : line, path_len);
-        to += path_len;
-        *to++ = '\n';
-        line += len + (line[len] == '\n');
-    }
-    *to = '\0';
-    return text;
-}

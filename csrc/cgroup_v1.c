@@ -162,21 +162,10 @@ static void measure_io(int dir_fd, struct prl_usage *ret)
 
 void prl_cgroup1_measure(int dir_fd, unsigned controllers, struct prl_usage *ret)
 {
-    /* Processes are killed and refused where they stand: in the box. */
-    if (controllers & PRL_CONTROL_MEMORY) {
+    if (controllers & PRL_CONTROL_MEMORY)
         ret->memory_peak_bytes = prl_cgroup_number(dir_fd, "memory.max_usage_in_bytes");
-        ret->oom_kills =
-            (uint32_t)(prl_cgroup_keyed(dir_fd, "memory.oom_control", "oom_kill") +
-                       prl_cgroup_keyed(dir_fd, PRL_CGROUP_BOX "/memory.oom_control",
-                                        "oom_kill"));
-    }
-    if (controllers & PRL_CONTROL_PIDS) {
-        uint64_t peak = prl_cgroup_number(dir_fd, "pids.peak"); /* Linux 6.10 */
-        ret->pids_peak = (uint32_t)peak;
-        ret->pids_refused =
-            (uint32_t)(prl_cgroup_keyed(dir_fd, "pids.events", "max") +
-                       prl_cgroup_keyed(dir_fd, PRL_CGROUP_BOX "/pids.events", "max"));
-    }
+    if (controllers & PRL_CONTROL_PIDS) /* Linux 6.10 */
+        ret->pids_peak = (uint32_t)prl_cgroup_number(dir_fd, "pids.peak");
     if (controllers & PRL_CONTROL_CPUACCT)
         ret->cpu_ns = prl_cgroup_number(dir_fd, "cpuacct.usage");
     if (controllers & PRL_CONTROL_CPU)

@@ -208,16 +208,13 @@ static uint64_t stall_ns(int dir_fd, const char *name)
 
 void prl_cgroup2_measure(int dir_fd, unsigned controllers, struct prl_usage *ret)
 {
-    if (controllers & PRL_CONTROL_MEMORY) {
+    if (controllers & PRL_CONTROL_MEMORY)
         ret->memory_peak_bytes = prl_cgroup_number(dir_fd, "memory.peak"); /* Linux 5.19 */
-        ret->oom_kills = (uint32_t)prl_cgroup_keyed(dir_fd, "memory.events", "oom_kill");
-    }
-    if (controllers & PRL_CONTROL_PIDS) {
+    if (controllers & PRL_CONTROL_PIDS)
         ret->pids_peak = (uint32_t)prl_cgroup_number(dir_fd, "pids.peak"); /* Linux 6.5 */
-        ret->pids_refused = (uint32_t)prl_cgroup_keyed(dir_fd, "pids.events", "max");
-    }
     ret->cpu_ns = prl_cgroup_keyed(dir_fd, "cpu.stat", "usage_usec") * 1000;
-    ret->throttled_ns = prl_cgroup_keyed(dir_fd, "cpu.stat", "throttled_usec") * 1000;
+    if (controllers & PRL_CONTROL_CPU)
+        ret->throttled_ns = prl_cgroup_keyed(dir_fd, "cpu.stat", "throttled_usec") * 1000;
     if (controllers & PRL_CONTROL_IO)
         measure_io(dir_fd, ret);
     ret->memory_stall_ns = stall_ns(dir_fd, "memory.pressure");

@@ -205,13 +205,6 @@ int prl_state_write_config(const struct prl_state *state, const char *json, size
     return prl_state_write_pieces(state, &piece, 1, reterr);
 }
 
-int prl_state_write_groups(const struct prl_state *state, const char *paths,
-                           struct prl_error *reterr)
-{
-    int r = prl_state_create_file(state->dir_fd, "cgroups", paths, strlen(paths));
-    return r < 0 ? fail_below(state, "write", "cgroups", r, reterr) : 0;
-}
-
 int prl_state_write_child(const struct prl_state *state, const struct prl_child *child,
                           struct prl_error *reterr)
 {

@@ -45,15 +45,13 @@ struct prl_state_options {
 
 int prl_state_create(const struct prl_dirs *dirs, const struct prl_state_options *options,
                      struct prl_state *ret, struct prl_error *reterr);
-/* Write config.json (O_EXCL, beside the lock). */
+/* Write config.json (O_EXCL, beside the lock).  Before the container's control groups are made:
+ * a sweep finds them there. */
 int prl_state_write_config(const struct prl_state *state, const char *json, size_t len,
                            struct prl_error *reterr);
 /* The same in pieces. */
 struct iovec;
 int prl_state_write_pieces(const struct prl_state *state, struct iovec *pieces, int count,
-                           struct prl_error *reterr);
-/* The control groups of the container, one path a line: what a sweep removes. */
-int prl_state_write_groups(const struct prl_state *state, const char *paths,
                            struct prl_error *reterr);
 /* Remember the running child, so that a sweep can end it should the monitor be killed.  From
  * here on the container has begun: one that has not is removed by finish and sweep even if it

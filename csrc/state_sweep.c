@@ -7,6 +7,7 @@
 #include "base/io.h"
 #include "base/leaf.h"
 #include "base/own.h"
+#include "base/span.h"
 #include "base/sys.h"
 #include "state_entry.h"
 
@@ -20,6 +21,7 @@
 #include <time.h>
 
 enum { PROBES = 64, LISTED = 1024, KILL_WAIT_MS = 2000, KILL_STEP_MS = 10 };
+enum { CONFIG_MAX_BYTES = 4 << 20 };
 
 struct sweep {
     const struct prl_dirs *dirs;
@@ -74,23 +76,46 @@ static int kill_rest(const struct prl_entry *entry)
     }
 }
 
-/* Its control groups, whose processes are gone.  Each line of the file must be a group of this
- * container; what cannot be removed now is tried by the next sweep. */
+/* The annotation that names the groups, as text: "VERSION CONTROLLERS PATH" a line, malloc'd.
+ * NULL: there are none.  Paths have no letter whose escape is longer than two. */
+static char *read_groups(const struct prl_entry *entry)
+{
+    struct prl_span json = {NULL, 0}, value;
+    _cleanup_free_ char *bytes = NULL;
+    _cleanup_close_ int dir_fd =
+        open(entry->directory, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (dir_fd < 0 ||
+        prl_io_read_file(dir_fd, "config.json", CONFIG_MAX_BYTES, &bytes, &json.len) < 0)
+        return NULL;
+    json.at = bytes;
+    if (!prl_span_find(json, "annotations", "io.pyrootless.limits.cgroups", &value) ||
+        value.len < 2)
+        return NULL;
+    char *text = strndup(value.at + 1, value.len - 2), *to = text;
+    for (const char *at = text; at && *at; at++) {
+        bool escaped = at[0] == '\\' && at[1];
+        at += escaped;
+        *to++ = escaped && *at == 'n' ? '\n' : *at;
+    }
+    if (text)
+        *to = '\0';
+    return text;
+}
+
+/* Its control groups, whose processes are gone.  Each line must name a group of this container;
+ * what cannot be removed now is tried by the next sweep. */
 static int remove_groups(const char *id, const struct prl_entry *entry)
 {
     char wanted[16 + PRL_ID_LEN];
-    _cleanup_free_ char *text = NULL;
+    _cleanup_free_ char *text = read_groups(entry);
     char *save = NULL;
-    size_t len;
     int result = 0;
-    _cleanup_close_ int dir_fd =
-        open(entry->directory, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (dir_fd < 0 || prl_io_read_file(dir_fd, "cgroups", PRL_LINE_MAX, &text, &len) < 0)
+    if (!text)
         return 0;
     snprintf(wanted, sizeof wanted, "/pyrootless-%.64s", id);
-    for (char *path = strtok_r(text, "\n", &save); path; path = strtok_r(NULL, "\n", &save)) {
-        const char *slash = strrchr(path, '/');
-        int r = slash && strcmp(slash, wanted) == 0 ? prl_leaf_remove(path) : 0;
+    for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+        const char *path = strchr(line, '/'), *slash = strrchr(line, '/');
+        int r = path && strcmp(slash, wanted) == 0 ? prl_leaf_remove(path) : 0;
         result = r < 0 ? r : result;
     }
     return result;

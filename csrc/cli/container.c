@@ -180,17 +180,6 @@ static int plan_limits(struct prl_container *c, const struct prl_template *templ
     return r < 0 ? r : parse(c, reterr);
 }
 
-/* What the sweep removes, should this process be killed. */
-static int record_groups(struct prl_container *c, struct prl_error *reterr)
-{
-    if (!c->plan.groups || !*c->plan.groups)
-        return 0;
-    _cleanup_free_ char *paths = prl_limits_paths(&c->plan);
-    if (!paths)
-        return prl_fail_with(reterr, PRL_STAGE_STATE, ENOMEM, "malloc", "cgroups");
-    return prl_state_write_groups(&c->state, paths, reterr);
-}
-
 /* One that was only locked, for a start that is recalled. */
 static int read_template(struct prl_container *c, struct prl_template *template,
                          struct prl_error *reterr)
@@ -262,8 +251,6 @@ static int fill_again(struct prl_container *c, struct prl_error *reterr)
     if (r == 0)
         r = prl_recall_write(c, reterr);
     prl_trace_mark("files");
-    if (r == 0)
-        r = record_groups(c, reterr);
     return r == 0 ? write_id_file(c, "--cidfile", c->state.id, reterr) : r;
 }
 
@@ -290,8 +277,6 @@ static int fill_directory(struct prl_container *c, const struct prl_template *te
     if (r == 0 && template)
         prl_recall_keep(c, template);
     prl_trace_mark("files");
-    if (r == 0)
-        r = record_groups(c, reterr);
     if (r == 0)
         r = write_id_file(c, "--cidfile", c->state.id, reterr);
     return r;

@@ -88,6 +88,8 @@ static int run_foreground(struct run *run, struct prl_status *ret, struct prl_er
         return r;
     }
     prl_streams_lent(&streams);
+    if (c->state.remove)
+        prl_cgroups_tell_end_alone(c->child.cgroups);
     struct prl_monitor_options monitor = {
         .wall_limit_ns = c->spec->wall_limit_ns, .forward_signals = true, .control_fd = -1};
     memcpy(monitor.relays, streams.relays, sizeof monitor.relays);

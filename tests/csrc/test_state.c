@@ -134,7 +134,6 @@ TEST(the_directory_of_a_throw_away_is_used_again_empty)
     ino_t inode = throw_away(&first);
     CHECK(throw_away(&second) > 0);
     CHECK_INT(prl_state_write_config(&first, "{}", 2, &error), 0);
-    CHECK_INT(prl_state_write_groups(&first, "/g\n", &error), 0);
     CHECK_INT(prl_state_finish(&dirs, &first, &error), 0);
     CHECK_INT(count("run/pyrootless/spare"), 0);
     CHECK(throw_away(&third) == inode);

@@ -69,6 +69,30 @@ TEST(sweep_ends_what_the_monitor_left)
     end();
 }
 
+/* In config.json, as JSON writes it; a path that is no group of this container is left alone.
+ */
+TEST(sweep_removes_the_groups_that_config_json_names)
+{
+    begin();
+    struct prl_state state;
+    char json[4 * PATH_MAX];
+    CHECK_INT(create(NULL, true, true, &state), 0);
+    CHECK_INT(mkdirat(dirs.runtime_fd, "of\\x2done", 0700), 0);
+    CHECK_INT(mkdirat(dirs.runtime_fd, "pyrootless-other", 0700), 0);
+    snprintf(json, sizeof json, "%s/of\\x2done/pyrootless-%s", dirs.runtime, state.id);
+    CHECK_INT(mkdir(json, 0700), 0);
+    snprintf(json, sizeof json,
+             "{\"annotations\":{\"io.pyrootless.limits.cgroups\":\"2 pids "
+             "%s/of\\\\x2done/pyrootless-%s\\n1 cpu %s/pyrootless-other\"}}",
+             dirs.runtime, state.id, dirs.runtime);
+    CHECK_INT(prl_state_write_config(&state, json, strlen(json), &error), 0);
+    die(&state);
+    CHECK_INT(prl_state_sweep(&dirs, &error), 1);
+    CHECK_INT(unlinkat(dirs.runtime_fd, "of\\x2done", AT_REMOVEDIR), 0);
+    CHECK_INT(unlinkat(dirs.runtime_fd, "pyrootless-other", AT_REMOVEDIR), 0);
+    end();
+}
+
 static int without_pidfd_body(void)
 {
     struct sock_filter filter[] = {
