@@ -9,6 +9,7 @@ Must never: policy, text parsing, defaults of its own; hold the GIL while the ke
 from libc.stdint cimport uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memset
+from posix.unistd cimport getpid
 
 from pyrootless._prl cimport *
 
@@ -37,7 +38,8 @@ cdef class Container:
     cdef char **argv
     cdef list words
     cdef bytes launcher
-    cdef bint created, running
+    cdef bint running
+    cdef int owner  # the process that created it; 0: it was not
 
     def __cinit__(self, list argv, root=None, launcher=None):
         cdef prl_error error
@@ -61,7 +63,7 @@ cdef class Container:
     def __dealloc__(self):
         cdef prl_error error
         with nogil:
-            if self.created:
+            if self.owner == getpid():  # in a forked copy it is its parent's
                 prl_container_finish(&self.container, NULL, &error)
             prl_container_free(&self.container)
             prl_template_free(&self.template)
@@ -171,7 +173,7 @@ cdef class Container:
             r = prl_container_create(&self.container, &self.template, &error)
         if r < 0:
             raise exception(&error)
-        self.created = True
+        self.owner = getpid()
 
     def start(self, int stdin, int stdout, int stderr) -> None:
         """Launch. Descriptors become 0, 1, 2 inside; -1 is /dev/null. The calling thread must outlive the container."""
@@ -276,7 +278,7 @@ cdef class Container:
         self.running = False
         if r < 0:
             raise exception(&error)
-        self.created = False
+        self.owner = 0
         self.release()
         return (*ending(&status), exception(&error) if f < 0 else None, status.usage)
 
@@ -284,10 +286,10 @@ cdef class Container:
         """Kill and remove if it still runs. Safe to call twice."""
         cdef prl_error error
         cdef int r = 0
-        if self.created:
+        if self.owner:
             with nogil:
                 r = prl_container_finish(&self.container, NULL, &error)
-        self.created = self.running = False
+        self.owner, self.running = 0, False
         self.release()
         if r < 0:
             raise exception(&error)

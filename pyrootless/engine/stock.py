@@ -62,7 +62,7 @@ class Stock(Generic[T]):
         self._building = self._ending = 0
         self._error: BaseException | None = None
         self._closed = False
-        self._finish = weakref.finalize(self, _close_all, self._ready)
+        self._finish = weakref.finalize(self, _close_all, self._ready, self._owner)
         self.refill()
 
     def take(self) -> T:
@@ -168,8 +168,8 @@ def _build(stock: weakref.ref[Stock[T]]) -> None:
         alive._prepare()
 
 
-def _close_all(ready: deque[T]) -> None:
-    while ready:
+def _close_all(ready: deque[T], owner: int) -> None:
+    while ready and owner == os.getpid():  # in a forked copy they are its parent's
         try:
             ready.popleft().close()
         except PyrootlessError as error:

@@ -388,3 +388,24 @@ def test_without_no_new_privs() -> None:
 def test_an_images_entrypoint_comes_first() -> None:
     with pyrootless.Pool("host", size=1, entrypoint="echo") as pool:
         assert pool.run(["hello"]).text == "hello\n"
+
+
+FORKS = """
+import os, sys, pyrootless
+from pyrootless.config import find_directories
+from pyrootless.engine.containers import list_containers
+pool = pyrootless.Pool("host", size=1)
+waits = pool._stock.take()
+child = pyrootless.launch("host", ["sleep", "600"])
+if os.fork() == 0:
+    sys.exit()  # all that ends with an interpreter ends: finalizers, objects of modules
+os.wait()
+print(waits.alive, {each.state for each in list_containers(find_directories())})
+child.close()
+"""
+
+
+def test_a_forked_copy_of_the_owner_ends_none_of_its_parents() -> None:
+    words = [sys.executable, "-W", "ignore", "-c", FORKS]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.stdout, done.stderr) == ("True {'running'}\n", "")
