@@ -76,7 +76,10 @@ static int make_directory(const struct prl_dirs *dirs, struct prl_state *state,
     snprintf(name, sizeof name, "containers/%s", state->id);
     if (state->throw_away)
         state->dir_fd = prl_spare_take(dirs, name);
-    if (state->dir_fd >= 0)
+    else if (state->remove)
+        state->dir_fd = prl_spent_take(dirs, name);
+    state->again = state->dir_fd >= 0;
+    if (state->again)
         return 0;
     int r = prl_dirs_mkdir(parent_fd, name, 0700);
     if (r == -ENOENT) { /* the store was emptied, or was read-only when it was opened */
@@ -102,8 +105,8 @@ static int make_marker(const struct prl_dirs *dirs, struct prl_state *state,
     struct stat st;
     int n = snprintf(line, sizeof line, "%s\n", state->name ? state->name : "");
     snprintf(path, sizeof path, "containers/%s", state->id);
-    _cleanup_close_ int fd = openat(state->dir_fd, "remove",
-                                    O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    int flags = O_RDWR | (state->again ? 0 : O_CREAT | O_EXCL) | O_NOFOLLOW | O_CLOEXEC;
+    _cleanup_close_ int fd = openat(state->dir_fd, "remove", flags, 0600);
     if (fd < 0 && errno == ENOENT)
         return 1;
     if (fd < 0)
@@ -155,7 +158,7 @@ static int create_once(const struct prl_dirs *dirs, const struct prl_state_optio
         r = make_directory(dirs, state, reterr);
     if (r == 0 && !state->throw_away)
         r = make_marker(dirs, state, reterr);
-    if (r == 0 && options->upper)
+    if (r == 0 && options->upper && !state->again)
         r = make_upper(state, reterr);
     if (r == 0 && state->name)
         r = prl_name_take(dirs, state, reterr);

@@ -35,6 +35,7 @@ struct prl_state {
     int marker_fd; /* the file `remove`, flock'd likewise: what other sessions see; -1: none */
     bool remove;   /* goes away when the container ends (--rm, --ephemeral) */
     bool throw_away; /* nothing of it on disk: lives below the runtime directory */
+    bool again;      /* its directory was another one's before, and is as new */
 };
 
 struct prl_state_options {

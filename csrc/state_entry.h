@@ -75,6 +75,16 @@ int prl_spare_take(const struct prl_dirs *dirs, const char *name);
 /* Empty containers_fd/ID and keep it; false: it must be removed as usual. */
 bool prl_spare_leave(const struct prl_dirs *dirs, int containers_fd, const char *id);
 
+/* state_spent.c: the directory of a --rm container that has ended, made new for a later one. */
+/* Its descriptor, as DATA/name, with a marker nobody has locked, upper and work; -errno: there
+ * is none. */
+int prl_spent_take(const struct prl_dirs *dirs, const char *name);
+/* Take the container's files out of containers_fd/ID and keep the rest; *ret_trash_fd: what it
+ * wrote is there, as ID.  false: it must be removed as usual. */
+bool prl_spent_leave(int store_fd, int containers_fd, const char *id, int *ret_trash_fd);
+/* Make what was left as new, where nothing lies ready; for when nobody waits. */
+void prl_spent_renew(const struct prl_dirs *dirs);
+
 /* state_scratch.c: upper and work on a local disk when the store's file system has no room for
  * such. */
 bool prl_scratch_is_needed(int dir_fd);

@@ -2,9 +2,10 @@
  * In: its running entry.  Out: no name, no directory, no entry.  Never: a process; the entry
  * before the rest.
  *
- * Order: name, directory (one rename into the trash: gone at once, however big it is), running
- * entry, then the tree in the trash.  Killed anywhere, the next sweep goes on: before the
- * rename it finds the entry, after it the trash. */
+ * Order: name, directory (one rename into the trash: gone at once, however big it is; or what
+ * it wrote there and the rest for the next container, state_spent.c), running entry, then the
+ * tree in the trash.  Killed anywhere, the next sweep goes on: before the rename it finds the
+ * entry, after it the trash. */
 #include "base/io.h"
 #include "base/own.h"
 #include "state_entry.h"
@@ -68,12 +69,14 @@ static int remove_throw_away(const struct prl_removal *removal)
     return remove_in(containers_fd, removal->id, removal->budget);
 }
 
-/* *ret_trash_fd: where the tree went, -1 when it is gone already. */
+/* *ret_trash_fd: where what is to be removed went; as it was: there is nothing. */
 static int move_to_trash(const struct prl_removal *removal, int store_fd, int *ret_trash_fd)
 {
     _cleanup_close_ int containers_fd = open_below(store_fd, "containers");
     if (containers_fd < 0)
         return errno == ENOENT ? 0 : -errno;
+    if (removal->patient && prl_spent_leave(store_fd, containers_fd, removal->id, ret_trash_fd))
+        return 0;
     int r = prl_scratch_remove(containers_fd, removal->id, removal->budget);
     if (r < 0)
         return r;

@@ -262,6 +262,7 @@ static void empty_trash(struct sweep *sweep)
 int prl_state_sweep(const struct prl_dirs *dirs, struct prl_error *reterr)
 {
     struct sweep sweep = {.dirs = dirs, .reterr = reterr, .budget = PRL_SWEEP_NAMES};
+    prl_spent_renew(dirs);
     bool scanned = prl_scan_is_done(dirs), trash = !trash_is_empty(dirs);
     _cleanup_closedir_ DIR *running = open_directory(dirs->runtime_fd, "running");
     if (!running)

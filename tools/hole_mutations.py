@@ -11,6 +11,7 @@ from mutation import one as _one
 
 ESCAPES = "tests/security/test_escapes.py"
 HOLES = "tests/security/test_known_holes.py"
+NEXT = "tests/security/test_next_container.py"
 UNPACK = "tests/unit/test_unpack.py"
 MANIFEST = "tests/unit/images/test_manifest.py"
 REGISTRY = "tests/unit/images/test_registry.py"
@@ -25,6 +26,22 @@ OUT_OF_THE_ROOT = Edit(
 )
 
 HOLE_MUTATIONS = (
+    Mutation(
+        "no container has the upper of one before it",
+        (
+            Edit(
+                "csrc/state_spent.c",
+                '(unlinkat(fd, "upper", AT_REMOVEDIR) < 0 && errno != ENOENT) ||\n',
+                "\n",
+            ),
+            Edit(
+                "csrc/state_spent.c",
+                'prl_dirs_mkdir(fd, "upper", 0755) == 0',
+                'prl_dirs_mkdir(fd, "upper", 0755) >= 0',
+            ),
+        ),
+        (f"{NEXT}::test_a_root_that_was_sent_out_shows_nothing_of_the_next_one",),
+    ),
     Mutation(
         "a link for a system directory is neither followed nor led out of the root",
         (

@@ -163,6 +163,186 @@ TEST(a_spare_directory_that_somebody_filled_is_not_taken)
     end();
 }
 
+/* A --rm container with its config.json, begun; the inode of its directory. */
+static ino_t begun(const char *name, struct prl_state *ret)
+{
+    struct stat st;
+    if (create(name, true, false, ret) < 0 ||
+        prl_state_write_config(ret, "{}", 2, &error) < 0 || mark_begun(ret, getpid()) < 0 ||
+        fstat(ret->dir_fd, &st) < 0)
+        return 0;
+    return st.st_ino;
+}
+
+/* "MARKER", or what is not as in a new directory that was just locked. */
+static const char *as_new(const struct prl_state *state)
+{
+    static char text[256];
+    char path[PATH_MAX];
+    snprintf(path, sizeof path, "data/containers/%s", state->id);
+    int entries = count(path);
+    snprintf(path, sizeof path, "data/containers/%s/upper", state->id);
+    int upper = count(path);
+    snprintf(path, sizeof path, "data/containers/%s/work", state->id);
+    if (entries != 4 || upper != 0 || count(path) != 0) /* upper, work, remove, config.json */
+        return "entries";
+    if (mode_of(state->dir_fd, ".") != 0700 || mode_of(state->dir_fd, "upper") != 0755 ||
+        mode_of(state->dir_fd, "work") != 0700 || mode_of(state->dir_fd, "remove") != 0600)
+        return "modes";
+    read_text(state->dir_fd, "remove", text, sizeof text);
+    return text;
+}
+
+TEST(the_directory_of_a_container_that_went_is_used_again_with_another_upper)
+{
+    begin();
+    struct prl_state first, second, third;
+    ino_t inode = begun("a-long-name", &first);
+    CHECK(inode > 0);
+    CHECK_INT(mkdirat(first.dir_fd, "work/work", 0), 0); /* as overlayfs does */
+    CHECK_INT(fchmodat(first.dir_fd, "upper", 0770, 0), 0);
+    int upper_fd = openat(first.dir_fd, "upper", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    CHECK_INT(prl_state_finish(&dirs, &first, &error), 0);
+    CHECK_INT(count("data/containers") + count("data/names") + count("data/trash"), 0);
+    CHECK_INT(count("data/spent"), 3);
+    CHECK(begun(NULL, &second) != inode);
+    CHECK_INT(prl_state_sweep(&dirs, &error), 0);
+    CHECK_INT(count("data/spent"), -1);
+    CHECK_INT(count("data/spare"), 3);
+    CHECK_INT(mkdirat(upper_fd, "seen", 0755), -1); /* whoever has the old one has nothing */
+    CHECK_INT(errno, ENOENT);
+    close(upper_fd);
+    CHECK_INT(begun(NULL, &third), inode);
+    CHECK_STR(as_new(&third), "\n");
+    CHECK_INT(count("data/spare"), -1);
+    CHECK_INT(prl_state_finish(&dirs, &second, &error), 0);
+    CHECK_INT(prl_state_finish(&dirs, &third, &error), 0);
+    CHECK_INT(count("data/containers") + count("data/trash"), 0);
+    end();
+}
+
+TEST(a_name_is_written_over_the_marker_of_the_one_before)
+{
+    begin();
+    struct prl_state state;
+    ino_t inode = begun(NULL, &state);
+    CHECK_INT(prl_state_finish(&dirs, &state, &error), 0);
+    CHECK_INT(prl_state_sweep(&dirs, &error), 0);
+    CHECK_INT(begun("web", &state), inode);
+    CHECK_STR(as_new(&state), "web\n");
+    CHECK_INT(prl_state_finish(&dirs, &state, &error), 0);
+    end();
+}
+
+TEST(what_a_container_wrote_goes_and_its_directory_is_used_again)
+{
+    begin();
+    struct prl_state state;
+    ino_t inode = begun(NULL, &state);
+    CHECK_INT(mkdirat(state.dir_fd, "upper/tmp", 0755), 0);
+    CHECK_INT(prl_state_create_file(state.dir_fd, "upper/tmp/secret", "secret", 6), 0);
+    CHECK_INT(prl_state_finish(&dirs, &state, &error), 0);
+    CHECK_INT(count("data/containers") + count("data/trash"), 0);
+    CHECK_INT(count("data/spent"), 2);
+    CHECK_INT(prl_state_sweep(&dirs, &error), 0);
+    CHECK_INT(begun(NULL, &state), inode);
+    CHECK_STR(as_new(&state), "\n");
+    CHECK_INT(prl_state_finish(&dirs, &state, &error), 0);
+    end();
+}
+
+TEST(a_directory_with_something_unknown_in_it_is_not_used_again)
+{
+    begin();
+    struct prl_state state;
+    begun(NULL, &state);
+    CHECK_INT(mkdirat(state.dir_fd, "other", 0755), 0);
+    CHECK_INT(mkdirat(state.dir_fd, "upper/tmp", 0755), 0);
+    CHECK_INT(prl_state_finish(&dirs, &state, &error), 0);
+    CHECK_INT(count("data/spent"), -1);
+    CHECK_INT(count("data/containers") + count("data/trash"), 0);
+    end();
+}
+
+TEST(what_is_written_after_the_end_goes)
+{
+    begin();
+    struct prl_state state;
+    begun(NULL, &state);
+    CHECK_INT(prl_state_finish(&dirs, &state, &error), 0);
+    CHECK_INT(mkdirat(dirs.data_fd, "spent/upper/late", 0755), 0);
+    CHECK_INT(prl_state_sweep(&dirs, &error), 0);
+    CHECK_INT(count("data/spent"), -1);
+    CHECK_INT(count("data/spare"), -1);
+    end();
+}
+
+TEST(one_directory_waits_and_one_is_ready)
+{
+    begin();
+    struct prl_state states[4];
+    for (size_t i = 0; i < 4; i++)
+        CHECK(begun(NULL, &states[i]) > 0);
+    for (size_t i = 0; i < 4; i++) {
+        CHECK_INT(prl_state_finish(&dirs, &states[i], &error), 0);
+        CHECK_INT(count("data/containers") + count("data/trash"), 3 - (int)i);
+        CHECK_INT(count("data/spent"), 3);
+        if (i == 1)
+            CHECK_INT(prl_state_sweep(&dirs, &error), 0);
+        CHECK_INT(count("data/spent"), i == 1 ? -1 : 3);
+    }
+    CHECK_INT(prl_state_sweep(&dirs, &error), 0); /* nothing to make: one is ready */
+    CHECK_INT(count("data/spent"), 3);
+    CHECK_INT(count("data/spare"), 3);
+    end();
+}
+
+TEST(a_container_that_stays_takes_no_used_directory)
+{
+    begin();
+    struct prl_state state;
+    ino_t inode = begun(NULL, &state);
+    CHECK_INT(prl_state_finish(&dirs, &state, &error), 0);
+    CHECK_INT(prl_state_sweep(&dirs, &error), 0);
+    struct stat st;
+    CHECK_INT(create("web", false, false, &state), 0);
+    CHECK_INT(fstat(state.dir_fd, &st), 0);
+    CHECK(st.st_ino != inode);
+    CHECK_INT(count("data/spare"), 3);
+    CHECK_INT(mark_begun(&state, getpid()), 0);
+    CHECK_INT(prl_state_finish(&dirs, &state, &error), 0);
+    CHECK_INT(count("data/spent"), -1);
+    CHECK_INT(count("data/containers"), 1);
+    end();
+}
+
+TEST(a_directory_that_is_not_as_new_is_not_taken)
+{
+    static const struct {
+        const char *name;
+        mode_t mode;
+    } rows[] = {{".", 0755}, {"upper", 0777}, {"work", 0755}};
+    begin();
+    struct prl_state state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        int fd = -1;
+        begun(NULL, &state);
+        CHECK_INT(prl_state_finish(&dirs, &state, &error), 0);
+        CHECK_INT(prl_state_sweep(&dirs, &error), 0);
+        CHECK((fd = openat(dirs.data_fd, "spare", O_RDONLY | O_DIRECTORY | O_CLOEXEC)) >= 0);
+        CHECK_INT(fchmodat(fd, rows[i].name, rows[i].mode, 0), 0);
+        close(fd);
+        CHECK(begun(NULL, &state) > 0);
+        CHECK_STR(as_new(&state), "\n");
+        CHECK_INT(state.again, 0);
+        CHECK_INT(count("data/spare"), -1);
+        CHECK_INT(prl_state_finish(&dirs, &state, &error), 0);
+        CHECK_INT(prl_io_remove_tree(dirs.data_fd, "spent"), 0);
+    }
+    CHECK_INT(count("data/containers") + count("data/trash"), 0);
+    end();
+}
+
 TEST(names)
 {
     begin();

@@ -334,7 +334,7 @@ TEST(scan_leaves_the_living_of_other_sessions)
 
 /* What is killed at every stop below, once after each half of each system call. */
 struct victim {
-    bool kept, throw_away, began;
+    bool kept, throw_away, began, wrote;
 };
 static struct victim victim;
 
@@ -348,7 +348,13 @@ static int victim_body(void)
         return 1;
     if (victim.began && mark_begun(&state, getpid()) < 0)
         return 2;
-    return prl_state_finish(&dirs, &state, &error) < 0 ? 3 : 0;
+    if (!victim.throw_away && mkdirat(state.dir_fd, "work/work", 0) < 0)
+        return 3;
+    if (victim.wrote && mkdirat(state.dir_fd, "upper/written", 0755) < 0)
+        return 5;
+    if (victim.began && !victim.kept)
+        prl_spent_renew(&dirs);
+    return prl_state_finish(&dirs, &state, &error) < 0 ? 4 : 0;
 }
 
 /* Run the victim up to its nth stop and kill it there.  False: it came to its end before. */
@@ -372,11 +378,20 @@ static bool kill_at(int nth)
     return true;
 }
 
+/* What there is in the directory for the next one beside the marker and two empty ones; the
+ * used one has its work directory still. */
+static int of_another(void)
+{
+    return (count("data/spent") > 3) + (count("data/spent/upper") > 0) +
+           (count("data/spare") > 3) + (count("data/spare/upper") > 0) +
+           (count("data/spare/work") > 0);
+}
+
 static int leftovers(void)
 {
     return count("data/containers") + count("data/names") + count("data/trash") +
            count("run/pyrootless/running") + count("run/pyrootless/containers") +
-           (count("run/pyrootless/spare") > 0);
+           (count("run/pyrootless/spare") > 0) + of_another();
 }
 
 /* Kill at every stop; a sweep, or a boot and a sweep, must leave nothing.  Returns the number
@@ -398,6 +413,7 @@ TEST(killed_at_every_moment)
 {
     begin_in_memory();
     CHECK(kill_everywhere((struct victim){.began = true}, false) > 40);
+    CHECK(kill_everywhere((struct victim){.began = true, .wrote = true}, false) > 40);
     CHECK(kill_everywhere((struct victim){.throw_away = true, .began = true}, false) > 40);
     CHECK(kill_everywhere((struct victim){.kept = true}, false) > 40);
     end();
@@ -407,6 +423,7 @@ TEST(killed_at_every_moment_by_a_power_cut)
 {
     begin_in_memory();
     CHECK(kill_everywhere((struct victim){.began = true}, true) > 40);
+    CHECK(kill_everywhere((struct victim){.began = true, .wrote = true}, true) > 40);
     CHECK(kill_everywhere((struct victim){.throw_away = true, .began = true}, true) > 40);
     CHECK(kill_everywhere((struct victim){.kept = true}, true) > 40);
     end();

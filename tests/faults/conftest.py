@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ SECONDS = 60
 APPLETS = ("busybox", "cat", "echo", "grep", "id", "ls", "sh", "sort", "true")
 # Everything below these belongs to a container that exists, and none does after --rm.
 EMPTY_DATA = ("containers", "names", "tmp", "trash")
+NEW = ("remove", "upper", "work")
 EMPTY_RUNTIME = ("running", "containers")
 
 
@@ -55,6 +57,20 @@ class Place:
         the launcher, of its child, and of the program in the container.
         """
         return self.call("run", *self.ids[1], *argv, self.mark, before=before)
+
+    def settle(self, *argv: str) -> None:
+        """Two starts sweep, and leave for the next one what each finds in the long run: a
+        directory that is ready, and one to be made so."""
+        for _ in range(2):
+            done = self.run(*argv)
+            assert (done.returncode, done.stderr) == (0, "")
+
+    def forget(self) -> None:
+        """Take away what earlier starts left for the next one."""
+        gone = Path(tempfile.mkdtemp(dir=self.base))
+        for room in ("store", "runtime/pyrootless"):
+            for path in (self.base / room).glob("sp[ae]*"):
+                path.rename(gone / f"{path.parent.name}-{path.name}")
 
     def call(
         self, *argv: str, before: Sequence[str | Path] = ()
@@ -93,6 +109,10 @@ class Place:
         folders = [store / name for name in EMPTY_DATA]
         folders += [runtime / name for name in EMPTY_RUNTIME]
         files = [str(path) for one in folders if one.exists() for path in one.iterdir()]
+        # What waits for the next container has nothing of the one before.
+        for waits in (store / "spent", store / "spare"):
+            files += [str(path) for path in waits.glob("*") if path.name not in NEW]
+            files += [str(path) for path in waits.glob("upper/*")]
         return sorted(files) + self._processes() + self._mounts()
 
     def _processes(self) -> list[str]:

@@ -133,10 +133,17 @@ def check(place: Place, found: tuple[int, str, str]) -> bool:
     return True
 
 
-def fail_each(place: Place, call: str, words: tuple[str, ...]) -> int:
-    """Fail the first, second, third … of a call; how many launches that ended."""
+def fail_each(place: Place, call: str, words: tuple[str, ...], *, settled: bool = True) -> int:
+    """Fail the first, second, third … of a call; how many launches that ended.
+
+    Each launch finds the directory of an earlier one, or none.
+    """
     ended = 0
     for n in range(1, MOST):
+        if settled:
+            place.settle(*words)
+        else:
+            place.forget()
         found = nth(place, call, n, words)
         if found is None:
             break
@@ -153,7 +160,15 @@ def fail_each(place: Place, call: str, words: tuple[str, ...]) -> int:
 @pytest.mark.parametrize("call", COUNTED)
 def test_nth_failure(call: str, upper: str, place: Place) -> None:
     ended = fail_each(place, call, (*UPPERS[upper], "host", *ECHO))
-    assert ended > 0 or call in ("openat", "renameat")
+    assert ended > 0 or call in ("openat", "renameat", "fchmodat")
+
+
+@pytest.mark.parametrize("upper", BOTH)
+@pytest.mark.parametrize("call", ("mkdirat", "fchmodat", "unlinkat"))
+def test_nth_failure_without_a_directory_of_another(
+    call: str, upper: str, place: Place
+) -> None:
+    assert fail_each(place, call, (*UPPERS[upper], "host", *ECHO), settled=False) > 0
 
 
 @pytest.mark.needs("subordinate-ids", "newuidmap")
