@@ -135,9 +135,9 @@ static int PRL_CHILD_SAFE furnish_box(struct prl_setup *s, int stage_fd,
         return prl_fail(reterr, PRL_STAGE_ROOTFS, "open", "upper directory on tmpfs");
     if (prl_handover_send(s->service_fd, PRL_HANDOVER_SCRATCH, upper, s->served) < 0)
         return prl_fail(reterr, PRL_STAGE_BOX, "sendmsg", "scratch");
-    s->scratch_root_fd = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    s->scratch_root_fd = fcntl(stage_fd, F_DUPFD_CLOEXEC, 0);
     if (s->scratch_root_fd < 0)
-        return prl_fail(reterr, PRL_STAGE_BOX, "open", "scratch");
+        return prl_fail(reterr, PRL_STAGE_BOX, "dup", "scratch");
     if (has_own_dev(s->spec))
         return 0;
     if (prl_dev_sketch(upper, prl_devices_count(s)) < 0)

@@ -215,6 +215,27 @@ def test_a_large_file_is_whole_and_counts_its_size(tmp_path: Path) -> None:
     assert outcome.files == dict.fromkeys(["given", "bytes"], given.read_bytes())
 
 
+@pytest.mark.needs("strace", "busybox")
+def test_large_pages_are_for_what_is_put_in(
+    engine_environment: dict[str, str], tmp_path: Path
+) -> None:
+    """Without a failure, where the kernel has them: nobody would see one but by the clock."""
+    if not Path("/sys/kernel/mm/transparent_hugepage").is_dir():
+        pytest.skip("this kernel has no large pages")
+    code = """if True:
+        import sys
+        from pyrootless.sandbox import run
+        assert run(["true"], files={"x": bytes(int(sys.argv[1]))}).ok"""
+    found = []
+    for size in ("65535", "65536"):
+        words = ["strace", "-f", "-o", str(tmp_path / "trace"), "-e", "trace=mount"]
+        command = [*words, sys.executable, "-c", code, size]
+        subprocess.run(command, env=engine_environment, check=True, timeout=120)
+        lines = (tmp_path / "trace").read_text().splitlines()
+        found.append([line.split('"')[-2:] for line in lines if "huge=" in line])
+    assert found == [[], [["huge=within_size", ") = 0"], ["huge=never", ") = 0"]]]
+
+
 def test_what_may_not_be_collected() -> None:
     outcome = sh(
         "ln -s /etc/passwd link; mkfifo fifo; mkdir dir; ln -s /etc folder",
