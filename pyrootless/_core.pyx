@@ -13,8 +13,7 @@ from posix.unistd cimport getpid
 
 from pyrootless._prl cimport *
 
-from pyrootless.errors import error_from_record
-
+include "_error.pxi"
 include "_core_tables.pxi"
 
 

@@ -8,15 +8,6 @@ ENDED_BY = ("", "exit", "signal", "timeout", "killed", "oom", "cpu-time")
 """Names of enum prl_ended_by, in its order."""
 
 
-cdef object exception(prl_error *error):
-    cdef const prl_remedy *row = prl_error_remedy(error)
-    cdef tuple record = (prl_stage_name(error.stage).decode(), error.errnum, error.syscall.decode(errors="replace"),
-              error.subject.decode(errors="replace"), bool(error.sentence))
-    if row == NULL:
-        return error_from_record(record, "", "", "")
-    return error_from_record(record, row.klass.decode(), row.check.decode(), row.text.decode())
-
-
 cdef list encode(list words):
     encoded = [word.encode(errors="surrogateescape") for word in words]
     if any(b"\0" in word for word in encoded):

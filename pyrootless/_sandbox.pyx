@@ -12,8 +12,6 @@ from libc.stdint cimport int32_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memset
 
-from pyrootless.errors import error_from_record
-
 cdef extern from "sandbox.h" nogil:
     struct prl_error:
         int errnum
@@ -155,14 +153,7 @@ ZYGOTE_MODULE = <bytes>(<const char *>prl_zygote_blob)[:prl_zygote_blob_len]
 CLOCKS = ("none", "cgroup2", "cgroup1", "perf", "proc")
 """Names of enum prl_sandbox_clock, in its order."""
 
-
-cdef object exception(prl_error *error):
-    cdef const prl_remedy *row = prl_error_remedy(error)
-    cdef tuple record = (prl_stage_name(error.stage).decode(), error.errnum, error.syscall.decode(errors="replace"),
-                         error.subject.decode(errors="replace"), bool(error.sentence))
-    if row == NULL:
-        return error_from_record(record, "", "", "")
-    return error_from_record(record, row.klass.decode(), row.check.decode(), row.text.decode())
+include "_error.pxi"
 
 
 cdef class Host:

@@ -10,8 +10,6 @@ from collections import namedtuple
 
 from libc.stdint cimport uint64_t
 
-from pyrootless.errors import error_from_record
-
 cdef extern from "unpack/unpack.h" nogil:
     struct prl_error:
         int errnum
@@ -52,14 +50,7 @@ Summary = namedtuple("Summary", ("entries", "size_bytes", "owners", "devices", "
 """What an archive held: members, bytes of all files, lines of the three lists, attributes that only root could set,
 members that took the place of an earlier one."""
 
-
-cdef object exception(prl_error *error):
-    cdef const prl_remedy *row = prl_error_remedy(error)
-    cdef tuple record = (prl_stage_name(error.stage).decode(), error.errnum, error.syscall.decode(errors="replace"),
-                         error.subject.decode(errors="replace"), bool(error.sentence))
-    if row == NULL:
-        return error_from_record(record, "", "", "")
-    return error_from_record(record, row.klass.decode(), row.check.decode(), row.text.decode())
+include "_error.pxi"
 
 
 cdef class Unpacker:

@@ -47,6 +47,23 @@ while True:
             c.close()
 """
 
+# For each "PROTOCOL HOST PORT" of WORDS a line: what came back, or why nothing did.
+ASK = """
+import socket
+for word in WORDS:
+    protocol, host, port = word.split()
+    kind = socket.SOCK_DGRAM if protocol == "udp" else socket.SOCK_STREAM
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host, int(port), type=kind)[0]
+        with socket.socket(family, kind) as s:
+            s.settimeout(10)
+            s.connect(address)
+            if protocol == "udp": s.send(b"ping")
+            print("yes" if s.recv(100) else "nothing", address[0])
+    except OSError as error:
+        print("no", type(error).__name__)
+"""
+
 CLIENT = """
 import socket, sys
 protocol, host, port = sys.argv[1], sys.argv[2], int(sys.argv[3])
@@ -117,3 +134,8 @@ def calls(machine: Machine) -> list[str]:
         assert machine.ask("tcp", address, 7003) == "203.0.113.2"
     lines = (machine.base / "seen").read_text().splitlines()
     return [line for line in lines if not line.endswith(" 7003")]
+
+
+def asked(*words: str) -> str:
+    """A program for Python that asks these servers ("tcp 192.0.2.1 80")."""
+    return f"WORDS = {words!r}\n{ASK}"

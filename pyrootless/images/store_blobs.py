@@ -16,8 +16,9 @@ import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
+from typing import Self
 
+from pyrootless.closing import Closing
 from pyrootless.config import Directories
 from pyrootless.errors import IntegrityError, StoreError, UsageError
 from pyrootless.images.document import MAX_BYTES
@@ -181,7 +182,7 @@ class Blobs:
             raise StoreError(f"blob {digest} cannot be read: {error.strerror}") from error
 
 
-class BlobWriter:
+class BlobWriter(Closing):
     """Writes one blob; a context manager.
 
     Without `commit` what was written waits in tmp/ for the next try, unless `discard` was
@@ -215,7 +216,7 @@ class BlobWriter:
         self._private = False
         self._hash = hashlib.new(self._algorithm)
 
-    def __enter__(self) -> BlobWriter:
+    def __enter__(self) -> Self:
         make_store(self._directories)
         with writing(self._temporaries.directory):
             self._take_place()
@@ -223,12 +224,8 @@ class BlobWriter:
         self.done = self._target().is_file()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Keep what has come for another try, unless it is of no use."""
         if self._descriptor < 0:
             return
         if self._private or self.offset == 0:

@@ -19,8 +19,9 @@ import re
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
+from typing import Self
 
+from pyrootless.closing import Closing
 from pyrootless.config import Directories
 from pyrootless.errors import IntegrityError, StoreError
 from pyrootless.images.store_files import (
@@ -100,7 +101,7 @@ class Layers:
         return [f"sha256:{name}" for name in names if _HEX.fullmatch(name)]
 
 
-class LayerWriter:
+class LayerWriter(Closing):
     """One layer's directory while it is being filled; a context manager.
 
     Without `commit` it is removed.
@@ -119,7 +120,7 @@ class LayerWriter:
         self._descriptor = -1
         self._committed = False
 
-    def __enter__(self) -> LayerWriter:
+    def __enter__(self) -> Self:
         make_store(self._directories)
         with writing(self._temporaries.directory):
             self.directory, self._descriptor = self._temporaries.make_directory("layer-")
@@ -132,12 +133,8 @@ class LayerWriter:
                 raise
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Without `commit` remove it."""
         if not self._committed:
             self._drop()
         elif self._descriptor >= 0:

@@ -20,9 +20,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
+from pyrootless.closing import Closing
 from pyrootless.errors import UsageError
 from pyrootless.sandbox import plain_data
 from pyrootless.sandbox.files import File, FileLike
@@ -89,7 +89,7 @@ class CallFailed(Exception):
         self.called = called
 
 
-class Function:
+class Function(Closing):
     """A student's function. Calling it returns its value or raises `CallFailed`."""
 
     def __init__(
@@ -135,16 +135,8 @@ class Function:
         )
         return _called(outcome, nonce)
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Nothing outlives a call."""
+    def close(self) -> None:
+        """Nothing: nothing outlives a call."""
 
 
 def call(

@@ -21,9 +21,9 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
+from pyrootless.closing import Closing
 from pyrootless.sandbox.limits import Limits
 from pyrootless.sandbox.outcome import Outcome
 from pyrootless.sandbox.runs import run
@@ -40,7 +40,7 @@ _GOOD_SLACK_NS = 1_000_000_000
 _WARM_RUNS = 5
 
 
-class Outside:
+class Outside(Closing):
     """A context: set up, watched after each run, taken down."""
 
     def __init__(self) -> None:
@@ -70,12 +70,8 @@ class Outside:
         self.settle()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Take it down. Safe to call twice."""
         self._stack.close()
 
     def warm(self) -> None:

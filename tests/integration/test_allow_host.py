@@ -16,33 +16,16 @@ import sys
 from pathlib import Path
 
 import pytest
-from own_machine import CLIENT, HELPERS, LIMIT_SECONDS, RAW, Done, Machine, Serve, calls
+from own_machine import CLIENT, HELPERS, LIMIT_SECONDS, RAW, Done, Machine, Serve, asked, calls
 
 END_SECONDS = 20
 pytestmark = pytest.mark.needs("user-namespaces", "tun", "ip", "ipv6")
 each_helper = pytest.mark.parametrize("helper", HELPERS)
 
-# For each "PROTOCOL ADDRESS PORT" a line: what came back, or that nothing did.
-ASK = """
-import socket, sys
-for word in sys.argv[1:]:
-    protocol, host, port = word.split()
-    kind = socket.SOCK_DGRAM if protocol == "udp" else socket.SOCK_STREAM
-    try:
-        family, _, _, _, address = socket.getaddrinfo(host, int(port), type=kind)[0]
-        with socket.socket(family, kind) as s:
-            s.settimeout(10)
-            s.connect(address)
-            if protocol == "udp": s.send(b"ping")
-            print("yes" if s.recv(100) else "nothing", address[0])
-    except OSError as error:
-        print("no", type(error).__name__)
-"""
-
 
 def ask(machine: Machine, options: list[str], *words: str) -> list[str]:
     """What a container hears from each of these servers."""
-    done = machine.run(*options, "host", "python3", "-c", ASK, *words)
+    done = machine.run(*options, "host", "python3", "-c", asked(*words))
     assert done.returncode == 0, done.stderr
     return done.stdout.splitlines()
 
@@ -222,7 +205,7 @@ def test_the_network_is_nobodys_to_rebuild(machine: Machine, helper: str) -> Non
     """Other routes, other addresses, and the interface itself: its other end is held."""
     script = """
 ip addr add 203.0.113.77/24 dev tap0 && ip link set tap0 mtu 1400 || exit 1
-python3 -c "$0" "$@"
+python3 -c "$0"
 python3 - <<END
 import fcntl, struct
 with open("/dev/net/tun", "r+b", buffering=0) as tun:
@@ -233,7 +216,7 @@ END
     options = [f"--network={helper}", "--privileged", "--device=/dev/net/tun"]
     options.append("--allow-host=198.51.100.1:7000")
     words = ["tcp 198.51.100.2 7000", "tcp 198.51.100.1 7000"]
-    done = machine.run(*options, "host", "sh", "-c", script, ASK, *words)
+    done = machine.run(*options, "host", "sh", "-c", script, asked(*words))
     assert done.stdout.splitlines() == [
         "no OSError",
         "yes 198.51.100.1",

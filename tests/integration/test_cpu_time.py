@@ -7,18 +7,16 @@ Out: what ended them, what had been used by then, what is told of it.
 
 from __future__ import annotations
 
-import json
-import os
 import signal
 import subprocess
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import facts
 import pytest
+from rungs import NO_GROUPS, WEAKER, Rung, environment_for
 
 import pyrootless as package
 
@@ -26,7 +24,6 @@ Runner = Callable[..., "subprocess.CompletedProcess[str]"]
 Compile = Callable[[str], Path]
 
 pytestmark = pytest.mark.needs("user-namespaces")
-NO_GROUPS = ["bwrap", "--dev-bind", "/", "/", "--tmpfs", "/sys/fs/cgroup"]
 DENY = Path(__file__).resolve().parents[1] / "faults" / "deny.c"
 LIMIT_NS, LIMIT = 400_000_000, "--cpu-time=400ms"
 # Nobody looks more often than once in 0.2 ms; on a busy machine the monitor waits its turn.
@@ -52,39 +49,6 @@ while True:
 """
 
 
-@dataclass(frozen=True)
-class Rung:
-    """One rung, and how a container is started on it."""
-
-    name: str
-    before: list[str]
-    launcher: Path
-    env: dict[str, str]
-
-    def call(self, *words: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [*self.before, str(self.launcher), *words],
-            env=self.env,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-
-    def limited(self, *words: str) -> subprocess.CompletedProcess[str]:
-        """`run` with the limit, the weaker rung allowed where it is the only one."""
-        weak = ["--limits=best-effort"] if self.name == "watchdog" else []
-        return self.call("run", *weak, LIMIT, *words)
-
-    def kept(self, name: str, *words: str) -> dict[str, Any]:
-        """What `inspect` says of a container after its end."""
-        self.limited(f"--name={name}", *words)
-        found: dict[str, Any] = json.loads(self.call("inspect", name).stdout)[0]
-        self.call("rm", name)
-        return found
-
-
 RUNGS = [
     pytest.param("cgroup2", marks=pytest.mark.needs("cgroup2-delegated")),
     pytest.param("cgroup1", marks=pytest.mark.needs("cgroup1-delegated")),
@@ -101,14 +65,12 @@ def rung(
     compile_c: Compile,
 ) -> Rung:
     name = str(request.param)
-    env = dict(engine_environment)
-    if name == "cgroup2":  # where systemd's manager is asked
-        env["XDG_RUNTIME_DIR"] = os.environ.get("XDG_RUNTIME_DIR", env["XDG_RUNTIME_DIR"])
-    before = [] if name.startswith("cgroup") else NO_GROUPS
-    if name == "watchdog":
-        deny = compile_c(DENY.read_text())
-        before = [*before, str(deny), "perf_event_open", "--"]
-    return Rung(name, before, launcher, env)
+    env = environment_for(name, engine_environment)
+    before = () if name.startswith("cgroup") else NO_GROUPS
+    if name != "watchdog":
+        return Rung(name, before, launcher, env, (LIMIT,))
+    before = (*before, str(compile_c(DENY.read_text())), "perf_event_open", "--")
+    return Rung(name, before, launcher, env, (LIMIT, *WEAKER))
 
 
 def ended_by_its_limit(rung: Rung, found: dict[str, Any]) -> None:

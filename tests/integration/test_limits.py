@@ -15,18 +15,16 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import facts
 import pytest
+from rungs import NO_GROUPS, WEAKER, Rung, environment_for
 
 import pyrootless as package
 
 Runner = Callable[..., "subprocess.CompletedProcess[str]"]
 MIB = 1 << 20
-NO_GROUPS = ["bwrap", "--dev-bind", "/", "/", "--tmpfs", "/sys/fs/cgroup"]
 PYTHON = ("python3", "-c")
 # What holds which limit where no group is delegated.
 ALONE = {"memory": "watchdog", "cpus": "affinity", "cpuset": "affinity", "pids": "rlimit-nproc"}
@@ -145,48 +143,9 @@ input()
 """
 
 
-@dataclass(frozen=True)
-class Rung:
-    """One rung of the ladder, and how a container is started on it."""
-
-    name: str
-    before: list[str]
-    launcher: Path
-    env: dict[str, str]
-
-    def words(self, *words: str) -> list[str]:
-        """A command line of `pyrootless`."""
-        return [*self.before, str(self.launcher), *words]
-
-    def call(self, *words: str) -> subprocess.CompletedProcess[str]:
-        """Run it to its end."""
-        return subprocess.run(
-            self.words(*words),
-            env=self.env,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-
-    def run(self, *words: str) -> subprocess.CompletedProcess[str]:
-        """`run --rm`, with the weaker rung allowed where it is the only one."""
-        weak = ["--limits=best-effort"] if self.name == "none" else []
-        return self.call("run", "--rm", *weak, *words)
-
-    def kept(self, name: str, *words: str) -> dict[str, Any]:
-        """`run` of a container that is kept: what `inspect` says after its end."""
-        weak = ["--limits=best-effort"] if self.name == "none" else []
-        self.call("run", f"--name={name}", *weak, *words)
-        found = self.call("inspect", name)
-        self.call("rm", name)
-        inspected: dict[str, Any] = json.loads(found.stdout)[0]
-        return inspected
-
-    def holder(self, limit: str) -> str:
-        """What holds a limit here."""
-        return ALONE[limit] if self.name == "none" else self.name
+def holder(rung: Rung, limit: str) -> str:
+    """What holds a limit here."""
+    return ALONE[limit] if rung.name == "none" else rung.name
 
 
 def has_groups() -> bool:
@@ -212,12 +171,10 @@ def rung(
 ) -> Iterator[Rung]:
     """A rung; what it made is gone afterwards."""
     name = str(request.param)
-    env = dict(engine_environment)
-    if name == "cgroup2":  # where systemd's manager is asked
-        env["XDG_RUNTIME_DIR"] = os.environ.get("XDG_RUNTIME_DIR", env["XDG_RUNTIME_DIR"])
-    before = NO_GROUPS if name == "none" and has_groups() else []
+    env = environment_for(name, engine_environment)
+    before = NO_GROUPS if name == "none" and has_groups() else ()
     left = groups()
-    yield Rung(name, before, launcher, env)
+    yield Rung(name, before, launcher, env, WEAKER if name == "none" else ())
     assert groups() == left
 
 
@@ -244,7 +201,7 @@ def test_hoarders_together_get_no_more_than_one(rung: Rung) -> None:
     found = rung.kept("together", "--memory=64m", "host", *PYTHON, HOARD_TOGETHER)
     assert (found["State"]["EndedBy"], found["State"]["ExitCode"]) == ("oom", 137)
     assert found["State"]["OOMKilled"] is True
-    assert found["Limits"]["memory"]["HeldBy"] == rung.holder("memory")
+    assert found["Limits"]["memory"]["HeldBy"] == holder(rung, "memory")
     if rung.name == "none":
         assert found["Limits"]["memory"]["Exactness"] == "late"
         assert found["Usage"]["memory_peak_bytes"] > 64 * MIB  # what the watchdog saw
@@ -290,7 +247,7 @@ def test_limits_hold_in_the_background(rung: Rung) -> None:
         assert (done.returncode, len(done.stdout)) == (0, 65), done.stderr
         [found] = json.loads(rung.call("inspect", name).stdout)
         held = {limit: how["HeldBy"] for limit, how in found["Limits"].items()}
-        assert held == {limit: rung.holder(limit) for limit in ("memory", "pids")}
+        assert held == {limit: holder(rung, limit) for limit in ("memory", "pids")}
         assert found["State"]["Status"] == "running"
     assert rung.call("rm", "-f", "first", "second").returncode == 0
 
@@ -314,7 +271,7 @@ def test_a_start_like_one_before_is_held_alike(rung: Rung) -> None:
     assert [step for step in steps if step in ("merge", "spec")] == ["merge", "spec"]
     [one], [two] = (json.loads(rung.call("inspect", name).stdout) for name in ("one", "two"))
     held = {limit: how["HeldBy"] for limit, how in one["Limits"].items()}
-    assert held["memory"] == rung.holder("memory") and held["pids"] == rung.holder("pids")
+    assert held["memory"] == holder(rung, "memory") and held["pids"] == holder(rung, "pids")
     assert two["Limits"] == one["Limits"] and set(two["Usage"]) == set(one["Usage"])
     told = [line for line in done.stderr.splitlines() if "is held by" in line]
     for lines in (told, done.stdout.splitlines()):

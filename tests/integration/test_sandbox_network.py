@@ -12,7 +12,7 @@ import sys
 from typing import Any
 
 import pytest
-from own_machine import Machine, calls
+from own_machine import Machine, asked, calls
 
 from pyrootless.errors import UsageError
 from pyrootless.sandbox import run
@@ -36,23 +36,6 @@ left = open(f"/proc/self/task/{os.getpid()}/children").read()
 print(json.dumps([*found, left]))
 """
 
-# For each "PROTOCOL HOST PORT": what came back, or why nothing did.
-ASK = """
-import socket
-for word in WORDS:
-    protocol, host, port = word.split()
-    kind = socket.SOCK_DGRAM if protocol == "udp" else socket.SOCK_STREAM
-    try:
-        family, _, _, _, address = socket.getaddrinfo(host, int(port), type=kind)[0]
-        with socket.socket(family, kind) as s:
-            s.settimeout(10)
-            s.connect(address)
-            if protocol == "udp": s.send(b"ping")
-            print("yes" if s.recv(100) else "nothing", address[0])
-    except OSError as error:
-        print("no", type(error).__name__)
-"""
-
 
 def boxed(
     machine: Machine, code: str, hosts: list[str], limits: dict[str, Any] | None = None
@@ -64,10 +47,6 @@ def boxed(
     *found, left = json.loads(done.stdout)
     assert left == ""
     return found
-
-
-def asked(*words: str) -> str:
-    return f"WORDS = {words!r}\n{ASK}"
 
 
 def test_a_listed_host_is_reached_and_no_other(machine: Machine) -> None:
