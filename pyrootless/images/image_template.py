@@ -23,6 +23,7 @@ from pyrootless.images.archive_layer import unpack_stored
 from pyrootless.images.host_image import compile_default_filter
 from pyrootless.images.image_config import ImageConfig
 from pyrootless.images.image_user import User, resolve_user
+from pyrootless.images.mount_points import MAX_LOWERS, add_mount_points
 from pyrootless.images.platforms import Platform, host_platform, normalize, runnable
 from pyrootless.images.range_layers import NEWUIDMAP, make_range_layers, range_lowers
 from pyrootless.images.signals import parse_signal
@@ -111,10 +112,11 @@ def image_facts(store: Store, image: StoredImage, directory: Path) -> template.I
     config = image.config
     trees = lower_trees(store, image) or [directory / EMPTY_NAME]
     user, unknown = _user(config, trees)
-    notes = _notes(config) | unknown | _range_notes(store, trees)
+    points = _points(store, image)
+    notes = _notes(config) | unknown | _range_notes(store, trees, points)
     return template.ImageFacts(
         name=image.id,
-        lowers=tuple(str(tree) for tree in trees),
+        lowers=tuple(str(tree) for tree in [*points, *trees]),
         env=_environment(config, user),
         cwd=_working_directory(config),
         entrypoint=config.entrypoint,
@@ -164,7 +166,13 @@ def _user(config: ImageConfig, trees: list[Path]) -> tuple[User, dict[str, str]]
         return User(0, 0, (), "/"), {"io.pyrootless.image.user": config.user}
 
 
-def _range_notes(store: Store, trees: list[Path]) -> dict[str, str]:
+def _points(store: Store, image: StoredImage) -> list[Path]:
+    """The layer of mount points, above all others; an image without layers has none."""
+    made = add_mount_points(store, lower_trees(store, image))
+    return [] if made is None else [made]
+
+
+def _range_notes(store: Store, trees: list[Path], points: list[Path]) -> dict[str, str]:
     """What a map of many ids needs; {} where this user cannot have one.
 
     The launcher then maps one id, and says why when many are asked for (`--userns=range`). The
@@ -178,8 +186,10 @@ def _range_notes(store: Store, trees: list[Path]) -> dict[str, str]:
         make_range_layers(store.directories.data, trees, ids)
     except HostUnsupportedError:
         return {}
-    lowers = "\n".join(str(path) for path in range_lowers(trees, ids))
-    return notes | {"io.pyrootless.rootfs.lower.range": lowers}
+    lowers = list(range_lowers(trees, ids))
+    above = points if len(lowers) < MAX_LOWERS else []
+    text = "\n".join(str(path) for path in [*above, *lowers])
+    return notes | {"io.pyrootless.rootfs.lower.range": text}
 
 
 def _environment(config: ImageConfig, user: User) -> tuple[str, ...]:

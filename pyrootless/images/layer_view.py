@@ -1,7 +1,7 @@
 """What a container will see of its image's layers, looked up without mounting them.
 
 What comes in: the layers' trees, top-most first, and a path.
-What goes out: the bytes of a small file.
+What goes out: the bytes of a small file; where an entry lies.
 Must never: leave the trees (links of an image are followed inside it alone), wait for a FIFO,
 open a device, read more than asked.
 
@@ -61,7 +61,7 @@ def _find(trees: Sequence[Path], path: str) -> Path | None:
         if name == "..":
             stack = stack[:-1] or [root]
             continue
-        found = _look(stack[-1], name)
+        found = look(stack[-1], name)
         if isinstance(found, list):
             stack.append(found)
             continue
@@ -84,8 +84,16 @@ def _plain(found: Path, path: str) -> Path:
     return found
 
 
-def _look(directories: Sequence[Path], name: str) -> list[Path] | Path | None:
-    """An entry of merged directories: merged directories again, one thing, or nothing."""
+def look(directories: Sequence[Path], name: str) -> list[Path] | Path | None:
+    """An entry of merged directories: merged directories again, one thing, or nothing.
+
+    Args:
+        directories: Of one path, top-most first.
+        name: One component.
+
+    Raises:
+        OSError: The file system says so.
+    """
     merged: list[Path] = []
     for directory in directories:
         entry = directory / name

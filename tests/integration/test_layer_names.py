@@ -18,10 +18,13 @@ import pytest
 from image_layouts import Entry, directory, file, layer_tar, link, write_layout
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
+FUSE = pytest.param("fuse-overlayfs", marks=pytest.mark.needs("fuse", "fuse-overlayfs"))
+RANGE = pytest.param("range", marks=pytest.mark.needs("subordinate-ids"))
 UPPERS = [(), ("--ephemeral",)]
-APPLETS = ("cat", "head", "ls", "sh", "wc")
-PAGE_LAYERS = 54
-"""So many names of 64 digits and /tree fit into the page of options beside the upper."""
+APPLETS = ("cat", "head", "ls", "sh", "stat", "wc")
+PAGE_LAYERS = 53
+"""So many names of 64 digits and /tree fit into the page of options beside the upper, with one
+of 64 digits and /points-KEY."""
 
 pytestmark = pytest.mark.needs("user-namespaces", "busybox")
 
@@ -56,7 +59,7 @@ def digests(layers: list[bytes]) -> list[str]:
     return [hashlib.sha256(layer).hexdigest() for layer in reversed(layers)]
 
 
-def start(pyrootless: Run, own: dict[str, str], place: Path, *words: str) -> str:
+def start(pyrootless: Run, own: dict[str, str], *words: str) -> str:
     done = pyrootless("run", "--rm", *words, env=own)
     assert (done.returncode, done.stderr) == (0, "")
     return str(done.stdout)
@@ -73,28 +76,28 @@ def lowers(row: str) -> list[str]:
 def test_layers_are_named_by_their_digests(
     pyrootless: Run, own: dict[str, str], tmp_path: Path, upper: tuple[str, ...]
 ) -> None:
-    """With an upper in memory the first is covered by it, and has a descriptor."""
+    """Above them their mount points, over which an upper in memory lies: by descriptor."""
     layers = layers_of(3)
     write_layout(tmp_path, "1", layers)
     script = "head -n 1 /proc/self/mountinfo; cat /etc/top; ls /etc/1 /etc/2"
     row, *seen = start(
-        pyrootless, own, tmp_path, *upper, f"oci:{tmp_path}:1", "sh", "-c", script
+        pyrootless, own, *upper, f"oci:{tmp_path}:1", "sh", "-c", script
     ).splitlines()
     assert seen == ["2/etc/1", "/etc/2"]
     named = [f"{digest}/tree" for digest in digests(layers)]
     first, *others = lowers(row)
-    assert others == named[1:]
-    assert re.fullmatch(r"/proc/self/fd/[0-9]+" if upper else named[0], first)
+    assert others == named
+    points = rf"{digests(layers)[0]}/points-[0-9a-f]{{12}}"
+    assert re.fullmatch(r"/proc/self/fd/[0-9]+" if upper else points, first)
     assert own["PYROOTLESS_ROOT"] not in row
 
 
 @pytest.mark.parametrize("upper", UPPERS, ids=["disk", "tmpfs"])
 def test_one_layer_is_where_the_mount_is_made_from(
-    pyrootless: Run, own: dict[str, str], tmp_path: Path, upper: tuple[str, ...]
+    pyrootless: Run, own: dict[str, str], upper: tuple[str, ...]
 ) -> None:
-    write_layout(tmp_path, "1", layers_of(1))
-    words = (*upper, f"oci:{tmp_path}:1", "head", "-n", "1", "/proc/self/mountinfo")
-    row = start(pyrootless, own, tmp_path, *words)
+    words = (*upper, "host", "head", "-n", "1", "/proc/self/mountinfo")
+    row = start(pyrootless, own, *words)
     assert lowers(row) == ["."]
     assert own["PYROOTLESS_ROOT"] not in row
 
@@ -109,7 +112,7 @@ def test_where_the_page_of_options_ends(
     write_layout(tmp_path, "1", layers)
     script = "head -n 1 /proc/self/mountinfo; ls /etc | wc -l"
     row, count = start(
-        pyrootless, own, tmp_path, *upper, f"oci:{tmp_path}:1", "sh", "-c", script
+        pyrootless, own, *upper, f"oci:{tmp_path}:1", "sh", "-c", script
     ).splitlines()
     last = digests(layers)[-1]
     assert lowers(row)[-1] == f"{last}/tree" if not more else lowers(row)[-1].isdigit()
@@ -133,7 +136,7 @@ def test_a_missing_layer_is_named(
     name = f"lost-{count}{which}{len(upper)}"
     done = pyrootless("pull", f"oci:{tmp_path}:1", env=own)
     image = done.stdout.split()[-1]
-    start(pyrootless, own, tmp_path, image, "ls")
+    start(pyrootless, own, image, "ls")
     tree = Path(own["PYROOTLESS_ROOT"], "layers", digests(layers)[which], "tree")
     tree.rename(tree.with_name(name))
     try:
@@ -142,3 +145,76 @@ def test_a_missing_layer_is_named(
         tree.with_name(name).rename(tree)
     assert done.returncode == 125
     assert f"rootfs: open({tree}): No such file or directory" in done.stderr
+
+
+# Mount points: in a layer of their own above all others.
+
+
+ROWS = "stat -c '%n %a %Y' /etc; ls -A /dev /proc/1 /sys > /dev/null; wc -c < /etc/passwd"
+
+
+def upper_of(own: dict[str, str], name: str) -> list[str]:
+    """What a kept container's upper holds."""
+    upper = Path(own["PYROOTLESS_ROOT"], "names", name, "upper")
+    return sorted(str(path.relative_to(upper)) for path in upper.rglob("*"))
+
+
+@pytest.mark.parametrize("driver", ["overlay", FUSE])
+@pytest.mark.parametrize("userns", ["single", RANGE])
+def test_a_start_makes_nothing_in_its_upper(
+    pyrootless: Run, own: dict[str, str], tmp_path: Path, driver: str, userns: str
+) -> None:
+    rows = [row for row in base_layer() if row.path not in ("dev", "etc", "proc", "sys")]
+    rows += [
+        directory("etc", 0o711, mtime=1_500_000_000),
+        file("etc/passwd", b"root:x:0:0::/:"),
+    ]
+    write_layout(tmp_path, "1", [layer_tar(rows), layer_tar([file("more")])])
+    name = f"quiet-{driver}-{userns}"
+    options = (f"--storage-driver={driver}", f"--userns={userns}", f"--name={name}")
+    done = pyrootless("run", *options, f"oci:{tmp_path}:1", "sh", "-c", ROWS, env=own)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.split("\n")[0].split() == ["/etc", "711", "1500000000"]
+    assert upper_of(own, name) == []
+    pyrootless("rm", name, env=own)
+
+
+@pytest.mark.parametrize("driver", ["overlay", FUSE])
+def test_what_an_image_has_below_dev_is_not_seen(
+    pyrootless: Run, own: dict[str, str], tmp_path: Path, driver: str
+) -> None:
+    """As ever: something is mounted on it."""
+    write_layout(tmp_path, "1", [layer_tar([*base_layer(), file("dev/left", b"behind")])])
+    options = ("--rm", f"--storage-driver={driver}")
+    words = (f"oci:{tmp_path}:1", "sh", "-c", "ls /dev/left /proc/self/status")
+    done = pyrootless("run", *options, *words, env=own)
+    assert done.stdout == "/proc/self/status\n"
+
+
+def test_a_link_for_a_system_directory_still_ends_the_start(
+    pyrootless: Run, own: dict[str, str], tmp_path: Path
+) -> None:
+    rows = [row for row in base_layer() if row.path != "dev"]
+    write_layout(tmp_path, "1", [layer_tar([*rows, link("dev", "tmp")])])
+    done = pyrootless("run", "--rm", f"oci:{tmp_path}:1", "ls", env=own)
+    assert done.returncode == 125
+    assert "/dev" in done.stderr
+
+
+def test_localhost_has_a_name_where_nothing_is_mounted(
+    pyrootless: Run, own: dict[str, str], tmp_path: Path
+) -> None:
+    """A file without it would keep a distribution from writing its own."""
+    write_layout(tmp_path, "1", [layer_tar(base_layer())])
+    words = ("--network=host", f"oci:{tmp_path}:1", "head", "-n", "1", "/etc/hosts")
+    assert start(pyrootless, own, *words) == "127.0.0.1\tlocalhost\n"
+
+
+def test_the_images_own_hosts_is_its_own(
+    pyrootless: Run, own: dict[str, str], tmp_path: Path
+) -> None:
+    """Seen where nothing is mounted on it."""
+    rows = [*base_layer(), file("etc/hosts", b"10.0.0.1 db\n")]
+    write_layout(tmp_path, "1", [layer_tar(rows)])
+    words = ("--network=host", f"oci:{tmp_path}:1", "cat", "/etc/hosts")
+    assert start(pyrootless, own, *words) == "10.0.0.1 db\n"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -112,13 +113,31 @@ def test_layers_lie_top_most_first(store: Store) -> None:
         ["b"],
     ]
     config = load(store, image)
-    assert notes(config)["rootfs.lower"] == "\n".join(map(str, trees))
-    assert config["root"]["path"] == str(trees[0])
+    points, *below = notes(config)["rootfs.lower"].splitlines()
+    assert below == [str(tree) for tree in trees]
+    assert re.fullmatch(rf"{trees[0].parent}/points-[0-9a-f]{{12}}", points)
+    assert config["root"]["path"] == points
 
 
 def test_two_hundred_layers(store: Store) -> None:
     image = make_image(store, "many:1", [{"f": b"%d" % n} for n in range(200)])
-    assert len(notes(load(store, image))["rootfs.lower"].splitlines()) == 200
+    assert len(notes(load(store, image))["rootfs.lower"].splitlines()) == 201
+
+
+@pytest.mark.parametrize(
+    ("layers", "above", "above_owners"), [(498, 1, 1), (499, 1, 0), (500, 0, 0)]
+)
+def test_mount_points_never_are_one_layer_too_many(
+    store: Store, monkeypatch: pytest.MonkeyPatch, layers: int, above: int, above_owners: int
+) -> None:
+    """One layer has an owners layer."""
+    image = make_image(store, "many:1", [{"f": b"%d" % n} for n in range(layers)])
+    low = lower_trees(store, image)[-1].parent
+    (low / "owners").write_text("33 33 run\n")
+    owners_layer(low, range_key(IDS.uids, IDS.gids)).mkdir()
+    found = notes(load(store, image))
+    assert len(found["rootfs.lower"].splitlines()) == layers + above
+    assert len(found["rootfs.lower.range"].splitlines()) == layers + 1 + above_owners
 
 
 def test_an_image_without_layers(store: Store) -> None:
@@ -148,7 +167,8 @@ def test_owners_layers_are_made_and_lie_above_their_trees(
     helper.chmod(0o755)
     monkeypatch.setattr(range_layers, "find_launcher", lambda: helper)
     lower = notes(load(store, image))["rootfs.lower.range"]
-    assert lower.splitlines() == [str(top), str(made), str(low)]
+    points = notes(load(store, image))["rootfs.lower"].splitlines()[0]
+    assert lower.splitlines() == [points, str(top), str(made), str(low)]
     helper.write_text("#!/bin/sh\nexit 9\n")  # not asked again
     assert notes(load(store, image))["rootfs.lower.range"] == lower
 
@@ -196,7 +216,8 @@ def test_lost_layers_are_unpacked_again(store: Store) -> None:
     image = make_image(store, "base:1")
     shutil.rmtree(store.layers.path(image.config.diff_ids[0]))
     config = load(store, image)
-    assert (Path(notes(config)["rootfs.lower"]) / "run").read_bytes() == b"#!"
+    _, lower = notes(config)["rootfs.lower"].splitlines()
+    assert (Path(lower) / "run").read_bytes() == b"#!"
 
 
 def test_a_lost_blob_is_an_error_that_says_what_heals(store: Store) -> None:
