@@ -21,7 +21,7 @@ from pathlib import Path
 
 import machine
 
-from pyrootless.sandbox import ReadyBoxes, Warm
+from pyrootless.sandbox import Outcome, ReadyBoxes, Warm, call, run
 
 PYTHON = "python3"
 HELLO = "print(1)"
@@ -29,6 +29,13 @@ NUMPY = "import numpy; print(numpy.arange(4).sum())"
 PAUSE_S = 0.03
 """Between two candidates: boxes are made meanwhile, and not in the next one's time."""
 WARM_UP = 5
+SOURCE = "def area(a, b): return a * b"
+RATIOS = {
+    "python": ("warm-python", "bare-python"),
+    "numpy": ("warm-numpy", "bare-numpy"),
+    "run": ("warm-run", "bare-python"),
+    "call": ("warm-call", "cold-call"),
+}
 PATH = "/usr/local/bin:/usr/bin:/bin"
 
 
@@ -49,10 +56,10 @@ def bare(code: str) -> int:
     return time.perf_counter_ns() - begin
 
 
-def warm(boxes: ReadyBoxes, code: str) -> int:
-    """The same of a warm run."""
+def boxed(make: Callable[[], Outcome]) -> int:
+    """The same of a run in a box."""
     begin = time.perf_counter_ns()
-    outcome = boxes.run([PYTHON, "-c", code])
+    outcome = make()
     taken = time.perf_counter_ns() - begin
     if not outcome.ok:
         raise SystemExit(f"the box failed: {outcome}")
@@ -67,13 +74,18 @@ def measure(rounds: int) -> dict[str, list[int]]:
         ReadyBoxes(size=2, warm=True) as plain,
         ReadyBoxes(size=2, warm=Warm(imports=imports)) as loaded,
     ):
+        hello = [PYTHON, "-c", HELLO]
+        cold_call, warm_call = (call(SOURCE, "area", warm=warm) for warm in (False, True))
         candidates: dict[str, Callable[[], int]] = {
             "bare-python": lambda: bare(HELLO),
-            "warm-python": lambda: warm(plain, HELLO),
+            "warm-python": lambda: boxed(lambda: plain.run(hello)),
+            "warm-run": lambda: boxed(lambda: run(hello, warm=True)),
+            "cold-call": lambda: boxed(lambda: cold_call.attempt(3, 4).outcome),
+            "warm-call": lambda: boxed(lambda: warm_call.attempt(3, 4).outcome),
         }
         if numpy:
             candidates["bare-numpy"] = lambda: bare(NUMPY)
-            candidates["warm-numpy"] = lambda: warm(loaded, NUMPY)
+            candidates["warm-numpy"] = lambda: boxed(lambda: loaded.run([PYTHON, "-c", NUMPY]))
         taken: dict[str, list[int]] = {name: [] for name in candidates}
         for number in range(rounds + WARM_UP):
             for name, candidate in candidates.items():
@@ -109,11 +121,9 @@ def main() -> None:
         "scheduling": machine.scheduling(),
         "latency": latency,
         "ratios": {
-            kind: round(
-                latency[f"warm-{kind}"]["median_ns"] / latency[f"bare-{kind}"]["median_ns"], 3
-            )
-            for kind in ("python", "numpy")
-            if f"warm-{kind}" in latency
+            kind: round(latency[ours]["median_ns"] / latency[theirs]["median_ns"], 3)
+            for kind, (ours, theirs) in RATIOS.items()
+            if ours in latency
         },
     }
     options.out.write_text(json.dumps(content, indent=1) + "\n")

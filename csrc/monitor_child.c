@@ -220,7 +220,8 @@ int prl_child_wait(struct prl_child *child, uint64_t kill_after_ns, struct prl_s
 static bool is_ours(pid_t pid)
 {
     siginfo_t info;
-    return waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 || errno != ECHILD;
+    return waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT | __WALL) == 0 ||
+           errno != ECHILD;
 }
 
 void prl_child_close(struct prl_child *child)

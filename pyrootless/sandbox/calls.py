@@ -17,10 +17,10 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pyrootless.closing import Closing
 from pyrootless.errors import UsageError
@@ -31,9 +31,13 @@ from pyrootless.sandbox.limits import Limits
 from pyrootless.sandbox.outcome import Outcome
 from pyrootless.sandbox.runs import DEFAULT_LIMITS, run
 
+if TYPE_CHECKING:
+    from pyrootless.sandbox.warm import Warm
+
 SOURCE = "solution.py"
 _REQUEST, _RESULT = ".request", ".result"
 _RESULT_MAX_BYTES = 4 << 20
+_DRIVER_IMPORTS = ("base64", "json", "importlib.machinery")
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +165,16 @@ def call(
         UsageError: No name of a function, or the source cannot be read.
     """
     given = function_files(source, function, files or {})
+    if where.get("warm"):
+        from pyrootless.sandbox.warm import as_warm
+
+        where["warm"] = with_driver(as_warm(where["warm"]))
     return Function(given, function, limits, partial(run, **where))
+
+
+def with_driver(warm: Warm | None) -> Warm | None:
+    """What the driver imports is imported already as well."""
+    return warm and replace(warm, imports=(*warm.imports, *_DRIVER_IMPORTS))
 
 
 def function_files(

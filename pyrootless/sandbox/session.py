@@ -20,7 +20,7 @@ from pyrootless.closing import Closing
 from pyrootless.errors import UsageError
 from pyrootless.sandbox import box
 from pyrootless.sandbox.box_network import find_network
-from pyrootless.sandbox.calls import Function, function_files
+from pyrootless.sandbox.calls import Function, function_files, with_driver
 from pyrootless.sandbox.collect import Collected
 from pyrootless.sandbox.files import File, FileLike, file_rows
 from pyrootless.sandbox.languages import Language, find_language
@@ -197,7 +197,7 @@ class Sandbox(Closing):
             collect=tuple(collect) + (_EVERYTHING if keep else ()),
             network=find_network(self._allow_hosts, self._where[2]),
         )
-        facts, found = self._run_job(job)
+        facts, found = self._run_job(job, self._warm)
         if not keep:
             return to_outcome(job, facts, found)
         self.scratch = {
@@ -266,8 +266,8 @@ class Sandbox(Closing):
             root=self._where[2],
         )
 
-    def _run_job(self, job: Job) -> tuple[dict[str, Any], Collected]:
-        warm = warm_for(job.program, self._warm) if self._warm else None
+    def _run_job(self, job: Job, asked: Warm | None) -> tuple[dict[str, Any], Collected]:
+        warm = warm_for(job.program, asked) if asked else None
         shelf = self._warm_shelf if warm else self._shelf
         if shelf is None:
             return run_for_facts(job)
@@ -286,7 +286,7 @@ class Sandbox(Closing):
         job = self._job_of(program, files, limits)
         network = find_network(self._allow_hosts, self._where[2])
         job = replace(job, collect=tuple(collect), network=network)
-        return to_outcome(job, *self._run_job(job))
+        return to_outcome(job, *self._run_job(job, with_driver(self._warm)))
 
     def _compiled(
         self, language: Language, names: tuple[str, ...], files: dict[str, File], limits: Limits

@@ -198,3 +198,12 @@ def test_a_sandbox_calls_in_its_own_warm_boxes() -> None:
         assert (called.value, called.outcome.warm) == (("7", True), True)
         with pytest.raises(CallFailed, match="ZeroDivisionError"):
             box.call("def f(): 1 / 0", "f")()
+
+
+def test_modules_of_the_driver_are_there_before_a_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each is one that the driver imports in any case, so a student's code sees no other."""
+    source = "import sys\ndef f(): return sorted(sys.modules)"
+    with call(source, "f", limits=LIMITS) as f:
+        cold = set(f())
+    with call(source, "f", limits=LIMITS, warm=True) as f:
+        assert set(f()) - cold <= {"gc"}  # the zygote's own, built in
