@@ -62,42 +62,45 @@ static int apply_later(struct prl_merge *m, const char *text)
 
 #define PLAIN  PRL_NEEDS_NOTHING
 #define GROUPS PRL_NEEDS_GROUPS
+#define PATH   PRL_NEEDS_PATH
+#define DISK   (PRL_NEEDS_PATH | PRL_NEEDS_GROUPS)
+#define HELPER PRL_NEEDS_NETWORK
 #define OTHER  PRL_NEEDS_MORE
 
 static const struct {
     const char *name;
     prl_config_apply apply;
-    enum prl_config_needs needs; /* beside its text and the facts */
+    unsigned needs; /* enum prl_config_needs; beside its text and the facts */
 } rows[] = {
     {"rootfs", prl_config_rootfs, OTHER},
     {"ephemeral", apply_later, PLAIN}, /* prl_config_upper */
     {"ephemeral-size", apply_later, PLAIN},
     {"ephemeral-inodes", apply_later, PLAIN},
     {"rm", apply_later, PLAIN},
-    {"storage-driver", apply_later, OTHER}, /* prl_config_storage_driver */
+    {"storage-driver", apply_later, PLAIN}, /* prl_config_storage_driver */
     {"network", prl_config_keep_user,
-     PLAIN}, /* of the other container; the rest: prl_config_network */
-    {"publish", apply_later, OTHER},
+     HELPER}, /* of the other container; the rest: prl_config_network */
+    {"publish", apply_later, HELPER},
     {"publish-all", apply_later, OTHER},
-    {"mac-address", apply_later, OTHER},
+    {"mac-address", apply_later, PLAIN},
     {"allow-host", apply_later, OTHER}, /* prl_config_network */
-    {"privileged", prl_config_privileged, OTHER},
+    {"privileged", prl_config_privileged, PLAIN},
     {"seccomp-program", prl_config_seccomp_program, OTHER},
-    {"security-opt", prl_config_security_opt, OTHER},
-    {"fake-root", apply_later, OTHER}, /* prl_config_fake_root */
-    {"cap-add", prl_config_cap_add, OTHER},
+    {"security-opt", prl_config_security_opt, PLAIN},
+    {"fake-root", apply_later, PLAIN}, /* prl_config_fake_root */
+    {"cap-add", prl_config_cap_add, PLAIN},
     {"cap-drop", prl_config_cap_drop, PLAIN},
     {"userns", prl_config_keep_user, PLAIN}, /* after prl_config_userns, before everything */
     {"no-holder", apply_later, PLAIN},       /* prl_config_id_maps */
-    {"user", prl_config_user, OTHER},
-    {"group-add", prl_config_group_add, OTHER},
+    {"user", prl_config_user, PLAIN},
+    {"group-add", prl_config_group_add, PLAIN},
     {"workdir", prl_config_workdir, PLAIN},
     {"env-file", prl_config_env_file, OTHER},
     {"env", prl_config_env, PLAIN},
-    {"tty", prl_config_terminal, OTHER},
+    {"tty", prl_config_terminal, PLAIN},
     {"entrypoint", prl_config_entrypoint, PLAIN},
     {"init", apply_init, PLAIN},
-    {"verify", apply_verify, OTHER},
+    {"verify", apply_verify, PLAIN},
     {"stop-signal", apply_stop_signal, PLAIN},
     {"stop-timeout", apply_stop_timeout, PLAIN},
     {"timeout", apply_timeout, PLAIN},
@@ -113,26 +116,26 @@ static const struct {
     {"cpu-shares", prl_config_resource_shares, GROUPS},
     {"cpuset-cpus", prl_config_resource_cpuset, GROUPS},
     {"pids-limit", prl_config_resource_pids, GROUPS},
-    {"device-read-bps", prl_config_throttle_read_bps, OTHER},
-    {"device-write-bps", prl_config_throttle_write_bps, OTHER},
-    {"device-read-iops", prl_config_throttle_read_iops, OTHER},
-    {"device-write-iops", prl_config_throttle_write_iops, OTHER},
-    {"io-max", prl_config_io_max, OTHER},
+    {"device-read-bps", prl_config_throttle_read_bps, DISK},
+    {"device-write-bps", prl_config_throttle_write_bps, DISK},
+    {"device-read-iops", prl_config_throttle_read_iops, DISK},
+    {"device-write-iops", prl_config_throttle_write_iops, DISK},
+    {"io-max", prl_config_io_max, DISK},
     {"storage-size", apply_later, PLAIN}, /* prl_config_storage */
     {"name", prl_config_name, PLAIN},
     {"label-file", prl_config_label_file, OTHER},
     {"label", prl_config_label, PLAIN},
     {"annotation", prl_config_annotation, PLAIN},
     {"hostname", apply_later, PLAIN}, /* prl_config_hostname */
-    {"add-host", apply_later, OTHER}, /* prl_config_bind_files */
-    {"dns", apply_later, OTHER},
-    {"dns-search", apply_later, OTHER},
-    {"dns-option", apply_later, OTHER},
+    {"add-host", apply_later, PLAIN}, /* prl_config_bind_files */
+    {"dns", apply_later, PLAIN},
+    {"dns-search", apply_later, PLAIN},
+    {"dns-option", apply_later, PLAIN},
     {"sysctl", prl_config_sysctl, PLAIN},
-    {"volume", prl_config_volume, OTHER},
-    {"mount", prl_config_mount_option, OTHER},
+    {"volume", prl_config_volume, PATH},
+    {"mount", prl_config_mount_option, PATH},
     {"tmpfs", prl_config_tmpfs, PLAIN},
-    {"device", prl_config_device, OTHER},
+    {"device", prl_config_device, PATH},
     {"shm-size", prl_config_shm_size, PLAIN},
     {"read-only", prl_config_read_only, PLAIN},
     {"read-only-tmpfs", apply_later, PLAIN}, /* prl_config_read_only */
@@ -146,20 +149,42 @@ bool prl_config_applies(const char *name)
     return false;
 }
 
-/* The exceptions: a variable of the caller's, a network that a helper makes. */
-static bool is_exception(const char *name, const char *text)
+/* The network of a text: its own, the host's, a helper's, another container's. */
+static unsigned network_needs(const char *text)
 {
-    if (strcmp(name, "env") == 0)
-        return !strchr(text, '=');
-    return strcmp(name, "network") == 0 && strcmp(text, "none") != 0 &&
-           strcmp(text, "host") != 0;
+    if (strcmp(text, "none") == 0 || strcmp(text, "host") == 0)
+        return PRL_NEEDS_NOTHING;
+    return strncmp(text, "container:", 10) == 0 ? PRL_NEEDS_MORE : PRL_NEEDS_NETWORK;
 }
 
-enum prl_config_needs prl_config_needs(const char *name, const char *text)
+/* A free port is another one each time. */
+static unsigned publish_needs(const char *text)
+{
+    struct prl_value_publish port;
+    struct prl_error ignored;
+    bool fixed = prl_value_publish("--publish", text, &port, &ignored) == 0 && port.host;
+    return fixed ? PRL_NEEDS_NETWORK : PRL_NEEDS_MORE;
+}
+
+/* Options of which the text says how much they ask. */
+static unsigned text_needs(const char *name, const char *text, unsigned otherwise)
+{
+    if (strcmp(name, "env") == 0 && !strchr(text, '='))
+        return PRL_NEEDS_VARIABLE;
+    if (strcmp(name, "network") == 0)
+        return network_needs(text);
+    if (strcmp(name, "publish") == 0)
+        return publish_needs(text);
+    if (strcmp(name, "storage-driver") == 0 && strcmp(text, "fuse-overlayfs") == 0)
+        return PRL_NEEDS_MORE;
+    return otherwise;
+}
+
+unsigned prl_config_needs(const char *name, const char *text)
 {
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         if (strcmp(rows[i].name, name) == 0)
-            return is_exception(name, text) ? PRL_NEEDS_MORE : rows[i].needs;
+            return text_needs(name, text, rows[i].needs);
     return PRL_NEEDS_MORE;
 }
 

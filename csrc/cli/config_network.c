@@ -7,6 +7,7 @@
 #include "base/addresses.h"
 #include "base/error.h"
 #include "base/own.h"
+#include "cli/config_needs.h"
 #include "cli/config_network_facts.h"
 #include "cli/neighbour.h"
 
@@ -122,6 +123,18 @@ int prl_network_choose(const struct prl_options *options, const char *data_dir,
     else if (facts.pasta_gateway)
         snprintf(ret->gateway, sizeof ret->gateway, PRL_PASTA_GATEWAY);
     return 0;
+}
+
+bool prl_config_network_facts(const struct prl_options *options, const char *data_dir,
+                              char *buf, size_t size)
+{
+    struct prl_network_choice choice;
+    struct prl_error ignored; /* the merge meets it again */
+    if (prl_network_choose(options, data_dir, &choice, &ignored) < 0)
+        return false;
+    snprintf(buf, size, "%d %u %s %s %d", (int)choice.kind, choice.mtu, choice.program,
+             choice.gateway, prl_resolv_needs_forward(options, &choice));
+    return true;
 }
 
 /* sysfs shows the network namespace and may only be mounted by its owner: lend the host's. */

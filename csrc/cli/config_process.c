@@ -53,7 +53,6 @@ int prl_config_env(struct prl_merge *m, const char *text)
     if (text[len])
         return prl_config_env_line(m, text);
     const char *value = getenv(text);
-    m->machine = true;
     if (!value) { /* asked for what the caller has not: it is not there inside either */
         size_t at = find_variable(environment(m), text, len);
         if (at < yyjson_mut_arr_size(environment(m)))
@@ -148,7 +147,8 @@ int prl_config_args(struct prl_merge *m)
 int prl_config_user(struct prl_merge *m, const char *text)
 {
     struct prl_passwd_user user;
-    m->machine = true;
+    m->machine |=
+        prl_options_flag(m->options, "rootfs"); /* an image of the store is as it is */
     _cleanup_free_ char **dirs = prl_config_root_dirs(m);
 
     if (!dirs)

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/own.h"
+#include "cli/config_needs.h"
 #include "cli/values.h"
 
 #include <stdio.h>
@@ -288,17 +289,49 @@ static int add_request(struct prl_merge *m, const struct request *request)
     return prl_config_add_tmpfs(m, "--mount", bind->target, request->tmpfs);
 }
 
-int prl_config_mount_option(struct prl_merge *m, const char *text)
+/* Texts of the request lie in copy. */
+static int read_request(struct prl_merge *m, char *copy, struct request *ret)
 {
-    _cleanup_free_ char *copy = strdup(text);
-    struct request request = {.bind = {.option = "--mount"}};
     char *rest = NULL;
     int r = 0;
 
-    if (!copy)
-        return prl_config_memory(m);
+    *ret = (struct request){.bind = {.option = "--mount"}};
     for (char *word = strtok_r(copy, ",", &rest); word && r >= 0;
          word = strtok_r(NULL, ",", &rest))
-        r = take_mount_word(m, &request, word);
+        r = take_mount_word(m, ret, word);
+    return r;
+}
+
+int prl_config_mount_option(struct prl_merge *m, const char *text)
+{
+    _cleanup_free_ char *copy = strdup(text);
+    struct request request;
+
+    if (!copy)
+        return prl_config_memory(m);
+    int r = read_request(m, copy, &request);
     return r < 0 ? r : add_request(m, &request);
+}
+
+/* --- what an option of any kind shows of the host --- */
+
+char *prl_config_source(const char *name, const char *text)
+{
+    _cleanup_free_ char *copy = strdup(text);
+    struct prl_error ignored;
+    struct prl_merge m = {.reterr = &ignored};
+    struct request request;
+
+    if (!copy)
+        return NULL;
+    if (strcmp(name, "mount") == 0)
+        return read_request(&m, copy, &request) < 0 || !request.bind.source
+                   ? NULL
+                   : strdup(request.bind.source);
+    bool rate = strcmp(name, "volume") != 0 && strcmp(name, "device") != 0;
+    char *colon =
+        rate ? strrchr(copy, ':') : strchr(copy, ':'); /* DEVICE:RATE, SOURCE:TARGET */
+    if (colon)
+        *colon = '\0';
+    return steal_ptr(&copy);
 }

@@ -47,12 +47,18 @@ int prl_container_text(struct prl_container *c, struct prl_error *reterr)
     return c->json || !c->spec || !c->recall.flat.map ? 0 : prl_recall_text(c, reterr);
 }
 
-static struct prl_config_facts gather_facts(struct prl_container *c)
+struct winsize prl_container_window(const struct prl_container *c)
 {
     struct winsize size = {0};
     if (prl_options_flag(c->options, "tty") && ioctl(0, TIOCGWINSZ, &size) < 0 &&
         ioctl(1, TIOCGWINSZ, &size) < 0)
         memset(&size, 0, sizeof size);
+    return size;
+}
+
+static struct prl_config_facts gather_facts(struct prl_container *c)
+{
+    const struct winsize size = prl_container_window(c);
     return (struct prl_config_facts){
         .id = c->state.id,
         .name = c->state.name,

@@ -1,5 +1,4 @@
-/* container.h: one container between options and its end; shared by `run` and the Python
- * binding.  See container.c. */
+/* container.h: one container from options to its end, for `run` and Python: container.c. */
 #pragma once
 
 #include "cgroup.h"
@@ -8,6 +7,7 @@
 #include "cli/recall.h"
 
 #include <limits.h>
+#include <sys/ioctl.h>
 
 struct prl_container {
     const struct prl_dirs *dirs;
@@ -41,7 +41,8 @@ int prl_container_describe(struct prl_container *c, struct prl_template *templat
                            struct prl_error *reterr);
 /* Make sure that c->json is there, once the container is created. */
 int prl_container_text(struct prl_container *c, struct prl_error *reterr);
-const char *prl_container_scratch(struct prl_container *c); /* NULL: there is none */
+const char *prl_container_scratch(struct prl_container *c);         /* NULL: there is none */
+struct winsize prl_container_window(const struct prl_container *c); /* 0: no terminal */
 /* Directory, config.json, spec.  template NULL: c->json is the config.json already (--spec).
  * With recall.flat the template is locked and not read.  On failure nothing is left. */
 int prl_container_create(struct prl_container *c, const struct prl_template *template,
@@ -55,6 +56,5 @@ int prl_container_hold(struct prl_container *c, const struct prl_stdio *stdio,
 /* Kill and reap if it still runs, record, remove what must go.  status NULL: it never ran. */
 int prl_container_finish(struct prl_container *c, const struct prl_status *status,
                          struct prl_error *reterr);
-/* Free memory and descriptors; does not end or remove anything: for the side of a fork that is
- * not the parent too. */
+/* Free memory and descriptors, and end nothing: for either side of a fork. */
 void prl_container_free(struct prl_container *c);

@@ -9,18 +9,25 @@
 
 struct prl_container;
 
+/* Words, each with its end. */
+struct prl_recall_key {
+    bool overflow; /* it was too long */
+    size_t len;
+    char bytes[4096];
+};
+
 struct prl_recall {
-    bool usable;                 /* there may be one: the key is whole */
-    bool overflow;               /* it was too long */
-    bool repeatable;             /* the merge asked nothing of the machine */
-    unsigned ids;                /* 0: no matter; else 1 + prl_config_ids_here() */
-    enum prl_cgroup_sight sight; /* how far the key says what control groups there are */
-    size_t key_len;
-    char key[4096];
+    bool usable;     /* there may be one: the key is whole */
+    bool repeatable; /* the merge asked nothing of the machine that is not in the key */
+    struct prl_recall_key key;
     struct prl_flat flat; /* of the earlier start; empty: this one is made in full */
     char *args;           /* malloc'd: the caller's arguments as JSON */
     size_t args_len;
 };
+
+/* recall_facts.c: everything that this start depends on beside the template; false: that is
+ * more than is known.  What was found of control groups is left in c->host. */
+bool prl_recall_describe(struct prl_container *c, struct prl_recall_key *ret);
 
 /* Look whether there is one; `flat` then has it, and the template need not be read. */
 bool prl_recall(struct prl_container *c, const struct prl_template *template);

@@ -12,6 +12,7 @@ import os
 import re
 import shutil
 import subprocess
+import termios
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,6 +61,7 @@ class Place:
         *options: str,
         words: tuple[str, ...] = ("x",),
         image: str = "host",
+        cwd: Path | None = None,
         **more: str,
     ) -> Seen:
         """One start, looked at from inside and outside while it runs."""
@@ -71,6 +73,7 @@ class Place:
         with subprocess.Popen(
             argv,
             env={**self.env, "PYROOTLESS_TRACE": "1", **more},
+            cwd=cwd,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -109,6 +112,7 @@ def place(launcher: Path, tmp_path_factory: pytest.TempPathFactory) -> Place:
     (base / "run").mkdir(mode=0o700)
     (base / "home").mkdir()
     (base / "home" / "env").write_text("A=1\n")
+    (base / "home" / "link").symlink_to("env")
     env = {
         "PATH": os.environ["PATH"],
         "HOME": str(base / "home"),
@@ -152,20 +156,46 @@ ALIKE = [
             ("--memory=256m", "--pids-limit=100", "--cpus=1", "--cpu-time=50"),
         )
     ),
+    *(
+        ("--rm", "--ephemeral", *words)
+        for words in (
+            ("-v{home}:/work",),
+            ("-v{home}/env:/file:ro,noexec", "-v", "{home}/../home:/other"),
+            ("--mount=type=bind,src={home},dst=/work,ro", "--mount=type=tmpfs,dst=/t"),
+            ("-v{home}/link:/file", "-v{home}/..:/base"),
+            ("--device=/dev/zero:/dev/mine:rw", "-v/dev/full:/dev/other"),
+            ("-e", "GIVEN", "-e", "NOT_GIVEN"),
+            ("-u0",),
+            ("-u", "user"),
+            ("-u1000:1000", "--fake-root=off"),
+            ("--fake-root=remember", "-u7"),
+            ("--fake-root=silent", "--group-add=0"),
+            ("--security-opt=mask=/usr/lib/os-release", "--security-opt=landlock=off"),
+            ("--security-opt=no-new-privileges=false", "--security-opt=unmask=ALL"),
+            ("--privileged",),
+            ("--verify",),
+            ("--storage-driver=overlay",),
+            ("--add-host=name:192.0.2.1", "--dns=192.0.2.2", "--dns-search=."),
+        )
+    ),
+    ("--rm", "-v{home}:/work", "--storage-driver=auto"),
 ]
 
 
 @pytest.mark.parametrize("options", ALIKE, ids=" ".join)
 def test_the_second_start_is_like_the_first(place: Place, options: tuple[str, ...]) -> None:
+    options = tuple(word.format(home=place.env["HOME"]) for word in options)
     place.forget()
-    full, again = place.run(*options), place.run(*options)
+    full, again = (place.run(*options, GIVEN="1") for _ in range(2))
     assert (full.recalled, again.recalled) == (False, True)
     assert again.config == full.config
     assert again.view == full.view
 
 
 @pytest.mark.needs("subordinate-ids", "newuidmap")
-@pytest.mark.parametrize("options", [(), ("--userns=range",)], ids=" ".join)
+@pytest.mark.parametrize(
+    "options", [(), ("--userns=range",), ("--userns=keep-id",)], ids=" ".join
+)
 def test_many_ids_are_recalled(place: Place, options: tuple[str, ...]) -> None:
     """Another name of host, which would have one id under its own."""
     place.forget()
@@ -177,7 +207,8 @@ def test_many_ids_are_recalled(place: Place, options: tuple[str, ...]) -> None:
     assert (full.recalled, again.recalled) == (False, True)
     assert (again.config, again.view) == (full.config, full.view)
     annotations = json.loads(again.config)["annotations"]
-    assert annotations["io.pyrootless.userns"] == "range"
+    chosen = "keep-id" if "--userns=keep-id" in options else "range"
+    assert annotations["io.pyrootless.userns"] == chosen
 
 
 WORDS = [
@@ -223,14 +254,8 @@ def test_a_letter_that_the_launcher_does_not_write_itself(place: Place) -> None:
 
 
 OTHERS = [
-    ("-e", "GIVEN"),
     ("--env-file={home}/env",),
-    ("-v{home}:/work",),
-    ("-u0",),
-    ("--userns=keep-id",),
-    ("--fake-root=off",),
-    ("--security-opt=mask=/usr/lib/os-release",),
-    ("--verify",),
+    ("--label-file={home}/env",),
 ]
 
 
@@ -238,10 +263,106 @@ OTHERS = [
 def test_what_depends_on_more_is_made_in_full(place: Place, options: tuple[str, ...]) -> None:
     given = tuple(word.format(home=place.env["HOME"]) for word in options)
     place.forget()
-    for value in ("1", "2"):
-        seen = place.run("--rm", "--ephemeral", *given, GIVEN=value)
-        assert not seen.recalled
-        assert ("GIVEN=" + value in seen.view) == (options == ("-e", "GIVEN"))
+    for _ in range(2):
+        assert not place.run("--rm", "--ephemeral", *given).recalled
+
+
+def test_another_value_of_the_callers_is_another_start(place: Place) -> None:
+    place.forget()
+    for value in ("1", "2", ""):
+        full, again = (place.run("--rm", "-e", "GIVEN", GIVEN=value) for _ in range(2))
+        assert (full.recalled, again.recalled) == (False, True)
+        assert f"GIVEN={value}\n" in full.view and again.view == full.view
+
+
+def test_a_terminal_has_its_size(place: Place) -> None:
+    argv = [str(place.launcher), "run", "--rm", "-t", "host", "stty", "size"]
+    place.forget()
+    steps = []
+    for size in ((24, 80), (24, 80), (50, 132), (50, 132)):
+        outer, inner = os.openpty()
+        termios.tcsetwinsize(inner, size)
+        with subprocess.Popen(
+            argv,
+            env={**place.env, "PYROOTLESS_TRACE": "1"},
+            stdin=inner,
+            stdout=inner,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as process:
+            os.close(inner)
+            said = os.read(outer, 100)
+            _, errors = process.communicate(timeout=SECONDS)
+        os.close(outer)
+        assert (process.returncode, said.split()) == (0, [b"%d" % side for side in size])
+        steps.append([row.split()[3] for row in errors.splitlines() if ": trace: " in row])
+    made = ["spec" not in row for row in steps]
+    assert made == [True, False, True, False]
+
+
+@pytest.mark.needs("pasta")
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--network=pasta",),
+        ("--network=pasta:mtu=1400", "--dns-search=example.org"),
+        ("-p127.0.0.1:47013:80", "--mac-address=02:00:00:00:00:07"),
+    ],
+    ids=" ".join,
+)
+def test_a_helpers_network_is_recalled(place: Place, words: tuple[str, ...]) -> None:
+    place.forget()
+    full, again = (place.run("--rm", "--ephemeral", *words) for _ in range(2))
+    assert (full.recalled, again.recalled) == (False, True)
+    assert (again.config, again.view) == (full.config, full.view)
+
+
+def test_a_source_that_leads_elsewhere_is_another_start(place: Place) -> None:
+    home = Path(place.env["HOME"])
+    for name in ("one", "two"):
+        (home / name).mkdir()
+    place.forget()
+    for name in ("one", "two"):
+        (home / "way").unlink(missing_ok=True)
+        (home / "way").symlink_to(name)
+        full, again = (place.run("--rm", f"-v{home}/way:/work") for _ in range(2))
+        assert (full.recalled, again.recalled) == (False, True)
+        for seen in (full, again):
+            assert f"{home}/{name}" in seen.config and f"/{name} /work " in seen.view
+
+
+def test_a_source_that_is_typed_from_here_is_another_one_from_there(place: Place) -> None:
+    home = Path(place.env["HOME"])
+    for name in ("here", "there"):
+        (home / name / "below").mkdir(parents=True)
+    place.forget()
+    for name in ("here", "there"):
+        full, again = (place.run("--rm", "-v./below:/work", cwd=home / name) for _ in range(2))
+        assert (full.recalled, again.recalled) == (False, True)
+        for seen in (full, again):
+            assert f"{home}/{name}/below" in seen.config
+
+
+def test_a_source_that_is_gone_is_told_as_ever(place: Place) -> None:
+    source = Path(place.env["HOME"], "gone")
+    argv = [str(place.launcher), "run", "--rm", f"-v{source}:/work", "host", "true"]
+    for _ in range(2):
+        source.mkdir()
+        subprocess.run(argv, env=place.env, check=True)
+        source.rmdir()
+        done = subprocess.run(argv, env=place.env, capture_output=True, text=True, check=False)
+        assert done.returncode == 125
+        assert f"there is no {source} on this machine" in done.stderr
+
+
+def test_a_directory_in_place_of_a_file_is_another_start(place: Place) -> None:
+    source = Path(place.env["HOME"], "either")
+    place.forget()
+    source.write_text("")
+    assert not place.run("--rm", f"-v{source}:/thing").recalled
+    source.unlink()
+    source.mkdir()
+    assert not place.run("--rm", f"-v{source}:/thing").recalled
 
 
 def test_another_template_is_another_start(place: Place) -> None:

@@ -1,0 +1,154 @@
+/* recall_facts.c: the key of a start: what it is given, and what it asks of this machine.
+ * In: a container's options.  Out: words.  Never: an answer by other means than the merge's
+ * own; a question that is not in the key. */
+#include "cli/container.h"
+
+#include "base/own.h"
+#include "cli/config_needs.h"
+#include "prl_build.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+/* One word of the key, with its end; an absent one is not an empty one. */
+static void add(struct prl_recall_key *key, const char *word)
+{
+    size_t len = word ? strlen(word) + 1 : 0;
+    if (key->len + len + 1 > sizeof key->bytes) {
+        key->overflow = true;
+        return;
+    }
+    key->bytes[key->len++] = word ? '+' : '-';
+    if (len)
+        memcpy(key->bytes + key->len, word, len);
+    key->len += len;
+}
+
+static void add_number(struct prl_recall_key *key, unsigned long long number)
+{
+    char text[24];
+    snprintf(text, sizeof text, "%llu", number);
+    add(key, text);
+}
+
+/* Where it leads to, and which device that is, if any; false: to nothing. */
+static bool add_path(struct prl_recall_key *key, const char *typed)
+{
+    struct stat st;
+    _cleanup_free_ char *real = realpath(typed, NULL);
+    if (!real || stat(real, &st) < 0)
+        return false;
+    bool device = S_ISCHR(st.st_mode) || S_ISBLK(st.st_mode);
+    add(key, real);
+    add_number(key, st.st_mode & S_IFMT);
+    add_number(key, device ? st.st_rdev : 0);
+    return true;
+}
+
+/* An option that names no path of the host is left to the merge, as one that is wrong. */
+static bool add_source(struct prl_recall_key *key, const char *name, const char *text)
+{
+    _cleanup_free_ char *source = prl_config_source(name, text);
+    if (source)
+        return add_path(key, source);
+    add(key, NULL);
+    return true;
+}
+
+/* In the order given; the name's own text is not one of them.  *ret: all they need together. */
+static bool add_options(struct prl_recall_key *key, const struct prl_options *options,
+                        unsigned *ret)
+{
+    for (size_t i = 0; i < options->values_len; i++) {
+        const struct prl_option_value *value = &options->values[i];
+        const char *name = value->option->name;
+        if (strcmp(value->option->field, "-") == 0) /* reaches no config.json */
+            continue;
+        unsigned needs = prl_config_needs(name, value->text);
+        if (needs & PRL_NEEDS_MORE)
+            return false;
+        add(key, name);
+        add(key, strcmp(name, "name") == 0 ? NULL : value->text);
+        if ((needs & PRL_NEEDS_PATH) && !add_source(key, name, value->text))
+            return false;
+        if (needs & PRL_NEEDS_VARIABLE)
+            add(key, getenv(value->text));
+        *ret |= needs;
+    }
+    return true;
+}
+
+/* What the plan of the limits is made of.  Where systemd could be asked for more, the groups
+ * are made anew for each process, or there are enough. */
+static bool add_groups(struct prl_container *c, struct prl_recall_key *key)
+{
+    struct prl_error ignored; /* the plan meets it again */
+    bool clock = prl_options_get(c->options, "cpu-time") != NULL;
+    if (c->host.sight == PRL_SIGHT_NONE && prl_cgroup_look_first(clock, &c->host, &ignored) < 0)
+        return false;
+    add_number(key, c->host.sight);
+    add_number(key, c->host.clock);
+    add_number(key, c->host.sight == PRL_SIGHT_WHOLE && prl_cgroup_may_ask());
+    for (size_t i = 0; i < c->host.len; i++) {
+        add_number(key, c->host.bases[i].version2);
+        add_number(key, c->host.bases[i].controllers);
+        add(key, c->host.bases[i].path);
+    }
+    return true;
+}
+
+static bool add_network(struct prl_container *c, struct prl_recall_key *key)
+{
+    char text[512];
+    if (!prl_config_network_facts(c->options, c->dirs->data, text, sizeof text))
+        return false;
+    add(key, text);
+    return true;
+}
+
+/* The other two of the engine's directories are canonical already. */
+static bool add_scratch(struct prl_container *c, struct prl_recall_key *key)
+{
+    const char *scratch = prl_container_scratch(c);
+    return !scratch || add_path(key, scratch);
+}
+
+/* Whose ids the template alone tells: those of `host` and of a map of one. */
+static bool has_own_id(const struct prl_options *o)
+{
+    const char *userns = prl_options_get(o, "userns");
+    return userns ? strcmp(userns, "single") == 0 : strcmp(o->image, "host") == 0;
+}
+
+static void add_given(const struct prl_container *c, struct prl_recall_key *key)
+{
+    const struct prl_options *o = c->options;
+    add(key, PRL_BUILD);
+    add_number(key, geteuid());
+    add_number(key, getegid());
+    add(key, c->dirs->data);
+    add(key, c->dirs->runtime);
+    add(key, c->launcher);
+    add(key, o->image);
+    add(key, o->args[0] ? "args" : NULL);
+}
+
+bool prl_recall_describe(struct prl_container *c, struct prl_recall_key *ret)
+{
+    unsigned needs = 0;
+    ret->len = 0;
+    ret->overflow = false;
+    if (!c->options->image)
+        return false;
+    add_given(c, ret);
+    add_number(ret, has_own_id(c->options) ? 0 : 1 + prl_config_ids_here());
+    if (prl_options_flag(c->options, "tty")) {
+        const struct winsize size = prl_container_window(c);
+        add_number(ret, size.ws_row);
+        add_number(ret, size.ws_col);
+    }
+    return add_scratch(c, ret) && add_options(ret, c->options, &needs) &&
+           (!(needs & PRL_NEEDS_GROUPS) || add_groups(c, ret)) &&
+           (!(needs & PRL_NEEDS_NETWORK) || add_network(c, ret)) && !ret->overflow;
+}
