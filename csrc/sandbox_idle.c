@@ -4,7 +4,8 @@
  *
  * Nobody outside wakes a box whose input is a file and that has no network.  What can: a timer.
  * A wait with a timeout counts as endless when it is no shorter than the wall limit; open timer
- * descriptors, POSIX timers and SIGALRM, handled or blocked, count as a timer that may fire.
+ * and signal descriptors, POSIX timers and a handler for SIGALRM count as a timer that may
+ * fire.
  *
  * One look at many threads is no moment: some may run before the others are looked at.  So each
  * look makes a mark of how often each thread has given its processor up; where two looks make
@@ -67,7 +68,7 @@ static bool leads_outside(const struct waits *s, int fd)
            !S_ISCHR(st.st_mode);
 }
 
-static bool has_timer_descriptor(const struct waits *s)
+static bool may_read_a_timer(const struct waits *s)
 {
     char path[40], link[64];
     snprintf(path, sizeof path, "/proc/%d/fd", (int)s->pid);
@@ -78,7 +79,7 @@ static bool has_timer_descriptor(const struct waits *s)
     while ((entry = readdir(dir))) {
         ssize_t n = readlinkat(dirfd(dir), entry->d_name, link, sizeof link - 1);
         link[n > 0 ? n : 0] = '\0';
-        if (strstr(link, "[timerfd]"))
+        if (strstr(link, "[timerfd]") || strstr(link, "[signalfd]"))
             return true;
     }
     return false;
@@ -98,12 +99,10 @@ static uint64_t number_of(const char *status, const char *name, int base)
     return at ? strtoull(at + strlen(name), NULL, base) : UINT64_MAX;
 }
 
-/* SIGALRM would run a handler, or be waited for: what makes it cannot be seen. */
+/* SIGALRM would run a handler: what makes it cannot be seen. */
 static bool may_be_woken(const char *status)
 {
-    uint64_t signals =
-        number_of(status, "\nSigBlk:\t", 16) | number_of(status, "\nSigCgt:\t", 16);
-    return signals >> (SIGALRM - 1) & 1;
+    return number_of(status, "\nSigCgt:\t", 16) >> (SIGALRM - 1) & 1;
 }
 
 static void add_to_mark(struct waits *s, uint64_t number)
@@ -182,7 +181,7 @@ static bool process_stuck(struct waits *s)
     while ((entry = readdir(dir)))
         if (entry->d_name[0] != '.' && !thread_stuck(s, entry->d_name))
             return false;
-    return !has_timer(s) && !has_timer_descriptor(s);
+    return !has_timer(s) && !may_read_a_timer(s);
 }
 
 /* Time on a processor and time in the queue for one, of all threads that live. */

@@ -29,6 +29,7 @@ HEAD = """
 #include <string.h>
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -101,6 +102,20 @@ ENDS = [
         {"wall": "60s"},
         "RE",
         None,
+    ),
+    (
+        "sigset_t s; sigemptyset(&s); sigaddset(&s, SIGALRM); sigprocmask(SIG_BLOCK, &s, 0);"
+        "char c[128]; int f = signalfd(-1, &s, 0); alarm(1); return read(f, c, 128) / 128;",
+        {"wall": "60s"},
+        "RE",
+        None,
+    ),
+    (
+        "sigset_t s; sigfillset(&s); sigprocmask(SIG_BLOCK, &s, 0);"
+        "pthread_t t; pthread_create(&t, 0, (void *(*)(void *))pause, 0); pause();",
+        {"wall": "60s"},
+        "ILE",
+        "idle",
     ),
     ("for (;;) usleep(20000);", {"wall": "600ms"}, "ILE", "wall"),
     ("for (;;) memset(malloc(1 << 20), 1, 1 << 20);", {"memory": "64M"}, "MLE", "memory"),
