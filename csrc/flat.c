@@ -14,13 +14,13 @@
 #include <sys/stat.h>
 
 /* FNV-1a. */
-void prl_flat_slot(struct prl_span key, char ret[16])
+void prl_flat_slot(struct prl_span key, unsigned choice, char ret[16])
 {
     static const char digits[] = "0123456789abcdef";
     uint64_t hash = 0xcbf29ce484222325u;
     for (size_t i = 0; i < key.len; i++)
         hash = (hash ^ (unsigned char)key.at[i]) * 0x100000001b3u;
-    hash ^= hash >> 32;
+    hash ^= hash >> 32 ^ choice;
     memcpy(ret, "flat/..", 8);
     ret[5] = digits[hash % PRL_FLAT_SLOTS / 16];
     ret[6] = digits[hash % 16];
@@ -77,22 +77,26 @@ static bool is_whole(const struct prl_flat *flat)
            has_part(flat, h->text, 1) && has_text(flat) && has_part(flat, h->filter, 8);
 }
 
-static bool is_for(const struct prl_flat *flat, struct prl_span key,
-                   const struct prl_template *template)
+/* Looked at before the sum, which takes as long as the rest. */
+static bool has_key(const struct prl_flat *flat, struct prl_span key)
 {
     const struct prl_flat_head *h = head_of(flat);
-    return h->key.len == key.len && memcmp(flat->map + h->key.at, key.at, key.len) == 0 &&
-           memcmp(&h->template, &template->identity, sizeof h->template) == 0 &&
+    return has_part(flat, h->key, 1) && h->key.len == key.len &&
+           memcmp(flat->map + h->key.at, key.at, key.len) == 0;
+}
+
+static bool is_for(const struct prl_flat *flat, const struct prl_template *template)
+{
+    const struct prl_flat_head *h = head_of(flat);
+    return memcmp(&h->template, &template->identity, sizeof h->template) == 0 &&
            flat->map[h->sources.at + h->sources.len - 1] == '\0' &&
            prl_template_are_fresh((const char *)flat->map + h->sources.at);
 }
 
-bool prl_flat_find(const struct prl_dirs *dirs, struct prl_span key,
-                   const struct prl_template *template, struct prl_flat *ret)
+static bool find_at(const struct prl_dirs *dirs, const char *path, struct prl_span key,
+                    const struct prl_template *template, struct prl_flat *ret)
 {
-    char path[16];
     struct stat st;
-    prl_flat_slot(key, path);
     _cleanup_close_ int fd = openat(dirs->runtime_fd, path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
     if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size % 16 != 0 ||
         st.st_size < (off_t)sizeof(struct prl_flat_head) || st.st_size > PRL_FLAT_MAX_BYTES)
@@ -102,12 +106,24 @@ bool prl_flat_find(const struct prl_dirs *dirs, struct prl_span key,
     if (map == MAP_FAILED)
         return false;
     flat.map = map;
-    if (is_whole(&flat) && is_for(&flat, key, template)) {
+    if (has_key(&flat, key) && is_whole(&flat) && is_for(&flat, template)) {
         *ret = flat;
         return true;
     }
     prl_flat_close(&flat);
     return false;
+}
+
+bool prl_flat_find(const struct prl_dirs *dirs, struct prl_span key,
+                   const struct prl_template *template, struct prl_flat *ret)
+{
+    bool found = false;
+    char path[16];
+    for (unsigned choice = 0; !found && choice < PRL_FLAT_CHOICES; choice++) {
+        prl_flat_slot(key, choice, path);
+        found = find_at(dirs, path, key, template, ret);
+    }
+    return found;
 }
 
 void prl_flat_close(struct prl_flat *flat)

@@ -3,7 +3,13 @@
 
 #include "flat.h"
 
-enum { PRL_FLAT_SLOTS = 64, PRL_FLAT_MAX_BYTES = 1 << 20, PRL_ID_SHORT = 12, PRL_ID_FULL = 64 };
+enum {
+    PRL_FLAT_SLOTS = 64,
+    PRL_FLAT_CHOICES = 2, /* slots of a key: two that meet in one both have a place */
+    PRL_FLAT_MAX_BYTES = 1 << 20,
+    PRL_ID_SHORT = 12,
+    PRL_ID_FULL = 64
+};
 
 static const char prl_flat_magic[8] = "prlflat2";
 
@@ -45,5 +51,5 @@ struct prl_flat_head {
 };
 
 /* "flat/07" */
-void prl_flat_slot(struct prl_span key, char ret[16]);
+void prl_flat_slot(struct prl_span key, unsigned choice, char ret[16]);
 uint64_t prl_flat_sum(const unsigned char *map, size_t len);

@@ -254,6 +254,17 @@ static bool is_taken(const struct prl_dirs *dirs, const char *path, struct prl_s
            !has_key(fd, key);
 }
 
+/* The first of the key's slots that it may have. */
+static bool choose(const struct prl_dirs *dirs, struct prl_span key, char ret[16])
+{
+    for (unsigned choice = 0; choice < PRL_FLAT_CHOICES; choice++) {
+        prl_flat_slot(key, choice, ret);
+        if (!is_taken(dirs, ret, key))
+            return true;
+    }
+    return false;
+}
+
 static void publish(const struct prl_dirs *dirs, const char *path, const struct writer *w)
 {
     char link[32];
@@ -275,8 +286,7 @@ void prl_flat_keep(const struct prl_dirs *dirs, struct prl_span key,
     char path[16];
     struct prl_error ignored;
     struct prl_spec *other = NULL;
-    prl_flat_slot(key, path);
-    if (is_taken(dirs, path, key) ||
+    if (!choose(dirs, key, path) ||
         prl_spec_parse(start->parsed, start->parsed_len, &other, &ignored) < 0)
         return;
     struct writer w = {.room = PRL_FLAT_MAX_BYTES};

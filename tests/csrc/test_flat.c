@@ -269,7 +269,7 @@ TEST(a_damaged_file_is_not_there)
     struct stat st;
     fresh();
     keep();
-    prl_flat_slot(key, path);
+    prl_flat_slot(key, 0, path);
     CHECK_INT(fstatat(dirs.runtime_fd, path, &st, 0), 0);
     CHECK_INT(st.st_mode & 0777, 0600);
     for (off_t at = 0; at < st.st_size; at += 7) {
@@ -287,29 +287,51 @@ TEST(a_damaged_file_is_not_there)
     done();
 }
 
-/* Another key with the same slot. */
-static struct prl_span neighbour_of_key(char text[16])
+/* Another key with the same slots, the nth. */
+static struct prl_span neighbour_of_key(unsigned nth, char text[16])
 {
-    char mine[16], its[16] = "";
-    prl_flat_slot(key, mine);
-    for (unsigned n = 0; strcmp(mine, its) != 0; n++) {
+    char mine[16], its[16];
+    prl_flat_slot(key, 0, mine);
+    for (unsigned n = 0, found = 0; found <= nth; n++) {
         snprintf(text, 16, "n%u", n);
-        prl_flat_slot((struct prl_span){text, strlen(text)}, its);
+        prl_flat_slot((struct prl_span){text, strlen(text)}, 0, its);
+        found += strcmp(mine, its) == 0;
     }
     return (struct prl_span){text, strlen(text)};
+}
+
+TEST(two_keys_of_one_slot_have_a_place_each)
+{
+    char text[16], first[16], second[16];
+    const struct prl_span other = neighbour_of_key(0, text);
+    fresh();
+    keep();
+    keep_under(other);
+    CHECK(find(key, &template) && find(other, &template));
+    keep_under(other);
+    keep();
+    CHECK(find(key, &template) && find(other, &template));
+    prl_flat_slot(key, 0, first);
+    prl_flat_slot(other, 1, second);
+    CHECK_INT(faccessat(dirs.runtime_fd, first, F_OK, 0), 0);
+    CHECK_INT(faccessat(dirs.runtime_fd, second, F_OK, 0), 0);
+    CHECK(strcmp(first, second) != 0);
+    done();
 }
 
 /* Otherwise options that are never twice the same would write a file at each start. */
 TEST(a_young_file_is_left_to_another_key)
 {
-    char path[16], text[16];
-    const struct prl_span other = neighbour_of_key(text);
+    char path[16], text[16], third[16];
+    const struct prl_span other = neighbour_of_key(1, third),
+                          between = neighbour_of_key(0, text);
     const struct timespec old[2] = {{.tv_nsec = UTIME_OMIT}, {.tv_sec = 1000}};
     fresh();
     keep();
+    keep_under(between);
     keep_under(other);
-    CHECK(find(key, &template) && !find(other, &template));
-    prl_flat_slot(key, path);
+    CHECK(find(key, &template) && find(between, &template) && !find(other, &template));
+    prl_flat_slot(key, 0, path);
     CHECK_INT(utimensat(dirs.runtime_fd, path, old, 0), 0);
     keep_under(other);
     CHECK(!find(key, &template) && find(other, &template));
