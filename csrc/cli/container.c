@@ -358,6 +358,8 @@ static int start(struct prl_container *c, const struct prl_stdio *stdio, launch_
         r = start_again(c, stdio, launch, reterr);
     if (r < 0)
         return r;
+    if (leaves_mounts(c)) /* first of all: the program may end soon */
+        prl_mounts_hold(&c->child);
     r = prl_state_write_child(&c->state, &c->child, reterr);
     snprintf(pid, sizeof pid, "%d\n", c->child.pid);
     if (r == 0)
@@ -366,8 +368,6 @@ static int start(struct prl_container *c, const struct prl_stdio *stdio, launch_
         prl_child_close(&c->child);
         return r;
     }
-    if (leaves_mounts(c))
-        prl_mounts_hold(&c->child);
     prl_trace_mark("entry");
     if (!c->child.joined)
         (void)prl_holder_start(c->spec); /* for the next one */
