@@ -149,7 +149,7 @@ static long check_file(const char *path)
     return S_ISREG(st.st_mode) && (st.st_mode & 0111) ? 0 : -EACCES;
 }
 
-/* The same for its interpreters. */
+/* The same for its interpreters; a relative name is the kernel's, from the working directory. */
 static long check_program(const char *path)
 {
     static char head[PRL_INTERPRETER_BYTES + 1];
@@ -163,7 +163,7 @@ static long check_program(const char *path)
         long n = call(NR_READ, (ulong)fd, (ulong)head, PRL_INTERPRETER_BYTES, 0);
         call(NR_CLOSE, (ulong)fd, 0, 0, 0);
         path = prl_interpreter_of(head, n);
-        if (!path || path[0] != '/')
+        if (!path)
             return 0;
     }
     return 0;

@@ -118,12 +118,16 @@ def test_a_directory_that_is_none(shared: pyrootless.Pool, workdir: str, number:
 
 
 def test_a_script_starts_and_its_interpreter_is_looked_at(tmp_path: Path) -> None:
-    for name, line in (("good", "#!/bin/sh"), ("bad", "#! /proc/self/exe x"), ("odd", "#!")):
+    lines = {"good": "#!/bin/sh", "twin": "#!../bin/sh", "odd": "#!"}
+    lines |= {"bad": "#! /proc/self/exe x", "near": "#!../proc/self/exe"}
+    for name, line in lines.items():
         (tmp_path / name).write_text(f"{line}\necho $0 $1\n")
         (tmp_path / name).chmod(0o755)
     with pyrootless.Pool("host", size=1, volume=[f"{tmp_path}:/d"], workdir="/d") as pool:
-        assert pool.run(["./good", "a"]).text == "./good a\n"
-        for name, number in (("./bad", errno.EACCES), ("/d/odd", errno.ENOEXEC)):
+        for name in ("./good", "/d/twin"):
+            assert pool.run([name, "a"]).text == f"{name} a\n"
+        refused = {"./bad": errno.EACCES, "/d/near": errno.EACCES, "/d/odd": errno.ENOEXEC}
+        for name, number in refused.items():
             with pytest.raises(LaunchError) as caught:
                 pool.run([name])
             assert caught.value.errno == number
