@@ -1,6 +1,7 @@
-"""Root file systems, canaries and programs for the security tests.
+"""Root file systems, canaries and programs for the security tests, and the way they start.
 
-In: gcc and busybox of the machine.
+In: gcc and busybox of the machine; PYROOTLESS_TEST_WAY (`make test-ways`): "prepared" or
+"holder", where the direct start is the usual one.
 Out: static programs, compiled once a run; a fresh root with a canary directory just outside it,
 which can become an image of the run's store.
 Never: a change outside temporary directories.
@@ -12,6 +13,7 @@ import hashlib
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +29,10 @@ APPLETS = ("cat", "env", "id", "ls", "pwd", "sh", "sha256sum", "stat", "touch", 
 PASSWD = "root:x:0:0:root:/root:/bin/sh\ntester:x:0:0:tester:/:/bin/sh\n"
 
 Compile = Callable[[str, str], Path]
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
+WAYS = ("direct", "holder", "prepared")
+LAUNCHERS_ALONE = {"-d", "-t", "--tty", "--print-spec", "--spec"}
+"""What no prepared container has: such a run is the launcher's, whatever the way."""
 
 
 @dataclass(frozen=True)
@@ -58,14 +64,19 @@ class World:
         return rows
 
 
+def is_held(request: pytest.FixtureRequest) -> bool:
+    """The test has a parameter that ends in "held"."""
+    parameters = getattr(request.node, "callspec", None)
+    values = parameters.params.values() if parameters else ()
+    return any(isinstance(value, str) and value.endswith("held") for value in values)
+
+
 @pytest.fixture(autouse=True)
 def holder(
     request: pytest.FixtureRequest, launcher: Path, engine_environment: dict[str, str]
 ) -> Iterator[None]:
     """A holder of user namespaces for the tests with a parameter that ends in "held"."""
-    parameters = getattr(request.node, "callspec", None)
-    values = parameters.params.values() if parameters else ()
-    if not any(isinstance(value, str) and value.endswith("held") for value in values):
+    if not is_held(request):
         yield
         return
     pid = holders.warm(launcher, engine_environment)
@@ -116,3 +127,47 @@ def world(tmp_path: Path, engine_environment: dict[str, str]) -> World:
         (made.canary / name).write_text(f"canary {name}\n")
         (made.canary / name).chmod(0o600)
     return made
+
+
+@pytest.fixture
+def pyrootless(pyrootless: Run, request: pytest.FixtureRequest) -> Run:
+    """As the fixture of the same name; `run` goes the way that PYROOTLESS_TEST_WAY names."""
+    way = os.environ.get("PYROOTLESS_TEST_WAY", "direct")
+    assert way in WAYS, f"PYROOTLESS_TEST_WAY: no {way!r}; there are: {', '.join(WAYS)}"
+    if way == "direct":
+        return pyrootless
+    env = request.getfixturevalue("engine_environment")
+    if way == "holder" and not is_held(request):
+        holders.warm(request.getfixturevalue("launcher"), env)
+        request.addfinalizer(lambda: holders.dismiss(env))
+
+    def call(*args: str | Path, **options: object) -> subprocess.CompletedProcess[str]:
+        words = [str(word) for word in args]
+        if words[:1] != ["run"] or LAUNCHERS_ALONE & set(words):
+            return pyrootless(*args, **options)
+        if way == "holder":
+            chosen = any(word.startswith(("--userns", "--fake-root")) for word in words)
+            return pyrootless(
+                "run", *([] if chosen else ["--userns=range"]), *words[1:], **options
+            )
+        return run_prepared(words, env, options)
+
+    return call
+
+
+def run_prepared(
+    words: list[str], env: dict[str, str], options: dict[str, object]
+) -> subprocess.CompletedProcess[str]:
+    """`pyrootless WORDS` through a prepared container (prepared_run.py)."""
+    settings: dict[str, object] = {"stdin": subprocess.DEVNULL, "timeout": 60, **options}
+    if "input" in settings:
+        del settings["stdin"]
+    own = settings.pop("env", None) or {}
+    return subprocess.run(
+        [sys.executable, str(HERE / "prepared_run.py"), *words],
+        env={**env, **own},  # type: ignore[dict-item]
+        capture_output=True,
+        text=True,
+        check=False,
+        **settings,  # type: ignore[call-overload]
+    )

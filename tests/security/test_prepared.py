@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 import pyrootless as package
+from tests.security.conftest import run_prepared
 
 # The same tests, through this module's `pyrootless`: those about what the gate does itself, and
 # about what was set up before it.
@@ -43,12 +43,7 @@ def pyrootless(engine_environment: dict[str, str]) -> Iterator[Run]:
     """As the fixture of the same name, through a prepared container."""
 
     def call(*args: str | Path, **options: object) -> subprocess.CompletedProcess[str]:
-        settings: dict[str, object] = {"stdin": subprocess.DEVNULL, "timeout": 60, **options}
-        env = {**engine_environment, **settings.pop("env", {})}  # type: ignore[dict-item]
-        return subprocess.run(
-            [sys.executable, str(HERE / "prepared_run.py"), *map(str, args)],
-            env=env, capture_output=True, text=True, check=False, **settings,  # type: ignore[call-overload]
-        )  # fmt: skip
+        return run_prepared([str(word) for word in args], engine_environment, options)
 
     yield call
 
