@@ -446,9 +446,13 @@ def test_a_killed_launcher_takes_its_container_along(
         stdout=subprocess.PIPE,
         text=True,
     ) as child:
-        assert child.stdout is not None and child.stdout.readline() == "ready\n"
-        process = os.pidfd_open(int(pidfile.read_text()))
-        child.kill()
+        try:
+            assert child.stdout is not None and child.stdout.readline() == "ready\n"
+            while child.poll() is None and not (pidfile.exists() and pidfile.read_text()):
+                pass  # the program may be faster than its launcher
+            process = os.pidfd_open(int(pidfile.read_text()))
+        finally:
+            child.kill()
         assert child.wait(timeout=30) == -signal.SIGKILL
     ended = select.poll()
     ended.register(process, select.POLLIN)
