@@ -10,13 +10,13 @@ Must never: run a job in a box of another kind; keep a box beyond `close`.
 
 from __future__ import annotations
 
-import os
 import threading
 from dataclasses import dataclass, fields, replace
 from functools import partial
 from typing import Any
 
 from pyrootless.closing import Closing
+from pyrootless.engine.builders import most_threads
 from pyrootless.engine.stock import Stock
 from pyrootless.errors import HostUnsupportedError, UsageError
 from pyrootless.sandbox.collect import Collected
@@ -60,9 +60,9 @@ class Shelf(Closing):
 
         Args:
             size: Boxes of each kind that wait: as many as runs take place at once; None: as
-                there are processors.
+                threads prepare boxes, for who does not know that.
         """
-        self._size = size or len(os.sched_getaffinity(0))
+        self._size = size or most_threads()
         self._lock = threading.Lock()
         self._stocks: dict[_Kind, Stock[ReadyBox] | None] = {}
         self._closed = False
