@@ -121,7 +121,10 @@ def _is_plain(directory: Path, name: str, owned: set[bytes]) -> bool:
 
 
 def _make(store: Store, target: Path, points: Sequence[Point]) -> None:
-    """Beside the others of its layer in one step, and lasting."""
+    """Beside the others of its layer in one step, and lasting.
+
+    One flush for all of it: what a power cut takes of it all the same, a start makes again.
+    """
     with store.scratch() as work:
         made = work / "points"
         for point in (ROOT, *points):
@@ -152,6 +155,7 @@ def _finish(path: Path, point: Point) -> None:
         os.fchmod(descriptor, point.mode)
         if point.mtime_ns is not None:
             os.utime(descriptor, ns=(point.mtime_ns, point.mtime_ns))
-        os.fsync(descriptor)
+        if point == ROOT:
+            os.fsync(descriptor)
     finally:
         os.close(descriptor)
