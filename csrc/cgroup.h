@@ -33,10 +33,11 @@ struct prl_cgroup_host {
 /* proc: "/proc", or a stand-in for tests.  Every hierarchy. */
 int prl_cgroup_look(const char *proc, struct prl_cgroup_host *ret, struct prl_error *reterr);
 /* The own group of version 2 alone; false: it cannot be told without the table of mounts, or is
- * not delegated. */
-bool prl_cgroup_look_own(struct prl_cgroup_host *ret);
+ * not delegated.  hints_fd: the runtime directory, where it is left for the next one, or -1. */
+bool prl_cgroup_look_own(int hints_fd, struct prl_cgroup_host *ret);
 /* The least that may do: the own group of version 2, else every hierarchy, and the clock. */
-int prl_cgroup_look_first(bool clock, struct prl_cgroup_host *ret, struct prl_error *reterr);
+int prl_cgroup_look_first(int hints_fd, bool clock, struct prl_cgroup_host *ret,
+                          struct prl_error *reterr);
 /* On from what was seen already (host->sight), as far as these limits need: systemd is asked
  * when it would help (cgroup_scope.c). */
 int prl_cgroup_look_or_ask(const struct prl_spec *spec, struct prl_cgroup_host *host,

@@ -20,6 +20,8 @@
 #include <sys/stat.h>
 #include <sys/vfs.h>
 
+#define HINT "group" /* a link below RUNTIME */
+
 enum { TEXT_MAX_BYTES = 1 << 20, SCANNED = 512 };
 
 struct look {
@@ -198,21 +200,69 @@ static bool is_whole_tree(const char *tree)
            own.st_ino == FIRST_NAMESPACE;
 }
 
-bool prl_cgroup_look_own(struct prl_cgroup_host *ret)
+/* By /proc, whose first look costs a process ten times what reading a group does. */
+static bool find_own(char ret[PATH_MAX])
 {
     static const struct mount tree = {.root = "/", .point = "/sys/fs/cgroup", .version2 = true};
     char text[PATH_MAX + 256];
-    *ret = (struct prl_cgroup_host){.len = 0};
     if (!is_whole_tree(tree.point))
         return false;
     int n = prl_cgroup_read(AT_FDCWD, "/proc/self/cgroup", text, sizeof text);
     _cleanup_free_ char *own = n < 0 || n == sizeof text - 1 ? NULL : own_path(text, 0);
-    char *place = own ? place_of(&tree, own) : NULL;
+    _cleanup_free_ char *place = own ? place_of(&tree, own) : NULL;
+    return place && snprintf(ret, PATH_MAX, "%s", place) < PATH_MAX;
+}
+
+/* Is this the group that this process stands in?  It is one of those listed, if they are few.
+ */
+static bool is_own(int fd)
+{
+    char text[4096] = "\n", wanted[24];
+    struct statfs fs;
+    if (fstatfs(fd, &fs) < 0 || fs.f_type != CGROUP2_SUPER_MAGIC)
+        return false;
+    int n = prl_cgroup_read(fd, "cgroup.procs", text + 1, sizeof text - 2);
+    if (n <= 0 || n >= (int)sizeof text - 16) /* the last of a full list may be cut */
+        return false;
+    memcpy(text + 1 + n, "\n", 2);
+    snprintf(wanted, sizeof wanted, "\n%d\n", (int)getpid());
+    return strstr(text, wanted) != NULL;
+}
+
+/* Where an earlier start found its own group; whether that is ours too the group itself says.
+ */
+static bool read_hint(int hints_fd, char ret[PATH_MAX])
+{
+    ssize_t n = readlinkat(hints_fd, HINT, ret, PATH_MAX);
+    if (n <= 0 || n >= PATH_MAX || ret[0] != '/')
+        return false;
+    ret[n] = '\0';
+    _cleanup_close_ int fd = openat(AT_FDCWD, ret, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    return fd >= 0 && is_own(fd);
+}
+
+static void leave_hint(int hints_fd, const char *path)
+{
+    if (hints_fd < 0)
+        return;
+    unlinkat(hints_fd, HINT, 0);
+    (void)symlinkat(path, hints_fd, HINT); /* without one the next start looks itself */
+}
+
+bool prl_cgroup_look_own(int hints_fd, struct prl_cgroup_host *ret)
+{
+    char path[PATH_MAX];
+    *ret = (struct prl_cgroup_host){.len = 0};
+    bool known = read_hint(hints_fd, path);
+    char *place = known || find_own(path) ? strdup(path) : NULL;
     if (place)
         look_version2(ret, place);
-    if (ret->len > 0)
-        ret->sight = PRL_SIGHT_OWN;
-    return ret->len > 0;
+    if (ret->len == 0)
+        return false;
+    if (!known)
+        leave_hint(hints_fd, path);
+    ret->sight = PRL_SIGHT_OWN;
+    return true;
 }
 
 static int read_proc(const char *proc, const char *name, char **ret, struct prl_error *reterr)

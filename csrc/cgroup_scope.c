@@ -139,10 +139,11 @@ static int look_whole(bool clock, struct prl_cgroup_host *ret, struct prl_error 
     return r;
 }
 
-int prl_cgroup_look_first(bool clock, struct prl_cgroup_host *ret, struct prl_error *reterr)
+int prl_cgroup_look_first(int hints_fd, bool clock, struct prl_cgroup_host *ret,
+                          struct prl_error *reterr)
 {
     prl_cgroup_host_free(ret);
-    return prl_cgroup_look_own(ret) ? 0 : look_whole(clock, ret, reterr);
+    return prl_cgroup_look_own(hints_fd, ret) ? 0 : look_whole(clock, ret, reterr);
 }
 
 int prl_cgroup_look_or_ask(const struct prl_spec *spec, struct prl_cgroup_host *host,
@@ -155,7 +156,7 @@ int prl_cgroup_look_or_ask(const struct prl_spec *spec, struct prl_cgroup_host *
     if (prl_limits_controllers(spec) == 0)
         return 0;
     if (host->sight == PRL_SIGHT_NONE)
-        r = prl_cgroup_look_first(clock, host, reterr);
+        r = prl_cgroup_look_first(-1, clock, host, reterr);
     if (r == 0 && host->sight == PRL_SIGHT_OWN && lacks(host, spec))
         r = look_whole(clock, host, reterr);
     if (r < 0 || !lacks(host, spec) || !find_manager(manager))

@@ -85,7 +85,8 @@ static bool add_groups(struct prl_container *c, struct prl_recall_key *key)
 {
     struct prl_error ignored; /* the plan meets it again */
     bool clock = prl_options_get(c->options, "cpu-time") != NULL;
-    if (c->host.sight == PRL_SIGHT_NONE && prl_cgroup_look_first(clock, &c->host, &ignored) < 0)
+    if (c->host.sight == PRL_SIGHT_NONE &&
+        prl_cgroup_look_first(c->dirs->runtime_fd, clock, &c->host, &ignored) < 0)
         return false;
     add_number(key, c->host.sight);
     add_number(key, c->host.clock);

@@ -34,6 +34,7 @@ SCOPE = ["systemd-run", "--user", "--scope", "--quiet", "--property=Delegate=yes
 ASIDE = """
 own=/sys/fs/cgroup$(sed -n s/^0:://p /proc/self/cgroup)
 mkdir "$own/pyrootless-launcher" && echo $$ > "$own/pyrootless-launcher/cgroup.procs"
+ln -sfn "$HINT" "$XDG_RUNTIME_DIR/pyrootless/group"
 """
 TWICE = 'for name in one two; do PYROOTLESS_TRACE=1 "$@" run --name=$name $OPTIONS; done'
 
@@ -252,8 +253,10 @@ def test_limits_hold_in_the_background(rung: Rung) -> None:
     assert rung.call("rm", "-f", "first", "second").returncode == 0
 
 
-def test_a_start_like_one_before_is_held_alike(rung: Rung) -> None:
-    """The second one merges and parses nothing, and has groups of its own."""
+@pytest.mark.parametrize("hint", ["/sys/fs/cgroup", "/tmp", "/nowhere"])
+def test_a_start_like_one_before_is_held_alike(rung: Rung, hint: str) -> None:
+    """The second one merges and parses nothing, and has groups of its own.  Where an earlier
+    start left a group that is not this one's the first looks itself."""
     scope, aside = (SCOPE, ASIDE) if rung.name == "cgroup2" else ([], "")
     limits = "--memory=64m --pids-limit=50 --cpus=1 --cpu-time=60 host grep . /proc/self/cgroup"
     weak = "--limits=best-effort" if rung.name == "none" else ""
@@ -261,7 +264,7 @@ def test_a_start_like_one_before_is_held_alike(rung: Rung) -> None:
     shutil.rmtree(left, ignore_errors=True)  # a place in it may be another start's
     done = subprocess.run(
         [*scope, "sh", "-c", aside + TWICE, "sh", *rung.words()],
-        env={**rung.env, "OPTIONS": f"{weak} {limits}"},
+        env={**rung.env, "OPTIONS": f"{weak} {limits}", "HINT": hint},
         capture_output=True,
         text=True,
         timeout=120,
@@ -277,6 +280,8 @@ def test_a_start_like_one_before_is_held_alike(rung: Rung) -> None:
     for lines in (told, done.stdout.splitlines()):
         assert lines[: len(lines) // 2] * 2 == lines
     assert rung.call("rm", "one", "two").returncode == 0
+    if rung.name == "cgroup2":
+        assert os.readlink(left.with_name("group")).endswith(".scope/pyrootless-launcher")
 
 
 def test_a_crash_is_not_taken_for_the_limit(rung: Rung) -> None:
