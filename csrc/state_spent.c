@@ -6,7 +6,7 @@
  * A container ends with one rename: DATA/containers/ID → DATA/spent, after its files; what it
  * wrote to its root goes to the trash.  The next start makes upper and work new while its
  * program runs, DATA/spent → DATA/spare; the one after it takes that with one rename.  At most
- * one of each is there.
+ * one of each is there, and after a number of uses another directory.
  * These two are never used again: a descriptor of the old root that was sent out of the old
  * container would show what the next one writes, and the kernel may still have it mounted.
  * A kill leaves the directory under one of its three names: as containers/ID it is swept with
@@ -18,14 +18,16 @@
 #include "state_entry.h"
 
 #include <fcntl.h>
-#include <limits.h>
+#include <linux/fs.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/ioctl.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 
 static const char spent[] = "spent", spare[] = "spare";
 
-enum { ENTRIES_BYTES = 2048 };
+enum { ENTRIES_BYTES = 2048, USES = 128 };
 
 static int open_directory(int dir_fd, const char *name)
 {
@@ -115,7 +117,42 @@ static bool claim(const struct prl_dirs *dirs, int fd)
            mine.st_dev == named.st_dev && mine.st_ino == named.st_ino;
 }
 
-/* As make_directory, make_marker and make_upper leave it.  What was still written to the upper
+/* A hint for ext4 (chattr(1), T): what is made in here belongs apart.  Else it makes a
+ * directory beside its parent, and without a journal it looks there for a free inode past all
+ * that were deleted in the last minutes. */
+static void spread(int dir_fd)
+{
+    int flags;
+    if (ioctl(dir_fd, FS_IOC_GETFLAGS, &flags) < 0 || flags & FS_TOPDIR_FL)
+        return;
+    flags |= FS_TOPDIR_FL;
+    (void)ioctl(dir_fd, FS_IOC_SETFLAGS, &flags);
+}
+
+static bool fill(int fd)
+{
+    return fd >= 0 && prl_state_create_file(fd, "remove", "\n\n", 2) == 0 &&
+           prl_dirs_mkdir(fd, "upper", 0755) == 0 && prl_dirs_mkdir(fd, "work", 0700) == 0;
+}
+
+/* ext4 chooses the place by the name. */
+static void make_another(const struct prl_dirs *dirs)
+{
+    uint64_t number;
+    char name[32];
+    _cleanup_close_ int trash_fd = open_directory(dirs->data_fd, "trash");
+    if (trash_fd < 0 || getrandom(&number, sizeof number, 0) != sizeof number)
+        return;
+    snprintf(name, sizeof name, "spare-%016llx", (unsigned long long)number);
+    spread(trash_fd);
+    int r = prl_dirs_mkdir(trash_fd, name, 0700);
+    _cleanup_close_ int fd = r < 0 ? -1 : open_directory(trash_fd, name);
+    if (!fill(fd) || renameat(trash_fd, name, dirs->data_fd, spare) < 0)
+        (void)prl_io_remove_tree(trash_fd, name);
+}
+
+/* A directory may be used USES times: its marker, whose first line is a name, grows by a byte
+ * each time.  One that was not made here has none yet.  What was still written to the upper
  * keeps it from going. */
 static bool renew(int fd)
 {
@@ -123,8 +160,8 @@ static bool renew(int fd)
     unsigned budget = PRL_SWEEP_NAMES;
     _cleanup_close_ int marker_fd =
         openat(fd, "remove", O_WRONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-    if (marker_fd < 0 || fstat(marker_fd, &st) < 0 ||
-        (st.st_size > 1 && ftruncate(marker_fd, 0) < 0))
+    if (marker_fd < 0 || fstat(marker_fd, &st) < 0 || st.st_size < 2 || st.st_size > USES ||
+        pwrite(marker_fd, "\n", 1, st.st_size) != 1)
         return false;
     if ((unlinkat(fd, "upper", AT_REMOVEDIR) < 0 && errno != ENOENT) ||
         prl_io_remove_tree_some(fd, "work", &budget) != 0)
@@ -140,8 +177,10 @@ void prl_spent_renew(const struct prl_dirs *dirs)
     if (fd < 0 || fstatat(dirs->data_fd, spare, &st, AT_SYMLINK_NOFOLLOW) == 0 ||
         !claim(dirs, fd))
         return;
-    if (!renew(fd) || renameat(dirs->data_fd, spent, dirs->data_fd, spare) < 0)
-        (void)prl_io_remove_tree_foreign(dirs->data_fd, spent, &budget);
+    if (renew(fd) && renameat(dirs->data_fd, spent, dirs->data_fd, spare) == 0)
+        return;
+    make_another(dirs);
+    (void)prl_io_remove_tree_foreign(dirs->data_fd, spent, &budget);
 }
 
 static bool has_directory(int fd, const char *name, mode_t mode)

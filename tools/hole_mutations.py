@@ -36,8 +36,8 @@ HOLE_MUTATIONS = (
             ),
             Edit(
                 "csrc/state_spent.c",
-                'prl_dirs_mkdir(fd, "upper", 0755) == 0',
-                'prl_dirs_mkdir(fd, "upper", 0755) >= 0',
+                'return prl_dirs_mkdir(fd, "upper", 0755) == 0',
+                'return prl_dirs_mkdir(fd, "upper", 0755) >= 0',
             ),
         ),
         (f"{NEXT}::test_a_root_that_was_sent_out_shows_nothing_of_the_next_one",),

@@ -174,7 +174,7 @@ static ino_t begun(const char *name, struct prl_state *ret)
     return st.st_ino;
 }
 
-/* "MARKER", or what is not as in a new directory that was just locked. */
+/* "MARKER", its first line, or what is not as in a new directory that was just locked. */
 static const char *as_new(const struct prl_state *state)
 {
     static char text[256];
@@ -190,53 +190,81 @@ static const char *as_new(const struct prl_state *state)
         mode_of(state->dir_fd, "work") != 0700 || mode_of(state->dir_fd, "remove") != 0600)
         return "modes";
     read_text(state->dir_fd, "remove", text, sizeof text);
+    text[strcspn(text, "\n") + 1] = '\0';
     return text;
+}
+
+/* A start ends, and the next command finds time. */
+static void end_and_sweep(struct prl_state *state)
+{
+    CHECK_INT(prl_state_finish(&dirs, state, &error), 0);
+    CHECK_INT(prl_state_sweep(&dirs, &error), 0);
+    CHECK_INT(count("data/spare"), 3);
+    CHECK_INT(count("data/spent"), -1);
+}
+
+/* Begin with a directory that is ready. */
+static void begin_ready(void)
+{
+    struct prl_state state;
+    begin();
+    CHECK(begun(NULL, &state) > 0);
+    end_and_sweep(&state);
 }
 
 TEST(the_directory_of_a_container_that_went_is_used_again_with_another_upper)
 {
-    begin();
+    begin_ready();
     struct prl_state first, second, third;
     ino_t inode = begun("a-long-name", &first);
-    CHECK(inode > 0);
+    CHECK_STR(as_new(&first), "a-long-name\n");
+    CHECK_INT(count("data/spare"), -1);
     CHECK_INT(mkdirat(first.dir_fd, "work/work", 0), 0); /* as overlayfs does */
     CHECK_INT(fchmodat(first.dir_fd, "upper", 0770, 0), 0);
     int upper_fd = openat(first.dir_fd, "upper", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    int work_fd = openat(first.dir_fd, "work", O_PATH | O_DIRECTORY | O_CLOEXEC);
     CHECK_INT(prl_state_finish(&dirs, &first, &error), 0);
     CHECK_INT(count("data/containers") + count("data/names") + count("data/trash"), 0);
     CHECK_INT(count("data/spent"), 3);
     CHECK(begun(NULL, &second) != inode);
     CHECK_INT(prl_state_sweep(&dirs, &error), 0);
-    CHECK_INT(count("data/spent"), -1);
-    CHECK_INT(count("data/spare"), 3);
     CHECK_INT(mkdirat(upper_fd, "seen", 0755), -1); /* whoever has the old one has nothing */
     CHECK_INT(errno, ENOENT);
+    CHECK_INT(mkdirat(work_fd, "seen", 0755), -1);
+    CHECK_INT(errno, ENOENT);
     close(upper_fd);
+    close(work_fd);
     CHECK_INT(begun(NULL, &third), inode);
     CHECK_STR(as_new(&third), "\n");
-    CHECK_INT(count("data/spare"), -1);
     CHECK_INT(prl_state_finish(&dirs, &second, &error), 0);
     CHECK_INT(prl_state_finish(&dirs, &third, &error), 0);
     CHECK_INT(count("data/containers") + count("data/trash"), 0);
     end();
 }
 
-TEST(a_name_is_written_over_the_marker_of_the_one_before)
+TEST(a_directory_is_used_so_often_and_replaced)
 {
     begin();
     struct prl_state state;
-    ino_t inode = begun(NULL, &state);
-    CHECK_INT(prl_state_finish(&dirs, &state, &error), 0);
-    CHECK_INT(prl_state_sweep(&dirs, &error), 0);
-    CHECK_INT(begun("web", &state), inode);
-    CHECK_STR(as_new(&state), "web\n");
-    CHECK_INT(prl_state_finish(&dirs, &state, &error), 0);
+    ino_t inode = begun(NULL, &state), last;
+    end_and_sweep(&state); /* made in the way of a start: replaced at once */
+    CHECK((last = begun(NULL, &state)) != inode);
+    for (int i = 1; i < 128; i++) {
+        end_and_sweep(&state);
+        CHECK_INT(begun(NULL, &state), last);
+        CHECK_STR(as_new(&state), "\n");
+    }
+    end_and_sweep(&state);
+    CHECK(begun(NULL, &state) != last);
+    CHECK_STR(as_new(&state), "\n");
+    end_and_sweep(&state);
+    CHECK_INT(count("data/trash"), 0);
     end();
 }
 
 TEST(what_a_container_wrote_goes_and_its_directory_is_used_again)
 {
-    begin();
+    begin_ready();
     struct prl_state state;
     ino_t inode = begun(NULL, &state);
     CHECK_INT(mkdirat(state.dir_fd, "upper/tmp", 0755), 0);
@@ -266,14 +294,16 @@ TEST(a_directory_with_something_unknown_in_it_is_not_used_again)
 
 TEST(what_is_written_after_the_end_goes)
 {
-    begin();
+    begin_ready();
     struct prl_state state;
-    begun(NULL, &state);
+    ino_t inode = begun(NULL, &state);
     CHECK_INT(prl_state_finish(&dirs, &state, &error), 0);
     CHECK_INT(mkdirat(dirs.data_fd, "spent/upper/late", 0755), 0);
     CHECK_INT(prl_state_sweep(&dirs, &error), 0);
     CHECK_INT(count("data/spent"), -1);
-    CHECK_INT(count("data/spare"), -1);
+    CHECK(begun(NULL, &state) != inode);
+    CHECK_STR(as_new(&state), "\n");
+    CHECK_INT(prl_state_finish(&dirs, &state, &error), 0);
     end();
 }
 
@@ -299,15 +329,10 @@ TEST(one_directory_waits_and_one_is_ready)
 
 TEST(a_container_that_stays_takes_no_used_directory)
 {
-    begin();
+    begin_ready();
     struct prl_state state;
-    ino_t inode = begun(NULL, &state);
-    CHECK_INT(prl_state_finish(&dirs, &state, &error), 0);
-    CHECK_INT(prl_state_sweep(&dirs, &error), 0);
-    struct stat st;
     CHECK_INT(create("web", false, false, &state), 0);
-    CHECK_INT(fstat(state.dir_fd, &st), 0);
-    CHECK(st.st_ino != inode);
+    CHECK_INT(state.again, 0);
     CHECK_INT(count("data/spare"), 3);
     CHECK_INT(mark_begun(&state, getpid()), 0);
     CHECK_INT(prl_state_finish(&dirs, &state, &error), 0);
@@ -322,22 +347,17 @@ TEST(a_directory_that_is_not_as_new_is_not_taken)
         const char *name;
         mode_t mode;
     } rows[] = {{".", 0755}, {"upper", 0777}, {"work", 0755}};
-    begin();
+    begin_ready();
     struct prl_state state;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        int fd = -1;
-        begun(NULL, &state);
-        CHECK_INT(prl_state_finish(&dirs, &state, &error), 0);
-        CHECK_INT(prl_state_sweep(&dirs, &error), 0);
-        CHECK((fd = openat(dirs.data_fd, "spare", O_RDONLY | O_DIRECTORY | O_CLOEXEC)) >= 0);
+        int fd = openat(dirs.data_fd, "spare", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         CHECK_INT(fchmodat(fd, rows[i].name, rows[i].mode, 0), 0);
         close(fd);
         CHECK(begun(NULL, &state) > 0);
         CHECK_STR(as_new(&state), "\n");
         CHECK_INT(state.again, 0);
         CHECK_INT(count("data/spare"), -1);
-        CHECK_INT(prl_state_finish(&dirs, &state, &error), 0);
-        CHECK_INT(prl_io_remove_tree(dirs.data_fd, "spent"), 0);
+        end_and_sweep(&state);
     }
     CHECK_INT(count("data/containers") + count("data/trash"), 0);
     end();

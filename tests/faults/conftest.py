@@ -59,9 +59,9 @@ class Place:
         return self.call("run", *self.ids[1], *argv, self.mark, before=before)
 
     def settle(self, *argv: str) -> None:
-        """Two starts sweep, and leave for the next one what each finds in the long run: a
+        """Three starts sweep, and leave for the next one what each finds in the long run: a
         directory that is ready, and one to be made so."""
-        for _ in range(2):
+        for _ in range(3):
             done = self.run(*argv)
             assert (done.returncode, done.stderr) == (0, "")
 
