@@ -240,7 +240,7 @@ def _run_case(way: str, attack: Attack, built: Built, outside: Outside) -> Case:
         for _ in range(attack.repeat):
             outcome = _run_once(box, attack, built, outside)
             wrong += [*_judged(attack, outcome), *outside.told(outcome)]
-            wrong += ["it did not begin warm"] * (outcome.warm != warm)
+            wrong += ["it did not begin warm"] * (warm and not outcome.warm)
     billed = outcome.cpu_ns / attack.burns_ns if attack.burns_ns else None
     if billed is not None and billed < _LEAST_BILLED[outcome.enforced["cpu"].exact]:
         wrong.append(f"only {100 * billed:.1f} % of its processor time is on the bill")
