@@ -16,6 +16,7 @@
 #include "steps/steps.h"
 
 #include <errno.h>
+#include <string.h>
 
 struct prl_sandbox_held {
     struct prl_sandbox want;
@@ -70,7 +71,7 @@ static int start(struct prl_sandbox_held *held, const struct prl_sandbox_go *go,
     if (r < 0)
         return r;
     held->want.limits = go->limits;
-    held->want.stdio[0] = go->program.fds[0];
+    memcpy(held->want.stdio, go->program.fds, sizeof held->want.stdio);
     prl_sandbox_begin(w);
     return prl_child_go(&w->child, held->want.spec, &go->program, reterr);
 }
