@@ -321,6 +321,19 @@ MUTATIONS = (
         ),
     ),
     Mutation(
+        "the layer of mount points hides no link of the image",
+        _one(
+            "pyrootless/images/mount_points.py",
+            "if found is None or (isinstance(found, list) and "
+            "_is_plain(found[0], name, owned)):",
+            "if (found := found if isinstance(found, list) else None) or not found:",
+        ),
+        (
+            "tests/integration/test_layer_names.py"
+            "::test_a_link_for_a_system_directory_still_ends_the_start",
+        ),
+    ),
+    Mutation(
         "the upper of an overlay is given by descriptor",
         _one(
             "csrc/steps/overlay.c",
