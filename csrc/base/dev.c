@@ -48,5 +48,7 @@ int PRL_CHILD_SAFE prl_dev_sketch(int dir_fd, size_t len)
         if (fd < 0)
             return -1;
     }
+    if (mkdirat(dev_fd, "shm", 01777) < 0 || fchmodat(dev_fd, "shm", 01777, 0) < 0)
+        return -1;
     return prl_dev_links(dev_fd, &name);
 }

@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -30,8 +31,8 @@ static int PRL_CHILD_SAFE open_beneath(int dir_fd, const char *path, int flags, 
 }
 
 /* In pieces that stay in the processor's near cache, each of which can have one large page. */
-static int PRL_CHILD_SAFE copy_file(int fd, const struct prl_box_file *file,
-                                    struct prl_error *reterr)
+static int PRL_CHILD_SAFE copy_pieces(int fd, const struct prl_box_file *file,
+                                      struct prl_error *reterr)
 {
     char piece[PIECE_BYTES];
     for (size_t done = 0; done < file->len;) {
@@ -47,6 +48,25 @@ static int PRL_CHILD_SAFE copy_file(int fd, const struct prl_box_file *file,
         if (r < 0)
             return prl_fail_with(reterr, PRL_STAGE_BOX, -r, "write", file->path);
         done += (size_t)n;
+    }
+    return 0;
+}
+
+/* From the page cache, where the file system can. */
+static int PRL_CHILD_SAFE copy_file(int fd, const struct prl_box_file *file,
+                                    struct prl_error *reterr)
+{
+    off_t done = 0;
+    while ((size_t)done < file->len) {
+        ssize_t n = sendfile(fd, file->fd, &done, file->len - (size_t)done);
+        if (n == 0)
+            return 0; /* it has become shorter */
+        if (n > 0 || errno == EINTR)
+            continue;
+        /* FALLBACK: remove when kernel >= 6.5 is required and no outer filter hides sendfile */
+        if (done == 0 && (errno == EINVAL || errno == ENOSYS || errno == EPERM))
+            return copy_pieces(fd, file, reterr);
+        return prl_fail(reterr, PRL_STAGE_BOX, "sendfile", file->path);
     }
     return 0;
 }

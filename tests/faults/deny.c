@@ -61,6 +61,7 @@ static const struct {
     {"prlimit64", SYS_prlimit64},
     {"renameat", SYS_renameat},
     {"seccomp", SYS_seccomp},
+    {"sendfile", SYS_sendfile},
     {"sethostname", SYS_sethostname},
     {"setns", SYS_setns},
     {"setsid", SYS_setsid},
