@@ -137,15 +137,15 @@ class Outside(Closing):
         return wrong
 
 
-def left_groups() -> list[str]:
-    """Control groups of this process that are still there; looked for in the whole tree."""
+def own_groups() -> frozenset[str]:
+    """Control groups of this process that are there; looked for in the whole tree."""
     mine = f"{os.getpid():08x}"
-    return [
+    return frozenset(
         f"{folder}/{name}"
         for folder, names, _ in os.walk("/sys/fs/cgroup")
         for name in names
         if name.startswith("pyrootless-5a4db0c5") and name[27:35] == mine
-    ]
+    )
 
 
 def _good_run() -> tuple[Outcome, int]:

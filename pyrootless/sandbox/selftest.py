@@ -20,7 +20,7 @@ from pyrootless.sandbox.hostile import Attack
 from pyrootless.sandbox.languages import find_language
 from pyrootless.sandbox.limits import Limits
 from pyrootless.sandbox.outcome import Enforced, Outcome
-from pyrootless.sandbox.outside import Outside, left_groups
+from pyrootless.sandbox.outside import Outside, own_groups
 from pyrootless.sandbox.runs import run
 from pyrootless.sandbox.session import Built, Sandbox
 from pyrootless.sandbox.verdict import Verdict
@@ -137,7 +137,7 @@ def certify(
     Raises:
         HostUnsupportedError, LaunchError: No box can be made here at all.
     """
-    start_ns = time.monotonic_ns()
+    start_ns, groups = time.monotonic_ns(), own_groups()
     not_tried = _without_tools(attacks) | _without_groups(ways) | _without_warm(ways)
     attacks = [each for each in attacks if each.name not in not_tried]
     cases: list[Case] = []
@@ -152,7 +152,9 @@ def certify(
         cases=tuple(cases),
         held=tuple(_held(cases)),
         not_tried=not_tried,
-        left=tuple(f"the control group {path} is left" for path in left_groups()),
+        left=tuple(
+            f"the control group {path} is left" for path in sorted(own_groups() - groups)
+        ),
         good_ns=outside.good_ns,
         slowest_ns=outside.slowest_ns,
         growth_bytes=outside.growth_bytes,

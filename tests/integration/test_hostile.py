@@ -17,7 +17,7 @@ import pytest
 from pyrootless.sandbox import session
 from pyrootless.sandbox.collect import Collected
 from pyrootless.sandbox.hostile import Attack, find_attacks, own_corpus, parse_attack
-from pyrootless.sandbox.ready import ReadyBox
+from pyrootless.sandbox.ready import ReadyBox, ReadyBoxes
 from pyrootless.sandbox.runs import Job
 from pyrootless.sandbox.selftest import WAYS, Case, Certificate, certify
 
@@ -126,3 +126,10 @@ def described(attack: Attack) -> bool:
 
 def test_each_attack_says_what_it_is() -> None:
     assert [attack.name for attack in ATTACKS if not described(attack)] == []
+
+
+def test_boxes_that_wait_meanwhile_are_not_called_left() -> None:
+    [attack] = [each for each in ATTACKS if each.name == "sleep.c"]
+    with ReadyBoxes(size=1):
+        certificate = certify([attack], ["eight"])
+    assert (wrong_of(certificate), certificate.left) == ({}, ())

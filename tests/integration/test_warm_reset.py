@@ -24,12 +24,14 @@ from pyrootless.sandbox import (
     Sandbox,
     Verdict,
     Warm,
+    kept,
     run,
     zygote_main,
 )
 from pyrootless.sandbox.box import CWD, Program, environment, image_base
 from pyrootless.sandbox.ready import ReadyBox
 from pyrootless.sandbox.runs import Job
+from pyrootless.sandbox.shelf import Shelf
 from pyrootless.sandbox.warm import Zygote
 
 pytestmark = pytest.mark.usefixtures("engine")
@@ -162,7 +164,12 @@ def door(
 ) -> Iterator[Door]:
     """Each way to warm runs."""
     root = engine_environment["PYROOTLESS_ROOT"]
-    with Sandbox(limits=LIMITS, warm=Warm(IMPORTS), root=root) as box:
+    with (
+        Sandbox(limits=LIMITS, warm=Warm(IMPORTS), root=root) as box,
+        Shelf() as shelf,
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        patch.setattr(kept, "_shelf", lambda: shelf)
         doors: dict[str, Door] = {
             "ready": boxes.run,
             "run": partial(run, limits=LIMITS, warm=Warm(IMPORTS), root=root),
