@@ -11,7 +11,7 @@ import os
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -61,9 +61,7 @@ class Language:
 
     def program_limits(self, limits: Limits) -> Limits:
         """Limits for a run: the program's own, and what its runtime takes beside it."""
-        memory = limits.memory_bytes + self.extra_memory_bytes if limits.memory_bytes else None
-        procs = None if limits.procs is None else limits.procs + self.extra_procs
-        return replace(limits, memory=memory, procs=procs)
+        return _more(limits, self.extra_memory_bytes, self.extra_procs)
 
     def command(
         self, words: Sequence[str], sources: Sequence[str], limits: Limits
@@ -87,6 +85,16 @@ class Language:
                 word = word.replace(name, value)
             made.append(word)
         return made
+
+
+@lru_cache(maxsize=64)
+def _more(limits: Limits, memory_bytes: int, procs: int) -> Limits:
+    """The same for every test of a submission."""
+    return replace(
+        limits,
+        memory=limits.memory_bytes + memory_bytes if limits.memory_bytes else None,
+        procs=None if limits.procs is None else limits.procs + procs,
+    )
 
 
 def find_language(name: str) -> Language:
