@@ -65,6 +65,8 @@ static int apply_later(struct prl_merge *m, const char *text)
 #define PATH   PRL_NEEDS_PATH
 #define DISK   (PRL_NEEDS_PATH | PRL_NEEDS_GROUPS)
 #define HELPER PRL_NEEDS_NETWORK
+#define LINES  PRL_NEEDS_LINES
+#define ROOT   PRL_NEEDS_ROOT
 #define OTHER  PRL_NEEDS_MORE
 
 static const struct {
@@ -72,7 +74,7 @@ static const struct {
     prl_config_apply apply;
     unsigned needs; /* enum prl_config_needs; beside its text and the facts */
 } rows[] = {
-    {"rootfs", prl_config_rootfs, OTHER},
+    {"rootfs", prl_config_rootfs, ROOT},
     {"ephemeral", apply_later, PLAIN}, /* prl_config_upper */
     {"ephemeral-size", apply_later, PLAIN},
     {"ephemeral-inodes", apply_later, PLAIN},
@@ -95,7 +97,7 @@ static const struct {
     {"user", prl_config_user, PLAIN},
     {"group-add", prl_config_group_add, PLAIN},
     {"workdir", prl_config_workdir, PLAIN},
-    {"env-file", prl_config_env_file, OTHER},
+    {"env-file", prl_config_env_file, LINES},
     {"env", prl_config_env, PLAIN},
     {"tty", prl_config_terminal, PLAIN},
     {"entrypoint", prl_config_entrypoint, PLAIN},
@@ -123,7 +125,7 @@ static const struct {
     {"io-max", prl_config_io_max, DISK},
     {"storage-size", apply_later, PLAIN}, /* prl_config_storage */
     {"name", prl_config_name, PLAIN},
-    {"label-file", prl_config_label_file, OTHER},
+    {"label-file", prl_config_label_file, LINES},
     {"label", prl_config_label, PLAIN},
     {"annotation", prl_config_annotation, PLAIN},
     {"hostname", apply_later, PLAIN}, /* prl_config_hostname */
@@ -175,6 +177,8 @@ static unsigned text_needs(const char *name, const char *text, unsigned otherwis
         return network_needs(text);
     if (strcmp(name, "publish") == 0)
         return publish_needs(text);
+    if (strcmp(name, "rootfs") == 0 && strcmp(text, "true") != 0)
+        return PRL_NEEDS_NOTHING;
     if (strcmp(name, "storage-driver") == 0 && strcmp(text, "fuse-overlayfs") == 0)
         return PRL_NEEDS_MORE;
     return otherwise;

@@ -15,7 +15,9 @@ enum prl_config_needs {
     PRL_NEEDS_PATH = 1 << 1,     /* where a path of the host leads to, and to which device */
     PRL_NEEDS_VARIABLE = 1 << 2, /* the caller's variable of this name */
     PRL_NEEDS_NETWORK = 1 << 3,  /* which helper there is, and the host's first name server */
-    PRL_NEEDS_MORE = 1 << 4,     /* more than anybody has written down */
+    PRL_NEEDS_LINES = 1 << 4,    /* the text of a file, and the variables of the lines alone */
+    PRL_NEEDS_ROOT = 1 << 5,     /* a directory that is no image: users and groups in it */
+    PRL_NEEDS_MORE = 1 << 6,     /* more than anybody has written down */
 };
 
 /* These bits of one option. */

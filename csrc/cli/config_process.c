@@ -147,8 +147,6 @@ int prl_config_args(struct prl_merge *m)
 int prl_config_user(struct prl_merge *m, const char *text)
 {
     struct prl_passwd_user user;
-    m->machine |=
-        prl_options_flag(m->options, "rootfs"); /* an image of the store is as it is */
     _cleanup_free_ char **dirs = prl_config_root_dirs(m);
 
     if (!dirs)

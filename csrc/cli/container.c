@@ -190,8 +190,8 @@ static int plan_limits(struct prl_container *c, const struct prl_template *templ
 static int read_template(struct prl_container *c, struct prl_template *template,
                          struct prl_error *reterr)
 {
-    int r =
-        template->json ? 0 : prl_template_read(c->dirs, c->options->image, template, reterr);
+    const char *image = prl_options_flag(c->options, "rootfs") ? "host" : c->options->image;
+    int r = template->json ? 0 : prl_template_read(c->dirs, image, template, reterr);
     return r <= 0
                ? r
                : prl_fail_with(reterr, PRL_STAGE_TEMPLATE, ESTALE, "read", c->options->image);

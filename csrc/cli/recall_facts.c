@@ -3,10 +3,13 @@
  * own; a question that is not in the key. */
 #include "cli/container.h"
 
+#include "base/io.h"
 #include "base/own.h"
 #include "cli/config_needs.h"
+#include "cli/passwd.h"
 #include "prl_build.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -56,6 +59,73 @@ static bool add_source(struct prl_recall_key *key, const char *name, const char 
     return true;
 }
 
+/* A file's text, of lines that say all themselves: NAME alone would ask for the caller's.  What
+ * is no file is read once, by the merge. */
+static bool add_lines(struct prl_recall_key *key, const char *path)
+{
+    struct stat st;
+    _cleanup_free_ char *text = NULL;
+    size_t len;
+    if (stat(path, &st) < 0 || !S_ISREG(st.st_mode) ||
+        prl_io_read_file(AT_FDCWD, path, sizeof key->bytes, &text, &len) < 0 ||
+        strlen(text) != len)
+        return false;
+    for (const char *line = text; *line; line += *line == '\n') {
+        const char *begin = line + strspn(line, " \t\v\f\r");
+        size_t rest = strcspn(begin, "\n");
+        if (*begin != '#' && rest > 0 && !memchr(begin, '=', rest))
+            return false;
+        line = begin + rest;
+    }
+    add(key, text);
+    return true;
+}
+
+static bool add_user(struct prl_recall_key *key, const struct prl_passwd_root *root,
+                     const char *text)
+{
+    struct prl_passwd_user user;
+    struct prl_error ignored; /* the merge meets it again */
+    if (prl_passwd_resolve(root, text, &user, &ignored) < 0)
+        return false;
+    add_number(key, user.uid);
+    add_number(key, user.gid);
+    add(key, user.home);
+    for (size_t i = 0; i < user.groups_len; i++)
+        add_number(key, user.groups[i]);
+    return true;
+}
+
+/* A directory that is the root: where it is, and what the merge will look up in its files. */
+static bool add_root(const struct prl_container *c, struct prl_recall_key *key)
+{
+    const struct prl_options *o = c->options;
+    _cleanup_free_ char *typed = strdup(o->image), *real = NULL;
+    size_t len = typed ? strlen(typed) : 0;
+    char own[32];
+    if (len > 2 && strcmp(typed + len - 2, ":O") == 0)
+        typed[len - 2] = '\0';
+    if (!typed || !add_path(key, typed) || !(real = realpath(typed, NULL)))
+        return false;
+    const char *const dirs[] = {real, NULL};
+    const struct prl_passwd_root root = {.dirs = dirs, .groups = true};
+    snprintf(own, sizeof own, "%u:%u", (unsigned)geteuid(), (unsigned)getegid());
+    if (!add_user(key, &root, "0") || !add_user(key, &root, own))
+        return false;
+    for (size_t i = 0; i < o->values_len; i++) {
+        const char *name = o->values[i].option->name;
+        struct prl_error ignored;
+        uint32_t gid = 0;
+        if (strcmp(name, "user") == 0 && !add_user(key, &root, o->values[i].text))
+            return false;
+        if (strcmp(name, "group-add") == 0 &&
+            prl_passwd_group(&root, o->values[i].text, &gid, &ignored) < 0)
+            return false;
+        add_number(key, gid);
+    }
+    return true;
+}
+
 /* In the order given; the name's own text is not one of them.  *ret: all they need together. */
 static bool add_options(struct prl_recall_key *key, const struct prl_options *options,
                         unsigned *ret)
@@ -71,6 +141,8 @@ static bool add_options(struct prl_recall_key *key, const struct prl_options *op
         add(key, name);
         add(key, strcmp(name, "name") == 0 ? NULL : value->text);
         if ((needs & PRL_NEEDS_PATH) && !add_source(key, name, value->text))
+            return false;
+        if ((needs & PRL_NEEDS_LINES) && !add_lines(key, value->text))
             return false;
         if (needs & PRL_NEEDS_VARIABLE)
             add(key, getenv(value->text));
@@ -150,6 +222,7 @@ bool prl_recall_describe(struct prl_container *c, struct prl_recall_key *ret)
         add_number(ret, size.ws_col);
     }
     return add_scratch(c, ret) && add_options(ret, c->options, &needs) &&
+           (!(needs & PRL_NEEDS_ROOT) || add_root(c, ret)) &&
            (!(needs & PRL_NEEDS_GROUPS) || add_groups(c, ret)) &&
            (!(needs & PRL_NEEDS_NETWORK) || add_network(c, ret)) && !ret->overflow;
 }

@@ -363,7 +363,6 @@ TEST(compiled_programs)
 TEST(own_root)
 {
     CHECK_INT(RUN("--rootfs", "image", "sh", "-c"), 0);
-    CHECK(asked_machine); /* for its user 0 */
     CHECK_STR(at("/root"), "{\"path\":\"WORK/image\",\"readonly\":false}");
     CHECK_STR(note("rootfs.lower"), "(none)");
     CHECK_STR(note("rootfs.upper"), "(none)");
@@ -441,7 +440,9 @@ TEST(what_an_option_needs_to_know_of_the_machine)
     CHECK_INT(prl_config_needs("io-max", "/dev/x:rbps=1"), PRL_NEEDS_PATH | PRL_NEEDS_GROUPS);
     CHECK_INT(prl_config_needs("userns", "single"), PRL_NEEDS_NOTHING);
     CHECK_INT(prl_config_needs("volume", "/a:/b"), PRL_NEEDS_PATH);
-    CHECK_INT(prl_config_needs("env-file", "x"), PRL_NEEDS_MORE);
+    CHECK_INT(prl_config_needs("env-file", "x"), PRL_NEEDS_LINES);
+    CHECK_INT(prl_config_needs("rootfs", "true"), PRL_NEEDS_ROOT);
+    CHECK_INT(prl_config_needs("allow-host", "x"), PRL_NEEDS_MORE);
     CHECK_INT(prl_config_needs("memory", "1g"), PRL_NEEDS_GROUPS);
     CHECK_INT(prl_config_needs("no-such-option", ""), PRL_NEEDS_MORE);
 }

@@ -7,12 +7,15 @@ are the same, but for id, name and arguments.  What must not be recalled is made
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
 import shutil
 import subprocess
 import termios
+import threading
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -123,6 +126,15 @@ def place(launcher: Path, tmp_path_factory: pytest.TempPathFactory) -> Place:
         [str(launcher), "run", "--rm", "host", "true"], env=env, check=True, timeout=SECONDS
     )
     return Place(launcher, env)
+
+
+@contextlib.contextmanager
+def written(path: Path, text: str) -> Iterator[None]:
+    """Somebody writes once into a FIFO."""
+    writer = threading.Thread(target=path.write_text, args=(text,))
+    writer.start()
+    yield
+    writer.join()
 
 
 ALIKE = [
@@ -253,18 +265,63 @@ def test_a_letter_that_the_launcher_does_not_write_itself(place: Place) -> None:
         assert json.loads(seen.config)["process"]["args"][4:] == ["ä", "\x01"]
 
 
-OTHERS = [
-    ("--env-file={home}/env",),
-    ("--label-file={home}/env",),
-]
-
-
-@pytest.mark.parametrize("options", OTHERS, ids=" ".join)
-def test_what_depends_on_more_is_made_in_full(place: Place, options: tuple[str, ...]) -> None:
-    given = tuple(word.format(home=place.env["HOME"]) for word in options)
+def test_lines_of_a_file_are_part_of_the_key(place: Place) -> None:
+    home = Path(place.env["HOME"])
     place.forget()
-    for _ in range(2):
-        assert not place.run("--rm", "--ephemeral", *given).recalled
+    for text in ("# one\n A=1\r\n\nB=two words", "A=2\nHOME=/nowhere\n", ""):
+        (home / "lines").write_text(text)
+        words = (
+            "--rm",
+            "--ephemeral",
+            f"--env-file={home}/lines",
+            f"--label-file={home}/lines",
+        )
+        full, again = (place.run(*words) for _ in range(2))
+        assert (full.recalled, again.recalled) == (False, True)
+        assert (again.config, again.view) == (full.config, full.view)
+
+
+def test_lines_that_ask_for_more_are_read_each_time(place: Place) -> None:
+    home = Path(place.env["HOME"])
+    (home / "asks").write_text("A=1\nGIVEN\n")
+    os.mkfifo(home / "pipe")
+    place.forget()
+    for value in ("1", "2"):
+        seen = place.run("--rm", f"--env-file={home}/asks", GIVEN=value)
+        assert not seen.recalled and f"GIVEN={value}\n" in seen.view
+    for value in ("1", "2"):
+        with written(home / "pipe", f"PIPED={value}\n"):
+            seen = place.run("--rm", f"--env-file={home}/pipe")
+        assert not seen.recalled and f"PIPED={value}\n" in seen.view
+
+
+@pytest.mark.needs("busybox")
+def test_a_root_of_ones_own(place: Place) -> None:
+    """Its users are those of its own files, as they are at each start."""
+    root = Path(place.env["HOME"], "root")
+    for name in ("bin", "etc", "proc", "dev", "sys"):
+        (root / name).mkdir(parents=True)
+    shutil.copy(shutil.which("busybox") or "", root / "bin" / "busybox")
+    for name in ("sh", "id", "env", "sed", "cut", "grep", "sort", "hostname", "cat", "ls"):
+        (root / "bin" / name).symlink_to("busybox")
+    place.forget()
+    for home in ("/one", "/two"):
+        lines = f"root:x:0:0:root:{home}:/bin/sh\nme:x:7:8:me:{home}:/bin/sh\n"
+        (root / "etc" / "passwd").write_text(lines)
+        for words in (("-u", "me"), ("-u", "7", "--ephemeral"), ()):
+            full, again = (
+                place.run("--rm", *words, "--rootfs", image=f"{root}:O") for _ in range(2)
+            )
+            assert (full.recalled, again.recalled) == (False, True)
+            assert (again.config, again.view) == (full.config, full.view)
+            assert f"HOME={home}\n" in full.view
+    argv = [str(place.launcher), "run", "--rm", "--print-spec", "--rootfs", f"{root}:O", "true"]
+    shown = subprocess.run(argv, env=place.env, capture_output=True, text=True, check=True)
+    assert json.loads(shown.stdout)["annotations"]["io.pyrootless.image"] == f"{root}:O"
+    (root / "etc" / "passwd").unlink()
+    argv = [str(place.launcher), "run", "--rm", "-u", "me", "--rootfs", f"{root}:O", "true"]
+    done = subprocess.run(argv, env=place.env, capture_output=True, text=True, check=False)
+    assert done.returncode == 125 and 'has no user "me"' in done.stderr
 
 
 def test_another_value_of_the_callers_is_another_start(place: Place) -> None:
