@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import atexit
 import os
-import threading
 from dataclasses import replace
 
 from pyrootless.sandbox.outcome import Outcome
@@ -20,7 +19,6 @@ from pyrootless.sandbox.runs import Job, to_outcome
 from pyrootless.sandbox.shelf import Shelf
 from pyrootless.sandbox.warm import Warm, warm_for
 
-_lock = threading.Lock()
 _shelves: dict[int, Shelf] = {}
 """This process's number → its shelf. A forked copy finds its parent's, and leaves it alone."""
 
@@ -40,12 +38,12 @@ def run_kept(job: Job, warm: Warm) -> Outcome:
 
 
 def _shelf() -> Shelf:
-    with _lock:
-        shelf = _shelves.get(os.getpid())
-        if shelf is None:
-            shelf = _shelves[os.getpid()] = Shelf()
-            atexit.register(_close)
-        return shelf
+    """This process's; without a lock, which a fork could leave locked in the copy."""
+    shelf = _shelves.get(os.getpid())
+    if shelf is None:
+        shelf = _shelves.setdefault(os.getpid(), Shelf())
+        atexit.register(_close)  # twice does no harm
+    return shelf
 
 
 def _close() -> None:
