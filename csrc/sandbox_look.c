@@ -176,6 +176,18 @@ static uint64_t used_before(struct prl_sandbox_watch *w)
     return w->child.held || group_ns < setup_ns ? group_ns : setup_ns;
 }
 
+/* Nothing can be at a limit before: most programs have ended by then. */
+static void plan_first_looks(struct prl_sandbox_watch *w)
+{
+    uint64_t limit_bytes = prl_cgroups_watch_bytes(w->child.cgroups);
+    uint64_t earliest_ns = w->box.later ? w->start_ns : w->child.start_ns;
+    w->cpu_next_ns =
+        earliest_ns + prl_cpu_pause_ns(w->want->limits.cpu_ns, w->want->limits.processors,
+                                       w->report->clock == PRL_CLOCK_PROC);
+    w->memory_next_ns = earliest_ns + prl_watch_pause_ns(0, limit_bytes);
+    w->idle_next_ns = w->start_ns + w->want->limits.idle_ns;
+}
+
 void prl_sandbox_begin(struct prl_sandbox_watch *w)
 {
     w->start_ns = prl_sys_now_ns();
@@ -187,5 +199,5 @@ void prl_sandbox_begin(struct prl_sandbox_watch *w)
         w->cpu_before_ns = used_before(w);
     if (w->report->clock == PRL_CLOCK_PERF && w->child.held) /* the gate is not billed */
         w->cpu_before_ns = prl_taskclock_read(w->box.clock_fd);
-    w->idle_next_ns = w->start_ns + w->want->limits.idle_ns;
+    plan_first_looks(w);
 }

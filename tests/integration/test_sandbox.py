@@ -251,6 +251,18 @@ def test_large_pages_are_for_what_is_put_in(
     assert found == [[], [["huge=within_size", ") = 0"], ["huge=never", ") = 0"]]]
 
 
+@pytest.mark.needs("strace")
+def test_nobody_looks_before_a_limit_can_be_reached(
+    engine_environment: dict[str, str], tmp_path: Path
+) -> None:
+    code = """if True:
+        from pyrootless.sandbox import Limits, run
+        assert run(["true"], limits=Limits(cpu="60s", memory=None, idle=0)).ok"""
+    words = ["strace", "-o", str(tmp_path / "trace"), "-e", "trace=openat", sys.executable]
+    subprocess.run([*words, "-c", code], env=engine_environment, check=True, timeout=120)
+    assert "/task" not in (tmp_path / "trace").read_text()
+
+
 def test_what_may_not_be_collected() -> None:
     outcome = sh(
         "ln -s /etc/passwd link; mkfifo fifo; mkdir dir; ln -s /etc folder",
