@@ -73,21 +73,24 @@ static bool remove_file(int dir_fd, const struct prl_dirent *entry)
     return strcmp(name, "remove") == 0 || unlinkat(dir_fd, name, 0) == 0;
 }
 
-/* What overlayfs made for itself can be removed by us: the container's root was our own id. */
-static bool is_ours(int dir_fd, const char *name)
+/* Upper and work are here, not links to the scratch directory, and what overlayfs made for
+ * itself can be removed by us: the container's root was our own id. */
+static bool is_ours(int dir_fd)
 {
-    struct stat st;
-    return fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0 ? errno == ENOENT
-                                                               : st.st_uid == geteuid();
+    struct stat upper, work, made;
+    if (fstatat(dir_fd, "upper", &upper, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISDIR(upper.st_mode) ||
+        fstatat(dir_fd, "work", &work, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISDIR(work.st_mode))
+        return false;
+    return fstatat(dir_fd, "work/work", &made, AT_SYMLINK_NOFOLLOW) < 0
+               ? errno == ENOENT
+               : made.st_uid == geteuid();
 }
 
 /* An empty upper may stay until somebody has time to remove it. */
 static bool put_away_upper(int store_fd, int fd, const char *id, int *ret_trash_fd)
 {
     _cleanup_close_ int upper_fd = open_directory(fd, "upper");
-    if (upper_fd < 0)
-        return false; /* a link to the scratch directory, or not readable */
-    if (each(upper_fd, refuse))
+    if (upper_fd >= 0 && each(upper_fd, refuse))
         return true;
     int r = prl_dirs_mkdir(store_fd, "trash", 0700);
     _cleanup_close_ int trash_fd = r < 0 ? -1 : open_directory(store_fd, "trash");
@@ -103,7 +106,7 @@ bool prl_spent_leave(int store_fd, int containers_fd, const char *id, int *ret_t
     if (fstatat(store_fd, spent, &st, AT_SYMLINK_NOFOLLOW) == 0)
         return false;
     _cleanup_close_ int fd = open_directory(containers_fd, id);
-    return fd >= 0 && is_ours(fd, "work/work") && each(fd, remove_file) &&
+    return fd >= 0 && is_ours(fd) && each(fd, remove_file) &&
            put_away_upper(store_fd, fd, id, ret_trash_fd) &&
            renameat(containers_fd, id, store_fd, spent) == 0;
 }

@@ -292,6 +292,30 @@ TEST(a_directory_with_something_unknown_in_it_is_not_used_again)
     end();
 }
 
+TEST(links_to_the_scratch_directory_are_followed_by_the_removal)
+{
+    begin();
+    struct prl_state state;
+    char path[PATH_MAX];
+    CHECK(begun(NULL, &state) > 0);
+    snprintf(path, sizeof path, "%s/scratch", top);
+    CHECK_INT(mkdir(path, 0700), 0);
+    snprintf(path, sizeof path, "%s/scratch/%s", top, state.id);
+    CHECK_INT(mkdir(path, 0700), 0);
+    static const char *const names[] = {"upper", "work"};
+    for (size_t i = 0; i < 2; i++) {
+        snprintf(path, sizeof path, "%s/scratch/%s/%s", top, state.id, names[i]);
+        CHECK_INT(mkdir(path, 0700), 0);
+        CHECK_INT(unlinkat(state.dir_fd, names[i], AT_REMOVEDIR), 0);
+        CHECK_INT(symlinkat(path, state.dir_fd, names[i]), 0);
+    }
+    CHECK_INT(prl_state_finish(&dirs, &state, &error), 0);
+    CHECK_INT(count("scratch"), 0);
+    CHECK_INT(count("data/spent"), -1);
+    CHECK_INT(count("data/containers") + count("data/trash"), 0);
+    end();
+}
+
 TEST(what_is_written_after_the_end_goes)
 {
     begin_ready();
