@@ -35,13 +35,21 @@ TEST_SECONDS, HANG_SECONDS = 600, 30
 PASSED, FAILED = 0, 1  # pytest's exit statuses; all others are a mistake of ours
 RED = re.compile(r"^FAILED (\S.*?)(?: - .*)?$", re.MULTILINE)
 BUILD_LAUNCHER = "import native, pathlib, sys; native.build_launcher(pathlib.Path(sys.argv[1]))"
-BUILD_UNPACK = """
+BUILD_EXTENSION = """
 import native, sys, sysconfig
+target, source, name = sys.argv[1:]
 flags = [*native.RELEASE, "-fPIC", "-shared", "-I" + sysconfig.get_path("include")]
-objects = native.build_unpack_objects()
-native.run([*native.compiler(), *flags, "-I" + str(native.CSRC), sys.argv[2], *objects,
-            "-o", sys.argv[1]])
+flags += ["-I" + str(native.CSRC), "-I" + str(native.GENERATED)]
+unpack = name == "_unpack"
+objects = native.build_unpack_objects() if unpack else native.build_core_objects()
+link = [] if unpack else native.yyjson_link_flags(native.find_yyjson())
+native.run([*native.compiler(), *flags, source, *objects, "-o", target, *link])
 """
+# Extension → what of csrc/ its tests see through it, and not through the launcher.
+EXTENSIONS = {
+    "_unpack": ("csrc/unpack/",),
+    "_sandbox": ("csrc/zygote/", "csrc/sandbox"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,19 +95,23 @@ def make_environment() -> None:
 
 def build(files: set[str]) -> str:
     """Build what these files are part of; "" or the compiler's complaint."""
-    unpack = {name for name in files if name.startswith("csrc/unpack/")}
-    if unpack and (said := build_one(BUILD_UNPACK, extension(COPY), cython_of("_unpack"))):
-        return said
-    if any(name.startswith("csrc/") for name in files - unpack):
+    rest = set(files)
+    for name, places in EXTENSIONS.items():
+        mine = {file for file in files if file.startswith(places)}
+        rest -= mine
+        words = (extension(COPY, name), cython_of(name), name)
+        if mine and (said := build_one(BUILD_EXTENSION, *words)):
+            return said
+    if any(file.startswith("csrc/") for file in rest):
         return build_one(BUILD_LAUNCHER, PYTHON.with_name("pyrootless"))
     return ""
 
 
-def extension(tree: Path) -> Path:
-    """Where a tree has pyrootless._unpack.  Raises SystemExit when it was not built."""
-    found = sorted((ROOT / "pyrootless").glob("_unpack.*.so"))
+def extension(tree: Path, name: str) -> Path:
+    """Where a tree has an extension.  Raises SystemExit when it was not built."""
+    found = sorted((ROOT / "pyrootless").glob(f"{name}.*.so"))
     if not found:
-        raise SystemExit("mutate_security: pyrootless._unpack is not built: make build")
+        raise SystemExit(f"mutate_security: pyrootless.{name} is not built: make build")
     return tree / "pyrootless" / found[0].name
 
 
@@ -107,7 +119,7 @@ def cython_of(name: str) -> Path:
     return ROOT / "build" / "cython" / f"{name}.c"
 
 
-def build_one(program: str, *args: Path) -> str:
+def build_one(program: str, *args: str | Path) -> str:
     env = {**os.environ, "PYROOTLESS_YYJSON_SOURCE": str(ROOT / "build" / "yyjson")}
     done = subprocess.run(
         [str(PYTHON), "-c", program, *map(str, args)],
@@ -183,7 +195,8 @@ def try_mutation(mutation: Mutation) -> list[Verdict]:
     finally:
         for name in files:
             synchronize(ROOT / name, COPY / name)
-        synchronize(extension(ROOT), extension(COPY))
+        for name in EXTENSIONS:
+            synchronize(extension(ROOT, name), extension(COPY, name))
     seconds = time.monotonic() - start
     for verdict in verdicts:
         name = verdict.test.split("::")[1]

@@ -256,11 +256,12 @@ print(sorted(os.listdir("/")), sorted(os.listdir("/dev")), os.getppid())
 """
 
 
-def test_a_copy_is_confined_as_a_program_of_a_cold_box(boxes: ReadyBoxes) -> None:
+def test_a_copy_is_confined_as_a_program_of_a_cold_box() -> None:
     args = ["python3", "-c", STATUS]
     cold = run(args, limits=LIMITS)
     assert b"CapBnd:\\t0000000000000000" in cold.stdout
-    assert boxes.run(args).stdout == cold.stdout
+    with ReadyBoxes(limits=LIMITS, size=1, warm=True) as boxes:
+        assert boxes.run(args).stdout == cold.stdout
 
 
 def test_a_copy_has_no_descriptor_but_its_streams(boxes: ReadyBoxes) -> None:
