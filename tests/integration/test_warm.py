@@ -9,6 +9,7 @@ import select
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -342,6 +343,27 @@ HOLDERS = {
 }
 
 
+def hold_all(owner: int, least: int) -> list[int]:
+    """Descriptors of all processes below the owner, as soon as there are so many.
+
+    A box that was used is being replaced meanwhile.
+    """
+    end = time.monotonic() + 30
+    while time.monotonic() < end:
+        tasks = os.listdir(f"/proc/{owner}/task")
+        children = [read(f"/proc/{owner}/task/{task}/children").split() for task in tasks]
+        fds = []
+        for pid in [int(pid) for each in children for pid in each]:
+            for each in (pid, *below(pid)):
+                with contextlib.suppress(ProcessLookupError):
+                    fds.append(os.pidfd_open(each))
+        if sum(not select.select([fd], [], [], 0)[0] for fd in fds) >= least:
+            return fds
+        for fd in fds:
+            os.close(fd)
+    raise AssertionError(f"{owner} never had {least} processes at once")
+
+
 @pytest.mark.parametrize("killed", [True, False], ids=["killed", "ended"])
 @pytest.mark.parametrize("made", HOLDERS)
 def test_nothing_outlives_the_owner(made: str, killed: bool, engine: None) -> None:
@@ -349,14 +371,10 @@ def test_nothing_outlives_the_owner(made: str, killed: bool, engine: None) -> No
     with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as owner:
         assert owner.stdout is not None
         assert owner.stdout.readline() == b"ready\n"
-        tasks = os.listdir(f"/proc/{owner.pid}/task")
-        children = [read(f"/proc/{owner.pid}/task/{task}/children").split() for task in tasks]
-        pids = [int(pid) for each in children for pid in each]
-        fds = [os.pidfd_open(pid) for pid in [*pids, *(p for pid in pids for p in below(pid))]]
+        fds = hold_all(owner.pid, 4)  # the zygote and its init, a box's init and its copy
         if killed:
             owner.kill()
     assert owner.returncode == (-9 if killed else 0)
-    assert len(fds) >= 4  # the zygote and its init, a box's init and its copy
     for fd in fds:
         assert select.select([fd], [], [], 30)[0], "a process outlived its owner"
         os.close(fd)
