@@ -97,7 +97,9 @@ def test_what_nobody_waited_for_counts(rung: Rung) -> None:
 def test_a_sleeper_uses_none(rung: Rung) -> None:
     found = rung.kept("sleeper", "host", "sleep", "1.5")
     assert (found["State"]["EndedBy"], found["State"]["ExitCode"]) == ("exit", 0)
-    assert 0 < found["Usage"]["cpu_ns"] < LIMIT_NS
+    # The watchdog counts from its own begin: on a busy machine the program may sleep by then.
+    least = 0 if rung.name == "watchdog" else 1
+    assert least <= found["Usage"]["cpu_ns"] < LIMIT_NS
 
 
 def test_a_program_that_may_not_be_read_counts(rung: Rung) -> None:

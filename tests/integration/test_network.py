@@ -78,7 +78,10 @@ def test_nor_by_frames_of_ones_own(machine: Machine, helper: str, address: str) 
     words = [address, "loopback", "198.51.100.1", "plain"]
     before = calls(machine)
     done = machine.run(*options, "host", "python3", "/raw.py", *words)
-    ended = helper == "pasta" and "Network is down" in done.stderr
+    # Without pasta the interface is down, gone, or gone with its routes, as time will have it.
+    without = ("Network is down", "No such device or address", "Network is unreachable")
+    ended = helper == "pasta" and address.startswith("::ffff:")
+    ended = ended and any(words in done.stderr for words in without)
     assert done.stdout == "done\n" or ended, done.stdout + done.stderr
     assert set(calls(machine)[len(before) :]) <= {"tcp 198.51.100.1 7000"}
 
