@@ -94,7 +94,7 @@ int prl_recall_text(struct prl_container *c, struct prl_error *reterr)
     return 0;
 }
 
-void prl_recall_keep(const struct prl_container *c, const struct prl_template *template)
+void prl_recall_keep(struct prl_container *c, const struct prl_template *template)
 {
     const struct prl_flat_start start = {.words = words_of(c),
                                          .template = template,

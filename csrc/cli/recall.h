@@ -38,5 +38,5 @@ int prl_recall_write(const struct prl_container *c, struct prl_error *reterr);
 /* config.json as one text, c->json. */
 int prl_recall_text(struct prl_container *c, struct prl_error *reterr);
 /* Leave this start, which was made in full, for the next one. */
-void prl_recall_keep(const struct prl_container *c, const struct prl_template *template);
+void prl_recall_keep(struct prl_container *c, const struct prl_template *template);
 void prl_recall_free(struct prl_recall *recall);
