@@ -148,13 +148,15 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--touched-mib", type=int, default=0, metavar="N")
     parser.add_argument("--rounds", type=int, default=100, metavar="N")
     parser.add_argument("--serve", action="store_true")
-    parser.add_argument("--library", type=Path, help="floor.c as a shared library")
+    parser.add_argument(
+        "--library", type=Path, dest="shared", help="floor.c as a shared library"
+    )
     parser.add_argument("how", choices=("run", "launch", "pool", "floor", "subprocess"))
     parser.add_argument("argv", nargs=argparse.REMAINDER, help="the program to start")
     options = parser.parse_args(words)
     if not options.argv:
         parser.error("name the program to start")
-    if options.how == "floor" and options.library is None:
+    if options.how == "floor" and options.shared is None:
         parser.error("floor needs --library")
     return options
 
@@ -168,7 +170,7 @@ def starter(options: argparse.Namespace) -> Start:
     if options.how == "pool":
         return by_pool(options.argv)
     if options.how == "floor":
-        return by_floor(options.library, options.argv)
+        return by_floor(options.shared, options.argv)
     return by_subprocess(options.argv)
 
 

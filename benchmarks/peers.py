@@ -59,7 +59,7 @@ class Place:
         base: working directory of this run, ours alone.
         rootfs: small root file system: busybox and empty directories.
         busybox: the machine's statically linked busybox.
-        floor: the compiled floor; `library`: the same as a shared library.
+        floor: the compiled floor; `shared`: the same as a shared library.
         launcher: the `pyrootless` executable; need not exist.
         python: interpreter that can `import pyrootless`.
     """
@@ -68,7 +68,7 @@ class Place:
     rootfs: Path
     busybox: Path
     floor: Path
-    library: Path
+    shared: Path
     launcher: Path
     python: Path
 
@@ -85,8 +85,8 @@ def prepare(base: Path, launcher: Path, python: Path) -> Place:
     for name in _DIRECTORIES:
         (rootfs / name).mkdir(parents=True)
     shutil.copy2(busybox, rootfs / "bin" / "busybox")
-    floor, library = build_floor(base)
-    place = Place(base, rootfs, busybox, floor, library, launcher, python)
+    floor, shared = build_floor(base)
+    place = Place(base, rootfs, busybox, floor, shared, launcher, python)
     for peer in ("crun", "runc"):
         bundle = base / peer
         bundle.mkdir()
@@ -398,8 +398,8 @@ def in_process(place: Place, available_bytes: int) -> list[Candidate]:
 
 
 def _python(place: Place, name: str, words: tuple[str, ...], note: str) -> Candidate:
-    library = ("--library", str(place.library))
-    argv = (str(place.python), "-B", str(HERE / "inproc.py"), "--serve", *library, *words)
+    shared = ("--library", str(place.shared))
+    argv = (str(place.python), "-B", str(HERE / "inproc.py"), "--serve", *shared, *words)
     return Candidate(name, argv, note, worker=True)
 
 
