@@ -74,6 +74,10 @@ int prl_removal_forget(const struct prl_dirs *dirs, const char *id, struct prl_e
 int prl_spare_take(const struct prl_dirs *dirs, const char *name);
 /* Empty containers_fd/ID and keep it; false: it must be removed as usual. */
 bool prl_spare_leave(const struct prl_dirs *dirs, int containers_fd, const char *id);
+/* Call for each entry but the dots; false as soon as it says so, or the directory cannot be
+ * read. */
+struct prl_dirent;
+bool prl_state_each(int dir_fd, bool (*visit)(int dir_fd, const struct prl_dirent *entry));
 
 /* state_spent.c: the directory of a --rm container that has ended, made new for a later one. */
 /* Its descriptor, as DATA/name, with a marker nobody has locked, upper and work; -errno: there

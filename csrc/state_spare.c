@@ -18,11 +18,11 @@
 
 static const char spare[] = "spare";
 
-/* Remove what is in a directory; false: it is not empty, because of a directory or a refusal.
- */
-static bool empty(int dir_fd)
+enum { ENTRIES_BYTES = 2048 };
+
+bool prl_state_each(int dir_fd, bool (*visit)(int dir_fd, const struct prl_dirent *entry))
 {
-    _Alignas(8) char entries[1024];
+    _Alignas(8) char entries[ENTRIES_BYTES];
     for (;;) {
         long n = prl_sys_getdents(dir_fd, entries, sizeof entries);
         if (n <= 0)
@@ -31,11 +31,23 @@ static bool empty(int dir_fd)
             const void *here = entries + at;
             const struct prl_dirent *entry = here;
             bool dots = strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0;
-            if (!dots && (entry->d_type == DT_DIR || unlinkat(dir_fd, entry->d_name, 0) < 0))
+            if (!dots && !visit(dir_fd, entry))
                 return false;
             at += entry->d_reclen;
         }
     }
+}
+
+static bool remove_file(int dir_fd, const struct prl_dirent *entry)
+{
+    return entry->d_type != DT_DIR && unlinkat(dir_fd, entry->d_name, 0) == 0;
+}
+
+/* Remove what is in a directory; false: it is not empty, because of a directory or a refusal.
+ */
+static bool empty(int dir_fd)
+{
+    return prl_state_each(dir_fd, remove_file);
 }
 
 int prl_spare_take(const struct prl_dirs *dirs, const char *name)

@@ -27,34 +27,11 @@
 
 static const char spent[] = "spent", spare[] = "spare";
 
-enum { ENTRIES_BYTES = 2048, USES = 128 };
+enum { USES = 128 };
 
 static int open_directory(int dir_fd, const char *name)
 {
     return openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-}
-
-static bool is_one_of(const char *name, const char *a, const char *b)
-{
-    return strcmp(name, a) == 0 || strcmp(name, b) == 0;
-}
-
-/* Call for each entry; false as soon as it says so, or the directory cannot be read. */
-static bool each(int dir_fd, bool (*visit)(int dir_fd, const struct prl_dirent *entry))
-{
-    _Alignas(8) char entries[ENTRIES_BYTES];
-    for (;;) {
-        long n = prl_sys_getdents(dir_fd, entries, sizeof entries);
-        if (n <= 0)
-            return n == 0;
-        for (long at = 0; at < n;) {
-            const void *here = entries + at;
-            const struct prl_dirent *entry = here;
-            if (!is_one_of(entry->d_name, ".", "..") && !visit(dir_fd, entry))
-                return false;
-            at += entry->d_reclen;
-        }
-    }
 }
 
 static bool refuse(int dir_fd, const struct prl_dirent *entry)
@@ -69,7 +46,7 @@ static bool remove_file(int dir_fd, const struct prl_dirent *entry)
 {
     const char *name = entry->d_name;
     if (entry->d_type == DT_DIR)
-        return is_one_of(name, "upper", "work");
+        return strcmp(name, "upper") == 0 || strcmp(name, "work") == 0;
     return strcmp(name, "remove") == 0 || unlinkat(dir_fd, name, 0) == 0;
 }
 
@@ -90,7 +67,7 @@ static bool is_ours(int dir_fd)
 static bool put_away_upper(int store_fd, int fd, const char *id, int *ret_trash_fd)
 {
     _cleanup_close_ int upper_fd = open_directory(fd, "upper");
-    if (upper_fd >= 0 && each(upper_fd, refuse))
+    if (upper_fd >= 0 && prl_state_each(upper_fd, refuse))
         return true;
     int r = prl_dirs_mkdir(store_fd, "trash", 0700);
     _cleanup_close_ int trash_fd = r < 0 ? -1 : open_directory(store_fd, "trash");
@@ -106,7 +83,7 @@ bool prl_spent_leave(int store_fd, int containers_fd, const char *id, int *ret_t
     if (fstatat(store_fd, spent, &st, AT_SYMLINK_NOFOLLOW) == 0)
         return false;
     _cleanup_close_ int fd = open_directory(containers_fd, id);
-    return fd >= 0 && is_ours(fd) && each(fd, remove_file) &&
+    return fd >= 0 && is_ours(fd) && prl_state_each(fd, remove_file) &&
            put_away_upper(store_fd, fd, id, ret_trash_fd) &&
            renameat(containers_fd, id, store_fd, spent) == 0;
 }
