@@ -25,6 +25,8 @@ unsigned prl_config_needs(const char *name, const char *text);
 /* config_volume.c: the path of the host that an option names, as it was typed, malloc'd; NULL:
  * none, or the option is not understood. */
 char *prl_config_source(const char *name, const char *text);
+/* config_root.c: the directory of --rootfs as it was typed, without ":O", malloc'd. */
+char *prl_config_rootfs_path(const char *typed);
 /* config_network.c: all that is asked about the network, as text; false: there is none. */
 bool prl_config_network_facts(const struct prl_options *options, const char *data_dir,
                               char *buf, size_t size);

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/own.h"
+#include "cli/config_needs.h"
 #include "cli/values.h"
 
 #include <limits.h>
@@ -22,6 +23,11 @@ static bool asks_overlay(const char *directory)
     size_t len = strlen(directory);
 
     return len > 2 && strcmp(directory + len - 2, ":O") == 0;
+}
+
+char *prl_config_rootfs_path(const char *typed)
+{
+    return strndup(typed, strlen(typed) - (asks_overlay(typed) ? 2 : 0));
 }
 
 bool prl_config_in_place(const struct prl_options *options)
@@ -165,11 +171,9 @@ int prl_config_rootfs(struct prl_merge *m, const char *text)
 
     if (strcmp(text, "true") != 0)
         return 0;
-    _cleanup_free_ char *path = strdup(typed), *real = NULL;
+    _cleanup_free_ char *path = prl_config_rootfs_path(typed), *real = NULL;
     if (!path)
         return prl_config_memory(m);
-    if (asks_overlay(path))
-        path[strlen(path) - 2] = '\0';
     int r = prl_config_host_path(m, "--rootfs", path, &real);
     if (r < 0)
         return r;

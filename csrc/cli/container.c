@@ -190,7 +190,7 @@ static int plan_limits(struct prl_container *c, const struct prl_template *templ
 static int read_template(struct prl_container *c, struct prl_template *template,
                          struct prl_error *reterr)
 {
-    const char *image = prl_options_flag(c->options, "rootfs") ? "host" : c->options->image;
+    const char *image = prl_options_template(c->options);
     int r = template->json ? 0 : prl_template_read(c->dirs, image, template, reterr);
     return r <= 0
                ? r

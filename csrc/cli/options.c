@@ -360,6 +360,11 @@ const char *prl_options_get(const struct prl_options *options, const char *name)
     return NULL;
 }
 
+const char *prl_options_template(const struct prl_options *options)
+{
+    return prl_options_flag(options, "rootfs") ? "host" : options->image;
+}
+
 bool prl_options_flag(const struct prl_options *options, const char *name)
 {
     const char *text = prl_options_get(options, name);

@@ -59,6 +59,8 @@ void prl_options_free(struct prl_options *options);
 const char *prl_options_get(const struct prl_options *options, const char *name);
 /* Last value of a flag; false when not given. */
 bool prl_options_flag(const struct prl_options *options, const char *name);
+/* The image whose launch template is taken: with --rootfs that of `host`. */
+const char *prl_options_template(const struct prl_options *options);
 /* The visible option of a verb that `typed` (without dashes) most likely means; NULL: none. */
 const char *prl_options_near(unsigned verb, const char *typed);
 void prl_options_print_help(unsigned verb, FILE *out);

@@ -100,11 +100,8 @@ static bool add_user(struct prl_recall_key *key, const struct prl_passwd_root *r
 static bool add_root(const struct prl_container *c, struct prl_recall_key *key)
 {
     const struct prl_options *o = c->options;
-    _cleanup_free_ char *typed = strdup(o->image), *real = NULL;
-    size_t len = typed ? strlen(typed) : 0;
+    _cleanup_free_ char *typed = prl_config_rootfs_path(o->image), *real = NULL;
     char own[32];
-    if (len > 2 && strcmp(typed + len - 2, ":O") == 0)
-        typed[len - 2] = '\0';
     if (!typed || !add_path(key, typed) || !(real = realpath(typed, NULL)))
         return false;
     const char *const dirs[] = {real, NULL};

@@ -52,8 +52,7 @@ static int load_spec_file(struct run *run, const char *path, struct prl_error *r
 /* Without a fresh template Python prepares one and starts the launcher again, once. */
 static int find_template(struct run *run, struct prl_error *reterr)
 {
-    bool own_root = prl_options_flag(&run->options, "rootfs");
-    const char *image = own_root ? "host" : run->options.image;
+    const char *image = prl_options_template(&run->options);
     bool prepared = getenv("PYROOTLESS_PREPARED") != NULL;
     int r = prl_container_template(&run->container, image, &run->template, reterr);
     if (r == 0 && !prepared && prl_network_facts_missing(&run->options, run->dirs.data))
