@@ -23,7 +23,8 @@ from pyrootless.images.archive_layer import unpack_stored
 from pyrootless.images.host_image import compile_default_filter
 from pyrootless.images.image_config import ImageConfig
 from pyrootless.images.image_user import User, resolve_user
-from pyrootless.images.mount_points import MAX_LOWERS, add_mount_points
+from pyrootless.images.manifest import MAX_LAYERS
+from pyrootless.images.mount_points import add_mount_points
 from pyrootless.images.platforms import Platform, host_platform, normalize, runnable
 from pyrootless.images.range_layers import NEWUIDMAP, make_range_layers, range_lowers
 from pyrootless.images.signals import parse_signal
@@ -187,7 +188,7 @@ def _range_notes(store: Store, trees: list[Path], points: list[Path]) -> dict[st
     except HostUnsupportedError:
         return {}
     lowers = list(range_lowers(trees, ids))
-    above = points if len(lowers) < MAX_LOWERS else []
+    above = points if len(lowers) < MAX_LAYERS else []
     text = "\n".join(str(path) for path in [*above, *lowers])
     return notes | {"io.pyrootless.rootfs.lower.range": text}
 

@@ -24,12 +24,11 @@ from pathlib import Path
 
 from pyrootless.images.layer_lists import read_owners
 from pyrootless.images.layer_view import look
+from pyrootless.images.manifest import MAX_LAYERS
 from pyrootless.images.skeleton import HOSTS
 from pyrootless.images.store import Store
 from pyrootless.images.store_files import flush_directory
 
-MAX_LOWERS = 500
-"""What the kernel's overlay takes (csrc/spec_annotations.c)."""
 HIDDEN = {"dev": 0o755, "proc": 0o555, "sys": 0o555}
 """Directories that something is mounted on at every start, and their modes when made here."""
 _KEY_DIGITS = 12
@@ -72,7 +71,7 @@ def add_mount_points(store: Store, trees: Sequence[Path]) -> Path | None:
     Raises:
         OSError: The store cannot be written.
     """
-    if not 0 < len(trees) < MAX_LOWERS:
+    if not 0 < len(trees) < MAX_LAYERS:
         return None
     try:
         points = tuple(plan_points(trees))

@@ -15,6 +15,7 @@ from images.stored import make_image, make_store
 from pyrootless.errors import StoreError
 from pyrootless.images import mount_points
 from pyrootless.images.image_template import lower_trees, write_template
+from pyrootless.images.manifest import MAX_LAYERS
 from pyrootless.images.mount_points import Point, add_mount_points, plan_points
 from pyrootless.images.skeleton import HOSTS as LOCALHOST
 from pyrootless.images.store import Store
@@ -169,7 +170,7 @@ def test_it_is_made_once_and_shared_by_what_looks_the_same(store: Store, tree: P
 
 
 def test_the_kernels_limit_goes_before_it(store: Store, tree: Path) -> None:
-    trees = [tree] * mount_points.MAX_LOWERS
+    trees = [tree] * MAX_LAYERS
     assert add_mount_points(store, trees) is None
     assert add_mount_points(store, trees[1:]) is not None
     assert add_mount_points(store, []) is None
