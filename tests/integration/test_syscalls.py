@@ -26,7 +26,12 @@ def calls_of(trace: str) -> list[Call]:
 def trace(
     launcher: Path, engine_environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory
 ) -> list[Call]:
-    """The calls of a run whose image was prepared before."""
+    """The calls of a run whose image was prepared before.
+
+    Its runtime directory is its own: what another test left dead would be swept here, and counted.
+    """
+    runtime = tmp_path_factory.mktemp("runtime")
+    runtime.chmod(0o700)
     path = tmp_path_factory.mktemp("strace") / "trace"
     run = [str(launcher), "run", "--rm", "--ephemeral", "host", "true"]
     for command in (run, ["strace", "-f", "-o", str(path), *run]):
@@ -37,7 +42,7 @@ def trace(
             text=True,
             timeout=60,
             check=False,
-            env=engine_environment,
+            env={**engine_environment, "XDG_RUNTIME_DIR": str(runtime)},
         )
         assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     return calls_of(path.read_text())
