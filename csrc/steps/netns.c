@@ -83,6 +83,17 @@ static pid_t PRL_CHILD_SAFE begin_task(struct prl_setup *s)
     return prl_sys_clone_run(&how, second_task, &s->beside);
 }
 
+/* A kernel that leaves the task in this processor's queue, as those of some virtual machines do
+ * on purpose, would begin it when this one waits: nothing would be done beside.  Refused, that
+ * costs time alone. */
+static pid_t PRL_CHILD_SAFE begin_elsewhere(struct prl_setup *s)
+{
+    pid_t pid = begin_task(s);
+    if (pid > 0)
+        (void)prl_sys_place(pid, true);
+    return pid;
+}
+
 /* Where no second task can be had (one processor, a limit of one process) this one does the
  * work. */
 int PRL_CHILD_SAFE prl_netns_begin(struct prl_setup *s, struct prl_error *reterr)
@@ -98,7 +109,7 @@ int PRL_CHILD_SAFE prl_netns_begin(struct prl_setup *s, struct prl_error *reterr
     bool counted = s->box && s->box->zygote_fd >= 0;
     *b = (struct prl_beside){.fd = -1, .stage = PRL_STAGE_CLONE, .without_loopback = unused};
     if (s->spec->resources.pids != 1 && !counted && prl_sys_processors() > 1)
-        b->pid = begin_task(s);
+        b->pid = begin_elsewhere(s);
     if (b->pid > 0)
         return 0;
     b->pid = 0;
@@ -123,6 +134,7 @@ static int PRL_CHILD_SAFE join(struct prl_beside *b, uint64_t *ret_ns, struct pr
 {
     struct rusage usage;
     int status = 0;
+    (void)prl_sys_place(b->pid, false); /* this processor is free now */
     while (wait4(b->pid, &status, __WALL, &usage) < 0)
         if (errno != EINTR)
             return prl_fail(reterr, PRL_STAGE_CLONE, "wait4", "network namespace");

@@ -60,6 +60,7 @@ static const struct {
     {"prctl", SYS_prctl},
     {"prlimit64", SYS_prlimit64},
     {"renameat", SYS_renameat},
+    {"sched_setaffinity", SYS_sched_setaffinity},
     {"seccomp", SYS_seccomp},
     {"sendfile", SYS_sendfile},
     {"sethostname", SYS_sethostname},

@@ -28,6 +28,7 @@ DENIED = {
     "faccessat2": "faccessat2",
     "Landlock": "landlock_create_ruleset,landlock_add_rule,landlock_restrict_self",
     "keyctl": "keyctl",
+    "processors": "sched_setaffinity",
     "all": f"openat2,clone3,{MOUNT_CALLS},close_range,pidfd_open,faccessat2",
 }
 """What is missing → the calls; each is a kernel, or a filter around us, that exists."""
