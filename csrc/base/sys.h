@@ -82,7 +82,7 @@ int prl_sys_set_affinity(const unsigned char *mask, size_t size);
 int prl_sys_be_ordinary(void);
 /* How many processors this task may run on; 1 when that is not known. */
 unsigned prl_sys_processors(void);
-/* `pid` may run where this task may; elsewhere: but for the processor that this task has now. */
+/* `pid` may run where this task may; elsewhere: but not on the processor this task has now. */
 int prl_sys_place(pid_t pid, bool elsewhere) PRL_CHILD_SAFE;
 int prl_sys_keyring_new(void);
 /* Change all uids and gids of the calling thread, and keep the memory's "dumpable" flag: a
