@@ -28,7 +28,8 @@ def trace(
 ) -> list[Call]:
     """The calls of a run whose image was prepared before.
 
-    Its runtime directory is its own: what another test left dead would be swept here, and counted.
+    Its runtime directory is its own: what another test left dead would be swept here, and
+    counted.
     """
     runtime = tmp_path_factory.mktemp("runtime")
     runtime.chmod(0o700)
