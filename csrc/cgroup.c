@@ -78,13 +78,12 @@ static int open_entry(struct group *row, struct prl_error *reterr)
 }
 
 /* Version 2 kills the container as a whole by itself (memory.oom.group). */
-static int open_oom(const struct prl_spec *spec, const struct prl_cgroups *groups)
+void prl_cgroups_listen(struct prl_cgroups *groups)
 {
-    bool limited = spec->resources.rungs[PRL_LIMIT_MEMORY] == PRL_RUNG_CGROUP1;
+    bool limited = groups && groups->rungs[PRL_LIMIT_MEMORY] == PRL_RUNG_CGROUP1;
     for (size_t i = 0; limited && i < groups->len; i++)
         if (!groups->rows[i].version2 && (groups->rows[i].controllers & PRL_CONTROL_MEMORY))
-            return prl_cgroup1_open_oom(groups->rows[i].dir_fd);
-    return -1;
+            groups->oom_fd = prl_cgroup1_open_oom(groups->rows[i].dir_fd, groups->rows[i].flat);
 }
 
 static int open_directory(const char *path, int *ret_fd, struct prl_error *reterr)
@@ -184,7 +183,6 @@ int prl_cgroups_make(const struct prl_spec *spec, bool flat, struct prl_cgroups 
         prl_cgroups_remove(groups);
         return r;
     }
-    groups->oom_fd = open_oom(spec, groups);
     *ret = groups;
     return 0;
 }
@@ -307,7 +305,7 @@ void prl_cgroups_measure(const struct prl_cgroups *groups, struct prl_status *re
     for (size_t i = 0; i < groups->len; i++) {
         const struct group *row = &groups->rows[i];
         unsigned looked_at = row->controllers & ~(memory ? 0u : PRL_CONTROL_MEMORY);
-        prl_cgroup_measure_end(row->dir_fd, row->version2, looked_at, &ret->usage);
+        prl_cgroup_measure_end(row->dir_fd, row->version2, row->flat, looked_at, &ret->usage);
         if (groups->told && row->version2)
             prl_cgroup2_measure(row->dir_fd, row->controllers, &ret->usage);
         else if (groups->told)

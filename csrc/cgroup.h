@@ -74,6 +74,9 @@ int prl_cgroups_open(const struct prl_spec *spec, struct prl_cgroups **ret,
 /* Entered: what is left belongs to the container's own monitor, but for limits that no group
  * holds; *groups is NULL when there is none. */
 void prl_cgroups_lend(struct prl_cgroups **groups);
+/* Of version 1: from now on prl_cgroups_oom_fd tells when memory runs out, and whether it has.
+ * Once the program runs: nobody waits for this then. */
+void prl_cgroups_listen(struct prl_cgroups *groups);
 /* Of version 2, to be born in; -1: none. */
 int prl_cgroups_born_fd(const struct prl_cgroups *groups);
 /* Files of version 1 into which the child writes itself; returns how many. */

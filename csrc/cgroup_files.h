@@ -34,13 +34,14 @@ int prl_cgroup1_limit(int dir_fd, const struct prl_cgroup *group,
                       const struct prl_resources *resources, struct prl_error *reterr);
 int prl_cgroup2_limit(int dir_fd, const struct prl_cgroup *group,
                       const struct prl_resources *resources, struct prl_error *reterr);
-/* Readable when the group's memory ran out: version 1 then kills one process alone.  -errno:
- * this kernel does not tell. */
-int prl_cgroup1_open_oom(int dir_fd);
+/* Readable when the group's memory runs out, or has: version 1 then kills one process alone.
+ * -errno: this kernel does not tell. */
+int prl_cgroup1_open_oom(int dir_fd, bool flat);
 void prl_cgroup1_measure(int dir_fd, unsigned controllers, struct prl_usage *ret);
 void prl_cgroup2_measure(int dir_fd, unsigned controllers, struct prl_usage *ret);
-/* cgroup_text.c: what may have ended the container, or made it fail. */
-void prl_cgroup_measure_end(int dir_fd, bool version2, unsigned controllers,
+/* cgroup_text.c: what may have ended the container, or made it fail.  flat: of version 1 its
+ * processes stand in the group itself. */
+void prl_cgroup_measure_end(int dir_fd, bool version2, bool flat, unsigned controllers,
                             struct prl_usage *ret);
 /* Controllers handed down by the group above, so that ours has them. */
 int prl_cgroup2_hand_down(const char *parent, unsigned controllers, struct prl_error *reterr);

@@ -64,22 +64,23 @@ bool prl_cgroup_is_leaf(const char *name)
 }
 
 /* Of version 1 processes are killed and refused where they stand: in the box. */
-static uint32_t count_in(int dir_fd, bool version2, const char *name, const char *key)
+static uint32_t count_in(int dir_fd, bool boxed, const char *name, const char *key)
 {
     char inner[64];
     uint64_t count = prl_cgroup_keyed(dir_fd, name, key);
     snprintf(inner, sizeof inner, PRL_CGROUP_BOX "/%s", name);
-    return (uint32_t)(version2 ? count : count + prl_cgroup_keyed(dir_fd, inner, key));
+    return (uint32_t)(boxed ? count + prl_cgroup_keyed(dir_fd, inner, key) : count);
 }
 
-void prl_cgroup_measure_end(int dir_fd, bool version2, unsigned controllers,
+void prl_cgroup_measure_end(int dir_fd, bool version2, bool flat, unsigned controllers,
                             struct prl_usage *ret)
 {
+    bool boxed = !version2 && !flat;
     if (controllers & PRL_CONTROL_MEMORY)
         ret->oom_kills = count_in(
-            dir_fd, version2, version2 ? "memory.events" : "memory.oom_control", "oom_kill");
+            dir_fd, boxed, version2 ? "memory.events" : "memory.oom_control", "oom_kill");
     if (controllers & PRL_CONTROL_PIDS)
-        ret->pids_refused = count_in(dir_fd, version2, "pids.events", "max");
+        ret->pids_refused = count_in(dir_fd, boxed, "pids.events", "max");
 }
 
 /* More than one process is more text than that of one, whoever they are. */

@@ -130,8 +130,8 @@ int prl_cgroup1_limit(int dir_fd, const struct prl_cgroup *group,
     return r;
 }
 
-/* "EVENTFD CONTROLFD" registers the one for news of the other. */
-int prl_cgroup1_open_oom(int dir_fd)
+/* "EVENTFD CONTROLFD" registers the one for news of the other; what was before is no news. */
+int prl_cgroup1_open_oom(int dir_fd, bool flat)
 {
     char line[32];
     _cleanup_close_ int control = openat(dir_fd, "memory.oom_control", O_RDONLY | O_CLOEXEC);
@@ -140,7 +140,13 @@ int prl_cgroup1_open_oom(int dir_fd)
         return -errno;
     snprintf(line, sizeof line, "%d %d", event, control);
     int r = prl_cgroup_write(dir_fd, "cgroup.event_control", line);
-    return r < 0 ? r : steal_fd(&event);
+    if (r < 0)
+        return r;
+    struct prl_usage before = {0};
+    prl_cgroup_measure_end(dir_fd, false, flat, PRL_CONTROL_MEMORY, &before);
+    if (before.oom_kills > 0 && eventfd_write(event, 1) < 0)
+        return -errno;
+    return steal_fd(&event);
 }
 
 /* Lines "MAJOR:MINOR Read BYTES", "… Write BYTES". */

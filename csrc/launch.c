@@ -205,8 +205,10 @@ static int launch_prepared(struct prl_setup *s, struct prl_child *child,
     }
     prl_close_p(&s->complaint_fd);
     prl_close_p(&s->tap_fd);
-    if (r == 0)
+    if (r == 0) {
+        prl_cgroups_listen(child->cgroups);
         prl_cgroups_take_clock(child->cgroups, steal_fd(&s->clock_fd));
+    }
     prl_close_p(&s->clock_fd);
     prl_channels_close(&channels);
     prl_stack_unmap(stack);

@@ -241,7 +241,7 @@ void prl_child_close(struct prl_child *child)
         prl_close_p(&child->mounts_fd);
     }
     if (child->left)
-        prl_mounts_leave(&child->mounts_fd);
+        prl_mounts_leave(&child->mounts_fd, 1);
     if (child->helper > 0) /* its mount is gone with the container */
         prl_helper_end(child->helper);
     if (child->network > 0) {

@@ -18,8 +18,6 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
-enum { LEFT = 2 }; /* the namespace, and the socket itself */
-
 void prl_mounts_hold(struct prl_child *child)
 {
     if (child->held || child->pidfd < 0)
@@ -28,32 +26,35 @@ void prl_mounts_hold(struct prl_child *child)
     child->left = child->mounts_fd >= 0;
 }
 
-/* Both descriptors into the queue of the second. */
-static void send_itself(int from, int held, int queue)
+/* All of them, and the queue's own last, into the queue. */
+static void send_itself(int from, const int *fds, size_t len, int queue)
 {
-    const int fds[LEFT] = {held, queue};
+    int sent[PRL_MOUNTS_LEFT + 1];
     union {
         struct cmsghdr header;
-        char room[CMSG_SPACE(sizeof fds)];
-    } control = {.header = {.cmsg_len = CMSG_LEN(sizeof fds),
-                            .cmsg_level = SOL_SOCKET,
-                            .cmsg_type = SCM_RIGHTS}};
+        char room[CMSG_SPACE(sizeof sent)];
+    } control = {.header = {.cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS}};
     struct iovec byte = {.iov_base = "", .iov_len = 1};
-    struct msghdr message = {.msg_iov = &byte,
-                             .msg_iovlen = 1,
-                             .msg_control = &control,
-                             .msg_controllen = sizeof control.room};
-    memcpy(CMSG_DATA(&control.header), fds, sizeof fds);
+    struct msghdr message = {.msg_iov = &byte, .msg_iovlen = 1, .msg_control = &control};
+    size_t n = 0;
+    for (size_t i = 0; i < len; i++)
+        if (fds[i] >= 0)
+            sent[n++] = fds[i];
+    sent[n++] = queue;
+    control.header.cmsg_len = CMSG_LEN(n * sizeof *sent);
+    message.msg_controllen = CMSG_SPACE(n * sizeof *sent);
+    memcpy(CMSG_DATA(&control.header), sent, n * sizeof *sent);
     (void)sendmsg(from, &message, MSG_NOSIGNAL); /* refused: the close below is the last one */
 }
 
-void prl_mounts_leave(int *mounts_fd)
+void prl_mounts_leave(int *fds, size_t len)
 {
     int pair[2] = {-1, -1};
     if (socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, pair) == 0)
-        send_itself(pair[0], *mounts_fd, pair[1]);
+        send_itself(pair[0], fds, len, pair[1]);
     /* In this order: the collector starts with the last one, and must find no other holder. */
-    prl_close_p(mounts_fd);
+    for (size_t i = 0; i < len; i++)
+        prl_close_p(&fds[i]);
     prl_close_p(&pair[1]);
     prl_close_p(&pair[0]);
 }

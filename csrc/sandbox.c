@@ -232,7 +232,10 @@ int prl_sandbox_follow(struct prl_sandbox_watch *w, struct prl_error *reterr)
     if (w->has_noise)
         prl_sandbox_noise_since(&w->noise, &report->noise);
     report->scratch_fd = steal_fd(&w->box.scratch_fd);
-    report->left = w->child.left;
+    if (w->child.left) {
+        report->mounts_fd = steal_fd(&w->child.mounts_fd);
+        w->child.left = false;
+    }
     return 0;
 }
 
@@ -271,7 +274,7 @@ int prl_sandbox_run(const struct prl_sandbox *want, struct prl_sandbox_report *r
 {
     _cleanup_watch_ struct prl_sandbox_watch watch;
     prl_sandbox_watch_init(&watch, want);
-    *ret = (struct prl_sandbox_report){.wait_status = -1, .scratch_fd = -1};
+    *ret = PRL_SANDBOX_REPORT_NONE;
     watch.report = ret;
     int r = run(&watch, reterr);
     if (r < 0)
@@ -283,8 +286,9 @@ void prl_sandbox_report_free(struct prl_sandbox_report *report)
 {
     for (unsigned i = 0; i < PRL_STREAMS; i++)
         free(report->streams[i].data);
-    if (report->left && report->scratch_fd >= 0)
-        prl_mounts_leave(&report->scratch_fd);
-    prl_close_p(&report->scratch_fd);
-    *report = (struct prl_sandbox_report){.scratch_fd = -1};
+    int fds[PRL_MOUNTS_LEFT] = {report->mounts_fd, report->scratch_fd};
+    if (report->mounts_fd >= 0)
+        prl_mounts_leave(fds, PRL_MOUNTS_LEFT);
+    prl_close_p(&fds[1]);
+    *report = PRL_SANDBOX_REPORT_NONE;
 }

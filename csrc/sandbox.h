@@ -66,8 +66,15 @@ struct prl_sandbox_report {
     struct prl_sandbox_noise noise;
     struct prl_status status; /* rungs and usage */
     int scratch_fd;           /* the box's upper, for collecting; the caller's; -1 */
-    bool left;                /* the scratch is not waited for either */
+    int mounts_fd; /* its mount namespace, where neither that nor the scratch is waited for; -1
+                    */
 };
+
+#define PRL_SANDBOX_REPORT_NONE                                                                \
+    (struct prl_sandbox_report)                                                                \
+    {                                                                                          \
+        .wait_status = -1, .scratch_fd = -1, .mounts_fd = -1                                   \
+    }
 
 struct prl_zygote;
 struct prl_sandbox_pair; /* sandbox_pair.h */

@@ -79,7 +79,7 @@ static int start(struct prl_sandbox_held *held, const struct prl_sandbox_go *go,
 int prl_sandbox_release(struct prl_sandbox_held *held, const struct prl_sandbox_go *go,
                         struct prl_sandbox_report *ret, struct prl_error *reterr)
 {
-    *ret = (struct prl_sandbox_report){.wait_status = -1, .scratch_fd = -1};
+    *ret = PRL_SANDBOX_REPORT_NONE;
     if (held->watch.box.root_fd < 0)
         return prl_fail_with(reterr, PRL_STAGE_CLONE, EALREADY, "sendmsg",
                              "the box was used already");

@@ -7,8 +7,10 @@
 #include "check.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/capability.h>
 #include <linux/sched.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -273,4 +275,33 @@ TEST(a_group_with_other_processes_hands_nothing_down)
     CHECK_INT(host.len, 1);
     prl_cgroup_host_free(&host);
     end_host();
+}
+
+/* A group of version 1 in which memory ran out before anybody listened, and one in which it did
+ * not. */
+TEST(memory_that_ran_out_before_is_told)
+{
+    static const struct {
+        const char *file;
+        bool flat;
+        int readable;
+    } rows[] = {{"memory.oom_control", true, 1},
+                {"box/memory.oom_control", false, 1},
+                {"box/memory.oom_control", true, 0}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        strcpy(root, "/tmp/prl-cgroup-XXXXXX");
+        CHECK(mkdtemp(root) != NULL);
+        folder("box");
+        put("cgroup.event_control", "");
+        put("memory.oom_control", "oom_kill_disable 0\nunder_oom 0\noom_kill 0\n");
+        put(rows[i].file, "oom_kill_disable 0\nunder_oom 0\noom_kill 1\n");
+        int dir = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        int oom = prl_cgroup1_open_oom(dir, rows[i].flat);
+        struct pollfd news = {oom, POLLIN, 0};
+        CHECK(dir >= 0 && oom >= 0);
+        CHECK_INT(poll(&news, 1, 0), rows[i].readable);
+        close(oom);
+        close(dir);
+        end_host();
+    }
 }

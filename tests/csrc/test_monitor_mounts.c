@@ -26,9 +26,26 @@ TEST(it_is_closed_by_somebody_else)
 {
     int ends[2];
     CHECK_INT(pipe2(ends, O_CLOEXEC), 0);
-    prl_mounts_leave(&ends[1]);
+    prl_mounts_leave(&ends[1], 1);
     CHECK_INT(ends[1], -1);
     CHECK_INT(wait_for_end(ends[0]), 0);
+}
+
+TEST(two_are_closed_together_and_what_is_none_is_passed_by)
+{
+    int first[2], second[2];
+    CHECK_INT(pipe2(first, O_CLOEXEC), 0);
+    CHECK_INT(pipe2(second, O_CLOEXEC), 0);
+    int both[PRL_MOUNTS_LEFT] = {first[1], second[1]};
+    prl_mounts_leave(both, PRL_MOUNTS_LEFT);
+    CHECK_INT(both[0], -1);
+    CHECK_INT(both[1], -1);
+    CHECK_INT(wait_for_end(first[0]), 0);
+    CHECK_INT(wait_for_end(second[0]), 0);
+    CHECK_INT(pipe2(first, O_CLOEXEC), 0);
+    int one[PRL_MOUNTS_LEFT] = {-1, first[1]};
+    prl_mounts_leave(one, PRL_MOUNTS_LEFT);
+    CHECK_INT(wait_for_end(first[0]), 0);
 }
 
 /* A thousand leave nothing behind: no descriptor, none in flight. */
@@ -39,7 +56,7 @@ TEST(again_and_again)
     for (int i = 0; i < 1000; i++) {
         int ends[2];
         CHECK_INT(pipe2(ends, O_CLOEXEC), 0);
-        prl_mounts_leave(&ends[1]);
+        prl_mounts_leave(&ends[1], 1);
         CHECK_INT(wait_for_end(ends[0]), 0);
         close(ends[0]);
     }
@@ -53,7 +70,7 @@ TEST(without_a_socket_it_is_closed_here)
     CHECK_INT(getrlimit(RLIMIT_NOFILE, &before), 0);
     none = (struct rlimit){(rlim_t)ends[1] + 1, before.rlim_max};
     CHECK_INT(setrlimit(RLIMIT_NOFILE, &none), 0);
-    prl_mounts_leave(&ends[1]);
+    prl_mounts_leave(&ends[1], 1);
     CHECK_INT(setrlimit(RLIMIT_NOFILE, &before), 0);
     CHECK_INT(ends[1], -1);
     struct pollfd end = {ends[0], 0, 0};
