@@ -78,6 +78,13 @@ void prl_config_clear(struct prl_merge *m, yyjson_mut_val *parent, const char *k
     yyjson_mut_arr_clear(member(m, parent, key, true));
 }
 
+void prl_config_drop(yyjson_mut_val *array, bool (*is_dropped)(yyjson_mut_val *item))
+{
+    for (size_t i = yyjson_mut_arr_size(array); i-- > 0;)
+        if (is_dropped(yyjson_mut_arr_get(array, i)))
+            yyjson_mut_arr_remove(array, i);
+}
+
 const char *prl_config_text(yyjson_mut_val *object, const char *key)
 {
     return yyjson_mut_get_str(yyjson_mut_obj_get(object, key));

@@ -65,6 +65,9 @@ void prl_config_set_number(struct prl_merge *m, yyjson_mut_val *object, const ch
                            uint64_t number);
 void prl_config_append(struct prl_merge *m, yyjson_mut_val *array, const char *text);
 void prl_config_clear(struct prl_merge *m, yyjson_mut_val *parent, const char *key);
+/* The items of which the function says so are taken out.  (yyjson's own iterator passes by what
+ * follows an item that it takes out.) */
+void prl_config_drop(yyjson_mut_val *array, bool (*is_dropped)(yyjson_mut_val *item));
 const char *prl_config_text(yyjson_mut_val *object, const char *key); /* NULL: none */
 /* Annotations "io.pyrootless.NAME". */
 void prl_config_note(struct prl_merge *m, const char *name, const char *text);

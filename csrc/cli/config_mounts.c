@@ -199,6 +199,11 @@ int prl_config_device(struct prl_merge *m, const char *text)
     return add_device(m, copy, target ? target : copy);
 }
 
+static bool is_size(yyjson_mut_val *word)
+{
+    return yyjson_mut_is_str(word) && strncmp(yyjson_mut_get_str(word), "size=", 5) == 0;
+}
+
 int prl_config_shm_size(struct prl_merge *m, const char *text)
 {
     uint64_t bytes;
@@ -215,11 +220,8 @@ int prl_config_shm_size(struct prl_merge *m, const char *text)
             m, EINVAL, "--shm-size",
             "another option mounts /dev/shm: give the size there, or leave one "
             "of the two out");
-    yyjson_mut_val *options = prl_config_array(m, shm, "options"), *word;
-    yyjson_mut_arr_iter iter = yyjson_mut_arr_iter_with(options);
-    while ((word = yyjson_mut_arr_iter_next(&iter)))
-        if (yyjson_mut_is_str(word) && strncmp(yyjson_mut_get_str(word), "size=", 5) == 0)
-            yyjson_mut_arr_iter_remove(&iter);
+    yyjson_mut_val *options = prl_config_array(m, shm, "options");
+    prl_config_drop(options, is_size);
     snprintf(setting, sizeof setting, "size=%llu", (unsigned long long)bytes);
     prl_config_append(m, options, setting);
     return 0;

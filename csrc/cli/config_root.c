@@ -142,15 +142,19 @@ int prl_config_guard_template(struct prl_merge *m)
     return r < 0 ? r : guard_binds(m, m->facts->scratch_dir);
 }
 
+/* /sys is no image's: it is lent where the network is the host's (lend_sysfs). */
+static bool is_of_image(yyjson_mut_val *mount)
+{
+    const char *target = prl_config_text(mount, "destination");
+    return is_bind(mount) && !(target && strcmp(target, "/sys") == 0);
+}
+
 /* Away with what the template's image brought along. */
 static void forget_image(struct prl_merge *m)
 {
-    yyjson_mut_val *process = prl_config_process(m), *mount;
-    yyjson_mut_arr_iter iter = yyjson_mut_arr_iter_with(prl_config_array(m, m->root, "mounts"));
+    yyjson_mut_val *process = prl_config_process(m);
 
-    while ((mount = yyjson_mut_arr_iter_next(&iter)))
-        if (is_bind(mount))
-            yyjson_mut_arr_iter_remove(&iter);
+    prl_config_drop(prl_config_array(m, m->root, "mounts"), is_of_image);
     prl_config_set(m, process, "user", yyjson_mut_obj(m->doc));
     yyjson_mut_val *user = prl_config_object(m, process, "user");
     prl_config_set_number(m, user, "uid", 0);

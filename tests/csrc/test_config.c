@@ -221,6 +221,12 @@ TEST(networks)
               "[\"bind\",\"rprivate\",\"nosuid\",\"nodev\",\"noexec\",\"rw\"]");
     CHECK_INT(RUN("--network", "host", "-h", "box", "host"), 0);
     CHECK_STR(at("/hostname"), "\"box\"");
+    /* A tree of one's own has none of the image's binds; the host's /sys is not the image's. */
+    CHECK_INT(RUN("--network=host", "-v", "./src:/lent", "--rootfs", "image", "sh"), 0);
+    CHECK_STR(mount_on("/usr"), "(none)");
+    CHECK_STR(mount_options("/sys"), "[\"rbind\",\"rprivate\",\"nosuid\",\"noexec\","
+                                     "\"nodev\",\"ro\",\"rro\"]");
+    CHECK_STR(mount_options("/lent"), "[\"rbind\",\"rprivate\",\"nosuid\",\"nodev\",\"rw\"]");
     CHECK_INT(RUN("--sysctl=net.ipv4.ip_forward=1", "--sysctl", "kernel.sem=1 2", "host"), 0);
     CHECK_STR(at("/linux/sysctl"), "{\"net.ipv4.ip_forward\":\"1\",\"kernel.sem\":\"1 2\"}");
     CHECK_BAD(RUN("--network=host", "--sysctl=net.ipv4.ip_forward=1", "host"), EINVAL,
