@@ -69,8 +69,8 @@ MUTATIONS = (
         "paths of the kernel are masked",
         _one(
             "csrc/steps/mounts.c",
-            "change_all(s, s->spec->masked_paths, early, mask, reterr)",
-            "change_all(s, NULL, early, mask, reterr)",
+            "change_all(s, s->spec->masked_paths, early, &masked, reterr)",
+            "change_all(s, NULL, early, &masked, reterr)",
         ),
         (
             f"{POSTURE}::test_the_probe_answers_what_security_md_says",
@@ -81,8 +81,8 @@ MUTATIONS = (
         "the kernel's settings are read-only",
         _one(
             "csrc/steps/mounts.c",
-            "change_all(s, s->spec->readonly_paths, early, make_readonly, reterr)",
-            "change_all(s, NULL, early, make_readonly, reterr)",
+            "change_all(s, s->spec->readonly_paths, early, &readonly, reterr)",
+            "change_all(s, NULL, early, &readonly, reterr)",
         ),
         (f"{POSTURE}::test_the_hosts_kernel_settings_stay_read_only",),
         root=True,

@@ -204,11 +204,12 @@ static int bind_old(int dir_fd, const char *source, bool recursive,
 }
 
 int PRL_CHILD_SAFE prl_place_tree(int tree_fd, bool recursive,
-                                  const struct prl_place_attr *attr, int target_fd)
+                                  const struct prl_place_attr *attr, int target_fd,
+                                  const char *name)
 {
     return set_attributes(tree_fd, recursive, attr) < 0
                ? -1
-               : prl_sys_move_mount(tree_fd, target_fd);
+               : prl_sys_move_mount(tree_fd, target_fd, name);
 }
 
 int PRL_CHILD_SAFE prl_place_bind(int dir_fd, const char *source, bool recursive,
@@ -217,17 +218,17 @@ int PRL_CHILD_SAFE prl_place_bind(int dir_fd, const char *source, bool recursive
     _cleanup_close_ int tree = prl_place_clone(dir_fd, source, recursive);
     if (tree < 0 && errno != ENOSYS)
         return -1;
-    if (tree >= 0 && prl_place_tree(tree, recursive, attr, target_fd) == 0)
+    if (tree >= 0 && prl_place_tree(tree, recursive, attr, target_fd, "") == 0)
         return 0;
     if (errno != ENOSYS)
         return -1;
     return bind_old(dir_fd, source, recursive, attr, target_fd);
 }
 
-int PRL_CHILD_SAFE prl_place_again(int mount_fd, int target_fd)
+int PRL_CHILD_SAFE prl_place_again(int mount_fd, int target_fd, const char *name)
 {
     _cleanup_close_ int tree = prl_place_clone(mount_fd, NULL, false);
-    return tree < 0 ? -1 : prl_sys_move_mount(tree, target_fd);
+    return tree < 0 ? -1 : prl_sys_move_mount(tree, target_fd, name);
 }
 
 int PRL_CHILD_SAFE prl_place_fs(const char *type, int target_fd, unsigned long flags,

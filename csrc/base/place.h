@@ -23,12 +23,14 @@ struct prl_place_attr {
  * descriptors' /proc paths. */
 int prl_place_bind(int dir_fd, const char *source, bool recursive,
                    const struct prl_place_attr *attr, int target_fd) PRL_CHILD_SAFE;
-/* The same for a tree that prl_place_clone gave.  -1 ENOSYS: the kernel lacks the calls. */
+/* The same for a tree that prl_place_clone gave, onto `name` in target_fd ("": onto target_fd).
+ * A name is one component that nobody else can exchange, and is not followed if it is a link.
+ * -1 ENOSYS: the kernel lacks the calls. */
 int prl_place_tree(int tree_fd, bool recursive, const struct prl_place_attr *attr,
-                   int target_fd) PRL_CHILD_SAFE;
-/* What is mounted at mount_fd onto target_fd too, as it is: no attribute is changed.  -1
- * ENOSYS: the kernel lacks the calls. */
-int prl_place_again(int mount_fd, int target_fd) PRL_CHILD_SAFE;
+                   int target_fd, const char *name) PRL_CHILD_SAFE;
+/* What is mounted at mount_fd onto target_fd too, or onto `name` in it, as it is: no attribute
+ * is changed.  -1 ENOSYS: the kernel lacks the calls. */
+int prl_place_again(int mount_fd, int target_fd, const char *name) PRL_CHILD_SAFE;
 /* mount(2) of a file system onto a descriptor. */
 int prl_place_fs(const char *type, int target_fd, unsigned long flags,
                  const char *data) PRL_CHILD_SAFE;

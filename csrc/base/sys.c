@@ -64,10 +64,10 @@ int prl_sys_open_tree(int dir_fd, const char *path, unsigned flags)
     return (int)syscall(SYS_open_tree, dir_fd, path, flags);
 }
 
-int prl_sys_move_mount(int from_fd, int to_fd)
+int prl_sys_move_mount(int from_fd, int to_fd, const char *name)
 {
-    return (int)syscall(SYS_move_mount, from_fd, "", to_fd, "",
-                        PRL_MOVE_MOUNT_F_EMPTY_PATH | PRL_MOVE_MOUNT_T_EMPTY_PATH);
+    unsigned flags = PRL_MOVE_MOUNT_F_EMPTY_PATH | (*name ? 0 : PRL_MOVE_MOUNT_T_EMPTY_PATH);
+    return (int)syscall(SYS_move_mount, from_fd, "", to_fd, name, flags);
 }
 
 int prl_sys_mount_setattr(int dir_fd, unsigned flags, uint64_t set, uint64_t clear,

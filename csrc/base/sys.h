@@ -44,7 +44,8 @@ long prl_sys_getdents(int fd, void *buf, size_t size);
 int prl_sys_close_range(unsigned first, unsigned last);
 
 int prl_sys_open_tree(int dir_fd, const char *path, unsigned flags);
-int prl_sys_move_mount(int from_fd, int to_fd);
+/* Onto `name` in to_fd, which is not followed if it is a link, or onto to_fd itself: "". */
+int prl_sys_move_mount(int from_fd, int to_fd, const char *name);
 /* -1 ENOSYS where the kernel has none (before 5.12). */
 int prl_sys_mount_setattr(int dir_fd, unsigned flags, uint64_t set, uint64_t clear,
                           uint64_t propagation);

@@ -44,26 +44,32 @@ int PRL_CHILD_SAFE prl_devices_open_null(struct prl_setup *s, struct prl_error *
     return s->null_fd < 0 ? s->null_fd : 0;
 }
 
-/* Where the device goes.  The usual name is new, and one in /dev itself: made by this very call
- * it is no link.  A sandbox has them all already. */
-static int PRL_CHILD_SAFE open_target(const struct prl_setup *s, int dev_fd,
-                                      const struct prl_device *d)
+static bool PRL_CHILD_SAFE is_usual(const struct prl_device *d)
 {
-    const char *slash = s->dev_sketched ? NULL : strrchr(d->path, '/');
-    if (slash && slash - d->path == (ptrdiff_t)strlen("/dev") &&
-        strncmp(d->path, "/dev", strlen("/dev")) == 0) {
-        int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
-        int fd = openat(dev_fd, slash + 1, flags, 0644);
-        if (fd >= 0)
-            return fd;
-    }
-    return prl_place_target(s->root_fd, d->path, false, true);
+    return d >= prl_dev_nodes && d < prl_dev_nodes + PRL_DEV_NODES;
+}
+
+/* The usual name is one in /dev itself, and new: made by this very call it is no link, and it
+ * needs no descriptor.  A sandbox has made them all already.  NULL: it is looked up. */
+static const char *PRL_CHILD_SAFE make_name(const struct prl_setup *s, int dev_fd,
+                                            const struct prl_device *d)
+{
+    const char *slash = strrchr(d->path, '/');
+    if (!slash || slash - d->path != (ptrdiff_t)strlen("/dev") ||
+        strncmp(d->path, "/dev", strlen("/dev")) != 0)
+        return NULL;
+    bool made =
+        (s->dev_sketched && is_usual(d)) || mknodat(dev_fd, slash + 1, S_IFREG | 0644, 0) == 0;
+    return made ? slash + 1 : NULL;
 }
 
 /* FALLBACK: remove when kernel >= 5.12 (mount_setattr) is required. */
-static int PRL_CHILD_SAFE bind_old(const struct prl_device *d, int target,
+static int PRL_CHILD_SAFE bind_old(const struct prl_setup *s, const struct prl_device *d,
                                    struct prl_error *reterr)
 {
+    _cleanup_close_ int target = prl_place_target(s->root_fd, d->path, false, true);
+    if (target < 0)
+        return prl_fail(reterr, PRL_STAGE_DEVICES, "open", d->path);
     _cleanup_close_ int node = open_node(d, reterr);
     if (node < 0)
         return node;
@@ -72,27 +78,37 @@ static int PRL_CHILD_SAFE bind_old(const struct prl_device *d, int target,
     return 0;
 }
 
-static int PRL_CHILD_SAFE place_device(const struct prl_setup *s, int dev_fd,
-                                       const struct prl_device *d, struct prl_error *reterr)
+static int PRL_CHILD_SAFE bind_node(const struct prl_setup *s, const struct prl_device *d,
+                                    int target, const char *name, struct prl_error *reterr)
 {
     struct stat st;
-    _cleanup_close_ int target = open_target(s, dev_fd, d);
-    if (target < 0 || fstat(target, &st) < 0)
-        return prl_fail(reterr, PRL_STAGE_DEVICES, "open", d->path);
-    if (is_device(&st, d))
-        return 0; /* /dev of the host was asked for as a volume */
     _cleanup_close_ int tree = prl_sys_open_tree(
         AT_FDCWD, d->path, PRL_OPEN_TREE_CLONE | PRL_OPEN_TREE_CLOEXEC | AT_SYMLINK_NOFOLLOW);
     if (tree < 0 && errno == ENOSYS)
-        return bind_old(d, target, reterr);
+        return bind_old(s, d, reterr);
     if (tree < 0 || fstat(tree, &st) < 0)
         return prl_fail(reterr, PRL_STAGE_DEVICES, "open", d->path);
     if (!is_device(&st, d))
         return prl_fail_with(reterr, PRL_STAGE_DEVICES, ENODEV, "fstat", d->path);
-    if (prl_place_tree(tree, false, &device_attr, target) == 0)
+    if (prl_place_tree(tree, false, &device_attr, target, name) == 0)
         return 0;
-    return errno == ENOSYS ? bind_old(d, target, reterr)
+    return errno == ENOSYS ? bind_old(s, d, reterr)
                            : prl_fail(reterr, PRL_STAGE_DEVICES, "bind", d->path);
+}
+
+static int PRL_CHILD_SAFE place_device(const struct prl_setup *s, int dev_fd,
+                                       const struct prl_device *d, struct prl_error *reterr)
+{
+    struct stat st;
+    const char *name = make_name(s, dev_fd, d);
+    if (name)
+        return bind_node(s, d, dev_fd, name, reterr);
+    _cleanup_close_ int target = prl_place_target(s->root_fd, d->path, false, true);
+    if (target < 0 || fstat(target, &st) < 0)
+        return prl_fail(reterr, PRL_STAGE_DEVICES, "open", d->path);
+    if (is_device(&st, d))
+        return 0; /* /dev of the host was asked for as a volume */
+    return bind_node(s, d, target, "", reterr);
 }
 
 int PRL_CHILD_SAFE prl_devices_apply(struct prl_setup *s, struct prl_error *reterr)

@@ -8,8 +8,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 /* /proc, /sys and /dev carry the masks and the devices: an image that links them elsewhere is
@@ -172,7 +174,7 @@ static int PRL_CHILD_SAFE mask(struct prl_setup *s, const char *path, int target
         return prl_fail(reterr, PRL_STAGE_MOUNTS, "open masked path", path);
     bool directory = S_ISDIR(st.st_mode);
     int *first = directory ? &s->mask_directory_fd : &s->mask_file_fd;
-    if (*first >= 0 && prl_place_again(*first, target) == 0)
+    if (*first >= 0 && prl_place_again(*first, target, "") == 0)
         return 0;
     if ((*first >= 0 && errno != ENOSYS) || hide(s, target, directory) < 0)
         return prl_fail(reterr, PRL_STAGE_MOUNTS, "mask", path);
@@ -181,19 +183,62 @@ static int PRL_CHILD_SAFE mask(struct prl_setup *s, const char *path, int target
     return 0;
 }
 
+static const struct prl_place_attr readonly_attr = {.set = MOUNT_ATTR_RDONLY,
+                                                    .set_recursive = MOUNT_ATTR_RDONLY};
+
 static int PRL_CHILD_SAFE make_readonly(struct prl_setup *s, const char *path, int target,
                                         struct prl_error *reterr)
 {
-    static const struct prl_place_attr attr = {.set = MOUNT_ATTR_RDONLY,
-                                               .set_recursive = MOUNT_ATTR_RDONLY};
     (void)s;
-    if (prl_place_bind(target, NULL, true, &attr, target) < 0)
+    if (prl_place_bind(target, NULL, true, &readonly_attr, target) < 0)
         return prl_fail(reterr, PRL_STAGE_MOUNTS, "make read-only", path);
     return 0;
 }
 
-typedef int (*changer)(struct prl_setup *s, const char *path, int target,
-                       struct prl_error *reterr);
+/* Nothing there to hide, or nothing anybody inside could reach. */
+static bool PRL_CHILD_SAFE is_absent(int error)
+{
+    return error == ENOENT || error == ENOTDIR || error == EACCES;
+}
+
+/* The same two for a name in /proc, which nobody can exchange: no descriptor, no walk from the
+ * root.  1: it takes a descriptor. */
+static int PRL_CHILD_SAFE mask_name(struct prl_setup *s, const char *path, const char *name,
+                                    struct prl_error *reterr)
+{
+    struct stat st;
+    if (fstatat(s->proc_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+        return is_absent(errno) ? 0 : 1;
+    int first = S_ISDIR(st.st_mode) ? s->mask_directory_fd : s->mask_file_fd;
+    if (S_ISLNK(st.st_mode) || first < 0)
+        return 1;
+    if (prl_place_again(first, s->proc_fd, name) == 0)
+        return 0;
+    return errno == ENOSYS ? 1 : prl_fail(reterr, PRL_STAGE_MOUNTS, "mask", path);
+}
+
+static int PRL_CHILD_SAFE make_name_readonly(struct prl_setup *s, const char *path,
+                                             const char *name, struct prl_error *reterr)
+{
+    struct stat st;
+    _cleanup_close_ int tree = prl_sys_open_tree(s->proc_fd, name,
+                                                 PRL_OPEN_TREE_CLONE | PRL_OPEN_TREE_CLOEXEC |
+                                                     PRL_AT_RECURSIVE | AT_SYMLINK_NOFOLLOW);
+    if (tree < 0)
+        return is_absent(errno) ? 0 : 1;
+    if (fstat(tree, &st) < 0 || S_ISLNK(st.st_mode))
+        return 1;
+    if (prl_place_tree(tree, true, &readonly_attr, s->proc_fd, name) == 0)
+        return 0;
+    return errno == ENOSYS ? 1 : prl_fail(reterr, PRL_STAGE_MOUNTS, "make read-only", path);
+}
+
+struct change {
+    int (*to_target)(struct prl_setup *s, const char *path, int target,
+                     struct prl_error *reterr);
+    int (*to_name)(struct prl_setup *s, const char *path, const char *name,
+                   struct prl_error *reterr);
+};
 
 /* In /proc most paths can be hidden before /sys is there: all that no link leads over. */
 static int PRL_CHILD_SAFE open_early(struct prl_setup *s, const char *path)
@@ -219,17 +264,32 @@ static int PRL_CHILD_SAFE open_late(struct prl_setup *s, const char *path)
     return link ? prl_sys_open_in_root(s->root_fd, path, O_PATH) : -1;
 }
 
+static int PRL_CHILD_SAFE change_target(struct prl_setup *s, const char *path, bool early,
+                                        const struct change *change, struct prl_error *reterr)
+{
+    _cleanup_close_ int target = early ? open_early(s, path) : open_late(s, path);
+    if (target >= 0)
+        return change->to_target(s, path, target, reterr);
+    return is_absent(errno) || (early && errno == ELOOP)
+               ? 0
+               : prl_fail(reterr, PRL_STAGE_MOUNTS, "open path to hide", path);
+}
+
+/* What is one component below /proc: its name; else NULL. */
+static const char *PRL_CHILD_SAFE name_in_proc(const char *path)
+{
+    const char *name = strncmp(path, "/proc/", 6) == 0 ? path + 6 : "";
+    return *name && *name != '.' && !strchr(name, '/') ? name : NULL;
+}
+
 static int PRL_CHILD_SAFE change_all(struct prl_setup *s, const char *const *paths, bool early,
-                                     changer change, struct prl_error *reterr)
+                                     const struct change *change, struct prl_error *reterr)
 {
     for (; paths && *paths; paths++) {
-        _cleanup_close_ int target = early ? open_early(s, *paths) : open_late(s, *paths);
-        if (target < 0 && (errno == ENOENT || errno == ENOTDIR || errno == EACCES ||
-                           (early && errno == ELOOP)))
-            continue; /* nothing there to hide, or nothing anybody inside could reach */
-        if (target < 0)
-            return prl_fail(reterr, PRL_STAGE_MOUNTS, "open path to hide", *paths);
-        int r = change(s, *paths, target, reterr);
+        const char *name = s->proc_fd >= 0 ? name_in_proc(*paths) : NULL;
+        int r = name ? change->to_name(s, *paths, name, reterr) : 1;
+        if (r > 0)
+            r = change_target(s, *paths, early, change, reterr);
         if (r < 0)
             return r;
     }
@@ -238,15 +298,32 @@ static int PRL_CHILD_SAFE change_all(struct prl_setup *s, const char *const *pat
 
 static int PRL_CHILD_SAFE hide_all(struct prl_setup *s, bool early, struct prl_error *reterr)
 {
-    int r = change_all(s, s->spec->readonly_paths, early, make_readonly, reterr);
-    return r < 0 ? r : change_all(s, s->spec->masked_paths, early, mask, reterr);
+    static const struct change readonly = {make_readonly, make_name_readonly};
+    static const struct change masked = {mask, mask_name};
+    int r = change_all(s, s->spec->readonly_paths, early, &readonly, reterr);
+    return r < 0 ? r : change_all(s, s->spec->masked_paths, early, &masked, reterr);
+}
+
+/* The kernel's own /proc at its place, whose names stay what they are; -1: it is not there. */
+static int PRL_CHILD_SAFE open_proc(const struct prl_setup *s)
+{
+    struct statfs fs;
+    _cleanup_close_ int fd =
+        prl_sys_open_in_root_nofollow(s->root_fd, "/proc", O_PATH | O_DIRECTORY);
+    return fd >= 0 && fstatfs(fd, &fs) == 0 && fs.f_type == PROC_SUPER_MAGIC ? steal_fd(&fd)
+                                                                             : -1;
 }
 
 /* Not while a volume is still to come, which could lie over what is hidden. */
 int PRL_CHILD_SAFE prl_mounts_hide_proc(struct prl_setup *s, struct prl_error *reterr)
 {
     s->proc_hidden = s->mounts_done == s->spec->mounts_len;
-    return s->proc_hidden ? hide_all(s, true, reterr) : 0;
+    if (!s->proc_hidden)
+        return 0;
+    s->proc_fd = open_proc(s);
+    int r = hide_all(s, true, reterr);
+    prl_close_p(&s->proc_fd);
+    return r;
 }
 
 int PRL_CHILD_SAFE prl_mounts_hide(struct prl_setup *s, struct prl_error *reterr)

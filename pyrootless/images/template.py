@@ -217,7 +217,7 @@ def _default_mounts() -> list[dict[str, Any]]:
     """/proc, /dev and what lies in it, /sys: docker's, without gid=5 (that id is not mapped).
 
     /sys/fs/cgroup is not mounted: nothing is delegated to a container yet, and /sys without it
-    shows an empty directory.
+    shows an empty directory.  It comes last: it waits for the network namespace.
     """
     hardened = ["nosuid", "noexec", "nodev"]
     return [
@@ -228,9 +228,9 @@ def _default_mounts() -> list[dict[str, Any]]:
             "devpts",
             ["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620"],
         ),
-        _mount("/sys", "sysfs", [*hardened, "ro"]),
         _mount("/dev/mqueue", "mqueue", hardened),
         _mount("/dev/shm", "tmpfs", [*hardened, "mode=1777", "size=65536k"], source="shm"),
+        _mount("/sys", "sysfs", [*hardened, "ro"]),
     ]
 
 
