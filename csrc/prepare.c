@@ -264,6 +264,7 @@ static struct prl_setup empty_setup(const struct prl_spec *spec)
                               .clock_fd = -1,
                               .root_fd = -1,
                               .scratch_root_fd = -1,
+                              .dev_fd = -1,
                               .proc_fd = -1,
                               .mask_file_fd = -1,
                               .mask_directory_fd = -1,

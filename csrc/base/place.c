@@ -237,3 +237,20 @@ int PRL_CHILD_SAFE prl_place_fs(const char *type, int target_fd, unsigned long f
     char to[32];
     return mount(type, prl_sys_fd_path(target_fd, to), type, flags, data);
 }
+
+int PRL_CHILD_SAFE prl_place_fs_new(const char *type, int dir_fd, const char *name,
+                                    unsigned long flags, const char *data)
+{
+    char to[32 + NAME_MAX + 1];
+    size_t len = strlen(name);
+    if (len > NAME_MAX) {
+        errno = ENAMETOOLONG;
+        return -1;
+    }
+    if (mkdirat(dir_fd, name, 0755) < 0)
+        return -1;
+    char *end = to + strlen(prl_sys_fd_path(dir_fd, to));
+    *end = '/';
+    memcpy(end + 1, name, len + 1);
+    return mount(type, to, type, flags, data);
+}

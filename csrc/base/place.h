@@ -34,3 +34,7 @@ int prl_place_again(int mount_fd, int target_fd, const char *name) PRL_CHILD_SAF
 /* mount(2) of a file system onto a descriptor. */
 int prl_place_fs(const char *type, int target_fd, unsigned long flags,
                  const char *data) PRL_CHILD_SAFE;
+/* The same onto a new directory (0755) in dir_fd, in which nobody else makes names.  -1 EEXIST:
+ * the name is taken. */
+int prl_place_fs_new(const char *type, int dir_fd, const char *name, unsigned long flags,
+                     const char *data) PRL_CHILD_SAFE;

@@ -114,7 +114,9 @@ static int PRL_CHILD_SAFE place_device(const struct prl_setup *s, int dev_fd,
 int PRL_CHILD_SAFE prl_devices_apply(struct prl_setup *s, struct prl_error *reterr)
 {
     const char *name;
-    _cleanup_close_ int dev_fd = prl_place_target(s->root_fd, "/dev", true, true);
+    _cleanup_close_ int dev_fd = steal_fd(&s->dev_fd);
+    if (dev_fd < 0)
+        dev_fd = prl_place_target(s->root_fd, "/dev", true, true);
     if (dev_fd < 0)
         return prl_fail(reterr, PRL_STAGE_DEVICES, "open", "/dev");
     for (size_t i = 0; i < prl_devices_count(s); i++) {

@@ -85,22 +85,56 @@ static int PRL_CHILD_SAFE mount_bind(const struct prl_setup *s, const struct prl
     return 0;
 }
 
+/* What is one component below `tree`: its name; else NULL. */
+static const char *PRL_CHILD_SAFE name_in(const char *tree, const char *path)
+{
+    size_t len = strlen(tree);
+    const char *name = strncmp(path, tree, len) == 0 && path[len] == '/' ? path + len + 1 : "";
+    return *name && *name != '.' && !strchr(name, '/') ? name : NULL;
+}
+
+/* A name in the container's own /dev, which nobody else knows yet, is usually new. */
+static int PRL_CHILD_SAFE mount_in_dev(const struct prl_setup *s, const struct prl_mount *m,
+                                       unsigned long flags)
+{
+    const char *name = s->dev_fd >= 0 ? name_in("/dev", m->destination) : NULL;
+    errno = EEXIST;
+    return name ? prl_place_fs_new(m->type, s->dev_fd, name, flags, m->data) : -1;
+}
+
 static int PRL_CHILD_SAFE mount_fs(const struct prl_setup *s, const struct prl_mount *m,
                                    struct prl_error *reterr)
 {
+    unsigned long flags = flags_of(m->attr_set | m->attr_set_recursive);
+    if (mount_in_dev(s, m, flags) == 0)
+        return 0;
+    if (errno != EEXIST)
+        return prl_fail(reterr, PRL_STAGE_MOUNTS, "mount", m->destination);
     _cleanup_close_ int target = open_target(s, m->destination, true, reterr);
     if (target < 0)
         return target;
-    unsigned long flags = flags_of(m->attr_set | m->attr_set_recursive);
     if (prl_place_fs(m->type, target, flags, m->data) < 0)
         return prl_fail(reterr, PRL_STAGE_MOUNTS, "mount", m->destination);
     return 0;
 }
 
-static int PRL_CHILD_SAFE mount_one(const struct prl_setup *s, const struct prl_mount *m,
+/* A tmpfs on /dev is the container's own. */
+static void PRL_CHILD_SAFE open_dev(struct prl_setup *s, const struct prl_mount *m)
+{
+    if (strcmp(m->destination, "/dev") != 0)
+        return;
+    prl_close_p(&s->dev_fd);
+    if (!m->bind && strcmp(m->type, "tmpfs") == 0)
+        s->dev_fd = prl_sys_open_in_root_nofollow(s->root_fd, "/dev", O_PATH | O_DIRECTORY);
+}
+
+static int PRL_CHILD_SAFE mount_one(struct prl_setup *s, const struct prl_mount *m,
                                     struct prl_error *reterr)
 {
-    return m->bind ? mount_bind(s, m, reterr) : mount_fs(s, m, reterr);
+    int r = m->bind ? mount_bind(s, m, reterr) : mount_fs(s, m, reterr);
+    if (r == 0)
+        open_dev(s, m);
+    return r;
 }
 
 /* One path is the other's, or lies below it. */
@@ -275,18 +309,11 @@ static int PRL_CHILD_SAFE change_target(struct prl_setup *s, const char *path, b
                : prl_fail(reterr, PRL_STAGE_MOUNTS, "open path to hide", path);
 }
 
-/* What is one component below /proc: its name; else NULL. */
-static const char *PRL_CHILD_SAFE name_in_proc(const char *path)
-{
-    const char *name = strncmp(path, "/proc/", 6) == 0 ? path + 6 : "";
-    return *name && *name != '.' && !strchr(name, '/') ? name : NULL;
-}
-
 static int PRL_CHILD_SAFE change_all(struct prl_setup *s, const char *const *paths, bool early,
                                      const struct change *change, struct prl_error *reterr)
 {
     for (; paths && *paths; paths++) {
-        const char *name = s->proc_fd >= 0 ? name_in_proc(*paths) : NULL;
+        const char *name = s->proc_fd >= 0 ? name_in("/proc", *paths) : NULL;
         int r = name ? change->to_name(s, *paths, name, reterr) : 1;
         if (r > 0)
             r = change_target(s, *paths, early, change, reterr);

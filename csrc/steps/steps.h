@@ -67,6 +67,7 @@ struct prl_setup {
     size_t mounts_done; /* so many of them are made, */
     const struct prl_mount
         *mount_late;  /* but this one, which waits for the network namespace */
+    int dev_fd;       /* /dev, a tmpfs of the container's own; -1 */
     int proc_fd;      /* /proc, while names in it are hidden; -1 */
     bool proc_hidden; /* of /proc what no link leads over, */
     bool proc_links;  /* and there are such links */

@@ -339,3 +339,17 @@ def test_a_printed_spec_replays(pyrootless: Run, place: dict[str, str], tmp_path
     again = pyrootless("run", "--rm", "--spec", spec, env=place)
     assert (first.returncode, first.stdout.split()[:3]) == (6, ["1000", "/work", "box"])
     assert (again.returncode, again.stdout) == (6, first.stdout)
+
+
+def test_a_mount_lies_over_the_one_before_it(
+    pyrootless: Run, place: dict[str, str], tmp_path: Path
+) -> None:
+    """Names in the container's own /dev are usually new; a specification may name one twice."""
+    script = "stat -fc %T /dev/shm; stat -c %a /dev/shm; grep -c ' /dev/shm ' /proc/self/mountinfo"
+    config = json.loads(output(pyrootless("run", "--print-spec", "host", "sh", "-c", script)))
+    shm = next(mount for mount in config["mounts"] if mount["destination"] == "/dev/shm")
+    config["mounts"].append({**shm, "options": ["mode=0750"]})
+    spec = tmp_path / "config.json"
+    spec.write_text(json.dumps(config))
+    done = pyrootless("run", "--rm", "--spec", spec, env=place)
+    assert (done.returncode, done.stdout.split()) == (0, ["tmpfs", "750", "2"]), done.stderr
