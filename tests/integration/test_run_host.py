@@ -345,7 +345,7 @@ def test_a_mount_lies_over_the_one_before_it(
     pyrootless: Run, place: dict[str, str], tmp_path: Path
 ) -> None:
     """Names in the container's own /dev are usually new; a specification may name one twice."""
-    script = "cd /dev/shm; stat -fc %T .; stat -c %a .; grep -c ' /dev/shm ' /proc/self/mountinfo"
+    script = "cd /dev/shm; stat -fc %T .; stat -c %a .; grep -c ' /dev/shm ' /proc/self/mounts"
     config = json.loads(output(pyrootless("run", "--print-spec", "host", "sh", "-c", script)))
     shm = next(mount for mount in config["mounts"] if mount["destination"] == "/dev/shm")
     config["mounts"].append({**shm, "options": ["mode=0750"]})
