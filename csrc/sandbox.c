@@ -19,7 +19,7 @@
 #include <sys/vfs.h>
 
 enum { NOISE_AFTER_NS = 5000000 };
-enum { AT_CHILD, AT_OUTCOME, AT_MEMORY, AT_STREAMS, FDS = AT_STREAMS + PRL_STREAMS };
+enum { AT_CHILD, AT_MEMORY, AT_STREAMS, FDS = AT_STREAMS + PRL_STREAMS };
 
 static void end_for(struct prl_sandbox_watch *w, unsigned flag)
 {
@@ -70,7 +70,9 @@ static uint64_t look(struct prl_sandbox_watch *w)
     return next_ns;
 }
 
-static int read_outcome(struct prl_sandbox_watch *w)
+/* When the init has ended, which it does at once after it wrote this: to be told of the record
+ * alone is one more wake of this side, for which the init may have to wait. */
+static void read_outcome(struct prl_sandbox_watch *w)
 {
     ssize_t n = read(w->box.outcome_fd, &w->outcome, sizeof w->outcome);
     w->has_outcome = n == (ssize_t)sizeof w->outcome;
@@ -79,7 +81,6 @@ static int read_outcome(struct prl_sandbox_watch *w)
         w->start_ns =
             (uint64_t)w->outcome.start_s * 1000000000u + (uint64_t)w->outcome.start_ns;
     prl_close_p(&w->box.outcome_fd);
-    return 0;
 }
 
 static int reap(struct prl_sandbox_watch *w, struct prl_error *reterr)
@@ -89,9 +90,9 @@ static int reap(struct prl_sandbox_watch *w, struct prl_error *reterr)
         return r;
     uint64_t now_ns = prl_sys_now_ns();
     w->ended = true;
-    r = w->box.outcome_fd >= 0 ? read_outcome(w) : 0;
+    read_outcome(w);
     w->report->wall_ns = now_ns - w->start_ns;
-    return r;
+    return 0;
 }
 
 /* Version 1 of control groups kills one process where memory ran out; the others may wait for
@@ -116,7 +117,6 @@ static int turn(struct prl_sandbox_watch *w, struct prl_error *reterr)
     struct timespec wait = {(time_t)(left_ns / 1000000000u), (long)(left_ns % 1000000000u)};
     struct pollfd fds[FDS] = {
         [AT_CHILD] = {w->ended ? -1 : w->child.pidfd, POLLIN, 0},
-        [AT_OUTCOME] = {w->box.outcome_fd, POLLIN, 0},
         [AT_MEMORY] = {w->ended ? -1 : prl_cgroups_oom_fd(w->child.cgroups), POLLIN, 0},
         [AT_STREAMS + PRL_STREAM_OUT] = {w->streams[PRL_STREAM_OUT], POLLIN, 0},
         [AT_STREAMS + PRL_STREAM_ERR] = {w->streams[PRL_STREAM_ERR], POLLIN, 0},
@@ -126,8 +126,6 @@ static int turn(struct prl_sandbox_watch *w, struct prl_error *reterr)
     for (unsigned i = 0; i < PRL_STREAMS; i++)
         if (fds[AT_STREAMS + i].revents && prl_sandbox_take(w, i) < 0)
             end_for(w, i == PRL_STREAM_OUT ? PRL_TOUCHED_STDOUT : PRL_TOUCHED_STDERR);
-    if (w->box.outcome_fd >= 0 && fds[AT_OUTCOME].revents)
-        read_outcome(w);
     if (fds[AT_MEMORY].revents)
         end_for_memory(w);
     return fds[AT_CHILD].revents ? reap(w, reterr) : 0;
