@@ -196,7 +196,7 @@ int prl_sys_place(pid_t pid, bool elsewhere)
     unsigned long mask[128];
     unsigned here = 0, bits = 8 * sizeof *mask;
     long bytes = syscall(SYS_sched_getaffinity, 0, sizeof mask, mask);
-    if (bytes <= 0 || syscall(SYS_getcpu, &here, NULL, NULL) < 0)
+    if (bytes <= 0 || (elsewhere && syscall(SYS_getcpu, &here, NULL, NULL) < 0))
         return -1;
     if (elsewhere && here < bits * (sizeof mask / sizeof *mask))
         mask[here / bits] &= ~(1UL << (here % bits));

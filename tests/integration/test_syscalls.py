@@ -85,6 +85,19 @@ def test_one_process_is_made_with_a_second_task_and_no_memory_is_copied(
 
 
 @needs_strace
+def test_the_second_task_has_another_processor_until_it_is_awaited(trace: list[Call]) -> None:
+    placed = [rest for _, name, rest in trace if name == "sched_setaffinity"]
+    masks = [re.findall(r"\d+", rest.split("[", 1)[1].split("]")[0]) for rest in placed]
+    every = [str(number) for number in sorted(os.sched_getaffinity(0))]
+    if len(every) == 1:
+        assert masks == []
+        return
+    there, back = masks
+    assert (len(there), set(there) < set(every), back) == (len(every) - 1, True, every)
+    assert all(rest.startswith("2, ") for rest in placed)
+
+
+@needs_strace
 def test_the_child_allocates_nothing(trace: list[Call]) -> None:
     _, child = split(trace)
     assert child[-1] == "execve"
