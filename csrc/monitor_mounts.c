@@ -12,6 +12,7 @@
 #include "monitor_mounts.h"
 
 #include "base/own.h"
+#include "base/pass.h"
 #include "base/sys.h"
 
 #include <string.h>
@@ -26,25 +27,15 @@ void prl_mounts_hold(struct prl_child *child)
     child->left = child->mounts_fd >= 0;
 }
 
-/* All of them, and the queue's own last, into the queue. */
+/* All of them, and the queue's own last, into the queue.  Refused: the close is the last one.
+ */
 static void send_itself(int from, const int *fds, size_t len, int queue)
 {
-    int sent[PRL_MOUNTS_LEFT + 1];
-    union {
-        struct cmsghdr header;
-        char room[CMSG_SPACE(sizeof sent)];
-    } control = {.header = {.cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS}};
-    struct iovec byte = {.iov_base = "", .iov_len = 1};
-    struct msghdr message = {.msg_iov = &byte, .msg_iovlen = 1, .msg_control = &control};
-    size_t n = 0;
-    for (size_t i = 0; i < len; i++)
-        if (fds[i] >= 0)
-            sent[n++] = fds[i];
-    sent[n++] = queue;
-    control.header.cmsg_len = CMSG_LEN(n * sizeof *sent);
-    message.msg_controllen = CMSG_SPACE(n * sizeof *sent);
-    memcpy(CMSG_DATA(&control.header), sent, n * sizeof *sent);
-    (void)sendmsg(from, &message, MSG_NOSIGNAL); /* refused: the close below is the last one */
+    int all[PRL_MOUNTS_LEFT + 1];
+    const struct iovec byte = {(char[]){0}, 1};
+    memcpy(all, fds, len * sizeof *fds);
+    all[len] = queue;
+    (void)prl_pass_send(from, &byte, 1, all, len + 1);
 }
 
 void prl_mounts_leave(int *fds, size_t len)

@@ -7,6 +7,7 @@
 #include "base/arena.h"
 #include "base/error.h"
 #include "base/own.h"
+#include "base/pass.h"
 #include "base/report.h"
 #include "base/sys.h"
 #include "base/wish.h"
@@ -102,32 +103,11 @@ static int send_rest(int fd, const char *bytes, size_t len)
 
 static int send_wish(int fd, struct message *wish, const int fds[STREAMS])
 {
-    union {
-        struct cmsghdr header;
-        char space[CMSG_SPACE(STREAMS * sizeof(int))];
-    } control = {0};
-    struct iovec parts[2] = {{&wish->head, sizeof wish->head}, {wish->block, wish->head.size}};
-    struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2};
-    int lent[STREAMS], n = 0;
-    for (int i = 0; i < STREAMS; i++) {
-        if (fds[i] < 0)
-            continue;
-        wish->head.streams |= 1u << i;
-        lent[n++] = fds[i];
-    }
-    if (n > 0) {
-        message.msg_control = &control;
-        message.msg_controllen = CMSG_SPACE((size_t)n * sizeof(int));
-        struct cmsghdr *cmsg = CMSG_FIRSTHDR(&message);
-        cmsg->cmsg_level = SOL_SOCKET;
-        cmsg->cmsg_type = SCM_RIGHTS;
-        cmsg->cmsg_len = CMSG_LEN((size_t)n * sizeof(int));
-        memcpy(CMSG_DATA(cmsg), lent, (size_t)n * sizeof(int));
-    }
-    ssize_t sent;
-    do
-        sent = sendmsg(fd, &message, MSG_NOSIGNAL);
-    while (sent < 0 && errno == EINTR);
+    const struct iovec parts[2] = {{&wish->head, sizeof wish->head},
+                                   {wish->block, wish->head.size}};
+    for (int i = 0; i < STREAMS; i++)
+        wish->head.streams |= fds[i] < 0 ? 0 : 1u << i;
+    ssize_t sent = prl_pass_send(fd, parts, 2, fds, STREAMS);
     if (sent < (ssize_t)sizeof wish->head)
         return -1;
     size_t done = (size_t)sent - sizeof wish->head;

@@ -13,6 +13,7 @@
 #include "base/error.h"
 #include "base/io.h"
 #include "base/own.h"
+#include "base/pass.h"
 #include "base/sys.h"
 #include "base/taskclock.h"
 #include "base/zygote.h"
@@ -130,25 +131,8 @@ static int read_filter(const struct prl_spec *spec, char **ret, size_t *ret_len,
 static int send_order(int fd, struct prl_zygote_order *order, char *filter,
                       const int fds[PRL_ZYGOTE_FDS])
 {
-    union {
-        struct cmsghdr header;
-        char space[CMSG_SPACE(PRL_ZYGOTE_FDS * sizeof(int))];
-    } control = {0};
-    struct iovec parts[2] = {{order, sizeof *order}, {filter, order->filter_bytes}};
-    struct msghdr message = {.msg_iov = parts,
-                             .msg_iovlen = 2,
-                             .msg_control = &control,
-                             .msg_controllen = sizeof control};
-    struct cmsghdr *cmsg = CMSG_FIRSTHDR(&message);
-    ssize_t n;
-    cmsg->cmsg_level = SOL_SOCKET;
-    cmsg->cmsg_type = SCM_RIGHTS;
-    cmsg->cmsg_len = CMSG_LEN(PRL_ZYGOTE_FDS * sizeof(int));
-    memcpy(CMSG_DATA(cmsg), fds, PRL_ZYGOTE_FDS * sizeof(int));
-    do
-        n = sendmsg(fd, &message, MSG_NOSIGNAL);
-    while (n < 0 && errno == EINTR);
-    return n < 0 ? -errno : 0;
+    const struct iovec parts[2] = {{order, sizeof *order}, {filter, order->filter_bytes}};
+    return prl_pass_send(fd, parts, 2, fds, PRL_ZYGOTE_FDS) < 0 ? -errno : 0;
 }
 
 static int order_copy(struct prl_zygote *z, const struct prl_spec *spec,

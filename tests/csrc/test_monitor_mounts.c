@@ -1,4 +1,4 @@
-// sources: csrc/monitor_mounts.c
+// sources: csrc/base/pass.c csrc/monitor_mounts.c
 /* test_monitor_mounts.c: a descriptor left to the kernel's collector.
  * In: one end of a pipe in the place of a mount namespace.  Out: its other end sees the end of
  * file, which the last close alone brings. */
