@@ -191,15 +191,20 @@ unsigned prl_sys_processors(void)
     return count ? count : 1;
 }
 
-int prl_sys_place(pid_t pid, bool elsewhere)
+int prl_sys_place(pid_t pid, enum prl_task_on on)
 {
-    unsigned long mask[128];
-    unsigned here = 0, bits = 8 * sizeof *mask;
+    enum { BITS = 8 * sizeof(unsigned long), WORDS = 128 };
+    unsigned long mask[WORDS];
+    unsigned here = 0;
     long bytes = syscall(SYS_sched_getaffinity, 0, sizeof mask, mask);
-    if (bytes <= 0 || (elsewhere && syscall(SYS_getcpu, &here, NULL, NULL) < 0))
+    if (bytes <= 0 || syscall(SYS_getcpu, &here, NULL, NULL) < 0 || here >= BITS * WORDS)
         return -1;
-    if (elsewhere && here < bits * (sizeof mask / sizeof *mask))
-        mask[here / bits] &= ~(1UL << (here % bits));
+    if (on == PRL_ON_OTHERS)
+        mask[here / BITS] &= ~(1UL << (here % BITS));
+    if (on == PRL_ON_THIS)
+        memset(mask, 0, sizeof mask);
+    if (on == PRL_ON_THIS)
+        mask[here / BITS] = 1UL << (here % BITS);
     return (int)syscall(SYS_sched_setaffinity, pid, bytes, mask);
 }
 

@@ -83,8 +83,10 @@ int prl_sys_set_affinity(const unsigned char *mask, size_t size);
 int prl_sys_be_ordinary(void);
 /* How many processors this task may run on; 1 when that is not known. */
 unsigned prl_sys_processors(void);
-/* `pid` may run where this task may; elsewhere: but not on the processor this task has now. */
-int prl_sys_place(pid_t pid, bool elsewhere) PRL_CHILD_SAFE;
+/* Of the processors that this task may have `pid` may have all, all but the one on which this
+ * task is now, or that one alone. */
+enum prl_task_on { PRL_ON_ANY, PRL_ON_OTHERS, PRL_ON_THIS };
+int prl_sys_place(pid_t pid, enum prl_task_on on) PRL_CHILD_SAFE;
 int prl_sys_keyring_new(void);
 /* Change all uids and gids of the calling thread, and keep the memory's "dumpable" flag: a
  * change takes it away from everybody who shares the memory, whose /proc/PID would then be

@@ -52,6 +52,7 @@ static int PRL_CHILD_SAFE second_task(void *data)
 {
     static const char path[] = "/proc/self/ns/net";
     struct prl_beside *b = data;
+    __atomic_store_n(&b->begun, true, __ATOMIC_RELAXED);
     if (make_namespace(b) < 0)
         return 1;
     long r = prl_sys_raw(SYS_openat, AT_FDCWD, (long)(uintptr_t)path, O_RDONLY | O_CLOEXEC);
@@ -90,7 +91,7 @@ static pid_t PRL_CHILD_SAFE begin_elsewhere(struct prl_setup *s)
 {
     pid_t pid = begin_task(s);
     if (pid > 0)
-        (void)prl_sys_place(pid, true);
+        (void)prl_sys_place(pid, PRL_ON_OTHERS);
     return pid;
 }
 
@@ -134,7 +135,9 @@ static int PRL_CHILD_SAFE join(struct prl_beside *b, uint64_t *ret_ns, struct pr
 {
     struct rusage usage;
     int status = 0;
-    (void)prl_sys_place(b->pid, false); /* this processor is free now */
+    bool begun = __atomic_load_n(&b->begun, __ATOMIC_RELAXED);
+    /* This processor is free now: at once for a task that waits in a busy one's queue still. */
+    (void)prl_sys_place(b->pid, begun ? PRL_ON_ANY : PRL_ON_THIS);
     while (wait4(b->pid, &status, __WALL, &usage) < 0)
         if (errno != EINTR)
             return prl_fail(reterr, PRL_STAGE_CLONE, "wait4", "network namespace");

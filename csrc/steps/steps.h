@@ -19,6 +19,7 @@ struct prl_beside {
     int errnum;
     const char *call, *subject;
     bool without_loopback;
+    bool begun; /* set by the task itself */
 };
 
 /* Made by the parent before clone, in memory the child shares. */

@@ -37,13 +37,16 @@ TEST(another_processor_and_back)
 {
     int all = allowed(0);
     pid_t pid = waiting_child();
-    int placed = all > 1 ? prl_sys_place(pid, true) : 0, there = allowed(pid);
-    int again = prl_sys_place(pid, false), back = allowed(pid);
+    int placed = all > 1 ? prl_sys_place(pid, PRL_ON_OTHERS) : 0, there = allowed(pid);
+    int again = prl_sys_place(pid, PRL_ON_ANY), back = allowed(pid);
+    int last = prl_sys_place(pid, PRL_ON_THIS), here = allowed(pid);
     end(pid);
     CHECK_INT(placed, 0);
     CHECK_INT(there, all > 1 ? all - 1 : all);
     CHECK_INT(again, 0);
     CHECK_INT(back, all);
+    CHECK_INT(last, 0);
+    CHECK_INT(here, 1);
 }
 
 TEST(no_other_processor)
@@ -56,7 +59,7 @@ TEST(no_other_processor)
             CPU_SET(i, &one);
     CHECK_INT(sched_setaffinity(0, sizeof one, &one), 0);
     pid_t pid = waiting_child();
-    int placed = prl_sys_place(pid, true), there = allowed(pid);
+    int placed = prl_sys_place(pid, PRL_ON_OTHERS), there = allowed(pid);
     end(pid);
     CHECK_INT(sched_setaffinity(0, sizeof before, &before), 0);
     CHECK_INT(placed, -1);

@@ -93,7 +93,8 @@ def test_the_second_task_has_another_processor_until_it_is_awaited(trace: list[C
         assert masks == []
         return
     there, back = masks
-    assert (len(there), set(there) < set(every), back) == (len(every) - 1, True, every)
+    assert (len(there), set(there) < set(every)) == (len(every) - 1, True)
+    assert back == every or (len(back), set(back) < set(every)) == (1, True)  # not begun yet
     assert all(rest.startswith("2, ") for rest in placed)
 
 
