@@ -1,6 +1,7 @@
 """Man pages and completions, from the one table of options.
 
-In: pyrootless._core.option_rows().  Out: docs/man/*.1, completions/{bash,zsh,fish}.
+In: pyrootless._core.option_rows(), the verbs of pyrootless.cli.main.
+Out: docs/man/*.1, completions/{bash,zsh,fish}.
 Never: a word about an option that is not in its row.
 
 `make docs` writes the files; tests/contracts/test_docs.py compares them with what is committed.
@@ -13,41 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pyrootless.cli.main import VERBS
+
 ROOT = Path(__file__).resolve().parent.parent
 # Values of enum prl_option_kind, and the bits of a row's verbs (csrc/cli/options.h).
 KINDS = ("flag", "text", "integer", "size", "duration", "signal", "path")
 RUN = 1
-
-VERBS = {
-    "run": "run a program in a new container",
-    "exec": "run one more program in a running container",
-    "stop": "ask containers to end, and end those that do not",
-    "kill": "send a signal to containers",
-    "ps": "list containers",
-    "rm": "remove containers",
-    "images": "list images",
-    "inspect": "show all about containers and images, as JSON",
-    "history": "show how an image was made",
-    "tag": "give an image one more name",
-    "rmi": "remove images",
-    "load": "load images from an archive",
-    "save": "save images as an archive",
-    "import": "make an image of a root file system",
-    "bootstrap": "make an image from the mirrors of Debian",
-    "prepare": "prepare an image for launching",
-    "image": "remove images that nobody needs",
-    "system": "show what the store takes of the disk, and give it back",
-    "unshare": "run a program as root of your subordinate ids, in your own files",
-    "pull": "fetch images from registries",
-    "login": "try a registry's password and note it",
-    "logout": "forget a login",
-    "doctor": "say what this machine permits, and how to permit more",
-    "info": "show this machine, the store, and what would hold limits",
-    "bench": "measure containers on this machine, beside what else is installed",
-    "version": "print the version",
-    "help": "explain the commands",
-    "completion": "print the completions of a shell",
-}
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from pyrootless.cli.table import format_rows
+from pyrootless.cli.values import positive
 from pyrootless.errors import StoreError
 from pyrootless.sandbox.judged import BatchResult, SubmissionResult
 from pyrootless.sandbox.judging import judge_batch
@@ -47,7 +48,7 @@ def _parse(args: list[str]) -> argparse.Namespace:
     add = parser.add_argument
     add("task", type=Path, metavar="TASK.toml", help="the task, or the folder it lies in")
     add("submission", nargs="*", help="folders or files; none: those that the task names")
-    add("-j", "--jobs", type=_count, metavar="N", help="so many at once (default: processors)")
+    add("-j", "--jobs", type=positive, metavar="N", help="at once (default: processors)")
     add("--report", type=Path, metavar="FILE", help="write a page for people (HTML)")
     add("--json", type=Path, metavar="FILE", help="write everything as JSON; - for the output")
     add("--junit", type=Path, metavar="FILE", help="write JUnit's XML")
@@ -55,13 +56,6 @@ def _parse(args: list[str]) -> argparse.Namespace:
     add("--journal", type=Path, metavar="FILE", help="where results are kept meanwhile")
     add("-q", "--quiet", action="store_true", help="print neither progress nor table")
     return parser.parse_args(args)
-
-
-def _count(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError("at least 1")
-    return number
 
 
 def _write_reports(batch: BatchResult, words: argparse.Namespace) -> None:

@@ -13,6 +13,7 @@ import os
 import signal
 from pathlib import Path
 
+from pyrootless.cli.values import positive
 from pyrootless.errors import HostUnsupportedError, UsageError
 
 _PORT = 4000
@@ -45,16 +46,9 @@ def _parse(args: list[str]) -> argparse.Namespace:
     add("kind", choices=["jobe"], help="jobe: REST as Moodle's CodeRunner speaks it")
     add("--listen", default="127.0.0.1", metavar="ADDRESS", help="default: this machine alone")
     add("--port", type=int, default=_PORT, metavar="N", help=f"default: {_PORT}; 0: any")
-    add("-j", "--jobs", type=_count, metavar="N", help="runs at once (default: processors)")
+    add("-j", "--jobs", type=positive, metavar="N", help="runs at once (default: processors)")
     add("--api-key-file", type=Path, metavar="FILE", help="keys of clients, one a line")
     return parser.parse_args(args)
-
-
-def _count(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError("at least 1")
-    return number
 
 
 def _is_loopback(address: str) -> bool:

@@ -119,6 +119,19 @@ def test_readme_is_short() -> None:
     assert len((ROOT / "README.md").read_text().splitlines()) < 150
 
 
+def test_the_manual_and_every_completion_know_every_verb() -> None:
+    from pyrootless.cli.main import VERBS
+
+    pages = [ROOT / "docs/man/pyrootless.1", *(ROOT / "completions").glob("*/*")]
+    missing = [
+        (page.name, verb)
+        for page in pages
+        for verb in VERBS
+        if not re.search(rf"(\\fB|\b){verb}\b", page.read_text())
+    ]
+    assert (len(pages), missing) == (4, [])
+
+
 def test_generated_pages_are_the_committed_ones() -> None:
     """Man pages and completions come from the table: `make docs` after changing a row."""
     import gen_docs
