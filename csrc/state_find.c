@@ -1,6 +1,7 @@
 /* state_find.c: a name or id → a running container.
  * In: what a person typed, RUNTIME/running, DATA/names.  Out: its first process, held by
  * descriptors.  Never: a lock taken; a process that only has the number of a dead one. */
+#include "base/io.h"
 #include "base/own.h"
 #include "base/sys.h"
 #include "state_entry.h"
@@ -20,10 +21,7 @@ static int fail_find(const char *text, const char *why, struct prl_error *reterr
 static int find_begin(int dir_fd, const char *name, const char *text, char id[PRL_ID_LEN + 1])
 {
     int found = NONE;
-    int fd = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    _cleanup_closedir_ DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-    if (fd >= 0 && !dir)
-        close(fd);
+    _cleanup_closedir_ DIR *dir = prl_io_list(dir_fd, name);
     for (const struct dirent *entry; dir && found != SEVERAL && (entry = readdir(dir));) {
         if (!prl_entry_is_id(entry->d_name) || strncmp(entry->d_name, text, strlen(text)) != 0)
             continue;

@@ -6,6 +6,7 @@
  * leads nowhere belongs to nobody (a crash, a reboot, an `rm -r`).  Making a name is one
  * symlink(2), which is the lock.  Taking over and releasing look before they remove, and
  * therefore happen under a flock of names/. */
+#include "base/io.h"
 #include "base/own.h"
 #include "state_entry.h"
 
@@ -151,15 +152,10 @@ int prl_name_release(int data_fd, const char *name, const char *id, bool patient
 
 int prl_name_prune(int data_fd)
 {
-    int fd = openat(data_fd, "names", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0)
+    _cleanup_closedir_ DIR *names = prl_io_list(data_fd, "names");
+    if (!names)
         return errno == ENOENT ? 0 : -errno;
-    _cleanup_closedir_ DIR *names = fdopendir(fd);
-    if (!names) {
-        int r = -errno;
-        close(fd);
-        return r;
-    }
+    int fd = dirfd(names);
     if (lock_names(fd, false) < 0)
         return 0;
     for (const struct dirent *entry; (entry = readdir(names));)

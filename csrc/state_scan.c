@@ -35,15 +35,6 @@ bool prl_scan_is_done(const struct prl_dirs *dirs)
            fstatat(dirs->runtime_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
-static DIR *open_directory(int dir_fd, const char *name)
-{
-    int fd = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-    if (fd >= 0 && !dir)
-        close(fd);
-    return dir;
-}
-
 /* Has an entry here: the ordinary sweep knows better. */
 static bool is_known(const struct prl_dirs *dirs, const char *id)
 {
@@ -92,7 +83,7 @@ static int scan_container(const struct prl_dirs *dirs, int containers_fd, const 
 static int scan_containers(const struct prl_dirs *dirs, unsigned *budget,
                            struct prl_error *reterr)
 {
-    _cleanup_closedir_ DIR *containers = open_directory(dirs->data_fd, "containers");
+    _cleanup_closedir_ DIR *containers = prl_io_list(dirs->data_fd, "containers");
     const struct dirent *entry;
     int first = 0;
     while (containers && *budget > 0 && (entry = readdir(containers))) {
@@ -112,7 +103,7 @@ static int scan_containers(const struct prl_dirs *dirs, unsigned *budget,
 static void scan_work(const struct prl_dirs *dirs, unsigned *budget)
 {
     struct timespec now, up;
-    _cleanup_closedir_ DIR *work = open_directory(dirs->data_fd, "tmp");
+    _cleanup_closedir_ DIR *work = prl_io_list(dirs->data_fd, "tmp");
     const struct dirent *entry;
     clock_gettime(CLOCK_REALTIME, &now);
     clock_gettime(CLOCK_BOOTTIME, &up);

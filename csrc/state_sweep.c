@@ -219,15 +219,6 @@ static void probe_all(struct sweep *sweep, DIR *running)
     }
 }
 
-static DIR *open_directory(int dir_fd, const char *name)
-{
-    int fd = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-    if (fd >= 0 && !dir)
-        close(fd);
-    return dir;
-}
-
 static bool has_entries(DIR *dir)
 {
     const struct dirent *entry;
@@ -247,7 +238,7 @@ static bool trash_is_empty(const struct prl_dirs *dirs)
 
 static void empty_trash(struct sweep *sweep)
 {
-    _cleanup_closedir_ DIR *trash = open_directory(sweep->dirs->data_fd, "trash");
+    _cleanup_closedir_ DIR *trash = prl_io_list(sweep->dirs->data_fd, "trash");
     const struct dirent *entry;
     while (trash && sweep->budget > 0 && (entry = readdir(trash))) {
         if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
@@ -264,7 +255,7 @@ int prl_state_sweep(const struct prl_dirs *dirs, struct prl_error *reterr)
     struct sweep sweep = {.dirs = dirs, .reterr = reterr, .budget = PRL_SWEEP_NAMES};
     prl_spent_renew(dirs);
     bool scanned = prl_scan_is_done(dirs), trash = !trash_is_empty(dirs);
-    _cleanup_closedir_ DIR *running = open_directory(dirs->runtime_fd, "running");
+    _cleanup_closedir_ DIR *running = prl_io_list(dirs->runtime_fd, "running");
     if (!running)
         return prl_failf(reterr, PRL_STAGE_STATE, errno, "open", "%s/running", dirs->runtime);
     if (scanned && !trash && !has_entries(running))

@@ -70,6 +70,15 @@ int prl_io_read_file(int dir_fd, const char *path, size_t max_bytes, char **ret,
     return prl_io_read_fd(fd, max_bytes, ret, ret_len);
 }
 
+DIR *prl_io_list(int dir_fd, const char *name)
+{
+    _cleanup_close_ int fd = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+    if (dir)
+        steal_fd(&fd);
+    return dir;
+}
+
 int prl_io_write_all(int fd, const void *data, size_t len)
 {
     const char *p = data;

@@ -4,6 +4,7 @@
  * files up to a limit are read. */
 #pragma once
 
+#include <dirent.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
@@ -23,6 +24,8 @@ int prl_io_write_pieces(int fd, struct iovec *pieces, int count);
 /* open(O_WRONLY|O_CLOEXEC|O_NOFOLLOW|flags, mode) and write everything. */
 int prl_io_write_file(int dir_fd, const char *path, const void *data, size_t len, int flags,
                       mode_t mode);
+/* A directory to be listed; NULL and errno. */
+DIR *prl_io_list(int dir_fd, const char *name);
 /* Remove a tree below dir_fd by descriptors alone, whatever modes its directories have; never
  * crosses a mount point's or link's end.  -ENOENT is success. */
 int prl_io_remove_tree(int dir_fd, const char *name);

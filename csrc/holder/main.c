@@ -11,6 +11,7 @@
 #include "holder/ready.h"
 #include "holder/socket.h"
 
+#include "base/io.h"
 #include "base/mapping.h"
 #include "base/own.h"
 #include "base/sys.h"
@@ -62,8 +63,7 @@ static int take_lock(struct holder *h)
 /* The names of ready pairs, of which none is left: their processes end with their holder. */
 static void remove_slots(const struct holder *h, const char *name)
 {
-    int copy = openat(h->dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    _cleanup_closedir_ DIR *dir = copy < 0 ? NULL : fdopendir(copy);
+    _cleanup_closedir_ DIR *dir = prl_io_list(h->dir_fd, ".");
     size_t len = strlen(name);
     for (struct dirent *entry; dir && (entry = readdir(dir));) {
         const char *shown = entry->d_name + (entry->d_name[0] == '.');
@@ -76,8 +76,8 @@ static void remove_slots(const struct holder *h, const char *name)
  * live; -EEXIST: one of them is what we would be. */
 static int count_living(const struct holder *h)
 {
-    int living = 0, copy = openat(h->dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    _cleanup_closedir_ DIR *dir = copy < 0 ? NULL : fdopendir(copy);
+    int living = 0;
+    _cleanup_closedir_ DIR *dir = prl_io_list(h->dir_fd, ".");
     if (!dir)
         return -errno;
     size_t version = strcspn(h->key.name, "-") + 1;

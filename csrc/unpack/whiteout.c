@@ -9,6 +9,7 @@
  */
 #include "unpack/whiteout.h"
 
+#include "base/io.h"
 #include "base/own.h"
 
 #include <fcntl.h>
@@ -45,11 +46,9 @@ bool prl_unpack_whiteout_is(const struct prl_unpack_place *place)
 /* What an opaque directory hides anyway. */
 static int drop_whiteouts(int fd)
 {
-    _cleanup_close_ int again = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    _cleanup_closedir_ DIR *dir = again < 0 ? NULL : fdopendir(again);
+    _cleanup_closedir_ DIR *dir = prl_io_list(fd, ".");
     if (!dir)
         return -errno;
-    steal_fd(&again);
     struct dirent *entry;
     while (errno = 0, (entry = readdir(dir)) != NULL) {
         if (entry->d_type == DT_DIR || entry->d_type == DT_LNK)
