@@ -217,7 +217,7 @@ def test_nth_failure_of_an_image(driver: str, place: Place, stored: str) -> None
     """With one id the fake root's supervisor is started too; the upper is on disk."""
     words = ("--rm", f"--storage-driver={driver}", stored, *ECHO)
     # strace counts in each process: the server's nth openat and the launcher's, in a removal,
-    # would fail in one launch; and its nth openat2 shows the container a file that is not there.
+    # would fail in one launch; and its nth openat2 hides a file from the container.
     server = ("openat", "openat2") if driver == "fuse-overlayfs" else ()
     calls = [call for call in OF_IMAGES if call not in server]
     ended = {call: fail_each(place, call, words) for call in calls}
