@@ -6,6 +6,7 @@
 #include "base/leaf.h"
 #include "base/limits.h"
 #include "base/own.h"
+#include "base/pool.h"
 
 #include <fcntl.h>
 #include <limits.h>
@@ -15,12 +16,16 @@
 
 struct group {
     char *path;
+    int above_fd; /* where it is made and removed */
     int dir_fd;
     int entry_fd; /* version 2: the box; version 1: its file "tasks" */
     unsigned controllers;
     bool version2;
     bool flat;  /* the processes stand in the group itself, not in a box below it */
     bool boxed; /* the box was made here, and is to be removed */
+    struct prl_group_text *texts; /* version 2: its limits */
+    size_t texts_len;
+    bool late; /* the child writes them */
 };
 
 struct prl_cgroups {
@@ -37,6 +42,8 @@ static void close_rows(struct prl_cgroups *groups)
     for (size_t i = 0; i < groups->len; i++) {
         prl_close_p(&groups->rows[i].entry_fd);
         prl_close_p(&groups->rows[i].dir_fd);
+        prl_close_p(&groups->rows[i].above_fd);
+        prl_pool_free(groups->rows[i].texts);
         free(groups->rows[i].path);
     }
     prl_close_p(&groups->oom_fd);
@@ -71,9 +78,9 @@ int prl_cgroups_make_room(const struct prl_spec *spec, struct prl_error *reterr)
 static int open_entry(struct group *row, struct prl_error *reterr)
 {
     const char *tasks = row->flat ? "tasks" : PRL_CGROUP_BOX "/tasks";
-    row->entry_fd =
-        row->version2 ? openat(row->dir_fd, PRL_CGROUP_BOX, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-                      : openat(row->dir_fd, tasks, O_WRONLY | O_CLOEXEC);
+    row->entry_fd = row->version2
+                        ? openat(row->dir_fd, PRL_CGROUP_BOX, O_PATH | O_DIRECTORY | O_CLOEXEC)
+                        : openat(row->dir_fd, tasks, O_WRONLY | O_CLOEXEC);
     return row->entry_fd < 0 ? prl_fail(reterr, PRL_STAGE_LIMITS, "open", row->path) : 0;
 }
 
@@ -86,43 +93,88 @@ void prl_cgroups_listen(struct prl_cgroups *groups)
             groups->oom_fd = prl_cgroup1_open_oom(groups->rows[i].dir_fd, groups->rows[i].flat);
 }
 
-static int open_directory(const char *path, int *ret_fd, struct prl_error *reterr)
+/* O_PATH: nothing is read from it, and the kernel need not make it readable. */
+static int open_group(struct group *row, const char *name, struct prl_error *reterr)
 {
-    *ret_fd = openat(AT_FDCWD, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    return *ret_fd < 0 ? prl_fail(reterr, PRL_STAGE_LIMITS, "open", path) : 0;
+    row->dir_fd = openat(row->above_fd, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    return row->dir_fd < 0 ? prl_fail(reterr, PRL_STAGE_LIMITS, "open", row->path) : 0;
+}
+
+static const char *leaf_of(const struct group *row)
+{
+    return strrchr(row->path, '/') + 1;
+}
+
+static int open_above(struct group *row, int lent_fd, struct prl_error *reterr)
+{
+    if (row->version2 && lent_fd > 0) {
+        row->above_fd = fcntl(lent_fd, F_DUPFD_CLOEXEC, 0);
+    } else {
+        char *slash = strrchr(row->path, '/');
+        *slash = '\0';
+        row->above_fd = openat(AT_FDCWD, row->path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+        *slash = '/';
+    }
+    return row->above_fd < 0 ? prl_fail(reterr, PRL_STAGE_LIMITS, "open", row->path) : 0;
 }
 
 /* A file that is not there is one of a controller that the group above does not hand down yet;
  * the usual case is that another start has seen to it. */
-static int limit_group(const struct prl_resources *resources, const struct prl_cgroup *group,
-                       int dir_fd, struct prl_error *reterr)
+static int write_limits(const struct prl_cgroup *group, const struct group *row,
+                        struct prl_error *reterr)
 {
-    if (!group->version2)
-        return prl_cgroup1_limit(dir_fd, group, resources, reterr);
-    int r = prl_cgroup2_limit(dir_fd, group, resources, reterr);
-    if (r != -ENOENT)
-        return r;
-    r = make_parent_ready(group, reterr);
-    return r < 0 ? r : prl_cgroup2_limit(dir_fd, group, resources, reterr);
+    const struct prl_group_text *failed = NULL;
+    int r = prl_group_texts_write(row->dir_fd, row->texts, row->texts_len, &failed);
+    if (r == -ENOENT) {
+        r = make_parent_ready(group, reterr);
+        if (r < 0)
+            return r;
+        r = prl_group_texts_write(row->dir_fd, row->texts, row->texts_len, &failed);
+    }
+    return r < 0 ? prl_cgroup_fail(row->path, failed->name, failed->value, r, reterr) : 0;
 }
 
-static int make_group(const struct prl_spec *spec, const struct prl_cgroup *group,
+/* Where all files are known to be there, nothing in between can be wanting: the child has a
+ * second task that writes them meanwhile. */
+static int limit_group(const struct prl_resources *resources, const struct prl_cgroup *group,
+                       struct group *row, struct prl_error *reterr)
+{
+    if (!row->version2)
+        return prl_cgroup1_limit(row->dir_fd, group, resources, reterr);
+    int r = prl_cgroup2_texts(group, resources, &row->texts, &row->texts_len, reterr);
+    row->late = (group->controllers & ~resources->handed) == 0;
+    return r < 0 || row->late ? r : write_limits(group, row, reterr);
+}
+
+static int begin_row(const struct prl_cgroup *group, bool flat, struct group *row,
+                     struct prl_error *reterr)
+{
+    *row = (struct group){.path = strdup(group->path),
+                          .above_fd = -1,
+                          .dir_fd = -1,
+                          .entry_fd = -1,
+                          .controllers = group->controllers,
+                          .version2 = group->version2,
+                          .flat = flat};
+    return row->path ? 0
+                     : prl_fail_with(reterr, PRL_STAGE_LIMITS, ENOMEM, "malloc", group->path);
+}
+
+static int make_group(const struct prl_resources *resources, const struct prl_cgroup *group,
                       struct group *row, struct prl_error *reterr)
 {
-    row->path = strdup(group->path);
-    row->controllers = group->controllers;
-    row->version2 = group->version2;
-    if (!row->path)
-        return prl_fail_with(reterr, PRL_STAGE_LIMITS, ENOMEM, "malloc", group->path);
-    if (mkdir(group->path, 0755) < 0)
+    int r = open_above(row, resources->groups_fd, reterr);
+    if (r < 0)
+        return r;
+    if (mkdirat(row->above_fd, leaf_of(row), 0755) < 0)
         return prl_fail(reterr, PRL_STAGE_LIMITS, "mkdir", group->path);
-    int r = open_directory(group->path, &row->dir_fd, reterr);
+    r = open_group(row, leaf_of(row), reterr);
     if (r < 0)
         return r;
     if (!row->flat && mkdirat(row->dir_fd, PRL_CGROUP_BOX, 0755) < 0)
         return prl_fail(reterr, PRL_STAGE_LIMITS, "mkdir", group->path);
     row->boxed = !row->flat;
-    r = limit_group(&spec->resources, group, row->dir_fd, reterr);
+    r = limit_group(resources, group, row, reterr);
     return r < 0 ? r : open_entry(row, reterr);
 }
 
@@ -174,10 +226,11 @@ int prl_cgroups_make(const struct prl_spec *spec, bool flat, struct prl_cgroups 
     if (r < 0)
         return r;
     for (size_t i = 0; r == 0 && i < res->cgroups_len && i < PRL_CGROUP_BASES; i++) {
-        groups->rows[i].dir_fd = groups->rows[i].entry_fd = -1;
+        const struct prl_cgroup *group = &res->cgroups[i];
         groups->len = i + 1;
-        groups->rows[i].flat = flat && !needs_box(&res->cgroups[i]);
-        r = make_group(spec, &res->cgroups[i], &groups->rows[i], reterr);
+        r = begin_row(group, flat && !needs_box(group), &groups->rows[i], reterr);
+        if (r == 0)
+            r = make_group(res, group, &groups->rows[i], reterr);
     }
     if (r < 0) {
         prl_cgroups_remove(groups);
@@ -187,17 +240,6 @@ int prl_cgroups_make(const struct prl_spec *spec, bool flat, struct prl_cgroups 
     return 0;
 }
 
-static int open_group(const struct prl_cgroup *group, struct group *row,
-                      struct prl_error *reterr)
-{
-    row->version2 = group->version2;
-    row->path = strdup(group->path);
-    if (!row->path)
-        return prl_fail_with(reterr, PRL_STAGE_LIMITS, ENOMEM, "malloc", group->path);
-    int r = open_directory(group->path, &row->dir_fd, reterr);
-    return r < 0 ? r : open_entry(row, reterr);
-}
-
 int prl_cgroups_open(const struct prl_spec *spec, struct prl_cgroups **ret,
                      struct prl_error *reterr)
 {
@@ -205,9 +247,13 @@ int prl_cgroups_open(const struct prl_spec *spec, struct prl_cgroups **ret,
     struct prl_cgroups *groups = NULL;
     int r = res->asked == 0 ? 0 : new_groups(res, &groups, reterr);
     for (size_t i = 0; r == 0 && groups && i < res->cgroups_len && i < PRL_CGROUP_BASES; i++) {
-        groups->rows[i].dir_fd = groups->rows[i].entry_fd = -1;
+        struct group *row = &groups->rows[i];
         groups->len = i + 1;
-        r = open_group(&res->cgroups[i], &groups->rows[i], reterr);
+        r = begin_row(&res->cgroups[i], false, row, reterr);
+        if (r == 0)
+            r = open_group(row, row->path, reterr);
+        if (r == 0)
+            r = open_entry(row, reterr);
     }
     if (r < 0)
         prl_cgroups_forget(groups);
@@ -244,6 +290,36 @@ size_t prl_cgroups_entries(const struct prl_cgroups *groups, int fds[PRL_CGROUP_
         if (!groups->rows[i].version2)
             fds[n++] = groups->rows[i].entry_fd;
     return n;
+}
+
+static const struct group *late_row(const struct prl_cgroups *groups)
+{
+    for (size_t i = 0; groups && i < groups->len; i++)
+        if (groups->rows[i].late)
+            return &groups->rows[i];
+    return NULL;
+}
+
+const struct prl_group_text *prl_cgroups_late(const struct prl_cgroups *groups, int *ret_fd,
+                                              size_t *ret_len)
+{
+    const struct group *row = late_row(groups);
+    *ret_fd = row ? row->dir_fd : -1;
+    *ret_len = row ? row->texts_len : 0;
+    return row ? row->texts : NULL;
+}
+
+void prl_cgroups_tell_late(const struct prl_cgroups *groups, struct prl_error *error)
+{
+    const struct group *row = late_row(groups);
+    bool written = row && error->stage == PRL_STAGE_LIMITS;
+    for (size_t i = 0; written && i < row->texts_len; i++) {
+        const struct prl_group_text *text = &row->texts[i];
+        if (strcmp(error->subject, text->name) != 0)
+            continue;
+        (void)prl_cgroup_fail(row->path, text->name, text->value, -error->errnum, error);
+        return;
+    }
 }
 
 uint64_t prl_cgroups_cpu_limit_ns(const struct prl_cgroups *groups, enum prl_rung *ret_rung)
@@ -324,7 +400,7 @@ void prl_cgroups_forget(struct prl_cgroups *groups)
 static bool remove_row(const struct group *row)
 {
     return row->boxed && unlinkat(row->dir_fd, PRL_CGROUP_BOX, AT_REMOVEDIR) == 0 &&
-           rmdir(row->path) == 0;
+           unlinkat(row->above_fd, leaf_of(row), AT_REMOVEDIR) == 0;
 }
 
 void prl_cgroups_remove(struct prl_cgroups *groups)

@@ -13,6 +13,8 @@ struct prl_cgroup_base {
     char *path;
     unsigned controllers; /* enum prl_controller */
     bool version2;
+    int fd;          /* of version 2: the directory, opened (O_PATH), or 0 */
+    unsigned handed; /* of version 2: the controllers that groups below have already */
 };
 
 /* How far the host was looked at. */
@@ -32,11 +34,21 @@ struct prl_cgroup_host {
 
 /* proc: "/proc", or a stand-in for tests.  Every hierarchy. */
 int prl_cgroup_look(const char *proc, struct prl_cgroup_host *ret, struct prl_error *reterr);
+/* What is enough for some options: where an earlier start left its group, and which controllers
+ * they are held by; 0: that is not known. */
+struct prl_cgroup_wish {
+    int hints_fd; /* the runtime directory, or -1 */
+    unsigned controllers;
+    bool clock; /* perf's would do */
+};
+
+/* The controllers that an option ("pids-limit") is held by; 0: that is not its name alone. */
+unsigned prl_limits_controllers_of(const char *option);
 /* The own group of version 2 alone; false: it cannot be told without the table of mounts, or is
- * not delegated.  hints_fd: the runtime directory, where it is left for the next one, or -1. */
-bool prl_cgroup_look_own(int hints_fd, struct prl_cgroup_host *ret);
+ * not delegated. */
+bool prl_cgroup_look_own(const struct prl_cgroup_wish *wish, struct prl_cgroup_host *ret);
 /* The least that may do: the own group of version 2, else every hierarchy, and the clock. */
-int prl_cgroup_look_first(int hints_fd, bool clock, struct prl_cgroup_host *ret,
+int prl_cgroup_look_first(const struct prl_cgroup_wish *wish, struct prl_cgroup_host *ret,
                           struct prl_error *reterr);
 /* On from what was seen already (host->sight), as far as these limits need: systemd is asked
  * when it would help (cgroup_scope.c). */
@@ -45,6 +57,10 @@ int prl_cgroup_look_or_ask(const struct prl_spec *spec, struct prl_cgroup_host *
 /* Is there a manager that could be asked? */
 bool prl_cgroup_may_ask(void);
 void prl_cgroup_host_free(struct prl_cgroup_host *host);
+/* What of it is lent to a launch that was planned with it, and as long. */
+void prl_cgroup_host_lend(const struct prl_cgroup_host *host, struct prl_resources *resources);
+
+struct prl_group_text; /* base/group_text.h */
 
 struct prl_limits_plan {
     uint8_t rungs[PRL_LIMITS]; /* enum prl_rung */
@@ -81,6 +97,11 @@ void prl_cgroups_listen(struct prl_cgroups *groups);
 int prl_cgroups_born_fd(const struct prl_cgroups *groups);
 /* Files of version 1 into which the child writes itself; returns how many. */
 size_t prl_cgroups_entries(const struct prl_cgroups *groups, int fds[PRL_CGROUP_BASES]);
+/* Limits that the child is to write itself, in the group *ret_fd; NULL: all are written. */
+const struct prl_group_text *prl_cgroups_late(const struct prl_cgroups *groups, int *ret_fd,
+                                              size_t *ret_len);
+/* Its failure, which has the file's name, in full. */
+void prl_cgroups_tell_late(const struct prl_cgroups *groups, struct prl_error *error);
 /* The limit of processor time that the monitor holds, or 0; what holds it; the clock, handed
  * over (groups NULL: closed), -1: none; what the groups counted. */
 uint64_t prl_cgroups_cpu_limit_ns(const struct prl_cgroups *groups, enum prl_rung *ret_rung);

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "base/error.h"
+#include "base/group_text.h"
 #include "cgroup.h"
 
 /* Where the launcher stands when its own group hands controllers down. */
@@ -29,11 +30,12 @@ bool prl_cgroup_is_leaf(const char *name);
 bool prl_cgroup_is_free(int dir_fd);
 bool prl_cgroup_is_alone(int dir_fd);
 
-/* cgroup_v1.c, cgroup_v2.c: the limits of one group, and what it saw. */
+/* cgroup_v1.c, cgroup_v2.c: the limits of one group, written or to be written, and what it saw.
+ * *ret is of the pool. */
 int prl_cgroup1_limit(int dir_fd, const struct prl_cgroup *group,
                       const struct prl_resources *resources, struct prl_error *reterr);
-int prl_cgroup2_limit(int dir_fd, const struct prl_cgroup *group,
-                      const struct prl_resources *resources, struct prl_error *reterr);
+int prl_cgroup2_texts(const struct prl_cgroup *group, const struct prl_resources *resources,
+                      struct prl_group_text **ret, size_t *ret_len, struct prl_error *reterr);
 /* Readable when the group's memory runs out, or has: version 1 then kills one process alone.
  * -errno: this kernel does not tell. */
 int prl_cgroup1_open_oom(int dir_fd, bool flat);

@@ -123,14 +123,16 @@ static char *delegated_below(const char *directory)
     return best;
 }
 
-static void add_base(struct prl_cgroup_host *host, char *path, unsigned controllers,
-                     bool version2)
+/* The base becomes the host's, with what it holds. */
+static void add_base(struct prl_cgroup_host *host, struct prl_cgroup_base base)
 {
-    if (host->len == PRL_CGROUP_BASES || controllers == 0) {
-        free(path);
+    if (host->len < PRL_CGROUP_BASES && base.controllers) {
+        host->bases[host->len++] = base;
         return;
     }
-    host->bases[host->len++] = (struct prl_cgroup_base){path, controllers, version2};
+    free(base.path);
+    if (base.fd > 0)
+        close(base.fd);
 }
 
 /* A cpuset without processors takes no process, and what lies below it can have none. */
@@ -157,35 +159,80 @@ static void look_version1(const struct look *look, const struct mount *mount)
         return;
     if ((controllers & PRL_CONTROL_CPUSET) && !has_processors(place))
         controllers &= ~(unsigned)PRL_CONTROL_CPUSET;
-    add_base(look->host, place, controllers, false);
+    add_base(look->host, (struct prl_cgroup_base){.path = place, .controllers = controllers});
 }
 
-/* One's own group must be empty before it hands controllers down: alone in it, the launcher
- * moves into a group below. */
-static bool may_hand_down(int place_fd, unsigned controllers)
+static unsigned read_controllers(int place_fd, const char *name)
 {
     char text[512];
-    unsigned handed = 0;
-    if (prl_cgroup_read(place_fd, "cgroup.subtree_control", text, sizeof text) >= 0)
-        handed = prl_controllers_parse(text, " ");
-    return (controllers & ~handed) == 0 || prl_cgroup_is_free(place_fd);
+    int n = prl_cgroup_read(place_fd, name, text, sizeof text);
+    return n < 0 ? 0 : prl_controllers_parse(text, " ");
 }
 
-/* place, which this takes: the own group, or the one below it for launchers. */
-static void look_version2(struct prl_cgroup_host *host, char *place)
+/* No process stands there but perhaps this one, which moves into a group below: a group with
+ * processes hands nothing down that others could be born with.  Where memory or io are handed
+ * down already the kernel lets none in ("no internal processes"). */
+static bool is_free_for_groups(int place_fd, unsigned handed)
 {
-    _cleanup_free_ char *mine = place;
-    char text[512], *slash = strrchr(place, '/');
-    if (slash && strcmp(slash + 1, PRL_CGROUP_LAUNCHER) == 0)
+    return (handed & (PRL_CONTROL_MEMORY | PRL_CONTROL_IO)) || prl_cgroup_is_free(place_fd);
+}
+
+static bool is_writable_at(int place_fd, const char *name, int mode)
+{
+    return faccessat(place_fd, name, mode, 0) == 0;
+}
+
+/* An earlier start looked at it closely, and what is wanted now is handed down since. */
+static bool is_still_offered(struct prl_cgroup_base *base, unsigned wanted)
+{
+    if (!is_writable_at(base->fd, ".", W_OK | X_OK))
+        return false;
+    base->handed = read_controllers(base->fd, "cgroup.subtree_control");
+    base->controllers = base->handed;
+    return (wanted & ~base->handed) == 0 && is_free_for_groups(base->fd, base->handed);
+}
+
+/* What it offers: base->controllers, of base->fd. */
+static bool is_offered(struct prl_cgroup_base *base)
+{
+    if (!is_writable_at(base->fd, ".", W_OK | X_OK) ||
+        !is_writable_at(base->fd, "cgroup.procs", W_OK) ||
+        !is_writable_at(base->fd, "cgroup.subtree_control", W_OK))
+        return false;
+    base->controllers = read_controllers(base->fd, "cgroup.controllers");
+    base->handed = read_controllers(base->fd, "cgroup.subtree_control");
+    bool all = (base->controllers & ~base->handed) == 0;
+    return all || is_free_for_groups(base->fd, base->handed);
+}
+
+/* The own group; or the one above, when it is the one for launchers: *path is cut.  own_fd: it
+ * is open already, or -1. */
+static int open_place(char *path, int own_fd)
+{
+    char *slash = strrchr(path, '/');
+    bool aside = slash && strcmp(slash + 1, PRL_CGROUP_LAUNCHER) == 0;
+    if (aside)
         *slash = '\0';
-    if (!is_delegated(place) || !is_writable(place, "cgroup.subtree_control"))
+    return openat(own_fd,
+                  own_fd < 0 ? path
+                  : aside    ? ".."
+                             : ".",
+                  O_PATH | O_DIRECTORY | O_CLOEXEC);
+}
+
+/* place, which this takes: the own group.  own_fd: an earlier start found it, or -1; then also
+ * the controllers that are enough, or 0. */
+static void look_version2(struct prl_cgroup_host *host, char *place, int own_fd,
+                          unsigned wanted)
+{
+    _cleanup_free_ char *path = place;
+    _cleanup_close_ int fd = open_place(path, own_fd);
+    struct prl_cgroup_base base = {.version2 = true, .fd = fd};
+    if (fd < 0 || !((wanted && is_still_offered(&base, wanted)) || is_offered(&base)))
         return;
-    _cleanup_close_ int fd = open(place, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0 || prl_cgroup_read(fd, "cgroup.controllers", text, sizeof text) < 0)
-        return;
-    unsigned controllers = prl_controllers_parse(text, " ");
-    if (may_hand_down(fd, controllers))
-        add_base(host, steal_ptr(&mine), controllers, true);
+    base.path = steal_ptr(&path);
+    base.fd = steal_fd(&fd);
+    add_base(host, base);
 }
 
 /* The whole tree of version 2, and a process whose path of it begins at the same root: then the
@@ -230,15 +277,15 @@ static bool is_own(int fd)
 }
 
 /* Where an earlier start found its own group; whether that is ours too the group itself says.
- */
-static bool read_hint(int hints_fd, char ret[PATH_MAX])
+ * It, opened; -1: there is none. */
+static int read_hint(int hints_fd, char ret[PATH_MAX])
 {
     ssize_t n = readlinkat(hints_fd, HINT, ret, PATH_MAX);
     if (n <= 0 || n >= PATH_MAX || ret[0] != '/')
-        return false;
+        return -1;
     ret[n] = '\0';
     _cleanup_close_ int fd = openat(AT_FDCWD, ret, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    return fd >= 0 && is_own(fd);
+    return fd >= 0 && is_own(fd) ? steal_fd(&fd) : -1;
 }
 
 static void leave_hint(int hints_fd, const char *path)
@@ -249,20 +296,22 @@ static void leave_hint(int hints_fd, const char *path)
     (void)symlinkat(path, hints_fd, HINT); /* without one the next start looks itself */
 }
 
-bool prl_cgroup_look_own(int hints_fd, struct prl_cgroup_host *ret)
+bool prl_cgroup_look_own(const struct prl_cgroup_wish *wish, struct prl_cgroup_host *ret)
 {
     char path[PATH_MAX];
+    char *place;
     *ret = (struct prl_cgroup_host){.len = 0};
-    bool known = read_hint(hints_fd, path);
-    char *place = known || find_own(path) ? strdup(path) : NULL;
-    if (place)
-        look_version2(ret, place);
-    if (ret->len == 0)
-        return false;
-    if (!known)
-        leave_hint(hints_fd, path);
-    ret->sight = PRL_SIGHT_OWN;
-    return true;
+    _cleanup_close_ int own_fd = read_hint(wish->hints_fd, path);
+    if (own_fd >= 0 && (place = strdup(path)))
+        look_version2(ret, place, own_fd, wish->controllers);
+    if (own_fd < 0 && find_own(path) && (place = strdup(path))) {
+        look_version2(ret, place, -1, 0);
+        if (ret->len > 0)
+            leave_hint(wish->hints_fd, path);
+    }
+    if (ret->len > 0)
+        ret->sight = PRL_SIGHT_OWN;
+    return ret->len > 0;
 }
 
 static int read_proc(const char *proc, const char *name, char **ret, struct prl_error *reterr)
@@ -293,7 +342,7 @@ int prl_cgroup_look(const char *proc, struct prl_cgroup_host *ret, struct prl_er
         _cleanup_free_ char *path = mount.version2 ? own_path(own, 0) : NULL;
         char *place = path ? place_of(&mount, path) : NULL;
         if (place)
-            look_version2(ret, place);
+            look_version2(ret, place, -1, 0);
         else if (!mount.version2)
             look_version1(&look, &mount);
     }
@@ -303,8 +352,23 @@ int prl_cgroup_look(const char *proc, struct prl_cgroup_host *ret, struct prl_er
 
 void prl_cgroup_host_free(struct prl_cgroup_host *host)
 {
-    for (size_t i = 0; i < host->len; i++)
+    for (size_t i = 0; i < host->len; i++) {
         free(host->bases[i].path);
+        if (host->bases[i].fd > 0)
+            close(host->bases[i].fd);
+    }
     host->len = 0;
     host->sight = PRL_SIGHT_NONE;
+}
+
+void prl_cgroup_host_lend(const struct prl_cgroup_host *host, struct prl_resources *resources)
+{
+    resources->groups_fd = 0;
+    resources->handed = 0;
+    for (size_t i = 0; i < host->len; i++) {
+        if (!host->bases[i].version2)
+            continue;
+        resources->groups_fd = host->bases[i].fd;
+        resources->handed = host->bases[i].handed;
+    }
 }

@@ -139,11 +139,11 @@ static int look_whole(bool clock, struct prl_cgroup_host *ret, struct prl_error 
     return r;
 }
 
-int prl_cgroup_look_first(int hints_fd, bool clock, struct prl_cgroup_host *ret,
+int prl_cgroup_look_first(const struct prl_cgroup_wish *wish, struct prl_cgroup_host *ret,
                           struct prl_error *reterr)
 {
     prl_cgroup_host_free(ret);
-    return prl_cgroup_look_own(hints_fd, ret) ? 0 : look_whole(clock, ret, reterr);
+    return prl_cgroup_look_own(wish, ret) ? 0 : look_whole(wish->clock, ret, reterr);
 }
 
 int prl_cgroup_look_or_ask(const struct prl_spec *spec, struct prl_cgroup_host *host,
@@ -156,7 +156,8 @@ int prl_cgroup_look_or_ask(const struct prl_spec *spec, struct prl_cgroup_host *
     if (prl_limits_controllers(spec) == 0)
         return 0;
     if (host->sight == PRL_SIGHT_NONE)
-        r = prl_cgroup_look_first(-1, clock, host, reterr);
+        r = prl_cgroup_look_first(&(struct prl_cgroup_wish){.hints_fd = -1, .clock = clock},
+                                  host, reterr);
     if (r == 0 && host->sight == PRL_SIGHT_OWN && lacks(host, spec))
         r = look_whole(clock, host, reterr);
     if (r < 0 || !lacks(host, spec) || !find_manager(manager))

@@ -7,6 +7,7 @@
 
 #include "base/limits.h"
 #include "base/own.h"
+#include "base/pool.h"
 
 #include <fcntl.h>
 #include <inttypes.h>
@@ -74,51 +75,43 @@ static bool is_asked(const struct prl_resources *resources, enum prl_limit limit
     return (resources->asked & (1u << limit)) && resources->rungs[limit] == PRL_RUNG_CGROUP2;
 }
 
-static int write_text(int dir_fd, const struct prl_cgroup *group, const char *name,
-                      const char *text, struct prl_error *reterr)
+struct list {
+    struct prl_group_text *rows;
+    size_t len;
+};
+
+/* Its value is written next, into its room. */
+static struct prl_group_text *add(struct list *list, const char *name)
 {
-    int r = prl_cgroup_write(dir_fd, name, text);
-    return r < 0 ? prl_cgroup_fail(group->path, name, text, r, reterr) : 0;
+    struct prl_group_text *row = &list->rows[list->len++];
+    row->name = name;
+    row->value = row->room;
+    row->may_miss = false;
+    return row;
 }
 
-static int write_number(int dir_fd, const struct prl_cgroup *group, const char *name,
-                        uint64_t value, struct prl_error *reterr)
+static void add_number(struct list *list, const char *name, uint64_t value)
 {
-    char text[24];
-    snprintf(text, sizeof text, "%" PRIu64, value);
-    return write_text(dir_fd, group, name, text, reterr);
+    struct prl_group_text *row = add(list, name);
+    snprintf(row->room, sizeof row->room, "%" PRIu64, value);
 }
 
-static int limit_swap(int dir_fd, const struct prl_cgroup *group,
-                      const struct prl_resources *res, struct prl_error *reterr)
+static void add_memory(struct list *list, const struct prl_resources *res)
 {
-    bool asked = is_asked(res, PRL_LIMIT_SWAP);
-    char text[24];
-    if (res->swap_bytes == UINT64_MAX)
-        return 0;
-    /* Without a word about swap: as much again, as docker's. */
-    snprintf(text, sizeof text, "%" PRIu64,
-             asked ? res->swap_bytes - res->memory_bytes : res->memory_bytes);
-    int r = prl_cgroup_write(dir_fd, "memory.swap.max", text);
-    if (r < 0 && !(r == -ENOENT && !asked)) /* a kernel without swap */
-        return prl_cgroup_fail(group->path, "memory.swap.max", text, r, reterr);
-    return 0;
-}
-
-static int limit_memory(int dir_fd, const struct prl_cgroup *group,
-                        const struct prl_resources *res, struct prl_error *reterr)
-{
-    int r = 0;
     if (is_asked(res, PRL_LIMIT_MEMORY)) {
-        r = write_number(dir_fd, group, "memory.max", res->memory_bytes, reterr);
-        if (r == 0)
-            r = limit_swap(dir_fd, group, res, reterr);
-        if (r == 0) /* all of it or nothing: half a container helps nobody */
-            r = write_text(dir_fd, group, "memory.oom.group", "1", reterr);
+        bool swap = is_asked(res, PRL_LIMIT_SWAP);
+        add_number(list, "memory.max", res->memory_bytes);
+        if (res->swap_bytes != UINT64_MAX) {
+            /* Without a word about swap: as much again, as docker's. */
+            add_number(list, "memory.swap.max",
+                       swap ? res->swap_bytes - res->memory_bytes : res->memory_bytes);
+            list->rows[list->len - 1].may_miss = !swap; /* a kernel without swap */
+        }
+        /* All of it or nothing: half a container helps nobody. */
+        add_number(list, "memory.oom.group", 1);
     }
-    if (r == 0 && is_asked(res, PRL_LIMIT_RESERVATION))
-        r = write_number(dir_fd, group, "memory.low", res->reservation_bytes, reterr);
-    return r;
+    if (is_asked(res, PRL_LIMIT_RESERVATION))
+        add_number(list, "memory.low", res->reservation_bytes);
 }
 
 /* 2 … 262144 onto 1 … 10000, as the OCI runtimes do. */
@@ -127,23 +120,18 @@ static uint64_t weight_of(uint64_t shares)
     return 1 + (shares - 2) * 9999 / 262142;
 }
 
-static int limit_cpu(int dir_fd, const struct prl_cgroup *group,
-                     const struct prl_resources *res, struct prl_error *reterr)
+static void add_cpu(struct list *list, const struct prl_resources *res)
 {
-    char text[64];
-    int r = 0;
     if (is_asked(res, PRL_LIMIT_CPUS)) {
-        snprintf(text, sizeof text, "%" PRIu64 " %" PRIu64, res->quota_us, res->period_us);
-        r = write_text(dir_fd, group, "cpu.max", text, reterr);
+        struct prl_group_text *row = add(list, "cpu.max");
+        snprintf(row->room, sizeof row->room, "%" PRIu64 " %" PRIu64, res->quota_us,
+                 res->period_us);
     }
-    if (r == 0 && is_asked(res, PRL_LIMIT_SHARES))
-        r = write_number(dir_fd, group, "cpu.weight",
-                         weight_of(res->shares < 2 ? 2 : res->shares), reterr);
-    return r;
+    if (is_asked(res, PRL_LIMIT_SHARES))
+        add_number(list, "cpu.weight", weight_of(res->shares < 2 ? 2 : res->shares));
 }
 
-static int limit_io(int dir_fd, const struct prl_cgroup *group, const struct prl_resources *res,
-                    struct prl_error *reterr)
+static void add_io(struct list *list, const struct prl_resources *res)
 {
     static const char *const keys[PRL_THROTTLES] = {
         [PRL_THROTTLE_READ_BPS] = "rbps",
@@ -151,33 +139,36 @@ static int limit_io(int dir_fd, const struct prl_cgroup *group, const struct prl
         [PRL_THROTTLE_READ_IOPS] = "riops",
         [PRL_THROTTLE_WRITE_IOPS] = "wiops",
     };
-    char text[80];
     for (size_t i = 0; i < res->throttles_len; i++) {
-        const struct prl_throttle *row = &res->throttles[i];
-        snprintf(text, sizeof text, "%u:%u %s=%" PRIu64, row->major, row->minor,
-                 keys[row->kind], row->rate);
-        int r = write_text(dir_fd, group, "io.max", text, reterr);
-        if (r < 0)
-            return r;
+        const struct prl_throttle *throttle = &res->throttles[i];
+        struct prl_group_text *row = add(list, "io.max");
+        snprintf(row->room, sizeof row->room, "%u:%u %s=%" PRIu64, throttle->major,
+                 throttle->minor, keys[throttle->kind], throttle->rate);
     }
-    return 0;
 }
 
-int prl_cgroup2_limit(int dir_fd, const struct prl_cgroup *group,
-                      const struct prl_resources *res, struct prl_error *reterr)
+enum { FILES_MAX = 8 }; /* but for io.max, of which there is one for each throttle */
+
+int prl_cgroup2_texts(const struct prl_cgroup *group, const struct prl_resources *res,
+                      struct prl_group_text **ret, size_t *ret_len, struct prl_error *reterr)
 {
-    int r = 0;
+    struct list list = {.rows =
+                            prl_pool_alloc((FILES_MAX + res->throttles_len) * sizeof **ret)};
+    if (!list.rows)
+        return prl_fail_with(reterr, PRL_STAGE_LIMITS, ENOMEM, "malloc", group->path);
     if (group->controllers & PRL_CONTROL_MEMORY)
-        r = limit_memory(dir_fd, group, res, reterr);
-    if (r == 0 && is_asked(res, PRL_LIMIT_PIDS))
-        r = write_number(dir_fd, group, "pids.max", res->pids, reterr);
-    if (r == 0 && (group->controllers & PRL_CONTROL_CPU))
-        r = limit_cpu(dir_fd, group, res, reterr);
-    if (r == 0 && (group->controllers & PRL_CONTROL_CPUSET))
-        r = write_text(dir_fd, group, "cpuset.cpus", res->cpus, reterr);
-    if (r == 0 && (group->controllers & PRL_CONTROL_IO))
-        r = limit_io(dir_fd, group, res, reterr);
-    return r;
+        add_memory(&list, res);
+    if (is_asked(res, PRL_LIMIT_PIDS))
+        add_number(&list, "pids.max", res->pids);
+    if (group->controllers & PRL_CONTROL_CPU)
+        add_cpu(&list, res);
+    if (group->controllers & PRL_CONTROL_CPUSET)
+        add(&list, "cpuset.cpus")->value = res->cpus;
+    if (group->controllers & PRL_CONTROL_IO)
+        add_io(&list, res);
+    *ret = list.rows;
+    *ret_len = list.len;
+    return 0;
 }
 
 /* Lines "MAJOR:MINOR rbytes=N wbytes=N …". */

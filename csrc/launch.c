@@ -40,8 +40,8 @@ static const struct {
     int (*apply)(struct prl_setup *s, struct prl_error *reterr);
 } steps[] = {
     {"watch", prl_watch_ask},        /* traced, with --verify; #2 */
-    {"cgroup", prl_cgroup_enter},    /* from here on it is limited */
-    {"beside", prl_netns_begin},     /* a second task makes the namespace meanwhile */
+    {"cgroup", prl_cgroup_enter},    /* from here on it is in its groups */
+    {"beside", prl_netns_begin},     /* a second task makes the namespace, writes limits */
     {"idmap", prl_idmap_apply},      /* who we are in the new user namespace */
     {"null", prl_devices_open_null}, /* while the host's /dev is in reach */
     {"sources", prl_mounts_open},    /* sources of binds, before anything lies over them */
@@ -200,6 +200,7 @@ static int launch_prepared(struct prl_setup *s, struct prl_child *child,
     if (r == 0)
         r = prl_channels_follow(s, &channels, child, reterr);
     if (r < 0) {
+        prl_cgroups_tell_late(child->cgroups, reterr);
         prl_child_close(child); /* it is gone before its stack is */
         prl_serve_fuse_complaint(s->complaint_fd, reterr);
     }
@@ -231,6 +232,7 @@ static int launch_described(struct prl_setup *setup, struct prl_child *child,
     if (r < 0)
         return r;
     setup->cgroup_fds_len = prl_cgroups_entries(child->cgroups, setup->cgroup_fds);
+    setup->limits = prl_cgroups_late(child->cgroups, &setup->limits_fd, &setup->limits_len);
     return launch_prepared(setup, child, reterr);
 }
 

@@ -244,12 +244,16 @@ struct prl_resources {
     uint8_t rungs[PRL_LIMITS]; /* enum prl_rung, of what was asked */
     const struct prl_cgroup *cgroups;
     size_t cgroups_len;
+    /* Lent by who looked at the host: the directory in which the group of version 2 is made, 0:
+     * it is opened by its name; the controllers that are handed down there. */
+    int groups_fd;
+    unsigned handed;
 };
 
 struct prl_joinable;
 
 /* One launch, complete: the struct form of config.json.  Made by prl_spec_parse, read-only
- * afterwards but for the neighbour; every other pointer lives in the spec's own arena, or with
+ * afterwards but for what is lent; every other pointer lives in the spec's own arena, or with
  * the caller's arguments (flat.h). */
 struct prl_spec {
     struct prl_rootfs rootfs;

@@ -248,8 +248,8 @@ static int fill_again(struct prl_container *c, struct prl_error *reterr)
 {
     const struct prl_config_facts facts = gather_facts(c);
     int r = prl_recall_spec(c, reterr);
-    if (r == 0 &&
-        c->spec->resources.asked) /* the same as before: of the same host, by the key */
+    /* The same as before, of the same host, by the key; strict ones leave nothing to tell. */
+    if (r == 0 && c->spec->resources.asked && c->spec->resources.best_effort)
         r = choose_limits(c, reterr);
     prl_trace_mark("spec");
     if (r == 0)
@@ -310,6 +310,7 @@ static int launch_once(struct prl_container *c, const struct prl_stdio *stdio, l
                        struct prl_error *reterr)
 {
     c->spec->neighbour = c->neighbour ? &c->neighbour->running.target : NULL;
+    prl_cgroup_host_lend(&c->host, &c->spec->resources);
     return launch(c->spec, stdio, &c->child, reterr);
 }
 

@@ -148,21 +148,38 @@ static bool add_options(struct prl_recall_key *key, const struct prl_options *op
     return true;
 }
 
+/* The controllers that hold all that is asked for; 0: an option's name alone does not tell. */
+static unsigned wanted_controllers(const struct prl_options *options)
+{
+    unsigned all = 0;
+    for (size_t i = 0; i < options->values_len; i++) {
+        const char *name = options->values[i].option->name;
+        unsigned one = prl_limits_controllers_of(name);
+        if (one == 0 && (prl_config_needs(name, options->values[i].text) & PRL_NEEDS_GROUPS))
+            return 0;
+        all |= one;
+    }
+    return all;
+}
+
 /* What the plan of the limits is made of.  Where systemd could be asked for more, the groups
  * are made anew for each process, or there are enough. */
 static bool add_groups(struct prl_container *c, struct prl_recall_key *key)
 {
     struct prl_error ignored; /* the plan meets it again */
-    bool clock = prl_options_get(c->options, "cpu-time") != NULL;
-    if (c->host.sight == PRL_SIGHT_NONE &&
-        prl_cgroup_look_first(c->dirs->runtime_fd, clock, &c->host, &ignored) < 0)
+    const struct prl_cgroup_wish wish = {.hints_fd = c->dirs->runtime_fd,
+                                         .controllers = wanted_controllers(c->options),
+                                         .clock = prl_options_get(c->options, "cpu-time")};
+    if (c->host.sight == PRL_SIGHT_NONE && prl_cgroup_look_first(&wish, &c->host, &ignored) < 0)
         return false;
+    /* Of the own group alone nothing else is used, and it may hand down more by and by. */
+    bool own = c->host.sight == PRL_SIGHT_OWN && wish.controllers;
     add_number(key, c->host.sight);
     add_number(key, c->host.clock);
     add_number(key, c->host.sight == PRL_SIGHT_WHOLE && prl_cgroup_may_ask());
     for (size_t i = 0; i < c->host.len; i++) {
         add_number(key, c->host.bases[i].version2);
-        add_number(key, c->host.bases[i].controllers);
+        add_number(key, c->host.bases[i].controllers & (own ? wish.controllers : ~0u));
         add(key, c->host.bases[i].path);
     }
     return true;

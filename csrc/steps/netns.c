@@ -1,15 +1,16 @@
-/* netns.c: a network namespace with loopback up.
- * In: a spec that asks for one.  Out: this process in it, "lo" up.  Never: anything on the
- * host's network; a task that is still there when the program starts.
+/* netns.c: a network namespace with loopback up, and what is done beside the mounts with it.
+ * In: a spec that asks for one; limits.  Out: this process in it, "lo" up; the limits in force.
+ * Never: anything on the host's network; a task that is still there when the program starts.
  * Source: netdevice(7), network_namespaces(7).
  *
  * The kernel needs as long for a network namespace as for all mounts of a container.  So, on
  * more than one processor, a second task of the container makes it while this one mounts: in
  * the same user namespace, with this one's memory and descriptors.  It is gone before the
- * program starts. */
+ * program starts.  It also writes the limits of the control group that this one was born in. */
 #include "steps/steps.h"
 
 #include "base/box.h"
+#include "base/group_text.h"
 #include "base/own.h"
 
 #include <errno.h>
@@ -48,12 +49,22 @@ static int PRL_CHILD_SAFE make_namespace(struct prl_beside *b)
     return note(b, r, failed, failed[0] == 's' ? "AF_INET" : "lo");
 }
 
+static int PRL_CHILD_SAFE write_limits(struct prl_setup *s)
+{
+    const struct prl_group_text *failed = NULL;
+    int r = prl_group_texts_write(s->limits_fd, s->limits, s->limits_len, &failed);
+    if (r < 0)
+        s->beside.stage = PRL_STAGE_LIMITS;
+    return note(&s->beside, r, "write", failed ? failed->name : "");
+}
+
 static int PRL_CHILD_SAFE second_task(void *data)
 {
     static const char path[] = "/proc/self/ns/net";
-    struct prl_beside *b = data;
+    struct prl_setup *s = data;
+    struct prl_beside *b = &s->beside;
     __atomic_store_n(&b->begun, true, __ATOMIC_RELAXED);
-    if (make_namespace(b) < 0)
+    if (make_namespace(b) < 0 || write_limits(s) < 0)
         return 1;
     long r = prl_sys_raw(SYS_openat, AT_FDCWD, (long)(uintptr_t)path, O_RDONLY | O_CLOEXEC);
     b->fd = note(b, r, "open", path);
@@ -76,12 +87,12 @@ static pid_t PRL_CHILD_SAFE begin_task(struct prl_setup *s)
                                 .cgroup_fd = -1,
                                 .quiet = true,
                                 .tid = s->spec->namespaces & CLONE_NEWPID ? 2 : 0};
-    pid_t pid = prl_sys_clone_run(&how, second_task, &s->beside);
+    pid_t pid = prl_sys_clone_run(&how, second_task, s);
     if (pid > 0 || how.tid == 0)
         return pid;
     how.tid =
         0; /* FALLBACK: remove when kernel >= 5.5 is required and no filter hides clone3 */
-    return prl_sys_clone_run(&how, second_task, &s->beside);
+    return prl_sys_clone_run(&how, second_task, s);
 }
 
 /* A kernel that leaves the task in this processor's queue, as those of some virtual machines do
@@ -100,8 +111,7 @@ static pid_t PRL_CHILD_SAFE begin_elsewhere(struct prl_setup *s)
 int PRL_CHILD_SAFE prl_netns_begin(struct prl_setup *s, struct prl_error *reterr)
 {
     struct prl_beside *b = &s->beside;
-    if (!(s->spec->namespaces & CLONE_NEWNET) || s->ready)
-        return 0;
+    bool wanted = (s->spec->namespaces & CLONE_NEWNET) && !s->ready;
     /* The filter of a sandbox without a network refuses every protocol, so nothing could use
      * the loopback either. */
     bool unused = s->box && s->spec->network.helper == PRL_NETWORK_ALONE;
@@ -109,12 +119,13 @@ int PRL_CHILD_SAFE prl_netns_begin(struct prl_setup *s, struct prl_error *reterr
      * for this box to be ready. */
     bool counted = s->box && s->box->zygote_fd >= 0;
     *b = (struct prl_beside){.fd = -1, .stage = PRL_STAGE_CLONE, .without_loopback = unused};
-    if (s->spec->resources.pids != 1 && !counted && prl_sys_processors() > 1)
+    if (wanted && s->spec->resources.pids != 1 && !counted && prl_sys_processors() > 1)
         b->pid = begin_elsewhere(s);
     if (b->pid > 0)
         return 0;
     b->pid = 0;
-    return make_namespace(b) < 0 ? fail_noted(b, reterr) : 0;
+    bool done = (!wanted || make_namespace(b) == 0) && write_limits(s) == 0;
+    return done ? 0 : fail_noted(b, reterr);
 }
 
 /* Nothing of a sandbox without a network shows its namespace, so its files are put in first. */

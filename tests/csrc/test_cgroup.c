@@ -3,6 +3,7 @@
  * In: a /proc of the test's own, offers written by hand.  Out: bases, rungs, groups, refusals.
  * Never: a control group of this machine. */
 #include "base/limits.h"
+#include "base/pool.h"
 #include "cgroup_files.h"
 #include "check.h"
 
@@ -200,6 +201,74 @@ TEST(controllers_of_what_is_asked)
     CHECK_INT(prl_limits_controllers(&spec), 0);
 }
 
+TEST(controllers_of_an_option)
+{
+    static const struct {
+        const char *option;
+        unsigned controllers;
+    } rows[] = {
+        {"memory", PRL_CONTROL_MEMORY},
+        {"pids-limit", PRL_CONTROL_PIDS},
+        {"cpus", PRL_CONTROL_CPU},
+        {"cpuset-cpus", PRL_CONTROL_CPUSET},
+        {"cpu-quota", 0}, /* another name of --cpus */
+        {"cpu-time", 0},  /* by whatever group there is */
+        {"name", 0},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        CHECK_INT(prl_limits_controllers_of(rows[i].option), rows[i].controllers);
+}
+
+/* --- the files of version 2 --- */
+
+#define ON_VERSION_2(limit) [limit] = PRL_RUNG_CGROUP2
+
+TEST(limits_as_the_files_of_version_2_take_them)
+{
+    static const struct prl_throttle throttle = {PRL_THROTTLE_WRITE_IOPS, 8, 16, 300};
+    static const struct {
+        const char *name, *value;
+        bool may_miss;
+    } wanted[] = {{"memory.max", "1048576", false},   {"memory.swap.max", "1048576", true},
+                  {"memory.oom.group", "1", false},   {"memory.low", "4096", false},
+                  {"pids.max", "50", false},          {"cpu.max", "50000 100000", false},
+                  {"cpu.weight", "20", false},        {"cpuset.cpus", "0-2", false},
+                  {"io.max", "8:16 wiops=300", false}};
+    struct prl_resources res = {
+        .asked = BIT(PRL_LIMIT_MEMORY) | BIT(PRL_LIMIT_RESERVATION) | BIT(PRL_LIMIT_PIDS) |
+                 BIT(PRL_LIMIT_CPUS) | BIT(PRL_LIMIT_SHARES) | BIT(PRL_LIMIT_CPUSET) |
+                 BIT(PRL_LIMIT_IO),
+        .rungs = {ON_VERSION_2(PRL_LIMIT_MEMORY), ON_VERSION_2(PRL_LIMIT_RESERVATION),
+                  ON_VERSION_2(PRL_LIMIT_PIDS), ON_VERSION_2(PRL_LIMIT_CPUS),
+                  ON_VERSION_2(PRL_LIMIT_SHARES), ON_VERSION_2(PRL_LIMIT_SWAP)},
+        .memory_bytes = 1 << 20,
+        .reservation_bytes = 4096,
+        .pids = 50,
+        .quota_us = 50000,
+        .period_us = 100000,
+        .shares = 512,
+        .cpus = "0-2",
+        .throttles = &throttle,
+        .throttles_len = 1};
+    const struct prl_cgroup group = {"/g", 31, true};
+    struct prl_group_text *texts;
+    size_t len;
+    CHECK_INT(prl_cgroup2_texts(&group, &res, &texts, &len, &error), 0);
+    CHECK_INT(len, 9);
+    for (size_t i = 0; i < len; i++) {
+        CHECK_STR(texts[i].name, wanted[i].name);
+        CHECK_STR(texts[i].value, wanted[i].value);
+        CHECK_INT(texts[i].may_miss, wanted[i].may_miss);
+    }
+    prl_pool_free(texts);
+    res.asked |= BIT(PRL_LIMIT_SWAP);
+    res.swap_bytes = 3 << 20;
+    CHECK_INT(prl_cgroup2_texts(&group, &res, &texts, &len, &error), 0);
+    CHECK_STR(texts[1].value, "2097152");
+    CHECK_INT(texts[1].may_miss, false);
+    prl_pool_free(texts);
+}
+
 /* --- what a host offers --- */
 
 static char root[] = "/tmp/prl-cgroup-XXXXXX";
@@ -270,10 +339,24 @@ TEST(a_group_with_other_processes_hands_nothing_down)
     put("v2/user/cgroup.procs", "1\n2\n");
     CHECK_INT(prl_cgroup_look(root, &host, &error), 0);
     CHECK_INT(host.len, 0);
-    put("v2/user/cgroup.subtree_control", "cpu memory pids\n");
+    put("v2/user/cgroup.subtree_control", "cpu pids\n");
+    CHECK_INT(prl_cgroup_look(root, &host, &error), 0);
+    CHECK_INT(host.len, 0);
+    put("v2/user/cgroup.subtree_control", "memory\n"); /* the kernel then lets none in */
     CHECK_INT(prl_cgroup_look(root, &host, &error), 0);
     CHECK_INT(host.len, 1);
     prl_cgroup_host_free(&host);
+    put("v2/user/cgroup.subtree_control", "cpu memory pids\n");
+    CHECK_INT(prl_cgroup_look(root, &host, &error), 0);
+    CHECK_INT(host.len, 1);
+    struct prl_resources lent = {.groups_fd = 0};
+    prl_cgroup_host_lend(&host, &lent);
+    CHECK_INT(lent.handed, PRL_CONTROL_CPU | PRL_CONTROL_MEMORY | PRL_CONTROL_PIDS);
+    CHECK_INT(faccessat(lent.groups_fd, "cgroup.procs", F_OK, 0), 0);
+    prl_cgroup_host_free(&host);
+    prl_cgroup_host_lend(&host, &lent);
+    CHECK_INT(lent.groups_fd, 0);
+    CHECK_INT(lent.handed, 0);
     end_host();
 }
 

@@ -36,6 +36,12 @@ own=/sys/fs/cgroup$(sed -n s/^0:://p /proc/self/cgroup)
 mkdir "$own/pyrootless-launcher" && echo $$ > "$own/pyrootless-launcher/cgroup.procs"
 ln -sfn "$HINT" "$XDG_RUNTIME_DIR/pyrootless/group"
 """
+# The first start has the controllers handed down: the next one's child writes its limits.
+AGAIN = """
+"$@" run --rm $LIMITS --cpuset-cpus=0 host true &&
+    $BEFORE "$@" run $OPTIONS host sleep 600 &&
+    cd "$own"/pyrootless-[0-9a-f]* && cat memory.max memory.oom.group pids.max cpu.max
+"""
 TWICE = 'for name in one two; do PYROOTLESS_TRACE=1 "$@" run --name=$name $OPTIONS; done'
 
 HOARD = "block = bytearray(200 << 20); print(len(block))"
@@ -282,6 +288,41 @@ def test_a_start_like_one_before_is_held_alike(rung: Rung, hint: str) -> None:
     assert rung.call("rm", "one", "two").returncode == 0
     if rung.name == "cgroup2":
         assert os.readlink(left.with_name("group")).endswith(".scope/pyrootless-launcher")
+
+
+def run_again(rung: Rung, options: str, before: str = "") -> subprocess.CompletedProcess[str]:
+    """AGAIN, in a scope of its own."""
+    limits = "--memory=64m --pids-limit=20 --cpus=0.5"
+    words = {"LIMITS": limits, "OPTIONS": f"{limits} {options}", "BEFORE": before}
+    return subprocess.run(
+        [*SCOPE, "sh", "-c", ASIDE + AGAIN, "sh", *rung.words()],
+        env={**rung.env, **words, "HINT": "/nowhere"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("rung", RUNGS[:1], indirect=True)
+@pytest.mark.parametrize("before", ["", "taskset -c 0"])
+@pytest.mark.parametrize("way", ["", "--network=host", "--userns=range --no-holder"])
+def test_limits_are_in_force_when_the_program_begins(rung: Rung, way: str, before: str) -> None:
+    """Whichever task of the child writes them."""
+    done = run_again(rung, f"-d --name=again {way}", before)
+    rung.call("rm", "-f", "again")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines()[1:] == ["67108864", "1", "20", "50000 100000"]
+
+
+@pytest.mark.parametrize("rung", RUNGS[:1], indirect=True)
+@pytest.mark.parametrize("way", ["", "--network=host"])
+def test_a_limit_that_the_kernel_refuses_is_named(rung: Rung, way: str) -> None:
+    done = run_again(rung, f"--rm --cpuset-cpus=999 {way}")
+    assert done.returncode == 125
+    told = done.stderr.splitlines()[0]
+    assert told.startswith("pyrootless: limits: /sys/fs/cgroup/")
+    assert told.endswith("/cpuset.cpus: cannot be set to 999")
 
 
 def test_a_crash_is_not_taken_for_the_limit(rung: Rung) -> None:
