@@ -55,9 +55,9 @@ def test_mounts_in_order(config: dict[str, Any]) -> None:
         "/proc",
         "/dev",
         "/dev/pts",
-        "/sys",
         "/dev/mqueue",
         "/dev/shm",
+        "/sys",
     ]
     options = {mount["destination"]: mount["options"] for mount in config["mounts"]}
     assert options["/usr"] == ["rbind", "rro", "rnosuid", "rnodev"]
