@@ -7,6 +7,7 @@ Never: a limit of time, a number of this machine.
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
 from collections.abc import Callable, Iterator
@@ -38,28 +39,26 @@ def engine(
 
 def children() -> list[str]:
     """Process ids of this process's children, zombies too."""
-    tasks = Path("/proc/self/task").iterdir()
-    return [pid for task in tasks for pid in (task / "children").read_text().split()]
+    found: list[str] = []
+    for path in Path("/proc/self/task").glob("*/children"):
+        with contextlib.suppress(FileNotFoundError):  # a thread that has ended
+            found += path.read_text().split()
+    return found
 
 
-def left_behind(runtime: Path) -> dict[str, object]:
-    """Everything a start could leave, as what is there now."""
+def there_now(runtime: Path) -> set[str]:
+    """Everything a start could leave.  What other tests left of it may go at any time."""
     gc.collect()
     data = Path(os.environ["PYROOTLESS_ROOT"])
     places = [runtime / "running", runtime / "containers", data / "containers", data / "names"]
     places += [data / "tmp", data / "trash"]
-    found: dict[str, object] = {str(place): _names(place) for place in places}
-    found["descriptors"] = len(os.listdir("/proc/self/fd"))
+    found = {str(path) for place in places if place.exists() for path in place.iterdir()}
+    found |= {f"descriptor {number}" for number in os.listdir("/proc/self/fd")}
     mounts = Path("/proc/self/mountinfo").read_text().splitlines()
-    found["mounts"] = [line for line in mounts if str(runtime) in line or str(data) in line]
-    found["children"] = children()
+    found |= {line for line in mounts if str(runtime) in line or str(data) in line}
+    found |= {f"process {pid}" for pid in children()}
     groups = Path("/sys/fs/cgroup").rglob(OWN_GROUP)
-    found["cgroups"] = [str(one) for one in groups if os.access(one, os.W_OK)]
-    return found
-
-
-def _names(place: Path) -> list[str]:
-    return sorted(os.listdir(place)) if place.exists() else []
+    return found | {str(one) for one in groups if os.access(one, os.W_OK)}
 
 
 def resident_bytes() -> int:
@@ -90,48 +89,48 @@ def one_by_one(count: int, **options: object) -> list[tuple[int, int | None]]:
 
 def test_one_after_another(engine: Path) -> None:
     assert one_by_one(50) == []  # what is made once is made: caches, pools, threads
-    before, resident = left_behind(engine), resident_bytes()
+    before, resident = there_now(engine), resident_bytes()
     assert one_by_one(IN_A_LOOP) == []
-    assert left_behind(engine) == before
+    assert there_now(engine) - before == set()
     assert resident_bytes() - resident < GROWTH_BYTES
 
 
 def test_with_limits(engine: Path) -> None:
     limits: dict[str, object] = {"memory": "256m", "pids_limit": 20, "limits": "best-effort"}
     assert one_by_one(5, **limits) == []
-    before, resident = left_behind(engine), resident_bytes()
+    before, resident = there_now(engine), resident_bytes()
     assert one_by_one(max(20, IN_A_LOOP // 10), **limits) == []
-    assert left_behind(engine) == before
+    assert there_now(engine) - before == set()
     assert resident_bytes() - resident < GROWTH_BYTES
 
 
 def test_at_once(engine: Path) -> None:
     assert one_by_one(1) == []
-    before = left_behind(engine)
+    before = there_now(engine)
     running = [start(number % 256) for number in range(AT_ONCE)]
     assert len({child.pid for child in running}) == AT_ONCE
     assert [finish(child) for child in running] == [n % 256 for n in range(AT_ONCE)]
-    assert left_behind(engine) == before
+    assert there_now(engine) - before == set()
 
 
 def test_killed_at_once(engine: Path) -> None:
     assert one_by_one(1) == []
-    before = left_behind(engine)
+    before = there_now(engine)
     running = [start(0) for _ in range(AT_ONCE)]
     for child in running:
         child.kill()
     assert {child.wait().signal for child in running} == {9}
     for child in running:
         child.close()
-    assert left_behind(engine) == before
+    assert there_now(engine) - before == set()
 
 
 @pytest.mark.parametrize("kind", ["kept", "thrown away"])
 def test_by_the_launcher(engine: Path, pyrootless: Callable[..., object], kind: str) -> None:
     options = ["--rm"] if kind == "kept" else ["--rm", "--ephemeral"]
     pyrootless("run", *options, "host", "true")
-    before = left_behind(engine)
+    before = there_now(engine)
     for number in range(max(20, IN_A_LOOP // 10)):
         done = pyrootless("run", *options, "host", "sh", "-c", f"exit {number % 256}")
         assert done.returncode == number % 256  # type: ignore[attr-defined]
-    assert left_behind(engine) == before
+    assert there_now(engine) - before == set()
