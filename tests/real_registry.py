@@ -13,7 +13,7 @@ from __future__ import annotations
 import base64
 import json
 import os
-import socket
+import re
 import subprocess
 import threading
 import time
@@ -29,6 +29,7 @@ from scripted_images import ScriptedImages
 
 USER, PASSWORD, REFRESH = "anna", "open sesame", "refresh-token-of-anna"
 START_SECONDS = 30.0
+LISTENS = re.compile(r"listening on 127\.0\.0\.1:(\d+)")
 
 
 @dataclass
@@ -104,25 +105,18 @@ def serve_registry(directory: Path, kind: str) -> Iterator[RealRegistry]:
             port = stack.enter_context(_serve_tokens(directory, tokens))
             realm = f"realm: 'http://127.0.0.1:{port}/token', service: test, issuer: test"
             auth = f"auth: {{token: {{{realm}, rootcertbundle: {directory / 'signer.crt'}}}}}\n"
-        port = free_port()
         (directory / "config.yml").write_text(
-            "version: 0.1\nlog: {level: error}\n"
+            "version: 0.1\nlog: {level: info}\n"
             f"storage: {{filesystem: {{rootdirectory: {directory / 'data'}}}}}\n"
-            f"http: {{addr: '127.0.0.1:{port}'}}\n{auth}"
+            f"http: {{addr: '127.0.0.1:0'}}\n{auth}"
         )
-        stack.enter_context(_process(directory, port))
+        port = stack.enter_context(_process(directory))
         yield RealRegistry(f"127.0.0.1:{port}", kind, directory, tokens)
 
 
-def free_port() -> int:
-    """A port nobody listens on now."""
-    with socket.create_server(("127.0.0.1", 0)) as sock:
-        port: int = sock.getsockname()[1]
-        return port
-
-
 @contextmanager
-def _process(directory: Path, port: int) -> Iterator[None]:
+def _process(directory: Path) -> Iterator[int]:
+    """The registry.  The kernel chooses its port, which nobody else has; the log tells it."""
     log = directory / "log"
     words = ["docker-registry", "serve", str(directory / "config.yml")]
     env = {"PATH": os.environ["PATH"], "OTEL_TRACES_EXPORTER": "none"}
@@ -131,22 +125,14 @@ def _process(directory: Path, port: int) -> Iterator[None]:
     ) as process:  # fmt: skip
         try:
             deadline = time.monotonic() + START_SECONDS
-            while not _listens(port):
+            while not (found := LISTENS.search(log.read_text())):
                 assert process.poll() is None, log.read_text()
                 assert time.monotonic() < deadline, "the registry does not listen"
                 threading.Event().wait(0.02)
-            yield
+            yield int(found[1])
         finally:
             process.terminate()
             process.wait(timeout=START_SECONDS)
-
-
-def _listens(port: int) -> bool:
-    try:
-        socket.create_connection(("127.0.0.1", port), timeout=1).close()
-        return True
-    except OSError:
-        return False
 
 
 # --- tokens ----------------------------------------------------------------------------------
