@@ -95,6 +95,15 @@ HOLE_MUTATIONS = (
         (f"{HOLES}::test_targets_of_mounts_are_descriptors",),
     ),
     Mutation(
+        "devices go by name into a /dev of the container's own alone",
+        _one(
+            "csrc/steps/devices.c",
+            "s->dev_own = s->dev_sketched || dev_fd >= 0;",
+            "s->dev_own = true;",
+        ),
+        (f"{HOLES}::test_targets_of_mounts_are_descriptors",),
+    ),
+    Mutation(
         "masks are made of the host's null device",
         _one(
             "csrc/steps/mounts.c",

@@ -49,13 +49,13 @@ static bool PRL_CHILD_SAFE is_usual(const struct prl_device *d)
     return d >= prl_dev_nodes && d < prl_dev_nodes + PRL_DEV_NODES;
 }
 
-/* The usual name is one in /dev itself, and new: made by this very call it is no link, and it
- * needs no descriptor.  A sandbox has made them all already.  NULL: it is looked up. */
+/* The usual name is new, and one in a /dev that nobody else knows: it needs no descriptor.  A
+ * sandbox has made them all already.  NULL: it is looked up. */
 static const char *PRL_CHILD_SAFE make_name(const struct prl_setup *s, int dev_fd,
                                             const struct prl_device *d)
 {
     const char *slash = strrchr(d->path, '/');
-    if (!slash || slash - d->path != (ptrdiff_t)strlen("/dev") ||
+    if (!s->dev_own || !slash || slash - d->path != (ptrdiff_t)strlen("/dev") ||
         strncmp(d->path, "/dev", strlen("/dev")) != 0)
         return NULL;
     bool made =
@@ -115,6 +115,7 @@ int PRL_CHILD_SAFE prl_devices_apply(struct prl_setup *s, struct prl_error *rete
 {
     const char *name;
     _cleanup_close_ int dev_fd = steal_fd(&s->dev_fd);
+    s->dev_own = s->dev_sketched || dev_fd >= 0;
     if (dev_fd < 0)
         dev_fd = prl_place_target(s->root_fd, "/dev", true, true);
     if (dev_fd < 0)

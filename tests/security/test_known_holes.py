@@ -98,23 +98,22 @@ def test_a_link_that_is_swapped_leads_nowhere_else(
 
 
 @pytest.mark.needs("strace")
+@pytest.mark.parametrize("lent_dev", [False, True])
 def test_targets_of_mounts_are_descriptors(
-    launcher: Path, engine_environment: dict[str, str], world: World, tmp_path: Path
+    launcher: Path,
+    engine_environment: dict[str, str],
+    world: World,
+    tmp_path: Path,
+    lent_dev: bool,
 ) -> None:
-    """What no name leads to cannot be swapped: the trace knows no target but descriptors."""
+    """What no name leads to cannot be swapped: the trace knows no target but descriptors, and
+    names in two directories that nobody else can change: a new tmpfs on /dev, and /proc."""
     trace = tmp_path / "trace"
-    command = [str(launcher), *OVERLAY, "-v", f"{tmp_path}:/inside/new", *overlay(world)]
+    (tmp_path / "dev").mkdir()
+    lent = ["-v", f"{tmp_path}/dev:/dev"] if lent_dev else ["-v", f"{tmp_path}:/inside/new"]
+    tracer = ["strace", "-f", "-y", "-o", str(trace), "-e", "trace=mount,move_mount"]
     subprocess.run(
-        [
-            "strace",
-            "-f",
-            "-o",
-            str(trace),
-            "-e",
-            "trace=mount,move_mount",
-            *command,
-            "/bin/true",
-        ],
+        [*tracer, str(launcher), *OVERLAY, *lent, *overlay(world), "/bin/true"],
         env=engine_environment,
         check=True,
         timeout=60,
@@ -122,12 +121,17 @@ def test_targets_of_mounts_are_descriptors(
     )
     calls = trace.read_text()
     targets = set(re.findall(r' mount\((?:"[^"]*"|NULL), "([^"]*)"', calls))
-    moved = re.findall(r'move_mount\(\d+, "", (\S+), "([^"]*)"', calls)
-    assert all(re.fullmatch(r"\d+", fd) and name == "" for fd, name in moved) and moved
+    moved = re.findall(r'move_mount\(\d+<[^>]*>, "", (\S+), "([^"]*)"', calls)
+    assert all(re.fullmatch(r"\d+<.*>", fd) for fd, _ in moved) and moved
+    own = [f"{world.root}/proc>"] if lent_dev else [f"{world.root}/dev>", f"{world.root}/proc>"]
+    assert sorted({fd.partition("<")[2] for fd, name in moved if name}) == own
+    assert all(re.fullmatch("[a-z_-]*", name) for _, name in moved)
     runtime = engine_environment["XDG_RUNTIME_DIR"]
     allowed = {"/", str(world.root)} | {name for name in targets if name.startswith(runtime)}
-    outside = {name for name in targets - allowed if not name.startswith("/proc/self/fd/")}
-    assert outside == set(), calls
+    allowed |= {name for name in targets if re.fullmatch(r"/proc/self/fd/\d+", name)}
+    new = [] if lent_dev else ["mqueue", "pts", "shm"]
+    fd_path = re.compile(r"/proc/self/fd/\d+/")
+    assert sorted(fd_path.sub("", name) for name in targets - allowed) == new, calls
 
 
 # Files that the engine binds by itself: CVE-2024-9341.
