@@ -98,8 +98,8 @@ HOLE_MUTATIONS = (
         "devices go by name into a /dev of the container's own alone",
         _one(
             "csrc/steps/devices.c",
-            "s->dev_own = s->dev_sketched || dev_fd >= 0;",
-            "s->dev_own = true;",
+            "bool own = s->dev_sketched || dev_fd >= 0;",
+            "bool own = true;",
         ),
         (f"{HOLES}::test_targets_of_mounts_are_descriptors",),
     ),

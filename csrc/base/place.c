@@ -119,6 +119,13 @@ int PRL_CHILD_SAFE prl_place_target(int root_fd, const char *path, bool director
     return open_existing(root_fd, path, no_links);
 }
 
+const char *PRL_CHILD_SAFE prl_place_name(const char *tree, const char *path)
+{
+    size_t len = strlen(tree);
+    const char *name = strncmp(path, tree, len) == 0 && path[len] == '/' ? path + len + 1 : "";
+    return *name && *name != '.' && !strchr(name, '/') ? name : NULL;
+}
+
 int PRL_CHILD_SAFE prl_place_clone(int dir_fd, const char *source, bool recursive)
 {
     unsigned flags = PRL_OPEN_TREE_CLONE | PRL_OPEN_TREE_CLOEXEC |

@@ -11,7 +11,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stddef.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -50,17 +49,14 @@ static bool PRL_CHILD_SAFE is_usual(const struct prl_device *d)
 }
 
 /* The usual name is new, and one in a /dev that nobody else knows: it needs no descriptor.  A
- * sandbox has made them all already.  NULL: it is looked up. */
-static const char *PRL_CHILD_SAFE make_name(const struct prl_setup *s, int dev_fd,
+ * sandbox has made them all already.  own_fd: such a /dev, or -1.  NULL: it is looked up. */
+static const char *PRL_CHILD_SAFE make_name(const struct prl_setup *s, int own_fd,
                                             const struct prl_device *d)
 {
-    const char *slash = strrchr(d->path, '/');
-    if (!s->dev_own || !slash || slash - d->path != (ptrdiff_t)strlen("/dev") ||
-        strncmp(d->path, "/dev", strlen("/dev")) != 0)
-        return NULL;
-    bool made =
-        (s->dev_sketched && is_usual(d)) || mknodat(dev_fd, slash + 1, S_IFREG | 0644, 0) == 0;
-    return made ? slash + 1 : NULL;
+    const char *name = own_fd >= 0 ? prl_place_name("/dev", d->path) : NULL;
+    bool made = name && ((s->dev_sketched && is_usual(d)) ||
+                         mknodat(own_fd, name, S_IFREG | 0644, 0) == 0);
+    return made ? name : NULL;
 }
 
 /* FALLBACK: remove when kernel >= 5.12 (mount_setattr) is required. */
@@ -96,13 +92,13 @@ static int PRL_CHILD_SAFE bind_node(const struct prl_setup *s, const struct prl_
                            : prl_fail(reterr, PRL_STAGE_DEVICES, "bind", d->path);
 }
 
-static int PRL_CHILD_SAFE place_device(const struct prl_setup *s, int dev_fd,
+static int PRL_CHILD_SAFE place_device(const struct prl_setup *s, int own_fd,
                                        const struct prl_device *d, struct prl_error *reterr)
 {
     struct stat st;
-    const char *name = make_name(s, dev_fd, d);
+    const char *name = make_name(s, own_fd, d);
     if (name)
-        return bind_node(s, d, dev_fd, name, reterr);
+        return bind_node(s, d, own_fd, name, reterr);
     _cleanup_close_ int target = prl_place_target(s->root_fd, d->path, false, true);
     if (target < 0 || fstat(target, &st) < 0)
         return prl_fail(reterr, PRL_STAGE_DEVICES, "open", d->path);
@@ -115,18 +111,19 @@ int PRL_CHILD_SAFE prl_devices_apply(struct prl_setup *s, struct prl_error *rete
 {
     const char *name;
     _cleanup_close_ int dev_fd = steal_fd(&s->dev_fd);
-    s->dev_own = s->dev_sketched || dev_fd >= 0;
+    bool own = s->dev_sketched || dev_fd >= 0;
     if (dev_fd < 0)
         dev_fd = prl_place_target(s->root_fd, "/dev", true, true);
     if (dev_fd < 0)
         return prl_fail(reterr, PRL_STAGE_DEVICES, "open", "/dev");
+    int own_fd = own ? dev_fd : -1;
     for (size_t i = 0; i < prl_devices_count(s); i++) {
-        int r = place_device(s, dev_fd, &prl_dev_nodes[i], reterr);
+        int r = place_device(s, own_fd, &prl_dev_nodes[i], reterr);
         if (r < 0)
             return r;
     }
     for (size_t i = 0; i < s->spec->devices_len; i++) {
-        int r = place_device(s, dev_fd, &s->spec->devices[i], reterr);
+        int r = place_device(s, own_fd, &s->spec->devices[i], reterr);
         if (r < 0)
             return r;
     }

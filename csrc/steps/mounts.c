@@ -85,19 +85,11 @@ static int PRL_CHILD_SAFE mount_bind(const struct prl_setup *s, const struct prl
     return 0;
 }
 
-/* What is one component below `tree`: its name; else NULL. */
-static const char *PRL_CHILD_SAFE name_in(const char *tree, const char *path)
-{
-    size_t len = strlen(tree);
-    const char *name = strncmp(path, tree, len) == 0 && path[len] == '/' ? path + len + 1 : "";
-    return *name && *name != '.' && !strchr(name, '/') ? name : NULL;
-}
-
 /* A name in the container's own /dev, which nobody else knows yet, is usually new. */
 static int PRL_CHILD_SAFE mount_in_dev(const struct prl_setup *s, const struct prl_mount *m,
                                        unsigned long flags)
 {
-    const char *name = s->dev_fd >= 0 ? name_in("/dev", m->destination) : NULL;
+    const char *name = s->dev_fd >= 0 ? prl_place_name("/dev", m->destination) : NULL;
     errno = EEXIST;
     return name ? prl_place_fs_new(m->type, s->dev_fd, name, flags, m->data) : -1;
 }
@@ -313,7 +305,7 @@ static int PRL_CHILD_SAFE change_all(struct prl_setup *s, const char *const *pat
                                      const struct change *change, struct prl_error *reterr)
 {
     for (; paths && *paths; paths++) {
-        const char *name = s->proc_fd >= 0 ? name_in("/proc", *paths) : NULL;
+        const char *name = s->proc_fd >= 0 ? prl_place_name("/proc", *paths) : NULL;
         int r = name ? change->to_name(s, *paths, name, reterr) : 1;
         if (r > 0)
             r = change_target(s, *paths, early, change, reterr);

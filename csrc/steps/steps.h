@@ -84,7 +84,6 @@ struct prl_setup {
     int complaint_fd;    /* filled by the parent: what the server of a FUSE root complains of */
     int tap_fd;          /* filled by the parent: the interface that a border watches; -1 */
     bool dev_sketched;   /* the names of /dev lie in the upper already */
-    bool dev_own;        /* nobody else can make or exchange names in /dev */
     int clock_fd;        /* filled by the parent: the clock of PRL_RUNG_CLOCK; -1 */
     int root_fd;         /* "/" of the container */
     int scratch_root_fd; /* the tmpfs of a sandbox, until its files are put in; -1 */
