@@ -160,19 +160,29 @@ static int begin_row(const struct prl_cgroup *group, bool flat, struct group *ro
                      : prl_fail_with(reterr, PRL_STAGE_LIMITS, ENOMEM, "malloc", group->path);
 }
 
+static int make_directory(const struct prl_resources *resources, const struct group *row,
+                          int dir_fd, const char *name, struct prl_error *reterr)
+{
+    if (mkdirat(dir_fd, name, 0755) == 0 ||
+        (errno == EEXIST && row->version2 && resources->groups_ready))
+        return 0;
+    return prl_fail(reterr, PRL_STAGE_LIMITS, "mkdir", row->path);
+}
+
 static int make_group(const struct prl_resources *resources, const struct prl_cgroup *group,
                       struct group *row, struct prl_error *reterr)
 {
     int r = open_above(row, resources->groups_fd, reterr);
     if (r < 0)
         return r;
-    if (mkdirat(row->above_fd, leaf_of(row), 0755) < 0)
-        return prl_fail(reterr, PRL_STAGE_LIMITS, "mkdir", group->path);
-    r = open_group(row, leaf_of(row), reterr);
+    r = make_directory(resources, row, row->above_fd, leaf_of(row), reterr);
     if (r < 0)
         return r;
-    if (!row->flat && mkdirat(row->dir_fd, PRL_CGROUP_BOX, 0755) < 0)
-        return prl_fail(reterr, PRL_STAGE_LIMITS, "mkdir", group->path);
+    r = open_group(row, leaf_of(row), reterr);
+    if (r == 0 && !row->flat)
+        r = make_directory(resources, row, row->dir_fd, PRL_CGROUP_BOX, reterr);
+    if (r < 0)
+        return r;
     row->boxed = !row->flat;
     r = limit_group(resources, group, row, reterr);
     return r < 0 ? r : open_entry(row, reterr);

@@ -248,6 +248,7 @@ struct prl_resources {
      * it is opened by its name; the controllers that are handed down there. */
     int groups_fd;
     unsigned handed;
+    bool groups_ready; /* the group and its box may be there already, and empty */
 };
 
 struct prl_joinable;

@@ -12,6 +12,7 @@
  * What is to be kept loses its marker when it has begun (prl_state_write_child).  A throw-away
  * container lives below RUNTIME, which is gone after a reboot, and needs no marker. */
 #include "base/io.h"
+#include "base/leaf.h"
 #include "base/own.h"
 #include "state_entry.h"
 
@@ -26,7 +27,7 @@
 
 enum { ATTEMPTS = 8 };
 
-static int new_id(char id[PRL_ID_LEN + 1])
+int prl_id_new(char id[PRL_ID_LEN + 1])
 {
     static const char digits[] = "0123456789abcdef";
     unsigned char bytes[PRL_ID_LEN / 2];
@@ -139,11 +140,19 @@ static int make_upper(const struct prl_state *state, struct prl_error *reterr)
     return r < 0 ? fail_below(state, "mkdir", "work", r, reterr) : 0;
 }
 
-/* 1: somebody else's sweep was faster, try again with another id. */
+/* That of the group which waits for it, or a new one. */
+static int choose_id(const struct prl_dirs *dirs, const struct prl_state_options *options,
+                     struct prl_state *state)
+{
+    bool adopted = options->groups && prl_groups_adopt(dirs, options->groups, state);
+    return adopted ? 0 : prl_id_new(state->id);
+}
+
+/* 1: somebody else's sweep was faster, or the id is taken; try again with another one. */
 static int create_once(const struct prl_dirs *dirs, const struct prl_state_options *options,
                        struct prl_state *state, struct prl_error *reterr)
 {
-    int r = new_id(state->id);
+    int r = choose_id(dirs, options, state);
     if (r < 0)
         return prl_fail_with(reterr, PRL_STAGE_STATE, -r, "getrandom", "id of the container");
     if (asprintf(&state->path, "%s/containers/%s",
@@ -154,6 +163,8 @@ static int create_once(const struct prl_dirs *dirs, const struct prl_state_optio
         return prl_fail_with(reterr, PRL_STAGE_STATE, ENOMEM, "malloc",
                              "path of the container");
     r = prl_entry_create(dirs, state, reterr);
+    if (r == -EEXIST && state->group) /* of one that was killed, and is not swept yet */
+        return 1;
     if (r == 0)
         r = make_directory(dirs, state, reterr);
     if (r == 0 && !state->throw_away)
@@ -173,14 +184,16 @@ int prl_state_create(const struct prl_dirs *dirs, const struct prl_state_options
         if (r < 0)
             return r;
     }
+    struct prl_state_options want = *options;
     for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
         struct prl_error ignored;
         struct prl_state state = {.dir_fd = -1,
                                   .lock_fd = -1,
+                                  .group_fd = -1,
                                   .marker_fd = -1,
                                   .remove = options->remove || options->throw_away,
                                   .throw_away = options->throw_away};
-        int r = create_once(dirs, options, &state, reterr);
+        int r = create_once(dirs, &want, &state, reterr);
         if (r == 0) {
             *ret = state;
             return 0;
@@ -188,6 +201,7 @@ int prl_state_create(const struct prl_dirs *dirs, const struct prl_state_options
         prl_state_finish(dirs, &state, &ignored);
         if (r < 0)
             return r;
+        want.groups = NULL; /* its id is the one that is taken */
     }
     return prl_failf(reterr, PRL_STAGE_STATE, EAGAIN, "flock",
                      "%s/running: other processes took %d new entries away, try again",
@@ -283,7 +297,9 @@ void prl_state_close(struct prl_state *state)
 {
     free(state->name);
     free(state->path);
-    state->name = state->path = NULL;
+    free(state->group);
+    state->name = state->path = state->group = NULL;
+    prl_close_p(&state->group_fd);
     prl_close_p(&state->dir_fd);
     prl_close_p(&state->marker_fd);
     prl_close_p(&state->lock_fd);
@@ -295,6 +311,8 @@ int prl_state_finish(const struct prl_dirs *dirs, struct prl_state *state,
     struct prl_entry entry = {0};
     unsigned budget = UINT_MAX;
     int r = 0;
+    if (state->group && state->group_fd < 0) /* no launch came as far as to have it */
+        (void)prl_leaf_remove(state->group);
     if (state->lock_fd >= 0 && prl_entry_read(state->lock_fd, &entry) == 0) {
         if (entry.remove || entry.pid == 0)
             r = prl_removal_run(&(struct prl_removal){dirs, state->id, &entry, &budget, true,

@@ -36,12 +36,15 @@ struct prl_state {
     bool remove;   /* goes away when the container ends (--rm, --ephemeral) */
     bool throw_away; /* nothing of it on disk: lives below the runtime directory */
     bool again;      /* its directory was another one's before, and is as new */
+    char *group;     /* the control group that waited for it, and has its id; NULL: none did */
+    int group_fd;    /* RUNTIME/groups, flock'd until config.json names the group; or -1 */
 };
 
 struct prl_state_options {
     const char *name; /* or NULL */
     bool remove, throw_away;
-    bool upper; /* make upper/ and work/ */
+    bool upper;         /* make upper/ and work/ */
+    const char *groups; /* base of version 2 in which its control group will be, or NULL */
 };
 
 int prl_state_create(const struct prl_dirs *dirs, const struct prl_state_options *options,
@@ -54,6 +57,20 @@ int prl_state_write_config(const struct prl_state *state, const char *json, size
 struct iovec;
 int prl_state_write_pieces(const struct prl_state *state, struct iovec *pieces, int count,
                            struct prl_error *reterr);
+/* config.json is written.  named: it has the group that waited for this container, which is its
+ * own from here on; else that is removed. */
+int prl_groups_settle(const struct prl_dirs *dirs, struct prl_state *state, bool named,
+                      struct prl_error *reterr);
+struct prl_groups_wish {
+    const char *base; /* a group for the next container is made in it */
+    int base_fd;
+    const char *spent; /* id of a container that leaves its group when it has ended, or NULL */
+};
+/* Remove what was left, and do as wished; for when nobody waits.  true: the group of `spent`
+ * may be left, once no process is in it; false: it is removed as ever. */
+bool prl_groups_renew(const struct prl_dirs *dirs, const struct prl_groups_wish *wish);
+/* Remove both. */
+void prl_groups_drop(const struct prl_dirs *dirs);
 /* Remember the running child, so that a sweep can end it should the monitor be killed.  From
  * here on the container has begun: one that has not is removed by finish and sweep even if it
  * was to be kept. */

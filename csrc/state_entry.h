@@ -89,6 +89,11 @@ bool prl_spent_leave(int store_fd, int containers_fd, const char *id, int *ret_t
 /* Make what was left as new, where nothing lies ready; for when nobody waits. */
 void prl_spent_renew(const struct prl_dirs *dirs);
 
+/* state_groups.c: the control group of the next container, and that of the last. */
+/* Take the spare of this base, and the id it has; true: the record is locked until
+ * prl_groups_settle or the end of the state. */
+bool prl_groups_adopt(const struct prl_dirs *dirs, const char *base, struct prl_state *state);
+
 /* state_scratch.c: upper and work on a local disk when the store's file system has no room for
  * such. */
 bool prl_scratch_is_needed(int dir_fd);
@@ -109,6 +114,7 @@ bool prl_scan_is_done(const struct prl_dirs *dirs);
 int prl_scan_run(const struct prl_dirs *dirs, unsigned *budget, struct prl_error *reterr);
 
 /* state.c */
+int prl_id_new(char id[PRL_ID_LEN + 1]);
 /* New file, mode 0600 whatever the umask is.  -errno, nothing left behind when writing fails.
  */
 int prl_state_create_file(int dir_fd, const char *name, const void *data, size_t len);

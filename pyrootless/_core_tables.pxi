@@ -1,4 +1,4 @@
-"""_core, what stands apart from a container: errors, words, tables. Included by _core.pyx."""
+"""_core, what stands apart from a container: errors, words, tables, groups that wait. Included by _core.pyx."""
 
 KINDS = ("flag", "text", "integer", "size", "duration", "signal", "path")
 """Names of enum prl_option_kind, in its order."""
@@ -94,6 +94,24 @@ def capability_names() -> list:
     while prl_spec_capability_name(<unsigned>len(names)) != NULL:
         names.append(prl_spec_capability_name(<unsigned>len(names)).decode())
     return names
+
+
+def drop_groups(root=None) -> None:
+    """Remove the control groups that wait for the next container, and those of ended ones.
+
+    Args:
+        root: The store's directory; None: as find_directories() finds it.
+
+    Raises:
+        StoreError: The directories cannot be used.
+    """
+    cdef prl_error error
+    cdef prl_dirs dirs
+    cdef bytes text = None if root is None else root.encode(errors="surrogateescape")
+    if prl_dirs_open(NULL if root is None else <const char *>text, &dirs, &error) < 0:
+        raise exception(&error)
+    prl_groups_drop(&dirs)
+    prl_dirs_close(&dirs)
 
 
 def parse_options(str verb, list words) -> tuple:

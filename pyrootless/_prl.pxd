@@ -110,6 +110,7 @@ cdef extern from "cli/container.h" nogil:
     void prl_options_free(prl_options *options)
     int prl_dirs_open(const char *root, prl_dirs *ret, prl_error *err)
     void prl_dirs_close(prl_dirs *dirs)
+    void prl_groups_drop(const prl_dirs *dirs)
     void prl_template_free(prl_template *template)
     void prl_container_begin(prl_container *c, const prl_dirs *dirs, const prl_options *options)
     int prl_container_template(prl_container *c, const char *image, prl_template *ret, prl_error *err)

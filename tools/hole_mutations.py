@@ -12,6 +12,7 @@ from mutation import one as _one
 ESCAPES = "tests/security/test_escapes.py"
 HOLES = "tests/security/test_known_holes.py"
 NEXT = "tests/security/test_next_container.py"
+SYSTEM = "tests/unit/cli/test_system.py"
 UNPACK = "tests/unit/test_unpack.py"
 MANIFEST = "tests/unit/images/test_manifest.py"
 REGISTRY = "tests/unit/images/test_registry.py"
@@ -41,6 +42,15 @@ HOLE_MUTATIONS = (
             ),
         ),
         (f"{NEXT}::test_a_root_that_was_sent_out_shows_nothing_of_the_next_one",),
+    ),
+    Mutation(
+        "the control group of a container that lives is not removed",
+        _one(
+            "csrc/state_groups.c",
+            "if (faccessat(dirs->runtime_fd, entry, F_OK, AT_SYMLINK_NOFOLLOW) == 0)",
+            "if (dirs->runtime_fd < 0 && entry[0])",
+        ),
+        (f"{SYSTEM}::test_system_prune_leaves_the_group_of_a_container_that_lives",),
     ),
     Mutation(
         "a link for a system directory is neither followed nor led out of the root",

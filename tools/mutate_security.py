@@ -49,6 +49,7 @@ native.run([*native.compiler(), *flags, source, *objects, "-o", target, *link])
 EXTENSIONS = {
     "_unpack": ("csrc/unpack/",),
     "_sandbox": ("csrc/zygote/", "csrc/sandbox"),
+    "_core": ("csrc/state_groups",),
 }
 
 

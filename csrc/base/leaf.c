@@ -1,17 +1,29 @@
-/* leaf.c: removing a container's control group; see leaf.h.
- * In: a directory.  Out: gone, with the groups below it.  Never: a wait without an end.
- * A group that a process has just left is busy for a moment longer. */
+/* leaf.c: making and removing a container's control group; see leaf.h.
+ * In: a directory.  Out: there, or gone with the groups below it.  Never: a wait without an
+ * end. A group that a process has just left is busy for a moment longer. */
 #include "base/leaf.h"
 
 #include "base/own.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 enum { STEP_NS = 1000000, STEPS = 500 };
+
+int prl_leaf_make(int base_fd, const char *id)
+{
+    char name[96];
+    int n = snprintf(name, sizeof name, "pyrootless-%s", id);
+    if (mkdirat(base_fd, name, 0755) < 0)
+        return -errno;
+    snprintf(name + n, sizeof name - (size_t)n, "/box");
+    return mkdirat(base_fd, name, 0755) < 0 ? -errno : 0;
+}
 
 static int remove_patiently(int dir_fd, const char *name)
 {

@@ -1,6 +1,10 @@
-/* leaf.h: the end of a container's control group.
- * In: its directory.  Out: it is gone.  Never: a directory whose name is not pyrootless-ID. */
+/* leaf.h: a container's control group, made before there is a container, and its end.
+ * In: its directory.  Out: it is there, or gone.  Never: a directory whose name is not
+ * pyrootless-ID. */
 #pragma once
+
+/* The group and its box, empty, below base_fd.  0: made; -errno: perhaps the group alone. */
+int prl_leaf_make(int base_fd, const char *id);
 
 /* Kills what is left in it (version 2) and removes it with its box.  0: gone; -errno. */
 int prl_leaf_remove(const char *path);

@@ -12,6 +12,7 @@
 #include "monitor_mounts.h"
 
 #include <fcntl.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -21,7 +22,7 @@ void prl_container_begin(struct prl_container *c, const struct prl_dirs *dirs,
 {
     c->dirs = dirs;
     c->options = options;
-    c->state.dir_fd = c->state.lock_fd = c->state.marker_fd = -1;
+    c->state.dir_fd = c->state.lock_fd = c->state.marker_fd = c->state.group_fd = -1;
     c->child.pid = c->child.pidfd = c->child.terminal_fd = -1;
 }
 
@@ -214,14 +215,23 @@ int prl_container_describe(struct prl_container *c, struct prl_template *templat
     return r < 0 ? r : check_neighbour(c, reterr);
 }
 
+/* The directory in which all its groups are made, of version 2; NULL: they are made elsewhere
+ * too, or that is not known. */
+static const struct prl_cgroup_base *sole_base(const struct prl_container *c)
+{
+    return c->host.sight == PRL_SIGHT_OWN ? &c->host.bases[0] : NULL;
+}
+
 static int create_state(struct prl_container *c, bool spec_file, struct prl_error *reterr)
 {
     bool ephemeral = prl_options_flag(c->options, "ephemeral") || spec_file;
+    const struct prl_cgroup_base *base = sole_base(c);
     const struct prl_state_options want = {
         .name = prl_options_get(c->options, "name"),
         .remove = ephemeral || prl_options_flag(c->options, "rm"),
         .throw_away = ephemeral,
         .upper = !ephemeral,
+        .groups = base ? base->path : NULL,
     };
     return prl_state_create(c->dirs, &want, &c->state, reterr);
 }
@@ -243,6 +253,16 @@ static int write_id_file(const struct prl_container *c, const char *option, cons
     return 0;
 }
 
+/* From here on its group is named by config.json, if the plan has it. */
+static int settle_group(struct prl_container *c, struct prl_error *reterr)
+{
+    const struct prl_resources *resources = &c->spec->resources;
+    bool named = false;
+    for (size_t i = 0; c->state.group && i < resources->cgroups_len; i++)
+        named = named || strcmp(resources->cgroups[i].path, c->state.group) == 0;
+    return prl_groups_settle(c->dirs, &c->state, named, reterr);
+}
+
 /* Like a start before: nothing is merged, and nothing parsed. */
 static int fill_again(struct prl_container *c, struct prl_error *reterr)
 {
@@ -256,6 +276,8 @@ static int fill_again(struct prl_container *c, struct prl_error *reterr)
         r = write_files(c, &facts, reterr);
     if (r == 0)
         r = prl_recall_write(c, reterr);
+    if (r == 0)
+        r = settle_group(c, reterr);
     prl_trace_mark("files");
     return r == 0 ? write_id_file(c, "--cidfile", c->state.id, reterr) : r;
 }
@@ -280,6 +302,8 @@ static int fill_directory(struct prl_container *c, const struct prl_template *te
     prl_trace_mark("parse");
     if (r == 0)
         r = prl_state_write_config(&c->state, c->json, c->json_len, reterr);
+    if (r == 0)
+        r = settle_group(c, reterr);
     if (r == 0 && template)
         prl_recall_keep(c, template);
     prl_trace_mark("files");
@@ -311,6 +335,7 @@ static int launch_once(struct prl_container *c, const struct prl_stdio *stdio, l
 {
     c->spec->neighbour = c->neighbour ? &c->neighbour->running.target : NULL;
     prl_cgroup_host_lend(&c->host, &c->spec->resources);
+    c->spec->resources.groups_ready = c->state.group != NULL;
     return launch(c->spec, stdio, &c->child, reterr);
 }
 
@@ -350,6 +375,19 @@ static bool leaves_mounts(const struct prl_container *c)
     return own;
 }
 
+/* A --rm container never begins again, and its processes are gone with the first of them:
+ * nobody need wait for its group to go. */
+static void renew_groups(struct prl_container *c)
+{
+    const struct prl_cgroup_base *base = sole_base(c);
+    bool may_leave = c->state.remove && (c->spec->namespaces & CLONE_NEWPID);
+    if (!base || c->spec->resources.cgroups_len == 0)
+        return;
+    const struct prl_groups_wish wish = {
+        .base = base->path, .base_fd = base->fd, .spent = may_leave ? c->state.id : NULL};
+    c->leaves_group = prl_groups_renew(c->dirs, &wish);
+}
+
 static int start(struct prl_container *c, const struct prl_stdio *stdio, launch_fn launch,
                  struct prl_error *reterr)
 {
@@ -374,6 +412,7 @@ static int start(struct prl_container *c, const struct prl_stdio *stdio, launch_
         (void)prl_holder_start(c->spec); /* for the next one */
     struct prl_error ignored; /* what others left behind is not this container's failure */
     prl_state_sweep(c->dirs, &ignored);
+    renew_groups(c);
     return 0;
 }
 
@@ -389,10 +428,20 @@ int prl_container_hold(struct prl_container *c, const struct prl_stdio *stdio,
     return start(c, stdio, prl_launch_held, reterr);
 }
 
+static void leave_group(struct prl_container *c)
+{
+    prl_cgroups_forget(c->child.cgroups);
+    c->child.cgroups = NULL;
+    free(c->state.group);
+    c->state.group = NULL;
+}
+
 int prl_container_finish(struct prl_container *c, const struct prl_status *status,
                          struct prl_error *reterr)
 {
     struct prl_error second;
+    if (status && c->leaves_group)
+        leave_group(c);
     prl_child_close(&c->child);
     int r = status ? prl_state_write_status(&c->state, status, reterr) : 0;
     int f = prl_state_finish(c->dirs, &c->state, r < 0 ? &second : reterr);

@@ -11,6 +11,7 @@ import dataclasses
 import json
 
 from pyrootless import units
+from pyrootless._core import drop_groups
 from pyrootless.cli.image import collect_images, confirm, print_collected
 from pyrootless.config import Directories
 from pyrootless.engine.containers import list_containers, remove_container
@@ -30,6 +31,7 @@ _QUESTION = """This removes
   - all stopped containers
   - {images}
   - partial downloads and what was left by a crash
+  - empty control groups that wait for the next container
 """
 
 
@@ -91,6 +93,7 @@ def _prune(options: argparse.Namespace) -> int:
     store = open_store(options.root)
     containers, container_bytes = prune_containers(store.directories)
     _print_containers(containers)
+    drop_groups(options.root)
     untagged, collected = collect_images(store, every=options.all)
     print_collected(untagged, collected, container_bytes)
     return 1 if collected.problems else 0

@@ -360,6 +360,48 @@ TEST(a_group_with_other_processes_hands_nothing_down)
     end_host();
 }
 
+/* Directories stand for groups; the limits are left to the child. */
+static int make_in(bool ready, const char *path)
+{
+    const struct prl_cgroup group = {path, PRL_CONTROL_PIDS, true};
+    struct prl_spec spec = spec_of(BIT(PRL_LIMIT_PIDS));
+    spec.resources.rungs[PRL_LIMIT_PIDS] = PRL_RUNG_CGROUP2;
+    spec.resources.cgroups = &group;
+    spec.resources.cgroups_len = 1;
+    spec.resources.handed = PRL_CONTROL_PIDS;
+    spec.resources.groups_ready = ready;
+    struct prl_cgroups *groups = NULL;
+    memset(&error, 0, sizeof error);
+    int r = prl_cgroups_make(&spec, false, &groups, &error);
+    int born_fd = prl_cgroups_born_fd(groups);
+    bool open = born_fd >= 0;
+    prl_cgroups_remove(groups);
+    return r < 0 ? r : open;
+}
+
+TEST(a_group_that_is_there_is_taken_only_when_it_was_made_for_this)
+{
+    static const char *const there[] = {"", "pyrootless-ID", "pyrootless-ID/box"};
+    char path[96];
+    for (size_t i = 0; i < sizeof there / sizeof *there; i++) {
+        strcpy(root, "/tmp/prl-cgroup-XXXXXX");
+        CHECK(mkdtemp(root) != NULL);
+        snprintf(path, sizeof path, "%s/pyrootless-ID", root);
+        if (i > 0)
+            folder("pyrootless-ID");
+        if (i > 1)
+            folder("pyrootless-ID/box");
+        CHECK_INT(make_in(true, path), 1);
+        CHECK_INT(access(path, F_OK), -1);
+        if (i > 0)
+            folder("pyrootless-ID");
+        CHECK_INT(make_in(false, path), i > 0 ? -EEXIST : 1);
+        if (i > 0)
+            CHECK_STR(error.syscall, "mkdir");
+        end_host();
+    }
+}
+
 /* A group of version 1 in which memory ran out before anybody listened, and one in which it did
  * not. */
 TEST(memory_that_ran_out_before_is_told)

@@ -40,7 +40,20 @@ ln -sfn "$HINT" "$XDG_RUNTIME_DIR/pyrootless/group"
 AGAIN = """
 "$@" run --rm $LIMITS --cpuset-cpus=0 host true &&
     $BEFORE "$@" run $OPTIONS host sleep 600 &&
-    cd "$own"/pyrootless-[0-9a-f]* && cat memory.max memory.oom.group pids.max cpu.max
+    cd "$(dirname "$(grep -l "populated 1" "$own"/pyrootless-[0-9a-f]*/cgroup.events)")" &&
+    cat memory.max memory.oom.group pids.max cpu.max
+"""
+# Which group a start has, and which are there when it has ended.
+WAITING = """
+"$@" system prune --force > /dev/null && "$@" run --rm $LIMITS host true || exit
+for one in 2 3; do
+    id=$(sed 's/ .*//' "$XDG_RUNTIME_DIR/pyrootless/groups")
+    cat "$own/pyrootless-$id/memory.peak" && grep usage "$own/pyrootless-$id/box/cpu.stat"
+    "$@" run --rm --cidfile="$PLACE/$one" $LIMITS host true || exit
+    [ "$id" = "$(cat "$PLACE/$one")" ] || echo "not $id"
+    cat "$own"/pyrootless-[0-9a-f]*/cgroup.events | grep populated
+done
+"$@" system prune --force > /dev/null && echo "$own"/pyrootless-*
 """
 TWICE = 'for name in one two; do PYROOTLESS_TRACE=1 "$@" run --name=$name $OPTIONS; done'
 
@@ -182,7 +195,14 @@ def rung(
     before = NO_GROUPS if name == "none" and has_groups() else ()
     left = groups()  # of another test one may just be going
     yield Rung(name, before, launcher, env, WEAKER if name == "none" else ())
-    assert groups() - left == set()
+    assert groups() - left - waiting(env) == set()
+
+
+def waiting(env: dict[str, str]) -> set[str]:
+    """The group for the next start and that of the last, which go with their scope."""
+    record = Path(env["XDG_RUNTIME_DIR"], "pyrootless", "groups")
+    spare, spent, base = record.read_text()[:-1].split(" ", 2) if record.exists() else [""] * 3
+    return {f"{base}/pyrootless-{ident}" for ident in (spare, spent)}
 
 
 def groups() -> set[str]:
@@ -313,6 +333,23 @@ def test_limits_are_in_force_when_the_program_begins(rung: Rung, way: str, befor
     rung.call("rm", "-f", "again")
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.splitlines()[1:] == ["67108864", "1", "20", "50000 100000"]
+
+
+@pytest.mark.parametrize("rung", RUNGS[:1], indirect=True)
+def test_the_next_start_has_the_group_that_waits(rung: Rung, tmp_path: Path) -> None:
+    """Nobody was ever in it; at most one waits, and one is to go."""
+    done = subprocess.run(
+        [*SCOPE, "sh", "-c", ASIDE + WAITING, "sh", *rung.words()],
+        env={**rung.env, "LIMITS": "--memory=64m", "PLACE": str(tmp_path), "HINT": "/nowhere"},
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    *lines, left = done.stdout.splitlines()
+    assert lines == ["0", "usage_usec 0", "populated 0", "populated 0"] * 2
+    assert left.endswith(".scope/pyrootless-launcher") and " " not in left
 
 
 @pytest.mark.parametrize("rung", RUNGS[:1], indirect=True)
