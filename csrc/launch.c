@@ -67,6 +67,7 @@ static const struct {
     {"enter", prl_rootfs_enter},      /* the host's tree is gone after this line */
     {"rlimits", prl_rlimits_apply},   /* as config.json has them */
     {"meter", prl_box_meter},         /* the clock of a sandbox; #2 */
+    {"loopback", prl_netns_end},      /* the second task is gone */
     {"fds", prl_fds_shed},     /* before chdir: no descriptor to name a host directory by */
     {"chdir", prl_exec_chdir}, /* and verified to lie inside */
     {"landlock", prl_landlock_apply}, /* before capabilities go, which it needs without
@@ -113,12 +114,13 @@ int PRL_CHILD_SAFE prl_launch_end(struct prl_setup *s, struct prl_error *reterr)
 static int PRL_CHILD_SAFE child_main(void *data)
 {
     struct prl_setup *s = data;
-    struct prl_error error;
+    struct prl_error error, ignored;
     memset(&error, 0, sizeof error);
     prl_trace_mark_child("clone");
     prl_close_p(&s->parent_fd); /* or this side would never see the parent's end of it */
     umask(s->spec->process.umask < 0 ? 0022 : (mode_t)s->spec->process.umask);
     child_steps(s, &error);
+    (void)prl_netns_end(s, &ignored); /* it stands on memory that the parent takes away */
     /* #3: below PIPE_BUF, hence one piece.  Nobody reads it: the parent is gone, and so are we.
      */
     ssize_t written = write(s->report_fd, &error, sizeof error);
@@ -138,16 +140,36 @@ static int run_beside(struct prl_setup *s, const struct prl_sys_clone *how,
                  : 0;
 }
 
+/* A mount that shows the IPC namespace would have to wait for it, and so would one that comes
+ * to lie over it: a volume on /dev, which the devices are to be put in. */
+static bool is_covered(const struct prl_spec *spec)
+{
+    for (size_t i = 0; i < spec->mounts_len; i++)
+        for (size_t j = i + 1; !spec->mounts[i].bind && j < spec->mounts_len; j++)
+            if (strcmp(spec->mounts[i].type, "mqueue") == 0 &&
+                prl_mounts_overlap(spec->mounts[i].destination, spec->mounts[j].destination))
+                return true;
+    return false;
+}
+
+/* Those that take the longest to make, where a second task may make them. */
+static uint64_t choose_beside(const struct prl_spec *spec)
+{
+    uint64_t dear = CLONE_NEWNET | (is_covered(spec) ? 0 : CLONE_NEWIPC);
+    return spec->namespaces & CLONE_NEWNET ? spec->namespaces & dear : 0;
+}
+
 /* Unless it is served, the parent sleeps until the child has executed its program or is gone.
  */
 static int run_clone(struct prl_setup *s, void *stack, struct prl_child *child,
                      struct prl_error *reterr)
 {
     sigset_t all, before;
+    s->beside_namespaces = choose_beside(s->spec);
     const struct prl_sys_clone how = {
         .flags = CLONE_VM | (s->served ? 0 : CLONE_VFORK) |
                  (s->spec->namespaces &
-                  ~((s->late_cgroup ? CLONE_NEWCGROUP : 0ULL) | (uint64_t)CLONE_NEWNET)),
+                  ~((s->late_cgroup ? CLONE_NEWCGROUP : 0ULL) | s->beside_namespaces)),
         .pidfd = &child->pidfd,
         .stack = stack,
         .stack_size = PRL_STACK_BYTES - BESIDE_BYTES,

@@ -124,7 +124,8 @@ static pid_t clone_fallback(const struct prl_sys_clone *how, int (*fn)(void *), 
     }
     *f = (struct fallback){fn, arg};
     flags |= how->ret_pid ? CLONE_PARENT_SETTID : 0;
-    pid_t pid = clone(fallback_child, top, flags, f, how->ret_pid);
+    flags |= how->cleared ? CLONE_CHILD_CLEARTID : 0;
+    pid_t pid = clone(fallback_child, top, flags, f, how->ret_pid, NULL, how->cleared);
     if (pid > 0 && how->pidfd)
         *how->pidfd = prl_sys_pidfd_open(pid);
     return pid;
@@ -136,8 +137,10 @@ pid_t prl_sys_clone_run(const struct prl_sys_clone *how, int (*fn)(void *), void
     struct prl_clone_args args = {
         .flags = how->flags | PRL_CLONE_CLEAR_SIGHAND | (how->pidfd ? CLONE_PIDFD : 0) |
                  (how->ret_pid ? CLONE_PARENT_SETTID : 0) |
+                 (how->cleared ? CLONE_CHILD_CLEARTID : 0) |
                  (how->cgroup_fd >= 0 ? PRL_CLONE_INTO_CGROUP : 0),
         .pidfd = (uint64_t)(uintptr_t)&pidfd,
+        .child_tid = (uint64_t)(uintptr_t)how->cleared,
         .parent_tid = (uint64_t)(uintptr_t)how->ret_pid,
         .exit_signal =
             how->quiet || how->flags & CLONE_PARENT ? 0 : SIGCHLD, /* the caller's own */

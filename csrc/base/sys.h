@@ -61,6 +61,7 @@ struct prl_sys_clone {
     size_t stack_size;
     int cgroup_fd; /* -1: none */
     int *ret_pid;  /* filled before the child runs, even should the caller be killed; NULL */
+    int *cleared;  /* a futex: 0, and whoever waits for that woken, when the child ends; NULL */
     bool quiet; /* its end raises no signal, and who traces forks is not told: wait with __WALL
                  */
     pid_t tid; /* its number in the innermost pid namespace, which goes on counting as if it had

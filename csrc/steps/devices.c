@@ -110,10 +110,10 @@ static int PRL_CHILD_SAFE place_device(const struct prl_setup *s, int own_fd,
 int PRL_CHILD_SAFE prl_devices_apply(struct prl_setup *s, struct prl_error *reterr)
 {
     const char *name;
-    _cleanup_close_ int dev_fd = steal_fd(&s->dev_fd);
-    bool own = s->dev_sketched || dev_fd >= 0;
-    if (dev_fd < 0)
-        dev_fd = prl_place_target(s->root_fd, "/dev", true, true);
+    bool own = s->dev_sketched || s->dev_fd >= 0;
+    _cleanup_close_ int lent_fd =
+        s->dev_fd < 0 ? prl_place_target(s->root_fd, "/dev", true, true) : -1;
+    int dev_fd = s->dev_fd < 0 ? lent_fd : s->dev_fd;
     if (dev_fd < 0)
         return prl_fail(reterr, PRL_STAGE_DEVICES, "open", "/dev");
     int own_fd = own ? dev_fd : -1;

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
+#include <sched.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
@@ -129,12 +130,19 @@ static int PRL_CHILD_SAFE mount_one(struct prl_setup *s, const struct prl_mount 
     return r;
 }
 
-/* One path is the other's, or lies below it. */
-static bool PRL_CHILD_SAFE overlap(const char *a, const char *b)
+bool PRL_CHILD_SAFE prl_mounts_overlap(const char *a, const char *b)
 {
     while (*a && *a == *b)
         a++, b++;
     return (*a == '\0' && (*b == '\0' || *b == '/')) || (*b == '\0' && *a == '/');
+}
+
+static bool PRL_CHILD_SAFE overlaps_late(const struct prl_setup *s, const struct prl_mount *m)
+{
+    for (size_t i = 0; i < s->mounts_late_len; i++)
+        if (prl_mounts_overlap(m->destination, s->mounts_late[i]->destination))
+            return true;
+    return false;
 }
 
 /* What comes after a mount that waits may be made before it only where neither can hide the
@@ -142,9 +150,9 @@ static bool PRL_CHILD_SAFE overlap(const char *a, const char *b)
 static int PRL_CHILD_SAFE may_overtake(const struct prl_setup *s, const struct prl_mount *m,
                                        struct prl_error *reterr)
 {
-    if (!s->mount_late)
+    if (s->mounts_late_len == 0)
         return 1;
-    if (overlap(m->destination, s->mount_late->destination))
+    if (overlaps_late(s, m))
         return 0;
     _cleanup_close_ int fd = prl_sys_open_in_root_nofollow(s->root_fd, m->destination, O_PATH);
     if (fd >= 0 || errno == ENOENT)
@@ -154,30 +162,46 @@ static int PRL_CHILD_SAFE may_overtake(const struct prl_setup *s, const struct p
                : prl_fail(reterr, PRL_STAGE_MOUNTS, "open mount point", m->destination);
 }
 
-/* In their order; sysfs shows the network namespace of the one that mounts it, so it waits
- * until that is there (prl_mounts_finish), and so does what must come after it. */
+/* These file systems show a namespace of the one that mounts them. */
+static bool PRL_CHILD_SAFE waits(const struct prl_setup *s, const struct prl_mount *m)
+{
+    if (s->beside.pid <= 0 || m->bind)
+        return false;
+    return (s->beside.namespaces & CLONE_NEWNET && strcmp(m->type, "sysfs") == 0) ||
+           (s->beside.namespaces & CLONE_NEWIPC && strcmp(m->type, "mqueue") == 0);
+}
+
+/* In their order; what shows a namespace that the second task makes waits until that is there
+ * (prl_mounts_finish), and so does what must come after it. */
 int PRL_CHILD_SAFE prl_mounts_apply(struct prl_setup *s, struct prl_error *reterr)
 {
     for (; s->mounts_done < s->spec->mounts_len; s->mounts_done++) {
         const struct prl_mount *m = &s->spec->mounts[s->mounts_done];
-        bool waits = s->beside.pid > 0 && !m->bind && strcmp(m->type, "sysfs") == 0;
         int r = may_overtake(s, m, reterr);
-        if (r <= 0 || (waits && s->mount_late))
+        if (r <= 0 || (waits(s, m) && s->mounts_late_len == PRL_MOUNTS_LATE))
             return r < 0 ? r : 0;
-        r = waits ? 0 : mount_one(s, m, reterr);
+        if (waits(s, m)) {
+            s->mounts_late[s->mounts_late_len++] = m;
+            continue;
+        }
+        r = mount_one(s, m, reterr);
         if (r < 0)
             return r;
-        if (waits)
-            s->mount_late = m;
     }
     return 0;
 }
 
 int PRL_CHILD_SAFE prl_mounts_finish(struct prl_setup *s, struct prl_error *reterr)
 {
-    int r = s->mount_late ? mount_one(s, s->mount_late, reterr) : 0;
-    s->mount_late = NULL;
-    return r < 0 ? r : prl_mounts_apply(s, reterr);
+    for (size_t i = 0; i < s->mounts_late_len; i++) {
+        int r = mount_one(s, s->mounts_late[i], reterr);
+        if (r < 0)
+            return r;
+    }
+    s->mounts_late_len = 0;
+    int r = prl_mounts_apply(s, reterr);
+    prl_close_p(&s->dev_fd);
+    return r;
 }
 
 /* A file is hidden by the host's null device, a directory by an empty read-only tmpfs. */

@@ -12,10 +12,15 @@
 struct prl_box_file;
 struct prl_group_text; /* base/group_text.h */
 
+enum { PRL_MOUNTS_LATE = 4 };
+
 /* What a second task of the container does, and why it could not. */
 struct prl_beside {
-    pid_t pid; /* 0: there is none, or it is gone */
-    int fd;    /* the network namespace */
+    pid_t pid;           /* 0: there is none, or it is gone */
+    int awaited;         /* a futex: 0 when its namespaces can be joined, or it is gone */
+    uint64_t namespaces; /* CLONE_NEW* that it makes, */
+    int net_fd, ipc_fd;  /* and shows; -1 */
+    bool joined;         /* they are this task's */
     unsigned stage;
     int errnum;
     const char *call, *subject;
@@ -71,13 +76,15 @@ struct prl_setup {
     int *source_fds;    /* one a mount: the source of a bind */
     size_t mounts_done; /* so many of them are made, */
     const struct prl_mount
-        *mount_late;  /* but this one, which waits for the network namespace */
+        *mounts_late[PRL_MOUNTS_LATE]; /* but these, which wait for the second task */
+    size_t mounts_late_len;
     int dev_fd;       /* /dev, a tmpfs of the container's own; -1 */
     int proc_fd;      /* /proc, while names in it are hidden; -1 */
     bool proc_hidden; /* of /proc what no link leads over, */
     bool proc_links;  /* and there are such links */
     int mask_file_fd,
-        mask_directory_fd; /* the first of each kind, which the others repeat; -1 */
+        mask_directory_fd;      /* the first of each kind, which the others repeat; -1 */
+    uint64_t beside_namespaces; /* CLONE_NEW* that are made after clone, by a second task */
     void *beside_stack;
     size_t beside_stack_size;
     struct prl_beside beside;
@@ -111,6 +118,8 @@ int prl_rootfs_build(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SA
 int prl_rootfs_workdir(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAFE;
 int prl_rootfs_seal(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAFE;
 int prl_rootfs_enter(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAFE;
+/* One path is the other's, or lies below it. */
+bool prl_mounts_overlap(const char *one, const char *other) PRL_CHILD_SAFE;
 int prl_mounts_open(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAFE;
 int prl_mounts_apply(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAFE;
 int prl_mounts_hide_proc(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAFE;
@@ -122,6 +131,7 @@ int prl_devices_open_null(struct prl_setup *s, struct prl_error *reterr) PRL_CHI
 int prl_devices_apply(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAFE;
 int prl_netns_begin(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAFE;
 int prl_netns_join(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAFE;
+int prl_netns_end(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAFE;
 int prl_netns_join_late(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAFE;
 int prl_network_apply(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAFE;
 int prl_sysctl_apply(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAFE;

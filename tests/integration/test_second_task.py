@@ -7,6 +7,7 @@ namespace that may have no more network namespaces.  Out: the same container eac
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -53,15 +54,42 @@ def test_one_process_is_enough(pyrootless: Run) -> None:
     assert done.stdout.splitlines()[2].split(":")[0].strip() == "lo"
 
 
-def test_no_namespace_left_is_told(pyrootless: Run, launcher: Path) -> None:
-    none_left = 'echo 0 > /proc/sys/user/max_net_namespaces && exec "$@"'
+@pytest.mark.parametrize(("kind", "told"), [("net", "network"), ("ipc", "IPC")])
+def test_no_namespace_left_is_told(
+    pyrootless: Run, launcher: Path, kind: str, told: str
+) -> None:
+    none_left = f'echo 0 > /proc/sys/user/max_{kind}_namespaces && exec "$@"'
     assert pyrootless("run", "--rm", "host", "true").returncode == 0
     run = [str(launcher), "run", "--rm", "--ephemeral", "host", "true"]
     done = pyrootless_before(["unshare", "-Ur", "sh", "-c", none_left, "sh", *run])
     assert done.returncode == 125
     assert done.stderr.splitlines()[0] == (
-        "pyrootless: clone: unshare(network namespace): No space left on device"
+        f"pyrootless: clone: unshare({told} namespace): No space left on device"
     )
+
+
+@pytest.mark.needs("strace")
+def test_a_start_that_fails_waits_for_the_second_task(
+    launcher: Path, engine_environment: dict[str, str], tmp_path: Path
+) -> None:
+    """Its stack is the parent's memory, which the parent takes away when the first is gone."""
+    (tmp_path / "file").write_text("")
+    run = [str(launcher), "run", "--rm", "--ephemeral", "-v", f"{tmp_path}/file:/usr/bin"]
+    trace = tmp_path / "trace"
+    for tracer in ([], ["strace", "-f", "-e", "trace=wait4,exit", "-o", str(trace)]):
+        done = subprocess.run(
+            [*tracer, *run, "host", "true"],
+            env=engine_environment,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert done.returncode == 125, done.stderr
+    calls = re.findall(r"(\d+) +(?:<... )?(\w+)(.*)", trace.read_text())
+    (first,) = {pid for pid, name, rest in calls if name == "exit" and "127" in rest}
+    waits = {"wait4"} if len(os.sched_getaffinity(0)) > 1 else set()
+    assert {name for pid, name, _ in calls if pid == first} == waits | {"exit"}
 
 
 def pyrootless_before(words: list[str]) -> subprocess.CompletedProcess[str]:

@@ -18,7 +18,7 @@ BEFORE = {
 CHILD = (
     "clone watch cgroup beside idmap null sources early overlay fuse rootfs late mounts "
     "devices proc netns network sys sysctl terminal workdir fill netns masks seal stdio enter "
-    "rlimits meter fds chdir landlock domain class resolve privileges filter"
+    "rlimits meter loopback fds chdir landlock domain class resolve privileges filter"
 ).split()
 AFTER = "exec entry sweep program finish".split()
 PREPARED = ("run", "--rm", "--ephemeral", "host", "true")
