@@ -32,12 +32,14 @@ static long clone3_call(struct prl_clone_args *args, size_t size, int (*fn)(void
     return result;
 }
 
-long prl_sys_raw(long number, long first, long second, long third)
+long prl_sys_raw(long number, long first, long second, long third, long fourth, long fifth)
 {
+    register long r10 __asm__("r10") = fourth;
+    register long r8 __asm__("r8") = fifth;
     long result;
     __asm__ volatile("syscall"
                      : "=a"(result)
-                     : "a"(number), "D"(first), "S"(second), "d"(third)
+                     : "a"(number), "D"(first), "S"(second), "d"(third), "r"(r10), "r"(r8)
                      : "rcx", "r11", "memory");
     return result;
 }
@@ -64,13 +66,18 @@ static long clone3_call(struct prl_clone_args *args, size_t size, int (*fn)(void
     return x0;
 }
 
-long prl_sys_raw(long number, long first, long second, long third)
+long prl_sys_raw(long number, long first, long second, long third, long fourth, long fifth)
 {
     register long x0 __asm__("x0") = first;
     register long x1 __asm__("x1") = second;
     register long x2 __asm__("x2") = third;
+    register long x3 __asm__("x3") = fourth;
+    register long x4 __asm__("x4") = fifth;
     register long x8 __asm__("x8") = number;
-    __asm__ volatile("svc #0" : "+r"(x0) : "r"(x1), "r"(x2), "r"(x8) : "memory");
+    __asm__ volatile("svc #0"
+                     : "+r"(x0)
+                     : "r"(x1), "r"(x2), "r"(x3), "r"(x4), "r"(x8)
+                     : "memory");
     return x0;
 }
 #else
@@ -80,10 +87,10 @@ static long clone3_call(struct prl_clone_args *args, size_t size, int (*fn)(void
     return -ENOSYS;
 }
 
-long prl_sys_raw(long number, long first, long second, long third)
+long prl_sys_raw(long number, long first, long second, long third, long fourth, long fifth)
 {
     int before = errno;
-    long result = syscall(number, first, second, third);
+    long result = syscall(number, first, second, third, fourth, fifth);
     result = result < 0 ? -errno : result;
     errno = before;
     return result;

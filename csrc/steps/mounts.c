@@ -171,6 +171,16 @@ static bool PRL_CHILD_SAFE waits(const struct prl_setup *s, const struct prl_mou
            (s->beside.namespaces & CLONE_NEWIPC && strcmp(m->type, "mqueue") == 0);
 }
 
+/* Its place in the container's own /dev is made already. */
+static void PRL_CHILD_SAFE postpone(struct prl_setup *s, const struct prl_mount *m)
+{
+    const char *name = s->dev_fd >= 0 ? prl_place_name("/dev", m->destination) : NULL;
+    if (name)
+        (void)mkdirat(s->dev_fd, name, 0755);
+    s->mounts_late[s->mounts_late_len] = m;
+    __atomic_store_n(&s->mounts_late_len, s->mounts_late_len + 1, __ATOMIC_RELEASE);
+}
+
 /* In their order; what shows a namespace that the second task makes waits until that is there
  * (prl_mounts_finish), and so does what must come after it. */
 int PRL_CHILD_SAFE prl_mounts_apply(struct prl_setup *s, struct prl_error *reterr)
@@ -181,7 +191,7 @@ int PRL_CHILD_SAFE prl_mounts_apply(struct prl_setup *s, struct prl_error *reter
         if (r <= 0 || (waits(s, m) && s->mounts_late_len == PRL_MOUNTS_LATE))
             return r < 0 ? r : 0;
         if (waits(s, m)) {
-            s->mounts_late[s->mounts_late_len++] = m;
+            postpone(s, m);
             continue;
         }
         r = mount_one(s, m, reterr);
@@ -191,10 +201,59 @@ int PRL_CHILD_SAFE prl_mounts_apply(struct prl_setup *s, struct prl_error *reter
     return 0;
 }
 
+static bool PRL_CHILD_SAFE take_late(struct prl_setup *s)
+{
+    return !__atomic_exchange_n(&s->late_taken, true, __ATOMIC_ACQ_REL);
+}
+
+/* At its place, which is there, and by the kernel's calls alone. */
+static bool PRL_CHILD_SAFE mount_raw(const struct prl_setup *s, const struct prl_mount *m)
+{
+    const struct prl_open_how how = {.flags = O_PATH | O_DIRECTORY | O_CLOEXEC,
+                                     .resolve = PRL_RESOLVE_IN_ROOT | PRL_RESOLVE_NO_SYMLINKS |
+                                                PRL_RESOLVE_NO_MAGICLINKS};
+    unsigned long flags = flags_of(m->attr_set | m->attr_set_recursive);
+    char to[32];
+    long fd = prl_sys_raw(SYS_openat2, s->root_fd, prl_raw_pointer(m->destination),
+                          prl_raw_pointer(&how), sizeof how, 0);
+    if (fd < 0)
+        return false;
+    prl_sys_fd_path((int)fd, to);
+    long r = prl_sys_raw(SYS_mount, prl_raw_pointer(m->type), prl_raw_pointer(to),
+                         prl_raw_pointer(m->type), (long)flags, prl_raw_pointer(m->data));
+    prl_sys_raw(SYS_close, fd, 0, 0, 0, 0);
+    return r == 0;
+}
+
+/* What goes wrong here is done again, and told, in prl_mounts_finish. */
+void PRL_CHILD_SAFE prl_mounts_beside(struct prl_setup *s)
+{
+    size_t len = __atomic_load_n(&s->mounts_late_len, __ATOMIC_ACQUIRE);
+    if (len == 0 || !take_late(s))
+        return;
+    for (size_t i = 0; i < len; i++)
+        s->late_done |= mount_raw(s, s->mounts_late[i]) ? 1u << i : 0;
+}
+
+void PRL_CHILD_SAFE prl_mounts_undo(struct prl_setup *s)
+{
+    char path[32];
+    for (size_t i = 0; i < s->mounts_late_len; i++) {
+        _cleanup_close_ int fd = s->late_done >> i & 1
+                                     ? prl_sys_open_in_root_nofollow(
+                                           s->root_fd, s->mounts_late[i]->destination, O_PATH)
+                                     : -1;
+        if (fd >= 0)
+            (void)umount2(prl_sys_fd_path(fd, path), MNT_DETACH);
+    }
+    s->late_done = 0;
+}
+
 int PRL_CHILD_SAFE prl_mounts_finish(struct prl_setup *s, struct prl_error *reterr)
 {
+    unsigned done = take_late(s) ? 0 : s->late_done;
     for (size_t i = 0; i < s->mounts_late_len; i++) {
-        int r = mount_one(s, s->mounts_late[i], reterr);
+        int r = done >> i & 1 ? 0 : mount_one(s, s->mounts_late[i], reterr);
         if (r < 0)
             return r;
     }

@@ -43,9 +43,9 @@ static int PRL_CHILD_SAFE note(struct prl_beside *b, long result, const char *ca
 /* A failure of both is told of the one that fails alone. */
 static int PRL_CHILD_SAFE make_namespaces(struct prl_beside *b)
 {
-    long r = prl_sys_raw(SYS_unshare, (long)b->namespaces, 0, 0);
+    long r = prl_sys_raw(SYS_unshare, (long)b->namespaces, 0, 0, 0, 0);
     long net = r < 0 && b->namespaces & CLONE_NEWNET
-                   ? prl_sys_raw(SYS_unshare, CLONE_NEWNET, 0, 0)
+                   ? prl_sys_raw(SYS_unshare, CLONE_NEWNET, 0, 0, 0, 0)
                    : 0;
     return net < 0 ? note(b, net, "unshare", "network namespace")
                    : note(b, r, "unshare", "IPC namespace");
@@ -72,7 +72,8 @@ static int PRL_CHILD_SAFE write_limits(struct prl_setup *s)
 
 static int PRL_CHILD_SAFE open_own(struct prl_beside *b, const char *path)
 {
-    long r = prl_sys_raw(SYS_openat, AT_FDCWD, (long)(uintptr_t)path, O_RDONLY | O_CLOEXEC);
+    long r =
+        prl_sys_raw(SYS_openat, AT_FDCWD, prl_raw_pointer(path), O_RDONLY | O_CLOEXEC, 0, 0);
     return note(b, r, "open", path);
 }
 
@@ -85,7 +86,7 @@ static int PRL_CHILD_SAFE show_namespaces(struct prl_beside *b)
     if (b->call)
         return -1;
     __atomic_store_n(&b->awaited, 0, __ATOMIC_RELEASE);
-    prl_sys_raw(SYS_futex, (long)(uintptr_t)&b->awaited, FUTEX_WAKE, 1);
+    prl_sys_raw(SYS_futex, prl_raw_pointer(&b->awaited), FUTEX_WAKE, 1, 0, 0);
     return 0;
 }
 
@@ -94,8 +95,10 @@ static int PRL_CHILD_SAFE second_task(void *data)
     struct prl_setup *s = data;
     struct prl_beside *b = &s->beside;
     __atomic_store_n(&b->begun, true, __ATOMIC_RELAXED);
-    return make_namespaces(b) < 0 || show_namespaces(b) < 0 || raise_loopback(b) < 0 ||
-           write_limits(s) < 0;
+    if (make_namespaces(b) < 0)
+        return 1;
+    prl_mounts_beside(s);
+    return show_namespaces(b) < 0 || raise_loopback(b) < 0 || write_limits(s) < 0;
 }
 
 static int PRL_CHILD_SAFE fail_noted(const struct prl_beside *b, struct prl_error *reterr)
@@ -204,12 +207,14 @@ static int PRL_CHILD_SAFE end(struct prl_beside *b, uint64_t *ret_ns, struct prl
     return status == 0 ? 0 : fail_noted(b, reterr);
 }
 
-static int PRL_CHILD_SAFE enter(struct prl_beside *b, struct prl_error *reterr)
+static int PRL_CHILD_SAFE enter(struct prl_setup *s, struct prl_error *reterr)
 {
+    struct prl_beside *b = &s->beside;
     _cleanup_close_ int net_fd = b->net_fd, ipc_fd = b->ipc_fd;
     if (setns(net_fd, CLONE_NEWNET) == 0 && (ipc_fd < 0 || setns(ipc_fd, CLONE_NEWIPC) == 0))
         return 0;
     /* FALLBACK: where an outer filter hides setns; remove when none does */
+    prl_mounts_undo(s);
     return make_namespaces(b) < 0 || raise_loopback(b) < 0 ? fail_noted(b, reterr) : 0;
 }
 
@@ -229,7 +234,7 @@ int PRL_CHILD_SAFE prl_netns_join_late(struct prl_setup *s, struct prl_error *re
     bool whole = !shown || s->spec->network.helper != PRL_NETWORK_ALONE;
     int r = whole ? prl_netns_end(s, reterr) : 0;
     b->joined = true;
-    return r < 0 ? r : enter(b, reterr);
+    return r < 0 ? r : enter(s, reterr);
 }
 
 int PRL_CHILD_SAFE prl_netns_end(struct prl_setup *s, struct prl_error *reterr)

@@ -65,6 +65,7 @@ static const struct {
     {"sendfile", SYS_sendfile},
     {"sethostname", SYS_sethostname},
     {"setns", SYS_setns},
+    {"futex", SYS_futex},
     {"setsid", SYS_setsid},
     {"signalfd4", SYS_signalfd4},
     {"socket", SYS_socket},

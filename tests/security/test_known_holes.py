@@ -129,9 +129,10 @@ def test_targets_of_mounts_are_descriptors(
     runtime = engine_environment["XDG_RUNTIME_DIR"]
     allowed = {"/", str(world.root)} | {name for name in targets if name.startswith(runtime)}
     allowed |= {name for name in targets if re.fullmatch(r"/proc/self/fd/\d+", name)}
-    new = [] if lent_dev else ["mqueue", "pts", "shm"]
+    new = set() if lent_dev else {"pts", "shm"}
     fd_path = re.compile(r"/proc/self/fd/\d+/")
-    assert sorted(fd_path.sub("", name) for name in targets - allowed) == new, calls
+    found = {fd_path.sub("", name) for name in targets - allowed}
+    assert found - {"mqueue"} == new, calls  # which may wait for its namespace, and then is one
 
 
 # Files that the engine binds by itself: CVE-2024-9341.
