@@ -108,7 +108,7 @@ HOLE_MUTATIONS = (
         "devices go by name into a /dev of the container's own alone",
         _one(
             "csrc/steps/devices.c",
-            "bool own = s->dev_sketched || dev_fd >= 0;",
+            "bool own = s->dev_sketched || s->dev_fd >= 0;",
             "bool own = true;",
         ),
         (f"{HOLES}::test_targets_of_mounts_are_descriptors",),
@@ -141,8 +141,8 @@ HOLE_MUTATIONS = (
         "file systems of the kernel are mounted without power",
         _one(
             "csrc/steps/mounts.c",
-            "    unsigned long flags = flags_of(m->attr_set | m->attr_set_recursive);\n",
-            "    unsigned long flags = flags_of(m->attr_set & MOUNT_ATTR_RDONLY);\n",
+            "    uint64_t attr = m->attr_set | m->attr_set_recursive;\n",
+            "    uint64_t attr = m->attr_set & MOUNT_ATTR_RDONLY;\n",
         ),
         (f"{HOLES}::test_file_systems_of_the_kernel_are_mounted_without_power",),
     ),

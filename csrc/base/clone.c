@@ -32,14 +32,14 @@ static long clone3_call(struct prl_clone_args *args, size_t size, int (*fn)(void
     return result;
 }
 
-long prl_sys_raw(long number, long first, long second, long third, long fourth, long fifth)
+long prl_sys_raw(long number, const long args[5])
 {
-    register long r10 __asm__("r10") = fourth;
-    register long r8 __asm__("r8") = fifth;
+    register long r10 __asm__("r10") = args[3];
+    register long r8 __asm__("r8") = args[4];
     long result;
     __asm__ volatile("syscall"
                      : "=a"(result)
-                     : "a"(number), "D"(first), "S"(second), "d"(third), "r"(r10), "r"(r8)
+                     : "a"(number), "D"(args[0]), "S"(args[1]), "d"(args[2]), "r"(r10), "r"(r8)
                      : "rcx", "r11", "memory");
     return result;
 }
@@ -66,13 +66,13 @@ static long clone3_call(struct prl_clone_args *args, size_t size, int (*fn)(void
     return x0;
 }
 
-long prl_sys_raw(long number, long first, long second, long third, long fourth, long fifth)
+long prl_sys_raw(long number, const long args[5])
 {
-    register long x0 __asm__("x0") = first;
-    register long x1 __asm__("x1") = second;
-    register long x2 __asm__("x2") = third;
-    register long x3 __asm__("x3") = fourth;
-    register long x4 __asm__("x4") = fifth;
+    register long x0 __asm__("x0") = args[0];
+    register long x1 __asm__("x1") = args[1];
+    register long x2 __asm__("x2") = args[2];
+    register long x3 __asm__("x3") = args[3];
+    register long x4 __asm__("x4") = args[4];
     register long x8 __asm__("x8") = number;
     __asm__ volatile("svc #0"
                      : "+r"(x0)
@@ -87,10 +87,10 @@ static long clone3_call(struct prl_clone_args *args, size_t size, int (*fn)(void
     return -ENOSYS;
 }
 
-long prl_sys_raw(long number, long first, long second, long third, long fourth, long fifth)
+long prl_sys_raw(long number, const long args[5])
 {
     int before = errno;
-    long result = syscall(number, first, second, third, fourth, fifth);
+    long result = syscall(number, args[0], args[1], args[2], args[3], args[4]);
     result = result < 0 ? -errno : result;
     errno = before;
     return result;

@@ -14,11 +14,11 @@ static int PRL_CHILD_SAFE write_one(int dir_fd, const struct prl_group_text *tex
 {
     const size_t len = strlen(text->value);
     const long how = O_WRONLY | O_NOFOLLOW | O_CLOEXEC;
-    long fd = prl_sys_raw(SYS_openat, dir_fd, prl_raw_pointer(text->name), how, 0, 0);
+    long fd = prl_sys_raw(SYS_openat, PRL_RAW(dir_fd, PRL_RAW_POINTER(text->name), how));
     if (fd < 0)
         return fd == -ENOENT && text->may_miss ? 0 : (int)fd;
-    long written = prl_sys_raw(SYS_write, fd, prl_raw_pointer(text->value), (long)len, 0, 0);
-    prl_sys_raw(SYS_close, fd, 0, 0, 0, 0);
+    long written = prl_sys_raw(SYS_write, PRL_RAW(fd, PRL_RAW_POINTER(text->value), (long)len));
+    prl_sys_raw(SYS_close, PRL_RAW(fd));
     return written < 0 ? (int)written : (size_t)written < len ? -EIO : 0;
 }
 

@@ -249,12 +249,12 @@ int prl_sys_raise_loopback(const char **ret_failed)
     struct ifreq request = {.ifr_flags = IFF_UP | IFF_RUNNING};
     memcpy(request.ifr_name, "lo", 3);
     *ret_failed = "socket";
-    long fd = prl_sys_raw(SYS_socket, AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0, 0, 0);
+    long fd = prl_sys_raw(SYS_socket, PRL_RAW(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC));
     if (fd < 0)
         return (int)fd;
     *ret_failed = "ioctl SIOCSIFFLAGS";
-    long r = prl_sys_raw(SYS_ioctl, fd, SIOCSIFFLAGS, prl_raw_pointer(&request), 0, 0);
-    prl_sys_raw(SYS_close, fd, 0, 0, 0, 0);
+    long r = prl_sys_raw(SYS_ioctl, PRL_RAW(fd, SIOCSIFFLAGS, PRL_RAW_POINTER(&request)));
+    prl_sys_raw(SYS_close, PRL_RAW(fd));
     return (int)r;
 }
 

@@ -68,10 +68,11 @@ struct prl_sys_clone {
                   never been; 0: the next (clone3 of Linux 5.5 alone) */
 };
 pid_t prl_sys_clone_run(const struct prl_sys_clone *how, int (*fn)(void *), void *arg);
-/* One call; -errno.  For a task that shares the memory, and so errno, of another that runs at
- * the same time. */
-long prl_sys_raw(long number, long first, long second, long third, long fourth, long fifth);
-#define prl_raw_pointer(p) ((long)(uintptr_t)(p))
+/* One call with up to five arguments; -errno.  For a task that shares the memory, and so errno,
+ * of another that runs at the same time. */
+long prl_sys_raw(long number, const long args[5]);
+#define PRL_RAW(...)       ((const long[5]){__VA_ARGS__})
+#define PRL_RAW_POINTER(p) ((long)(uintptr_t)(p))
 
 int prl_sys_capset(uint64_t effective, uint64_t permitted, uint64_t inheritable);
 int prl_sys_capget(uint64_t *effective, uint64_t *permitted);

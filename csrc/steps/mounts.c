@@ -35,8 +35,9 @@ static int PRL_CHILD_SAFE open_target(const struct prl_setup *s, const char *pat
     return fd < 0 ? prl_fail(reterr, PRL_STAGE_MOUNTS, "open mount point", path) : fd;
 }
 
-static unsigned long PRL_CHILD_SAFE flags_of(uint64_t attr)
+static unsigned long PRL_CHILD_SAFE flags_of(const struct prl_mount *m)
 {
+    uint64_t attr = m->attr_set | m->attr_set_recursive;
     static const struct {
         uint64_t attr;
         unsigned long flag;
@@ -98,7 +99,7 @@ static int PRL_CHILD_SAFE mount_in_dev(const struct prl_setup *s, const struct p
 static int PRL_CHILD_SAFE mount_fs(const struct prl_setup *s, const struct prl_mount *m,
                                    struct prl_error *reterr)
 {
-    unsigned long flags = flags_of(m->attr_set | m->attr_set_recursive);
+    unsigned long flags = flags_of(m);
     if (mount_in_dev(s, m, flags) == 0)
         return 0;
     if (errno != EEXIST)
@@ -162,10 +163,10 @@ static int PRL_CHILD_SAFE may_overtake(const struct prl_setup *s, const struct p
                : prl_fail(reterr, PRL_STAGE_MOUNTS, "open mount point", m->destination);
 }
 
-/* These file systems show a namespace of the one that mounts them. */
+/* These file systems show a namespace of the one that mounts them: ours, once it is joined. */
 static bool PRL_CHILD_SAFE waits(const struct prl_setup *s, const struct prl_mount *m)
 {
-    if (s->beside.pid <= 0 || m->bind)
+    if (s->beside.pid <= 0 || s->beside.joined || m->bind)
         return false;
     return (s->beside.namespaces & CLONE_NEWNET && strcmp(m->type, "sysfs") == 0) ||
            (s->beside.namespaces & CLONE_NEWIPC && strcmp(m->type, "mqueue") == 0);
@@ -212,16 +213,17 @@ static bool PRL_CHILD_SAFE mount_raw(const struct prl_setup *s, const struct prl
     const struct prl_open_how how = {.flags = O_PATH | O_DIRECTORY | O_CLOEXEC,
                                      .resolve = PRL_RESOLVE_IN_ROOT | PRL_RESOLVE_NO_SYMLINKS |
                                                 PRL_RESOLVE_NO_MAGICLINKS};
-    unsigned long flags = flags_of(m->attr_set | m->attr_set_recursive);
+    unsigned long flags = flags_of(m);
     char to[32];
-    long fd = prl_sys_raw(SYS_openat2, s->root_fd, prl_raw_pointer(m->destination),
-                          prl_raw_pointer(&how), sizeof how, 0);
+    long fd = prl_sys_raw(SYS_openat2, PRL_RAW(s->root_fd, PRL_RAW_POINTER(m->destination),
+                                               PRL_RAW_POINTER(&how), sizeof how));
     if (fd < 0)
         return false;
     prl_sys_fd_path((int)fd, to);
-    long r = prl_sys_raw(SYS_mount, prl_raw_pointer(m->type), prl_raw_pointer(to),
-                         prl_raw_pointer(m->type), (long)flags, prl_raw_pointer(m->data));
-    prl_sys_raw(SYS_close, fd, 0, 0, 0, 0);
+    long r = prl_sys_raw(SYS_mount, PRL_RAW(PRL_RAW_POINTER(m->type), PRL_RAW_POINTER(to),
+                                            PRL_RAW_POINTER(m->type), (long)flags,
+                                            PRL_RAW_POINTER(m->data)));
+    prl_sys_raw(SYS_close, PRL_RAW(fd));
     return r == 0;
 }
 

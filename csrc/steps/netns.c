@@ -43,9 +43,9 @@ static int PRL_CHILD_SAFE note(struct prl_beside *b, long result, const char *ca
 /* A failure of both is told of the one that fails alone. */
 static int PRL_CHILD_SAFE make_namespaces(struct prl_beside *b)
 {
-    long r = prl_sys_raw(SYS_unshare, (long)b->namespaces, 0, 0, 0, 0);
+    long r = prl_sys_raw(SYS_unshare, PRL_RAW((long)b->namespaces));
     long net = r < 0 && b->namespaces & CLONE_NEWNET
-                   ? prl_sys_raw(SYS_unshare, CLONE_NEWNET, 0, 0, 0, 0)
+                   ? prl_sys_raw(SYS_unshare, PRL_RAW(CLONE_NEWNET))
                    : 0;
     return net < 0 ? note(b, net, "unshare", "network namespace")
                    : note(b, r, "unshare", "IPC namespace");
@@ -73,7 +73,7 @@ static int PRL_CHILD_SAFE write_limits(struct prl_setup *s)
 static int PRL_CHILD_SAFE open_own(struct prl_beside *b, const char *path)
 {
     long r =
-        prl_sys_raw(SYS_openat, AT_FDCWD, prl_raw_pointer(path), O_RDONLY | O_CLOEXEC, 0, 0);
+        prl_sys_raw(SYS_openat, PRL_RAW(AT_FDCWD, PRL_RAW_POINTER(path), O_RDONLY | O_CLOEXEC));
     return note(b, r, "open", path);
 }
 
@@ -86,7 +86,7 @@ static int PRL_CHILD_SAFE show_namespaces(struct prl_beside *b)
     if (b->call)
         return -1;
     __atomic_store_n(&b->awaited, 0, __ATOMIC_RELEASE);
-    prl_sys_raw(SYS_futex, prl_raw_pointer(&b->awaited), FUTEX_WAKE, 1, 0, 0);
+    prl_sys_raw(SYS_futex, PRL_RAW(PRL_RAW_POINTER(&b->awaited), FUTEX_WAKE, 1));
     return 0;
 }
 
