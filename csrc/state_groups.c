@@ -114,24 +114,19 @@ int prl_groups_settle(const struct prl_dirs *dirs, struct prl_state *state, bool
     return 0;
 }
 
-/* false: it stays, and is tried again by the next. */
-static bool remove_group(const struct prl_dirs *dirs, const struct record *record,
-                         const char *id)
+/* Remove the group that *slot names, if any; false: it stays, and is tried again by the next.
+ * base_fd: the record's base, or -1. */
+static bool clear(const struct prl_dirs *dirs, const struct record *record, const char **slot,
+                  int base_fd)
 {
     char path[LINE_BYTES + 16 + PRL_ID_LEN], entry[32 + PRL_ID_LEN];
-    snprintf(entry, sizeof entry, "running/%s", id);
+    if (!*slot)
+        return true;
+    snprintf(entry, sizeof entry, "running/%s", *slot);
     if (faccessat(dirs->runtime_fd, entry, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
         return false; /* its container's, or what a killed one left to a sweep */
-    snprintf(path, sizeof path, "%s/pyrootless-%s", record->base, id);
-    return prl_leaf_remove(path) == 0;
-}
-
-/* Remove what this slot names, if anything. */
-static bool clear(const struct prl_dirs *dirs, struct record *record, size_t at)
-{
-    const char **slot = at == SPENT_AT ? &record->spent : &record->spare;
-    if (*slot &&
-        (!remove_group(dirs, record, *slot) || !write_at(record->fd, NOBODY, PRL_ID_LEN, at)))
+    snprintf(path, sizeof path, "%s/pyrootless-%s", record->base, *slot);
+    if ((base_fd < 0 || prl_leaf_drop(base_fd, *slot) < 0) && prl_leaf_remove(path) < 0)
         return false;
     *slot = NULL;
     return true;
@@ -152,16 +147,17 @@ static bool renew(const struct prl_dirs *dirs, struct record *record,
 {
     char id[PRL_ID_LEN + 1];
     bool foreign = strcmp(record->base, wish->base) != 0;
-    if (foreign && (record->spent || !clear(dirs, record, 0)))
+    bool cleared = clear(dirs, record, &record->spent, foreign ? -1 : wish->base_fd);
+    if (foreign && (!cleared || !clear(dirs, record, &record->spare, -1)))
         return false;
-    const char *spare = record->spare, *spent = record->spent ? record->spent : wish->spent;
+    const char *spare = record->spare, *spent = cleared ? wish->spent : record->spent;
     if (!spare && prl_id_new(id) == 0)
         spare = id;
     if (!write_line(record->fd, spare, spent, wish->base))
         return false;
     if (spare == id)
         (void)prl_leaf_make(wish->base_fd, id);
-    return spent && spent == wish->spent;
+    return cleared && spent;
 }
 
 bool prl_groups_renew(const struct prl_dirs *dirs, const struct prl_groups_wish *wish)
@@ -169,7 +165,6 @@ bool prl_groups_renew(const struct prl_dirs *dirs, const struct prl_groups_wish 
     struct record record;
     if (!open_record(dirs, O_CREAT, &record))
         return false;
-    (void)clear(dirs, &record, SPENT_AT);
     bool left = renew(dirs, &record, wish);
     release(&record.fd);
     return left;
@@ -180,7 +175,9 @@ void prl_groups_drop(const struct prl_dirs *dirs)
     struct record record;
     if (!open_record(dirs, 0, &record))
         return;
-    (void)clear(dirs, &record, SPENT_AT);
-    (void)clear(dirs, &record, 0);
+    (void)clear(dirs, &record, &record.spent, -1);
+    (void)clear(dirs, &record, &record.spare, -1);
+    if (record.base[0])
+        (void)write_line(record.fd, record.spare, record.spent, record.base);
     release(&record.fd);
 }

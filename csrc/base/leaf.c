@@ -25,6 +25,16 @@ int prl_leaf_make(int base_fd, const char *id)
     return mkdirat(base_fd, name, 0755) < 0 ? -errno : 0;
 }
 
+int prl_leaf_drop(int base_fd, const char *id)
+{
+    char name[96];
+    int n = snprintf(name, sizeof name, "pyrootless-%s/box", id);
+    if (unlinkat(base_fd, name, AT_REMOVEDIR) < 0)
+        return -errno;
+    name[n - 4] = '\0';
+    return unlinkat(base_fd, name, AT_REMOVEDIR) < 0 ? -errno : 0;
+}
+
 static int remove_patiently(int dir_fd, const char *name)
 {
     const struct timespec step = {.tv_nsec = STEP_NS};

@@ -5,6 +5,8 @@
 
 /* The group and its box, empty, below base_fd.  0: made; -errno: perhaps the group alone. */
 int prl_leaf_make(int base_fd, const char *id);
+/* Remove it where nothing stands in it, the usual case; -errno: it is for prl_leaf_remove. */
+int prl_leaf_drop(int base_fd, const char *id);
 
 /* Kills what is left in it (version 2) and removes it with its box.  0: gone; -errno. */
 int prl_leaf_remove(const char *path);
