@@ -33,6 +33,7 @@ ALONE = {"memory": "watchdog", "cpus": "affinity", "cpuset": "affinity", "pids":
 SCOPE = ["systemd-run", "--user", "--scope", "--quiet", "--property=Delegate=yes"]
 ASIDE = """
 own=/sys/fs/cgroup$(sed -n s/^0:://p /proc/self/cgroup)
+mkdir -p -m 700 "$XDG_RUNTIME_DIR/pyrootless"
 mkdir "$own/pyrootless-launcher" && echo $$ > "$own/pyrootless-launcher/cgroup.procs"
 ln -sfn "$HINT" "$XDG_RUNTIME_DIR/pyrootless/group"
 """
@@ -42,6 +43,12 @@ AGAIN = """
     $BEFORE "$@" run $OPTIONS host sleep 600 &&
     cd "$(dirname "$(grep -l "populated 1" "$own"/pyrootless-[0-9a-f]*/cgroup.events)")" &&
     cat memory.max memory.oom.group pids.max cpu.max
+"""
+# The set-up child then waits for the end of its second task.
+NO_FUTEX = """
+"$@" run --rm $LIMITS host true &&
+    exec strace -f -qq -o /dev/null -e inject=futex:error=ENOSYS \\
+        "$@" run --rm $LIMITS host busybox dd if=/dev/zero of=/dev/null bs=200M count=1
 """
 # Which group a start has, and which are there when it has ended.
 WAITING = """
@@ -310,18 +317,24 @@ def test_a_start_like_one_before_is_held_alike(rung: Rung, hint: str) -> None:
         assert os.readlink(left.with_name("group")).endswith(".scope/pyrootless-launcher")
 
 
-def run_again(rung: Rung, options: str, before: str = "") -> subprocess.CompletedProcess[str]:
-    """AGAIN, in a scope of its own."""
-    limits = "--memory=64m --pids-limit=20 --cpus=0.5"
-    words = {"LIMITS": limits, "OPTIONS": f"{limits} {options}", "BEFORE": before}
+LIMITED = "--memory=64m --pids-limit=20 --cpus=0.5"
+
+
+def run_in_scope(rung: Rung, script: str, **words: str) -> subprocess.CompletedProcess[str]:
+    """A script, in a scope of its own."""
     return subprocess.run(
-        [*SCOPE, "sh", "-c", ASIDE + AGAIN, "sh", *rung.words()],
-        env={**rung.env, **words, "HINT": "/nowhere"},
+        [*SCOPE, "sh", "-c", ASIDE + script, "sh", *rung.words()],
+        env={**rung.env, "LIMITS": LIMITED, "HINT": "/nowhere", **words},
         capture_output=True,
         text=True,
         timeout=120,
         check=False,
     )
+
+
+def run_again(rung: Rung, options: str, before: str = "") -> subprocess.CompletedProcess[str]:
+    """AGAIN, with these options of the second start."""
+    return run_in_scope(rung, AGAIN, OPTIONS=f"{LIMITED} {options}", BEFORE=before)
 
 
 @pytest.mark.parametrize("rung", RUNGS[:1], indirect=True)
@@ -335,17 +348,18 @@ def test_limits_are_in_force_when_the_program_begins(rung: Rung, way: str, befor
     assert done.stdout.splitlines()[1:] == ["67108864", "1", "20", "50000 100000"]
 
 
+@pytest.mark.needs("busybox", "strace")
+@pytest.mark.parametrize("rung", RUNGS[:1], indirect=True)
+def test_limits_are_in_force_where_no_task_can_be_woken(rung: Rung) -> None:
+    done = run_in_scope(rung, NO_FUTEX)
+    said = "the container was killed at its --memory of 67108864 bytes (cgroup2)"
+    assert (done.returncode, done.stdout, done.stderr) == (137, "", f"pyrootless: {said}\n")
+
+
 @pytest.mark.parametrize("rung", RUNGS[:1], indirect=True)
 def test_the_next_start_has_the_group_that_waits(rung: Rung, tmp_path: Path) -> None:
     """Nobody was ever in it; at most one waits, and one is to go."""
-    done = subprocess.run(
-        [*SCOPE, "sh", "-c", ASIDE + WAITING, "sh", *rung.words()],
-        env={**rung.env, "LIMITS": "--memory=64m", "PLACE": str(tmp_path), "HINT": "/nowhere"},
-        capture_output=True,
-        text=True,
-        timeout=240,
-        check=False,
-    )
+    done = run_in_scope(rung, WAITING, PLACE=str(tmp_path))
     assert (done.returncode, done.stderr) == (0, "")
     *lines, left = done.stdout.splitlines()
     assert lines == ["0", "usage_usec 0", "populated 0", "populated 0"] * 2
