@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
@@ -24,6 +25,7 @@ from stored_trees import store_tree
 from pyrootless.config import Directories
 
 HERE = Path(__file__).resolve().parent
+PREPARED = HERE.parent / "security" / "prepared_run.py"
 SECONDS = 60
 APPLETS = ("busybox", "cat", "echo", "grep", "id", "ls", "sh", "sort", "true")
 # Everything below these belongs to a container that exists, and none does after --rm.
@@ -41,12 +43,14 @@ class Place:
         base: directory of this test; `store` and `runtime` are in it.
         environment: all variables of a call.
         ids: words before a call, and options of it, for its map of ids.
+        runs: what `run` is asked of; empty: the launcher.
     """
 
     launcher: Path
     base: Path
     environment: dict[str, str]
     ids: tuple[tuple[str, ...], tuple[str, ...]] = ((), ("--userns=single",))
+    runs: tuple[str, ...] = ()
 
     def run(
         self, *argv: str, before: Sequence[str | Path] = ()
@@ -76,8 +80,9 @@ class Place:
         self, *argv: str, before: Sequence[str | Path] = ()
     ) -> subprocess.CompletedProcess[str]:
         """Call `pyrootless ARGV…`, started by `before`."""
+        asked = self.runs if argv[:1] == ("run",) and self.runs else (str(self.launcher),)
         return subprocess.run(
-            [*self.ids[0], *map(str, before), str(self.launcher), *argv],
+            [*self.ids[0], *map(str, before), *asked, *argv],
             env=self.environment,
             cwd=self.base,
             stdin=subprocess.DEVNULL,
@@ -149,6 +154,7 @@ def place(launcher: Path, tmp_path: Path, request: pytest.FixtureRequest) -> Ite
     Parameter "range": maps of many ids. A traced or filtered launcher has no use of a setuid
     newuidmap, so it is started as root of a user namespace, where it writes its maps itself.
     Parameter "held": the same, in a namespace that lasts, with a holder for its launches.
+    Parameter "prepared": `run` is a prepared container, and its going.
     """
     (tmp_path / "runtime").mkdir(mode=0o700)
     kept = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "ASAN_OPTIONS")
@@ -160,11 +166,13 @@ def place(launcher: Path, tmp_path: Path, request: pytest.FixtureRequest) -> Ite
     found = Place(launcher, tmp_path, env)
     kind = getattr(request, "param", "single")
     with lasting_namespace(launcher, env) if kind == "held" else nullcontext(()) as inside:
-        if kind != "single":
+        if kind in ("range", "held"):
             outer = inside or (str(launcher), "unshare", "--")
             found = Place(launcher, tmp_path, env, (outer, ("--userns=range",)))
         if kind == "held":
             holders.warm(launcher, env, inside)
+        if kind == "prepared":
+            found = Place(launcher, tmp_path, env, runs=(sys.executable, str(PREPARED)))
         done = found.run("--rm", "host", "busybox", "echo", "ready")
         assert (done.returncode, done.stderr) == (0, "")
         assert found.left() == []

@@ -35,10 +35,15 @@ def refused(place: Place, before: list[str | Path], reason: str) -> None:
     assert place.left() == []
 
 
+by_both_doors = pytest.mark.parametrize("place", ["single", "prepared"], indirect=True)
+
+
+@by_both_doors
 @pytest.mark.parametrize("reason", REASONS)
 def test_a_filter_refuses_them(reason: str, deny: Path, place: Place) -> None:
     refused(place, [deny, "--userns", reason, "--"], reason)
 
 
+@by_both_doors
 def test_the_limit_is_0(place: Place) -> None:
     refused(place, ["unshare", "-Ur", "sh", "-c", NONE_LEFT, "sh"], "ENOSPC")

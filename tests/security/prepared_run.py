@@ -43,5 +43,5 @@ if __name__ == "__main__":
     try:
         sys.exit(main(sys.argv[1:]))
     except PyrootlessError as error:
-        print(f"pyrootless: {error}\n  remedy: {error.remedy}", file=sys.stderr)
+        print(f"pyrootless: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
