@@ -90,7 +90,12 @@ def call(place: Place, *argv: str) -> str:
     return done.stdout
 
 
-@pytest.mark.parametrize("way", WAYS)
+HELD = pytest.param("rm", "held", marks=pytest.mark.needs("subordinate-ids", "newuidmap"))
+
+
+@pytest.mark.parametrize(
+    ("way", "place"), [*((way, "single") for way in WAYS), HELD], indirect=["place"]
+)
 def test_killed_at_every_call(way: str, place: Place) -> None:
     place.run(*WAYS[way], "host", *ECHO)  # the next ones are like it
     if way == "named":
