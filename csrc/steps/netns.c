@@ -194,14 +194,20 @@ static void PRL_CHILD_SAFE await(struct prl_beside *b)
             return; /* hidden by an outer filter: its end is waited for */
 }
 
-/* When nothing is left to be done by it. */
+/* When nothing is left to be done by it.  Asked first: while it works still, this processor is
+ * free for it too. */
 static int PRL_CHILD_SAFE end(struct prl_beside *b, uint64_t *ret_ns, struct prl_error *reterr)
 {
     struct rusage usage;
     int status = 0;
-    while (wait4(b->pid, &status, __WALL, &usage) < 0)
-        if (errno != EINTR)
+    pid_t ended = wait4(b->pid, &status, __WALL | WNOHANG, &usage);
+    if (ended == 0)
+        (void)prl_sys_place(b->pid, PRL_ON_ANY);
+    while (ended <= 0) {
+        ended = wait4(b->pid, &status, __WALL, &usage);
+        if (ended < 0 && errno != EINTR)
             return prl_fail(reterr, PRL_STAGE_CLONE, "wait4", "network namespace");
+    }
     *ret_ns = used_ns(&usage);
     b->pid = 0;
     return status == 0 ? 0 : fail_noted(b, reterr);
