@@ -163,8 +163,8 @@ def error_from_record(record: Record, klass: str, check: str, remedy: str) -> Py
         The exception, not raised.
     """
     message = _describe(record)
-    if klass == "UsageError":
-        return UsageError(message)
+    if klass == "UsageError":  # an option's own remedy is for a shell: `pyrootless run --help`
+        return UsageError(message, remedy="" if record[0] == "options" else remedy)
     if klass == "HostUnsupportedError":
         return HostUnsupportedError(message, check=check, remedy=remedy)
     if klass == "StoreError":

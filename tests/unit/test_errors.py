@@ -48,6 +48,12 @@ def test_an_option_speaks_for_itself() -> None:
     assert str(error) == "--memory: 12x is no size"
 
 
+def test_what_was_asked_of_an_image_has_its_remedy() -> None:
+    error = make("mounts", errno.ELOOP, "UsageError")
+    assert isinstance(error, errors.UsageError)
+    assert (error.remedy, str(error).splitlines()[1:]) == ("do this", ["  remedy: do this"])
+
+
 @pytest.mark.parametrize(
     ("stage", "errnum", "code"),
     [
