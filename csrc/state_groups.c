@@ -53,19 +53,21 @@ static void parse(struct record *record, ssize_t n)
     record->spent = id_at(record, SPENT_AT);
 }
 
-/* Locked and read; false: there is none, or somebody else is at it. */
+/* Locked and read; false: there is none, it cannot be read, or somebody else is at it. */
 static bool open_record(const struct prl_dirs *dirs, int create, struct record *ret)
 {
     ret->fd =
         openat(dirs->runtime_fd, "groups", O_RDWR | create | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (ret->fd < 0)
         return false;
-    if (flock(ret->fd, LOCK_EX | LOCK_NB) == 0) {
-        parse(ret, pread(ret->fd, ret->line, sizeof ret->line, 0));
-        return true;
+    bool locked = flock(ret->fd, LOCK_EX | LOCK_NB) == 0;
+    ssize_t n = locked ? pread(ret->fd, ret->line, sizeof ret->line, 0) : -1;
+    if (n < 0) {
+        prl_close_p(&ret->fd);
+        return false;
     }
-    prl_close_p(&ret->fd);
-    return false;
+    parse(ret, n);
+    return true;
 }
 
 /* A process that was forked meanwhile must not keep the lock. */

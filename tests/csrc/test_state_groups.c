@@ -4,7 +4,10 @@
  * Out: which group is whose, and which are left.  Never: a control group of this machine. */
 #include "state_fixture.h"
 
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <signal.h>
+#include <stddef.h>
 #include <sys/file.h>
 #include <sys/ptrace.h>
 
@@ -293,6 +296,34 @@ TEST(a_damaged_record_names_nothing)
         prl_groups_drop(&dirs);
         CHECK_INT(count("base"), 1);
     }
+    end_with_bases();
+}
+
+static int without_pread_body(void)
+{
+    struct sock_filter filter[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_pread64, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EIO),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+    if (prl_sys_seccomp_load(filter, 4) < 0)
+        return 1;
+    prl_groups_drop(&dirs);
+    return renew(base_fd, base, NULL) ? 2 : 0;
+}
+
+TEST(a_record_that_cannot_be_read_stays_as_it_is)
+{
+    begin_with_bases();
+    char id[PRL_ID_LEN + 1];
+    (void)renew(base_fd, base, NULL);
+    memcpy(id, slot(0), sizeof id);
+    CHECK_INT(in_child(without_pread_body), 0);
+    CHECK_STR(slot(0), id);
+    CHECK(has_group(base_fd, id));
+    CHECK_INT(count("base"), 1);
     end_with_bases();
 }
 
