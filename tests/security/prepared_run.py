@@ -14,7 +14,7 @@ import sys
 from pyrootless import _core
 from pyrootless.engine.box import Box
 from pyrootless.engine.launch import find_template, open_container
-from pyrootless.errors import PyrootlessError
+from pyrootless.errors import PyrootlessError, UsageError
 
 
 def main(words: list[str]) -> int:
@@ -44,4 +44,6 @@ if __name__ == "__main__":
         sys.exit(main(sys.argv[1:]))
     except PyrootlessError as error:
         print(f"pyrootless: {error}", file=sys.stderr)
+        if isinstance(error, UsageError) and not error.remedy:  # an option's is the shell's
+            print("  remedy: pyrootless run --help", file=sys.stderr)
         sys.exit(error.exit_code)
