@@ -24,6 +24,8 @@
 #define PRL_CLONE_INTO_CGROUP   0x200000000ULL
 
 #define PRL_PIDFD_GET_MNT_NAMESPACE _IO(0xFF, 3) /* linux/pidfd.h */
+#define PRL_PIDFD_GET_IPC_NAMESPACE _IO(0xFF, 2)
+#define PRL_PIDFD_GET_NET_NAMESPACE _IO(0xFF, 4)
 
 #define PRL_SO_PEERPIDFD 77 /* asm-generic/socket.h */
 #define PRL_P_PIDFD      3  /* P_PIDFD of waitid(2), an enumerator in some C libraries */

@@ -214,17 +214,16 @@ static bool PRL_CHILD_SAFE mount_raw(const struct prl_setup *s, const struct prl
                                      .resolve = PRL_RESOLVE_IN_ROOT | PRL_RESOLVE_NO_SYMLINKS |
                                                 PRL_RESOLVE_NO_MAGICLINKS};
     unsigned long flags = flags_of(m);
-    char to[32];
     long fd = prl_sys_raw(SYS_openat2, PRL_RAW(s->root_fd, PRL_RAW_POINTER(m->destination),
                                                PRL_RAW_POINTER(&how), sizeof how));
     if (fd < 0)
         return false;
-    prl_sys_fd_path((int)fd, to);
-    long r = prl_sys_raw(SYS_mount, PRL_RAW(PRL_RAW_POINTER(m->type), PRL_RAW_POINTER(to),
-                                            PRL_RAW_POINTER(m->type), (long)flags,
-                                            PRL_RAW_POINTER(m->data)));
+    bool done = prl_sys_raw(SYS_fchdir, PRL_RAW(fd)) == 0 &&
+                prl_sys_raw(SYS_mount, PRL_RAW(PRL_RAW_POINTER(m->type), PRL_RAW_POINTER("."),
+                                               PRL_RAW_POINTER(m->type), (long)flags,
+                                               PRL_RAW_POINTER(m->data))) == 0;
     prl_sys_raw(SYS_close, PRL_RAW(fd));
-    return r == 0;
+    return done;
 }
 
 /* What goes wrong here is done again, and told, in prl_mounts_finish. */
@@ -235,6 +234,23 @@ void PRL_CHILD_SAFE prl_mounts_beside(struct prl_setup *s)
         return;
     for (size_t i = 0; i < len; i++)
         s->late_done |= mount_raw(s, s->mounts_late[i]) ? 1u << i : 0;
+}
+
+/* The first look-up in a file system that was just mounted is dear: the masks of /sys will find
+ * theirs done. */
+void PRL_CHILD_SAFE prl_mounts_warm(const struct prl_setup *s)
+{
+    static const struct prl_open_how how = {.flags = O_PATH | O_CLOEXEC,
+                                            .resolve = PRL_RESOLVE_IN_ROOT |
+                                                       PRL_RESOLVE_NO_MAGICLINKS};
+    for (const char *const *p = s->spec->masked_paths; s->late_done && p && *p; p++) {
+        if (strncmp(*p, "/sys/", 5) != 0)
+            continue;
+        long fd = prl_sys_raw(SYS_openat2, PRL_RAW(s->root_fd, PRL_RAW_POINTER(*p),
+                                                   PRL_RAW_POINTER(&how), sizeof how));
+        if (fd >= 0)
+            prl_sys_raw(SYS_close, PRL_RAW(fd));
+    }
 }
 
 void PRL_CHILD_SAFE prl_mounts_undo(struct prl_setup *s)

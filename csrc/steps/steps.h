@@ -126,6 +126,7 @@ int prl_mounts_open(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAF
 int prl_mounts_apply(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAFE;
 /* For the second task, which has no errno of its own. */
 void prl_mounts_beside(struct prl_setup *s) PRL_CHILD_SAFE;
+void prl_mounts_warm(const struct prl_setup *s) PRL_CHILD_SAFE;
 /* Its namespaces cannot be joined: what it mounted shows the wrong ones. */
 void prl_mounts_undo(struct prl_setup *s) PRL_CHILD_SAFE;
 int prl_mounts_hide_proc(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAFE;

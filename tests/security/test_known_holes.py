@@ -106,8 +106,9 @@ def test_targets_of_mounts_are_descriptors(
     tmp_path: Path,
     lent_dev: bool,
 ) -> None:
-    """What no name leads to cannot be swapped: the trace knows no target but descriptors, and
-    names in two directories that nobody else can change: a new tmpfs on /dev, and /proc."""
+    """What no name leads to cannot be swapped: the trace knows no target but descriptors, one
+    of which may be the working directory, and names in two directories that nobody else can
+    change: a new tmpfs on /dev, and /proc."""
     trace = tmp_path / "trace"
     (tmp_path / "dev").mkdir()
     lent = ["-v", f"{tmp_path}/dev:/dev"] if lent_dev else ["-v", f"{tmp_path}:/inside/new"]
@@ -128,7 +129,7 @@ def test_targets_of_mounts_are_descriptors(
     assert all(re.fullmatch("[a-z_-]*", name) for _, name in moved)
     runtime = engine_environment["XDG_RUNTIME_DIR"]
     allowed = {"/", str(world.root)} | {name for name in targets if name.startswith(runtime)}
-    allowed |= {name for name in targets if re.fullmatch(r"/proc/self/fd/\d+", name)}
+    allowed |= {name for name in targets if re.fullmatch(r"/proc/self/fd/\d+|\.", name)}
     new = set() if lent_dev else {"pts", "shm"}
     fd_path = re.compile(r"/proc/self/fd/\d+/")
     found = {fd_path.sub("", name) for name in targets - allowed}
