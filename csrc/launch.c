@@ -4,7 +4,8 @@
  * the child beyond exec; a half-started container left behind.
  *
  * The hand-overs, numbered where they happen:
- *   #1 parent → child  everything in struct prl_setup, before clone
+ *   #1 parent → child  everything in struct prl_setup, before clone; and, where the parent
+ *                     works meanwhile, one word that it is done
  *   #2 child → parent  over a socket, before exec: "write my id maps", "serve my
  *                     FUSE root", "connect my network", the pty's master
  *   #3 child → parent  one record on the report pipe: all zero "exec comes next", or the
@@ -18,18 +19,21 @@
 #include "cgroup.h"
 #include "launch_box.h"
 #include "launch_joined.h"
+#include "launch_meanwhile.h"
 #include "launch_report.h"
 #include "prepare.h"
 #include "serve.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/futex.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 /* Of the child's stack, at its upper end: for its second task, which needs little. */
 enum { BESIDE_BYTES = 32 * 1024 };
@@ -43,6 +47,7 @@ static const struct {
     {"cgroup", prl_cgroup_enter},    /* from here on it is in its groups */
     {"beside", prl_netns_begin},     /* a second task makes the namespace, writes limits */
     {"idmap", prl_idmap_apply},      /* who we are in the new user namespace */
+    {"files", prl_parent_await},     /* its own are there */
     {"null", prl_devices_open_null}, /* while the host's /dev is in reach */
     {"sources", prl_mounts_open},    /* sources of binds, before anything lies over them */
     {"early", prl_idmap_early},     /* 0:0 makes what follows, if the caller is nobody inside */
@@ -159,15 +164,15 @@ static uint64_t choose_beside(const struct prl_spec *spec)
     return spec->namespaces & CLONE_NEWNET ? spec->namespaces & dear : 0;
 }
 
-/* Unless it is served, the parent sleeps until the child has executed its program or is gone.
- */
+/* Unless it is served or awaited, the parent sleeps until the child has executed its program or
+ * is gone. */
 static int run_clone(struct prl_setup *s, void *stack, struct prl_child *child,
                      struct prl_error *reterr)
 {
     sigset_t all, before;
     s->beside_namespaces = choose_beside(s->spec);
     const struct prl_sys_clone how = {
-        .flags = CLONE_VM | (s->served ? 0 : CLONE_VFORK) |
+        .flags = CLONE_VM | (s->served || s->awaits ? 0 : CLONE_VFORK) |
                  (s->spec->namespaces &
                   ~((s->late_cgroup ? CLONE_NEWCGROUP : 0ULL) | s->beside_namespaces)),
         .pidfd = &child->pidfd,
@@ -206,19 +211,42 @@ static const char *write_numbers(const struct prl_setup *s, char buf[48])
     return buf;
 }
 
-static int launch_prepared(struct prl_setup *s, struct prl_child *child,
-                           struct prl_error *reterr)
+/* Before its own files it needs nothing of the parent. */
+static bool may_await(const struct prl_setup *s)
+{
+    return !s->served && !s->box && s->holder_fd < 0 && !s->spec->neighbour &&
+           s->spec->resources.asked == 0;
+}
+
+static int work_meanwhile(struct prl_setup *s, const struct prl_meanwhile *meanwhile,
+                          struct prl_error *reterr)
+{
+    int r = meanwhile->run(meanwhile->data, reterr);
+    __atomic_store_n(&s->parent_done, r < 0 ? -1 : 1, __ATOMIC_RELEASE);
+    if (s->awaits)
+        (void)syscall(SYS_futex, &s->parent_done, FUTEX_WAKE, 1, NULL, NULL, 0);
+    return r;
+}
+
+static int launch_prepared(struct prl_setup *s, const struct prl_meanwhile *meanwhile,
+                           struct prl_child *child, struct prl_error *reterr)
 {
     struct prl_channels channels = PRL_CHANNELS_NONE;
     char numbers[48];
     int r = prl_channels_open(s, &channels, reterr);
     if (s->init_args)
         s->init_args[1] = write_numbers(s, numbers);
+    s->report_parent_fd = channels.report[0];
+    s->awaits = meanwhile && may_await(s);
+    if (r == 0 && meanwhile && !s->awaits)
+        r = work_meanwhile(s, meanwhile, reterr);
     void *stack = r < 0 ? NULL : prl_stack_map();
     if (r == 0 && !stack)
         r = prl_fail(reterr, PRL_STAGE_CLONE, "mmap", "stack of the set-up process");
     if (r == 0)
         r = run_clone(s, stack, child, reterr);
+    if (r == 0 && s->awaits)
+        r = work_meanwhile(s, meanwhile, reterr);
     if (r == 0)
         r = prl_channels_follow(s, &channels, child, reterr);
     if (r < 0) {
@@ -245,8 +273,8 @@ static bool is_flat(const struct prl_setup *s)
            s->spec->process.caps[PRL_CAP_BOUNDING] == 0;
 }
 
-static int launch_described(struct prl_setup *setup, struct prl_child *child,
-                            struct prl_error *reterr)
+static int launch_described(struct prl_setup *setup, const struct prl_meanwhile *meanwhile,
+                            struct prl_child *child, struct prl_error *reterr)
 {
     int r = prl_serve_ports_check(&setup->spec->network, reterr);
     if (r == 0)
@@ -255,7 +283,7 @@ static int launch_described(struct prl_setup *setup, struct prl_child *child,
         return r;
     setup->cgroup_fds_len = prl_cgroups_entries(child->cgroups, setup->cgroup_fds);
     setup->limits = prl_cgroups_late(child->cgroups, &setup->limits_fd, &setup->limits_len);
-    return launch_prepared(setup, child, reterr);
+    return launch_prepared(setup, meanwhile, child, reterr);
 }
 
 /* The gate's socket: one end for the child, the other for prl_child_go. */
@@ -274,10 +302,12 @@ static int open_gate(struct prl_setup *s, struct prl_child *child, struct prl_er
     return 0;
 }
 
-/* What kind of launch: stopped at the gate, or with a box (NULL: none). */
+/* What kind of launch: stopped at the gate, with a box, beside work of the caller's (NULL:
+ * none). */
 struct kind {
     bool held;
     struct prl_box *box;
+    const struct prl_meanwhile *meanwhile;
 };
 
 static int launch(const struct prl_spec *spec, const struct prl_stdio *stdio, struct kind kind,
@@ -297,7 +327,7 @@ static int launch(const struct prl_spec *spec, const struct prl_stdio *stdio, st
     if (r == 0 && kind.held)
         r = open_gate(&setup, &child, reterr);
     if (r == 0)
-        r = launch_described(&setup, &child, reterr);
+        r = launch_described(&setup, kind.meanwhile, &child, reterr);
     prl_close_p(&setup.init_fd);
     prl_close_p(&setup.gate_fd);
     prl_close_p(&setup.wish_fd);
@@ -316,6 +346,13 @@ int prl_launch(const struct prl_spec *spec, const struct prl_stdio *stdio,
                struct prl_child *ret, struct prl_error *reterr)
 {
     return launch(spec, stdio, (struct kind){.held = false}, ret, reterr);
+}
+
+int prl_launch_meanwhile(const struct prl_spec *spec, const struct prl_stdio *stdio,
+                         const struct prl_meanwhile *meanwhile, struct prl_child *ret,
+                         struct prl_error *reterr)
+{
+    return launch(spec, stdio, (struct kind){.meanwhile = meanwhile}, ret, reterr);
 }
 
 int prl_launch_box(const struct prl_spec *spec, const struct prl_stdio *stdio,

@@ -148,21 +148,32 @@ static int choose_id(const struct prl_dirs *dirs, const struct prl_state_options
     return adopted ? 0 : prl_id_new(state->id);
 }
 
-/* 1: somebody else's sweep was faster, or the id is taken; try again with another one. */
-static int create_once(const struct prl_dirs *dirs, const struct prl_state_options *options,
-                       struct prl_state *state, struct prl_error *reterr)
+int prl_state_describe(const struct prl_dirs *dirs, const struct prl_state_options *options,
+                       struct prl_state *ret, struct prl_error *reterr)
 {
-    int r = choose_id(dirs, options, state);
+    *ret = (struct prl_state){.dir_fd = -1,
+                              .lock_fd = -1,
+                              .group_fd = -1,
+                              .marker_fd = -1,
+                              .remove = options->remove || options->throw_away,
+                              .throw_away = options->throw_away};
+    int r = choose_id(dirs, options, ret);
     if (r < 0)
         return prl_fail_with(reterr, PRL_STAGE_STATE, -r, "getrandom", "id of the container");
-    if (asprintf(&state->path, "%s/containers/%s",
-                 state->throw_away ? dirs->runtime : dirs->data, state->id) < 0)
-        state->path = NULL;
-    state->name = options->name ? strdup(options->name) : NULL;
-    if (!state->path || (options->name && !state->name))
+    if (asprintf(&ret->path, "%s/containers/%s", ret->throw_away ? dirs->runtime : dirs->data,
+                 ret->id) < 0)
+        ret->path = NULL;
+    ret->name = options->name ? strdup(options->name) : NULL;
+    if (!ret->path || (options->name && !ret->name))
         return prl_fail_with(reterr, PRL_STAGE_STATE, ENOMEM, "malloc",
                              "path of the container");
-    r = prl_entry_create(dirs, state, reterr);
+    return 0;
+}
+
+int prl_state_make(const struct prl_dirs *dirs, const struct prl_state_options *options,
+                   struct prl_state *state, struct prl_error *reterr)
+{
+    int r = prl_entry_create(dirs, state, reterr);
     if (r == -EEXIST && state->group) /* of one that was killed, and is not swept yet */
         return 1;
     if (r == 0)
@@ -187,13 +198,10 @@ int prl_state_create(const struct prl_dirs *dirs, const struct prl_state_options
     struct prl_state_options want = *options;
     for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
         struct prl_error ignored;
-        struct prl_state state = {.dir_fd = -1,
-                                  .lock_fd = -1,
-                                  .group_fd = -1,
-                                  .marker_fd = -1,
-                                  .remove = options->remove || options->throw_away,
-                                  .throw_away = options->throw_away};
-        int r = create_once(dirs, &want, &state, reterr);
+        struct prl_state state;
+        int r = prl_state_describe(dirs, &want, &state, reterr);
+        if (r == 0)
+            r = prl_state_make(dirs, &want, &state, reterr);
         if (r == 0) {
             *ret = state;
             return 0;

@@ -47,6 +47,12 @@ struct prl_state_options {
     const char *groups; /* base of version 2 in which its control group will be, or NULL */
 };
 
+/* The two halves of prl_state_create: how it will be called; and one attempt to make it.  1:
+ * somebody else's sweep was faster, or the id is taken: finish it, and take another one. */
+int prl_state_describe(const struct prl_dirs *dirs, const struct prl_state_options *options,
+                       struct prl_state *ret, struct prl_error *reterr);
+int prl_state_make(const struct prl_dirs *dirs, const struct prl_state_options *options,
+                   struct prl_state *state, struct prl_error *reterr);
 int prl_state_create(const struct prl_dirs *dirs, const struct prl_state_options *options,
                      struct prl_state *ret, struct prl_error *reterr);
 /* Write config.json (O_EXCL, beside the lock).  Before the container's control groups are made:

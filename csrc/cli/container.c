@@ -1,6 +1,10 @@
 /* container.c: one container between options and its end: created, started, finished.
  * In: options, a launch template.  Out: its directory, config.json, child; then its record.
- * Never: Python, waiting, a decision about streams. */
+ * Never: Python, waiting, a decision about streams.
+ *
+ * may_wait: it is started at once, so that its directory may be unmade until then, and made
+ * while its child is set up; lost: a sweep had its id meanwhile.  leaves_group: its control
+ * group is removed by a later start. */
 #include "cli/container.h"
 #include "cli/config.h"
 
@@ -9,6 +13,7 @@
 #include "base/own.h"
 #include "base/trace.h"
 #include "holder/holder.h"
+#include "launch_meanwhile.h"
 #include "monitor_mounts.h"
 
 #include <fcntl.h>
@@ -222,17 +227,22 @@ static const struct prl_cgroup_base *sole_base(const struct prl_container *c)
     return c->host.sight == PRL_SIGHT_OWN ? &c->host.bases[0] : NULL;
 }
 
-static int create_state(struct prl_container *c, bool spec_file, struct prl_error *reterr)
+static struct prl_state_options state_options(const struct prl_container *c, bool spec_file)
 {
     bool ephemeral = prl_options_flag(c->options, "ephemeral") || spec_file;
     const struct prl_cgroup_base *base = sole_base(c);
-    const struct prl_state_options want = {
+    return (struct prl_state_options){
         .name = prl_options_get(c->options, "name"),
         .remove = ephemeral || prl_options_flag(c->options, "rm"),
         .throw_away = ephemeral,
         .upper = !ephemeral,
         .groups = base ? base->path : NULL,
     };
+}
+
+static int create_state(struct prl_container *c, bool spec_file, struct prl_error *reterr)
+{
+    const struct prl_state_options want = state_options(c, spec_file);
     return prl_state_create(c->dirs, &want, &c->state, reterr);
 }
 
@@ -263,19 +273,23 @@ static int settle_group(struct prl_container *c, struct prl_error *reterr)
     return prl_groups_settle(c->dirs, &c->state, named, reterr);
 }
 
+static int write_again(struct prl_container *c, struct prl_error *reterr)
+{
+    const struct prl_config_facts facts = gather_facts(c);
+    int r = write_files(c, &facts, reterr);
+    return r < 0 ? r : prl_recall_write(c, reterr);
+}
+
 /* Like a start before: nothing is merged, and nothing parsed. */
 static int fill_again(struct prl_container *c, struct prl_error *reterr)
 {
-    const struct prl_config_facts facts = gather_facts(c);
     int r = prl_recall_spec(c, reterr);
     /* The same as before, of the same host, by the key; strict ones leave nothing to tell. */
     if (r == 0 && c->spec->resources.asked && c->spec->resources.best_effort)
         r = choose_limits(c, reterr);
     prl_trace_mark("spec");
     if (r == 0)
-        r = write_files(c, &facts, reterr);
-    if (r == 0)
-        r = prl_recall_write(c, reterr);
+        r = write_again(c, reterr);
     if (r == 0)
         r = settle_group(c, reterr);
     prl_trace_mark("files");
@@ -312,9 +326,46 @@ static int fill_directory(struct prl_container *c, const struct prl_template *te
     return r;
 }
 
+/* The spec of a start like one before.  Its directory is made while its child is set up
+ * (make_again), when the caller starts it at once; a name must be taken before. */
+static int begin_again(struct prl_container *c, struct prl_error *reterr)
+{
+    const struct prl_state_options want = state_options(c, false);
+    int r = prl_state_describe(c->dirs, &want, &c->state, reterr);
+    if (r == 0)
+        r = prl_recall_spec(c, reterr);
+    prl_trace_mark("spec");
+    c->unmade = r == 0;
+    return r;
+}
+
+/* The child runs beside this and shares errno: what fails here fails the start. */
+static int make_again(void *data, struct prl_error *reterr)
+{
+    struct prl_container *c = data;
+    const struct prl_state_options want = state_options(c, false);
+    int r = prl_state_make(c->dirs, &want, &c->state, reterr);
+    c->lost = r > 0;
+    if (c->lost)
+        return prl_failf(reterr, PRL_STAGE_STATE, EAGAIN, "flock", "%s/running/%s",
+                         c->dirs->runtime, c->state.id);
+    if (r == 0)
+        r = write_again(c, reterr);
+    return r == 0 ? write_id_file(c, "--cidfile", c->state.id, reterr) : r;
+}
+
+/* Without limits, of which a directory must tell before there is a group. */
+static bool may_begin_unmade(const struct prl_container *c)
+{
+    return c->may_wait && c->recall.flat.map && c->host.sight == PRL_SIGHT_NONE &&
+           !prl_options_get(c->options, "name");
+}
+
 int prl_container_create(struct prl_container *c, const struct prl_template *template,
                          struct prl_error *reterr)
 {
+    if (may_begin_unmade(c))
+        return begin_again(c, reterr);
     int r = create_state(c, template == NULL, reterr);
     if (r < 0)
         return r;
@@ -336,7 +387,26 @@ static int launch_once(struct prl_container *c, const struct prl_stdio *stdio, l
     c->spec->neighbour = c->neighbour ? &c->neighbour->running.target : NULL;
     prl_cgroup_host_lend(&c->host, &c->spec->resources);
     c->spec->resources.groups_ready = c->state.group != NULL;
-    return launch(c->spec, stdio, &c->child, reterr);
+    if (!c->unmade)
+        return launch(c->spec, stdio, &c->child, reterr);
+    c->unmade = false;
+    const struct prl_meanwhile meanwhile = {make_again, c};
+    return prl_launch_meanwhile(c->spec, stdio, &meanwhile, &c->child, reterr);
+}
+
+/* The id is somebody else's: once more with another one, and in the usual order. */
+static int start_over(struct prl_container *c, const struct prl_stdio *stdio, launch_fn launch,
+                      struct prl_error *reterr)
+{
+    struct prl_error ignored;
+    prl_state_finish(c->dirs, &c->state, &ignored);
+    prl_spec_free(c->spec);
+    c->spec = NULL;
+    c->lost = false;
+    int r = create_state(c, false, reterr);
+    if (r == 0)
+        r = fill_again(c, reterr);
+    return r < 0 ? r : launch_once(c, stdio, launch, reterr);
 }
 
 /* The kernel has no overlay for us: once more, with the program that does the same. */
@@ -393,6 +463,8 @@ static int start(struct prl_container *c, const struct prl_stdio *stdio, launch_
 {
     char pid[24];
     int r = launch_once(c, stdio, launch, reterr);
+    if (r < 0 && c->lost)
+        r = start_over(c, stdio, launch, reterr);
     if (r < 0 && prl_config_may_fall_back(c->options, reterr))
         r = start_again(c, stdio, launch, reterr);
     if (r < 0)

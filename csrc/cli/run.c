@@ -114,6 +114,8 @@ static int run_container(struct run *run, struct prl_status *ret, struct prl_err
 {
     struct prl_container *c = &run->container;
     bool spec_file = prl_options_get(&run->options, "spec") != NULL;
+    c->may_wait = !prl_options_flag(&run->options, "detach") &&
+                  !prl_options_flag(&run->options, "tty") && !spec_file;
     int r = prl_container_create(c, spec_file ? NULL : &run->template, reterr);
     if (r < 0)
         return r;

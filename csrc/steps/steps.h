@@ -31,16 +31,19 @@ struct prl_beside {
 /* Made by the parent before clone, in memory the child shares. */
 struct prl_setup {
     const struct prl_spec *spec;
-    int stdio[3];   /* -1: /dev/null */
-    int report_fd;  /* the child's end of the report pipe */
-    int service_fd; /* the child's end of the socket for hand-overs; -1: there are none */
-    int parent_fd;  /* the parent's end, which the child closes; -1 */
-    bool served;    /* the parent works for the child while it is set up: not vfork's order, and
-                       each hand-over waits for its answer */
-    bool asks;      /* it is served with more than its maps */
-    int init_fd;    /* sealed memory file with the small init; -1 */
-    int gate_fd;    /* the same with the gate, which waits for the program; -1: it is known */
-    int wish_fd;    /* the child's end of the socket on which the gate waits; -1 */
+    int stdio[3];         /* -1: /dev/null */
+    int report_fd;        /* the child's end of the report pipe */
+    int service_fd;       /* the child's end of the socket for hand-overs; -1: there are none */
+    int parent_fd;        /* the parent's end, which the child closes; -1 */
+    int report_parent_fd; /* the parent's end of the report pipe */
+    bool awaits;          /* the parent works beside the child, which waits for `parent_done` */
+    int parent_done;      /* a futex: 0 not yet; 1; -1: it has failed */
+    bool served; /* the parent works for the child while it is set up: not vfork's order, and
+                    each hand-over waits for its answer */
+    bool asks;   /* it is served with more than its maps */
+    int init_fd; /* sealed memory file with the small init; -1 */
+    int gate_fd; /* the same with the gate, which waits for the program; -1: it is known */
+    int wish_fd; /* the child's end of the socket on which the gate waits; -1 */
     struct prl_box *box;     /* what a sandbox wants; NULL: this is none */
     int outcome_fd;          /* the child's end of the pipe for the init's record; -1 */
     char *uid_map, *gid_map; /* NULL: the parent writes them (PRL_HANDOVER_MAPS) */
@@ -110,6 +113,7 @@ static inline size_t prl_devices_count(const struct prl_setup *s)
 int prl_join_namespaces(const struct prl_joinable *target, uint64_t flags) PRL_CHILD_SAFE;
 int prl_join_enter(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAFE;
 int prl_join_root(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAFE;
+int prl_parent_await(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAFE;
 int prl_cgroup_enter(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAFE;
 int prl_idmap_apply(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAFE;
 int prl_idmap_early(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAFE;

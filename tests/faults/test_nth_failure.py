@@ -102,6 +102,46 @@ def test_a_call_that_is_no_reason_to_stop(call: str, deny: Path, place: Place) -
     assert place.left() == []
 
 
+def test_an_entry_that_a_sweep_took_is_made_under_another_id(place: Place) -> None:
+    """Its child is being set up already, for the id that is lost: nothing of it stays."""
+    words = ("--rm", "--ephemeral", "host", *ECHO)
+    place.settle(*words)
+    log = place.base / "trace"
+    tracer = ["strace", "-f", "-qq", "-y", "-o", str(log), "-e", "trace=flock,clone3"]
+    locked = place.run(*words, before=tracer)
+    assert locked.returncode == 0
+    own = [line for line in log.read_text().splitlines() if "flock(" in line]
+    (at,) = [n for n, line in enumerate(own, 1) if "/running/" in line and "= 0" in line]
+    inject = ["-e", f"inject=flock:error=EAGAIN:when={at}"]
+    done = place.run(*words, before=[*tracer, *inject])
+    assert (done.returncode, done.stdout) == (0, f"hello {place.mark}\n")
+    made = re.findall(r"flock\(\d+<[^>]*/running/([0-9a-f]+)", log.read_text())
+    assert len(set(made)) == 2
+    assert log.read_text().count("clone3({flags=CLONE_VM|CLONE_PIDFD|") == 2
+    assert place.left() == []
+
+
+def test_the_program_waits_for_the_containers_own_files(place: Place) -> None:
+    """config.json cannot be made, and that takes a third of a second: nothing has begun."""
+    (place.base / "lent").mkdir()
+    lent = f"--volume={place.base / 'lent'}:/lent"
+    words = ("--rm", "--ephemeral", lent, "host", "busybox", "sh", "-c", ": > /lent/began")
+    for _ in range(3):
+        assert place.run(*words).returncode == 0
+    (place.base / "lent/began").unlink()
+    log = place.base / "trace"
+    tracer = ["strace", "-f", "-qq", "-o", str(log), "-e", "trace=fchmod,clone3,execve"]
+    inject = ["-e", "inject=fchmod:error=EIO:delay_enter=300000:when=1"]
+    done = place.run(*words, before=[*tracer, *inject])
+    assert (done.returncode, done.stdout) == (125, "")
+    assert "/config.json): " in first_line(done.stderr)
+    assert [path.name for path in (place.base / "lent").iterdir()] == []
+    calls = log.read_text()
+    assert calls.count("clone3({flags=CLONE_VM|CLONE_PIDFD|") == 1  # it was being set up
+    assert calls.count("execve(") == 1
+    assert place.left() == []
+
+
 def nth(place: Place, call: str, n: int, words: tuple[str, ...]) -> tuple[int, str, str] | None:
     """One launch whose nth `call` (of each process) answers EIO; None when there is no nth."""
     log = place.base / "trace"

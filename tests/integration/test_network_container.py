@@ -47,7 +47,8 @@ CLIENT = (
 )
 FACTS = (
     "grep -E '^(Cap|NoNewPrivs|Seccomp|Groups|Uid|Gid)' /proc/self/status;"
-    " cd /proc/self; cat uid_map gid_map mountinfo | sed 's/^[0-9: ]*//; s/dir=[^,]*//g'"
+    " cd /proc/self; sort mountinfo | cat uid_map gid_map - |"
+    " sed 's/^[0-9: ]*//; s/dir=[^,]*//g'"
 )
 
 

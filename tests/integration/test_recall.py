@@ -24,7 +24,7 @@ import pytest
 pytestmark = pytest.mark.needs("plain-user", "user-namespaces")
 
 LOOK = """
-cut -d' ' -f4- /proc/self/mountinfo | sed 's/ master:[0-9]*//; s/ shared:[0-9]*//'
+cut -d' ' -f4- /proc/self/mountinfo | sed 's/ master:[0-9]*//; s/ shared:[0-9]*//' | sort
 grep -E '^(Cap|Seccomp:|NoNewPrivs|Uid|Gid|Groups|Sig(Ign|Blk))' /proc/self/status
 env | sort; pwd; hostname; id; umask; ulimit -a; cat /proc/self/uid_map /proc/self/gid_map
 cat /etc/hosts /proc/self/cmdline /proc/1/comm; ls -l /proc/self/ns | grep -c .

@@ -13,10 +13,10 @@ import pytest
 ROW = re.compile(r"^pyrootless: trace: (launcher|child|both) +([a-z]+) +(\d+\.\d) us$")
 BEFORE = {
     "in full": "options directories template state merge parse files signals streams prepare",
-    "recalled": "options directories template state spec files signals streams prepare",
+    "recalled": "options directories template spec signals streams prepare",
 }
 CHILD = (
-    "clone watch cgroup beside idmap null sources early overlay fuse rootfs late mounts "
+    "clone watch cgroup beside idmap files null sources early overlay fuse rootfs late mounts "
     "devices proc netns network sys sysctl terminal workdir fill netns masks seal stdio enter "
     "rlimits meter loopback fds chdir landlock domain class resolve privileges filter"
 ).split()
