@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -60,6 +61,11 @@ def context_name() -> str:
     """The context this run is in: user, single, root or nested."""
     given = os.environ.get("PYROOTLESS_TEST_CONTEXT")
     return given or ("root" if os.getuid() == 0 else "user")
+
+
+def pytest_configure() -> None:
+    """Under nohup SIGHUP is ignored, and what ignores it hands none on to its container."""
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture(scope="session")
