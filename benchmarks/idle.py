@@ -11,8 +11,8 @@ from __future__ import annotations
 import os
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -131,9 +131,16 @@ def charged_group() -> Iterator[Path | None]:
     try:
         yield group
     finally:
-        for pid in (group / "cgroup.procs").read_text().split():  # podman leaves one for good
-            (parent / "cgroup.procs").write_text(pid)
+        # podman leaves one for good
+        move((group / "cgroup.procs").read_text().split(), parent)
         group.rmdir()
+
+
+def move(pids: Iterable[str], group: Path) -> None:
+    """These processes into a group, as far as they are still there."""
+    for pid in pids:
+        with suppress(ProcessLookupError):
+            (group / "cgroup.procs").write_text(pid)
 
 
 def _charge(group: Path) -> int:

@@ -16,6 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "benchmarks"))
 
 import idle  # noqa: E402
+import machine  # noqa: E402
 import many  # noqa: E402
 import phases  # noqa: E402
 import plot  # noqa: E402
@@ -168,3 +169,15 @@ def test_the_verb_finds_the_benchmarks() -> None:
         [launcher, "bench", "--help"], capture_output=True, text=True, check=True, timeout=60
     )
     assert "--scenario NAME,…" in done.stdout
+
+
+@pytest.mark.needs("cgroup1-delegated")
+def test_a_process_that_has_ended_is_not_moved() -> None:
+    parent = machine.memory_parent()
+    assert parent is not None
+    with subprocess.Popen(["true"]) as ended:
+        ended.wait()
+    with idle.charged_group() as group:
+        assert group is not None
+        idle.move([str(ended.pid)], group)
+        assert (group / "cgroup.procs").read_text() == ""
