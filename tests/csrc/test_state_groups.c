@@ -2,6 +2,7 @@
 /* test_state_groups.c: the control group that waits for the next container.
  * In: directories that stand for control groups, starts that are killed at every system call.
  * Out: which group is whose, and which are left.  Never: a control group of this machine. */
+#include "kill_fixture.h"
 #include "state_fixture.h"
 
 #include <linux/filter.h>
@@ -334,27 +335,6 @@ static int victim_body(void)
     return run();
 }
 
-/* Run the victim up to its nth stop and kill it there.  False: it came to its end before. */
-static bool kill_at(int nth)
-{
-    int status;
-    pid_t pid = fork();
-    if (pid == 0)
-        _exit(victim_body());
-    if (waitpid(pid, &status, 0) != pid || !WIFSTOPPED(status))
-        exit(99);
-    for (int i = 0; i < nth; i++) {
-        ptrace(PTRACE_SYSCALL, pid, NULL, NULL);
-        if (waitpid(pid, &status, 0) != pid)
-            exit(99);
-        if (WIFEXITED(status))
-            return WEXITSTATUS(status) == 0 ? false : (exit(98), false);
-    }
-    kill(pid, SIGKILL);
-    waitpid(pid, &status, 0);
-    return true;
-}
-
 /* At every moment a group is named by the record or by a config.json; a used one is nobody's
  * again (use_group). */
 TEST(killed_anywhere_it_leaves_no_group_but_one_for_the_next)
@@ -364,7 +344,7 @@ TEST(killed_anywhere_it_leaves_no_group_but_one_for_the_next)
     for (bool killed = true; killed; nth++) {
         CHECK_INT(run(), 0); /* the victim finds a spare, and one to be removed */
         CHECK_INT(count("base"), 2);
-        killed = kill_at(nth);
+        killed = kill_at(victim_body, nth);
         CHECK(prl_state_sweep(&dirs, &error) >= 0);
         CHECK_INT(run(), 0);
         CHECK_INT(run(), 0);

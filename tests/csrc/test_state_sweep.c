@@ -1,6 +1,7 @@
 // sources: csrc/state*.c csrc/base/*.c
 /* test_state_sweep.c: what a sweep finds, ends, leaves; death at every moment.
  * In: containers whose monitors "died".  Out: what is left of them. */
+#include "kill_fixture.h"
 #include "state_fixture.h"
 
 #include <linux/filter.h>
@@ -357,27 +358,6 @@ static int victim_body(void)
     return prl_state_finish(&dirs, &state, &error) < 0 ? 4 : 0;
 }
 
-/* Run the victim up to its nth stop and kill it there.  False: it came to its end before. */
-static bool kill_at(int nth)
-{
-    int status;
-    pid_t pid = fork();
-    if (pid == 0)
-        _exit(victim_body());
-    if (waitpid(pid, &status, 0) != pid || !WIFSTOPPED(status))
-        exit(99);
-    for (int i = 0; i < nth; i++) {
-        ptrace(PTRACE_SYSCALL, pid, NULL, NULL);
-        if (waitpid(pid, &status, 0) != pid)
-            exit(99);
-        if (WIFEXITED(status))
-            return WEXITSTATUS(status) == 0 ? false : (exit(98), false);
-    }
-    kill(pid, SIGKILL);
-    waitpid(pid, &status, 0);
-    return true;
-}
-
 /* What there is in the directory for the next one beside the marker and two empty ones; the
  * used one has its work directory still. */
 static int of_another(void)
@@ -400,7 +380,7 @@ static int kill_everywhere(struct victim which, bool reboot)
 {
     victim = which;
     int nth = 1;
-    for (; kill_at(nth); nth++) {
+    for (; kill_at(victim_body, nth); nth++) {
         if (reboot)
             reboot_machine();
         if (prl_state_sweep(&dirs, &error) < 0 || leftovers() != 0)
