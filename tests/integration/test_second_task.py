@@ -76,7 +76,7 @@ def test_a_start_that_fails_waits_for_the_second_task(
     (tmp_path / "file").write_text("")
     run = [str(launcher), "run", "--rm", "--ephemeral", "-v", f"{tmp_path}/file:/usr/bin"]
     trace = tmp_path / "trace"
-    for tracer in ([], ["strace", "-f", "-e", "trace=wait4,exit", "-o", str(trace)]):
+    for tracer in ([], ["strace", "-f", "-e", "trace=wait4,clone3", "-o", str(trace)]):
         done = subprocess.run(
             [*tracer, *run, "host", "true"],
             env=engine_environment,
@@ -86,10 +86,11 @@ def test_a_start_that_fails_waits_for_the_second_task(
             check=False,
         )
         assert done.returncode == 125, done.stderr
-    calls = re.findall(r"(\d+) +(?:<... )?(\w+)(.*)", trace.read_text())
-    (first,) = {pid for pid, name, rest in calls if name == "exit" and "127" in rest}
-    waits = {"wait4"} if len(os.sched_getaffinity(0)) > 1 else set()
-    assert {name for pid, name, _ in calls if pid == first} == waits | {"exit"}
+    calls = re.findall(r"(\d+) +(\w+)\((.*)", trace.read_text())
+    makers = {pid for pid, name, rest in calls if name == "clone3" and "CLONE_FILES" in rest}
+    waiters = {pid for pid, name, _ in calls if name == "wait4"}
+    assert len(makers) == (1 if len(os.sched_getaffinity(0)) > 1 else 0)
+    assert makers <= waiters
 
 
 def pyrootless_before(words: list[str]) -> subprocess.CompletedProcess[str]:
