@@ -2,15 +2,11 @@
 /* test_state_groups.c: the control group that waits for the next container.
  * In: directories that stand for control groups, starts that are killed at every system call.
  * Out: which group is whose, and which are left.  Never: a control group of this machine. */
-#include "kill_fixture.h"
+#include "fault_fixture.h"
 #include "state_fixture.h"
 
-#include <linux/filter.h>
-#include <linux/seccomp.h>
 #include <signal.h>
-#include <stddef.h>
 #include <sys/file.h>
-#include <sys/ptrace.h>
 
 #define NOBODY "----------------------------------------------------------------"
 
@@ -302,14 +298,7 @@ TEST(a_damaged_record_names_nothing)
 
 static int without_pread_body(void)
 {
-    struct sock_filter filter[] = {
-        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_pread64, 0, 1),
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EIO),
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-    };
-    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-    if (prl_sys_seccomp_load(filter, 4) < 0)
+    if (refuse_call(SYS_pread64, EIO) < 0)
         return 1;
     prl_groups_drop(&dirs);
     return renew(base_fd, base, NULL) ? 2 : 0;
@@ -328,13 +317,6 @@ TEST(a_record_that_cannot_be_read_stays_as_it_is)
     end_with_bases();
 }
 
-static int victim_body(void)
-{
-    ptrace(PTRACE_TRACEME, 0, NULL, NULL);
-    raise(SIGSTOP);
-    return run();
-}
-
 /* At every moment a group is named by the record or by a config.json; a used one is nobody's
  * again (use_group). */
 TEST(killed_anywhere_it_leaves_no_group_but_one_for_the_next)
@@ -344,7 +326,7 @@ TEST(killed_anywhere_it_leaves_no_group_but_one_for_the_next)
     for (bool killed = true; killed; nth++) {
         CHECK_INT(run(), 0); /* the victim finds a spare, and one to be removed */
         CHECK_INT(count("base"), 2);
-        killed = kill_at(victim_body, nth);
+        killed = kill_at(run, nth);
         CHECK(prl_state_sweep(&dirs, &error) >= 0);
         CHECK_INT(run(), 0);
         CHECK_INT(run(), 0);

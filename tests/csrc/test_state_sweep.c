@@ -1,15 +1,11 @@
 // sources: csrc/state*.c csrc/base/*.c
 /* test_state_sweep.c: what a sweep finds, ends, leaves; death at every moment.
  * In: containers whose monitors "died".  Out: what is left of them. */
-#include "kill_fixture.h"
+#include "fault_fixture.h"
 #include "state_fixture.h"
 
-#include <linux/filter.h>
-#include <linux/seccomp.h>
 #include <signal.h>
-#include <stddef.h>
 #include <sys/file.h>
-#include <sys/ptrace.h>
 
 TEST(sweep_with_nothing_to_do)
 {
@@ -96,14 +92,7 @@ TEST(sweep_removes_the_groups_that_config_json_names)
 
 static int without_pidfd_body(void)
 {
-    struct sock_filter filter[] = {
-        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_pidfd_open, 0, 1),
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-    };
-    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-    if (prl_sys_seccomp_load(filter, 4) < 0 || prl_sys_pidfd_open(getpid()) != -1)
+    if (refuse_call(SYS_pidfd_open, ENOSYS) < 0 || prl_sys_pidfd_open(getpid()) != -1)
         return 1;
     return prl_state_sweep(&dirs, &error) == 1 ? 0 : 2;
 }
@@ -342,8 +331,6 @@ static struct victim victim;
 static int victim_body(void)
 {
     struct prl_state state;
-    ptrace(PTRACE_TRACEME, 0, NULL, NULL);
-    raise(SIGSTOP);
     if (create("web", !victim.kept, victim.throw_away, &state) < 0 ||
         prl_state_write_config(&state, "{}", 2, &error) < 0)
         return 1;
