@@ -188,16 +188,15 @@ int PRL_CHILD_SAFE prl_mounts_apply(struct prl_setup *s, struct prl_error *reter
 {
     for (; s->mounts_done < s->spec->mounts_len; s->mounts_done++) {
         const struct prl_mount *m = &s->spec->mounts[s->mounts_done];
+        bool late = waits(s, m);
         int r = may_overtake(s, m, reterr);
-        if (r <= 0 || (waits(s, m) && s->mounts_late_len == PRL_MOUNTS_LATE))
+        if (r <= 0 || (late && s->mounts_late_len == PRL_MOUNTS_LATE))
             return r < 0 ? r : 0;
-        if (waits(s, m)) {
-            postpone(s, m);
-            continue;
-        }
-        r = mount_one(s, m, reterr);
+        r = late ? 0 : mount_one(s, m, reterr);
         if (r < 0)
             return r;
+        if (late)
+            postpone(s, m);
     }
     return 0;
 }
