@@ -56,8 +56,8 @@ static const struct {
     {"rootfs", prl_rootfs_build},   /* what was mounted, or a bind; root_fd */
     {"late", prl_idmap_late},       /* 0:0 makes what follows */
     {"mounts", prl_mounts_apply},   /* volumes, /proc, /dev */
-    {"devices", prl_devices_apply}, /* nodes and links in /dev */
     {"proc", prl_mounts_hide_proc}, /* read-only and masked paths of /proc */
+    {"devices", prl_devices_apply}, /* nodes and links in /dev */
     {"netns", prl_netns_join},      /* it is there, and its loopback up */
     {"network", prl_network_apply}, /* the helper of a user-mode network; #2 */
     {"sys", prl_mounts_finish},     /* /sys, which shows the network namespace */
@@ -72,7 +72,6 @@ static const struct {
     {"enter", prl_rootfs_enter},      /* the host's tree is gone after this line */
     {"rlimits", prl_rlimits_apply},   /* as config.json has them */
     {"meter", prl_box_meter},         /* the clock of a sandbox; #2 */
-    {"loopback", prl_netns_end},      /* the second task is gone */
     {"fds", prl_fds_shed},     /* before chdir: no descriptor to name a host directory by */
     {"chdir", prl_exec_chdir}, /* and verified to lie inside */
     {"landlock", prl_landlock_apply}, /* before capabilities go, which it needs without
@@ -93,9 +92,13 @@ static int PRL_CHILD_SAFE child_steps(struct prl_setup *s, struct prl_error *ret
     return prl_launch_end(s, reterr);
 }
 
+/* A filter may refuse what it takes to wait for the second task. */
 static int PRL_CHILD_SAFE apply_filter(struct prl_setup *s, struct prl_error *reterr)
 {
-    int r = prl_seccomp_apply(s, reterr);
+    int r = prl_netns_end(s, reterr);
+    prl_trace_mark_child("loopback");
+    if (r == 0)
+        r = prl_seccomp_apply(s, reterr);
     prl_trace_mark_child("filter");
     return r;
 }

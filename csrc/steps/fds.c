@@ -5,12 +5,16 @@
 #include "steps/steps.h"
 
 #include <limits.h>
+#include <sched.h>
 
 int PRL_CHILD_SAFE prl_fds_shed(struct prl_setup *s, struct prl_error *reterr)
 {
     int keep[] = {s->report_fd, s->init_fd,    s->gate_fd,
                   s->wish_fd,   s->outcome_fd, s->served ? s->service_fd : -1};
     unsigned from = 3;
+    /* The second task works on, with the table that was both's. */
+    if (s->beside.pid > 0 && unshare(CLONE_FILES) < 0)
+        return prl_fail(reterr, PRL_STAGE_FDS, "unshare", "descriptors");
     for (;;) {
         int next = INT_MAX;
         for (size_t i = 0; i < sizeof keep / sizeof *keep; i++)
