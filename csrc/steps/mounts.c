@@ -235,21 +235,90 @@ void PRL_CHILD_SAFE prl_mounts_beside(struct prl_setup *s)
         s->late_done |= mount_raw(s, s->mounts_late[i]) ? 1u << i : 0;
 }
 
-/* The first look-up in a file system that was just mounted is dear: the masks of /sys will find
- * theirs done. */
-void PRL_CHILD_SAFE prl_mounts_warm(const struct prl_setup *s)
+/* Nothing there to hide, or nothing anybody inside could reach. */
+static bool PRL_CHILD_SAFE is_absent(int error)
 {
-    static const struct prl_open_how how = {.flags = O_PATH | O_CLOEXEC,
-                                            .resolve = PRL_RESOLVE_IN_ROOT |
-                                                       PRL_RESOLVE_NO_MAGICLINKS};
-    for (const char *const *p = s->spec->masked_paths; s->late_done && p && *p; p++) {
-        if (strncmp(*p, "/sys/", 5) != 0)
+    return error == ENOENT || error == ENOTDIR || error == EACCES;
+}
+
+static const char OPEN_HIDDEN[] = "open path to hide";
+
+static bool PRL_CHILD_SAFE is_in_sys(const char *path)
+{
+    return strncmp(path, "/sys/", 5) == 0;
+}
+
+static bool PRL_CHILD_SAFE any_in_sys(const char *const *paths)
+{
+    for (; paths && *paths; paths++)
+        if (is_in_sys(*paths))
+            return true;
+    return false;
+}
+
+void PRL_CHILD_SAFE prl_mounts_claim(struct prl_setup *s)
+{
+    s->sys_claimed = s->late_done && !s->served && !any_in_sys(s->spec->readonly_paths) &&
+                     __atomic_load_n(&s->masks_repeat, __ATOMIC_ACQUIRE);
+}
+
+static long PRL_CHILD_SAFE open_raw(const struct prl_setup *s, const char *path, uint64_t flags)
+{
+    const struct prl_open_how how = {.flags = O_PATH | O_CLOEXEC | flags,
+                                     .resolve =
+                                         PRL_RESOLVE_IN_ROOT | PRL_RESOLVE_NO_MAGICLINKS};
+    return prl_sys_raw(SYS_openat2, PRL_RAW(s->root_fd, PRL_RAW_POINTER(path),
+                                            PRL_RAW_POINTER(&how), sizeof how));
+}
+
+static long PRL_CHILD_SAFE again_raw(int first, long target)
+{
+    long tree = prl_sys_raw(
+        SYS_open_tree, PRL_RAW(first, PRL_RAW_POINTER(""),
+                               PRL_OPEN_TREE_CLONE | PRL_OPEN_TREE_CLOEXEC | AT_EMPTY_PATH));
+    if (tree < 0)
+        return tree;
+    long r = prl_sys_raw(SYS_move_mount,
+                         PRL_RAW(tree, PRL_RAW_POINTER(""), target, PRL_RAW_POINTER(""),
+                                 PRL_MOVE_MOUNT_F_EMPTY_PATH | PRL_MOVE_MOUNT_T_EMPTY_PATH));
+    prl_sys_raw(SYS_close, PRL_RAW(tree));
+    return r;
+}
+
+static long PRL_CHILD_SAFE mask_raw(const struct prl_setup *s, const char *path,
+                                    const char **ret_call)
+{
+    long fd = open_raw(s, path, O_DIRECTORY);
+    bool directory = fd != -ENOTDIR;
+    if (!directory)
+        fd = open_raw(s, path, 0);
+    *ret_call = OPEN_HIDDEN;
+    if (fd < 0)
+        return is_absent((int)-fd) ? 0 : fd;
+    long r = again_raw(directory ? s->mask_directory_fd : s->mask_file_fd, fd);
+    *ret_call = "mask";
+    prl_sys_raw(SYS_close, PRL_RAW(fd));
+    return r;
+}
+
+/* Unclaimed, they are looked up: the first look-up in a file system that was just mounted is
+ * dear. */
+long PRL_CHILD_SAFE prl_mounts_mask_beside(const struct prl_setup *s, const char **ret_call,
+                                           const char **ret_path)
+{
+    const char *const *p = s->late_done ? s->spec->masked_paths : NULL;
+    long r = 0;
+    for (; r >= 0 && p && *p; p++) {
+        *ret_path = *p;
+        if (!is_in_sys(*p))
             continue;
-        long fd = prl_sys_raw(SYS_openat2, PRL_RAW(s->root_fd, PRL_RAW_POINTER(*p),
-                                                   PRL_RAW_POINTER(&how), sizeof how));
+        if (s->sys_claimed)
+            r = mask_raw(s, *p, ret_call);
+        long fd = s->sys_claimed ? -1 : open_raw(s, *p, 0);
         if (fd >= 0)
             prl_sys_raw(SYS_close, PRL_RAW(fd));
     }
+    return r;
 }
 
 void PRL_CHILD_SAFE prl_mounts_undo(struct prl_setup *s)
@@ -264,6 +333,7 @@ void PRL_CHILD_SAFE prl_mounts_undo(struct prl_setup *s)
             (void)umount2(prl_sys_fd_path(fd, path), MNT_DETACH);
     }
     s->late_done = 0;
+    s->sys_claimed = false;
 }
 
 int PRL_CHILD_SAFE prl_mounts_finish(struct prl_setup *s, struct prl_error *reterr)
@@ -290,6 +360,14 @@ static int PRL_CHILD_SAFE hide(const struct prl_setup *s, int target, bool direc
                : prl_place_bind(s->null_fd, NULL, false, &attr, target);
 }
 
+/* From here on the second task may do so too. */
+static int PRL_CHILD_SAFE repeated(struct prl_setup *s)
+{
+    bool both = s->mask_directory_fd >= 0 && s->mask_file_fd >= 0;
+    __atomic_store_n(&s->masks_repeat, both, __ATOMIC_RELEASE);
+    return 0;
+}
+
 /* The first mask of each kind is made, the others repeat it: a second empty tmpfs costs more
  * than the first one shown again. */
 static int PRL_CHILD_SAFE mask(struct prl_setup *s, const char *path, int target,
@@ -301,7 +379,7 @@ static int PRL_CHILD_SAFE mask(struct prl_setup *s, const char *path, int target
     bool directory = S_ISDIR(st.st_mode);
     int *first = directory ? &s->mask_directory_fd : &s->mask_file_fd;
     if (*first >= 0 && prl_place_again(*first, target, "") == 0)
-        return 0;
+        return repeated(s);
     if ((*first >= 0 && errno != ENOSYS) || hide(s, target, directory) < 0)
         return prl_fail(reterr, PRL_STAGE_MOUNTS, "mask", path);
     if (*first < 0)
@@ -321,12 +399,6 @@ static int PRL_CHILD_SAFE make_readonly(struct prl_setup *s, const char *path, i
     return 0;
 }
 
-/* Nothing there to hide, or nothing anybody inside could reach. */
-static bool PRL_CHILD_SAFE is_absent(int error)
-{
-    return error == ENOENT || error == ENOTDIR || error == EACCES;
-}
-
 /* The same two for a name in /proc, which nobody can exchange: no descriptor, no walk from the
  * root.  1: it takes a descriptor. */
 static int PRL_CHILD_SAFE mask_name(struct prl_setup *s, const char *path, const char *name,
@@ -339,7 +411,7 @@ static int PRL_CHILD_SAFE mask_name(struct prl_setup *s, const char *path, const
     if (S_ISLNK(st.st_mode) || first < 0)
         return 1;
     if (prl_place_again(first, s->proc_fd, name) == 0)
-        return 0;
+        return repeated(s);
     return errno == ENOSYS ? 1 : prl_fail(reterr, PRL_STAGE_MOUNTS, "mask", path);
 }
 
@@ -398,13 +470,15 @@ static int PRL_CHILD_SAFE change_target(struct prl_setup *s, const char *path, b
         return change->to_target(s, path, target, reterr);
     return is_absent(errno) || (early && errno == ELOOP)
                ? 0
-               : prl_fail(reterr, PRL_STAGE_MOUNTS, "open path to hide", path);
+               : prl_fail(reterr, PRL_STAGE_MOUNTS, OPEN_HIDDEN, path);
 }
 
 static int PRL_CHILD_SAFE change_all(struct prl_setup *s, const char *const *paths, bool early,
                                      const struct change *change, struct prl_error *reterr)
 {
     for (; paths && *paths; paths++) {
+        if (s->sys_claimed && is_in_sys(*paths))
+            continue;
         const char *name = s->proc_fd >= 0 ? prl_place_name("/proc", *paths) : NULL;
         int r = name ? change->to_name(s, *paths, name, reterr) : 1;
         if (r > 0)

@@ -89,6 +89,8 @@ struct prl_setup {
     bool proc_links;    /* and there are such links */
     int mask_file_fd,
         mask_directory_fd;      /* the first of each kind, which the others repeat; -1 */
+    bool masks_repeat;          /* there is one of each, and this kernel repeats them */
+    bool sys_claimed;           /* the second task hides what is to be hidden in /sys */
     uint64_t beside_namespaces; /* CLONE_NEW* that are made after clone, by a second task */
     void *beside_stack;
     size_t beside_stack_size;
@@ -130,7 +132,10 @@ int prl_mounts_open(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAF
 int prl_mounts_apply(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAFE;
 /* For the second task, which has no errno of its own. */
 void prl_mounts_beside(struct prl_setup *s) PRL_CHILD_SAFE;
-void prl_mounts_warm(const struct prl_setup *s) PRL_CHILD_SAFE;
+void prl_mounts_claim(struct prl_setup *s) PRL_CHILD_SAFE; /* before its namespaces are shown */
+/* -errno: with the call that failed, and the path that could not be hidden. */
+long prl_mounts_mask_beside(const struct prl_setup *s, const char **ret_call,
+                            const char **ret_path) PRL_CHILD_SAFE;
 /* Its namespaces cannot be joined: what it mounted shows the wrong ones. */
 void prl_mounts_undo(struct prl_setup *s) PRL_CHILD_SAFE;
 int prl_mounts_hide_proc(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAFE;

@@ -121,3 +121,52 @@ def test_a_volume_over_a_link_into_sys_lies_over_it(pyrootless: Run, tmp_path: P
     masked = ["/bin/busybox", "grep", "-c", " /proc/keys ", "/proc/self/mountinfo"]
     done = pyrootless("run", *words, *masked)
     assert (done.returncode, done.stdout) == (0, "1\n")
+
+
+HIDDEN = ("/sys/kernel/mm", "/sys/kernel/uevent_seqnum", "/sys/kernel/nowhere", "/sys/power")
+
+
+def test_what_is_masked_in_sys_is_whoever_masks_it(pyrootless: Run) -> None:
+    option = f"--security-opt=mask={':'.join(HIDDEN)}"
+    show = "ls /sys/kernel/mm; cat /sys/kernel/uevent_seqnum; ls /sys/kernel | grep -c seqnum"
+    before = os.sched_getaffinity(0)
+    for processors in (before, {min(before)}):
+        os.sched_setaffinity(0, processors)
+        try:
+            done = pyrootless("run", "--rm", option, "host", "sh", "-c", show)
+        finally:
+            os.sched_setaffinity(0, before)
+        assert (done.returncode, done.stdout, done.stderr) == (0, "1\n", "")
+
+
+def traced(env: dict[str, str], log: Path, *strace: str, run: list[str]) -> tuple[int, str]:
+    """Exit status and errors of a start whose second task is late, so that it masks /sys."""
+    late = ["-e", "inject=unshare:delay_exit=200000", *strace]
+    done = subprocess.run(
+        ["strace", "-f", "-qq", "-o", str(log), "-e", "trace=unshare,openat2", *late, *run],
+        env=env,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    return done.returncode, done.stderr
+
+
+@pytest.mark.needs("strace")
+def test_the_second_task_masks_sys_and_tells_what_it_cannot_mask(
+    launcher: Path, engine_environment: dict[str, str], tmp_path: Path
+) -> None:
+    if len(os.sched_getaffinity(0)) == 1:
+        pytest.skip("one processor: there is no second task")
+    log = tmp_path / "trace"
+    run = [str(launcher), "run", "--rm", "--ephemeral", "host", "true"]
+    assert traced(engine_environment, log, run=run) == (0, "")
+    calls = re.findall(r"(?m)^(\d+) +(\w+)\((.*)", log.read_text())
+    second = [pid for pid, name, rest in calls if name == "unshare" and "NEWNET" in rest]
+    maskers = [pid for pid, _, rest in calls if "/sys/firmware" in rest]
+    assert maskers == second
+    fail = ("-P", "/sys/firmware", "-e", "inject=openat2:error=EIO")
+    status, said = traced(engine_environment, log, *fail, run=run)
+    assert status == 125
+    assert said.startswith("pyrootless: mounts: open path to hide(/sys/firmware): ")
