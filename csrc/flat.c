@@ -89,8 +89,7 @@ static bool is_for(const struct prl_flat *flat, const struct prl_template *templ
 {
     const struct prl_flat_head *h = head_of(flat);
     return memcmp(&h->template, &template->identity, sizeof h->template) == 0 &&
-           flat->map[h->sources.at + h->sources.len - 1] == '\0' &&
-           prl_template_are_fresh((const char *)flat->map + h->sources.at);
+           flat->map[h->sources.at + h->sources.len - 1] == '\0';
 }
 
 static bool find_at(const struct prl_dirs *dirs, const char *path, struct prl_span key,
@@ -124,6 +123,11 @@ bool prl_flat_find(const struct prl_dirs *dirs, struct prl_span key,
         found = find_at(dirs, path, key, template, ret);
     }
     return found;
+}
+
+bool prl_flat_is_fresh(const struct prl_flat *flat)
+{
+    return prl_template_are_fresh((const char *)flat->map + head_of(flat)->sources.at);
 }
 
 void prl_flat_close(struct prl_flat *flat)

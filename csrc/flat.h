@@ -44,6 +44,9 @@ struct prl_flat {
 /* The one that was made under this key, for the template that is locked; false: none. */
 bool prl_flat_find(const struct prl_dirs *dirs, struct prl_span key,
                    const struct prl_template *template, struct prl_flat *ret);
+/* The things of the host that the template was made from are what they were.  May be asked
+ * beside a child that shares this memory. */
+bool prl_flat_is_fresh(const struct prl_flat *flat);
 /* *ret is freed with prl_spec_free, before flat is closed.  Errors: ENOMEM. */
 int prl_flat_spec(const struct prl_flat *flat, const struct prl_flat_words *words,
                   struct prl_spec **ret, struct prl_error *reterr);

@@ -47,7 +47,7 @@ static const struct {
     {"cgroup", prl_cgroup_enter},    /* from here on it is in its groups */
     {"beside", prl_netns_begin},     /* a second task makes the namespace, writes limits */
     {"idmap", prl_idmap_apply},      /* who we are in the new user namespace */
-    {"files", prl_parent_await},     /* its own are there */
+    {"files", prl_parent_files},     /* its own are there */
     {"null", prl_devices_open_null}, /* while the host's /dev is in reach */
     {"sources", prl_mounts_open},    /* sources of binds, before anything lies over them */
     {"early", prl_idmap_early},     /* 0:0 makes what follows, if the caller is nobody inside */
@@ -79,6 +79,7 @@ static const struct {
     {"domain", prl_watch_landlock},   /* with --verify */
     {"class", prl_box_class},         /* late: set-up may be as urgent as its caller */
     {"resolve", prl_exec_resolve},    /* which program, and no magic link on the way */
+    {"checked", prl_parent_checked},  /* what it is made from is still so */
 };
 
 static int PRL_CHILD_SAFE child_steps(struct prl_setup *s, struct prl_error *reterr)
@@ -221,13 +222,22 @@ static bool may_await(const struct prl_setup *s)
            s->spec->resources.asked == 0;
 }
 
+static void tell_child(struct prl_setup *s, int done)
+{
+    __atomic_store_n(&s->parent_done, done, __ATOMIC_RELEASE);
+    if (s->awaits)
+        (void)syscall(SYS_futex, &s->parent_done, FUTEX_WAKE, 1, NULL, NULL, 0);
+}
+
 static int work_meanwhile(struct prl_setup *s, const struct prl_meanwhile *meanwhile,
                           struct prl_error *reterr)
 {
-    int r = meanwhile->run(meanwhile->data, reterr);
-    __atomic_store_n(&s->parent_done, r < 0 ? -1 : 1, __ATOMIC_RELEASE);
-    if (s->awaits)
-        (void)syscall(SYS_futex, &s->parent_done, FUTEX_WAKE, 1, NULL, NULL, 0);
+    int r = meanwhile->files(meanwhile->data, reterr);
+    tell_child(s, r < 0 ? PRL_PARENT_FAILED : PRL_PARENT_FILES);
+    if (r < 0)
+        return r;
+    r = meanwhile->check(meanwhile->data, reterr);
+    tell_child(s, r < 0 ? PRL_PARENT_FAILED : PRL_PARENT_CHECKED);
     return r;
 }
 

@@ -9,6 +9,7 @@
 #include "base/io.h"
 #include "base/json.h"
 #include "base/own.h"
+#include "base/sys.h"
 
 #include <fcntl.h>
 #include <limits.h>
@@ -121,18 +122,16 @@ static int lock_image(int data_fd, const char *path, int *ret_fd)
 
 static bool take_number(const char **p, unsigned long long *ret)
 {
-    if (**p < '0' || **p > '9')
-        return false;
-    char *end;
-    errno = 0;
-    *ret = strtoull(*p, &end, 10);
-    if (errno || *end != ' ')
-        return false;
-    *p = end + 1;
-    return true;
+    const char *begin = *p;
+    for (*ret = 0; **p >= '0' && **p <= '9'; ++*p)
+        if (__builtin_mul_overflow(*ret, 10ull, ret) ||
+            __builtin_add_overflow(*ret, (unsigned long long)(**p - '0'), ret))
+            return false;
+    return *p > begin && *(*p)++ == ' ';
 }
 
-/* "MTIME_NS INODE PATH" up to `end`; "0 0 PATH": must not exist. */
+/* "MTIME_NS INODE PATH" up to `end`; "0 0 PATH": must not exist.  Without errno, which a child
+ * may share. */
 static bool is_source_fresh(const char *line, const char *end)
 {
     unsigned long long mtime_ns, inode;
@@ -143,8 +142,10 @@ static bool is_source_fresh(const char *line, const char *end)
         return false;
     memcpy(path, line, (size_t)(end - line));
     path[end - line] = '\0';
-    if (stat(path, &st) < 0)
-        return (errno == ENOENT || errno == ENOTDIR) && mtime_ns == 0 && inode == 0;
+    long r = prl_sys_raw(SYS_newfstatat,
+                         PRL_RAW(AT_FDCWD, PRL_RAW_POINTER(path), PRL_RAW_POINTER(&st), 0));
+    if (r < 0)
+        return (r == -ENOENT || r == -ENOTDIR) && mtime_ns == 0 && inode == 0;
     return (unsigned long long)st.st_ino == inode &&
            (unsigned long long)st.st_mtim.tv_sec * 1000000000ULL +
                    (unsigned long long)st.st_mtim.tv_nsec ==

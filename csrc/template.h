@@ -35,5 +35,5 @@ int prl_template_lock(const struct prl_dirs *dirs, const char *image, struct prl
 int prl_template_read(const struct prl_dirs *dirs, const char *image, struct prl_template *t,
                       struct prl_error *reterr);
 /* Are the things of the host, which a text of sources names, as they were? */
-bool prl_template_are_fresh(const char *sources);
+bool prl_template_are_fresh(const char *sources); /* may run beside a child */
 void prl_template_free(struct prl_template *t);

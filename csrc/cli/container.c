@@ -3,7 +3,8 @@
  * Never: Python, waiting, a decision about streams.
  *
  * may_wait: it is started at once, so that its directory may be unmade until then, and made
- * while its child is set up; lost: a sweep had its id meanwhile.  leaves_group: its control
+ * while its child is set up, as may be the look at the template's sources; lost: a sweep had
+ * its id meanwhile; stale: its template was found so meanwhile.  leaves_group: its control
  * group is removed by a later start. */
 #include "cli/container.h"
 #include "cli/config.h"
@@ -39,12 +40,23 @@ const char *prl_container_scratch(struct prl_container *c)
     return c->scratch[0] ? c->scratch : NULL;
 }
 
+/* Without limits, of which a directory must tell before there is a group. */
+static bool may_begin_unmade(const struct prl_container *c)
+{
+    return c->may_wait && c->host.sight == PRL_SIGHT_NONE &&
+           !prl_options_get(c->options, "name");
+}
+
 int prl_container_template(struct prl_container *c, const char *image, struct prl_template *ret,
                            struct prl_error *reterr)
 {
     int r = prl_template_lock(c->dirs, image, ret, reterr);
-    if (r != 0 || prl_recall(c, ret))
+    if (r != 0)
         return r;
+    c->unmade = prl_recall(c, ret) && may_begin_unmade(c);
+    if (c->unmade || (c->recall.flat.map && prl_flat_is_fresh(&c->recall.flat)))
+        return 0;
+    prl_flat_close(&c->recall.flat);
     return prl_template_read(c->dirs, image, ret, reterr);
 }
 
@@ -335,7 +347,6 @@ static int begin_again(struct prl_container *c, struct prl_error *reterr)
     if (r == 0)
         r = prl_recall_spec(c, reterr);
     prl_trace_mark("spec");
-    c->unmade = r == 0;
     return r;
 }
 
@@ -349,22 +360,29 @@ static int make_again(void *data, struct prl_error *reterr)
     if (c->lost)
         return prl_failf(reterr, PRL_STAGE_STATE, EAGAIN, "flock", "%s/running/%s",
                          c->dirs->runtime, c->state.id);
-    if (r == 0)
-        r = write_again(c, reterr);
-    return r == 0 ? write_id_file(c, "--cidfile", c->state.id, reterr) : r;
+    return r == 0 ? write_again(c, reterr) : r;
 }
 
-/* Without limits, of which a directory must tell before there is a group. */
-static bool may_begin_unmade(const struct prl_container *c)
+static int check_fresh(struct prl_container *c, struct prl_error *reterr)
 {
-    return c->may_wait && c->recall.flat.map && c->host.sight == PRL_SIGHT_NONE &&
-           !prl_options_get(c->options, "name");
+    c->stale = !prl_flat_is_fresh(&c->recall.flat);
+    return c->stale ? prl_fail_with(reterr, PRL_STAGE_TEMPLATE, ESTALE, "stat",
+                                    "what the launch template was made from")
+                    : 0;
+}
+
+/* Beside the child as well, for it is seldom otherwise. */
+static int check_again(void *data, struct prl_error *reterr)
+{
+    struct prl_container *c = data;
+    int r = check_fresh(c, reterr);
+    return r == 0 ? write_id_file(c, "--cidfile", c->state.id, reterr) : r;
 }
 
 int prl_container_create(struct prl_container *c, const struct prl_template *template,
                          struct prl_error *reterr)
 {
-    if (may_begin_unmade(c))
+    if (c->unmade)
         return begin_again(c, reterr);
     int r = create_state(c, template == NULL, reterr);
     if (r < 0)
@@ -390,7 +408,7 @@ static int launch_once(struct prl_container *c, const struct prl_stdio *stdio, l
     if (!c->unmade)
         return launch(c->spec, stdio, &c->child, reterr);
     c->unmade = false;
-    const struct prl_meanwhile meanwhile = {make_again, c};
+    const struct prl_meanwhile meanwhile = {make_again, check_again, c};
     return prl_launch_meanwhile(c->spec, stdio, &meanwhile, &c->child, reterr);
 }
 
@@ -403,7 +421,9 @@ static int start_over(struct prl_container *c, const struct prl_stdio *stdio, la
     prl_spec_free(c->spec);
     c->spec = NULL;
     c->lost = false;
-    int r = create_state(c, false, reterr);
+    int r = check_fresh(c, reterr);
+    if (r == 0)
+        r = create_state(c, false, reterr);
     if (r == 0)
         r = fill_again(c, reterr);
     return r < 0 ? r : launch_once(c, stdio, launch, reterr);

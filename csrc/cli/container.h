@@ -24,8 +24,8 @@ struct prl_container {
     struct prl_cgroup_host host; /* as far as it was looked at */
     struct prl_limits_plan plan; /* all zero: nothing is limited */
     struct prl_child child;
-    bool may_wait, unmade, lost, scratch_known, leaves_group; /* see container.c */
-    char scratch[PATH_MAX];                                   /* "": there is none */
+    bool may_wait, unmade, lost, stale, scratch_known, leaves_group; /* see container.c */
+    char scratch[PATH_MAX];                                          /* "": there is none */
     struct prl_recall recall;
 };
 
@@ -47,7 +47,7 @@ struct winsize prl_container_window(const struct prl_container *c); /* 0: no ter
  * With recall.flat the template is locked and not read.  On failure nothing is left. */
 int prl_container_create(struct prl_container *c, const struct prl_template *template,
                          struct prl_error *reterr);
-/* Launch; on failure the container still has to be finished. */
+/* Launch; on failure the container still has to be finished (stale: and made anew). */
 int prl_container_start(struct prl_container *c, const struct prl_stdio *stdio,
                         struct prl_error *reterr);
 /* The same up to the gate (prl_launch_held). */

@@ -54,6 +54,9 @@ static int find_template(struct run *run, struct prl_error *reterr)
 {
     const char *image = prl_options_template(&run->options);
     bool prepared = getenv("PYROOTLESS_PREPARED") != NULL;
+    run->container.may_wait = !prepared && !prl_options_flag(&run->options, "detach") &&
+                              !prl_options_flag(&run->options, "tty") &&
+                              !prl_options_flag(&run->options, "print-spec");
     int r = prl_container_template(&run->container, image, &run->template, reterr);
     if (r == 0 && !prepared && prl_network_facts_missing(&run->options, run->dirs.data))
         r = 1;
@@ -70,12 +73,12 @@ static int run_foreground(struct run *run, struct prl_status *ret, struct prl_er
 {
     struct prl_container *c = &run->container;
     struct prl_streams streams;
-    sigset_t forwarded;
+    sigset_t forwarded, before;
     /* From before the launch: a signal that comes while the program already runs but nobody
      * listens yet would end the launcher and not reach the container.  They wait for the
      * monitor; the container starts with none blocked. */
     prl_monitor_catchable(&forwarded);
-    sigprocmask(SIG_BLOCK, &forwarded, NULL);
+    sigprocmask(SIG_BLOCK, &forwarded, &before);
     prl_trace_mark("signals");
     int r = prl_streams_open(prl_options_flag(&run->options, "interactive"), &streams, reterr);
     if (r < 0)
@@ -84,6 +87,7 @@ static int run_foreground(struct run *run, struct prl_status *ret, struct prl_er
     r = prl_container_start(c, &streams.lent, reterr);
     if (r < 0) {
         prl_streams_close(&streams);
+        sigprocmask(SIG_SETMASK, &before, NULL);
         return r;
     }
     prl_streams_lent(&streams);
@@ -114,8 +118,6 @@ static int run_container(struct run *run, struct prl_status *ret, struct prl_err
 {
     struct prl_container *c = &run->container;
     bool spec_file = prl_options_get(&run->options, "spec") != NULL;
-    c->may_wait = !prl_options_flag(&run->options, "detach") &&
-                  !prl_options_flag(&run->options, "tty") && !spec_file;
     int r = prl_container_create(c, spec_file ? NULL : &run->template, reterr);
     if (r < 0)
         return r;
@@ -132,7 +134,7 @@ static int run_container(struct run *run, struct prl_status *ret, struct prl_err
     prl_trace_mark("finish");
     if (r == 0 && f < 0)
         prl_cli_warn(&second);
-    return r;
+    return r < 0 && c->stale ? prl_python_exec(run->argc, run->argv, reterr) : r;
 }
 
 static int print_spec(struct run *run, struct prl_error *reterr)

@@ -28,6 +28,9 @@ struct prl_beside {
     bool begun; /* set by the task itself */
 };
 
+/* How far a parent is that works beside its child. */
+enum { PRL_PARENT_FAILED = -1, PRL_PARENT_BEGUN, PRL_PARENT_FILES, PRL_PARENT_CHECKED };
+
 /* Made by the parent before clone, in memory the child shares. */
 struct prl_setup {
     const struct prl_spec *spec;
@@ -37,7 +40,7 @@ struct prl_setup {
     int parent_fd;        /* the parent's end, which the child closes; -1 */
     int report_parent_fd; /* the parent's end of the report pipe */
     bool awaits;          /* the parent works beside the child, which waits for `parent_done` */
-    int parent_done;      /* a futex: 0 not yet; 1; -1: it has failed */
+    int parent_done;      /* a futex: PRL_PARENT_* */
     bool served; /* the parent works for the child while it is set up: not vfork's order, and
                     each hand-over waits for its answer */
     bool asks;   /* it is served with more than its maps */
@@ -115,7 +118,8 @@ static inline size_t prl_devices_count(const struct prl_setup *s)
 int prl_join_namespaces(const struct prl_joinable *target, uint64_t flags) PRL_CHILD_SAFE;
 int prl_join_enter(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAFE;
 int prl_join_root(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAFE;
-int prl_parent_await(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAFE;
+int prl_parent_files(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAFE;
+int prl_parent_checked(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAFE;
 int prl_cgroup_enter(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAFE;
 int prl_idmap_apply(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAFE;
 int prl_idmap_early(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAFE;

@@ -95,6 +95,14 @@ static bool find(struct prl_span with, const struct prl_template *t)
     return found;
 }
 
+static bool is_fresh(void)
+{
+    struct prl_flat flat = {0};
+    bool is = prl_flat_find(&dirs, key, &template, &flat) && prl_flat_is_fresh(&flat);
+    prl_flat_close(&flat);
+    return is;
+}
+
 static char *joined(const struct prl_flat *flat, const struct prl_flat_words *words)
 {
     struct iovec pieces[PRL_FLAT_PIECES];
@@ -186,7 +194,7 @@ TEST(a_spec_with_every_section_can_be_kept)
     done();
 }
 
-TEST(another_key_template_or_source_finds_nothing)
+TEST(another_key_or_template_finds_nothing_and_another_source_is_stale)
 {
     struct prl_template other;
     fresh();
@@ -202,13 +210,13 @@ TEST(another_key_template_or_source_finds_nothing)
     free(template.sources);
     template.sources = strdup("0 0 /nowhere/at/all");
     keep();
-    CHECK(find(key, &template));
+    CHECK(is_fresh());
     done();
     fresh();
     free(template.sources);
     template.sources = strdup("0 0 /"); /* must not exist */
     keep();
-    CHECK(!find(key, &template));
+    CHECK(find(key, &template) && !is_fresh());
     done();
 }
 

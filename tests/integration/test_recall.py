@@ -453,3 +453,20 @@ def test_what_is_left_for_others_is_ours_alone(place: Place) -> None:
     assert folder.stat().st_mode & 0o7777 == 0o700
     (file,) = folder.iterdir()
     assert file.stat().st_mode & 0o7777 == 0o600
+
+
+@pytest.mark.parametrize("more", [(), ("--name=mine",)], ids=["meanwhile", "before"])
+def test_a_start_whose_template_is_stale_begins_anew(
+    place: Place, more: tuple[str, ...]
+) -> None:
+    """Seen while its child is set up already, but where the directory is made first."""
+    options = ("--rm", "--ephemeral", "--hostname=stale", *more)
+    wanted = place.run(*options)
+    assert place.run(*options).recalled
+    for source in Path(place.env["PYROOTLESS_ROOT"]).glob("cache/seccomp/*.bpf"):
+        os.utime(source)
+    (place.runtime / "id").unlink(missing_ok=True)
+    found = place.run(*options, f"--cidfile={place.runtime}/id")
+    assert (found.recalled, found.view) == (False, wanted.view)
+    assert place.run(*options).recalled
+    assert list((place.runtime / "running").iterdir()) == []
