@@ -66,7 +66,7 @@ static bool has_text(const struct prl_flat *flat)
 static bool is_whole(const struct prl_flat *flat)
 {
     const struct prl_flat_head *h = head_of(flat);
-    return memcmp(h->magic, prl_flat_magic, sizeof h->magic) == 0 && h->len == flat->len &&
+    return memcmp(h->magic, PRL_FLAT_MAGIC, sizeof h->magic) == 0 && h->len == flat->len &&
            prl_flat_sum(flat->map, flat->len) == h->sum && has_part(flat, h->key, 1) &&
            has_part(flat, h->sources, 1) && h->sources.len > 0 && has_part(flat, h->spec, 16) &&
            h->spec.len >= sizeof(struct prl_spec) &&

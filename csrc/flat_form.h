@@ -11,7 +11,7 @@ enum {
     PRL_ID_FULL = 64
 };
 
-static const char prl_flat_magic[8] = "prlflat2";
+#define PRL_FLAT_MAGIC "prlflat2" /* as many letters as prl_flat_head.magic has bytes */
 
 /* Where a part lies: bytes from the begin of the file, or of the part it belongs to. */
 struct prl_flat_part {

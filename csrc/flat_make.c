@@ -223,7 +223,7 @@ static bool fill(struct writer *w, struct prl_span key, const struct prl_flat_st
         !add_spec(w, &h, one, two, len) || !add_ids(w, &h, s->words.id) ||
         !add_text(w, &h, s) || !add_filter(w, &h, s))
         return false;
-    memcpy(h.magic, prl_flat_magic, sizeof h.magic);
+    memcpy(h.magic, PRL_FLAT_MAGIC, sizeof h.magic);
     h.len = (uint32_t)w->len;
     memcpy(w->bytes, &h, sizeof h);
     h.sum = prl_flat_sum(w->bytes, w->len);
