@@ -58,7 +58,7 @@ def option_rows() -> list:
     cdef list rows = []
     cdef size_t i = 0
     cdef const prl_option *row
-    while prl_option_table[i].name != NULL:
+    while prl_option_table[i].name[0] != 0:
         row = &prl_option_table[i]
         rows.append({
             "name": row.name.decode(), "letter": chr(row.letter) if row.letter else "",

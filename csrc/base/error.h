@@ -22,9 +22,9 @@ int prl_failf(struct prl_error *reterr, enum prl_stage stage, int errnum, const 
 struct prl_remedy {
     uint16_t stage;
     int32_t errnum;
-    const char *klass; /* Python exception class name */
-    const char *check; /* doctor entry, or "" */
-    const char *text;  /* the remedy, ending with a command where there is one */
+    char klass[24]; /* Python exception class name */
+    char check[20]; /* doctor entry, or "" */
+    char text[328]; /* the remedy, ending with a command where there is one */
 };
 extern const struct prl_remedy prl_remedies[]; /* ends with stage == PRL_STAGE_NONE */
 const struct prl_remedy *prl_error_remedy(const struct prl_error *error);

@@ -43,7 +43,7 @@ const char *prl_options_near(unsigned verb, const char *typed)
 
     if (len < 2 || len > NAME_MAX_LEN)
         return NULL;
-    for (const struct prl_option *row = prl_option_table; row->name; row++) {
+    for (const struct prl_option *row = prl_option_table; *row->name; row++) {
         if (!(row->verbs & verb) || !*row->help)
             continue;
         /* A beginning ("--host") is as near as two slips. */
@@ -127,7 +127,7 @@ void prl_options_print_help(unsigned verb, FILE *out)
     const char *group = "";
 
     print_usage(verb, out);
-    for (const struct prl_option *row = prl_option_table; row->name; row++) {
+    for (const struct prl_option *row = prl_option_table; *row->name; row++) {
         if (!(row->verbs & verb) || !*row->help)
             continue;
         if (strcmp(group, row->group) != 0)

@@ -35,7 +35,7 @@ static const char *verb_name(unsigned verb)
 
 static const struct prl_option *find_name(unsigned verb, const char *name, size_t len)
 {
-    for (const struct prl_option *row = prl_option_table; row->name; row++)
+    for (const struct prl_option *row = prl_option_table; *row->name; row++)
         if ((row->verbs & verb) && strncmp(row->name, name, len) == 0 && !row->name[len])
             return row;
     return NULL;
@@ -43,7 +43,7 @@ static const struct prl_option *find_name(unsigned verb, const char *name, size_
 
 static const struct prl_option *find_letter(unsigned verb, char letter)
 {
-    for (const struct prl_option *row = prl_option_table; row->name; row++)
+    for (const struct prl_option *row = prl_option_table; *row->name; row++)
         if ((row->verbs & verb) && row->letter == letter)
             return row;
     return NULL;

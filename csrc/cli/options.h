@@ -21,20 +21,20 @@ enum prl_option_door { PRL_DOOR_NATIVE, PRL_DOOR_ENGINE };
 enum { PRL_VERB_RUN = 1, PRL_VERB_EXEC = 2, PRL_VERB_CREATE = 4 };
 
 struct prl_option {
-    const char *name; /* without dashes */
-    char letter;      /* 0: none */
+    char name[20]; /* without dashes */
+    char letter;   /* 0: none */
     enum prl_option_kind kind;
     bool repeat;
     unsigned verbs;
     enum prl_option_door door;
-    const char *field;   /* config.json field or annotation it reaches: "/process/env"; "-": the
-                            launcher itself */
-    const char *metavar; /* "" for flags */
-    const char *group;   /* heading of the help; rows of one group stand together */
-    const char *help;    /* one line, starts with a small letter, no full stop; "": hidden */
+    char field[36];   /* config.json field or annotation it reaches: "/process/env"; "-": the
+                         launcher itself */
+    char metavar[32]; /* "" for flags */
+    char group[12];   /* heading of the help; rows of one group stand together */
+    char help[216];   /* one line, starts with a small letter, no full stop; "": hidden */
 };
 
-extern const struct prl_option prl_option_table[]; /* ends with name == NULL */
+extern const struct prl_option prl_option_table[]; /* ends with an empty name */
 
 struct prl_option_value {
     const struct prl_option *option;

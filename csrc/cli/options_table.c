@@ -193,6 +193,6 @@ const struct prl_option prl_option_table[] = {
      "keep everything of pyrootless in this directory"},
     {"spec", 0, PATH, ONCE, RUN, NATIVE, "-", "FILE", G_LAUNCHER,
      "launch this config.json as it is"},
-    {0},
+    {.name = ""},
 };
 /* clang-format on */

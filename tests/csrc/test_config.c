@@ -477,7 +477,7 @@ TEST(the_path_that_an_option_names)
 /* The launcher takes care of these itself ("-"), the engine of its own; the rest is merged. */
 TEST(every_row_of_the_table_has_an_effect)
 {
-    for (const struct prl_option *row = prl_option_table; row->name; row++) {
+    for (const struct prl_option *row = prl_option_table; *row->name; row++) {
         bool mine = row->door == PRL_DOOR_NATIVE && strcmp(row->field, "-") != 0;
         CHECK_STR(prl_config_applies(row->name) == mine ? "" : row->name, "");
     }

@@ -188,14 +188,14 @@ TEST(more_values_than_arguments)
 
 TEST(rows_are_well_formed)
 {
-    for (const struct prl_option *row = prl_option_table; row->name; row++) {
+    for (const struct prl_option *row = prl_option_table; *row->name; row++) {
         size_t len = strlen(row->help);
         CHECK(strlen(row->name) < 22); /* "--name" has to fit into prl_error.syscall */
-        CHECK(row->field && *row->field);
+        CHECK(*row->field);
         CHECK((row->kind == PRL_KIND_FLAG) == (*row->metavar == '\0'));
         CHECK(len == 0 ||
               (row->help[len - 1] != '.' && !(row->help[0] >= 'A' && row->help[0] <= 'Z')));
-        for (const struct prl_option *other = row + 1; other->name; other++) {
+        for (const struct prl_option *other = row + 1; *other->name; other++) {
             CHECK(strcmp(row->name, other->name) != 0);
             CHECK(!row->letter || row->letter != other->letter);
         }
