@@ -52,14 +52,6 @@ static int apply_timeout(struct prl_merge *m, const char *text)
     return r;
 }
 
-/* A row whose effect depends on others and is made by a step further down. */
-static int apply_later(struct prl_merge *m, const char *text)
-{
-    (void)m;
-    (void)text;
-    return 0;
-}
-
 #define PLAIN  PRL_NEEDS_NOTHING
 #define GROUPS PRL_NEEDS_GROUPS
 #define PATH   PRL_NEEDS_PATH
@@ -75,25 +67,14 @@ static const struct {
     unsigned needs; /* enum prl_config_needs; beside its text and the facts */
 } rows[] = {
     {"rootfs", prl_config_rootfs, ROOT},
-    {"ephemeral", apply_later, PLAIN}, /* prl_config_upper */
-    {"ephemeral-size", apply_later, PLAIN},
-    {"ephemeral-inodes", apply_later, PLAIN},
-    {"rm", apply_later, PLAIN},
-    {"storage-driver", apply_later, PLAIN}, /* prl_config_storage_driver */
     {"network", prl_config_keep_user,
      HELPER}, /* of the other container; the rest: prl_config_network */
-    {"publish", apply_later, HELPER},
-    {"publish-all", apply_later, OTHER},
-    {"mac-address", apply_later, PLAIN},
-    {"allow-host", apply_later, OTHER}, /* prl_config_network */
     {"privileged", prl_config_privileged, PLAIN},
     {"seccomp-program", prl_config_seccomp_program, OTHER},
     {"security-opt", prl_config_security_opt, PLAIN},
-    {"fake-root", apply_later, PLAIN}, /* prl_config_fake_root */
     {"cap-add", prl_config_cap_add, PLAIN},
     {"cap-drop", prl_config_cap_drop, PLAIN},
     {"userns", prl_config_keep_user, PLAIN}, /* after prl_config_userns, before everything */
-    {"no-holder", apply_later, PLAIN},       /* prl_config_id_maps */
     {"user", prl_config_user, PLAIN},
     {"group-add", prl_config_group_add, PLAIN},
     {"workdir", prl_config_workdir, PLAIN},
@@ -123,16 +104,10 @@ static const struct {
     {"device-read-iops", prl_config_throttle_read_iops, DISK},
     {"device-write-iops", prl_config_throttle_write_iops, DISK},
     {"io-max", prl_config_io_max, DISK},
-    {"storage-size", apply_later, PLAIN}, /* prl_config_storage */
     {"name", prl_config_name, PLAIN},
     {"label-file", prl_config_label_file, LINES},
     {"label", prl_config_label, PLAIN},
     {"annotation", prl_config_annotation, PLAIN},
-    {"hostname", apply_later, PLAIN}, /* prl_config_hostname */
-    {"add-host", apply_later, PLAIN}, /* prl_config_bind_files */
-    {"dns", apply_later, PLAIN},
-    {"dns-search", apply_later, PLAIN},
-    {"dns-option", apply_later, PLAIN},
     {"sysctl", prl_config_sysctl, PLAIN},
     {"volume", prl_config_volume, PATH},
     {"mount", prl_config_mount_option, PATH},
@@ -140,15 +115,48 @@ static const struct {
     {"device", prl_config_device, PATH},
     {"shm-size", prl_config_shm_size, PLAIN},
     {"read-only", prl_config_read_only, PLAIN},
-    {"read-only-tmpfs", apply_later, PLAIN}, /* prl_config_read_only */
 };
 
-bool prl_config_applies(const char *name)
+/* Options whose effect depends on others: the function beside them reads them all. */
+static const struct {
+    char name[20];
+    unsigned needs;
+} later[] = {
+    {"publish", HELPER}, /* prl_config_network */
+    {"publish-all", OTHER},
+    {"mac-address", PLAIN},
+    {"allow-host", OTHER},
+    {"read-only-tmpfs", PLAIN}, /* prl_config_read_only */
+    {"fake-root", PLAIN},       /* prl_config_fake_root */
+    {"ephemeral", PLAIN},       /* prl_config_upper */
+    {"ephemeral-size", PLAIN},
+    {"ephemeral-inodes", PLAIN},
+    {"rm", PLAIN},
+    {"storage-size", PLAIN},   /* prl_config_storage */
+    {"no-holder", PLAIN},      /* prl_config_id_maps */
+    {"storage-driver", PLAIN}, /* prl_config_storage_driver */
+    {"hostname", PLAIN},       /* prl_config_hostname */
+    {"add-host", PLAIN},       /* prl_config_bind_files */
+    {"dns", PLAIN},
+    {"dns-search", PLAIN},
+    {"dns-option", PLAIN},
+};
+
+/* What an option needs beside its text; NULL: no row has it. */
+static const unsigned *find_needs(const char *name)
 {
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         if (strcmp(rows[i].name, name) == 0)
-            return true;
-    return false;
+            return &rows[i].needs;
+    for (size_t i = 0; i < sizeof later / sizeof *later; i++)
+        if (strcmp(later[i].name, name) == 0)
+            return &later[i].needs;
+    return NULL;
+}
+
+bool prl_config_applies(const char *name)
+{
+    return find_needs(name) != NULL;
 }
 
 /* The network of a text: its own, the host's, a helper's, another container's. */
@@ -186,10 +194,8 @@ static unsigned text_needs(const char *name, const char *text, unsigned otherwis
 
 unsigned prl_config_needs(const char *name, const char *text)
 {
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
-        if (strcmp(rows[i].name, name) == 0)
-            return text_needs(name, text, rows[i].needs);
-    return PRL_NEEDS_MORE;
+    const unsigned *needs = find_needs(name);
+    return needs ? text_needs(name, text, *needs) : PRL_NEEDS_MORE;
 }
 
 /* Every value of a repeated option in the order given; of another the last alone. */
