@@ -32,7 +32,7 @@ static const struct {
     [PRL_LIMIT_CPU_TIME] = {PRL_CONTROL_CPU, PRL_RUNG_WATCHDOG},
 };
 
-static const char *const sentences[PRL_RUNGS] = {
+static const char sentences[PRL_RUNGS][84] = {
     [PRL_RUNG_CGROUP1] = "a group of version 1, whose limits of disks a program that may mount "
                          "can rewrite",
     [PRL_RUNG_NPROC] = "RLIMIT_NPROC, which counts each user of the container for itself",
@@ -250,5 +250,5 @@ void prl_limits_describe(const struct prl_limits_plan *plan, unsigned limit, cha
                          size_t size)
 {
     snprintf(buf, size, "%s is held by %s", prl_limit_option(limit),
-             sentences[plan->rungs[limit]] ? sentences[plan->rungs[limit]] : "nothing");
+             *sentences[plan->rungs[limit]] ? sentences[plan->rungs[limit]] : "nothing");
 }

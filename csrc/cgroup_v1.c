@@ -95,7 +95,7 @@ static int limit_cpuset(int dir_fd, const struct prl_cgroup *group, const char *
 static int limit_io(int dir_fd, const struct prl_cgroup *group, const struct prl_resources *res,
                     struct prl_error *reterr)
 {
-    static const char *const files[PRL_THROTTLES] = {
+    static const char files[PRL_THROTTLES][40] = {
         [PRL_THROTTLE_READ_BPS] = PRL_CGROUP_BOX "/blkio.throttle.read_bps_device",
         [PRL_THROTTLE_WRITE_BPS] = PRL_CGROUP_BOX "/blkio.throttle.write_bps_device",
         [PRL_THROTTLE_READ_IOPS] = PRL_CGROUP_BOX "/blkio.throttle.read_iops_device",

@@ -133,7 +133,7 @@ static void add_cpu(struct list *list, const struct prl_resources *res)
 
 static void add_io(struct list *list, const struct prl_resources *res)
 {
-    static const char *const keys[PRL_THROTTLES] = {
+    static const char keys[PRL_THROTTLES][8] = {
         [PRL_THROTTLE_READ_BPS] = "rbps",
         [PRL_THROTTLE_WRITE_BPS] = "wbps",
         [PRL_THROTTLE_READ_IOPS] = "riops",

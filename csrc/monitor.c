@@ -193,8 +193,8 @@ static size_t keep_output(void *data, char *bytes, size_t len)
 
 static int relays_open(struct loop *loop, struct prl_error *reterr)
 {
-    static const char *const names[PRL_RELAYS] = {"standard input", "standard output",
-                                                  "standard error"};
+    static const char names[PRL_RELAYS][16] = {"standard input", "standard output",
+                                               "standard error"};
     for (int i = 0; i < PRL_RELAYS; i++) {
         const struct prl_relay *relay = &loop->options->relays[i];
         int own = i == PRL_RELAY_STDIN ? PRL_PUMP_OWN_TO : PRL_PUMP_OWN_FROM;

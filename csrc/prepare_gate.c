@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 struct gate_call {
-    const char *name;
+    char name[12];
     uint32_t number;
 };
 

@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-static const char *const capability_names[] = {
+static const char capability_names[][24] = {
     [0] = "CAP_CHOWN",
     [1] = "CAP_DAC_OVERRIDE",
     [2] = "CAP_DAC_READ_SEARCH",

@@ -13,229 +13,275 @@
 #define NO_REALTIME  "real-time shares belong to the host's root"
 #define NO_MOUNT_MAP "the ids of a single mount cannot be mapped"
 
+/* Tables by number: a pointer in a row would keep all rows out of the read-only part. */
+enum {
+    NONE,
+    ROOT_DIR,
+    MOUNT,
+    CONSOLE,
+    USER,
+    CAPABILITY,
+    RLIMIT,
+    PROCESS,
+    NAMESPACE,
+    IDMAP,
+    DEVICE,
+    MEMORY,
+    CPU,
+    PIDS,
+    THROTTLE,
+    IO,
+    RESOURCE,
+    PERSONALITY,
+    LINUX,
+};
+
 static const struct prl_spec_field root_dir_fields[] = {
-    {"path", PRL_SPEC_TEXT, PRL_SPEC_REQUIRED, NULL, 0, 0, NULL},
-    {"readonly", PRL_SPEC_FLAG, PRL_SPEC_OPTIONAL, NULL, 0, 0, NULL},
-    {0},
+    {"path", PRL_SPEC_TEXT, PRL_SPEC_REQUIRED, NONE, 0, 0, ""},
+    {"readonly", PRL_SPEC_FLAG, PRL_SPEC_OPTIONAL, NONE, 0, 0, ""},
+    {.key = ""},
 };
 
 static const struct prl_spec_field mount_fields[] = {
-    {"destination", PRL_SPEC_TEXT, PRL_SPEC_REQUIRED, NULL, 0, 0, NULL},
-    {"type", PRL_SPEC_TEXT, PRL_SPEC_OPTIONAL, NULL, 0, 0, NULL},
-    {"source", PRL_SPEC_TEXT, PRL_SPEC_OPTIONAL, NULL, 0, 0, NULL},
-    {"options", PRL_SPEC_TEXTS, PRL_SPEC_OPTIONAL, NULL, 0, 0, NULL},
-    {"uidMappings", PRL_SPEC_OBJECTS, PRL_SPEC_REFUSED, NULL, 0, 0, NO_MOUNT_MAP},
-    {"gidMappings", PRL_SPEC_OBJECTS, PRL_SPEC_REFUSED, NULL, 0, 0, NO_MOUNT_MAP},
-    {0},
+    {"destination", PRL_SPEC_TEXT, PRL_SPEC_REQUIRED, NONE, 0, 0, ""},
+    {"type", PRL_SPEC_TEXT, PRL_SPEC_OPTIONAL, NONE, 0, 0, ""},
+    {"source", PRL_SPEC_TEXT, PRL_SPEC_OPTIONAL, NONE, 0, 0, ""},
+    {"options", PRL_SPEC_TEXTS, PRL_SPEC_OPTIONAL, NONE, 0, 0, ""},
+    {"uidMappings", PRL_SPEC_OBJECTS, PRL_SPEC_REFUSED, NONE, 0, 0, NO_MOUNT_MAP},
+    {"gidMappings", PRL_SPEC_OBJECTS, PRL_SPEC_REFUSED, NONE, 0, 0, NO_MOUNT_MAP},
+    {.key = ""},
 };
 
 static const struct prl_spec_field console_fields[] = {
-    {"height", PRL_SPEC_NUMBER, PRL_SPEC_REQUIRED, NULL, 0, 65535, NULL},
-    {"width", PRL_SPEC_NUMBER, PRL_SPEC_REQUIRED, NULL, 0, 65535, NULL},
-    {0},
+    {"height", PRL_SPEC_NUMBER, PRL_SPEC_REQUIRED, NONE, 0, 65535, ""},
+    {"width", PRL_SPEC_NUMBER, PRL_SPEC_REQUIRED, NONE, 0, 65535, ""},
+    {.key = ""},
 };
 
 static const struct prl_spec_field user_fields[] = {
-    {"uid", PRL_SPEC_NUMBER, PRL_SPEC_REQUIRED, NULL, 0, ID_MAX, NULL},
-    {"gid", PRL_SPEC_NUMBER, PRL_SPEC_REQUIRED, NULL, 0, ID_MAX, NULL},
-    {"umask", PRL_SPEC_NUMBER, PRL_SPEC_OPTIONAL, NULL, 0, 0777, NULL},
-    {"additionalGids", PRL_SPEC_NUMBERS, PRL_SPEC_OPTIONAL, NULL, 0, ID_MAX, NULL},
-    {"username", PRL_SPEC_TEXT, PRL_SPEC_REFUSED, NULL, 0, 0,
+    {"uid", PRL_SPEC_NUMBER, PRL_SPEC_REQUIRED, NONE, 0, ID_MAX, ""},
+    {"gid", PRL_SPEC_NUMBER, PRL_SPEC_REQUIRED, NONE, 0, ID_MAX, ""},
+    {"umask", PRL_SPEC_NUMBER, PRL_SPEC_OPTIONAL, NONE, 0, 0777, ""},
+    {"additionalGids", PRL_SPEC_NUMBERS, PRL_SPEC_OPTIONAL, NONE, 0, ID_MAX, ""},
+    {"username", PRL_SPEC_TEXT, PRL_SPEC_REFUSED, NONE, 0, 0,
      "it belongs to Windows; give uid and gid"},
-    {0},
+    {.key = ""},
 };
 
 static const struct prl_spec_field capability_fields[] = {
-    {"bounding", PRL_SPEC_TEXTS, PRL_SPEC_OPTIONAL, NULL, 0, 0, NULL},
-    {"effective", PRL_SPEC_TEXTS, PRL_SPEC_OPTIONAL, NULL, 0, 0, NULL},
-    {"permitted", PRL_SPEC_TEXTS, PRL_SPEC_OPTIONAL, NULL, 0, 0, NULL},
-    {"inheritable", PRL_SPEC_TEXTS, PRL_SPEC_OPTIONAL, NULL, 0, 0, NULL},
-    {"ambient", PRL_SPEC_TEXTS, PRL_SPEC_OPTIONAL, NULL, 0, 0, NULL},
-    {0},
+    {"bounding", PRL_SPEC_TEXTS, PRL_SPEC_OPTIONAL, NONE, 0, 0, ""},
+    {"effective", PRL_SPEC_TEXTS, PRL_SPEC_OPTIONAL, NONE, 0, 0, ""},
+    {"permitted", PRL_SPEC_TEXTS, PRL_SPEC_OPTIONAL, NONE, 0, 0, ""},
+    {"inheritable", PRL_SPEC_TEXTS, PRL_SPEC_OPTIONAL, NONE, 0, 0, ""},
+    {"ambient", PRL_SPEC_TEXTS, PRL_SPEC_OPTIONAL, NONE, 0, 0, ""},
+    {.key = ""},
 };
 
 static const struct prl_spec_field rlimit_fields[] = {
-    {"type", PRL_SPEC_TEXT, PRL_SPEC_REQUIRED, NULL, 0, 0, NULL},
-    {"soft", PRL_SPEC_NUMBER, PRL_SPEC_REQUIRED, NULL, 0, UINT64_MAX, NULL},
-    {"hard", PRL_SPEC_NUMBER, PRL_SPEC_REQUIRED, NULL, 0, UINT64_MAX, NULL},
-    {0},
+    {"type", PRL_SPEC_TEXT, PRL_SPEC_REQUIRED, NONE, 0, 0, ""},
+    {"soft", PRL_SPEC_NUMBER, PRL_SPEC_REQUIRED, NONE, 0, UINT64_MAX, ""},
+    {"hard", PRL_SPEC_NUMBER, PRL_SPEC_REQUIRED, NONE, 0, UINT64_MAX, ""},
+    {.key = ""},
 };
 
 static const struct prl_spec_field process_fields[] = {
-    {"terminal", PRL_SPEC_FLAG, PRL_SPEC_OPTIONAL, NULL, 0, 0, NULL},
-    {"consoleSize", PRL_SPEC_OBJECT, PRL_SPEC_OPTIONAL, console_fields, 0, 0, NULL},
-    {"cwd", PRL_SPEC_TEXT, PRL_SPEC_REQUIRED, NULL, 0, 0, NULL},
-    {"env", PRL_SPEC_TEXTS, PRL_SPEC_OPTIONAL, NULL, 0, 0, NULL},
-    {"args", PRL_SPEC_TEXTS, PRL_SPEC_REQUIRED, NULL, 0, 0, NULL},
-    {"commandLine", PRL_SPEC_TEXT, PRL_SPEC_REFUSED, NULL, 0, 0,
+    {"terminal", PRL_SPEC_FLAG, PRL_SPEC_OPTIONAL, NONE, 0, 0, ""},
+    {"consoleSize", PRL_SPEC_OBJECT, PRL_SPEC_OPTIONAL, CONSOLE, 0, 0, ""},
+    {"cwd", PRL_SPEC_TEXT, PRL_SPEC_REQUIRED, NONE, 0, 0, ""},
+    {"env", PRL_SPEC_TEXTS, PRL_SPEC_OPTIONAL, NONE, 0, 0, ""},
+    {"args", PRL_SPEC_TEXTS, PRL_SPEC_REQUIRED, NONE, 0, 0, ""},
+    {"commandLine", PRL_SPEC_TEXT, PRL_SPEC_REFUSED, NONE, 0, 0,
      "it belongs to Windows; give args"},
-    {"user", PRL_SPEC_OBJECT, PRL_SPEC_REQUIRED, user_fields, 0, 0, NULL},
-    {"capabilities", PRL_SPEC_OBJECT, PRL_SPEC_OPTIONAL, capability_fields, 0, 0, NULL},
-    {"rlimits", PRL_SPEC_OBJECTS, PRL_SPEC_OPTIONAL, rlimit_fields, 0, 0, NULL},
-    {"noNewPrivileges", PRL_SPEC_FLAG, PRL_SPEC_OPTIONAL, NULL, 0, 0, NULL},
-    {"oomScoreAdj", PRL_SPEC_NUMBER, PRL_SPEC_OPTIONAL, NULL, -1000, 1000, NULL},
-    {"apparmorProfile", PRL_SPEC_TEXT, PRL_SPEC_REFUSED, NULL, 0, 0,
+    {"user", PRL_SPEC_OBJECT, PRL_SPEC_REQUIRED, USER, 0, 0, ""},
+    {"capabilities", PRL_SPEC_OBJECT, PRL_SPEC_OPTIONAL, CAPABILITY, 0, 0, ""},
+    {"rlimits", PRL_SPEC_OBJECTS, PRL_SPEC_OPTIONAL, RLIMIT, 0, 0, ""},
+    {"noNewPrivileges", PRL_SPEC_FLAG, PRL_SPEC_OPTIONAL, NONE, 0, 0, ""},
+    {"oomScoreAdj", PRL_SPEC_NUMBER, PRL_SPEC_OPTIONAL, NONE, -1000, 1000, ""},
+    {"apparmorProfile", PRL_SPEC_TEXT, PRL_SPEC_REFUSED, NONE, 0, 0,
      "pyrootless cannot load or enter an AppArmor profile"},
-    {"selinuxLabel", PRL_SPEC_TEXT, PRL_SPEC_REFUSED, NULL, 0, 0,
+    {"selinuxLabel", PRL_SPEC_TEXT, PRL_SPEC_REFUSED, NONE, 0, 0,
      "pyrootless cannot set SELinux labels"},
-    {"scheduler", PRL_SPEC_OBJECT, PRL_SPEC_REFUSED, NULL, 0, 0,
+    {"scheduler", PRL_SPEC_OBJECT, PRL_SPEC_REFUSED, NONE, 0, 0,
      "pyrootless does not set a scheduling policy"},
-    {"ioPriority", PRL_SPEC_OBJECT, PRL_SPEC_REFUSED, NULL, 0, 0,
+    {"ioPriority", PRL_SPEC_OBJECT, PRL_SPEC_REFUSED, NONE, 0, 0,
      "pyrootless does not set an I/O priority"},
-    {"execCPUAffinity", PRL_SPEC_OBJECT, PRL_SPEC_REFUSED, NULL, 0, 0,
+    {"execCPUAffinity", PRL_SPEC_OBJECT, PRL_SPEC_REFUSED, NONE, 0, 0,
      "pyrootless does not set the CPUs of a process"},
-    {0},
+    {.key = ""},
 };
 
 static const struct prl_spec_field namespace_fields[] = {
-    {"type", PRL_SPEC_TEXT, PRL_SPEC_REQUIRED, NULL, 0, 0, NULL},
-    {"path", PRL_SPEC_TEXT, PRL_SPEC_REFUSED, NULL, 0, 0,
+    {"type", PRL_SPEC_TEXT, PRL_SPEC_REQUIRED, NONE, 0, 0, ""},
+    {"path", PRL_SPEC_TEXT, PRL_SPEC_REFUSED, NONE, 0, 0,
      "joining a namespace by path is not possible yet"},
-    {0},
+    {.key = ""},
 };
 
 static const struct prl_spec_field idmap_fields[] = {
-    {"containerID", PRL_SPEC_NUMBER, PRL_SPEC_REQUIRED, NULL, 0, ID_MAX, NULL},
-    {"hostID", PRL_SPEC_NUMBER, PRL_SPEC_REQUIRED, NULL, 0, ID_MAX, NULL},
-    {"size", PRL_SPEC_NUMBER, PRL_SPEC_REQUIRED, NULL, 1, UINT32_MAX, NULL},
-    {0},
+    {"containerID", PRL_SPEC_NUMBER, PRL_SPEC_REQUIRED, NONE, 0, ID_MAX, ""},
+    {"hostID", PRL_SPEC_NUMBER, PRL_SPEC_REQUIRED, NONE, 0, ID_MAX, ""},
+    {"size", PRL_SPEC_NUMBER, PRL_SPEC_REQUIRED, NONE, 1, UINT32_MAX, ""},
+    {.key = ""},
 };
 
 static const struct prl_spec_field device_fields[] = {
-    {"type", PRL_SPEC_TEXT, PRL_SPEC_REQUIRED, NULL, 0, 0, NULL},
-    {"path", PRL_SPEC_TEXT, PRL_SPEC_REQUIRED, NULL, 0, 0, NULL},
-    {"major", PRL_SPEC_NUMBER, PRL_SPEC_OPTIONAL, NULL, 0, 4095, NULL},
-    {"minor", PRL_SPEC_NUMBER, PRL_SPEC_OPTIONAL, NULL, 0, 1048575, NULL},
-    {"fileMode", PRL_SPEC_NUMBER, PRL_SPEC_OPTIONAL, NULL, 0, 0177777, NULL},
-    {"uid", PRL_SPEC_NUMBER, PRL_SPEC_IGNORED, NULL, 0, ID_MAX,
+    {"type", PRL_SPEC_TEXT, PRL_SPEC_REQUIRED, NONE, 0, 0, ""},
+    {"path", PRL_SPEC_TEXT, PRL_SPEC_REQUIRED, NONE, 0, 0, ""},
+    {"major", PRL_SPEC_NUMBER, PRL_SPEC_OPTIONAL, NONE, 0, 4095, ""},
+    {"minor", PRL_SPEC_NUMBER, PRL_SPEC_OPTIONAL, NONE, 0, 1048575, ""},
+    {"fileMode", PRL_SPEC_NUMBER, PRL_SPEC_OPTIONAL, NONE, 0, 0177777, ""},
+    {"uid", PRL_SPEC_NUMBER, PRL_SPEC_IGNORED, NONE, 0, ID_MAX,
      "the node is the host's own, bind-mounted: its owner stays"},
-    {"gid", PRL_SPEC_NUMBER, PRL_SPEC_IGNORED, NULL, 0, ID_MAX,
+    {"gid", PRL_SPEC_NUMBER, PRL_SPEC_IGNORED, NONE, 0, ID_MAX,
      "the node is the host's own, bind-mounted: its group stays"},
-    {0},
+    {.key = ""},
 };
 
 static const struct prl_spec_field memory_fields[] = {
-    {"limit", PRL_SPEC_NUMBER, PRL_SPEC_OPTIONAL, NULL, -1, INT64_MAX, NULL},
-    {"reservation", PRL_SPEC_NUMBER, PRL_SPEC_OPTIONAL, NULL, -1, INT64_MAX, NULL},
-    {"swap", PRL_SPEC_NUMBER, PRL_SPEC_OPTIONAL, NULL, -1, INT64_MAX, NULL},
-    {"kernel", PRL_SPEC_NUMBER, PRL_SPEC_REFUSED, NULL, 0, 0,
+    {"limit", PRL_SPEC_NUMBER, PRL_SPEC_OPTIONAL, NONE, -1, INT64_MAX, ""},
+    {"reservation", PRL_SPEC_NUMBER, PRL_SPEC_OPTIONAL, NONE, -1, INT64_MAX, ""},
+    {"swap", PRL_SPEC_NUMBER, PRL_SPEC_OPTIONAL, NONE, -1, INT64_MAX, ""},
+    {"kernel", PRL_SPEC_NUMBER, PRL_SPEC_REFUSED, NONE, 0, 0,
      "the kernel counts its memory with the rest"},
-    {"kernelTCP", PRL_SPEC_NUMBER, PRL_SPEC_REFUSED, NULL, 0, 0,
+    {"kernelTCP", PRL_SPEC_NUMBER, PRL_SPEC_REFUSED, NONE, 0, 0,
      "the kernel counts its memory with the rest"},
-    {"swappiness", PRL_SPEC_NUMBER, PRL_SPEC_REFUSED, NULL, 0, 0,
+    {"swappiness", PRL_SPEC_NUMBER, PRL_SPEC_REFUSED, NONE, 0, 0,
      "control groups of version 2 have none"},
-    {"disableOOMKiller", PRL_SPEC_FLAG, PRL_SPEC_IGNORED, NULL, 0, 0,
+    {"disableOOMKiller", PRL_SPEC_FLAG, PRL_SPEC_IGNORED, NONE, 0, 0,
      "a container at its limit is ended, whatever this says"},
-    {"useHierarchy", PRL_SPEC_FLAG, PRL_SPEC_IGNORED, NULL, 0, 0,
+    {"useHierarchy", PRL_SPEC_FLAG, PRL_SPEC_IGNORED, NONE, 0, 0,
      "the kernel always counts what is below too"},
-    {"checkBeforeUpdate", PRL_SPEC_FLAG, PRL_SPEC_IGNORED, NULL, 0, 0,
+    {"checkBeforeUpdate", PRL_SPEC_FLAG, PRL_SPEC_IGNORED, NONE, 0, 0,
      "the limit is there before the first process is"},
-    {0},
+    {.key = ""},
 };
 
 static const struct prl_spec_field cpu_fields[] = {
-    {"shares", PRL_SPEC_NUMBER, PRL_SPEC_OPTIONAL, NULL, 0, 262144, NULL},
-    {"quota", PRL_SPEC_NUMBER, PRL_SPEC_OPTIONAL, NULL, -1, INT64_MAX / 1000, NULL},
-    {"period", PRL_SPEC_NUMBER, PRL_SPEC_OPTIONAL, NULL, 1000, 1000000, NULL},
-    {"cpus", PRL_SPEC_TEXT, PRL_SPEC_OPTIONAL, NULL, 0, 0, NULL},
-    {"burst", PRL_SPEC_NUMBER, PRL_SPEC_REFUSED, NULL, 0, 0, NO_LIMIT},
-    {"realtimeRuntime", PRL_SPEC_NUMBER, PRL_SPEC_REFUSED, NULL, 0, 0, NO_REALTIME},
-    {"realtimePeriod", PRL_SPEC_NUMBER, PRL_SPEC_REFUSED, NULL, 0, 0, NO_REALTIME},
-    {"mems", PRL_SPEC_TEXT, PRL_SPEC_REFUSED, NULL, 0, 0, NO_LIMIT},
-    {"idle", PRL_SPEC_NUMBER, PRL_SPEC_REFUSED, NULL, 0, 0, NO_LIMIT},
-    {0},
+    {"shares", PRL_SPEC_NUMBER, PRL_SPEC_OPTIONAL, NONE, 0, 262144, ""},
+    {"quota", PRL_SPEC_NUMBER, PRL_SPEC_OPTIONAL, NONE, -1, INT64_MAX / 1000, ""},
+    {"period", PRL_SPEC_NUMBER, PRL_SPEC_OPTIONAL, NONE, 1000, 1000000, ""},
+    {"cpus", PRL_SPEC_TEXT, PRL_SPEC_OPTIONAL, NONE, 0, 0, ""},
+    {"burst", PRL_SPEC_NUMBER, PRL_SPEC_REFUSED, NONE, 0, 0, NO_LIMIT},
+    {"realtimeRuntime", PRL_SPEC_NUMBER, PRL_SPEC_REFUSED, NONE, 0, 0, NO_REALTIME},
+    {"realtimePeriod", PRL_SPEC_NUMBER, PRL_SPEC_REFUSED, NONE, 0, 0, NO_REALTIME},
+    {"mems", PRL_SPEC_TEXT, PRL_SPEC_REFUSED, NONE, 0, 0, NO_LIMIT},
+    {"idle", PRL_SPEC_NUMBER, PRL_SPEC_REFUSED, NONE, 0, 0, NO_LIMIT},
+    {.key = ""},
 };
 
 static const struct prl_spec_field pids_fields[] = {
-    {"limit", PRL_SPEC_NUMBER, PRL_SPEC_OPTIONAL, NULL, -1, 4194304, NULL},
-    {0},
+    {"limit", PRL_SPEC_NUMBER, PRL_SPEC_OPTIONAL, NONE, -1, 4194304, ""},
+    {.key = ""},
 };
 
 static const struct prl_spec_field throttle_fields[] = {
-    {"major", PRL_SPEC_NUMBER, PRL_SPEC_REQUIRED, NULL, 0, 4095, NULL},
-    {"minor", PRL_SPEC_NUMBER, PRL_SPEC_REQUIRED, NULL, 0, 1048575, NULL},
-    {"rate", PRL_SPEC_NUMBER, PRL_SPEC_REQUIRED, NULL, 1, INT64_MAX, NULL},
-    {0},
+    {"major", PRL_SPEC_NUMBER, PRL_SPEC_REQUIRED, NONE, 0, 4095, ""},
+    {"minor", PRL_SPEC_NUMBER, PRL_SPEC_REQUIRED, NONE, 0, 1048575, ""},
+    {"rate", PRL_SPEC_NUMBER, PRL_SPEC_REQUIRED, NONE, 1, INT64_MAX, ""},
+    {.key = ""},
 };
 
 static const struct prl_spec_field io_fields[] = {
-    {"throttleReadBpsDevice", PRL_SPEC_OBJECTS, PRL_SPEC_OPTIONAL, throttle_fields, 0, 0, NULL},
-    {"throttleWriteBpsDevice", PRL_SPEC_OBJECTS, PRL_SPEC_OPTIONAL, throttle_fields, 0, 0,
-     NULL},
-    {"throttleReadIOPSDevice", PRL_SPEC_OBJECTS, PRL_SPEC_OPTIONAL, throttle_fields, 0, 0,
-     NULL},
-    {"throttleWriteIOPSDevice", PRL_SPEC_OBJECTS, PRL_SPEC_OPTIONAL, throttle_fields, 0, 0,
-     NULL},
-    {"weight", PRL_SPEC_NUMBER, PRL_SPEC_REFUSED, NULL, 0, 0, NO_LIMIT},
-    {"leafWeight", PRL_SPEC_NUMBER, PRL_SPEC_REFUSED, NULL, 0, 0, NO_LIMIT},
-    {"weightDevice", PRL_SPEC_OBJECTS, PRL_SPEC_REFUSED, NULL, 0, 0, NO_LIMIT},
-    {0},
+    {"throttleReadBpsDevice", PRL_SPEC_OBJECTS, PRL_SPEC_OPTIONAL, THROTTLE, 0, 0, ""},
+    {"throttleWriteBpsDevice", PRL_SPEC_OBJECTS, PRL_SPEC_OPTIONAL, THROTTLE, 0, 0, ""},
+    {"throttleReadIOPSDevice", PRL_SPEC_OBJECTS, PRL_SPEC_OPTIONAL, THROTTLE, 0, 0, ""},
+    {"throttleWriteIOPSDevice", PRL_SPEC_OBJECTS, PRL_SPEC_OPTIONAL, THROTTLE, 0, 0, ""},
+    {"weight", PRL_SPEC_NUMBER, PRL_SPEC_REFUSED, NONE, 0, 0, NO_LIMIT},
+    {"leafWeight", PRL_SPEC_NUMBER, PRL_SPEC_REFUSED, NONE, 0, 0, NO_LIMIT},
+    {"weightDevice", PRL_SPEC_OBJECTS, PRL_SPEC_REFUSED, NONE, 0, 0, NO_LIMIT},
+    {.key = ""},
 };
 
 static const struct prl_spec_field resource_fields[] = {
-    {"devices", PRL_SPEC_OBJECTS, PRL_SPEC_IGNORED, NULL, 0, 0,
+    {"devices", PRL_SPEC_OBJECTS, PRL_SPEC_IGNORED, NONE, 0, 0,
      "no device can be made in a user namespace: only those bind-mounted are there"},
-    {"memory", PRL_SPEC_OBJECT, PRL_SPEC_OPTIONAL, memory_fields, 0, 0, NULL},
-    {"cpu", PRL_SPEC_OBJECT, PRL_SPEC_OPTIONAL, cpu_fields, 0, 0, NULL},
-    {"pids", PRL_SPEC_OBJECT, PRL_SPEC_OPTIONAL, pids_fields, 0, 0, NULL},
-    {"blockIO", PRL_SPEC_OBJECT, PRL_SPEC_OPTIONAL, io_fields, 0, 0, NULL},
-    {"hugepageLimits", PRL_SPEC_OBJECTS, PRL_SPEC_REFUSED, NULL, 0, 0, NO_LIMIT},
-    {"network", PRL_SPEC_OBJECT, PRL_SPEC_REFUSED, NULL, 0, 0, NO_LIMIT},
-    {"rdma", PRL_SPEC_OBJECT, PRL_SPEC_REFUSED, NULL, 0, 0, NO_LIMIT},
-    {"unified", PRL_SPEC_OBJECT, PRL_SPEC_REFUSED, NULL, 0, 0, NO_LIMIT},
-    {0},
+    {"memory", PRL_SPEC_OBJECT, PRL_SPEC_OPTIONAL, MEMORY, 0, 0, ""},
+    {"cpu", PRL_SPEC_OBJECT, PRL_SPEC_OPTIONAL, CPU, 0, 0, ""},
+    {"pids", PRL_SPEC_OBJECT, PRL_SPEC_OPTIONAL, PIDS, 0, 0, ""},
+    {"blockIO", PRL_SPEC_OBJECT, PRL_SPEC_OPTIONAL, IO, 0, 0, ""},
+    {"hugepageLimits", PRL_SPEC_OBJECTS, PRL_SPEC_REFUSED, NONE, 0, 0, NO_LIMIT},
+    {"network", PRL_SPEC_OBJECT, PRL_SPEC_REFUSED, NONE, 0, 0, NO_LIMIT},
+    {"rdma", PRL_SPEC_OBJECT, PRL_SPEC_REFUSED, NONE, 0, 0, NO_LIMIT},
+    {"unified", PRL_SPEC_OBJECT, PRL_SPEC_REFUSED, NONE, 0, 0, NO_LIMIT},
+    {.key = ""},
 };
 
 static const struct prl_spec_field personality_fields[] = {
-    {"domain", PRL_SPEC_TEXT, PRL_SPEC_REQUIRED, NULL, 0, 0, NULL},
-    {"flags", PRL_SPEC_TEXTS, PRL_SPEC_REFUSED, NULL, 0, 0,
+    {"domain", PRL_SPEC_TEXT, PRL_SPEC_REQUIRED, NONE, 0, 0, ""},
+    {"flags", PRL_SPEC_TEXTS, PRL_SPEC_REFUSED, NONE, 0, 0,
      "the runtime specification defines no flag"},
-    {0},
+    {.key = ""},
 };
 
 static const struct prl_spec_field linux_fields[] = {
-    {"namespaces", PRL_SPEC_OBJECTS, PRL_SPEC_REQUIRED, namespace_fields, 0, 0, NULL},
-    {"uidMappings", PRL_SPEC_OBJECTS, PRL_SPEC_OPTIONAL, idmap_fields, 0, 0, NULL},
-    {"gidMappings", PRL_SPEC_OBJECTS, PRL_SPEC_OPTIONAL, idmap_fields, 0, 0, NULL},
-    {"devices", PRL_SPEC_OBJECTS, PRL_SPEC_OPTIONAL, device_fields, 0, 0, NULL},
-    {"sysctl", PRL_SPEC_TEXT_MAP, PRL_SPEC_OPTIONAL, NULL, 0, 0, NULL},
-    {"maskedPaths", PRL_SPEC_TEXTS, PRL_SPEC_OPTIONAL, NULL, 0, 0, NULL},
-    {"readonlyPaths", PRL_SPEC_TEXTS, PRL_SPEC_OPTIONAL, NULL, 0, 0, NULL},
-    {"rootfsPropagation", PRL_SPEC_TEXT, PRL_SPEC_OPTIONAL, NULL, 0, 0, NULL},
-    {"seccomp", PRL_SPEC_OBJECT, PRL_SPEC_OPTIONAL, NULL, 0, 0, NULL},
-    {"personality", PRL_SPEC_OBJECT, PRL_SPEC_OPTIONAL, personality_fields, 0, 0, NULL},
-    {"resources", PRL_SPEC_OBJECT, PRL_SPEC_OPTIONAL, resource_fields, 0, 0, NULL},
-    {"cgroupsPath", PRL_SPEC_TEXT, PRL_SPEC_IGNORED, NULL, 0, 0,
+    {"namespaces", PRL_SPEC_OBJECTS, PRL_SPEC_REQUIRED, NAMESPACE, 0, 0, ""},
+    {"uidMappings", PRL_SPEC_OBJECTS, PRL_SPEC_OPTIONAL, IDMAP, 0, 0, ""},
+    {"gidMappings", PRL_SPEC_OBJECTS, PRL_SPEC_OPTIONAL, IDMAP, 0, 0, ""},
+    {"devices", PRL_SPEC_OBJECTS, PRL_SPEC_OPTIONAL, DEVICE, 0, 0, ""},
+    {"sysctl", PRL_SPEC_TEXT_MAP, PRL_SPEC_OPTIONAL, NONE, 0, 0, ""},
+    {"maskedPaths", PRL_SPEC_TEXTS, PRL_SPEC_OPTIONAL, NONE, 0, 0, ""},
+    {"readonlyPaths", PRL_SPEC_TEXTS, PRL_SPEC_OPTIONAL, NONE, 0, 0, ""},
+    {"rootfsPropagation", PRL_SPEC_TEXT, PRL_SPEC_OPTIONAL, NONE, 0, 0, ""},
+    {"seccomp", PRL_SPEC_OBJECT, PRL_SPEC_OPTIONAL, NONE, 0, 0, ""},
+    {"personality", PRL_SPEC_OBJECT, PRL_SPEC_OPTIONAL, PERSONALITY, 0, 0, ""},
+    {"resources", PRL_SPEC_OBJECT, PRL_SPEC_OPTIONAL, RESOURCE, 0, 0, ""},
+    {"cgroupsPath", PRL_SPEC_TEXT, PRL_SPEC_IGNORED, NONE, 0, 0,
      "the container's own group lies where control groups are delegated to the caller"},
-    {"mountLabel", PRL_SPEC_TEXT, PRL_SPEC_REFUSED, NULL, 0, 0,
+    {"mountLabel", PRL_SPEC_TEXT, PRL_SPEC_REFUSED, NONE, 0, 0,
      "pyrootless cannot set SELinux labels"},
-    {"timeOffsets", PRL_SPEC_OBJECT, PRL_SPEC_REFUSED, NULL, 0, 0,
+    {"timeOffsets", PRL_SPEC_OBJECT, PRL_SPEC_REFUSED, NONE, 0, 0,
      "pyrootless cannot move the container's clocks"},
-    {"intelRdt", PRL_SPEC_OBJECT, PRL_SPEC_REFUSED, NULL, 0, 0, NO_LIMIT},
-    {"memoryPolicy", PRL_SPEC_OBJECT, PRL_SPEC_REFUSED, NULL, 0, 0, NO_LIMIT},
-    {"netDevices", PRL_SPEC_OBJECT, PRL_SPEC_REFUSED, NULL, 0, 0,
+    {"intelRdt", PRL_SPEC_OBJECT, PRL_SPEC_REFUSED, NONE, 0, 0, NO_LIMIT},
+    {"memoryPolicy", PRL_SPEC_OBJECT, PRL_SPEC_REFUSED, NONE, 0, 0, NO_LIMIT},
+    {"netDevices", PRL_SPEC_OBJECT, PRL_SPEC_REFUSED, NONE, 0, 0,
      "a network device cannot be moved without privileges on the host"},
-    {0},
+    {.key = ""},
 };
 
 const struct prl_spec_field prl_spec_root_fields[] = {
-    {"ociVersion", PRL_SPEC_TEXT, PRL_SPEC_REQUIRED, NULL, 0, 0, NULL},
-    {"root", PRL_SPEC_OBJECT, PRL_SPEC_REQUIRED, root_dir_fields, 0, 0, NULL},
-    {"mounts", PRL_SPEC_OBJECTS, PRL_SPEC_OPTIONAL, mount_fields, 0, 0, NULL},
-    {"process", PRL_SPEC_OBJECT, PRL_SPEC_REQUIRED, process_fields, 0, 0, NULL},
-    {"hostname", PRL_SPEC_TEXT, PRL_SPEC_OPTIONAL, NULL, 0, 0, NULL},
-    {"domainname", PRL_SPEC_TEXT, PRL_SPEC_OPTIONAL, NULL, 0, 0, NULL},
-    {"hooks", PRL_SPEC_OBJECT, PRL_SPEC_REFUSED, NULL, 0, 0,
+    {"ociVersion", PRL_SPEC_TEXT, PRL_SPEC_REQUIRED, NONE, 0, 0, ""},
+    {"root", PRL_SPEC_OBJECT, PRL_SPEC_REQUIRED, ROOT_DIR, 0, 0, ""},
+    {"mounts", PRL_SPEC_OBJECTS, PRL_SPEC_OPTIONAL, MOUNT, 0, 0, ""},
+    {"process", PRL_SPEC_OBJECT, PRL_SPEC_REQUIRED, PROCESS, 0, 0, ""},
+    {"hostname", PRL_SPEC_TEXT, PRL_SPEC_OPTIONAL, NONE, 0, 0, ""},
+    {"domainname", PRL_SPEC_TEXT, PRL_SPEC_OPTIONAL, NONE, 0, 0, ""},
+    {"hooks", PRL_SPEC_OBJECT, PRL_SPEC_REFUSED, NONE, 0, 0,
      "pyrootless runs no programs of the host around a launch"},
-    {"annotations", PRL_SPEC_TEXT_MAP, PRL_SPEC_OPTIONAL, NULL, 0, 0, NULL},
-    {"linux", PRL_SPEC_OBJECT, PRL_SPEC_REQUIRED, linux_fields, 0, 0, NULL},
-    {"freebsd", PRL_SPEC_OBJECT, PRL_SPEC_REFUSED, NULL, 0, 0, "pyrootless runs on Linux"},
-    {"solaris", PRL_SPEC_OBJECT, PRL_SPEC_REFUSED, NULL, 0, 0, "pyrootless runs on Linux"},
-    {"vm", PRL_SPEC_OBJECT, PRL_SPEC_REFUSED, NULL, 0, 0, "pyrootless starts no machines"},
-    {"windows", PRL_SPEC_OBJECT, PRL_SPEC_REFUSED, NULL, 0, 0, "pyrootless runs on Linux"},
-    {"zos", PRL_SPEC_OBJECT, PRL_SPEC_REFUSED, NULL, 0, 0, "pyrootless runs on Linux"},
-    {0},
+    {"annotations", PRL_SPEC_TEXT_MAP, PRL_SPEC_OPTIONAL, NONE, 0, 0, ""},
+    {"linux", PRL_SPEC_OBJECT, PRL_SPEC_REQUIRED, LINUX, 0, 0, ""},
+    {"freebsd", PRL_SPEC_OBJECT, PRL_SPEC_REFUSED, NONE, 0, 0, "pyrootless runs on Linux"},
+    {"solaris", PRL_SPEC_OBJECT, PRL_SPEC_REFUSED, NONE, 0, 0, "pyrootless runs on Linux"},
+    {"vm", PRL_SPEC_OBJECT, PRL_SPEC_REFUSED, NONE, 0, 0, "pyrootless starts no machines"},
+    {"windows", PRL_SPEC_OBJECT, PRL_SPEC_REFUSED, NONE, 0, 0, "pyrootless runs on Linux"},
+    {"zos", PRL_SPEC_OBJECT, PRL_SPEC_REFUSED, NONE, 0, 0, "pyrootless runs on Linux"},
+    {.key = ""},
 };
+
+static const struct prl_spec_field *const tables[] = {
+    [ROOT_DIR] = root_dir_fields,
+    [MOUNT] = mount_fields,
+    [CONSOLE] = console_fields,
+    [USER] = user_fields,
+    [CAPABILITY] = capability_fields,
+    [RLIMIT] = rlimit_fields,
+    [PROCESS] = process_fields,
+    [NAMESPACE] = namespace_fields,
+    [IDMAP] = idmap_fields,
+    [DEVICE] = device_fields,
+    [MEMORY] = memory_fields,
+    [CPU] = cpu_fields,
+    [PIDS] = pids_fields,
+    [THROTTLE] = throttle_fields,
+    [IO] = io_fields,
+    [RESOURCE] = resource_fields,
+    [PERSONALITY] = personality_fields,
+    [LINUX] = linux_fields,
+};
+
+const struct prl_spec_field *prl_spec_inner_fields(const struct prl_spec_field *field)
+{
+    return tables[field->inner];
+}
 
 static int fail_kind(const struct prl_spec_reader *reader, const struct prl_spec_place *place,
                      yyjson_val *value, const char *expected)
@@ -284,7 +330,7 @@ static int check_element(const struct prl_spec_reader *reader,
     case PRL_SPEC_OBJECTS:
         if (!yyjson_is_obj(value))
             return fail_kind(reader, place, value, "an object");
-        return check_object(reader, place, field->fields, value);
+        return check_object(reader, place, prl_spec_inner_fields(field), value);
     default:
         return yyjson_is_str(value) ? 0 : fail_kind(reader, place, value, "a string");
     }
@@ -345,7 +391,7 @@ static int check_value(const struct prl_spec_reader *reader, const struct prl_sp
     }
     if (!yyjson_is_obj(value))
         return fail_kind(reader, place, value, "an object");
-    return check_object(reader, place, field->fields, value);
+    return check_object(reader, place, prl_spec_inner_fields(field), value);
 }
 
 static bool is_empty(yyjson_val *value)
@@ -359,7 +405,7 @@ static int check_object(const struct prl_spec_reader *reader,
                         const struct prl_spec_place *place, const struct prl_spec_field *fields,
                         yyjson_val *object)
 {
-    for (const struct prl_spec_field *f = fields; f && f->key; f++) {
+    for (const struct prl_spec_field *f = fields; f && *f->key; f++) {
         struct prl_spec_place inner = {.up = place, .key = f->key};
         yyjson_val *value = yyjson_obj_get(object, f->key);
         int r = 0;

@@ -24,16 +24,19 @@ enum prl_spec_fate {
 };
 
 struct prl_spec_field {
-    const char *key; /* NULL ends a table */
+    char key[24]; /* empty: the end of a table */
     enum prl_spec_type type;
     enum prl_spec_fate fate;
-    const struct prl_spec_field *fields;
+    unsigned inner; /* see prl_spec_inner_fields; 0: none */
     int64_t min;
     uint64_t max;
-    const char *note; /* refused, ignored: the reason */
+    char note[84]; /* refused, ignored: the reason */
 };
 
 extern const struct prl_spec_field prl_spec_root_fields[];
+
+/* The fields of the object, or of each object of an array; NULL: any will do. */
+const struct prl_spec_field *prl_spec_inner_fields(const struct prl_spec_field *field);
 
 /* The whole tree against the table. */
 int prl_spec_check_fields(const struct prl_spec_reader *reader, yyjson_val *root);

@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 
 static const struct {
-    const char *type;
+    char type[8];
     uint64_t flag;
 } namespace_types[] = {
     {"pid", CLONE_NEWPID},       {"network", CLONE_NEWNET}, {"mount", CLONE_NEWNS},
@@ -21,7 +21,7 @@ static const struct {
 /* Without these nothing can be kept apart, and nothing can be ended as a whole. */
 static const struct {
     uint64_t flag;
-    const char *type, *reason;
+    char type[8], reason[44];
 } needed_namespaces[] = {
     {CLONE_NEWUSER, "user", "every container is made without privileges"},
     {CLONE_NEWNS, "mount", "the host's mounts must stay as they are"},
@@ -30,7 +30,7 @@ static const struct {
 
 /* Which namespace a sysctl belongs to. Source: sysctl(8), Documentation/admin-guide/sysctl. */
 static const struct {
-    const char *prefix, *type;
+    char prefix[20], type[8];
     uint64_t flag;
 } sysctl_owners[] = {
     {"net/", "network", CLONE_NEWNET},          {"fs/mqueue/", "ipc", CLONE_NEWIPC},
@@ -108,7 +108,7 @@ static int read_device_mode(const struct prl_spec_reader *reader,
 static int read_device(const struct prl_spec_reader *reader, const struct prl_spec_place *place,
                        yyjson_val *entry, struct prl_device *ret)
 {
-    static const char *const keys[] = {"major", "minor"};
+    static const char keys[][8] = {"major", "minor"};
     const struct prl_spec_place path_place = {.up = place, .key = "path"};
     int r = read_device_type(reader, place, yyjson_get_str(yyjson_obj_get(entry, "type")),
                              &ret->type);

@@ -8,7 +8,6 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <sched.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -200,20 +199,18 @@ static int read_container(const struct notes *from, struct prl_spec *ret)
 /* What only a helper can do needs one, and a helper needs a namespace to work on. */
 static int check_network(const struct notes *from, const struct prl_spec *spec)
 {
-    static const char *const keys[] = {".ports",       ".mtu",     ".mac",
-                                       ".dns-forward", ".gateway", ".allow"};
-    char key[64];
+    static const char keys[][36] = {NETWORK ".ports",   NETWORK ".mtu",
+                                    NETWORK ".mac",     NETWORK ".dns-forward",
+                                    NETWORK ".gateway", NETWORK ".allow"};
     if (spec->network.helper != PRL_NETWORK_ALONE) {
         if (spec->namespaces & CLONE_NEWNET)
             return 0;
         return prl_spec_fail(from->reader,
                              "/annotations/" NETWORK " needs a new namespace of type network");
     }
-    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
-        snprintf(key, sizeof key, NETWORK "%s", keys[i]);
-        if (note(from, key))
-            return prl_spec_fail(from->reader, "/annotations/%s needs " NETWORK, key);
-    }
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
+        if (note(from, keys[i]))
+            return prl_spec_fail(from->reader, "/annotations/%s needs " NETWORK, keys[i]);
     return 0;
 }
 

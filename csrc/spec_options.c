@@ -15,43 +15,43 @@ enum option_kind {
 };
 
 struct mount_option {
-    const char *name;
+    char name[16];
     enum option_kind kind;
     uint64_t set, clear;
-    const char *reason; /* of OPTION_REFUSED */
+    char reason[68]; /* of OPTION_REFUSED */
 };
 
 #define WHOLE_FS "it would change the file system for everybody who has it mounted"
 
 static const struct mount_option mount_options[] = {
-    {"ro", OPTION_ATTRIBUTE, MOUNT_ATTR_RDONLY, 0, NULL},
-    {"rw", OPTION_ATTRIBUTE, 0, MOUNT_ATTR_RDONLY, NULL},
-    {"nosuid", OPTION_ATTRIBUTE, MOUNT_ATTR_NOSUID, 0, NULL},
-    {"suid", OPTION_ATTRIBUTE, 0, MOUNT_ATTR_NOSUID, NULL},
-    {"nodev", OPTION_ATTRIBUTE, MOUNT_ATTR_NODEV, 0, NULL},
-    {"dev", OPTION_ATTRIBUTE, 0, MOUNT_ATTR_NODEV, NULL},
-    {"noexec", OPTION_ATTRIBUTE, MOUNT_ATTR_NOEXEC, 0, NULL},
-    {"exec", OPTION_ATTRIBUTE, 0, MOUNT_ATTR_NOEXEC, NULL},
-    {"noatime", OPTION_ATTRIBUTE, MOUNT_ATTR_NOATIME, MOUNT_ATTR__ATIME, NULL},
-    {"atime", OPTION_ATTRIBUTE, 0, MOUNT_ATTR__ATIME, NULL},
-    {"relatime", OPTION_ATTRIBUTE, 0, MOUNT_ATTR__ATIME, NULL},
-    {"strictatime", OPTION_ATTRIBUTE, MOUNT_ATTR_STRICTATIME, MOUNT_ATTR__ATIME, NULL},
+    {"ro", OPTION_ATTRIBUTE, MOUNT_ATTR_RDONLY, 0, ""},
+    {"rw", OPTION_ATTRIBUTE, 0, MOUNT_ATTR_RDONLY, ""},
+    {"nosuid", OPTION_ATTRIBUTE, MOUNT_ATTR_NOSUID, 0, ""},
+    {"suid", OPTION_ATTRIBUTE, 0, MOUNT_ATTR_NOSUID, ""},
+    {"nodev", OPTION_ATTRIBUTE, MOUNT_ATTR_NODEV, 0, ""},
+    {"dev", OPTION_ATTRIBUTE, 0, MOUNT_ATTR_NODEV, ""},
+    {"noexec", OPTION_ATTRIBUTE, MOUNT_ATTR_NOEXEC, 0, ""},
+    {"exec", OPTION_ATTRIBUTE, 0, MOUNT_ATTR_NOEXEC, ""},
+    {"noatime", OPTION_ATTRIBUTE, MOUNT_ATTR_NOATIME, MOUNT_ATTR__ATIME, ""},
+    {"atime", OPTION_ATTRIBUTE, 0, MOUNT_ATTR__ATIME, ""},
+    {"relatime", OPTION_ATTRIBUTE, 0, MOUNT_ATTR__ATIME, ""},
+    {"strictatime", OPTION_ATTRIBUTE, MOUNT_ATTR_STRICTATIME, MOUNT_ATTR__ATIME, ""},
     {"norelatime", OPTION_NOTHING, 0, 0,
-     NULL}, /* the kernel's default is relatime since 2.6.30 */
-    {"nostrictatime", OPTION_ATTRIBUTE, 0, MOUNT_ATTR_STRICTATIME, NULL},
-    {"nodiratime", OPTION_ATTRIBUTE, MOUNT_ATTR_NODIRATIME, 0, NULL},
-    {"diratime", OPTION_ATTRIBUTE, 0, MOUNT_ATTR_NODIRATIME, NULL},
-    {"nosymfollow", OPTION_ATTRIBUTE, MOUNT_ATTR_NOSYMFOLLOW, 0, NULL},
-    {"symfollow", OPTION_ATTRIBUTE, 0, MOUNT_ATTR_NOSYMFOLLOW, NULL},
-    {"bind", OPTION_BIND, 0, 0, NULL},
-    {"rbind", OPTION_BIND, MS_REC, 0, NULL},
-    {"defaults", OPTION_NOTHING, 0, 0, NULL},
-    {"async", OPTION_NOTHING, 0, 0, NULL},
-    {"loud", OPTION_NOTHING, 0, 0, NULL},
-    {"silent", OPTION_NOTHING, 0, 0, NULL}, /* about the kernel's log only */
-    {"noiversion", OPTION_NOTHING, 0, 0, NULL},
-    {"nolazytime", OPTION_NOTHING, 0, 0, NULL},
-    {"nomand", OPTION_NOTHING, 0, 0, NULL},
+     ""}, /* the kernel's default is relatime since 2.6.30 */
+    {"nostrictatime", OPTION_ATTRIBUTE, 0, MOUNT_ATTR_STRICTATIME, ""},
+    {"nodiratime", OPTION_ATTRIBUTE, MOUNT_ATTR_NODIRATIME, 0, ""},
+    {"diratime", OPTION_ATTRIBUTE, 0, MOUNT_ATTR_NODIRATIME, ""},
+    {"nosymfollow", OPTION_ATTRIBUTE, MOUNT_ATTR_NOSYMFOLLOW, 0, ""},
+    {"symfollow", OPTION_ATTRIBUTE, 0, MOUNT_ATTR_NOSYMFOLLOW, ""},
+    {"bind", OPTION_BIND, 0, 0, ""},
+    {"rbind", OPTION_BIND, MS_REC, 0, ""},
+    {"defaults", OPTION_NOTHING, 0, 0, ""},
+    {"async", OPTION_NOTHING, 0, 0, ""},
+    {"loud", OPTION_NOTHING, 0, 0, ""},
+    {"silent", OPTION_NOTHING, 0, 0, ""}, /* about the kernel's log only */
+    {"noiversion", OPTION_NOTHING, 0, 0, ""},
+    {"nolazytime", OPTION_NOTHING, 0, 0, ""},
+    {"nomand", OPTION_NOTHING, 0, 0, ""},
     {"sync", OPTION_REFUSED, 0, 0, WHOLE_FS},
     {"dirsync", OPTION_REFUSED, 0, 0, WHOLE_FS},
     {"iversion", OPTION_REFUSED, 0, 0, WHOLE_FS},
@@ -64,7 +64,7 @@ static const struct mount_option mount_options[] = {
 };
 
 static const struct {
-    const char *word;
+    char word[12];
     unsigned flags;
 } propagations[] = {
     {"private", MS_PRIVATE},       {"rprivate", MS_PRIVATE | MS_REC},

@@ -14,7 +14,7 @@ static const struct prl_spec_place root_place = {.up = NULL};
 static const struct prl_spec_place process_place = {.up = &root_place, .key = "process"};
 
 static const struct {
-    const char *name;
+    char name[20];
     int resource;
 } rlimit_names[] = {
     {"RLIMIT_AS", RLIMIT_AS},
@@ -35,7 +35,7 @@ static const struct {
     {"RLIMIT_STACK", RLIMIT_STACK},
 };
 
-static const char *const cap_set_keys[PRL_CAP_SETS] = {
+static const char cap_set_keys[PRL_CAP_SETS][12] = {
     [PRL_CAP_BOUNDING] = "bounding",   [PRL_CAP_EFFECTIVE] = "effective",
     [PRL_CAP_PERMITTED] = "permitted", [PRL_CAP_INHERITABLE] = "inheritable",
     [PRL_CAP_AMBIENT] = "ambient",

@@ -98,7 +98,7 @@ static int read_cpu(const struct prl_spec_reader *reader, yyjson_val *section,
 static int read_throttles(const struct prl_spec_reader *reader, yyjson_val *section,
                           struct prl_resources *ret)
 {
-    static const char *const keys[PRL_THROTTLES] = {
+    static const char keys[PRL_THROTTLES][24] = {
         [PRL_THROTTLE_READ_BPS] = "throttleReadBpsDevice",
         [PRL_THROTTLE_WRITE_BPS] = "throttleWriteBpsDevice",
         [PRL_THROTTLE_READ_IOPS] = "throttleReadIOPSDevice",

@@ -263,10 +263,14 @@ static int write_usage(char *buf, size_t size, const struct prl_usage *usage)
 
 int prl_state_record(int dir_fd, const struct prl_status *status, const char *ended_by)
 {
-    static const char *const words[] = {
-        [PRL_ENDED_EXIT] = "exit",       [PRL_ENDED_SIGNAL] = "signal",
-        [PRL_ENDED_TIMEOUT] = "timeout", [PRL_ENDED_KILLED] = "killed",
-        [PRL_ENDED_OOM] = "oom",         [PRL_ENDED_CPU_TIME] = "cpu-time",
+    static const char words[][12] = {
+        [0] = "unknown",
+        [PRL_ENDED_EXIT] = "exit",
+        [PRL_ENDED_SIGNAL] = "signal",
+        [PRL_ENDED_TIMEOUT] = "timeout",
+        [PRL_ENDED_KILLED] = "killed",
+        [PRL_ENDED_OOM] = "oom",
+        [PRL_ENDED_CPU_TIME] = "cpu-time",
     };
     if (!ended_by && status->ended_by < sizeof words / sizeof words[0])
         ended_by = words[status->ended_by];

@@ -20,9 +20,10 @@
 enum { STORE_VERSION = 1, VERSION_MAX_BYTES = 64 };
 
 /* "trash" is made last and says that all are there: a killed prl_dirs_open is repeated. */
-static const char *const data_rooms[] = {"refs",  "images", "cache", "containers",
-                                         "names", "tmp",    "trash", NULL};
-static const char *const runtime_rooms[] = {"containers", "mnt", "running", NULL};
+typedef char room[12];
+static const room data_rooms[] = {"refs",  "images", "cache", "containers",
+                                  "names", "tmp",    "trash", ""};
+static const room runtime_rooms[] = {"containers", "mnt", "running", ""};
 
 /* mkdir whatever the umask is.  0: made, 1: was there, -errno. */
 int prl_dirs_mkdir(int dir_fd, const char *name, mode_t mode)
@@ -32,10 +33,10 @@ int prl_dirs_mkdir(int dir_fd, const char *name, mode_t mode)
     return fchmodat(dir_fd, name, mode, 0) < 0 ? -errno : 0;
 }
 
-static int make_rooms(int dir_fd, const char *parent, const char *const *names,
+static int make_rooms(int dir_fd, const char *parent, const room *names,
                       struct prl_error *reterr)
 {
-    for (; *names; names++) {
+    for (; **names; names++) {
         int r = prl_dirs_mkdir(dir_fd, *names, 0700);
         if (r < 0)
             return prl_failf(reterr, PRL_STAGE_STATE, -r, "mkdir", "%s/%s", parent, *names);

@@ -89,7 +89,7 @@ static int open_scratch(char *path, struct prl_error *reterr)
 
 int prl_scratch_make(const struct prl_state *state, struct prl_error *reterr)
 {
-    static const char *const names[] = {"upper", "work"};
+    static const char names[][8] = {"upper", "work"};
     char path[PATH_MAX], target[PATH_MAX];
     _cleanup_close_ int scratch_fd = open_scratch(path, reterr);
     if (scratch_fd < 0)

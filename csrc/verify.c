@@ -62,7 +62,7 @@ static int check_namespaces(const struct prl_verify *v, struct prl_error *reterr
 {
     static const struct {
         uint64_t flag;
-        const char *name;
+        char name[8];
     } rows[] = {
         {CLONE_NEWUSER, "user"},     {CLONE_NEWNS, "mnt"},  {CLONE_NEWPID, "pid"},
         {CLONE_NEWIPC, "ipc"},       {CLONE_NEWUTS, "uts"}, {CLONE_NEWNET, "net"},

@@ -125,7 +125,7 @@ static int check_flags(const struct row *row, const struct prl_mount *m,
 {
     static const struct {
         uint64_t attr;
-        const char *flag;
+        char flag[8];
     } flags[] = {
         {MOUNT_ATTR_RDONLY, "ro"},
         {MOUNT_ATTR_NOSUID, "nosuid"},

@@ -17,7 +17,7 @@ const struct prl_device prl_dev_nodes[PRL_DEV_NODES] = {
     {"/dev/urandom", 'c', 1, 9, 0666}, {"/dev/tty", 'c', 5, 0, 0666},
 };
 
-static const char *const links[][2] = {
+static const char links[][2][16] = {
     {"/proc/self/fd", "fd"},       {"/proc/self/fd/0", "stdin"}, {"/proc/self/fd/1", "stdout"},
     {"/proc/self/fd/2", "stderr"}, {"pts/ptmx", "ptmx"},
 };

@@ -10,7 +10,7 @@
 
 _Static_assert(sizeof(struct prl_error) <= 512, "one atomic pipe write: POSIX PIPE_BUF is 512");
 
-static const char *const stage_names[PRL_STAGE_COUNT] = {
+static const char stage_names[PRL_STAGE_COUNT][12] = {
     [PRL_STAGE_NONE] = "none",         [PRL_STAGE_OPTIONS] = "options",
     [PRL_STAGE_TEMPLATE] = "image",    [PRL_STAGE_CONFIG] = "config",
     [PRL_STAGE_STATE] = "state",       [PRL_STAGE_CLONE] = "clone",

@@ -6,7 +6,7 @@
 #include <string.h>
 
 static const struct {
-    const char *name, *option;
+    char name[20], option[24];
 } limits[PRL_LIMITS] = {
     [PRL_LIMIT_MEMORY] = {"memory", "--memory"},
     [PRL_LIMIT_SWAP] = {"memory-swap", "--memory-swap"},
@@ -20,7 +20,7 @@ static const struct {
     [PRL_LIMIT_CPU_TIME] = {"cpu-time", "--cpu-time"},
 };
 
-static const char *const rungs[PRL_RUNGS] = {
+static const char rungs[PRL_RUNGS][16] = {
     [PRL_RUNG_UNSET] = "",
     [PRL_RUNG_CGROUP2] = "cgroup2",
     [PRL_RUNG_CGROUP1] = "cgroup1",
@@ -35,7 +35,7 @@ static const char *const rungs[PRL_RUNGS] = {
 
 static const struct {
     unsigned bit;
-    const char *name, *name1;
+    char name[8], name1[8];
 } controllers[] = {
     {PRL_CONTROL_MEMORY, "memory", "memory"}, {PRL_CONTROL_PIDS, "pids", "pids"},
     {PRL_CONTROL_CPU, "cpu", "cpu"},          {PRL_CONTROL_CPUSET, "cpuset", "cpuset"},
@@ -59,14 +59,14 @@ const char *prl_rung_name(unsigned rung)
 
 const char *prl_exactness_name(unsigned rung, bool weak)
 {
-    static const char *const words[PRL_RUNGS] = {
+    static const char words[PRL_RUNGS][12] = {
         [PRL_RUNG_CGROUP1] = "changeable", [PRL_RUNG_NPROC] = "each",
         [PRL_RUNG_FSIZE] = "each",         [PRL_RUNG_AFFINITY] = "changeable",
         [PRL_RUNG_WATCHDOG] = "late",      [PRL_RUNG_NONE] = "none",
     };
     if (rung == PRL_RUNG_UNSET || rung >= PRL_RUNGS)
         return "";
-    return weak && words[rung] ? words[rung] : "exact";
+    return weak && *words[rung] ? words[rung] : "exact";
 }
 
 enum prl_rung prl_rung_find(const char *name)

@@ -149,8 +149,8 @@ static int ask(struct list *list, const char *database, const struct prl_value_a
 
 static bool is_own_host(const char *name)
 {
-    static const char *const names[] = {"host-gateway", "host.docker.internal",
-                                        "host.containers.internal"};
+    static const char names[][28] = {"host-gateway", "host.docker.internal",
+                                     "host.containers.internal"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (strcmp(name, names[i]) == 0)
             return true;

@@ -28,7 +28,7 @@ enum { ENOUGH_IDS = 65535, TTY_GROUP = 5 }; /* beside the caller's own: 0 … 65
 
 #define OPTION "--userns"
 
-static const char *const names[] = {
+static const char names[][8] = {
     [PRL_USERNS_SINGLE] = "single",
     [PRL_USERNS_RANGE] = "range",
     [PRL_USERNS_KEEP_ID] = "keep-id",

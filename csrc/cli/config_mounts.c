@@ -70,12 +70,12 @@ int prl_config_add_mount(struct prl_merge *m, const struct prl_config_mount *mou
 /* A word of tmpfs(5) that takes a value, and the value's form is right. */
 static bool is_tmpfs_setting(const char *word, size_t len)
 {
-    static const char *const names[] = {
-        "size=", "mode=", "uid=", "gid=", "nr_inodes=", "nr_blocks=", NULL};
+    static const char names[][12] = {
+        "size=", "mode=", "uid=", "gid=", "nr_inodes=", "nr_blocks="};
 
-    for (const char *const *name = names; *name; name++) {
-        size_t name_len = strlen(*name);
-        if (len <= name_len || strncmp(word, *name, name_len) != 0)
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        size_t name_len = strlen(names[i]);
+        if (len <= name_len || strncmp(word, names[i], name_len) != 0)
             continue;
         const char *value = word + name_len;
         size_t digits = strspn(value, "0123456789");
@@ -88,7 +88,7 @@ static bool is_tmpfs_setting(const char *word, size_t len)
 /* The flag that word is, and in *ret_slot which of its kind it replaces; NULL: no flag. */
 static const char *tmpfs_flag(const char *word, size_t len, size_t *ret_slot)
 {
-    static const char *const flags[][2] = {
+    static const char flags[][2][8] = {
         {"nosuid", "suid"}, {"nodev", "dev"},     {"noexec", "exec"},
         {"rw", "ro"},       {"noatime", "atime"},
     };
@@ -159,7 +159,7 @@ static int check_permissions(struct prl_merge *m, const char *text)
 
 static int add_device(struct prl_merge *m, const char *source, const char *target)
 {
-    static const char *const words[] = {"bind", "rprivate", "nosuid", "noexec", "rw"};
+    static const char words[][12] = {"bind", "rprivate", "nosuid", "noexec", "rw"};
     _cleanup_free_ char *real = NULL, *clean = NULL;
     struct stat st;
     int r = prl_config_host_path(m, "--device", source, &real);
@@ -230,9 +230,9 @@ int prl_config_shm_size(struct prl_merge *m, const char *text)
 int prl_config_read_only(struct prl_merge *m, const char *text)
 {
     static const struct {
-        const char *target, *mode;
+        char target[12], mode[12];
     } rows[] = {{"/tmp", "mode=1777"}, {"/run", "mode=755"}, {"/var/tmp", "mode=1777"}};
-    static const char *const words[] = {"rw", "nosuid", "nodev"};
+    static const char words[][12] = {"rw", "nosuid", "nodev"};
     const char *keep = prl_options_get(m->options, "read-only-tmpfs");
     bool on = strcmp(text, "true") == 0;
     size_t at;

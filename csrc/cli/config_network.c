@@ -140,8 +140,8 @@ bool prl_config_network_facts(const struct prl_options *options, const char *dat
 /* sysfs shows the network namespace and may only be mounted by its owner: lend the host's. */
 static void lend_sysfs(struct prl_merge *m)
 {
-    static const char *const options[] = {"rbind", "rprivate", "nosuid", "noexec",
-                                          "nodev", "ro",       "rro"};
+    static const char options[][12] = {"rbind", "rprivate", "nosuid", "noexec",
+                                       "nodev", "ro",       "rro"};
     size_t at;
     yyjson_mut_val *mounts = prl_config_array(m, m->root, "mounts");
     yyjson_mut_val *sysfs = prl_config_find(mounts, "type", "sysfs", &at);
@@ -351,7 +351,7 @@ static int check_lonely(struct prl_merge *m, enum prl_value_network kind)
 /* What a network is made with is asked of the container that it is made for. */
 static int share_neighbour(struct prl_merge *m)
 {
-    static const char *const made[][2] = {
+    static const char made[][2][16] = {
         {"publish", "--publish"},
         {"publish-all", "--publish-all"},
         {"allow-host", "--allow-host"},

@@ -239,8 +239,8 @@ static int upper_in_memory(struct prl_merge *m)
 
 int prl_config_upper(struct prl_merge *m)
 {
-    static const char *const notes[] = {"rootfs.upper", "rootfs.upper.path",
-                                        "rootfs.upper.work", "rootfs.upper.volatile"};
+    static const char notes[][24] = {"rootfs.upper", "rootfs.upper.path", "rootfs.upper.work",
+                                     "rootfs.upper.volatile"};
     bool ephemeral = prl_options_flag(m->options, "ephemeral");
     const char *path = prl_config_text(prl_config_object(m, m->root, "root"), "path");
 

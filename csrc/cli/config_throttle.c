@@ -17,18 +17,17 @@
  * specification's.
  */
 struct throttle {
-    const char *option, *word, *key;
+    char option[20], word[8], key[24];
     bool bytes;
 };
 
-static const struct throttle read_bps = {"--device-read-bps", "rbps", "throttleReadBpsDevice",
-                                         true};
-static const struct throttle write_bps = {"--device-write-bps", "wbps",
-                                          "throttleWriteBpsDevice", true};
-static const struct throttle read_iops = {"--device-read-iops", "riops",
-                                          "throttleReadIOPSDevice", false};
-static const struct throttle write_iops = {"--device-write-iops", "wiops",
-                                           "throttleWriteIOPSDevice", false};
+static const struct throttle throttles[PRL_THROTTLES] = {
+    [PRL_THROTTLE_READ_BPS] = {"--device-read-bps", "rbps", "throttleReadBpsDevice", true},
+    [PRL_THROTTLE_WRITE_BPS] = {"--device-write-bps", "wbps", "throttleWriteBpsDevice", true},
+    [PRL_THROTTLE_READ_IOPS] = {"--device-read-iops", "riops", "throttleReadIOPSDevice", false},
+    [PRL_THROTTLE_WRITE_IOPS] = {"--device-write-iops", "wiops", "throttleWriteIOPSDevice",
+                                 false},
+};
 
 static int read_rate(struct prl_merge *m, const char *option, bool bytes, const char *text,
                      uint64_t *ret)
@@ -90,22 +89,22 @@ static int throttle(struct prl_merge *m, const struct throttle *how, const char 
 
 int prl_config_throttle_read_bps(struct prl_merge *m, const char *text)
 {
-    return throttle(m, &read_bps, text);
+    return throttle(m, &throttles[PRL_THROTTLE_READ_BPS], text);
 }
 
 int prl_config_throttle_write_bps(struct prl_merge *m, const char *text)
 {
-    return throttle(m, &write_bps, text);
+    return throttle(m, &throttles[PRL_THROTTLE_WRITE_BPS], text);
 }
 
 int prl_config_throttle_read_iops(struct prl_merge *m, const char *text)
 {
-    return throttle(m, &read_iops, text);
+    return throttle(m, &throttles[PRL_THROTTLE_READ_IOPS], text);
 }
 
 int prl_config_throttle_write_iops(struct prl_merge *m, const char *text)
 {
-    return throttle(m, &write_iops, text);
+    return throttle(m, &throttles[PRL_THROTTLE_WRITE_IOPS], text);
 }
 
 /* --- all rates of a disk in one --- */
@@ -122,21 +121,19 @@ static int misread(struct prl_merge *m, const char *text)
 /* "wbps=5m": the text ends where the item does. */
 static int add_item(struct prl_merge *m, dev_t disk, char *item, const char *text)
 {
-    static const struct throttle *const all[] = {&read_bps, &write_bps, &read_iops,
-                                                 &write_iops};
     char *value = strchr(item, '=');
     uint64_t rate = 0;
 
     if (!value)
         return misread(m, text);
     *value++ = '\0';
-    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
-        if (strcmp(item, all[i]->word) != 0)
+    for (size_t i = 0; i < PRL_THROTTLES; i++) {
+        if (strcmp(item, throttles[i].word) != 0)
             continue;
         int r = strcmp(value, "max") == 0
                     ? 0
-                    : read_rate(m, "--io-max", all[i]->bytes, value, &rate);
-        return r < 0 || rate == 0 ? r : add_row(m, all[i]->key, disk, rate);
+                    : read_rate(m, "--io-max", throttles[i].bytes, value, &rate);
+        return r < 0 || rate == 0 ? r : add_row(m, throttles[i].key, disk, rate);
     }
     return misread(m, text);
 }

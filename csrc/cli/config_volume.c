@@ -25,11 +25,10 @@ struct bind {
 /* One mount flag into bind; false: not one. */
 static bool take_flag(struct bind *bind, const char *word)
 {
-    static const char *const propagations[] = {"private", "rprivate", "slave",
-                                               "rslave",  "shared",   "rshared"};
-    static const char *const ignored[] = {"z",         "Z",      "cached",
-                                          "delegated", "nocopy", "consistent"};
-    static const char *const flags[][2] = {
+    static const char propagations[][12] = {"private", "rprivate", "slave",
+                                            "rslave",  "shared",   "rshared"};
+    static const char ignored[][12] = {"z", "Z", "cached", "delegated", "nocopy", "consistent"};
+    static const char flags[][2][8] = {
         {"suid", "nosuid"}, {"dev", "nodev"}, {"exec", "noexec"}};
     const char **slots[] = {&bind->suid, &bind->dev, &bind->exec};
 
@@ -202,9 +201,9 @@ static int take_readonly(struct prl_merge *m, struct request *request, const cha
     return add_tmpfs_word(m, request, on ? "ro" : "rw", "");
 }
 
-static bool is_one_of(const char *text, const char *const *words)
+static bool is_one_of(const char *text, const char words[][12])
 {
-    for (; *words; words++)
+    for (; **words; words++)
         if (strcmp(text, *words) == 0)
             return true;
     return false;
@@ -213,8 +212,8 @@ static bool is_one_of(const char *text, const char *const *words)
 /* Keys whose value is a text of its own; NULL: another key. */
 static const char **text_slot(struct request *request, const char *key)
 {
-    static const char *const sources[] = {"source", "src", NULL};
-    static const char *const targets[] = {"destination", "dst", "target", NULL};
+    static const char sources[][12] = {"source", "src", ""};
+    static const char targets[][12] = {"destination", "dst", "target", ""};
 
     if (strcmp(key, "type") == 0)
         return &request->type;
@@ -235,8 +234,8 @@ static int take_nonrecursive(struct prl_merge *m, struct bind *bind, const char 
 /* One key[=value] of --mount. */
 static int take_mount_word(struct prl_merge *m, struct request *request, char *key)
 {
-    static const char *const readonly[] = {"ro", "readonly", "rw", NULL};
-    static const char *const ignored[] = {"consistency", "relabel", NULL};
+    static const char readonly[][12] = {"ro", "readonly", "rw", ""};
+    static const char ignored[][12] = {"consistency", "relabel", ""};
     char *value = strchr(key, '=');
 
     if (value)

@@ -457,7 +457,7 @@ static int start_again(struct prl_container *c, const struct prl_stdio *stdio, l
  * it free when the container has ended.  A server of its root ends after its mount. */
 static bool leaves_mounts(const struct prl_container *c)
 {
-    static const char *const lent[] = {"volume", "mount", "device", "rootfs", "spec"};
+    static const char lent[][8] = {"volume", "mount", "device", "rootfs", "spec"};
     bool own = c->child.helper == 0 && (prl_options_flag(c->options, "ephemeral") ||
                                         prl_options_flag(c->options, "rm"));
     for (size_t i = 0; i < sizeof lent / sizeof *lent; i++)

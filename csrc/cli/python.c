@@ -126,7 +126,7 @@ static bool find_interpreter(const struct place *place, const char *name, char *
  */
 static void try_version(struct place *place, const char *lib, const char *name)
 {
-    static const char *const kinds[] = {"site-packages", "dist-packages"};
+    static const char kinds[][16] = {"site-packages", "dist-packages"};
     int minor = -1, end = 0;
     if (strcmp(name, "python3") != 0 &&
         (sscanf(name, "python3.%d%n", &minor, &end) != 1 || name[end] != '\0'))
@@ -151,7 +151,7 @@ static void try_version(struct place *place, const char *lib, const char *name)
 
 static void find_site(struct place *place)
 {
-    static const char *const libs[] = {"lib", "lib64"};
+    static const char libs[][8] = {"lib", "lib64"};
     for (size_t i = 0; i < sizeof libs / sizeof libs[0]; i++) {
         char lib[PATH_MAX];
         _cleanup_closedir_ DIR *dir = join(lib, place->prefix, libs[i]) ? opendir(lib) : NULL;

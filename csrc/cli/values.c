@@ -12,9 +12,9 @@
 
 #define BAD(option, ...) prl_failf(reterr, PRL_STAGE_OPTIONS, EINVAL, option, __VA_ARGS__)
 
-static bool one_of(const char *text, const char *const *words)
+static bool one_of(const char *text, const char words[][8])
 {
-    for (; *words; words++)
+    for (; **words; words++)
         if (strcasecmp(text, *words) == 0)
             return true;
     return false;
@@ -22,8 +22,8 @@ static bool one_of(const char *text, const char *const *words)
 
 int prl_value_bool(const char *option, const char *text, bool *ret, struct prl_error *reterr)
 {
-    static const char *const yes[] = {"true", "1", "t", "yes", "on", NULL};
-    static const char *const no[] = {"false", "0", "f", "no", "off", NULL};
+    static const char yes[][8] = {"true", "1", "t", "yes", "on", ""};
+    static const char no[][8] = {"false", "0", "f", "no", "off", ""};
 
     if (!one_of(text, yes) && !one_of(text, no))
         return BAD(option, "\"%.60s\" is neither true nor false: write %s=true or %s=false",
@@ -96,7 +96,7 @@ int prl_value_size(const char *option, const char *text, uint64_t *ret_bytes,
 static uint64_t take_unit(const char **at)
 {
     static const struct {
-        const char *name;
+        char name[4];
         uint64_t ns;
     } units[] = {
         {"ms", 1000000},    {"us", 1000},         {"s", 1000000000},

@@ -19,8 +19,8 @@ enum {
 }; /* the kernel's: a C library hides the first ones */
 
 /* Index is the number; the numbers of x86, arm, riscv, ppc and s390 (signal(7)). */
-static const char *const signal_names[] = {
-    NULL,   "HUP",  "INT",  "QUIT", "ILL",    "TRAP",   "ABRT",  "BUS",  "FPE",  "KILL", "USR1",
+static const char signal_names[][8] = {
+    "",     "HUP",  "INT",  "QUIT", "ILL",    "TRAP",   "ABRT",  "BUS",  "FPE",  "KILL", "USR1",
     "SEGV", "USR2", "PIPE", "ALRM", "TERM",   "STKFLT", "CHLD",  "CONT", "STOP", "TSTP", "TTIN",
     "TTOU", "URG",  "XCPU", "XFSZ", "VTALRM", "PROF",   "WINCH", "IO",   "PWR",  "SYS",
 };
@@ -78,7 +78,7 @@ int prl_value_signal(const char *option, const char *text, int *ret_signal,
 }
 
 static const struct {
-    const char *name, *type;
+    char name[12], type[20];
 } ulimit_names[] = {
     {"as", "RLIMIT_AS"},
     {"core", "RLIMIT_CORE"},
@@ -171,17 +171,18 @@ int prl_value_capability(const char *option, const char *text, uint64_t *ret_mas
 }
 
 /* Sysctls of the ipc namespace; the whole key, or a prefix when it ends with a dot. */
-static const char *const ipc_sysctls[] = {
+static const char ipc_sysctls[][24] = {
     "kernel.msgmax", "kernel.msgmnb", "kernel.msgmni",          "kernel.sem", "kernel.shmall",
-    "kernel.shmmax", "kernel.shmmni", "kernel.shm_rmid_forced", "fs.mqueue.", NULL,
+    "kernel.shmmax", "kernel.shmmni", "kernel.shm_rmid_forced", "fs.mqueue.",
 };
 
 static bool is_ipc_sysctl(const char *key, size_t len)
 {
-    for (const char *const *row = ipc_sysctls; *row; row++) {
-        size_t row_len = strlen(*row);
-        bool prefix = (*row)[row_len - 1] == '.';
-        if ((prefix ? len > row_len : len == row_len) && strncmp(key, *row, row_len) == 0)
+    for (size_t i = 0; i < sizeof ipc_sysctls / sizeof *ipc_sysctls; i++) {
+        const char *row = ipc_sysctls[i];
+        size_t row_len = strlen(row);
+        bool prefix = row[row_len - 1] == '.';
+        if ((prefix ? len > row_len : len == row_len) && strncmp(key, row, row_len) == 0)
             return true;
     }
     return false;

@@ -118,8 +118,8 @@ static int parse_mtu(const char *option, const char *text, uint32_t *ret,
 int prl_value_network(const char *option, const char *text, enum prl_value_network *ret,
                       uint32_t *ret_mtu, struct prl_error *reterr)
 {
-    static const char *const names[] = {"none",  "container",   "host",
-                                        "pasta", "slirp4netns", "auto"};
+    static const char names[][12] = {"none",  "container",   "host",
+                                     "pasta", "slirp4netns", "auto"};
     size_t len = strcspn(text, ":"), i = 0;
     *ret_mtu = 0;
     while (i < sizeof names / sizeof *names &&

@@ -94,7 +94,7 @@ static int open_descriptor(const struct prl_target *target, int fd)
  * a magic one, of this process. */
 static int named_descriptor(const char *path)
 {
-    static const char *const standard[] = {"/dev/stdin", "/dev/stdout", "/dev/stderr"};
+    static const char standard[][12] = {"/dev/stdin", "/dev/stdout", "/dev/stderr"};
     int fd;
     char more;
     for (int i = 0; i < 3; i++)

@@ -244,8 +244,8 @@ static int become_holder(struct holder *h)
 
 int prl_holder_main(char **argv)
 {
-    static struct holder h = {
-        .dir_fd = -1, .lock_fd = -1, .socket_fd = -1, .watch_fd = -1, .maker_fd = -1};
+    static struct holder h;
+    h.dir_fd = h.lock_fd = h.socket_fd = h.watch_fd = h.maker_fd = -1;
     for (int i = 0; i < 4; i++)
         if (!argv[i])
             return 125;

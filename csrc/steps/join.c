@@ -15,7 +15,7 @@
 
 static const struct row {
     uint64_t flag;
-    const char *name;
+    char name[12];
 } rows[] = {
     /* The user namespace first: the right to join the others comes with it. */
     {CLONE_NEWUSER, "ns/user"}, {CLONE_NEWPID, "ns/pid"}, {CLONE_NEWNET, "ns/net"},

@@ -19,7 +19,7 @@
  * refused, because the masks would land elsewhere too (CVE-2019-19921 and its kin). */
 static bool PRL_CHILD_SAFE is_kernel_tree(const char *path)
 {
-    static const char *const trees[] = {"/proc", "/sys", "/dev"};
+    static const char trees[][8] = {"/proc", "/sys", "/dev"};
     for (size_t i = 0; i < 3; i++) {
         size_t len = strlen(trees[i]);
         if (strncmp(path, trees[i], len) == 0 && (path[len] == '\0' || path[len] == '/'))

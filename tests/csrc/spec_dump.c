@@ -157,13 +157,13 @@ static void put_fields(const struct prl_spec_field *fields, const char *path)
         [PRL_SPEC_REFUSED] = "refused",
         [PRL_SPEC_IGNORED] = "ignored",
     };
-    for (const struct prl_spec_field *f = fields; f && f->key; f++) {
+    for (const struct prl_spec_field *f = fields; f && *f->key; f++) {
         char inner[256];
         snprintf(inner, sizeof inner, "%s%s%s", path, path[0] ? "." : "", f->key);
         printf("%s %s\n", inner, fates[f->fate]);
-        if (f->type == PRL_SPEC_OBJECTS && f->fields)
+        if (f->type == PRL_SPEC_OBJECTS && prl_spec_inner_fields(f))
             strncat(inner, "[]", sizeof inner - strlen(inner) - 1);
-        put_fields(f->fields, inner);
+        put_fields(prl_spec_inner_fields(f), inner);
     }
 }
 

@@ -37,7 +37,7 @@ static int missing_rows(const char *page, const struct prl_spec_field *fields,
                         const char *prefix, int *rows)
 {
     int missing = 0;
-    for (const struct prl_spec_field *f = fields; f && f->key; f++) {
+    for (const struct prl_spec_field *f = fields; f && *f->key; f++) {
         char path[256], row[320];
         snprintf(path, sizeof path, "%s%s", prefix, f->key);
         snprintf(row, sizeof row, "\n| `%s` | %s |", path, fate_word(f->fate));
@@ -47,7 +47,7 @@ static int missing_rows(const char *page, const struct prl_spec_field *fields,
             missing++;
         }
         snprintf(row, sizeof row, "%s%s.", path, f->type == PRL_SPEC_OBJECTS ? "[]" : "");
-        missing += missing_rows(page, f->fields, row, rows);
+        missing += missing_rows(page, prl_spec_inner_fields(f), row, rows);
     }
     return missing;
 }
