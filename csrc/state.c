@@ -14,6 +14,7 @@
 #include "base/io.h"
 #include "base/leaf.h"
 #include "base/own.h"
+#include "base/pool.h"
 #include "state_entry.h"
 
 #include <fcntl.h>
@@ -160,9 +161,8 @@ int prl_state_describe(const struct prl_dirs *dirs, const struct prl_state_optio
     int r = choose_id(dirs, options, ret);
     if (r < 0)
         return prl_fail_with(reterr, PRL_STAGE_STATE, -r, "getrandom", "id of the container");
-    if (asprintf(&ret->path, "%s/containers/%s", ret->throw_away ? dirs->runtime : dirs->data,
-                 ret->id) < 0)
-        ret->path = NULL;
+    ret->path = prl_pool_print("%s/containers/%s", ret->throw_away ? dirs->runtime : dirs->data,
+                               ret->id);
     ret->name = options->name ? strdup(options->name) : NULL;
     if (!ret->path || (options->name && !ret->name))
         return prl_fail_with(reterr, PRL_STAGE_STATE, ENOMEM, "malloc",
@@ -308,7 +308,7 @@ int prl_state_write_status(const struct prl_state *state, const struct prl_statu
 void prl_state_close(struct prl_state *state)
 {
     free(state->name);
-    free(state->path);
+    prl_pool_free(state->path);
     free(state->group);
     state->name = state->path = state->group = NULL;
     prl_close_p(&state->group_fd);

@@ -6,6 +6,7 @@
  * places. */
 #include "base/io.h"
 #include "base/own.h"
+#include "base/pool.h"
 #include "base/sys.h"
 #include "state_entry.h"
 
@@ -77,26 +78,23 @@ static int data_path(const char *root, char **ret, struct prl_error *reterr)
     const char *given = root && root[0] ? root : getenv("PYROOTLESS_ROOT");
     const char *base = getenv("XDG_DATA_HOME");
     char cwd[PATH_MAX];
-    int n;
     if (given && given[0] == '/') {
-        n = asprintf(ret, "%s", given);
+        *ret = prl_pool_print("%s", given);
     } else if (given && given[0]) {
         if (!getcwd(cwd, sizeof cwd))
             return prl_failf(reterr, PRL_STAGE_STATE, errno, "getcwd",
                              "the current directory is gone, and --root %s is relative to it",
                              given);
-        n = asprintf(ret, "%s/%s", cwd, given);
+        *ret = prl_pool_print("%s/%s", cwd, given);
     } else if (base && base[0] == '/') {
-        n = asprintf(ret, "%s/pyrootless", base);
+        *ret = prl_pool_print("%s/pyrootless", base);
     } else {
         int r = find_home(&base, reterr);
         if (r < 0)
             return r;
-        n = asprintf(ret, "%s/.local/share/pyrootless", base);
+        *ret = prl_pool_print("%s/.local/share/pyrootless", base);
     }
-    if (n < 0)
-        *ret = NULL;
-    return n < 0 ? no_memory(reterr) : 0;
+    return *ret ? 0 : no_memory(reterr);
 }
 
 /* mkdir -p, the new ones 0700.  What is missing is found from the end, so that an existing
@@ -145,10 +143,10 @@ static int canonical(int fd, char **path, struct prl_error *reterr)
     real[n] = '\0';
     if (strcmp(real, *path) == 0)
         return 0;
-    char *copy = strdup(real);
+    char *copy = prl_pool_print("%s", real);
     if (!copy)
         return no_memory(reterr);
-    free(*path);
+    prl_pool_free(*path);
     *path = copy;
     return 0;
 }
@@ -252,12 +250,10 @@ static int check_runtime(const struct prl_dirs *dirs, bool made, struct prl_erro
 static int open_runtime(struct prl_dirs *dirs, struct prl_error *reterr)
 {
     const char *session = session_directory();
-    int n = session ? asprintf(&dirs->runtime, "%s/pyrootless", session)
-                    : asprintf(&dirs->runtime, "/tmp/pyrootless-%u", (unsigned)geteuid());
-    if (n < 0) {
-        dirs->runtime = NULL;
+    dirs->runtime = session ? prl_pool_print("%s/pyrootless", session)
+                            : prl_pool_print("/tmp/pyrootless-%u", (unsigned)geteuid());
+    if (!dirs->runtime)
         return no_memory(reterr);
-    }
     bool made = false;
     int r = open_canonical(&dirs->runtime, O_NOFOLLOW, &dirs->runtime_fd, reterr);
     if (r == -ENOENT) {
@@ -311,8 +307,8 @@ int prl_dirs_open(const char *root, struct prl_dirs *ret, struct prl_error *rete
 
 void prl_dirs_close(struct prl_dirs *dirs)
 {
-    free(dirs->data);
-    free(dirs->runtime);
+    prl_pool_free(dirs->data);
+    prl_pool_free(dirs->runtime);
     prl_close_p(&dirs->data_fd);
     prl_close_p(&dirs->runtime_fd);
     *dirs = (struct prl_dirs){.data_fd = -1, .runtime_fd = -1};

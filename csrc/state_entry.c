@@ -9,12 +9,14 @@
 #include "state_entry.h"
 #include "base/io.h"
 #include "base/own.h"
+#include "base/pool.h"
 
 #include <fcntl.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 
+enum { PROC_STAT_BYTES = 1024 }; /* the command has 64 letters at most */
 enum { PID_DIGITS = 10, TICKS_DIGITS = 20, FIXED = PID_DIGITS + 1 + TICKS_DIGITS };
 
 bool prl_entry_is_id(const char *text)
@@ -114,7 +116,7 @@ static int parse_line(char *line, size_t len, struct prl_entry *entry)
     int r = parse_flags(flags, entry);
     if (r < 0)
         return r;
-    entry->directory = strdup(directory);
+    entry->directory = prl_pool_print("%s", directory);
     return entry->directory ? 0 : -ENOMEM;
 }
 
@@ -134,7 +136,7 @@ int prl_entry_read(int lock_fd, struct prl_entry *ret)
 
 void prl_entry_free(struct prl_entry *entry)
 {
-    free(entry->directory);
+    prl_pool_free(entry->directory);
     entry->directory = NULL;
 }
 
@@ -142,13 +144,13 @@ void prl_entry_free(struct prl_entry *entry)
  * count from the last ")". */
 int prl_entry_start_ticks(pid_t pid, uint64_t *ret, bool *ret_dead)
 {
-    char path[48];
-    size_t len;
-    _cleanup_free_ char *text = NULL;
+    char path[48], text[PROC_STAT_BYTES];
     snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
-    int r = prl_io_read_file(AT_FDCWD, path, 4096, &text, &len);
-    if (r < 0)
-        return r == -ENOENT ? -ESRCH : r;
+    _cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
+    if (n < 0)
+        return errno == ENOENT ? -ESRCH : -errno;
+    text[n] = '\0';
     const char *field = strrchr(text, ')');
     if (!field || field[1] != ' ')
         return -EBADMSG;

@@ -21,7 +21,7 @@ enum {
 struct prl_entry {
     pid_t pid;
     uint64_t start_ticks;
-    char *directory; /* owned */
+    char *directory; /* owned, of the pool */
     char name[PRL_NAME_MAX + 1];
     bool remove, throw_away;
 };
@@ -77,7 +77,8 @@ bool prl_spare_leave(const struct prl_dirs *dirs, int containers_fd, const char 
 /* Call for each entry but the dots; false as soon as it says so, or the directory cannot be
  * read. */
 struct prl_dirent;
-bool prl_state_each(int dir_fd, bool (*visit)(int dir_fd, const struct prl_dirent *entry));
+typedef bool (*prl_state_visit)(int dir_fd, const struct prl_dirent *entry, void *data);
+bool prl_state_each(int dir_fd, prl_state_visit visit, void *data);
 
 /* state_spent.c: the directory of a --rm container that has ended, made new for a later one. */
 /* Its descriptor, as DATA/name, with a marker nobody has locked, upper and work; -errno: there

@@ -3,6 +3,7 @@
  * descriptors.  Never: a lock taken; a process that only has the number of a dead one. */
 #include "base/io.h"
 #include "base/own.h"
+#include "base/pool.h"
 #include "base/sys.h"
 #include "state_entry.h"
 
@@ -115,7 +116,7 @@ int prl_state_find(const struct prl_dirs *dirs, const char *text, struct prl_run
 
 void prl_running_free(struct prl_running *running)
 {
-    free(running->directory);
+    prl_pool_free(running->directory);
     running->directory = NULL;
     prl_close_p(&running->target.pidfd);
     prl_close_p(&running->target.proc_fd);

@@ -7,6 +7,7 @@
  * It looks at every container there is, and therefore runs once a boot and store. */
 #include "base/io.h"
 #include "base/own.h"
+#include "base/pool.h"
 #include "state_entry.h"
 
 #include <fcntl.h>
@@ -72,7 +73,8 @@ static int scan_container(const struct prl_dirs *dirs, int containers_fd, const 
     if (flock(marker_fd, LOCK_EX | LOCK_NB) < 0)
         return 0;
     read_name(marker_fd, entry.name);
-    if (asprintf(&entry.directory, "%s/containers/%s", dirs->data, id) < 0)
+    entry.directory = prl_pool_print("%s/containers/%s", dirs->data, id);
+    if (!entry.directory)
         return prl_fail_with(reterr, PRL_STAGE_STATE, ENOMEM, "malloc", "path of a container");
     int r =
         prl_removal_run(&(struct prl_removal){dirs, id, &entry, budget, false, NULL}, reterr);

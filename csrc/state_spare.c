@@ -20,7 +20,7 @@ static const char spare[] = "spare";
 
 enum { ENTRIES_BYTES = 2048 };
 
-bool prl_state_each(int dir_fd, bool (*visit)(int dir_fd, const struct prl_dirent *entry))
+bool prl_state_each(int dir_fd, prl_state_visit visit, void *data)
 {
     _Alignas(8) char entries[ENTRIES_BYTES];
     for (;;) {
@@ -31,15 +31,16 @@ bool prl_state_each(int dir_fd, bool (*visit)(int dir_fd, const struct prl_diren
             const void *here = entries + at;
             const struct prl_dirent *entry = here;
             bool dots = strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0;
-            if (!dots && !visit(dir_fd, entry))
+            if (!dots && !visit(dir_fd, entry, data))
                 return false;
             at += entry->d_reclen;
         }
     }
 }
 
-static bool remove_file(int dir_fd, const struct prl_dirent *entry)
+static bool remove_file(int dir_fd, const struct prl_dirent *entry, void *data)
 {
+    (void)data;
     return entry->d_type != DT_DIR && unlinkat(dir_fd, entry->d_name, 0) == 0;
 }
 
@@ -47,7 +48,7 @@ static bool remove_file(int dir_fd, const struct prl_dirent *entry)
  */
 static bool empty(int dir_fd)
 {
-    return prl_state_each(dir_fd, remove_file);
+    return prl_state_each(dir_fd, remove_file, NULL);
 }
 
 int prl_spare_take(const struct prl_dirs *dirs, const char *name)

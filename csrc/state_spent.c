@@ -34,16 +34,18 @@ static int open_directory(int dir_fd, const char *name)
     return openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 }
 
-static bool refuse(int dir_fd, const struct prl_dirent *entry)
+static bool refuse(int dir_fd, const struct prl_dirent *entry, void *data)
 {
+    (void)data;
     (void)dir_fd;
     (void)entry;
     return false;
 }
 
 /* The container's files; the marker stays. */
-static bool remove_file(int dir_fd, const struct prl_dirent *entry)
+static bool remove_file(int dir_fd, const struct prl_dirent *entry, void *data)
 {
+    (void)data;
     const char *name = entry->d_name;
     if (entry->d_type == DT_DIR)
         return strcmp(name, "upper") == 0 || strcmp(name, "work") == 0;
@@ -67,7 +69,7 @@ static bool is_ours(int dir_fd)
 static bool put_away_upper(int store_fd, int fd, const char *id, int *ret_trash_fd)
 {
     _cleanup_close_ int upper_fd = open_directory(fd, "upper");
-    if (upper_fd >= 0 && prl_state_each(upper_fd, refuse))
+    if (upper_fd >= 0 && prl_state_each(upper_fd, refuse, NULL))
         return true;
     int r = prl_dirs_mkdir(store_fd, "trash", 0700);
     _cleanup_close_ int trash_fd = r < 0 ? -1 : open_directory(store_fd, "trash");
@@ -83,7 +85,7 @@ bool prl_spent_leave(int store_fd, int containers_fd, const char *id, int *ret_t
     if (fstatat(store_fd, spent, &st, AT_SYMLINK_NOFOLLOW) == 0)
         return false;
     _cleanup_close_ int fd = open_directory(containers_fd, id);
-    return fd >= 0 && is_ours(fd) && prl_state_each(fd, remove_file) &&
+    return fd >= 0 && is_ours(fd) && prl_state_each(fd, remove_file, NULL) &&
            put_away_upper(store_fd, fd, id, ret_trash_fd) &&
            renameat(containers_fd, id, store_fd, spent) == 0;
 }

@@ -201,31 +201,44 @@ static void probe(struct sweep *sweep, const char *id)
     }
 }
 
+/* One look at the entries: those whose turn it is. */
+struct turn {
+    struct sweep *sweep;
+    char letter;
+    bool below; /* those that begin with a smaller one */
+    unsigned listed;
+};
+
+static bool probe_in_turn(int running_fd, const struct prl_dirent *entry, void *data)
+{
+    struct turn *turn = data;
+    (void)running_fd;
+    if (turn->sweep->probes >= PROBES || turn->listed++ >= LISTED)
+        return false;
+    if (prl_entry_is_id(entry->d_name) && (entry->d_name[0] < turn->letter) == turn->below)
+        probe(turn->sweep, entry->d_name);
+    return true;
+}
+
 /* Ids are random: beginning at a random letter gives every entry its turn when there are more
  * than one call probes. */
-static void probe_all(struct sweep *sweep, DIR *running)
+static void probe_all(struct sweep *sweep, int running_fd)
 {
     unsigned char first = 0;
     if (getrandom(&first, 1, GRND_NONBLOCK) < 0)
         first = 0;
-    char letter = "0123456789abcdef"[first & 15];
     for (int second = 0; second < 2; second++) {
-        unsigned listed = 0;
-        const struct dirent *entry;
-        rewinddir(running);
-        while (sweep->probes < PROBES && listed++ < LISTED && (entry = readdir(running)))
-            if (prl_entry_is_id(entry->d_name) && (entry->d_name[0] < letter) == second)
-                probe(sweep, entry->d_name);
+        struct turn turn = {sweep, "0123456789abcdef"[first & 15], second, 0};
+        if (lseek(running_fd, 0, SEEK_SET) == 0)
+            (void)prl_state_each(running_fd, probe_in_turn, &turn);
     }
 }
 
-static bool has_entries(DIR *dir)
+static bool is_hidden(int running_fd, const struct prl_dirent *entry, void *data)
 {
-    const struct dirent *entry;
-    while ((entry = readdir(dir)))
-        if (entry->d_name[0] != '.')
-            return true;
-    return false;
+    (void)running_fd;
+    (void)data;
+    return entry->d_name[0] == '.';
 }
 
 /* What lies in the trash are directories, and most file systems count them as links.  Those
@@ -255,10 +268,11 @@ int prl_state_sweep(const struct prl_dirs *dirs, struct prl_error *reterr)
     struct sweep sweep = {.dirs = dirs, .reterr = reterr, .budget = PRL_SWEEP_NAMES};
     prl_spent_renew(dirs);
     bool scanned = prl_scan_is_done(dirs), trash = !trash_is_empty(dirs);
-    _cleanup_closedir_ DIR *running = prl_io_list(dirs->runtime_fd, "running");
-    if (!running)
+    _cleanup_close_ int running_fd =
+        openat(dirs->runtime_fd, "running", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (running_fd < 0)
         return prl_failf(reterr, PRL_STAGE_STATE, errno, "open", "%s/running", dirs->runtime);
-    if (scanned && !trash && !has_entries(running))
+    if (scanned && !trash && prl_state_each(running_fd, is_hidden, NULL))
         return 0;
     _cleanup_close_ int lock_fd =
         openat(dirs->runtime_fd, "sweep.lock", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
@@ -267,7 +281,7 @@ int prl_state_sweep(const struct prl_dirs *dirs, struct prl_error *reterr)
                          dirs->runtime);
     if (flock(lock_fd, LOCK_EX | LOCK_NB) < 0)
         return 0; /* another one sweeps */
-    probe_all(&sweep, running);
+    probe_all(&sweep, running_fd);
     if (!scanned && sweep.error == 0)
         sweep.error = prl_scan_run(dirs, &sweep.budget, reterr);
     if (trash || sweep.ended > 0 || !scanned)

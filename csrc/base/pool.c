@@ -3,8 +3,10 @@
  * they have become the last.  Never: more than one thread. */
 #include "base/pool.h"
 
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -58,6 +60,20 @@ void *prl_pool_alloc(size_t size)
     return head->bytes;
 }
 
+char *prl_pool_print(const char *format, ...)
+{
+    va_list values;
+    va_start(values, format);
+    int len = vsnprintf(NULL, 0, format, values);
+    va_end(values);
+    char *text = len < 0 ? NULL : prl_pool_alloc((size_t)len + 1);
+    va_start(values, format);
+    if (text)
+        vsnprintf(text, (size_t)len + 1, format, values);
+    va_end(values);
+    return text;
+}
+
 void prl_pool_free(void *piece)
 {
     if (!is_mine(piece)) {
@@ -74,6 +90,8 @@ void prl_pool_free(void *piece)
 
 void *prl_pool_resize(void *piece, size_t old_size, size_t size)
 {
+    if (!piece)
+        return prl_pool_alloc(size);
     if (!is_mine(piece))
         return realloc(piece, size);
     struct head *head = (struct head *)(void *)((unsigned char *)piece - sizeof(struct head));

@@ -9,5 +9,14 @@
  * again costs nothing, and a fresh one a page fault.  Nobody lent: malloc and free. */
 void prl_pool_lend(void *room, size_t size);
 void *prl_pool_alloc(size_t size);
+/* NULL: no memory. */
+char *prl_pool_print(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void *prl_pool_resize(void *piece, size_t old_size, size_t size);
 void prl_pool_free(void *piece);
+
+static inline void prl_pool_free_p(void *p)
+{
+    prl_pool_free(*(void **)p);
+}
+
+#define _cleanup_pool_ __attribute__((cleanup(prl_pool_free_p)))

@@ -51,7 +51,7 @@ int prl_config_rungs(const struct prl_limits_plan *plan, char **json, size_t *le
  * them there (0644) before the launch.  Returns how many were filled, 0 … PRL_CONFIG_FILES. */
 struct prl_config_file {
     const char *name; /* "hosts", "hostname", "resolv.conf" */
-    char *content;    /* malloc'd */
+    char *content;    /* of the pool */
 };
 enum { PRL_CONFIG_FILES = 3 };
 int prl_config_files(const struct prl_options *options, const struct prl_config_facts *facts,

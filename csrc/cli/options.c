@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/own.h"
+#include "base/pool.h"
 #include "cli/values.h"
 
 #include <stdio.h>
@@ -144,7 +145,8 @@ static int add_value(struct parser *p, const struct prl_option *row, const char 
 
     if (options->values_len == p->capacity) {
         size_t capacity = p->capacity ? 2 * p->capacity : 16;
-        void *larger = realloc(options->values, capacity * sizeof *options->values);
+        void *larger = prl_pool_resize(options->values, p->capacity * sizeof *options->values,
+                                       capacity * sizeof *options->values);
         if (!larger)
             return prl_fail_with(p->reterr, PRL_STAGE_OPTIONS, ENOMEM, "realloc", "options");
         options->values = larger;
@@ -347,7 +349,7 @@ int prl_options_parse(unsigned verb, int argc, char **argv, struct prl_options *
 
 void prl_options_free(struct prl_options *options)
 {
-    free(options->values);
+    prl_pool_free(options->values);
     options->values = NULL;
     options->values_len = 0;
 }

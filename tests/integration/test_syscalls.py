@@ -102,6 +102,15 @@ def test_the_second_task_has_another_processor_until_it_is_awaited(trace: list[C
 
 
 @needs_strace
+@pytest.mark.needs("musl-gcc")
+def test_a_start_like_one_before_has_no_heap(trace: list[Call]) -> None:
+    """The first piece of one costs a dozen page faults and calls.  Mapped are what is recalled,
+    and the child's stack."""
+    launcher, _ = split(trace)
+    assert (launcher.count("brk"), launcher.count("mmap")) == (0, 2)
+
+
+@needs_strace
 def test_the_child_allocates_nothing(trace: list[Call]) -> None:
     _, child = split(trace)
     assert child[-1] == "execve"
