@@ -15,6 +15,8 @@ from network_mutations import NETWORK_MUTATIONS
 from warm_mutations import WARM_MUTATIONS
 
 POSTURE = "tests/security/test_posture.py"
+RECALL = "tests/integration/test_recall.py"
+SECOND = "tests/integration/test_second_task.py"
 EXEC = "tests/security/test_exec.py"
 SHARED = "tests/integration/test_network_container.py"
 ESCAPES = "tests/security/test_escapes.py"
@@ -76,6 +78,24 @@ MUTATIONS = (
             f"{POSTURE}::test_the_probe_answers_what_security_md_says",
             f"{ESCAPES}::test_the_store_below_a_volume_is_masked",
         ),
+    ),
+    Mutation(
+        "paths in /sys are masked by whoever mounts it",
+        _one(
+            "csrc/steps/mounts.c",
+            "    long r = again_raw(directory ? s->mask_directory_fd : s->mask_file_fd, fd);\n",
+            "    long r = directory && fd < 0 ? again_raw(s->mask_file_fd, fd) : 0;\n",
+        ),
+        (f"{SECOND}::test_what_is_masked_in_sys_is_whoever_masks_it",),
+    ),
+    Mutation(
+        "a program waits for the look at what its template was made from",
+        _one(
+            "csrc/steps/parent.c",
+            "return s->awaits ? await(s, PRL_PARENT_CHECKED,",
+            "return s->awaits ? await(s, PRL_PARENT_FILES,",
+        ),
+        (f"{RECALL}::test_a_program_waits_for_the_look_at_the_sources",),
     ),
     Mutation(
         "the kernel's settings are read-only",

@@ -256,10 +256,13 @@ static bool PRL_CHILD_SAFE any_in_sys(const char *const *paths)
     return false;
 }
 
+/* Only when nothing can come to lie over a mask, or under it: every mount is made. */
 void PRL_CHILD_SAFE prl_mounts_claim(struct prl_setup *s)
 {
-    s->sys_claimed = s->late_done && !s->served && !any_in_sys(s->spec->readonly_paths) &&
-                     __atomic_load_n(&s->masks_repeat, __ATOMIC_ACQUIRE);
+    bool repeat = __atomic_load_n(&s->masks_repeat, __ATOMIC_ACQUIRE);
+    size_t len = __atomic_load_n(&s->mounts_late_len, __ATOMIC_ACQUIRE);
+    s->sys_claimed = repeat && len > 0 && s->late_done == (1u << len) - 1 && !s->served &&
+                     !any_in_sys(s->spec->readonly_paths);
 }
 
 static long PRL_CHILD_SAFE open_raw(const struct prl_setup *s, const char *path, uint64_t flags)

@@ -74,3 +74,12 @@ TEST(what_does_not_fit_is_no_piece_of_the_room)
     prl_pool_free(large);
     CHECK(prl_pool_alloc(16) == first);
 }
+
+TEST(a_text_and_what_was_never_there_lie_in_the_room)
+{
+    prl_pool_lend(room, sizeof room);
+    char *text = prl_pool_print("%s/%d", "of", 2);
+    CHECK(lies_in_room(text));
+    CHECK_STR(text, "of/2");
+    CHECK(lies_in_room(prl_pool_resize(NULL, 0, 16)));
+}

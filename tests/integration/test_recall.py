@@ -470,3 +470,19 @@ def test_a_start_whose_template_is_stale_begins_anew(
     assert (found.recalled, found.view) == (False, wanted.view)
     assert place.run(*options).recalled
     assert list((place.runtime / "running").iterdir()) == []
+
+
+@pytest.mark.needs("strace")
+def test_a_program_waits_for_the_look_at_the_sources(place: Place, tmp_path: Path) -> None:
+    """Its template is stale, which is seen late: it begins once, from the new one."""
+    (filter_path,) = Path(place.env["PYROOTLESS_ROOT"]).glob("cache/seccomp/*.bpf")
+    run = [str(place.launcher), "run", "--rm", "--ephemeral", f"-v{tmp_path}:/out", "host"]
+    run += ["sh", "-c", "echo began >> /out/log"]
+    for _ in range(2):
+        subprocess.run(run, env=place.env, check=True, timeout=SECONDS)
+    (tmp_path / "log").unlink()
+    os.utime(filter_path)
+    late = ["strace", "-f", "-qq", "-o", "/dev/null", "-P", str(filter_path)]
+    late += ["-e", "trace=newfstatat", "-e", "inject=newfstatat:delay_enter=300000"]
+    subprocess.run([*late, *run], env=place.env, check=True, timeout=SECONDS)
+    assert (tmp_path / "log").read_text() == "began\n"
