@@ -28,11 +28,11 @@ def trace(
 ) -> list[Call]:
     """The calls of a run whose image was prepared before.
 
-    Its runtime directory is its own: what another test left dead would be swept here, and
-    counted.
+    Its directories are its own: what another test left dead would be swept here, and counted.
     """
     runtime = tmp_path_factory.mktemp("runtime")
     runtime.chmod(0o700)
+    store = tmp_path_factory.mktemp("store")
     path = tmp_path_factory.mktemp("strace") / "trace"
     run = [str(launcher), "run", "--rm", "--ephemeral", "host", "true"]
     for command in (run, ["strace", "-f", "-o", str(path), *run]):
@@ -43,7 +43,11 @@ def trace(
             text=True,
             timeout=60,
             check=False,
-            env={**engine_environment, "XDG_RUNTIME_DIR": str(runtime)},
+            env={
+                **engine_environment,
+                "XDG_RUNTIME_DIR": str(runtime),
+                "PYROOTLESS_ROOT": str(store),
+            },
         )
         assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     return calls_of(path.read_text())
