@@ -115,6 +115,15 @@ def test_a_start_like_one_before_has_no_heap(trace: list[Call]) -> None:
 
 
 @needs_strace
+def test_the_launcher_is_not_woken_for_the_childs_marker(trace: list[Call]) -> None:
+    """It asks for the end of the pipe alone, before it reads what stands in it."""
+    calls = [(name, rest) for pid, name, rest in trace if pid == trace[0][0]]
+    (at,) = (n for n, (name, _) in enumerate(calls) if name == "poll")
+    assert re.match(r"\[\{fd=\d+, events=0\}\], 1, -1", calls[at][1])
+    assert [name for name, _ in calls[at + 1 : at + 3]] == ["read", "read"]
+
+
+@needs_strace
 def test_the_child_allocates_nothing(trace: list[Call]) -> None:
     _, child = split(trace)
     assert child[-1] == "execve"
