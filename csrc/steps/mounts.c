@@ -198,6 +198,7 @@ int PRL_CHILD_SAFE prl_mounts_apply(struct prl_setup *s, struct prl_error *reter
         if (late)
             postpone(s, m);
     }
+    __atomic_store_n(&s->mounts_made, true, __ATOMIC_RELEASE);
     return 0;
 }
 
@@ -225,10 +226,12 @@ static bool PRL_CHILD_SAFE mount_raw(const struct prl_setup *s, const struct prl
     return done;
 }
 
-/* What goes wrong here is done again, and told, in prl_mounts_finish. */
+/* What goes wrong here is done again, and told, in prl_mounts_finish.  Not before the others
+ * are made: a volume above the root would show what was mounted in time. */
 void PRL_CHILD_SAFE prl_mounts_beside(struct prl_setup *s)
 {
-    size_t len = __atomic_load_n(&s->mounts_late_len, __ATOMIC_ACQUIRE);
+    bool made = __atomic_load_n(&s->mounts_made, __ATOMIC_ACQUIRE);
+    size_t len = made ? s->mounts_late_len : 0;
     if (len == 0 || !take_late(s))
         return;
     for (size_t i = 0; i < len; i++)

@@ -84,6 +84,7 @@ struct prl_setup {
     const struct prl_mount
         *mounts_late[PRL_MOUNTS_LATE]; /* but these, which wait for the second task */
     size_t mounts_late_len;
+    bool mounts_made;   /* all but those */
     bool late_taken;    /* whoever sets it mounts those that there are */
     unsigned late_done; /* bit n: the second task has mounted number n */
     int dev_fd;         /* /dev, a tmpfs of the container's own; -1 */

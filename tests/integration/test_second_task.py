@@ -170,3 +170,33 @@ def test_the_second_task_masks_sys_and_tells_what_it_cannot_mask(
     status, said = traced(engine_environment, log, *fail, run=run)
     assert status == 125
     assert said.startswith("pyrootless: mounts: open path to hide(/sys/firmware): ")
+
+
+@pytest.mark.needs("strace")
+def test_what_the_second_task_mounts_is_in_no_volume_above_the_root(
+    launcher: Path, engine_environment: dict[str, str], tmp_path: Path
+) -> None:
+    """The first task is slow when the volume comes, and the other one ready before."""
+    store, runtime = tmp_path / "store", tmp_path / "run"
+    runtime.mkdir(mode=0o700)
+    env = {
+        **engine_environment,
+        "PYROOTLESS_ROOT": str(store),
+        "XDG_RUNTIME_DIR": str(runtime),
+    }
+    run = [str(launcher), "run", "--rm", "--ephemeral", f"-v{tmp_path}:/above", "host"]
+    slow = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=open_tree,unshare"]
+    slow += ["-e", "inject=open_tree:delay_enter=60000:when=2+"]
+    slow += ["-e", "inject=unshare:delay_exit=30000"]
+    for before in ([], slow):
+        done = subprocess.run(
+            [*before, *run, "cat", "/proc/self/mountinfo"],
+            env=env,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert (done.returncode, done.stderr) == (0, "")
+        shown = [line.split()[4] for line in done.stdout.splitlines()]
+        assert [path for path in shown if path.endswith("/dev/mqueue")] == ["/dev/mqueue"]
