@@ -86,7 +86,7 @@ MUTATIONS = (
             "    long r = again_raw(directory ? s->mask_directory_fd : s->mask_file_fd, fd);\n",
             "    long r = directory && fd < 0 ? again_raw(s->mask_file_fd, fd) : 0;\n",
         ),
-        (f"{SECOND}::test_what_is_masked_in_sys_is_whoever_masks_it",),
+        (f"{SECOND}::test_the_second_task_masks_sys_and_tells_what_it_cannot_mask",),
     ),
     Mutation(
         "a program waits for the look at what its template was made from",

@@ -160,7 +160,8 @@ def test_the_second_task_masks_sys_and_tells_what_it_cannot_mask(
     if len(os.sched_getaffinity(0)) == 1:
         pytest.skip("one processor: there is no second task")
     log = tmp_path / "trace"
-    run = [str(launcher), "run", "--rm", "--ephemeral", "host", "true"]
+    run = [str(launcher), "run", "--rm", "--ephemeral", "host"]
+    run += ["grep", "-q", " /sys/firmware ", "/proc/self/mountinfo"]
     assert traced(engine_environment, log, run=run) == (0, "")
     calls = re.findall(r"(?m)^(\d+) +(\w+)\((.*)", log.read_text())
     second = [pid for pid, name, rest in calls if name == "unshare" and "NEWNET" in rest]
