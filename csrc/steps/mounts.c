@@ -207,15 +207,22 @@ static bool PRL_CHILD_SAFE take_late(struct prl_setup *s)
     return !__atomic_exchange_n(&s->late_taken, true, __ATOMIC_ACQ_REL);
 }
 
+/* O_PATH, by the kernel's call alone. */
+static long PRL_CHILD_SAFE open_raw(const struct prl_setup *s, const char *path, uint64_t flags,
+                                    uint64_t resolve)
+{
+    const struct prl_open_how how = {.flags = O_PATH | O_CLOEXEC | flags,
+                                     .resolve = PRL_RESOLVE_IN_ROOT |
+                                                PRL_RESOLVE_NO_MAGICLINKS | resolve};
+    return prl_sys_raw(SYS_openat2, PRL_RAW(s->root_fd, PRL_RAW_POINTER(path),
+                                            PRL_RAW_POINTER(&how), sizeof how));
+}
+
 /* At its place, which is there, and by the kernel's calls alone. */
 static bool PRL_CHILD_SAFE mount_raw(const struct prl_setup *s, const struct prl_mount *m)
 {
-    const struct prl_open_how how = {.flags = O_PATH | O_DIRECTORY | O_CLOEXEC,
-                                     .resolve = PRL_RESOLVE_IN_ROOT | PRL_RESOLVE_NO_SYMLINKS |
-                                                PRL_RESOLVE_NO_MAGICLINKS};
     unsigned long flags = flags_of(m);
-    long fd = prl_sys_raw(SYS_openat2, PRL_RAW(s->root_fd, PRL_RAW_POINTER(m->destination),
-                                               PRL_RAW_POINTER(&how), sizeof how));
+    long fd = open_raw(s, m->destination, O_DIRECTORY, PRL_RESOLVE_NO_SYMLINKS);
     if (fd < 0)
         return false;
     bool done = prl_sys_raw(SYS_fchdir, PRL_RAW(fd)) == 0 &&
@@ -268,15 +275,6 @@ void PRL_CHILD_SAFE prl_mounts_claim(struct prl_setup *s)
                      !any_in_sys(s->spec->readonly_paths);
 }
 
-static long PRL_CHILD_SAFE open_raw(const struct prl_setup *s, const char *path, uint64_t flags)
-{
-    const struct prl_open_how how = {.flags = O_PATH | O_CLOEXEC | flags,
-                                     .resolve =
-                                         PRL_RESOLVE_IN_ROOT | PRL_RESOLVE_NO_MAGICLINKS};
-    return prl_sys_raw(SYS_openat2, PRL_RAW(s->root_fd, PRL_RAW_POINTER(path),
-                                            PRL_RAW_POINTER(&how), sizeof how));
-}
-
 static long PRL_CHILD_SAFE again_raw(int first, long target)
 {
     long tree = prl_sys_raw(
@@ -294,10 +292,10 @@ static long PRL_CHILD_SAFE again_raw(int first, long target)
 static long PRL_CHILD_SAFE mask_raw(const struct prl_setup *s, const char *path,
                                     const char **ret_call)
 {
-    long fd = open_raw(s, path, O_DIRECTORY);
+    long fd = open_raw(s, path, O_DIRECTORY, 0);
     bool directory = fd != -ENOTDIR;
     if (!directory)
-        fd = open_raw(s, path, 0);
+        fd = open_raw(s, path, 0, 0);
     *ret_call = OPEN_HIDDEN;
     if (fd < 0)
         return is_absent((int)-fd) ? 0 : fd;
@@ -320,7 +318,7 @@ long PRL_CHILD_SAFE prl_mounts_mask_beside(const struct prl_setup *s, const char
             continue;
         if (s->sys_claimed)
             r = mask_raw(s, *p, ret_call);
-        long fd = s->sys_claimed ? -1 : open_raw(s, *p, 0);
+        long fd = s->sys_claimed ? -1 : open_raw(s, *p, 0, 0);
         if (fd >= 0)
             prl_sys_raw(SYS_close, PRL_RAW(fd));
     }
