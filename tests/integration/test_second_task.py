@@ -77,14 +77,7 @@ def test_a_start_that_fails_waits_for_the_second_task(
     run = [str(launcher), "run", "--rm", "--ephemeral", "-v", f"{tmp_path}/file:/usr/bin"]
     trace = tmp_path / "trace"
     for tracer in ([], ["strace", "-f", "-e", "trace=wait4,clone3", "-o", str(trace)]):
-        done = subprocess.run(
-            [*tracer, *run, "host", "true"],
-            env=engine_environment,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
+        done = pyrootless_before([*tracer, *run, "host", "true"], engine_environment)
         assert done.returncode == 125, done.stderr
     calls = re.findall(r"(\d+) +(\w+)\((.*)", trace.read_text())
     makers = {pid for pid, name, rest in calls if name == "clone3" and "CLONE_FILES" in rest}
@@ -93,9 +86,13 @@ def test_a_start_that_fails_waits_for_the_second_task(
     assert makers <= waiters
 
 
-def pyrootless_before(words: list[str]) -> subprocess.CompletedProcess[str]:
+def pyrootless_before(
+    words: list[str], env: dict[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
     """A command line that ends in the launcher's."""
-    return subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(
+        words, env=env, capture_output=True, text=True, timeout=60, check=False
+    )
 
 
 def test_a_volume_over_sys_lies_over_it(pyrootless: Run, tmp_path: Path) -> None:
@@ -142,14 +139,8 @@ def test_what_is_masked_in_sys_is_whoever_masks_it(pyrootless: Run) -> None:
 def traced(env: dict[str, str], log: Path, *strace: str, run: list[str]) -> tuple[int, str]:
     """Exit status and errors of a start whose second task is late, so that it masks /sys."""
     late = ["-e", "inject=unshare:delay_exit=200000", *strace]
-    done = subprocess.run(
-        ["strace", "-f", "-qq", "-o", str(log), "-e", "trace=unshare,openat2", *late, *run],
-        env=env,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    tracer = ["strace", "-f", "-qq", "-o", str(log), "-e", "trace=unshare,openat2"]
+    done = pyrootless_before([*tracer, *late, *run], env)
     return done.returncode, done.stderr
 
 
@@ -190,14 +181,7 @@ def test_what_the_second_task_mounts_is_in_no_volume_above_the_root(
     slow += ["-e", "inject=open_tree:delay_enter=60000:when=2+"]
     slow += ["-e", "inject=unshare:delay_exit=30000"]
     for before in ([], slow):
-        done = subprocess.run(
-            [*before, *run, "cat", "/proc/self/mountinfo"],
-            env=env,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
+        done = pyrootless_before([*before, *run, "cat", "/proc/self/mountinfo"], env)
         assert (done.returncode, done.stderr) == (0, "")
         shown = [line.split()[4] for line in done.stdout.splitlines()]
         assert [path for path in shown if path.endswith("/dev/mqueue")] == ["/dev/mqueue"]
