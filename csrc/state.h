@@ -15,6 +15,10 @@ struct prl_dirs {
 /* root: value of --root, or NULL.  Creates what is missing (0700); refuses a runtime directory
  * another user owns. */
 int prl_dirs_open(const char *root, struct prl_dirs *ret, struct prl_error *reterr);
+/* The same places by their paths, and nothing made: a descriptor is -1 where there is nothing.
+ * Refuses a runtime directory as prl_dirs_open does. */
+int prl_dirs_look(const char *data, const char *runtime, struct prl_dirs *ret,
+                  struct prl_error *reterr);
 void prl_dirs_close(struct prl_dirs *dirs);
 
 /* Where uppers go that the store's file system cannot take; it need not exist.  path: PATH_MAX
@@ -91,6 +95,27 @@ int prl_state_finish(const struct prl_dirs *dirs, struct prl_state *state,
                      struct prl_error *reterr);
 /* Let go of the state without ending it: for the side of a fork that is not the monitor. */
 void prl_state_close(struct prl_state *state);
+/* A container's first process, when that was born at `start_ticks` (prl_entry_start_ticks) and
+ * lives in a user namespace of this user's; -ESRCH.  Release it in either case but -ESRCH. */
+int prl_process_hold(pid_t pid, uint64_t start_ticks, struct prl_joinable *ret);
+void prl_process_release(struct prl_joinable *process);
+/* One container as it lies on disk. */
+struct prl_listed {
+    char id[65];
+    char *directory; /* owned */
+    pid_t pid;       /* 0: it does not run, or has not begun */
+    uint64_t start_ticks;
+    bool running; /* its monitor lives */
+};
+/* All that run, whatever their store, and all that are kept in this one. */
+int prl_state_list(const struct prl_dirs *dirs, struct prl_listed **ret, size_t *ret_len,
+                   struct prl_error *reterr);
+void prl_listed_free(struct prl_listed *rows, size_t len);
+/* Take a container away: its processes (force: those of one that runs as well), control groups,
+ * names, files, and its entry.  0 when there is none.  Errors: PRL_STAGE_STATE; EBUSY: it runs,
+ * and force was not given; ETIME: it does not end on SIGKILL. */
+int prl_state_remove(const struct prl_dirs *dirs, const char *id, bool force,
+                     struct prl_error *reterr);
 /* One running container. */
 struct prl_running {
     char id[65];

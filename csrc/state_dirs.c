@@ -247,21 +247,13 @@ static int check_runtime(const struct prl_dirs *dirs, bool made, struct prl_erro
     return 0;
 }
 
-static int open_runtime(struct prl_dirs *dirs, struct prl_error *reterr)
+/* Open dirs->runtime, which may have been made this moment.  -ENOENT, without a record: there
+ * is none. */
+static int enter_runtime(struct prl_dirs *dirs, bool made, struct prl_error *reterr)
 {
-    const char *session = session_directory();
-    dirs->runtime = session ? prl_pool_print("%s/pyrootless", session)
-                            : prl_pool_print("/tmp/pyrootless-%u", (unsigned)geteuid());
-    if (!dirs->runtime)
-        return no_memory(reterr);
-    bool made = false;
     int r = open_canonical(&dirs->runtime, O_NOFOLLOW, &dirs->runtime_fd, reterr);
-    if (r == -ENOENT) {
-        made = mkdir(dirs->runtime, 0700) == 0;
-        if (!made && errno != EEXIST)
-            return prl_fail(reterr, PRL_STAGE_STATE, "mkdir", dirs->runtime);
-        r = open_canonical(&dirs->runtime, O_NOFOLLOW, &dirs->runtime_fd, reterr);
-    }
+    if (r == -ENOENT)
+        return r;
     if (r == -ENOTDIR || r == -ELOOP)
         return prl_failf(reterr, PRL_STAGE_STATE, ENOTDIR, "runtime directory",
                          "%s is a link or a file where a directory of your own should be: "
@@ -270,6 +262,24 @@ static int open_runtime(struct prl_dirs *dirs, struct prl_error *reterr)
     if (dirs->runtime_fd < 0)
         return prl_fail_with(reterr, PRL_STAGE_STATE, -r, "open", dirs->runtime);
     return r < 0 ? r : check_runtime(dirs, made, reterr);
+}
+
+static int open_runtime(struct prl_dirs *dirs, struct prl_error *reterr)
+{
+    const char *session = session_directory();
+    dirs->runtime = session ? prl_pool_print("%s/pyrootless", session)
+                            : prl_pool_print("/tmp/pyrootless-%u", (unsigned)geteuid());
+    if (!dirs->runtime)
+        return no_memory(reterr);
+    int r = enter_runtime(dirs, false, reterr);
+    if (r != -ENOENT)
+        return r;
+    bool made = mkdir(dirs->runtime, 0700) == 0;
+    if (!made && errno != EEXIST)
+        return prl_fail(reterr, PRL_STAGE_STATE, "mkdir", dirs->runtime);
+    r = enter_runtime(dirs, made, reterr);
+    return r == -ENOENT ? prl_fail_with(reterr, PRL_STAGE_STATE, ENOENT, "open", dirs->runtime)
+                        : r;
 }
 
 /* Those of the runtime directory each time, since cleaners of /tmp remove empty ones; those of
@@ -297,6 +307,35 @@ int prl_dirs_open(const char *root, struct prl_dirs *ret, struct prl_error *rete
         r = open_runtime(&dirs, reterr);
     if (r >= 0)
         r = open_rooms(&dirs, reterr);
+    if (r < 0) {
+        prl_dirs_close(&dirs);
+        return r;
+    }
+    *ret = dirs;
+    return 0;
+}
+
+static int look(struct prl_dirs *dirs, struct prl_error *reterr)
+{
+    if (!dirs->data || !dirs->runtime)
+        return no_memory(reterr);
+    int r = open_canonical(&dirs->data, 0, &dirs->data_fd, reterr);
+    if (r < 0 && r != -ENOENT)
+        return dirs->data_fd < 0
+                   ? prl_fail_with(reterr, PRL_STAGE_STATE, -r, "open", dirs->data)
+                   : r;
+    r = enter_runtime(dirs, false, reterr);
+    return r == -ENOENT ? 0 : r;
+}
+
+int prl_dirs_look(const char *data, const char *runtime, struct prl_dirs *ret,
+                  struct prl_error *reterr)
+{
+    struct prl_dirs dirs = {.data = prl_pool_print("%s", data),
+                            .runtime = prl_pool_print("%s", runtime),
+                            .data_fd = -1,
+                            .runtime_fd = -1};
+    int r = look(&dirs, reterr);
     if (r < 0) {
         prl_dirs_close(&dirs);
         return r;

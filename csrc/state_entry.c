@@ -120,10 +120,20 @@ static int parse_line(char *line, size_t len, struct prl_entry *entry)
     return entry->directory ? 0 : -ENOMEM;
 }
 
+/* A plain file of this user's with one name: what a monitor makes, and nothing else is read. */
+static bool is_own(int fd)
+{
+    struct stat st;
+    return fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_uid == geteuid() &&
+           st.st_nlink <= 1 && st.st_size <= PRL_LINE_MAX;
+}
+
 int prl_entry_read(int lock_fd, struct prl_entry *ret)
 {
     struct prl_entry entry = {0};
     char line[PRL_LINE_MAX + 1];
+    if (!is_own(lock_fd))
+        return -EBADMSG;
     ssize_t n = pread(lock_fd, line, PRL_LINE_MAX, 0);
     if (n <= 0)
         return n < 0 ? -errno : -ENODATA;

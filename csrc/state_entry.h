@@ -36,7 +36,8 @@ bool prl_entry_is_id(const char *text);
 int prl_entry_create(const struct prl_dirs *dirs, struct prl_state *state,
                      struct prl_error *reterr);
 int prl_entry_write_child(int lock_fd, pid_t pid, uint64_t start_ticks);
-/* -ENODATA: killed before it wrote the line, so that nothing else was made. */
+/* -ENODATA: killed before it wrote the line, so that nothing else was made.  -EBADMSG: damaged,
+ * or no file that a monitor of this user's made. */
 int prl_entry_read(int lock_fd, struct prl_entry *ret);
 void prl_entry_free(struct prl_entry *entry);
 /* Time of birth of a process in clock ticks since boot; *ret_dead: a zombie.  -ESRCH: no such
@@ -51,6 +52,8 @@ int prl_name_take(const struct prl_dirs *dirs, const struct prl_state *state,
 int prl_name_find(int data_fd, const char *name, char id[PRL_ID_LEN + 1]);
 /* Drop the name if it is this container's.  Never waits when `patient` is false. */
 int prl_name_release(int data_fd, const char *name, const char *id, bool patient);
+/* Drop every name of this container; waits for the lock of the names. */
+int prl_name_release_all(int data_fd, const char *id);
 /* Drop names whose container is gone; for the scan after a boot. */
 int prl_name_prune(int data_fd);
 

@@ -59,23 +59,6 @@ static int find_id(const struct prl_dirs *dirs, const char *text, char id[PRL_ID
     }
 }
 
-/* The first process lives and is the one of the entry: it lived when the descriptors were
- * opened as well, so they are its own. */
-static int hold(const struct prl_entry *entry, struct prl_running *running)
-{
-    char path[32];
-    uint64_t ticks = 0;
-    bool dead = true;
-    snprintf(path, sizeof path, "/proc/%d", (int)entry->pid);
-    running->target.pid = entry->pid;
-    running->target.pidfd = prl_sys_pidfd_open(entry->pid);
-    running->target.proc_fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    if (running->target.proc_fd < 0)
-        return -ESRCH;
-    int r = prl_entry_start_ticks(entry->pid, &ticks, &dead);
-    return r < 0 || dead || ticks != entry->start_ticks ? -ESRCH : 0;
-}
-
 static int load(const struct prl_dirs *dirs, struct prl_running *running)
 {
     char path[32 + PRL_ID_LEN];
@@ -87,7 +70,7 @@ static int load(const struct prl_dirs *dirs, struct prl_running *running)
         return -errno;
     int r = prl_entry_read(fd, &entry);
     if (r == 0)
-        r = entry.pid > 0 ? hold(&entry, running) : -ESRCH; /* 0: it has not begun yet */
+        r = prl_process_hold(entry.pid, entry.start_ticks, &running->target);
     if (r == 0)
         running->directory = steal_ptr(&entry.directory);
     prl_entry_free(&entry);
@@ -118,6 +101,5 @@ void prl_running_free(struct prl_running *running)
 {
     prl_pool_free(running->directory);
     running->directory = NULL;
-    prl_close_p(&running->target.pidfd);
-    prl_close_p(&running->target.proc_fd);
+    prl_process_release(&running->target);
 }

@@ -150,6 +150,22 @@ int prl_name_release(int data_fd, const char *name, const char *id, bool patient
     return unlinkat(names_fd, name, 0) < 0 && errno != ENOENT ? -errno : 0;
 }
 
+int prl_name_release_all(int data_fd, const char *id)
+{
+    char target[PATH_MAX];
+    int result = 0;
+    _cleanup_closedir_ DIR *names = prl_io_list(data_fd, "names");
+    if (!names)
+        return errno == ENOENT ? 0 : -errno;
+    for (const struct dirent *entry; (entry = readdir(names));)
+        if (read_target(dirfd(names), entry->d_name, target, sizeof target) &&
+            strcmp(target_id(target), id) == 0) {
+            int r = prl_name_release(data_fd, entry->d_name, id, true);
+            result = r < 0 ? r : result;
+        }
+    return result;
+}
+
 int prl_name_prune(int data_fd)
 {
     _cleanup_closedir_ DIR *names = prl_io_list(data_fd, "names");

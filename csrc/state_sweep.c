@@ -55,16 +55,9 @@ static int kill_by_pid(const struct prl_entry *entry)
     return -EBUSY;
 }
 
-/* End what the monitor left.  Pid 1 of a pid namespace takes all others with it. */
-static int kill_rest(const struct prl_entry *entry)
+/* SIGKILL, and wait until it is gone. */
+static int kill_by_pidfd(int pidfd)
 {
-    if (entry->pid <= 0 || !is_alive(entry))
-        return 0;
-    _cleanup_close_ int pidfd = prl_sys_pidfd_open(entry->pid);
-    if (pidfd < 0)
-        return errno == ESRCH ? 0 : kill_by_pid(entry);
-    if (!is_alive(entry)) /* the descriptor may be of a successor */
-        return 0;
     if (prl_sys_pidfd_send_signal(pidfd, SIGKILL) < 0)
         return errno == ESRCH ? 0 : -errno;
     struct pollfd gone = {.fd = pidfd, .events = POLLIN};
@@ -74,6 +67,17 @@ static int kill_rest(const struct prl_entry *entry)
             continue;
         return n > 0 ? 0 : n < 0 ? -errno : -EBUSY;
     }
+}
+
+/* End what the monitor left.  Pid 1 of a pid namespace takes all others with it. */
+static int kill_rest(const struct prl_entry *entry)
+{
+    struct prl_joinable process;
+    if (prl_process_hold(entry->pid, entry->start_ticks, &process) < 0)
+        return 0; /* gone, or never a container's */
+    int r = process.pidfd < 0 ? kill_by_pid(entry) : kill_by_pidfd(process.pidfd);
+    prl_process_release(&process);
+    return r;
 }
 
 /* The annotation that names the groups, as text: "VERSION CONTROLLERS PATH" a line, malloc'd.

@@ -15,6 +15,7 @@ from pyrootless._prl cimport *
 
 include "_error.pxi"
 include "_core_tables.pxi"
+include "_core_state.pxi"
 
 
 cdef class Container:

@@ -82,6 +82,17 @@ cdef extern from "cli/container.h" nogil:
         int data_fd
         int runtime_fd
 
+    struct prl_listed:
+        char *id
+        char *directory
+        int pid
+        uint64_t start_ticks
+        bint running
+
+    struct prl_joinable:
+        int pidfd
+        int proc_fd
+
     struct prl_template:
         int lock_fd
 
@@ -109,7 +120,12 @@ cdef extern from "cli/container.h" nogil:
     bint prl_options_flag(const prl_options *options, const char *name)
     void prl_options_free(prl_options *options)
     int prl_dirs_open(const char *root, prl_dirs *ret, prl_error *err)
+    int prl_dirs_look(const char *data, const char *runtime, prl_dirs *ret, prl_error *err)
     void prl_dirs_close(prl_dirs *dirs)
+    int prl_state_list(const prl_dirs *dirs, prl_listed **ret, size_t *ret_len, prl_error *err)
+    void prl_listed_free(prl_listed *rows, size_t len)
+    int prl_state_remove(const prl_dirs *dirs, const char *id, bint force, prl_error *err)
+    int prl_process_hold(int pid, uint64_t start_ticks, prl_joinable *ret)
     void prl_groups_drop(const prl_dirs *dirs)
     void prl_template_free(prl_template *template)
     void prl_container_begin(prl_container *c, const prl_dirs *dirs, const prl_options *options)

@@ -31,20 +31,17 @@ def check_runtime_directory(host: Host) -> Entry:
     name = "runtime-directory"
     wanted = host.environ.get("XDG_RUNTIME_DIR", "")
     runtime = host.directories.runtime
+    if not host.private(str(runtime)):
+        text = (
+            f"No container can start: {runtime} is not a directory of this user's alone "
+            "(mode 0700): whoever made it could name processes to be ended."
+        )
+        return Entry(name, "missing", "now", text, f"sudo rm -r {runtime}")
     if wanted and runtime == Path(wanted) / "pyrootless":
         return Entry(name, "ok", "now", f"{runtime} is used.")
     found = (
         f"XDG_RUNTIME_DIR ({wanted}) is not usable" if wanted else "XDG_RUNTIME_DIR is unset"
     )
-    mode = host.mode(str(runtime))
-    if mode is not None and not (stat.S_ISDIR(mode) and host.writable(str(runtime))):
-        return Entry(
-            name,
-            "missing",
-            "now",
-            f"No container can start: {found}, and {runtime} belongs to somebody else.",
-            f"sudo rm -r {runtime}",
-        )
     return Entry(
         name,
         "ok",

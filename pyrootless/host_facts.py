@@ -12,6 +12,7 @@ import json
 import os
 import pwd
 import shutil
+import stat
 import subprocess
 import sys
 import tempfile
@@ -87,6 +88,9 @@ class Probe(Protocol):
     def writable(self, path: Path) -> bool:
         """Whether this user may write there."""
 
+    def private(self, path: Path) -> bool:
+        """Whether it is not there, or a directory that this user alone made and enters."""
+
     def free_bytes(self, path: Path) -> int | None:
         """Bytes free for this user on the file system of an existing path."""
 
@@ -116,6 +120,18 @@ class KernelProbe:
     def writable(self, path: Path) -> bool:
         """See Probe."""
         return os.access(path, os.W_OK)
+
+    def private(self, path: Path) -> bool:
+        """See Probe."""
+        try:
+            facts = path.lstat()
+        except OSError:
+            return True
+        return (
+            stat.S_ISDIR(facts.st_mode)
+            and facts.st_uid == os.geteuid()
+            and stat.S_IMODE(facts.st_mode) & 0o777 == 0o700
+        )
 
     def free_bytes(self, path: Path) -> int | None:
         """See Probe."""
@@ -229,6 +245,10 @@ class Host:
     def writable(self, path: str) -> bool:
         """Whether this user may write to a path below the root."""
         return self.probe.writable(self.root / path.lstrip("/"))
+
+    def private(self, path: str) -> bool:
+        """See Probe; of a path below the root."""
+        return self.probe.private(self.root / path.lstrip("/"))
 
     @cached_property
     def mounts(self) -> tuple[Mount, ...]:

@@ -11,8 +11,44 @@ from mutation import one as _one
 
 FAKE_ROOT = "tests/integration/test_fake_root.py"
 HOLDER = "tests/integration/test_holder.py"
+RUNTIME = "tests/security/test_runtime_directory.py"
+CONTAINERS = "tests/unit/engine/test_containers.py"
 
 IDENTITY_MUTATIONS = (
+    Mutation(
+        "a runtime directory that another user owns is refused",
+        (
+            Edit("csrc/state_dirs.c", "if (st.st_uid != geteuid())", "if (st.st_uid == 1)"),
+            Edit(
+                "csrc/state_dirs.c",
+                "if (!made && (st.st_mode & 0777) != 0700)",
+                "if (!made && (st.st_mode & 0700) != 0700)",
+            ),
+        ),
+        (
+            f"{RUNTIME}::test_a_strangers_runtime_directory_is_refused",
+            f"{CONTAINERS}::test_a_runtime_directory_that_others_may_write_is_refused",
+        ),
+    ),
+    Mutation(
+        "a process is signalled when the kernel says that it is a container's",
+        _one(
+            "csrc/state_process.c",
+            "return ioctl(userns_fd, NS_GET_OWNER_UID, &owner) == 0 && owner == geteuid();",
+            "return true;",
+        )
+        + _one("csrc/state_process.c", "(its.st_ino == own.st_ino && ", "(its.st_ino == 0 && "),
+        (f"{CONTAINERS}::test_a_process_that_no_container_began_is_not_signalled",),
+    ),
+    Mutation(
+        "an entry is a plain file of the caller's",
+        _one(
+            "csrc/state_entry.c",
+            "return fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_uid == geteuid() &&",
+            "return fstat(fd, &st) < 0 || S_ISREG(st.st_mode) || st.st_uid == geteuid() ||",
+        ),
+        (f"{CONTAINERS}::test_an_entry_is_a_plain_file_of_the_callers",),
+    ),
     Mutation(
         "the supervisor follows no magic link",
         _one(

@@ -45,11 +45,11 @@ objects = native.build_unpack_objects() if unpack else native.build_core_objects
 link = [] if unpack else native.yyjson_link_flags(native.find_yyjson())
 native.run([*native.compiler(), *flags, source, *objects, "-o", target, *link])
 """
-# Extension → what of csrc/ its tests see through it, and not through the launcher.
+# Extension → what of csrc/ its tests see through it; of all but _core not through the launcher.
 EXTENSIONS = {
     "_unpack": ("csrc/unpack/",),
     "_sandbox": ("csrc/zygote/", "csrc/sandbox"),
-    "_core": ("csrc/state_groups",),
+    "_core": ("csrc/state",),
 }
 
 
@@ -99,7 +99,7 @@ def build(files: set[str]) -> str:
     rest = set(files)
     for name, places in EXTENSIONS.items():
         mine = {file for file in files if file.startswith(places)}
-        rest -= mine
+        rest -= mine if name != "_core" else set()
         words = (extension(COPY, name), cython_of(name), name)
         if mine and (said := build_one(BUILD_EXTENSION, *words)):
             return said

@@ -51,6 +51,9 @@ const struct prl_remedy prl_remedies[] = {
      "take another --name, or remove the container that has it: pyrootless rm NAME"},
     {PRL_STAGE_STATE, EBUSY, STATE, "", "the container is running; see it with: pyrootless ps"},
     {PRL_STAGE_STATE, ESRCH, STATE, "", "see which containers there are: pyrootless ps -a"},
+    {PRL_STAGE_STATE, ETIME, STATE, "",
+     "a process that the kernel holds ends when what it waits for does; try again: "
+     "pyrootless rm -f NAME"},
     {PRL_STAGE_STATE, EROFS, STORE, "store",
      "the store lies on a read-only file system; choose another place: "
      "pyrootless run --root DIR … (or PYROOTLESS_ROOT=DIR)"},

@@ -15,7 +15,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from pyrootless.engine.containers import Container, start_ticks
+from pyrootless import _core
+from pyrootless.engine.containers import Container
 from pyrootless.errors import ContainerStateError, UsageError
 
 DEFAULT_STOP_SECONDS = 10
@@ -81,20 +82,14 @@ def _wishes(container: Container) -> tuple[int, int]:
 
 @contextmanager
 def _held(container: Container) -> Iterator[int]:
-    """A descriptor of process 1, after its birth showed that it is the container's."""
-    shown = container.name or container.id[:12]
-    stopped = ContainerStateError(
-        f"container {shown} is not running", remedy="see which are: pyrootless ps"
-    )
-    if container.pid <= 0:
-        raise stopped
+    """A descriptor of process 1, which the kernel says is the container's."""
+    descriptor = _core.hold_process(container.pid, container.start_ticks)
+    if descriptor < 0:
+        shown = container.name or container.id[:12]
+        raise ContainerStateError(
+            f"container {shown} is not running", remedy="see which are: pyrootless ps"
+        )
     try:
-        descriptor = os.pidfd_open(container.pid)
-    except ProcessLookupError:
-        raise stopped from None
-    try:
-        if start_ticks(container.pid) != container.start_ticks:
-            raise stopped
         yield descriptor
     except ProcessLookupError:
         return  # it ended meanwhile

@@ -6,14 +6,14 @@ Must never: take a lock, change anything, fail because something vanishes while 
 
 from __future__ import annotations
 
-import fcntl
 import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from pyrootless import _core
 from pyrootless.config import Directories
 from pyrootless.images.store_blobs import Blobs
-from pyrootless.images.store_files import entries_of, try_lock
+from pyrootless.images.store_files import entries_of
 from pyrootless.images.store_images import StoredImage
 from pyrootless.images.store_layers import Layers, layer_bytes
 from pyrootless.images.store_temporary import Temporaries
@@ -134,7 +134,8 @@ class _Counter:
         sizes = {}
         for path in entries_of(self._directories.containers):
             sizes[path.name] = tree_bytes(path)
-        running = {name for name in sizes if _runs(self._directories, name)}
+        places = str(self._directories.data), str(self._directories.runtime)
+        running = {row[0] for row in _core.list_states(*places) if row[4]} & set(sizes)
         size = sum(sizes.values())
         busy = sum(sizes[name] for name in running)
         return UsageRow(len(sizes), len(running), size, size - busy)
@@ -162,20 +163,6 @@ def _plain_row(*directories: Path) -> UsageRow:
     entries = [path for directory in directories for path in entries_of(directory)]
     size = sum(tree_bytes(path) for path in entries)
     return UsageRow(len(entries), 0, size, size)
-
-
-def _runs(directories: Directories, name: str) -> bool:
-    """Whether a container's monitor holds its lock (csrc/state_entry.c)."""
-    try:
-        descriptor = os.open(
-            directories.runtime / "running" / name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
-        )
-    except OSError:
-        return False
-    try:
-        return not try_lock(descriptor, fcntl.LOCK_SH)
-    finally:
-        os.close(descriptor)
 
 
 def _disk_bytes(path: Path) -> int:

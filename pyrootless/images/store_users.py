@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pyrootless import _core
 from pyrootless.config import Directories
 from pyrootless.errors import StoreError
 from pyrootless.images.store_files import entries_of, open_directory, try_lock
@@ -60,13 +61,15 @@ def list_users(directories: Directories) -> list[LayerUser]:
         StoreError: A configuration cannot be read, so that its layers are not known.
     """
     found = {}
-    for parent in (directories.containers, directories.runtime / "containers"):
-        for path in _directories_of(parent):
-            config = read_config(path / "config.json")
-            diff_ids = used_layers(directories, config)
-            if diff_ids:
-                name = str(notes_of(config).get("io.pyrootless.name", ""))
-                found[path.name] = LayerUser(path.name, name, diff_ids, path)
+    for key, directory, *_ in _core.list_states(
+        str(directories.data), str(directories.runtime)
+    ):
+        path = Path(directory)
+        config = read_config(path / "config.json")
+        diff_ids = used_layers(directories, config)
+        if diff_ids:
+            name = str(notes_of(config).get("io.pyrootless.name", ""))
+            found[key] = LayerUser(key, name, diff_ids, path)
     return [found[key] for key in sorted(found)]
 
 

@@ -73,7 +73,6 @@ PY_LAYERS = {
     "held": BASE,
     "closing": BASE,
     "config": BASE,
-    "trees": BASE,
     "printable": BASE,
     "_core": BASE,
     "_sandbox": BASE,

@@ -31,14 +31,47 @@ TEST(sweep_leaves_the_living)
     end();
 }
 
-static pid_t start_sleeper(void)
+/* A process that stands for a container's: in a user namespace of its own, as all are. */
+static pid_t start_sleeper_with(bool contained)
 {
+    char byte;
+    int ready[2];
+    if (pipe2(ready, O_CLOEXEC) < 0)
+        exit(99);
     pid_t pid = fork();
-    if (pid == 0)
+    if (pid == 0) {
         prctl(PR_SET_PDEATHSIG, SIGKILL); /* a failed check must not leave it behind */
+        if ((contained && unshare(CLONE_NEWUSER) < 0) || write(ready[1], "", 1) != 1)
+            _exit(NO_NAMESPACE);
+    }
     while (pid == 0)
         pause();
+    close(ready[1]);
+    if (read(ready[0], &byte, 1) != 1)
+        exit(99);
+    close(ready[0]);
     return pid;
+}
+
+static pid_t start_sleeper(void)
+{
+    return start_sleeper_with(true);
+}
+
+TEST(sweep_ends_no_process_that_no_container_began)
+{
+    begin();
+    struct prl_state state;
+    int status;
+    pid_t pid = start_sleeper_with(false);
+    CHECK_INT(create("web", false, false, &state), 0);
+    CHECK_INT(mark_begun(&state, pid), 0);
+    die(&state);
+    CHECK_INT(prl_state_sweep(&dirs, &error), 1);
+    CHECK_INT(waitpid(pid, &status, WNOHANG), 0);
+    CHECK_INT(kill(pid, SIGKILL), 0);
+    CHECK_INT(waitpid(pid, &status, 0), pid);
+    end();
 }
 
 TEST(sweep_ends_what_the_monitor_left)

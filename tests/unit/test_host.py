@@ -30,6 +30,7 @@ class FakeKernel:
     untried: set[str] = field(default_factory=set)
     abi: int = 7
     locked: set[str] = field(default_factory=set)
+    foreign: set[str] = field(default_factory=set)
     free: int | None = 10 * 2**30
     capable: set[str] = field(default_factory=set)
     ranges: str | None = None
@@ -43,6 +44,9 @@ class FakeKernel:
 
     def writable(self, path: Path) -> bool:
         return path.exists() and not any(str(path).endswith(end) for end in self.locked)
+
+    def private(self, path: Path) -> bool:
+        return not any(str(path).endswith(end) for end in self.foreign)
 
     def free_bytes(self, path: Path) -> int | None:
         return self.free
@@ -292,9 +296,28 @@ def test_runtime_directory_falls_back(box: Host, kernel: FakeKernel) -> None:
     )
     assert one(cron, "runtime-directory").state == "ok"
     (box.root / "tmp/pyrootless-1000").mkdir(parents=True)
-    kernel.locked = {"/tmp/pyrootless-1000"}
+    kernel.foreign = {"/tmp/pyrootless-1000"}
     entry = one(cron, "runtime-directory")
     assert (entry.state, entry.fix) == ("missing", "sudo rm -r /tmp/pyrootless-1000")
+
+
+@pytest.mark.parametrize("how", ["mode", "link", "dangling", "file"])
+def test_a_directory_that_others_could_have_filled_is_not_private(
+    box: Host, tmp_path: Path, how: str
+) -> None:
+    probe, place = KernelProbe(box.directories), tmp_path / "runtime"
+    assert probe.private(place)  # to be made
+    if how == "file":
+        place.touch(mode=0o700)
+    else:
+        (tmp_path / "there").mkdir(mode=0o700)
+        assert probe.private(tmp_path / "there")
+    if how == "mode":
+        place.mkdir()
+        place.chmod(0o777)
+    if how in ("link", "dangling"):
+        place.symlink_to("there" if how == "link" else "nowhere")
+    assert not probe.private(place)
 
 
 @pytest.mark.parametrize(

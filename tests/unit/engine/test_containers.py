@@ -16,7 +16,8 @@ from pyrootless.cli import ps
 from pyrootless.cli.main import main
 from pyrootless.config import Directories
 from pyrootless.engine import containers
-from pyrootless.errors import ContainerStateError
+from pyrootless.errors import ContainerStateError, StoreError
+from pyrootless.images.store_users import list_users
 
 A, B, C = "a" * 64, "b" * 64, "ab" + "c" * 62
 
@@ -27,7 +28,8 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Directories:
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
     (tmp_path / "data/containers").mkdir(parents=True)
     (tmp_path / "data/names").mkdir()
-    (tmp_path / "pyrootless/running").mkdir(parents=True)
+    (tmp_path / "pyrootless").mkdir(mode=0o700)
+    (tmp_path / "pyrootless/running").mkdir()
     return Directories(tmp_path / "data", tmp_path / "pyrootless")
 
 
@@ -47,9 +49,19 @@ def keep(store: Directories, key: str, name: str = "", **status: object) -> Path
 
 
 @pytest.fixture
-def sleeper() -> Iterator[subprocess.Popen[bytes]]:
-    """A process that stands for a container's process 1."""
+def passer_by() -> Iterator[subprocess.Popen[bytes]]:
+    """A process of the caller's own, which no container began."""
     with subprocess.Popen(["cat"], stdin=subprocess.PIPE) as process:
+        yield process
+        process.kill()
+
+
+@pytest.fixture
+def sleeper() -> Iterator[subprocess.Popen[bytes]]:
+    """A process that stands for a container's process 1: in a user namespace of its own."""
+    words = ["unshare", "--user", "sh", "-c", "echo; exec cat"]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None and process.stdout.readline() == b"\n"
         yield process
         process.kill()
 
@@ -196,6 +208,53 @@ def test_rm_force_never_kills_a_recycled_pid(
     containers.remove_container(store, item, force=True)
     assert sleeper.poll() is None
     assert not place.exists()
+
+
+@pytest.mark.parametrize("words", [["stop", "web"], ["kill", "web"]])
+def test_a_process_that_no_container_began_is_not_signalled(
+    store: Directories, passer_by: subprocess.Popen[bytes], words: list[str]
+) -> None:
+    place = keep(store, A, "web")
+    lock = run_entry(store, A, place, passer_by.pid, ticks_of(passer_by.pid))
+    assert main(words) == 1
+    assert passer_by.poll() is None
+    os.close(lock)
+    assert main(["rm", "-f", "web"]) == 0
+    assert passer_by.poll() is None
+
+
+def test_an_entry_is_a_plain_file_of_the_callers(
+    store: Directories, passer_by: subprocess.Popen[bytes]
+) -> None:
+    """A FIFO would hang, /dev/zero never ends, a second name may be anybody's."""
+    place = keep(store, A)
+    running = store.runtime / "running"
+    os.mkfifo(running / A)
+    (running / B).symlink_to("/dev/zero")
+    lock = run_entry(store, C, place, passer_by.pid, ticks_of(passer_by.pid))
+    os.link(running / C, store.runtime / "second")
+    (item,) = containers.list_containers(store)
+    assert (item.id, item.state) == (A, "exited")
+    os.close(lock)
+
+
+@pytest.mark.parametrize("how", ["mode", "link"])
+def test_a_runtime_directory_that_others_may_write_is_refused(
+    store: Directories, tmp_path: Path, how: str
+) -> None:
+    keep(store, A)
+    if how == "mode":
+        store.runtime.chmod(0o777)
+    else:
+        store.runtime.rename(tmp_path / "elsewhere")
+        store.runtime.symlink_to(tmp_path / "elsewhere")
+    for act in (
+        lambda: containers.list_containers(store),
+        lambda: containers.find_container(store, A),
+        lambda: list_users(store),
+    ):
+        with pytest.raises(StoreError, match=str(store.runtime)):
+            act()
 
 
 def test_ps_table(store: Directories) -> None:

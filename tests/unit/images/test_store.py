@@ -319,8 +319,15 @@ def test_collect_keeps_layers_of_owners_and_of_throw_away_containers(store: Stor
     above = store.layers.path(diff_id_of("one")) / "range-0123"
     notes = {"io.pyrootless.rootfs.lower.range": f"{above}\n/elsewhere"}
     (place / "config.json").write_text(json.dumps({"annotations": notes}))
-    runs = store.directories.runtime / "containers" / ("b" * 64)
+    runtime, key = store.directories.runtime, "b" * 64
+    runs = runtime / "containers" / key
     runs.mkdir(parents=True)
+    runtime.chmod(0o700)
+    (runtime / "running").mkdir()
+    entry = runtime / "running" / key
+    entry.write_text(f"{0:010d} {0:020d} {runs} remove,throw-away\n")
+    lock = os.open(entry, os.O_RDWR)
+    fcntl.flock(lock, fcntl.LOCK_EX)  # as its monitor does
     notes = {"io.pyrootless.rootfs.lower": str(store.layers.tree(diff_id_of("two")))}
     (runs / "config.json").write_text(json.dumps({"annotations": notes}))
     for name in ("a", "b"):
