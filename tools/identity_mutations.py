@@ -11,6 +11,7 @@ from mutation import one as _one
 
 FAKE_ROOT = "tests/integration/test_fake_root.py"
 HOLDER = "tests/integration/test_holder.py"
+HOLES = "tests/security/test_known_holes.py"
 RUNTIME = "tests/security/test_runtime_directory.py"
 CONTAINERS = "tests/unit/engine/test_containers.py"
 
@@ -29,6 +30,33 @@ IDENTITY_MUTATIONS = (
             f"{RUNTIME}::test_a_strangers_runtime_directory_is_refused",
             f"{CONTAINERS}::test_a_runtime_directory_that_others_may_write_is_refused",
         ),
+    ),
+    Mutation(
+        "values of variables leave the command line",
+        _one(
+            "csrc/cli/options.c",
+            'bool secret = strcmp(options->values[i].option->name, "env") == 0;',
+            "bool secret = options == NULL;",
+        ),
+        (f"{RUNTIME}::test_a_secret_is_in_no_command_line",),
+    ),
+    Mutation(
+        "tables are printable",
+        _one(
+            "pyrootless/cli/ps.py",
+            'command = printable(shlex.join(item.command).replace("\\n", " "))',
+            'command = shlex.join(item.command).replace("\\n", " ")',
+        ),
+        (f"{RUNTIME}::test_a_table_shows_no_escape_of_an_image",),
+    ),
+    Mutation(
+        "what the engine brings is made where a link leads in the root, after a bounded number",
+        _one(
+            "csrc/base/place.c",
+            "errno == ENOENT && links < LINKS_MAX;",
+            "errno == ENOENT && links < 64;",
+        ),
+        (f"{HOLES}::test_files_the_engine_brings_are_made_where_a_link_leads",),
     ),
     Mutation(
         "a process is signalled when the kernel says that it is a container's",

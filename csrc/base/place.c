@@ -12,6 +12,8 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+enum { LINKS_MAX = 8 }; /* that lead one to the other, and the last nowhere */
+
 /* What is before the last "/" into parent; returns what is behind it, NULL when it is too long.
  */
 static const char *split(const char *path, char parent[PATH_MAX])
@@ -117,6 +119,41 @@ int PRL_CHILD_SAFE prl_place_target(int root_fd, const char *path, bool director
                    : make_file(root_fd, path, no_links)) < 0)
         return -1;
     return open_existing(root_fd, path, no_links);
+}
+
+/* Where the link `path` leads, as a path from the root; false: it is none, or too long. */
+static bool follow(int root_fd, const char *path, char next[PATH_MAX])
+{
+    const char *name;
+    _cleanup_close_ int parent = open_parent(root_fd, path, false, &name);
+    size_t before = (size_t)(name ? name - path : 0);
+    char text[PATH_MAX];
+    ssize_t n = parent < 0 ? -1 : readlinkat(parent, name, text, sizeof text);
+    if (n <= 0 || (size_t)n >= sizeof text)
+        return false;
+    if (text[0] == '/')
+        before = 0;
+    if (before + (size_t)n >= PATH_MAX)
+        return false;
+    memcpy(next, path, before);
+    memcpy(next + before, text, (size_t)n);
+    next[before + (size_t)n] = '\0';
+    return true;
+}
+
+int PRL_CHILD_SAFE prl_place_target_of_links(int root_fd, const char *path)
+{
+    char at[PATH_MAX], next[PATH_MAX];
+    int fd = prl_place_target(root_fd, path, false, false);
+    for (int links = 0; fd < 0 && errno == ENOENT && links < LINKS_MAX; links++) {
+        if (!follow(root_fd, links ? at : path, next)) {
+            errno = ENOENT;
+            return -1;
+        }
+        memcpy(at, next, sizeof at);
+        fd = prl_place_target(root_fd, at, false, false);
+    }
+    return fd;
 }
 
 const char *PRL_CHILD_SAFE prl_place_name(const char *tree, const char *path)

@@ -94,6 +94,7 @@ static int run_foreground(struct exec *exec, struct prl_status *ret, struct prl_
         prl_streams_close(&streams);
         return r;
     }
+    prl_options_hide(&exec->options);
     prl_streams_lent(&streams);
     struct prl_monitor_options monitor = {.forward_signals = true, .control_fd = -1};
     memcpy(monitor.relays, streams.relays, sizeof monitor.relays);
@@ -107,7 +108,9 @@ static int start(void *data, struct prl_child *ret, struct prl_error *reterr)
 {
     struct exec *exec = data;
     struct prl_stdio none = {.fds = {-1, -1, -1}};
-    return prl_join(exec->spec, &exec->running.target, &none, ret, reterr);
+    int r = prl_join(exec->spec, &exec->running.target, &none, ret, reterr);
+    prl_options_hide(&exec->options);
+    return r;
 }
 
 static int run_terminal(struct exec *exec, struct prl_status *ret, struct prl_error *reterr)

@@ -354,6 +354,17 @@ void prl_options_free(struct prl_options *options)
     options->values_len = 0;
 }
 
+void prl_options_hide(const struct prl_options *options)
+{
+    for (size_t i = 0; i < options->values_len; i++) {
+        bool secret = strcmp(options->values[i].option->name, "env") == 0;
+        const char *value = secret ? strchr(options->values[i].text, '=') : NULL;
+        /* The text stands in argv, which is this process's to write. */
+        if (value)
+            memset((char *)(uintptr_t)value + 1, '*', strlen(value + 1));
+    }
+}
+
 const char *prl_options_get(const struct prl_options *options, const char *name)
 {
     for (size_t i = options->values_len; i-- > 0;)

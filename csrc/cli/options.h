@@ -59,6 +59,9 @@ void prl_options_free(struct prl_options *options);
 const char *prl_options_get(const struct prl_options *options, const char *name);
 /* Last value of a flag; false when not given. */
 bool prl_options_flag(const struct prl_options *options, const char *name);
+/* Write "*" over the values of --env in argv, which every user of the machine can read as long
+ * as this process lives.  Once nothing reads them any more. */
+void prl_options_hide(const struct prl_options *options);
 /* The image whose launch template is taken: with --rootfs that of `host`. */
 const char *prl_options_template(const struct prl_options *options);
 /* The visible option of a verb that `typed` (without dashes) most likely means; NULL: none. */

@@ -90,6 +90,7 @@ static int run_foreground(struct run *run, struct prl_status *ret, struct prl_er
         sigprocmask(SIG_SETMASK, &before, NULL);
         return r;
     }
+    prl_options_hide(c->options);
     prl_streams_lent(&streams);
     if (c->state.remove)
         prl_cgroups_tell_end_alone(c->child.cgroups);

@@ -74,6 +74,7 @@ static int start(struct detached *d, struct prl_error *reterr)
     int r = open_streams(d, &lent, reterr);
     if (r == 0)
         r = prl_container_start(d->container, &lent, reterr);
+    prl_options_hide(d->container->options);
     prl_close_p(&lent.fds[0]);
     return r;
 }

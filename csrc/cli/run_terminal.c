@@ -10,6 +10,7 @@ static int start(void *data, struct prl_child *ret, struct prl_error *reterr)
     struct prl_container *c = data;
     struct prl_stdio none = {.fds = {-1, -1, -1}};
     int r = prl_container_start(c, &none, reterr);
+    prl_options_hide(c->options);
     if (r < 0)
         return r;
     *ret = c->child; /* the monitor's from here on */

@@ -28,10 +28,19 @@ static bool PRL_CHILD_SAFE is_kernel_tree(const char *path)
     return false;
 }
 
+/* What the engine brings itself, on names where an image may have a link. */
+static bool PRL_CHILD_SAFE is_brought(const char *path)
+{
+    return strcmp(path, "/etc/hosts") == 0 || strcmp(path, "/etc/hostname") == 0 ||
+           strcmp(path, "/etc/resolv.conf") == 0;
+}
+
 static int PRL_CHILD_SAFE open_target(const struct prl_setup *s, const char *path,
                                       bool directory, struct prl_error *reterr)
 {
-    int fd = prl_place_target(s->root_fd, path, directory, is_kernel_tree(path));
+    int fd = !directory && is_brought(path)
+                 ? prl_place_target_of_links(s->root_fd, path)
+                 : prl_place_target(s->root_fd, path, directory, is_kernel_tree(path));
     return fd < 0 ? prl_fail(reterr, PRL_STAGE_MOUNTS, "open mount point", path) : fd;
 }
 

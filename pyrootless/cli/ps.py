@@ -15,6 +15,7 @@ import time
 from pyrootless import units
 from pyrootless.config import find_directories
 from pyrootless.engine.containers import Container, list_containers
+from pyrootless.printable import printable
 
 HEAD = ("CONTAINER ID", "IMAGE", "COMMAND", "CREATED", "STATUS", "NAME")
 MAX_COMMAND = 30
@@ -56,12 +57,13 @@ def format_table(containers: list[Container], now_unix_ns: int) -> str:
 
 
 def _row(item: Container, now_unix_ns: int) -> tuple[str, ...]:
-    command = shlex.join(item.command).replace("\n", " ")
+    command = printable(shlex.join(item.command).replace("\n", " "))
     if len(command) > MAX_COMMAND:
         command = f"{command[: MAX_COMMAND - 1]}…"
     age = units.format_duration(max(0, now_unix_ns - item.created_unix_ns))
     created = f"{age} ago" if item.created_unix_ns else "unknown"
-    return (item.id[:12], item.image, command, created, _status(item), item.name)
+    shown = printable(item.image), printable(item.name)
+    return (item.id[:12], shown[0], command, created, _status(item), shown[1])
 
 
 def _status(item: Container) -> str:

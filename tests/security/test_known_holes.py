@@ -149,9 +149,30 @@ def test_files_the_engine_brings_follow_no_link_out(
     before = world.fingerprint()
     options = ("--add-host", "h:10.0.0.1", "--dns", "10.0.0.2", "--hostname", "h")
     done = pyrootless(*OVERLAY, *options, *overlay(world), "/bin/cat", f"/etc/{name}")
-    assert (done.returncode, done.stdout) == (125, ""), done.stderr
-    assert f"mounts: open mount point(/etc/{name}): " in done.stderr
+    assert done.returncode == 0, done.stderr
+    assert {
+        "hosts": "10.0.0.1\th\n",
+        "hostname": "h\n",
+        "resolv.conf": "nameserver 10.0.0.2\n",
+    }[name] in done.stdout
     assert world.fingerprint() == before
+
+
+@pytest.mark.parametrize("chain", [1, 3, 9])
+def test_files_the_engine_brings_are_made_where_a_link_leads(
+    pyrootless: Run, world: World, chain: int
+) -> None:
+    """As /etc/resolv.conf of an image with systemd-resolved: ../run/systemd/resolve/…."""
+    links = ["/etc/resolv.conf", *(f"/etc/link-{number}" for number in range(1, chain))]
+    for link, text in zip(links, [*links[1:], "../run/resolve/stub.conf"], strict=True):
+        (world.root / link[1:]).symlink_to(text)
+    words = ("/bin/cat", "/etc/resolv.conf", "/run/resolve/stub.conf")
+    done = pyrootless(*OVERLAY, "--dns", "10.0.0.2", *overlay(world), *words)
+    if chain > 8:
+        assert done.returncode == 125
+        assert "mounts: open mount point(/etc/resolv.conf): " in done.stderr
+    else:
+        assert (done.returncode, done.stdout.count("10.0.0.2")) == (0, 2), done.stderr
 
 
 def test_files_the_engine_brings_are_there(pyrootless: Run, world: World) -> None:

@@ -13,6 +13,7 @@ import os
 import select
 import signal
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -120,3 +121,65 @@ def test_rm_after_a_killed_monitor_leaves_no_control_group(
     assert pyrootless("rm", "orphan").returncode == 0
     assert groups_of(key) == []
     assert not entry.exists()
+
+
+def shown_in_a_command_line(word: bytes) -> bool:
+    """Whether a process has the word in its command line, which every user can read."""
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            text = path.read_bytes()
+        except OSError:
+            continue
+        if word in text:
+            return True
+    return False
+
+
+@pytest.mark.parametrize("way", ["-d", "foreground", "exec"])
+@pytest.mark.parametrize("form", [("-e", "TOKEN={}"), ("-eTOKEN={}",), ("--env=TOKEN={}",)])
+def test_a_secret_is_in_no_command_line(
+    pyrootless: Any,
+    launcher: Path,
+    engine_environment: dict[str, str],
+    way: str,
+    form: tuple[str, ...],
+) -> None:
+    """The program inside has it, and tells when it runs."""
+    secret = f"s3cret{os.getpid()}{way.strip('-')}{len(form)}{len(form[0])}"
+    options = [word.format(secret) for word in form]
+    program = ("sh", "-c", 'test -n "$TOKEN" && echo ready && exec cat')
+    words = {
+        "-d": ("run", "-d", "-i", "--name=teller", *options, "host", *program),
+        "foreground": ("run", "--rm", "-i", *options, "host", *program),
+        "exec": ("exec", "-i", *options, "keeper", *program),
+    }[way]
+    if way == "exec":
+        assert pyrootless("run", "-d", "--name=keeper", "host", "sleep", "600").returncode == 0
+    try:
+        if way == "-d":
+            assert pyrootless(*words).returncode == 0
+            assert not shown_in_a_command_line(secret.encode())
+            return
+        with subprocess.Popen(
+            [launcher, *words],
+            env=engine_environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        ) as process:
+            assert process.stdout is not None and process.stdin is not None
+            assert process.stdout.readline() == b"ready\n"
+            end = time.monotonic() + SECONDS
+            while shown_in_a_command_line(secret.encode()):  # the program was the quicker one
+                assert time.monotonic() < end
+            process.stdin.close()
+    finally:
+        pyrootless("rm", "-f", "teller" if way == "-d" else "keeper")
+
+
+def test_a_table_shows_no_escape_of_an_image(pyrootless: Any) -> None:
+    words = ("sh", "-c", "exit 3 # \x1b[2J\x9b31m")
+    assert pyrootless("run", "--name=loud", "host", *words).returncode == 3
+    shown = pyrootless("ps", "-a").stdout
+    assert pyrootless("rm", "loud").returncode == 0
+    assert all(line.isprintable() for line in shown.splitlines())
+    assert "\\x1b" in shown
