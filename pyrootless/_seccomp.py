@@ -5,8 +5,7 @@
 What comes in: a profile file (None: the default, seccomp/default.json beside this file), the
 capabilities and the architecture of the container.
 What goes out: the OCI `linux.seccomp` section, and the struct sock_filter array for it.
-Must never: install a filter, run on the launch path (the launcher loads the cached bytes), or
-loosen a profile it does not fully understand.
+Must never: install a filter, run on the launch path, loosen a profile it does not understand.
 
 libseccomp gives the numbers of the names.  The program itself is written by `_bpf.py` (a range
 tree, several times cheaper to install than libseccomp's linear form); sections for several
@@ -29,6 +28,7 @@ from pyrootless import _bpf
 from pyrootless._seccomp_cffi import ffi, lib
 from pyrootless._seccomp_changes import allow_calls, replace_rules
 from pyrootless._seccomp_check import ACTIONS, check_profile, parse_profile
+from pyrootless._seccomp_shared import refuse_shared
 from pyrootless.errors import HostUnsupportedError, StoreError, UsageError
 
 DEFAULT_PROFILE = Path(__file__).parent / "seccomp" / "default.json"
@@ -174,14 +174,14 @@ def allow_io_uring(profile: dict[str, Any]) -> dict[str, Any]:
 
 
 def strict_profile(network: bool = False) -> dict[str, Any]:
-    """The sandbox's: the default profile as changed by seccomp/strict.json.
+    """The sandbox's: the default profile as changed by `REFUSALS` and seccomp/strict.json.
 
     With `network` seccomp/network.json changes that, for boxes that may speak to some hosts.
     """
-    profile = replace_rules(load_profile(None), load_profile(STRICT_CHANGES)["syscalls"])
-    if not network:
-        return profile
-    return replace_rules(profile, load_profile(NETWORK_CHANGES)["syscalls"])
+    profile = refuse_shared(load_profile(None))
+    for path in (STRICT_CHANGES, NETWORK_CHANGES)[: 1 + network]:
+        profile = replace_rules(profile, load_profile(path)["syscalls"])
+    return profile
 
 
 def compile_section(section: dict[str, Any]) -> bytes:

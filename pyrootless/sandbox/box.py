@@ -31,6 +31,8 @@ UID = 1000
 DEFAULT_PATH = "/usr/local/bin:/usr/bin:/bin"
 _FRESH_S = 5.0
 _OOM_SCORE = 800
+_SIGNALS = 256
+"""Queued signals and timers of a box; a user has a few thousand, for all processes together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,6 +199,7 @@ def _process(limits: Limits) -> dict[str, Any]:
             _rlimit("RLIMIT_NOFILE", limits.open_files),
             _rlimit("RLIMIT_FSIZE", min(limits.file_size_bytes, limits.disk_bytes)),
             _rlimit("RLIMIT_MEMLOCK", 65536),
+            _rlimit("RLIMIT_SIGPENDING", _SIGNALS),
             _rlimit("RLIMIT_MSGQUEUE", 0),
             _rlimit("RLIMIT_RTPRIO", 0),
             _rlimit("RLIMIT_NICE", 0),

@@ -24,6 +24,7 @@ _PACKAGE = Path(__file__).parents[1]
 _SOURCES = (
     *("seccomp/default.json", "seccomp/strict.json", "seccomp/network.json"),
     *("_bpf.py", "_seccomp.py", "_seccomp_changes.py", "_seccomp_check.py"),
+    "_seccomp_shared.py",
 )
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
