@@ -44,7 +44,8 @@ static int limit_memory(int dir_fd, const struct prl_cgroup *group,
                         const struct prl_resources *res, struct prl_error *reterr)
 {
     bool limited = is_asked(res, PRL_LIMIT_MEMORY), asked = is_asked(res, PRL_LIMIT_SWAP);
-    uint64_t both = asked ? res->swap_bytes : 2 * res->memory_bytes;
+    uint64_t unasked = res->swapless ? res->memory_bytes : 2 * res->memory_bytes;
+    uint64_t both = asked ? res->swap_bytes : unasked;
     const struct row rows[] = {
         {"memory.limit_in_bytes", res->memory_bytes, limited, false},
         /* Without a word about swap: as much again, as docker's. */

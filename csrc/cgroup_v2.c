@@ -103,8 +103,9 @@ static void add_memory(struct list *list, const struct prl_resources *res)
         add_number(list, "memory.max", res->memory_bytes);
         if (res->swap_bytes != UINT64_MAX) {
             /* Without a word about swap: as much again, as docker's. */
+            uint64_t unasked = res->swapless ? 0 : res->memory_bytes;
             add_number(list, "memory.swap.max",
-                       swap ? res->swap_bytes - res->memory_bytes : res->memory_bytes);
+                       swap ? res->swap_bytes - res->memory_bytes : unasked);
             list->rows[list->len - 1].may_miss = !swap; /* a kernel without swap */
         }
         /* All of it or nothing: half a container helps nobody. */

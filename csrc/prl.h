@@ -230,6 +230,7 @@ struct prl_throttle {
 struct prl_resources {
     uint32_t asked;   /* bit n: enum prl_limit n; 0: nothing is limited, and nothing is done */
     bool best_effort; /* a weaker rung will do */
+    bool swapless;    /* as much swap as memory, if nobody asked, is none instead */
     uint64_t memory_bytes, reservation_bytes;
     uint64_t data_bytes; /* RLIMIT_DATA beside the watchdog; 0: memory_bytes */
     uint64_t swap_bytes; /* memory and swap together; UINT64_MAX: as much swap as there is */

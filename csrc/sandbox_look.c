@@ -101,6 +101,8 @@ static uint64_t look_memory(struct prl_sandbox_watch *w, uint64_t now_ns)
     uint64_t used = prl_watch_memory(w->child.pid, 0, limit_bytes);
     if (used != UINT64_MAX && used > w->memory_seen_bytes)
         w->memory_seen_bytes = used;
+    uint64_t kept = prl_sandbox_sockets_bytes(w->child.pid);
+    used = kept > used ? kept : used;
     if (used > limit_bytes) {
         w->child.over_memory = true;
         return 0;

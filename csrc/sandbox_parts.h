@@ -49,6 +49,9 @@ bool prl_sandbox_busy(const struct prl_sandbox_watch *w);
 /* Nothing of the box can ever run again: nobody outside will wake it.  That is so of the time
  * between two looks that made the same mark: nothing ran there. */
 bool prl_sandbox_stuck(const struct prl_sandbox_watch *w, uint64_t now_ns, uint64_t *ret_mark);
+/* sandbox_sockets.c: what the kernel may keep for the sockets of a box, where no group sees it.
+ */
+uint64_t prl_sandbox_sockets_bytes(pid_t pid);
 void prl_sandbox_noise_read(struct prl_sandbox_noise *ret);
 void prl_sandbox_noise_since(const struct prl_sandbox_noise *before,
                              struct prl_sandbox_noise *ret);

@@ -12,6 +12,7 @@ from identity_mutations import IDENTITY_MUTATIONS
 from mutation import Edit, Mutation
 from mutation import one as _one
 from network_mutations import NETWORK_MUTATIONS
+from shared_mutations import SHARED_MUTATIONS
 from warm_mutations import WARM_MUTATIONS
 
 POSTURE = "tests/security/test_posture.py"
@@ -446,4 +447,5 @@ MUTATIONS = (
     *IDENTITY_MUTATIONS,
     *NETWORK_MUTATIONS,
     *WARM_MUTATIONS,
+    *SHARED_MUTATIONS,
 )

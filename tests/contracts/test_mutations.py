@@ -92,3 +92,16 @@ def test_every_test_of_security_md_was_seen_red_or_says_why_not() -> None:
     }
     never = {test.partition("::")[2] for test in named - red}
     assert sorted(never) == sorted(HELD_TWICE)
+
+
+def test_every_shared_resource_is_tried_or_says_why_not() -> None:
+    """A row of SECURITY.md's table names files that try it, or is documented alone."""
+    section = (ROOT / "SECURITY.md").read_text().split("\n## Shared resources\n")[1]
+    lines = [line for line in section.split("\n## ")[0].splitlines() if line.startswith("|")]
+    tried = {line: re.findall(r"`(tests/[^`]+)`", line.split("|")[4]) for line in lines[2:]}
+    assert len(tried) >= 40
+    files = {name for names in tried.values() for name in names}
+    assert [name for name in sorted(files) if not (ROOT / name).is_file()] == []
+    assert [
+        line for line, names in tried.items() if not names and "documented" not in line
+    ] == []

@@ -261,6 +261,10 @@ TEST(limits_as_the_files_of_version_2_take_them)
         CHECK_INT(texts[i].may_miss, wanted[i].may_miss);
     }
     prl_pool_free(texts);
+    res.swapless = true;
+    CHECK_INT(prl_cgroup2_texts(&group, &res, &texts, &len, &error), 0);
+    CHECK_STR(texts[1].value, "0");
+    prl_pool_free(texts);
     res.asked |= BIT(PRL_LIMIT_SWAP);
     res.swap_bytes = 3 << 20;
     CHECK_INT(prl_cgroup2_texts(&group, &res, &texts, &len, &error), 0);

@@ -1,7 +1,7 @@
 /* attack: fills sockets that nobody has accepted, which are no descriptors of anybody
- * verdict: OK TLE MLE
+ * verdict: MLE
  * outside: what the kernel keeps for it ends with it
- * limits: cpu=100ms memory=64M procs=8 */
+ * limits: cpu=5s wall=60s memory=64M procs=8 */
 #include <fcntl.h>
 #include <string.h>
 #include <sys/socket.h>

@@ -7,23 +7,28 @@ in SECURITY.md, "Shared resources".
 
 from __future__ import annotations
 
+import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from pyrootless import Limits, Sandbox
 from pyrootless.sandbox.hostile import own_corpus, read_attack
+from pyrootless.sandbox.outside import own_groups
 from pyrootless.sandbox.selftest import certify
 
 pytestmark = [pytest.mark.usefixtures("engine"), pytest.mark.needs("gcc")]
 
 ATTACKS = (
     "aio-requests.c",
+    "backlog.c",
     "delay-the-init.c",
     "flush-disks.c",
     "huge-pages.c",
     "pipes-large.c",
     "socket-options.c",
+    "sockets-full.c",
     "timers-many.c",
     "watch-files.c",
 )
@@ -33,6 +38,40 @@ ATTACKS = (
 def test_what_others_use_is_not_taken(name: str) -> None:
     [case] = certify([read_attack(own_corpus() / name)], ["no-groups"]).cases
     assert case.wrong == ()
+
+
+SOCKETS = """
+import socket
+pairs = [socket.socketpair() for _ in range(100)]
+for one, other in pairs:
+    one.sendall(b"text")
+print(*{other.recv(4) for _, other in pairs})
+"""
+
+
+def test_sockets_that_are_not_full_are_no_memory() -> None:
+    with Sandbox(limits=Limits(cpu="5s", memory="32M"), rungs="no-groups") as box:
+        outcome = box.run(["python3", "-c", SOCKETS + "import time; time.sleep(0.2)"])
+    assert (outcome.verdict.name, outcome.stdout) == ("OK", b"b'text'\n"), outcome.stderr
+
+
+@pytest.mark.needs("cgroup1-delegated")
+def test_a_box_takes_no_swap() -> None:
+    """(Of version 2: tests/csrc/test_cgroup.c.)"""
+    before = own_groups()
+    (stdin, ours), (told, stdout) = os.pipe(), os.pipe()
+    words = ["sh", "-c", "echo ready; read line"]
+    with Sandbox(limits=Limits(memory="64M", wall="60s")) as box, ThreadPoolExecutor() as pool:
+        running = pool.submit(box.run, words, stdin=stdin, stdout=stdout)
+        assert os.read(told, 6) == b"ready\n"
+        places = [Path(place) for place in own_groups() - before]
+        files = [place / "memory.memsw.limit_in_bytes" for place in places]
+        found = {file.read_text() for file in files if file.exists()}
+        os.write(ours, b"\n")
+        assert running.result().ok
+    for fd in (stdin, ours, told, stdout):
+        os.close(fd)
+    assert found == {f"{64 << 20}\n"}
 
 
 PYTHON = """
