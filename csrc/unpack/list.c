@@ -17,7 +17,11 @@ static int flush(struct prl_unpack_list *list, struct prl_error *reterr)
     if (list->fd < 0)
         return prl_fail(reterr, PRL_STAGE_LAYER, "openat", list->name);
     int r = prl_io_write_all(list->fd, list->buf, list->len);
+    list->written_bytes += list->len;
     list->len = 0;
+    if (r >= 0 && list->written_bytes > PRL_UNPACK_LIST_BYTES)
+        return prl_failf(reterr, PRL_STAGE_LAYER, EBADMSG, "list",
+                         "the archive's list of %s is longer than any image's", list->name);
     return r < 0 ? prl_fail_with(reterr, PRL_STAGE_LAYER, -r, "write", list->name) : 0;
 }
 

@@ -6,13 +6,15 @@
 #include "base/error.h"
 #include "unpack/path.h"
 
-enum { PRL_UNPACK_LIST_ROOM = 32768 };
+/* Text of one list on disk: twenty times what real layers have. A link can make a short name of
+ * the archive a long path here. */
+enum { PRL_UNPACK_LIST_ROOM = 32768, PRL_UNPACK_LIST_BYTES = 256 << 20 };
 
 struct prl_unpack_list {
     const char *name; /* of the file */
     int layer_fd;     /* borrowed */
     int fd;           /* -1: nothing was written yet */
-    uint64_t lines;
+    uint64_t lines, written_bytes;
     size_t len;
     char buf[PRL_UNPACK_LIST_ROOM];
 };

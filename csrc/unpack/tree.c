@@ -42,6 +42,22 @@ int prl_unpack_tree_fail(struct prl_unpack_tree *tree, const char *call, const c
                      prl_unpack_path_show(path, shown), strerror(reason));
 }
 
+void prl_unpack_tree_allow_member(struct prl_unpack_tree *tree)
+{
+    tree->work_left += PRL_UNPACK_WORK_A_MEMBER;
+}
+
+int prl_unpack_tree_spend(struct prl_unpack_tree *tree, uint64_t work)
+{
+    tree->work_left = work < tree->work_left ? tree->work_left - work : 0;
+    return prl_unpack_tree_spent(tree) ? -EBADMSG : 0;
+}
+
+bool prl_unpack_tree_spent(const struct prl_unpack_tree *tree)
+{
+    return tree->work_left == 0;
+}
+
 static void slot_free(struct prl_unpack_slot *slot)
 {
     if (slot->key)
@@ -65,14 +81,17 @@ void prl_unpack_tree_free(struct prl_unpack_tree *tree)
     prl_close_p(&tree->root_fd);
 }
 
-/* The walk: where it stands, how it got there, and what is left to go. */
+/* The walk: where it stands, how it got there, and what is left to go.  What is left lies at
+ * the end of its room, so that a name is taken from it, and a link's text put before it,
+ * without moving the rest. */
 struct walk {
     struct prl_unpack_tree *tree;
     int fd;
     bool make;
     int links;
+    size_t real_len, at;
     char real[PATH_MAX];
-    char rest[2 * PATH_MAX];
+    char text[2 * PATH_MAX];
 };
 
 static void walk_end(struct walk *w)
@@ -80,50 +99,45 @@ static void walk_end(struct walk *w)
     prl_close_p(&w->fd);
 }
 
-/* Stand on w->real, from the root. */
-static int walk_restart(struct walk *w)
+static int walk_stand(struct walk *w, int fd, size_t real_len)
 {
-    _cleanup_close_ int fd = openat(w->tree->root_fd, ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
-    char name[NAME_MAX + 1];
-    for (const char *p = w->real; fd >= 0 && *p;) {
-        size_t len = strcspn(p, "/");
-        memcpy(name, p, len);
-        name[len] = '\0';
-        int next = openat(fd, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-        prl_close_p(&fd);
-        fd = next;
-        p += len + (p[len] == '/');
-    }
     if (fd < 0)
         return -errno;
     prl_close_p(&w->fd);
-    w->fd = steal_fd(&fd);
+    w->fd = fd;
+    w->real_len = real_len;
+    w->real[real_len] = '\0';
     return 0;
 }
 
-/* ".." of a link's text: one up, never above the root. */
+static int walk_to_root(struct walk *w)
+{
+    return walk_stand(w, openat(w->tree->root_fd, ".", O_PATH | O_DIRECTORY | O_CLOEXEC), 0);
+}
+
+/* ".." of a link's text: one up, never above the root.  The tree is ours alone while it grows,
+ * so nobody moves the directory: what is above it is what the walk came through. */
 static int walk_up(struct walk *w)
 {
-    char *slash = strrchr(w->real, '/');
-    *(slash ? slash : w->real) = '\0';
-    return walk_restart(w);
+    const char *slash = strrchr(w->real, '/');
+    if (w->real_len == 0)
+        return 0;
+    return walk_stand(w, openat(w->fd, "..", O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC),
+                      slash ? (size_t)(slash - w->real) : 0);
 }
 
 /* The name is a link: its text comes before what is left. */
 static int walk_link(struct walk *w, const char *target)
 {
-    size_t len = strlen(target), rest_len = strlen(w->rest);
+    size_t len = strlen(target);
     if (++w->links > LINKS_MAX)
         return -ELOOP;
-    if (len + 1 + rest_len + 1 > sizeof w->rest)
+    if (len + 1 > w->at)
         return -ENAMETOOLONG;
-    memmove(w->rest + len + 1, w->rest, rest_len + 1);
-    memcpy(w->rest, target, len);
-    w->rest[len] = '/';
-    if (target[0] != '/')
-        return 0;
-    w->real[0] = '\0';
-    return walk_restart(w);
+    w->text[--w->at] = '/';
+    w->at -= len;
+    memcpy(w->text + w->at, target, len);
+    return target[0] == '/' ? walk_to_root(w) : 0;
 }
 
 /* A directory that the archive has not named (yet): 0755, as everybody makes them. */
@@ -139,8 +153,9 @@ static int walk_make(struct walk *w, const char *name)
     return r;
 }
 
-/* A step onto something that is no directory: a link, a whiteout that makes way, or nothing. */
-static int walk_other(struct walk *w, const char *name)
+/* A step onto something that is no directory: a link, a whiteout that makes way, or nothing.
+ * `again`: where the name stands in what is left. */
+static int walk_other(struct walk *w, const char *name, size_t again)
 {
     char target[PATH_MAX];
     struct prl_unpack_place place = {w->fd, w->real, name};
@@ -156,42 +171,43 @@ static int walk_other(struct walk *w, const char *name)
     if (!w->make)
         return -ENOENT;
     int r = walk_make(w, name);
-    if (r < 0)
-        return r;
-    size_t rest_len = strlen(w->rest), name_len = strlen(name);
-    memmove(w->rest + name_len + 1, w->rest, rest_len + 1); /* step onto it again */
-    memcpy(w->rest, name, name_len);
-    w->rest[name_len] = '/';
-    return 0;
+    if (r >= 0)
+        w->at = again; /* step onto it again */
+    return r;
 }
 
-static int walk_step(struct walk *w, const char *name)
+static int walk_step(struct walk *w, const char *name, size_t again)
 {
+    size_t len = strlen(name), at = w->real_len ? w->real_len + 1 : 0;
+    int r = prl_unpack_tree_spend(w->tree, 1);
+    if (r < 0 || strcmp(name, ".") == 0)
+        return r;
     if (strcmp(name, "..") == 0)
         return walk_up(w);
-    _cleanup_close_ int fd = openat(w->fd, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    int fd = openat(w->fd, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (fd < 0 && (errno == ENOTDIR || errno == ENOENT || errno == ELOOP))
-        return walk_other(w, name);
-    if (fd < 0)
-        return -errno;
-    int r = prl_unpack_path_join(w->real, name, w->real);
-    if (r < 0)
-        return r;
-    prl_close_p(&w->fd);
-    w->fd = steal_fd(&fd);
-    return 0;
+        return walk_other(w, name, again);
+    if (fd >= 0 && at + len >= PATH_MAX) {
+        close(fd);
+        return -ENAMETOOLONG;
+    }
+    if (fd >= 0) {
+        w->real[w->real_len] = '/'; /* of the root: the name comes over it */
+        memcpy(w->real + at, name, len);
+    }
+    return walk_stand(w, fd, at + len);
 }
 
 /* Take the first name off what is left; 0: nothing was left. */
 static int walk_next(struct walk *w, char name[NAME_MAX + 1])
 {
-    char *p = w->rest + strspn(w->rest, "/");
-    size_t len = strcspn(p, "/");
+    w->at += strspn(w->text + w->at, "/");
+    size_t len = strcspn(w->text + w->at, "/");
     if (len > NAME_MAX)
         return -ENAMETOOLONG;
-    memcpy(name, p, len);
+    memcpy(name, w->text + w->at, len);
     name[len] = '\0';
-    memmove(w->rest, p + len, strlen(p + len) + 1);
+    w->at += len;
     return len > 0;
 }
 
@@ -201,11 +217,11 @@ static int walk_path(struct prl_unpack_tree *tree, const char *path, bool make,
 {
     struct walk w __attribute__((cleanup(walk_end))) = {.tree = tree, .fd = -1, .make = make};
     char name[NAME_MAX + 1];
-    memcpy(w.rest, path, strlen(path) + 1);
-    int r = walk_restart(&w);
+    w.at = sizeof w.text - strlen(path) - 1;
+    memcpy(w.text + w.at, path, strlen(path) + 1);
+    int r = walk_to_root(&w);
     while (r >= 0 && (r = walk_next(&w, name)) > 0)
-        if (strcmp(name, ".") != 0)
-            r = walk_step(&w, name);
+        r = walk_step(&w, name, w.at - strlen(name));
     if (r < 0)
         return r;
     ret->real = strdup(w.real);
@@ -273,7 +289,10 @@ int prl_unpack_tree_find(struct prl_unpack_tree *tree, const char *path, bool ma
         if (r == -ENOENT && !make)
             return r;
         if (r == -EBADMSG)
-            return prl_unpack_tree_refuse(tree, path, "is one directory too many");
+            return prl_unpack_tree_refuse(tree, path,
+                                          prl_unpack_tree_spent(tree)
+                                              ? PRL_UNPACK_TOO_MUCH_WORK
+                                              : "is one directory too many");
         errno = -r;
         if (r < 0)
             return prl_unpack_tree_fail(tree, "open the directory of", path);

@@ -9,6 +9,12 @@
 
 enum { PRL_UNPACK_CACHED = 24 };
 
+/* What an archive may ask for beside its own bytes, in steps of about a system call: a name on
+ * the way over a link, a directory that is made unasked, an attribute.  A few are free, some
+ * come with every member: so the work grows with the archive, however its links are laid. */
+enum { PRL_UNPACK_WORK_FREE = 1 << 18, PRL_UNPACK_WORK_A_MEMBER = 64 };
+#define PRL_UNPACK_TOO_MUCH_WORK "asks for more work than an archive of its size may"
+
 struct prl_unpack_slot {
     char *key;  /* the directory's path as the archive spells it */
     char *real; /* the same without links */
@@ -22,6 +28,7 @@ struct prl_unpack_tree {
     struct prl_unpack_slot slots[PRL_UNPACK_CACHED];
     uint64_t clock;
     uint64_t replaced;       /* what was removed to make way */
+    uint64_t work_left;      /* steps; 0: too many were asked for */
     bool stale;              /* the slots may be wrong: something was removed */
     bool no_mknod;           /* whiteouts must be files with an attribute */
     bool no_xattrs;          /* the file system takes none of the user's */
@@ -45,4 +52,8 @@ int prl_unpack_tree_clear(struct prl_unpack_tree *tree, const struct prl_unpack_
 /* Record errno, or that the archive is to blame; returns the negative number. */
 int prl_unpack_tree_fail(struct prl_unpack_tree *tree, const char *call, const char *path);
 int prl_unpack_tree_refuse(struct prl_unpack_tree *tree, const char *path, const char *why);
+void prl_unpack_tree_allow_member(struct prl_unpack_tree *tree);
+/* 0, or -EBADMSG (not recorded) when no work is left, now and for good. */
+int prl_unpack_tree_spend(struct prl_unpack_tree *tree, uint64_t work);
+bool prl_unpack_tree_spent(const struct prl_unpack_tree *tree);
 void prl_unpack_tree_free(struct prl_unpack_tree *tree);

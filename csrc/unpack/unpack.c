@@ -83,6 +83,7 @@ int prl_unpack_new(int layer_fd, const struct prl_unpack_limits *limits,
         return prl_fail_with(reterr, PRL_STAGE_LAYER, ENOMEM, "malloc", "layer");
     u->fd = -1;
     u->limits = *limits;
+    u->tree.work_left = PRL_UNPACK_WORK_FREE;
     init_list(&u->lists.owners, "owners", layer_fd);
     init_list(&u->lists.devices, "devices", layer_fd);
     init_list(&u->lists.capabilities, "capabilities", layer_fd);
@@ -190,6 +191,7 @@ static int count(struct prl_unpack *u)
     if (u->entry.size_bytes > u->limits.size_bytes - u->size_bytes)
         return bad(u, "the archive's files are larger together than the limit allows");
     u->size_bytes += u->entry.size_bytes;
+    prl_unpack_tree_allow_member(&u->tree);
     return 0;
 }
 

@@ -60,9 +60,16 @@ static int drop_whiteouts(int fd)
     return -errno;
 }
 
+/* Opaque already: from then on no whiteout is made in it, and none need be looked for. */
+static bool is_opaque(int fd)
+{
+    char value[1];
+    return fgetxattr(fd, XATTR_OPAQUE, value, sizeof value) == 1 && value[0] == 'y';
+}
+
 int prl_unpack_whiteout_opaque(int fd)
 {
-    int r = drop_whiteouts(fd);
+    int r = is_opaque(fd) ? 0 : drop_whiteouts(fd);
     if (r < 0)
         return r;
     return fsetxattr(fd, XATTR_OPAQUE, "y", 1, 0) < 0 ? -errno : 0;
@@ -99,13 +106,11 @@ static int hide_below(const struct prl_unpack_place *place)
 
 int prl_unpack_whiteout_make(struct prl_unpack_tree *tree, const struct prl_unpack_place *place)
 {
-    char value[1];
     int r = -EPERM;
     _cleanup_close_ int dir_fd = open_dir(place->dir_fd, ".");
     if (dir_fd < 0)
         return -errno;
-    ssize_t len = fgetxattr(dir_fd, XATTR_OPAQUE, value, sizeof value);
-    if (len == 1 && value[0] == 'y')
+    if (is_opaque(dir_fd))
         return 0; /* nothing is left to hide, and it would be listed as a file */
     if (!tree->no_mknod)
         r = mknodat(dir_fd, place->name, S_IFCHR, makedev(0, 0)) < 0 ? -errno : 0;

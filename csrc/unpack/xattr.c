@@ -19,6 +19,9 @@
 #define SCHILY     "SCHILY.xattr."
 #define LIBARCHIVE "LIBARCHIVE.xattr."
 
+/* A global header's attributes are set on every member: bytes that cost one step of work. */
+enum { WORK_BYTES = 1024 };
+
 static bool starts(const char *text, const char *prefix)
 {
     return strncmp(text, prefix, strlen(prefix)) == 0;
@@ -93,10 +96,16 @@ static const char *decode(const struct prl_unpack_pax *pax, struct prl_unpack_re
     return name + strlen(SCHILY);
 }
 
-/* Ours, or overlayfs's: an archive has no say in them. */
+/* Ours, overlayfs's or fuse-overlayfs's (whiteouts, and owners and modes that it believes): an
+ * archive has no say in them. */
 static bool reserved(const char *name)
 {
-    return starts(name, "user.overlay.") || strcmp(name, PRL_UNPACK_OWNER_XATTR) == 0;
+    static const char *const prefixes[] = {"user.overlay.", "user.fuseoverlayfs.",
+                                           "user.containers."};
+    for (size_t i = 0; i < sizeof prefixes / sizeof *prefixes; i++)
+        if (starts(name, prefixes[i]))
+            return true;
+    return strcmp(name, PRL_UNPACK_OWNER_XATTR) == 0;
 }
 
 static bool unsupported(int errnum)
@@ -111,6 +120,8 @@ static int set(struct prl_unpack_tree *tree, const struct prl_unpack_entry *entr
     bool own = record >= extended->own.records &&
                record < extended->own.records + extended->own.records_len;
     const char *text = own ? extended->own.text : extended->global.text;
+    if (prl_unpack_tree_spend(tree, 1 + record->value_len / WORK_BYTES) < 0)
+        return prl_unpack_tree_refuse(tree, entry->path, PRL_UNPACK_TOO_MUCH_WORK);
     if (fsetxattr(fd, name, text + record->value_at, record->value_len, 0) == 0)
         return 0;
     if (unsupported(errno))
