@@ -14,6 +14,9 @@ HOLES = "tests/security/test_known_holes.py"
 NEXT = "tests/security/test_next_container.py"
 SYSTEM = "tests/unit/cli/test_system.py"
 UNPACK = "tests/unit/test_unpack.py"
+ARCHIVE = "tests/unit/images/test_archive.py"
+IMPORT = "tests/unit/images/test_import.py"
+LAYERS = "tests/unit/images/test_layers.py"
 MANIFEST = "tests/unit/images/test_manifest.py"
 REGISTRY = "tests/unit/images/test_registry.py"
 
@@ -174,6 +177,51 @@ HOLE_MUTATIONS = (
             'openat(tree->root_fd, path[0] ? path : ".", O_CLOEXEC |',
         ),
         (f"{UNPACK}::test_links_as_parents_stay_inside",),
+    ),
+    Mutation(
+        "the work that an archive asks for grows with its members alone",
+        _one(
+            "csrc/unpack/tree.c",
+            "return prl_unpack_tree_spent(tree) ? -EBADMSG : 0;",
+            "return 0;",
+        ),
+        (f"{UNPACK}::test_work_has_an_end",),
+    ),
+    Mutation(
+        "an archive has no say in attributes that an overlay believes",
+        _one(
+            "csrc/unpack/xattr.c",
+            """if (starts(name, prefixes[i]))
+            return true;""",
+            """if (starts(name, prefixes[i]))
+            return false;""",
+        ),
+        (f"{UNPACK}::test_attributes",),
+    ),
+    Mutation(
+        "compressed bytes that grow beyond measure are refused at every door",
+        _one(
+            "pyrootless/images/compression.py",
+            "if size_bytes > compressed_bytes * max_ratio:",
+            "if compressed_bytes < 0:",
+        ),
+        (f"{IMPORT}::test_a_bomb_leaves_nothing", f"{LAYERS}::test_a_bomb"),
+    ),
+    Mutation(
+        "an archive of images has a bounded number of names",
+        _one("pyrootless/images/taken.py", "if count > most:", "if count < 0:"),
+        (f"{ARCHIVE}::test_names_have_a_bound",),
+    ),
+    Mutation(
+        "a load that is refused leaves nothing",
+        _one(
+            "pyrootless/images/store.py",
+            """                self._collect_quietly()
+            raise""",
+            """                pass
+            raise""",
+        ),
+        (f"{ARCHIVE}::test_what_is_refused_leaves_nothing",),
     ),
     Mutation(
         "a member's file is made anew and never written through what is there",

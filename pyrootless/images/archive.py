@@ -20,7 +20,7 @@ from pyrootless.images.manifest import Descriptor, encode_index
 from pyrootless.images.oci_layout import FULL_NAME, REF_NAME
 from pyrootless.images.reference import Reference, parse_reference
 from pyrootless.images.store import Store, StoredImage
-from pyrootless.images.taken import Taken, keep
+from pyrootless.images.taken import Taken, keep_all
 
 Form = Literal["docker-archive", "oci-archive"]
 FORMS: tuple[Form, ...] = ("docker-archive", "oci-archive")
@@ -43,10 +43,9 @@ def load_images(store: Store, stream: BinaryIO) -> list[str]:
         UsageError: An image in it is for other machines only.
         StoreError: The store cannot be written.
     """
-    with store.pin(), open_archive(stream, store.directories.temporary) as source:
+    with store.adding(), open_archive(stream, store.directories.temporary) as source:
         taken = take_images(store, source)
-        for image in taken:
-            keep(store, image)
+        keep_all(store, taken)
     return [name for image in taken for name in _names_of(image)]
 
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import Any, BinaryIO, Literal, Protocol, cast
 
 from pyrootless.errors import IntegrityError
+from pyrootless.images.compression import FREE_BYTES, check_ratio
 from pyrootless.images.zstd import Reader, open_zstd, zstd_error
 
 CHUNK_BYTES = 1 << 20
@@ -34,11 +35,6 @@ _MAGICS: tuple[tuple[bytes, Compression], ...] = (
 )
 """RFC 1952 2.3.1; RFC 8878 3.1.1; the .xz file format 2.1.1.1; bzip2(1)."""
 
-MAX_RATIO = 2000
-FREE_BYTES = 4 << 30
-"""Beyond FREE_BYTES, more plain bytes than MAX_RATIO for each compressed one are a bomb: gzip
-reaches 1032 at most, and zstd or xz more only on the same byte over and over."""
-
 
 def compression_of(head: bytes) -> Compression:
     """The compression of what begins with `head`; "" for none."""
@@ -51,12 +47,15 @@ def file_chunks(stream: Reader) -> Iterator[bytes]:
         yield chunk
 
 
-def plain_chunks(stream: Readable, compression: Compression) -> Iterator[bytes]:
+def plain_chunks(
+    stream: Readable, compression: Compression, *, trusted: bool = False
+) -> Iterator[bytes]:
     """The plain bytes of a file, a chunk at a time.
 
     Args:
         stream: At the begin of the compressed bytes.
         compression: From `compression_of`.
+        trusted: It is the store's own, which was measured when it came in.
 
     Raises:
         IntegrityError: Malformed or cut off, or a bomb.
@@ -68,11 +67,8 @@ def plain_chunks(stream: Readable, compression: Compression) -> Iterator[bytes]:
     total = 0
     for chunk in _decompressed(counted, compression):
         total += len(chunk)
-        if total > FREE_BYTES and total > MAX_RATIO * counted.bytes_read:
-            raise IntegrityError(
-                f"{counted.bytes_read} bytes of {compression} become more than {total}: "
-                "nothing real is compressed like this"
-            )
+        if total > FREE_BYTES and not trusted:
+            check_ratio(total, counted.bytes_read, f"the {compression} data")
         yield chunk
 
 

@@ -25,14 +25,15 @@ from pyrootless.images.archive_source import Source, read_document
 from pyrootless.images.archive_tar import clean_name
 from pyrootless.images.archive_write import TarWriter
 from pyrootless.images.document import Node, parse_document
-from pyrootless.images.manifest import digest_of, parse_image_config
+from pyrootless.images.manifest import MAX_LAYERS, Descriptor, digest_of, parse_image_config
 from pyrootless.images.reference import Reference, parse_reference
 from pyrootless.images.store import Store, StoredImage
-from pyrootless.images.taken import Taken, make_manifest
+from pyrootless.images.taken import Taken, check_counts, make_manifest
 
 MANIFEST_NAME = "manifest.json"
 REPOSITORIES_NAME = "repositories"
-MAX_IMAGES = 1000
+MAX_CONFIGS_BYTES = 64 << 20
+"""Of all configurations of an archive together; one has a few kilobytes."""
 _NAMED_BY_DIGEST = re.compile(r"(?:.*/)?([0-9a-f]{64})(?:\.json)?")
 
 
@@ -56,12 +57,14 @@ def take_all(store: Store, source: Source, name: str | None = None) -> list[Take
     # The document is a list; the parser of documents takes objects.
     raw = b'{"images":' + read_document(source, MANIFEST_NAME) + b"}"
     entries = parse_document(raw, MANIFEST_NAME).children("images")
-    if not 0 < len(entries) <= MAX_IMAGES:
-        raise IntegrityError(f"{MANIFEST_NAME} lists {len(entries)} images")
+    if not entries:
+        raise IntegrityError(f"{MANIFEST_NAME} lists no image")
+    check_counts(len(entries), sum(len(entry.texts("RepoTags")) for entry in entries))
     wanted = None if name is None else parse_reference(name)
     listed = [(entry, _references(entry)) for entry in entries]
+    take = _Taker(store, source).take
     return [
-        Taken(*_take_image(store, source, entry), references)
+        Taken(*take(entry), references)
         for entry, references in listed
         if wanted is None or wanted in references
     ]
@@ -89,28 +92,59 @@ def write_images(
                     tar.add_chunks(_layer_name(diff_id), size_bytes, file_chunks(plain))
 
 
-def _take_image(store: Store, source: Source, entry: Node) -> tuple[str, str]:
-    """Digest of the manifest that was made, and the image's ID."""
-    name = clean_name(entry.text("Config"))
-    raw = read_document(source, name)
-    _check_name(name, raw)
-    config = parse_image_config(raw)
-    members = [clean_name(layer) for layer in entry.texts("Layers")]
-    if len(members) != len(config.diff_ids):
-        raise IntegrityError(
-            f"{MANIFEST_NAME} names {len(members)} layers, but {name} {len(config.diff_ids)}"
-        )
-    known = store.find(digest_of(raw))
-    if known is not None and all(store.layers.has(layer) for layer in config.diff_ids):
-        return known.manifest.digest, digest_of(raw)
-    layers = [
-        take_layer(store, partial(source.open, member), diff_id=diff_id).descriptor
-        for member, diff_id in zip(members, config.diff_ids, strict=True)
-    ]
-    store.blobs.put(raw)
-    manifest = make_manifest(raw, layers)
-    store.put_image(manifest)
-    return manifest.digest, manifest.config.digest
+class _Taker:
+    """Images of one archive into a store.  However often its list names a configuration or a
+    layer, each is read once."""
+
+    def __init__(self, store: Store, source: Source) -> None:
+        self._store = store
+        self._source = source
+        self._images: dict[tuple[str, ...], tuple[str, str]] = {}
+        self._layers: dict[tuple[str, str], Descriptor] = {}
+        self._configs_bytes = 0
+
+    def take(self, entry: Node) -> tuple[str, str]:
+        """Digest of the manifest that was made, and the image's ID."""
+        names = tuple(map(clean_name, (entry.text("Config"), *entry.texts("Layers"))))
+        if names not in self._images:
+            self._images[names] = self._take(*names)
+        return self._images[names]
+
+    def _take(self, name: str, *members: str) -> tuple[str, str]:
+        store = self._store
+        raw = self._read_config(name)
+        config = parse_image_config(raw)
+        if len(members) != len(config.diff_ids) or len(members) > MAX_LAYERS:
+            raise IntegrityError(
+                f"{MANIFEST_NAME} names {len(members)} layers, but {name} "
+                f"{len(config.diff_ids)}; {MAX_LAYERS} are the most that an image has"
+            )
+        known = store.find(digest_of(raw))
+        if known is not None and all(store.layers.has(layer) for layer in config.diff_ids):
+            return known.manifest.digest, digest_of(raw)
+        layers = list(map(self._take_layer, members, config.diff_ids))
+        store.blobs.put(raw)
+        manifest = make_manifest(raw, layers)
+        store.put_image(manifest)
+        return manifest.digest, manifest.config.digest
+
+    def _take_layer(self, member: str, diff_id: str) -> Descriptor:
+        key = member, diff_id
+        if key not in self._layers:
+            reopen = partial(self._source.open, member)
+            self._layers[key] = take_layer(self._store, reopen, diff_id=diff_id).descriptor
+        return self._layers[key]
+
+    def _read_config(self, name: str) -> bytes:
+        raw = read_document(self._source, name)
+        self._configs_bytes += len(raw)
+        if self._configs_bytes > MAX_CONFIGS_BYTES:
+            raise IntegrityError(
+                "the configurations of the archive's images are longer together than "
+                f"{MAX_CONFIGS_BYTES >> 20} MiB"
+            )
+        _check_name(name, raw)
+        return raw
 
 
 def _check_name(name: str, raw: bytes) -> None:

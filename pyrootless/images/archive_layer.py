@@ -16,10 +16,12 @@ import hashlib
 import queue
 import threading
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import BinaryIO
 
-from pyrootless.errors import IntegrityError
+from pyrootless.errors import IntegrityError, StoreError
 from pyrootless.images import manifest as media
 from pyrootless.images.archive_compression import (
     CHUNK_BYTES,
@@ -33,6 +35,7 @@ from pyrootless.images.layers import unpack_layer
 from pyrootless.images.manifest import Descriptor
 from pyrootless.images.store import Store
 from pyrootless.images.store_blobs import HEAL
+from pyrootless.images.store_files import writing
 
 GZIP_LEVEL = 1
 GZIP_WINDOW = 31
@@ -92,7 +95,8 @@ def compress_layer(
     Raises:
         IntegrityError, StoreError: As for `take_layer`.
     """
-    with open_unnamed(store.directories.temporary) as spool, _Compressor(spool) as compressor:
+    place = store.directories.temporary
+    with _spool(place) as spool, _Compressor(spool, place) as compressor:
         with store.layers.writer(diff_id) as writer:
             found = unpack_layer(
                 compressor.through(chunks), writer, media.OCI_LAYER, expected_diff_id=diff_id
@@ -103,6 +107,17 @@ def compress_layer(
             spool.seek(0)
             _copy_blob(store, descriptor, spool)
     return StoredLayer(descriptor, found)
+
+
+@contextmanager
+def _spool(place: Path) -> Iterator[BinaryIO]:
+    """A file without a name below the store's tmp/."""
+    spool = open_unnamed(place)
+    try:
+        yield spool
+    finally:
+        with suppress(OSError):  # what it still held belongs to a failure that was told
+            spool.close()
 
 
 def put_blob(store: Store, descriptor: Descriptor, reopen: Callable[[], BinaryIO]) -> None:
@@ -153,7 +168,7 @@ def open_plain(store: Store, descriptor: Descriptor, diff_id: str) -> tuple[Bina
         with store.blobs.path(descriptor.digest).open("rb") as stream:
             head = stream.read(MAGIC_BYTES)
             stream.seek(0)
-            for chunk in plain_chunks(stream, compression_of(head)):
+            for chunk in plain_chunks(stream, compression_of(head), trusted=True):
                 total.update(chunk)
                 size_bytes += plain.write(chunk)
         if f"sha256:{total.hexdigest()}" != diff_id:
@@ -178,14 +193,14 @@ def _describe(reopen: Callable[[], BinaryIO], media_type: str) -> Descriptor:
 
 
 def _copy_blob(store: Store, descriptor: Descriptor, stream: BinaryIO) -> None:
-    """Nothing of a wrong blob is kept: it came from a file that is not right."""
+    """Nothing of a blob that fails is kept: its source is at hand, or is not right."""
     with store.blobs.writer(descriptor.digest, descriptor.size) as writer:
         try:
             _skip(stream, writer.offset)
             for chunk in file_chunks(stream):
                 writer.write(chunk)
             writer.commit()
-        except IntegrityError:
+        except (IntegrityError, StoreError):
             writer.discard()
             raise
 
@@ -218,8 +233,9 @@ class _Compressor:
 
     WAITING_CHUNKS = 8
 
-    def __init__(self, spool: BinaryIO) -> None:
+    def __init__(self, spool: BinaryIO, place: Path) -> None:
         self._spool = spool
+        self._place = place
         self._chunks: queue.Queue[bytes | None] = queue.Queue(self.WAITING_CHUNKS)
         self._digest = hashlib.sha256()
         self._size_bytes = 0
@@ -247,12 +263,13 @@ class _Compressor:
         """Digest and size in bytes of the compressed archive, when all of it is written.
 
         Raises:
-            OSError: As the file system said to the other thread.
+            StoreError: The file system did not take it.
         """
         self._end()
-        if self._failure is not None:
-            raise self._failure
-        self._spool.flush()
+        with writing(self._place):
+            if self._failure is not None:
+                raise self._failure
+            self._spool.flush()
         return f"sha256:{self._digest.hexdigest()}", self._size_bytes
 
     def _end(self) -> None:

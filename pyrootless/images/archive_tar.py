@@ -22,6 +22,11 @@ from pyrootless.errors import IntegrityError
 BLOCK_BYTES = 512
 MAX_MEMBERS = 100_000
 MAX_EXTENSION_BYTES = 64 * 1024
+MAX_EXTENSIONS_BYTES = 32 << 20
+"""Of one header that says more about a member, and of all of an archive."""
+MAX_HEADERS = 3 * MAX_MEMBERS
+"""Members, those that come again, and what says more about them."""
+MAX_LENGTH_DIGITS = 8
 MAX_LINKS = 8
 
 Kind = Literal["file", "directory", "link"]
@@ -141,14 +146,19 @@ def _members_of(stream: BinaryIO, start: int) -> Iterator[_Header]:
     length = stream.seek(0, 2)
     position = start
     overrides: dict[str, str] = {}
+    headers = extensions_bytes = 0
     while (header := _read_header(stream, position)) is not None:
         extension = header.kind in (*_OVERRIDES, b"x", b"g")
         if not extension:
             header = _overridden(header, overrides)
         position = header.next_at
+        headers += 1
+        if headers > MAX_HEADERS or extensions_bytes > MAX_EXTENSIONS_BYTES:
+            raise IntegrityError("the archive has more headers than any archive of images")
         if header.kind not in _NO_DATA and header.data_at + header.size_bytes > length:
             raise IntegrityError("the archive is cut off in the middle of a member")
         if extension:
+            extensions_bytes += header.size_bytes
             overrides |= _read_extension(stream, header)
         else:
             overrides = {}
@@ -205,15 +215,17 @@ def _read_extension(stream: BinaryIO, header: _Header) -> dict[str, str]:
 def _parse_pax(data: bytes) -> dict[str, str]:
     """Records "LENGTH KEY=VALUE\\n", LENGTH counting all of it."""
     found = {}
-    while data:
-        digits, _, _ = data.partition(b" ")
-        length = int(digits) if digits.isdigit() and len(digits) < 9 else 0
-        record = data[len(digits) + 1 : length]
+    at = 0
+    while at < len(data):
+        digits = data[at : at + MAX_LENGTH_DIGITS + 1].partition(b" ")[0]
+        short = digits.isdigit() and len(digits) <= MAX_LENGTH_DIGITS
+        end = at + (int(digits) if short else 0)
+        record = data[at + len(digits) + 1 : end]
         key, equals, value = record[:-1].partition(b"=")
-        if length > len(data) or not equals or record[-1:] != b"\n":
+        if end > len(data) or not equals or record[-1:] != b"\n":
             raise IntegrityError("a pax header of the archive is malformed")
         found[key.decode(errors="surrogateescape")] = value.decode(errors="surrogateescape")
-        data = data[length:]
+        at = end
     return found
 
 

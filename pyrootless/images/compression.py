@@ -21,7 +21,35 @@ ZSTD_SKIPPABLE = b"\x2a\x4d\x18"
 LAYER_TYPES = ("application/vnd.oci.image.layer.", "application/vnd.docker.image.rootfs.")
 LAYER_FORMS = ("tar", "tar+gzip", "tar+zstd", "tar.gzip", "tar.zstd")
 
+MAX_RATIO = 300
+"""Plain bytes for each compressed one, that is: on average. Deflate can reach 1032, but only on
+the same byte over and over; real layers stay below 20."""
+FREE_BYTES = 4 << 30
+"""Up to so many plain bytes nothing is asked: a small file of zeros is no bomb."""
+
 _REMEDY = "get the layer again, or ask its publisher: pyrootless pull IMAGE"
+
+
+def check_ratio(
+    size_bytes: int, compressed_bytes: int, what: str, max_ratio: int = MAX_RATIO
+) -> None:
+    """Refuse a bomb. Every door that decompresses asks here: pull, load, import.
+
+    Args:
+        size_bytes: Plain bytes so far; the caller asks nothing about the first FREE_BYTES.
+        compressed_bytes: Those they came from.
+        what: For the message: "the layer".
+        max_ratio: Plain bytes for each compressed one.
+
+    Raises:
+        IntegrityError: It grows beyond measure.
+    """
+    if size_bytes > compressed_bytes * max_ratio:
+        raise IntegrityError(
+            f"{what} grows beyond measure: {compressed_bytes} compressed bytes became "
+            f"{size_bytes}, more than {max_ratio} for one",
+            remedy="get it from somebody you trust; if it is right, decompress it first",
+        )
 
 
 class _Stream(Protocol):

@@ -50,7 +50,7 @@ def import_rootfs(
     """
     empty = ImageConfig(raw=b"", platform=_platform(), created=_now())
     config = apply_changes(empty, changes)
-    with store.pin():
+    with store.adding():
         head, stream = peek(stream)
         if not head:
             raise IntegrityError("nothing was read: there is no archive")

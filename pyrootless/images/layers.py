@@ -24,7 +24,7 @@ from typing import Protocol
 
 from pyrootless._unpack import Summary, Unpacker
 from pyrootless.errors import IntegrityError, StoreError
-from pyrootless.images.compression import PlainReader
+from pyrootless.images.compression import FREE_BYTES, MAX_RATIO, PlainReader, check_ratio
 from pyrootless.images.layer_lists import CAPABILITIES, DEVICES, OWNERS, settle_lists
 
 LAYER_VERSION = 1
@@ -62,8 +62,8 @@ class LayerLimits:
 
     entries: int = 5_000_000
     size_bytes: int = 1 << 40
-    ratio: int = 300
-    ratio_from_bytes: int = 4 << 30
+    ratio: int = MAX_RATIO
+    ratio_from_bytes: int = FREE_BYTES
 
 
 DEFAULT_LIMITS = LayerLimits()
@@ -122,19 +122,10 @@ def _pump(plain: PlainReader, unpacker: Unpacker, limits: LayerLimits) -> str:
         while block := plain.read(BLOCK_BYTES):
             size_bytes += len(block)
             if size_bytes > limits.ratio_from_bytes:
-                _check_ratio(size_bytes, plain.compressed_bytes, limits)
+                check_ratio(size_bytes, plain.compressed_bytes, "the layer", limits.ratio)
             feeding.put(block)
             hashing.put(block)
     return f"sha256:{digest.hexdigest()}"
-
-
-def _check_ratio(size_bytes: int, compressed_bytes: int, limits: LayerLimits) -> None:
-    if size_bytes > compressed_bytes * limits.ratio:
-        raise IntegrityError(
-            f"the layer grows beyond measure: {compressed_bytes} compressed bytes became "
-            f"{size_bytes}, more than {limits.ratio} for one",
-            remedy=_REMEDY,
-        )
 
 
 class _Taker:

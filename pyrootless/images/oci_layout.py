@@ -46,7 +46,7 @@ from pyrootless.images.manifest import (
 )
 from pyrootless.images.reference import Reference, parse_reference
 from pyrootless.images.store import Store, StoredImage
-from pyrootless.images.taken import Taken, keep
+from pyrootless.images.taken import Taken, check_counts, keep
 
 LAYOUT_NAME = "oci-layout"
 INDEX_NAME = "index.json"
@@ -76,7 +76,17 @@ def take_all(store: Store, source: Source, tag: str | None = None) -> list[Taken
     """
     if tag is not None:
         return [take_image(store, source, choose_entry(source, tag, "the archive"))]
-    return [take_image(store, source, entry) for entry in _entries(_read_index(source))]
+    entries = list(_entries(_read_index(source)))
+    named = [_references(entry) for entry in entries]
+    check_counts(len({entry.digest for entry in entries}), len(entries))
+    found: dict[str, Taken] = {}
+    for entry in entries:
+        if entry.digest not in found:
+            found[entry.digest] = take_image(store, source, entry)
+    return [
+        replace(found[entry.digest], references=references)
+        for entry, references in zip(entries, named, strict=True)
+    ]
 
 
 def take_image(
@@ -119,7 +129,7 @@ def read_layout(store: Store, directory: Path, tag: str | None) -> StoredImage:
     Raises:
         IntegrityError, UsageError, StoreError: As for `take_all`; and there is no such image.
     """
-    with store.pin(), DirectorySource(directory) as source:
+    with store.adding(), DirectorySource(directory) as source:
         taken = take_image(store, source, choose_entry(source, tag, str(directory)))
         return keep(store, replace(taken, references=()))
 

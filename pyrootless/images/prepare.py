@@ -115,7 +115,7 @@ def _take(store: Store, place: Place) -> StoredImage:
     from pyrootless.images.taken import keep
     from pyrootless.images.transport import take_place
 
-    with store.pin():
+    with store.adding():
         return keep(store, replace(take_place(store, place), references=()))
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import fcntl
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -174,6 +174,21 @@ class Store:
                 yield
             finally:
                 self._pins.pop()
+
+    @contextmanager
+    def adding(self) -> Iterator[None]:
+        """`pin` for what is read from a file: when it fails, what came in goes again.
+
+        Raises:
+            StoreError: The store cannot be written.
+        """
+        try:
+            with self.pin():
+                yield
+        except BaseException:
+            with suppress(PyrootlessError, OSError):  # the failure itself is what counts
+                self._collect_quietly()
+            raise
 
     def collect(
         self, dry_run: bool = False, waiting: Callable[[], None] | None = None

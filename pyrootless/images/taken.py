@@ -9,10 +9,11 @@ tagged, run by its ID, and is not swept away; its first real name replaces that.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
-from pyrootless.errors import StoreError
+from pyrootless.errors import IntegrityError, PyrootlessError, StoreError
 from pyrootless.images.manifest import (
     OCI_CONFIG,
     OCI_MANIFEST,
@@ -25,6 +26,9 @@ from pyrootless.images.manifest import (
 from pyrootless.images.reference import Reference
 from pyrootless.images.store import Store, StoredImage
 
+MAX_IMAGES = 1000
+MAX_NAMES = 2000
+"""Of one archive. Each costs a link and a flush of the disk."""
 UNNAMED = "localhost/unnamed"
 
 
@@ -62,6 +66,40 @@ def keep(store: Store, taken: Taken) -> StoredImage:
     if image is None:
         raise StoreError(f"the image {taken.id} went while it was read", remedy="try again")
     return image
+
+
+def keep_all(store: Store, images: Sequence[Taken]) -> None:
+    """Give several images their names, all of them or none.
+
+    Raises:
+        StoreError: The store cannot be written.
+    """
+    before = {name: store.refs.find(name) for image in images for name in image.references}
+    try:
+        for image in images:
+            keep(store, image)
+    except BaseException:
+        for name, digest in before.items():
+            with suppress(PyrootlessError):  # the failure itself is what counts
+                if digest is None:
+                    store.untag(name)
+                else:
+                    store.tag(name, digest)
+        raise
+
+
+def check_counts(images: int, names: int) -> None:
+    """Before any of an archive is stored: it has no more images and names than archives have.
+
+    Raises:
+        IntegrityError: It has.
+    """
+    for count, most, what in ((images, MAX_IMAGES, "images"), (names, MAX_NAMES, "names")):
+        if count > most:
+            raise IntegrityError(
+                f"the archive lists {count} {what}; {most} are the most that is read",
+                remedy="save them in several archives: pyrootless save -o FILE NAME…",
+            )
 
 
 def name_image(store: Store, image: StoredImage, reference: Reference) -> None:

@@ -70,7 +70,7 @@ def pull_place(store: Store, place: Place, platform: Platform | None = None) -> 
     """
     from pyrootless.images.taken import keep
 
-    with store.pin():
+    with store.adding():
         return keep(store, take_place(store, place, platform))
 
 

@@ -16,7 +16,10 @@ from typing import Any, Protocol, cast
 WINDOW_LOG_MAX = 27
 """What `zstd` itself accepts without being asked for more: 128 MiB of memory."""
 PACKED_BYTES = 1 << 18
-"""Compressed bytes that are handed to the decoder at once."""
+"""Compressed bytes that are read, and handed to the decoder, at once at most."""
+FIRST_BYTES = 1 << 12
+"""Those that a frame is begun with: what lies behind its end comes back as a copy, and a frame
+may be as short as ten bytes."""
 
 
 class Reader(Protocol):
@@ -40,23 +43,37 @@ class _Frames:
     def __init__(self, source: Reader) -> None:
         self._source = source
         self._frame = _decoder()
+        self._packed = b""
+        self._at = 0
+        self._step_bytes = FIRST_BYTES
 
     def read(self, size_bytes: int, /) -> bytes:
         """At most so many plain bytes; b"" behind the last frame."""
         while True:
             packed = b""
             if self._frame.eof:
-                packed = self._frame.unused_data or self._source.read(PACKED_BYTES)
+                self._at -= len(self._frame.unused_data)
+                self._step_bytes = FIRST_BYTES
+                packed = self._next()
                 if not packed:
                     return b""
                 self._frame = _decoder()
             elif self._frame.needs_input:
-                packed = self._source.read(PACKED_BYTES)
+                packed = self._next()
                 if not packed:
                     raise EOFError("they end in the middle of a frame")
             plain: bytes = self._frame.decompress(packed, size_bytes)
             if plain:
                 return plain
+
+    def _next(self) -> bytes:
+        """The next compressed bytes, of a frame more and more at once; b"": there are none."""
+        if self._at == len(self._packed):
+            self._packed, self._at = self._source.read(PACKED_BYTES), 0
+        taken = self._packed[self._at : self._at + self._step_bytes]
+        self._at += len(taken)
+        self._step_bytes = min(2 * self._step_bytes, PACKED_BYTES)
+        return taken
 
 
 def _decoder() -> Any:

@@ -19,9 +19,14 @@ from images.stored import BASE, HOST, gzipped, make_image, make_store, name
 from images.tars import directory, files, make_tar, symlink
 
 from pyrootless.errors import IntegrityError, StoreError, UsageError
+from pyrootless.images import archive_docker
 from pyrootless.images.archive import Form, load_images, save_images
+from pyrootless.images.archive_layer import take_layer
 from pyrootless.images.image_config import ImageConfig, encode_image_config
+from pyrootless.images.manifest import MAX_LAYERS
+from pyrootless.images.reference import Reference
 from pyrootless.images.store import Store
+from pyrootless.images.taken import MAX_IMAGES, MAX_NAMES
 
 FORMS: tuple[Form, ...] = ("docker-archive", "oci-archive")
 LAYER = files(BASE)
@@ -252,6 +257,92 @@ def test_what_is_refused_changes_nothing(store: Store, what: str) -> None:
     assert snapshot(store) == before
     assert store.find("old:1") == image
     assert list(store.temporaries.directory.glob("[!p]*")) == []
+
+
+def kept(store: Store) -> list[Path]:
+    """Every blob, layer, image and piece of work that a store keeps."""
+    names = ("blobs/sha256", "layers", "images", "refs", "tmp", "trash")
+    return sorted(p for name in names for p in (store.directories.data / name).glob("*"))
+
+
+@pytest.mark.parametrize("what", HOSTILE)
+def test_what_is_refused_leaves_nothing(store: Store, what: str) -> None:
+    make_image(store, "old:1", [{"mine": b""}])
+    before = kept(store)
+    with pytest.raises(IntegrityError):
+        load_images(store, io.BytesIO(HOSTILE[what]()))
+    assert kept(store) == before
+
+
+@pytest.mark.parametrize(
+    ("images", "names"), [(1, MAX_NAMES + 1), (MAX_IMAGES + 1, 1), (900, 3)]
+)
+def test_names_have_a_bound(store: Store, images: int, names: int) -> None:
+    entry, contents = docker(RepoTags=[f"n{n}:1" for n in range(names)])
+    with pytest.raises(IntegrityError, match=r"the archive lists \d+ (names|images); "):
+        load_images(store, io.BytesIO(archive([entry] * images, contents)))
+    assert kept(store) == []
+
+
+def test_a_layer_that_is_listed_often_is_read_once(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = []
+
+    def count(*args: Any, **options: Any) -> Any:
+        read.append(options["diff_id"])
+        return take_layer(*args, **options)
+
+    monkeypatch.setattr(archive_docker, "take_layer", count)
+    raw = encode_image_config(
+        ImageConfig(raw=b"", platform=HOST, diff_ids=(f"sha256:{hex_of(LAYER)}",) * 400)
+    )
+    entry = {"Config": "c.json", "RepoTags": ["x:1"], "Layers": ["l"] * 400}
+    data = archive([entry] * 20, {"c.json": raw, "l": LAYER})
+    assert load_images(store, io.BytesIO(data)) == ["x:1"] * 20
+    assert len(read) == 1
+
+
+def test_layers_have_a_bound(store: Store) -> None:
+    count = MAX_LAYERS + 1
+    raw = encode_image_config(
+        ImageConfig(raw=b"", platform=HOST, diff_ids=(f"sha256:{hex_of(LAYER)}",) * count)
+    )
+    entry = {"Config": "c.json", "RepoTags": ["x:1"], "Layers": ["l"] * count}
+    with pytest.raises(IntegrityError, match="500 are the most that an image has"):
+        load_images(store, io.BytesIO(archive(entry, {"c.json": raw, "l": LAYER})))
+    assert kept(store) == []
+
+
+def test_configurations_have_a_bound(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    entry, contents = docker()
+    size = len(contents[entry["Config"]])
+    monkeypatch.setattr(archive_docker, "MAX_CONFIGS_BYTES", size)
+    contents["again.json"] = contents[entry["Config"]]
+    other = entry | {"Config": "again.json", "RepoTags": None}
+    with pytest.raises(IntegrityError, match="longer together"):
+        load_images(store, io.BytesIO(archive([entry, other], contents)))
+    assert kept(store) == []
+    assert load_images(store, io.BytesIO(archive([entry], contents))) == entry["RepoTags"]
+
+
+def test_names_come_all_or_not_at_all(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    entry, contents = docker(RepoTags=["new:1", "old:1", "third:1"])
+    image = make_image(store, "old:1", [{"mine": b""}])
+    before, files_before = snapshot(store), kept(store)
+    tag = Store.tag
+
+    def fail_third(self: Store, reference: Reference, digest: str) -> None:
+        if reference == name("third:1"):
+            raise StoreError("no room")
+        tag(self, reference, digest)
+
+    monkeypatch.setattr(Store, "tag", fail_third)
+    with pytest.raises(StoreError, match="no room"):
+        load_images(store, io.BytesIO(archive(entry, contents)))
+    assert snapshot(store) == before
+    assert store.find("old:1") == image
+    assert kept(store) == files_before
 
 
 def test_a_config_that_is_not_what_its_name_says(store: Store) -> None:

@@ -10,6 +10,7 @@ import os
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from backports import zstd
@@ -17,6 +18,7 @@ from images.tars import files, make_tar, symlink
 
 from pyrootless.errors import IntegrityError, StoreError
 from pyrootless.images import archive_compression
+from pyrootless.images import zstd as zstd_module
 from pyrootless.images.archive_compression import compression_of, plain_chunks
 from pyrootless.images.archive_source import (
     DirectorySource,
@@ -104,12 +106,43 @@ def test_compressed_data_that_is_cut_off_or_damaged(kind: str, tmp_path: Path) -
 
 def test_a_bomb(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(archive_compression, "FREE_BYTES", 1 << 20)
-    bomb = zstd.compress(bytes(64 << 20), 19)
-    with pytest.raises(IntegrityError, match="nothing real is compressed like this"):
-        for _ in plain_chunks(io.BytesIO(bomb), "zstd"):
-            pass
-    for _ in plain_chunks(io.BytesIO(gzip.compress(bytes(4 << 20))), "gzip"):
-        pass
+    zeros = bytes(64 << 20)
+    for kind, bomb in (("zstd", zstd.compress(zeros, 19)), ("gzip", gzip.compress(zeros))):
+        with pytest.raises(IntegrityError, match="grows beyond measure"):
+            for _ in plain_chunks(io.BytesIO(bomb), kind):  # type: ignore[arg-type]
+                pass
+        own = plain_chunks(io.BytesIO(bomb), kind, trusted=True)  # type: ignore[arg-type]
+        assert sum(map(len, own)) == len(zeros)
+
+
+def test_frames_as_short_as_can_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What lies behind a frame's end is handed to the decoder again: it must be little."""
+    handed = []
+
+    class Counting:
+        """The library's decoder, and how many bytes it was given."""
+
+        def __init__(self) -> None:
+            self._own = decoder()
+
+        def decompress(self, packed: bytes, size_bytes: int) -> bytes:
+            handed.append(len(packed))
+            plain: bytes = self._own.decompress(packed, size_bytes)
+            return plain
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self._own, name)
+
+    decoder = zstd_module._decoder
+    monkeypatch.setattr(zstd_module, "_decoder", Counting)
+    frame = zstd.compress(b"")
+    data = (frame * 999 + zstd.compress(b"x")) * 20 + zstd.compress(bytes(1 << 20))
+    assert b"".join(plain_chunks(io.BytesIO(data), "zstd")) == b"x" * 20 + bytes(1 << 20)
+    assert sum(handed) < 20_000 * zstd_module.FIRST_BYTES + len(data)
+    handed.clear()
+    large = zstd.compress(os.urandom(4 << 20))
+    assert len(b"".join(plain_chunks(io.BytesIO(large), "zstd"))) == 4 << 20
+    assert max(handed) == zstd_module.PACKED_BYTES
 
 
 def test_no_room_for_what_must_be_spooled(tmp_path: Path) -> None:

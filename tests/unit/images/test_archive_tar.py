@@ -9,6 +9,7 @@ import pytest
 from images.tars import directory, entry, files, make_tar, symlink
 
 from pyrootless.errors import IntegrityError
+from pyrootless.images import archive_tar
 from pyrootless.images.archive_tar import Member, clean_name, follow_links, read_members
 
 
@@ -146,6 +147,27 @@ def pax(records: bytes) -> bytes:
 def test_malformed_pax_headers(records: bytes) -> None:
     with pytest.raises(IntegrityError, match="malformed"):
         read(pax(records) + files({"a": b""}))
+
+
+def test_headers_have_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A directory that comes again is no new member, and what says more about one is none."""
+    again = make_tar(*[directory("d")] * 31)
+    more = pax(b"9 a=bcde\n") * 31 + files({"a": b""})
+    monkeypatch.setattr(archive_tar, "MAX_HEADERS", 30)
+    for data in (again, more):
+        with pytest.raises(IntegrityError, match="more headers than any archive"):
+            read(data)
+    monkeypatch.setattr(archive_tar, "MAX_HEADERS", 32)
+    assert (list(read(again)), list(read(more))) == (["d"], ["a"])
+    monkeypatch.setattr(archive_tar, "MAX_EXTENSIONS_BYTES", 31 * 9 - 1)
+    with pytest.raises(IntegrityError, match="more headers than any archive"):
+        read(more)
+
+
+def test_many_pax_records() -> None:
+    records = b"".join(b"%d k%05d=v\n" % (12, n) for n in range(5000))
+    data = pax(records + b"10 path=b\n") + files({"a": b"1"})
+    assert content(data, "b") == b"1"
 
 
 def test_a_pax_size_that_is_no_number() -> None:

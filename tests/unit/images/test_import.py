@@ -16,6 +16,7 @@ from images.stored import BASE, make_store, name
 from images.tars import files
 
 from pyrootless.errors import IntegrityError, UsageError
+from pyrootless.images import archive_compression
 from pyrootless.images.import_image import import_rootfs
 from pyrootless.images.store import Store
 
@@ -68,6 +69,24 @@ def test_what_is_no_root_file_system(store: Store, data: bytes) -> None:
     assert store.refs.references() == {}
     assert store.layers.list_all() == []
     assert list(store.temporaries.directory.iterdir()) == []
+
+
+def contents(store: Store) -> list[Path]:
+    """Every file and layer that a store keeps."""
+    kept = ("blobs/sha256", "layers", "images", "refs", "tmp", "trash")
+    return [path for name in kept for path in (store.directories.data / name).glob("*")]
+
+
+@pytest.mark.parametrize("compress", [gzip.compress, zstd.compress, lzma.compress,
+                                      bz2.compress])  # fmt: skip
+def test_a_bomb_leaves_nothing(
+    store: Store, monkeypatch: pytest.MonkeyPatch, compress: Callable[[bytes], bytes]
+) -> None:
+    monkeypatch.setattr(archive_compression, "FREE_BYTES", 1 << 20)
+    bomb = compress(files({"zeros": bytes(8 << 20)}))
+    with pytest.raises(IntegrityError, match="grows beyond measure"):
+        import_rootfs(store, io.BytesIO(bomb), name("base:1"))
+    assert contents(store) == []
 
 
 def test_changes_are_checked_before_anything_is_read(store: Store) -> None:

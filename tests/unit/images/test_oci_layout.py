@@ -12,6 +12,7 @@ from images.stored import BASE, make_image, make_store
 from images.tars import files
 
 from pyrootless.errors import IntegrityError, StoreError, UsageError
+from pyrootless.images import oci_layout
 from pyrootless.images.archive import load_images
 from pyrootless.images.archive_source import blob_path
 from pyrootless.images.manifest import Descriptor, Platform, digest_of, encode_index
@@ -21,9 +22,11 @@ from pyrootless.images.oci_layout import (
     blobs_of,
     describe_image,
     read_layout,
+    take_image,
     write_layout,
 )
 from pyrootless.images.store import Store, StoredImage
+from pyrootless.images.taken import MAX_NAMES, Taken
 
 OTHER = Platform("linux", "s390x")
 
@@ -205,6 +208,31 @@ def test_what_is_refused_changes_nothing(store: Store, other: Store, what: str) 
         load(other, contents)
     assert other.refs.references() == {}
     assert other.layers.list_all() == []
+
+
+def test_images_have_a_bound(store: Store, other: Store) -> None:
+    image = make_image(store, "base:1")
+    entries = [describe_image(image, {REF_NAME: f"n{n}"}) for n in range(MAX_NAMES + 1)]
+    with pytest.raises(IntegrityError, match="the archive lists 2001 names"):
+        load(other, layout(store, image, *entries))
+    assert other.layers.list_all() == other.blobs.list_all() == []
+
+
+def test_an_image_of_many_names_is_read_once(
+    store: Store, other: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image, read = make_image(store, "base:1"), []
+
+    def count(place: Store, raw: object, entry: Descriptor) -> Taken:
+        read.append(entry.digest)
+        return take_image(place, raw, entry)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(oci_layout, "take_image", count)
+    entries = [describe_image(image, {REF_NAME: f"n{n}"}) for n in range(5)]
+    assert load(other, layout(store, image, *entries)) == [
+        f"localhost/n{n}:latest" for n in range(5)
+    ]
+    assert read == [image.manifest.digest]
 
 
 def test_links_in_a_directory_are_not_followed(
