@@ -42,7 +42,8 @@ cdef extern from "unpack/unpack.h" nogil:
     const char *prl_stage_name(unsigned stage)
     int prl_unpack_new(int layer_fd, const prl_unpack_limits *limits, prl_unpack **ret, prl_error *err)
     int prl_unpack_feed(prl_unpack *u, const void *data, size_t len, prl_error *err)
-    int prl_unpack_finish(prl_unpack *u, prl_unpack_summary *ret, prl_error *err)
+    int prl_unpack_end(prl_unpack *u, prl_unpack_summary *ret, prl_error *err)
+    int prl_unpack_seal(prl_unpack *u, prl_error *err)
     void prl_unpack_free(prl_unpack *u)
 
 Summary = namedtuple("Summary", ("entries", "size_bytes", "owners", "devices", "capabilities", "xattrs_skipped",
@@ -92,14 +93,29 @@ cdef class Unpacker:
         if r < 0:
             raise exception(&error)
 
-    def finish(self) -> Summary:
-        """The archive has ended: directories get their modes and times, lists are complete."""
+    def end(self) -> Summary:
+        """The archive has ended: lists are complete, and all directories can still be looked into."""
         cdef prl_error error
         cdef prl_unpack_summary summary
         cdef int r
         with nogil:
-            r = prl_unpack_finish(self.unpack, &summary, &error)
+            r = prl_unpack_end(self.unpack, &summary, &error)
         if r < 0:
             raise exception(&error)
         return Summary(summary.entries, summary.size_bytes, summary.owners, summary.devices, summary.capabilities,
                        summary.xattrs_skipped, summary.replaced)
+
+    def seal(self) -> None:
+        """After `end`: directories get their modes and times."""
+        cdef prl_error error
+        cdef int r
+        with nogil:
+            r = prl_unpack_seal(self.unpack, &error)
+        if r < 0:
+            raise exception(&error)
+
+    def finish(self) -> Summary:
+        """`end` and `seal`."""
+        summary = self.end()
+        self.seal()
+        return summary

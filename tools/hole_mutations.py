@@ -18,6 +18,7 @@ ARCHIVE = "tests/unit/images/test_archive.py"
 IMPORT = "tests/unit/images/test_import.py"
 LAYERS = "tests/unit/images/test_layers.py"
 MANIFEST = "tests/unit/images/test_manifest.py"
+OWNERS = "tests/unit/images/test_owners.py"
 REGISTRY = "tests/unit/images/test_registry.py"
 
 # A path that was looked up within the root is opened by its name; "/" is the root in both.
@@ -206,6 +207,24 @@ HOLE_MUTATIONS = (
             "if compressed_bytes < 0:",
         ),
         (f"{IMPORT}::test_a_bomb_leaves_nothing", f"{LAYERS}::test_a_bomb"),
+    ),
+    Mutation(
+        "an owner beyond the map is nobody, and never root",
+        _one(
+            "pyrootless/images/owners_missing.py",
+            "uid if _has(self._uids, uid) else NOBODY,",
+            "uid if _has(self._uids, uid) else 0,",
+        ),
+        (f"{OWNERS}::test_an_id_beyond_the_ranges_is_nobodys",),
+    ),
+    Mutation(
+        "owners beyond the map end a start",
+        _one(
+            "csrc/cli/config_ids.c",
+            "if (!unfit || m->userns != PRL_USERNS_RANGE ||",
+            "if (unfit || m->userns != PRL_USERNS_RANGE ||",
+        ),
+        ("tests/integration/test_userns.py::test_owners_beyond_the_map_end_the_start",),
     ),
     Mutation(
         "an archive of images has a bounded number of names",

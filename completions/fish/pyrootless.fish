@@ -90,7 +90,7 @@ complete -c pyrootless -n '__fish_seen_subcommand_from run' -l no-holder -d 'wit
 complete -c pyrootless -n '__fish_seen_subcommand_from run' -l privileged -d 'all that the container\'s user namespace can have, and no filter'
 complete -c pyrootless -n '__fish_seen_subcommand_from run' -l security-opt -r -d 'seccomp=FILE|unconfined, no-new-privileges[=false], landlock=off, mask=PATH, unmask=PATH|ALL, nested-userns, io-uring'
 complete -c pyrootless -n '__fish_seen_subcommand_from run' -l sysctl -r -d 'set a kernel parameter of the container\'s own namespaces'
-complete -c pyrootless -n '__fish_seen_subcommand_from run' -l userns -r -d 'which ids there are: single (yours alone), range (subordinate ids too), keep-id (yours stays the same inside), nomap (without yours), auto (range where it can be; the default)'
+complete -c pyrootless -n '__fish_seen_subcommand_from run' -l userns -r -d 'which ids there are: single (yours alone), range (subordinate ids too; range:overflow: others\' files are nobody\'s), keep-id (yours is the same inside), nomap (without yours), auto (range if possible; the default)'
 complete -c pyrootless -n '__fish_seen_subcommand_from run' -l verify -d 'read ids, capabilities, filter, mounts, limits back from the kernel before the program begins, and fail when something asked for was not applied'
 complete -c pyrootless -n '__fish_seen_subcommand_from run' -l annotation -r -d 'add an annotation to config.json'
 complete -c pyrootless -n '__fish_seen_subcommand_from run' -l cidfile -r -F -d 'write the container\'s id to this file, which must not exist'

@@ -128,6 +128,11 @@ const struct prl_remedy prl_remedies[] = {
     {PRL_STAGE_IDMAP, ENOENT, HOST, "newuidmap",
      "maps of many ids need newuidmap and newgidmap; as administrator: apt install uidmap "
      "(dnf install shadow-utils); with your own id alone: --userns=single"},
+    {PRL_STAGE_IDMAP, EOVERFLOW, HOST, "subordinate-ids",
+     "have an administrator run the line that is named, if there is one, then prepare the "
+     "image "
+     "anew: pyrootless prepare IMAGE; or show such files as nobody's: --userns=range:overflow; "
+     "or take your own id alone: --userns=single"},
     {PRL_STAGE_IDMAP, ERANGE, HOST, "subordinate-ids",
      "the map goes beyond the ids that are yours, or the helper lost its privilege; see: "
      "pyrootless doctor subordinate-ids newuidmap; with your own id alone: --userns=single"},

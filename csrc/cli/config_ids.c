@@ -7,6 +7,7 @@
  *   range    0 is the caller, 1 … are the subordinate ids
  *   keep-id  the caller's id is the same inside, the subordinate ids are around it
  *   nomap    the subordinate ids alone; the caller is nobody inside
+ *   range:overflow  the same; files of ids beyond these are nobody's
  *   auto     range where image and machine bring 65536 ids, else single
  *
  * With --network container:NAME it is the kind of that container, whose namespace is shared. */
@@ -129,8 +130,9 @@ int prl_config_userns(struct prl_merge *m)
         m->userns = choose_freely(m);
         return refresh_ids(m);
     }
+    m->overflow = strcmp(asked, "range:overflow") == 0;
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        if (strcmp(asked, names[i]) != 0)
+        if (strcmp(m->overflow ? "range" : asked, names[i]) != 0)
             continue;
         m->userns = (enum prl_userns)i;
         r = refresh_ids(m);
@@ -305,10 +307,22 @@ static void set_holder(struct prl_merge *m)
         prl_config_note(m, "launcher", m->facts->launcher);
 }
 
+/* Files of the image would have other owners than the image says. */
+static int check_owners(struct prl_merge *m)
+{
+    const char *unfit = prl_config_note_get(m, "rootfs.lower.unfit");
+    const char *range = prl_config_note_get(m, "rootfs.lower.range");
+    if (!unfit || m->userns != PRL_USERNS_RANGE || (m->overflow && range))
+        return 0;
+    return prl_failf(m->reterr, PRL_STAGE_IDMAP, EOVERFLOW, OPTION, "%s", unfit);
+}
+
 int prl_config_id_maps(struct prl_merge *m)
 {
     const char *range = prl_config_note_get(m, "rootfs.lower.range");
-    int r = 0;
+    int r = check_owners(m);
+    if (r < 0)
+        return r;
 
     /* These layers have the owners of `range`: under another map they would be others'. */
     if (range && m->userns == PRL_USERNS_RANGE)
@@ -317,6 +331,7 @@ int prl_config_id_maps(struct prl_merge *m)
     prl_config_note_drop(m, "ids.uids");
     prl_config_note_drop(m, "ids.gids");
     prl_config_note_drop(m, "ids.lasting");
+    prl_config_note_drop(m, "rootfs.lower.unfit");
     prl_config_note(m, "userns", names[m->userns]);
     prl_config_note_drop(m, "userns.holder");
     if (m->userns == PRL_USERNS_SINGLE) {

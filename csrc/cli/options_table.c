@@ -158,8 +158,9 @@ const struct prl_option prl_option_table[] = {
     {"sysctl", 0, TEXT, REPEAT, RUN, NATIVE, "/linux/sysctl", "KEY=VALUE", G_SECURITY,
      "set a kernel parameter of the container's own namespaces"},
     {"userns", 0, TEXT, ONCE, RUN, NATIVE, "/linux/uidMappings", "MAP", G_SECURITY,
-     "which ids there are: single (yours alone), range (subordinate ids too), keep-id (yours "
-     "stays the same inside), nomap (without yours), auto (range where it can be; the default)"},
+     "which ids there are: single (yours alone), range (subordinate ids too; range:overflow: "
+     "others' files are nobody's), keep-id (yours is the same inside), nomap (without yours), auto "
+     "(range if possible; the default)"},
     {"verify", 0, FLAG, ONCE, RUN, NATIVE, NOTE "verify", "", G_SECURITY,
      "read ids, capabilities, filter, mounts, limits back from the kernel before the program "
      "begins, and fail when something asked for was not applied"},

@@ -20,6 +20,8 @@
 #define WHITEOUT_META   ".wh..wh."
 #define WHITEOUT_OPAQUE ".wh..wh..opq"
 
+enum { DEVICE_HEAD = 96 };
+
 /* What every step of one member needs. */
 struct job {
     struct prl_unpack_tree *tree;
@@ -132,6 +134,49 @@ static int refuse_target(const struct job *job, const char *why)
     return prl_unpack_tree_refuse(job->tree, job->entry->path, text);
 }
 
+/* Nobody without privilege can make one: written down, and nothing is left in its place. */
+static int note_device(struct job *job, const char *head)
+{
+    struct stat st;
+    int r = 0;
+    if (fstatat(job->place.dir_fd, job->place.name, &st, AT_SYMLINK_NOFOLLOW) == 0)
+        r = prl_unpack_tree_clear(job->tree, &job->place);
+    if (r < 0)
+        return r;
+    r = prl_unpack_devices_add(&job->lists->known, head, job->real);
+    if (r == -EBADMSG)
+        return prl_unpack_tree_refuse(job->tree, job->entry->path, "is one device too many");
+    if (r < 0)
+        return prl_fail_with(job->tree->error, PRL_STAGE_LAYER, -r, "realloc", "devices");
+    return prl_unpack_list_add(&job->lists->devices, head, job->real, job->tree->error);
+}
+
+static int place_device(struct job *job)
+{
+    char head[DEVICE_HEAD];
+    const struct prl_unpack_entry *entry = job->entry;
+    snprintf(head, sizeof head, "%c %u %u %o %u %u", entry->kind == PRL_UNPACK_CHAR ? 'c' : 'b',
+             entry->major, entry->minor, (unsigned)entry->mode, entry->uid, entry->gid);
+    return note_device(job, head);
+}
+
+/* A hard link to a device: one more name of it in the list.  1: the target is none. */
+static int link_device(struct job *job, const struct prl_unpack_place *from)
+{
+    enum { WORK_BYTES = 4096 }; /* looked through for one step of work */
+    char real[PATH_MAX], head[DEVICE_HEAD];
+    const struct prl_unpack_devices *known = &job->lists->known;
+    if (prl_unpack_tree_spend(job->tree, 1 + known->len / WORK_BYTES) < 0)
+        return prl_unpack_tree_refuse(job->tree, job->entry->path, PRL_UNPACK_TOO_MUCH_WORK);
+    if (prl_unpack_path_join(from->dir, from->name, real) < 0)
+        return 1;
+    const char *found = prl_unpack_devices_find(known, real);
+    if (!found)
+        return 1;
+    snprintf(head, sizeof head, "%s", found);
+    return strcmp(real, job->real) == 0 ? 0 : note_device(job, head);
+}
+
 /* linkat without AT_SYMLINK_FOLLOW: a link to a symbolic link is a link to that. */
 static int place_hardlink(struct job *job)
 {
@@ -146,6 +191,10 @@ static int place_hardlink(struct job *job)
         return r;
     if (prl_unpack_whiteout_is(&from))
         return refuse_target(job, missing);
+    if (faccessat(from.dir_fd, from.name, F_OK, AT_SYMLINK_NOFOLLOW) < 0) {
+        r = link_device(job, &from);
+        return r == 1 ? refuse_target(job, missing) : r;
+    }
     for (int tries = 0; tries < 2; tries++) {
         if (linkat(from.dir_fd, from.name, job->place.dir_fd, job->place.name, 0) == 0)
             return note_owner(job);
@@ -230,22 +279,6 @@ static int place_directory(struct job *job)
         return r < 0 ? r : place_directory(job);
     }
     return fd < 0 ? fail(job, "open") : describe(job, fd, made);
-}
-
-/* Nobody without privilege can make one: written down, and nothing is left in its place. */
-static int place_device(struct job *job)
-{
-    char head[96];
-    struct stat st;
-    const struct prl_unpack_entry *entry = job->entry;
-    if (fstatat(job->place.dir_fd, job->place.name, &st, AT_SYMLINK_NOFOLLOW) == 0) {
-        int r = prl_unpack_tree_clear(job->tree, &job->place);
-        if (r < 0)
-            return r;
-    }
-    snprintf(head, sizeof head, "%c %u %u %o %u %u", entry->kind == PRL_UNPACK_CHAR ? 'c' : 'b',
-             entry->major, entry->minor, (unsigned)entry->mode, entry->uid, entry->gid);
-    return prl_unpack_list_add(&job->lists->devices, head, job->real, job->tree->error);
 }
 
 /* ".wh.NAME" and ".wh..wh..opq". */

@@ -4,12 +4,14 @@
  */
 #pragma once
 
+#include "unpack/devices.h"
 #include "unpack/entry.h"
 #include "unpack/list.h"
 #include "unpack/tree.h"
 
 struct prl_unpack_lists {
     struct prl_unpack_list owners, devices, capabilities;
+    struct prl_unpack_devices known; /* devices by path: a hard link may be to one */
     uint64_t xattrs_skipped;
 };
 

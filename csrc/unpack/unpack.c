@@ -108,6 +108,7 @@ void prl_unpack_free(struct prl_unpack *u)
     prl_close_p(&u->lists.capabilities.fd);
     prl_unpack_member_free(&u->member);
     prl_unpack_tree_free(&u->tree);
+    free(u->lists.known.text);
     free(u->sparse.segments);
     free(u->text);
     free(u);
@@ -426,8 +427,8 @@ static bool may_end(const struct prl_unpack *u)
     return u->state == AT_PADDING || (u->state == AT_HEADER && u->block_len == 0);
 }
 
-int prl_unpack_finish(struct prl_unpack *u, struct prl_unpack_summary *ret,
-                      struct prl_error *reterr)
+int prl_unpack_end(struct prl_unpack *u, struct prl_unpack_summary *ret,
+                   struct prl_error *reterr)
 {
     u->tree.error = reterr;
     if (u->failed)
@@ -435,9 +436,7 @@ int prl_unpack_finish(struct prl_unpack *u, struct prl_unpack_summary *ret,
     u->failed = true; /* nothing may follow */
     if (!may_end(u))
         return bad(u, "the archive ends in the middle of a member");
-    int r = prl_unpack_dirs_apply(&u->tree.dirs, u->tree.root_fd, reterr);
-    if (r >= 0)
-        r = finish_lists(u);
+    int r = finish_lists(u);
     if (r < 0)
         return r;
     *ret = (struct prl_unpack_summary){
@@ -450,4 +449,9 @@ int prl_unpack_finish(struct prl_unpack *u, struct prl_unpack_summary *ret,
         .replaced = u->tree.replaced,
     };
     return 0;
+}
+
+int prl_unpack_seal(struct prl_unpack *u, struct prl_error *reterr)
+{
+    return prl_unpack_dirs_apply(&u->tree.dirs, u->tree.root_fd, reterr);
 }

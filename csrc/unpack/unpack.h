@@ -39,8 +39,10 @@ int prl_unpack_new(int layer_fd, const struct prl_unpack_limits *limits,
                    struct prl_unpack **ret, struct prl_error *reterr);
 int prl_unpack_feed(struct prl_unpack *u, const void *data, size_t len,
                     struct prl_error *reterr);
-/* The archive has ended: directories get their modes and times, the lists are written. */
-int prl_unpack_finish(struct prl_unpack *u, struct prl_unpack_summary *ret,
-                      struct prl_error *reterr);
+/* The archive has ended: the lists are written.  All directories can still be looked into. */
+int prl_unpack_end(struct prl_unpack *u, struct prl_unpack_summary *ret,
+                   struct prl_error *reterr);
+/* After that: directories get their modes and times. */
+int prl_unpack_seal(struct prl_unpack *u, struct prl_error *reterr);
 /* Safe on NULL. */
 void prl_unpack_free(struct prl_unpack *u);

@@ -25,14 +25,21 @@ from pyrootless.images.image_config import ImageConfig
 from pyrootless.images.image_user import User, resolve_user
 from pyrootless.images.manifest import MAX_LAYERS
 from pyrootless.images.mount_points import add_mount_points
+from pyrootless.images.owners import needs_owners_layer
 from pyrootless.images.platforms import Platform, host_platform, normalize, runnable
-from pyrootless.images.range_layers import NEWUIDMAP, make_range_layers, range_lowers
+from pyrootless.images.range_layers import (
+    NEWUIDMAP,
+    make_range_layers,
+    range_lowers,
+    unfit_owners,
+)
 from pyrootless.images.signals import parse_signal
 from pyrootless.images.store import Store, StoredImage
 
 CONFIG_NAME = "config.json"
 MAX_BYTES = 4 << 20
 """What the launcher reads of a template (csrc/template.c)."""
+UNFIT = "io.pyrootless.rootfs.lower.unfit"
 EMPTY_NAME = "empty"
 """Lower directory of an image without layers."""
 
@@ -174,19 +181,29 @@ def _points(store: Store, image: StoredImage) -> list[Path]:
 
 
 def _range_notes(store: Store, trees: list[Path], points: list[Path]) -> dict[str, str]:
-    """What a map of many ids needs; {} where this user cannot have one.
+    """What a map of many ids needs; no ids where this user cannot have one.
 
     The launcher then maps one id, and says why when many are asked for (`--userns=range`). The
-    helper newuidmap is among the template's sources, so that its coming is noticed.
+    helper newuidmap is among the template's sources, so that its coming is noticed. Where the
+    owners of the image's files are not what the image says, UNFIT has the reason, and no
+    container is started with them: its root would own what is another's.
     """
     ids = subordinate.subordinate_ids()
     notes = ids.annotations()
     if not notes:
-        return {}
+        foreign = any(needs_owners_layer(tree.parent) for tree in trees)
+        return {UNFIT: "it was prepared where you had no subordinate ids"} if foreign else {}
     try:
         make_range_layers(store.directories.data, trees, ids)
-    except HostUnsupportedError:
-        return {}
+        unfit = unfit_owners(trees, ids)
+    except HostUnsupportedError as error:
+        return {UNFIT: error.args[0]}
+    except (OSError, ValueError) as error:
+        raise StoreError(
+            f"what owners layers lack cannot be read: {store.directories.layers}: {error}",
+            remedy="pull the image again: pyrootless pull IMAGE",
+        ) from error
+    notes |= {UNFIT: unfit} if unfit else {}
     lowers = list(range_lowers(trees, ids))
     above = points if len(lowers) < MAX_LAYERS else []
     text = "\n".join(str(path) for path in [*above, *lowers])

@@ -98,18 +98,20 @@ def unpack_layer(
     try:
         unpacker = Unpacker(descriptor, max_entries=limits.entries, max_bytes=limits.size_bytes)
         diff_id = _pump(plain, unpacker, limits)
-        summary = unpacker.finish()
+        summary = unpacker.end()
+        if expected_diff_id is not None and diff_id != expected_diff_id:
+            raise IntegrityError(
+                f"the layer is {diff_id} and not {expected_diff_id}, as its image says",
+                remedy=_REMEDY,
+            )
+        try:
+            # Before modes that keep us out of a directory: lists are compared with the tree.
+            _describe(writer.directory, diff_id, summary)
+        except OSError as error:
+            raise _store_error(writer, error) from error
+        unpacker.seal()
     finally:
         os.close(descriptor)
-    if expected_diff_id is not None and diff_id != expected_diff_id:
-        raise IntegrityError(
-            f"the layer is {diff_id} and not {expected_diff_id}, as its image says",
-            remedy=_REMEDY,
-        )
-    try:
-        _describe(writer.directory, diff_id, summary)
-    except OSError as error:
-        raise _store_error(writer, error) from error
     writer.commit(diff_id)
     return diff_id
 

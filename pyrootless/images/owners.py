@@ -24,7 +24,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from pyrootless.errors import HostUnsupportedError, PyrootlessError, StoreError
+from pyrootless.errors import PyrootlessError, StoreError
 from pyrootless.images.beneath import Beneath
 from pyrootless.images.layer_lists import (
     CAPABILITIES,
@@ -32,6 +32,7 @@ from pyrootless.images.layer_lists import (
     read_capabilities,
     read_owners,
 )
+from pyrootless.images.owners_missing import Missing
 
 KEY_DIGITS = 12
 FICLONE = 0x40049409
@@ -67,6 +68,11 @@ def owners_layer(layer: Path, key: str) -> Path:
     return layer / f"range-{key}"
 
 
+def missing_file(layer: Path, key: str) -> Path:
+    """Where `Missing` lies of the owners layer of a key; no file: its ids are all there."""
+    return layer / f"range-{key}.missing"
+
+
 def owners_command(store: Path, layer: Path, key: str) -> list[str]:
     """What to run as root of the namespace to get `build_owners_layer`."""
     module = "pyrootless.images.owners"
@@ -81,8 +87,11 @@ def build_owners_layer(store: Path, layer: Path, key: str) -> Path:
         layer: The layer's directory.
         key: See `range_key`.
 
+    Entries of ids that the namespace lacks are nobody's in it, never root's, and are told of in
+    `missing_file`: whoever starts a container on it has to know.
+
     Raises:
-        HostUnsupportedError: The namespace lacks an id that the layer needs.
+        HostUnsupportedError: The namespace lacks nobody's id too.
         StoreError: The lists are damaged, or the disk does not take it.
     """
     target = owners_layer(layer, key)
@@ -97,7 +106,9 @@ def build_owners_layer(store: Path, layer: Path, key: str) -> Path:
         fcntl.flock(lock, fcntl.LOCK_EX)  # a live process works here: not to be swept
         facts = _read_facts(layer)
         with Beneath(layer / "tree") as source:
-            _Copy(source, lock, facts).run()
+            copy = _Copy(source, lock, facts)
+            copy.run()
+        copy.missing.write(missing_file(layer, key))
         work.rename(target)
     except ValueError as error:
         raise StoreError(
@@ -146,6 +157,7 @@ class _Copy:
         self._source = source
         self._target_fd = target_fd
         self._facts = facts
+        self.missing = Missing()
         self._directories: dict[bytes, os.stat_result] = {}
         self._links: dict[int, bytes] = {}
 
@@ -196,22 +208,18 @@ class _Copy:
     def _own(self, path: bytes, descriptor: int | None) -> None:
         """Set the owner: before the mode, which chown would strip of setuid."""
         facts = self._facts.get(path, _Facts())
-        try:
-            if descriptor is None:
-                os.chown(
-                    path, facts.uid, facts.gid, dir_fd=self._target_fd, follow_symlinks=False
-                )
-            else:
-                os.fchown(descriptor, facts.uid, facts.gid)
-        except OSError as error:
-            if error.errno != errno.EINVAL:
-                raise
-            raise _missing_id(facts, path) from error
+        uid, gid = self.missing.mapped(facts.uid, facts.gid, path)
+        if descriptor is None:
+            os.chown(path, uid, gid, dir_fd=self._target_fd, follow_symlinks=False)
+        else:
+            os.fchown(descriptor, uid, gid)
 
     def _entry(self, path: bytes, status: os.stat_result) -> None:
         first = self._links.get(status.st_ino) if status.st_nlink > 1 else None
         if first is not None:
-            os.link(first, path, src_dir_fd=self._target_fd, dst_dir_fd=self._target_fd)
+            here = self._target_fd
+            # As linkat(2) does it by itself: a link to a symbolic link is a link to that.
+            os.link(first, path, src_dir_fd=here, dst_dir_fd=here, follow_symlinks=False)
             return
         self._links[status.st_ino] = path
         if stat.S_ISREG(status.st_mode):
@@ -296,17 +304,6 @@ def _copy_xattrs(source: int, target: int) -> None:
         raw = os.fsencode(name)
         if raw.startswith(b"user.") and not raw.startswith(OWN_XATTRS):
             os.setxattr(target, raw, os.getxattr(source, raw))
-
-
-def _missing_id(facts: _Facts, path: bytes) -> HostUnsupportedError:
-    shown = path.decode(errors="replace")
-    return HostUnsupportedError(
-        f"the image gives {shown!r} to {facts.uid}:{facts.gid}, an id that your ranges of "
-        "subordinate ids do not have",
-        check="subordinate-ids",
-        remedy="run it with one id: --userns=single; or have an administrator widen the range: "
-        "usermod --add-subuids FIRST-LAST --add-subgids FIRST-LAST USER",
-    )
 
 
 def _store_error(layer: Path, error: OSError) -> StoreError:

@@ -11,6 +11,7 @@ such entry and need none.
 
 from __future__ import annotations
 
+import os
 import subprocess
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -18,12 +19,14 @@ from pathlib import Path
 from pyrootless.config import find_launcher
 from pyrootless.errors import HostUnsupportedError, StoreError
 from pyrootless.images.owners import (
+    missing_file,
     needs_owners_layer,
     owners_command,
     owners_layer,
     range_key,
 )
-from pyrootless.images.subordinate import SubordinateIds
+from pyrootless.images.owners_missing import read_missing, tell_missing
+from pyrootless.images.subordinate import FILES, SubordinateIds, this_caller
 
 NEWUIDMAP = Path("/usr/bin/newuidmap")
 TIMEOUT_SECONDS = 600
@@ -51,6 +54,18 @@ def make_range_layers(store: Path, trees: Sequence[Path], ids: SubordinateIds) -
     for layer in layers:
         if not owners_layer(layer, key).is_dir():
             _make(store, layer, key)
+
+
+def unfit_owners(trees: Sequence[Path], ids: SubordinateIds) -> str:
+    """Why owners layers that are made do not say the truth about all owners; "": they do."""
+    key = range_key(ids.uids, ids.gids)
+    files = (missing_file(tree.parent, key) for tree in trees)
+    missing = read_missing(files)
+    if missing is None:
+        return ""
+    have = (sum(count for _, count in ids.uids), sum(count for _, count in ids.gids))
+    login = this_caller().login or str(os.getuid())
+    return tell_missing(missing, have, login, [Path(name) for name in FILES])
 
 
 def _make(store: Path, layer: Path, key: str) -> None:

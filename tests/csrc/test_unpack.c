@@ -143,7 +143,9 @@ static int run(int layer_fd, struct prl_error *error)
     if (r == 0)
         r = prl_unpack_feed(u, archive, archive_len, error);
     if (r == 0)
-        r = prl_unpack_finish(u, &summary, error);
+        r = prl_unpack_end(u, &summary, error);
+    if (r == 0)
+        r = prl_unpack_seal(u, error);
     prl_unpack_free(u);
     return r;
 }

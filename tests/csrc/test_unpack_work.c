@@ -120,7 +120,9 @@ static int run(struct prl_error *error)
         r = prl_unpack_feed(u, archive, archive_len, error);
     int opened_then = opened, listed_then = listed;
     if (r == 0)
-        r = prl_unpack_finish(u, &summary, error);
+        r = prl_unpack_end(u, &summary, error);
+    if (r == 0)
+        r = prl_unpack_seal(u, error);
     prl_unpack_free(u);
     probe_is_there = faccessat(layer_fd, probe, F_OK, 0) == 0;
     prl_io_remove_tree(AT_FDCWD, top_path);

@@ -76,7 +76,9 @@ static void unpack(int layer_fd, const uint8_t *data, size_t size)
     if (r == 0)
         r = prl_unpack_feed(u, data + half, size - half, &error);
     if (r == 0)
-        r = prl_unpack_finish(u, &summary, &error);
+        r = prl_unpack_end(u, &summary, &error);
+    if (r == 0)
+        r = prl_unpack_seal(u, &error);
     if (r < 0)
         need_error(r, &error);
     else

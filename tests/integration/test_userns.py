@@ -7,12 +7,14 @@ Never: a change of /etc/subuid; the machine's own helpers.
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import select
 import shutil
 import signal
 import subprocess
+import tarfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -412,3 +414,58 @@ def test_a_launcher_killed_while_its_child_waits(place: Place, tmp_path: Path) -
         pass
     assert place("run", "--rm", "host", "true").returncode == 0
     assert place.kept() == []
+
+
+def import_far(place: Place, root: Path, folder: Path) -> None:
+    """An image with a file of an id that no grant has, one of an id that all have, and a hard
+    link to a symbolic link."""
+    with tarfile.open(folder / "far.tar", "w") as archive:
+        archive.add(root, ".", filter=lambda info: info.replace(uid=0, gid=0, deep=False))
+        for name, uid in (("far", 2_000_000_000), ("near", 33)):
+            info = tarfile.TarInfo(name)
+            info.uid, info.size = uid, 1
+            archive.addfile(info, io.BytesIO(b"x"))
+        link, more = tarfile.TarInfo("l"), tarfile.TarInfo("m")
+        link.type, link.linkname, link.uid = tarfile.SYMTYPE, "near", 33
+        more.type, more.linkname, more.uid = tarfile.LNKTYPE, "l", 33
+        archive.addfile(link)
+        archive.addfile(more)
+    done = place("import", str(folder / "far.tar"), "far:1")
+    assert done.returncode == 0, done.stderr
+
+
+LOOK = ("far:1", "stat", "-c", "%u %N", "/far", "/near", "/l", "/m")
+
+
+@pytest.mark.parametrize("options", [(), ("--userns=range",)])
+def test_owners_beyond_the_map_end_the_start(
+    place: Place, root: Path, tmp_path: Path, options: tuple[str, ...]
+) -> None:
+    """The first and every other; they are named, with the line that would bring them."""
+    import_far(place, root, tmp_path)
+    for _ in range(2):
+        done = place("run", "--rm", *options, *LOOK)
+        assert (done.returncode, done.stdout) == (125, "")
+        assert "the image has files of 2000000000: (/far), beyond your " in done.stderr
+        assert "; usermod --add-subuids " in done.stderr
+        assert "--userns=range:overflow" in done.stderr
+        assert "--userns=single" in done.stderr
+
+
+def test_owners_beyond_the_map_are_nobodys_on_demand(
+    place: Place, root: Path, tmp_path: Path
+) -> None:
+    import_far(place, root, tmp_path)
+    done = place("run", "--rm", "--userns=range:overflow", *LOOK)
+    assert (done.returncode, done.stderr) == (0, "")
+    seen = [line.split(maxsplit=1) for line in done.stdout.splitlines()]
+    assert [uid for uid, _ in seen] == ["65534", "33", "33", "33"]
+    assert ["near" in name and "->" in name for _, name in seen] == [False, False, True, True]
+
+
+def test_owners_beyond_the_map_with_one_id(place: Place, root: Path, tmp_path: Path) -> None:
+    """The fake root shows them: it needs no other id."""
+    import_far(place, root, tmp_path)
+    done = place("run", "--rm", "--userns=single", "far:1", "stat", "-c", "%u", "/far", "/near")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.split() == ["2000000000", "33"]

@@ -501,6 +501,27 @@ def test_a_file_is_never_written_through_a_link(layer: Layer) -> None:
     assert (layer.tree / "soft").read_bytes() == b"newer"
 
 
+def test_hard_links_to_devices(layer: Layer) -> None:
+    """A device is in the list alone, and so is each more name of it."""
+    data = member("dev/null", kind=b"3", device=(1, 3), mode=0o666, gid=4)
+    data += symlink("d", "dev") + hardlink("zero/null", "d/null") + hardlink("n", "zero/null")
+    data += member("f", b"x") + hardlink("f", "n") + hardlink("n", "n")
+    summary = layer.unpack(data + END)
+    head = "c 1 3 666 0 4"
+    names = ("dev/null", "zero/null", "n", "f")
+    assert layer.lines("devices") == [f"{head} {name}" for name in names]
+    assert layer.names() == ["d", "dev", "zero"]
+    assert (summary.devices, summary.replaced) == (4, 1)
+
+
+def test_the_last_device_of_a_path_is_linked_to(layer: Layer) -> None:
+    data = member("x", kind=b"3", device=(1, 3)) + member("x", kind=b"4", device=(8, 0))
+    data += hardlink("y", "x") + member("x", b"file") + hardlink("z", "x")
+    layer.unpack(data + END)
+    assert layer.lines("devices")[-1] == "b 8 0 644 0 0 y"
+    assert (layer.tree / "z").read_bytes() == b"file"
+
+
 def test_a_device_takes_a_files_place(layer: Layer) -> None:
     layer.unpack(member("x", b"1") + member("x", kind=b"3", device=(1, 3)) + END)
     assert layer.names() == []

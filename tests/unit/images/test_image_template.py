@@ -185,6 +185,7 @@ def test_without_a_map_of_many_ids_the_template_offers_none(
     config = load(store, image)
     assert notes(config, "ids.") == {}
     assert "rootfs.lower.range" not in notes(config)
+    assert "cannot be set: no newuidmap" in notes(config)["rootfs.lower.unfit"]
     assert "/usr/bin/newuidmap" in notes(config)["template.sources"]
 
 

@@ -18,7 +18,13 @@ from tar_builder import END, directory, hardlink, member, pax, symlink
 from pyrootless.errors import StoreError
 from pyrootless.images import owners
 from pyrootless.images.layers import unpack_layer
-from pyrootless.images.owners import needs_owners_layer, owners_command, range_key
+from pyrootless.images.owners import (
+    missing_file,
+    needs_owners_layer,
+    owners_command,
+    range_key,
+)
+from pyrootless.images.owners_missing import Missing, read_missing, tell_missing
 
 KEY = "0123456789ab"
 INSIDE = ["unshare", "--map-root-user", "--map-auto", "--"]
@@ -156,14 +162,76 @@ def test_made_once(store: Path) -> None:
 
 
 @pytest.mark.usefixtures("remove_inside")
-def test_an_id_beyond_the_ranges(store: Path) -> None:
-    layer = make_layer(store, member("a", uid=7) + member("far", uid=2_000_000) + END)
-    done = inside(owners_command(store, layer, KEY))
-    assert done.returncode == 125
-    assert "'far' to 2000000:0, an id that your ranges" in done.stderr
-    assert "--userns=single" in done.stderr
-    assert not (layer / f"range-{KEY}").exists()
+def test_an_id_beyond_the_ranges_is_nobodys(store: Path) -> None:
+    """Never root's; and it is told of, so that no container starts on it unasked."""
+    data = member("a", uid=7) + member("far", uid=2_000_000, gid=8) + directory("d", gid=70_000)
+    layer = make_layer(store, data + symlink("l", "x", uid=3_000_000, gid=66_000) + END)
+    found = build(store, layer)
+    owners_of = {name: facts[1:3] for name, facts in found.items()}
+    assert owners_of == {
+        ".": [0, 0], "a": [7, 0], "far": [65534, 8], "d": [0, 65534], "l": [65534, 65534],
+    }  # fmt: skip
+    missing = read_missing([missing_file(layer, KEY), missing_file(layer, "none")])
+    assert missing is not None
+    assert (missing.uid, missing.gid, missing.path) == (3_000_000, 70_000, "d")
     assert list((store / "tmp").iterdir()) == []
+
+
+def test_ids_that_are_all_there_are_not_told_of(store: Path) -> None:
+    layer = make_layer(store, member("a", uid=7) + END)
+    build(store, layer)
+    assert read_missing([missing_file(layer, KEY)]) is None
+    inside(["rm", "-rf", str(layer)])
+
+
+@pytest.mark.parametrize(
+    ("uid", "gid", "path", "expected"),
+    [
+        (70_000, 0, "a", "of 70000: (/a), beyond your 65536 subordinate ids; "
+         "usermod --add-subuids 300000-304463 me"),
+        (0, 70_000, "a", "of :70000 (/a), beyond your 65536 subordinate ids; "
+         "usermod --add-subgids 300000-304463 me"),
+        (70_000, 66_000, "d" * 60, f"of 70000:66000 (/…{'d' * 39}), beyond your 65536 "
+         "subordinate ids; usermod --add-subuids 300000-304463 --add-subgids 300000-300463 me"),
+        (2**32 - 2, 0, "a", "of 4294967294: (/a), beyond your 65536 subordinate ids"),
+    ],
+)  # fmt: skip
+def test_the_line_that_widens_the_map(
+    uid: int, gid: int, path: str, expected: str, tmp_path: Path
+) -> None:
+    (tmp_path / "subuid").write_text("me:100000:65536\nyou:234464:65536\nbad:x:1\n")
+    files = [tmp_path / "subuid", tmp_path / "gone"]
+    text = tell_missing(Missing(uid, gid, path), (65536, 65536), "me", files)
+    assert text == f"the image has files {expected}"
+    assert len(text) < 224
+
+
+@pytest.mark.usefixtures("remove_inside")
+def test_a_hard_link_to_a_link(store: Path) -> None:
+    """It stays one, whatever the link leads to; a link to nowhere too."""
+    data = member("file", b"x", uid=7) + symlink("l", "file", uid=8) + hardlink("m", "l")
+    data += symlink("gone", "nowhere", uid=9) + hardlink("again", "gone")
+    layer = make_layer(store, data + END)
+    # A line for each name, as an archive that says an owner with its hard links has it.
+    (layer / "owners").write_text("7 0 file\n8 0 l\n8 0 m\n9 0 gone\n9 0 again\n")
+    found = build(store, layer)
+    made = layer / f"range-{KEY}"
+    assert [os.readlink(made / name) for name in ("l", "m", "gone", "again")] == [
+        "file", "file", "nowhere", "nowhere",
+    ]  # fmt: skip
+    assert [found[name][4] for name in ("file", "l", "m", "gone")] == [1, 2, 2, 2]
+
+
+@pytest.mark.usefixtures("remove_inside")
+def test_owners_below_a_root_that_keeps_us_out(store: Path) -> None:
+    """Lists are compared with the tree when there is a device, and the tree is 0600."""
+    data = directory("./", 0o600) + directory("d", 0) + member("d/a", uid=7)
+    data += member("b", gid=8) + member("null", kind=b"3", device=(1, 3))
+    layer = make_layer(store, data + END)
+    assert (layer / "owners").read_text() == "7 0 d/a\n0 8 b\n"
+    assert oct((layer / "tree").stat().st_mode) == "0o40600"
+    found = build(store, layer)
+    assert (found["d/a"][1:3], found["b"][1:3]) == ([7, 0], [0, 8])
 
 
 @pytest.mark.usefixtures("remove_inside")
