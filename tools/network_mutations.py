@@ -111,6 +111,18 @@ NETWORK_MUTATIONS = (
         ),
     ),
     Mutation(
+        "--allow-host: a network of one family opens nothing of the other",
+        _one(
+            "csrc/base/allow.c",
+            "if ((row->bits >= V4_BITS && is_v4(row->address)) != is_v4(address))",
+            "if (row->bits > ALL_BITS && is_v4(address))",
+        ),
+        (
+            "tests/csrc/test_border.c::a_network_covers_its_own_family",
+            f"{ALLOW}::test_a_network_of_one_family_opens_nothing_of_the_other",
+        ),
+    ),
+    Mutation(
         "--allow-host: what cannot be judged stays inside",
         _one(
             "csrc/border/filter.c",

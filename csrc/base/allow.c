@@ -86,9 +86,18 @@ int prl_allow_parse_all(const char *text, struct prl_allow *ret, size_t max)
     }
 }
 
+/* The prefix in which IPv4 is kept: no network of IPv6, however wide, has it within. */
+static bool is_v4(const unsigned char address[16])
+{
+    static const unsigned char prefix[V4_BITS / 8] = {[10] = 0xff, [11] = 0xff};
+    return memcmp(address, prefix, sizeof prefix) == 0;
+}
+
 static bool covers(const struct prl_allow *row, const unsigned char address[16])
 {
     unsigned whole = row->bits / 8, rest = row->bits % 8;
+    if ((row->bits >= V4_BITS && is_v4(row->address)) != is_v4(address))
+        return false;
     if (memcmp(row->address, address, whole) != 0)
         return false;
     return rest == 0 || (row->address[whole] ^ address[whole]) >> (8 - rest) == 0;

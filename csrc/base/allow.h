@@ -11,17 +11,17 @@
 enum { PRL_ALLOW_MAX = 1024, PRL_ALLOW_TEXT_BYTES = 96 * 1024 };
 
 struct prl_allow {
-    unsigned char address[16]; /* IPv4 as ::ffff:a.b.c.d */
-    unsigned char bits;        /* of the address that count; of IPv4 96 more */
-    uint16_t port;             /* 0: all */
+    unsigned char address[16]; /* IPv4 as ::ffff:a.b.c.d, in which form it may be typed too */
+    unsigned char bits; /* of the address that count; of IPv4 96 more; fewer: of IPv6 alone */
+    uint16_t port;      /* 0: all */
 };
 
 /* One line of `len` bytes; false: not of this form, or bits beyond the prefix are set. */
 bool prl_allow_parse(const char *line, size_t len, struct prl_allow *ret);
 /* All lines of a text, at most `max`; their number, or -1: one is not of this form. */
 int prl_allow_parse_all(const char *text, struct prl_allow *ret, size_t max);
-/* May this address (16 bytes, IPv4 as above) be spoken to?  port 0: where only a row for all
- * ports will do. */
+/* May this address (16 bytes, IPv4 as above) be spoken to?  A row covers addresses of its own
+ * family alone.  port 0: where only a row for all ports will do. */
 bool prl_allow_has(const struct prl_allow *rows, size_t rows_len,
                    const unsigned char address[16], uint16_t port);
 /* "1.2.3.4" or "2001:db8::1" → the form above; the bits of a whole address, or 0: neither. */

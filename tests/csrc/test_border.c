@@ -159,6 +159,56 @@ TEST(mapped_addresses)
     CHECK(!leaves("::ffff:192.0.2.1", TCP, 80, SYN));
     use("::/0 *", "");
     CHECK(!leaves("::ffff:192.0.2.1", TCP, 80, SYN));
+    CHECK(!leaves("192.0.2.1", TCP, 80, SYN));
+    use("::ffff:192.0.2.1/128 80", "");
+    CHECK(leaves("192.0.2.1", TCP, 80, SYN));
+    CHECK(!leaves("::ffff:192.0.2.1", TCP, 80, SYN));
+}
+
+/* Networks of both families, IPv4 also in the form that IPv6 writes it in, and who is in them:
+ * a letter an address. */
+TEST(a_network_covers_its_own_family)
+{
+    static const char *const addresses[] = {
+        "192.0.2.1", "198.51.100.7",     "255.255.255.255",   "0.0.0.0",   "2001:db8::1",
+        "::1",       "::ffff:192.0.2.1", "64:ff9b::c000:201", "::fffe:0:1"};
+    static const struct {
+        const char *network, *covers;
+    } rows[] = {
+        {"0.0.0.0/0", "yyyy--y--"},
+        {"::/0", "----yy-yy"},
+        {"::/1", "----yy-yy"},
+        {"::/64", "-----y--y"},
+        {"::/80", "-----y--y"},
+        {"::/95", "-----y---"},
+        {"::fffe:0:0/95", "--------y"},
+        {"::fffe:0:0/96", "--------y"},
+        {"::ffff:0:0/96", "yyyy--y--"},
+        {"::ffff:0:0/97", "---y-----"},
+        {"::ffff:192.0.2.0/120", "y-----y--"},
+        {"::ffff:192.0.2.1/128", "y-----y--"},
+        {"192.0.2.0/24", "y-----y--"},
+        {"192.0.2.1/32", "y-----y--"},
+        {"128.0.0.0/1", "yyy---y--"},
+        {"2001:db8::/32", "----y----"},
+        {"64:ff9b::/96", "-------y-"},
+        {"::/128", "---------"},
+        {"::1/128", "-----y---"},
+    };
+    char line[64], found[16] = "";
+    unsigned char address[16];
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct prl_allow row;
+        snprintf(line, sizeof line, "%s *", rows[i].network);
+        CHECK(prl_allow_parse(line, strlen(line), &row));
+        for (size_t j = 0; j < sizeof addresses / sizeof *addresses; j++) {
+            CHECK(prl_allow_address(addresses[j], address) > 0);
+            found[j] = prl_allow_has(&row, 1, address, 80) ? 'y' : '-';
+        }
+        if (strcmp(found, rows[i].covers) != 0)
+            printf("%s: %s, expected %s\n", rows[i].network, found, rows[i].covers);
+        CHECK(strcmp(found, rows[i].covers) == 0);
+    }
 }
 
 TEST(echoes)
