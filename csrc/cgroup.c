@@ -142,7 +142,7 @@ static int limit_group(const struct prl_resources *resources, const struct prl_c
     if (!row->version2)
         return prl_cgroup1_limit(row->dir_fd, group, resources, reterr);
     int r = prl_cgroup2_texts(group, resources, &row->texts, &row->texts_len, reterr);
-    row->late = (group->controllers & ~resources->handed) == 0;
+    row->late = (group->controllers & ~(resources->handed | PRL_CONTROL_OTHER)) == 0;
     return r < 0 || row->late ? r : write_limits(group, row, reterr);
 }
 
@@ -226,7 +226,7 @@ int prl_cgroups_make(const struct prl_spec *spec, bool flat, struct prl_cgroups 
 {
     const struct prl_resources *res = &spec->resources;
     *ret = NULL;
-    if (res->asked == 0)
+    if (res->asked == 0 && res->cgroups_len == 0)
         return 0;
     int r = check_chosen(res, reterr);
     if (r < 0)
@@ -255,7 +255,7 @@ int prl_cgroups_open(const struct prl_spec *spec, struct prl_cgroups **ret,
 {
     const struct prl_resources *res = &spec->resources;
     struct prl_cgroups *groups = NULL;
-    int r = res->asked == 0 ? 0 : new_groups(res, &groups, reterr);
+    int r = res->asked == 0 && res->cgroups_len == 0 ? 0 : new_groups(res, &groups, reterr);
     for (size_t i = 0; r == 0 && groups && i < res->cgroups_len && i < PRL_CGROUP_BASES; i++) {
         struct group *row = &groups->rows[i];
         groups->len = i + 1;

@@ -6,7 +6,7 @@
 
 #include "prl.h"
 
-enum { PRL_CGROUP_BASES = 8 };
+enum { PRL_CGROUP_BASES = 16 };
 
 /* A directory of control groups in which the caller may make its own. */
 struct prl_cgroup_base {
@@ -30,6 +30,9 @@ struct prl_cgroup_host {
     struct prl_cgroup_base bases[PRL_CGROUP_BASES];
     size_t len;
     bool clock; /* perf lends this user a clock of a tree of processes */
+    bool rest;  /* the hierarchies without a controller of ours were looked at too */
+    bool open;  /* in one of them a container would stand beside groups that the caller may
+                   change, and can have none of its own */
 };
 
 /* proc: "/proc", or a stand-in for tests.  Every hierarchy. */
@@ -54,6 +57,15 @@ int prl_cgroup_look_first(const struct prl_cgroup_wish *wish, struct prl_cgroup_
  * when it would help (cgroup_scope.c). */
 int prl_cgroup_look_or_ask(const struct prl_spec *spec, struct prl_cgroup_host *host,
                            struct prl_error *reterr);
+/* cgroup_apart.c: must the container have a group of its own in every hierarchy, since its
+ * program may mount control groups and would change those of others from the root of its cgroup
+ * namespace? */
+bool prl_cgroup_is_apart(const struct prl_spec *spec);
+/* The hierarchies that prl_cgroup_look leaves out; host->open. */
+int prl_cgroup_look_rest(const char *proc, struct prl_cgroup_host *host,
+                         struct prl_error *reterr);
+/* Both, as far as they were not looked at. */
+int prl_cgroup_look_apart(bool clock, struct prl_cgroup_host *host, struct prl_error *reterr);
 /* Is there a manager that could be asked? */
 bool prl_cgroup_may_ask(void);
 void prl_cgroup_host_free(struct prl_cgroup_host *host);
@@ -66,6 +78,7 @@ struct prl_limits_plan {
     uint8_t rungs[PRL_LIMITS]; /* enum prl_rung */
     uint32_t weak;             /* bit n: this one does not hold limit n exactly */
     char *groups;              /* "VERSION CONTROLLERS PATH" a line, as the annotation has it */
+    bool open; /* host->open, and the container is to stand apart: no cgroup namespace then */
 };
 
 /* Pure.  Under strict limits -EOPNOTSUPP when only a weaker rung could hold one. */

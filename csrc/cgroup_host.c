@@ -6,7 +6,7 @@
  * before). A process may only go where it may write the common ancestor, so no other group
  * would do. Version 1 knows no such rule: the own group, else a directory of the caller's right
  * below it or below the mount.  Source: cgroups(7), Documentation/admin-guide/cgroup-v2.rst. */
-#include "cgroup_files.h"
+#include "cgroup_look.h"
 
 #include "base/io.h"
 #include "base/limits.h"
@@ -29,13 +29,7 @@ struct look {
     char *own; /* text of /proc/self/cgroup */
 };
 
-/* One line of mountinfo that is about control groups. */
-struct mount {
-    const char *root, *point, *options;
-    bool version2;
-};
-
-static bool parse_mount(char *line, struct mount *ret)
+bool prl_cgroup_parse_mount(char *line, struct prl_cgroup_mount *ret)
 {
     char *save = NULL, *fields[5] = {NULL}, *rest = strstr(line, " - ");
     if (!rest)
@@ -49,7 +43,8 @@ static bool parse_mount(char *line, struct mount *ret)
     char *options = strtok_r(NULL, " ", &save);
     if (!fields[4] || !source || !options || strncmp(type, "cgroup", 6) != 0)
         return false;
-    *ret = (struct mount){fields[3], fields[4], options, strcmp(type, "cgroup2") == 0};
+    *ret =
+        (struct prl_cgroup_mount){fields[3], fields[4], options, strcmp(type, "cgroup2") == 0};
     return ret->version2 || strcmp(type, "cgroup") == 0;
 }
 
@@ -74,8 +69,7 @@ static char *own_path(const char *text, unsigned controllers)
     return NULL;
 }
 
-/* Where a path of /proc/self/cgroup lies below a mount that shows `root` of the hierarchy. */
-static char *place_of(const struct mount *mount, const char *own)
+char *prl_cgroup_place(const struct prl_cgroup_mount *mount, const char *own)
 {
     size_t len = strcmp(mount->root, "/") == 0 ? 0 : strlen(mount->root);
     char *place = NULL;
@@ -123,8 +117,17 @@ static char *delegated_below(const char *directory)
     return best;
 }
 
-/* The base becomes the host's, with what it holds. */
-static void add_base(struct prl_cgroup_host *host, struct prl_cgroup_base base)
+char *prl_cgroup_delegated(const struct prl_cgroup_mount *mount, const char *place)
+{
+    if (place && is_delegated(place))
+        return strdup(place);
+    if (mount->version2)
+        return NULL;
+    char *below = place ? delegated_below(place) : NULL;
+    return below ? below : delegated_below(mount->point);
+}
+
+void prl_cgroup_add_base(struct prl_cgroup_host *host, struct prl_cgroup_base base)
 {
     if (host->len < PRL_CGROUP_BASES && base.controllers) {
         host->bases[host->len++] = base;
@@ -143,23 +146,18 @@ static bool has_processors(const char *directory)
            text[0] != '\0';
 }
 
-static void look_version1(const struct look *look, const struct mount *mount)
+static void look_version1(const struct look *look, const struct prl_cgroup_mount *mount)
 {
     unsigned controllers = prl_controllers_parse(mount->options, ",");
     _cleanup_free_ char *own = controllers ? own_path(look->own, controllers) : NULL;
-    char *place = own ? place_of(mount, own) : NULL;
-    if (place && !is_delegated(place)) {
-        char *below = delegated_below(place);
-        free(place);
-        place = below;
-    }
-    if (!place && controllers)
-        place = delegated_below(mount->point);
+    _cleanup_free_ char *standing = own ? prl_cgroup_place(mount, own) : NULL;
+    char *place = controllers ? prl_cgroup_delegated(mount, standing) : NULL;
     if (!place)
         return;
     if ((controllers & PRL_CONTROL_CPUSET) && !has_processors(place))
         controllers &= ~(unsigned)PRL_CONTROL_CPUSET;
-    add_base(look->host, (struct prl_cgroup_base){.path = place, .controllers = controllers});
+    prl_cgroup_add_base(look->host,
+                        (struct prl_cgroup_base){.path = place, .controllers = controllers});
 }
 
 static unsigned read_controllers(int place_fd, const char *name)
@@ -232,7 +230,7 @@ static void look_version2(struct prl_cgroup_host *host, char *place, int own_fd,
         return;
     base.path = steal_ptr(&path);
     base.fd = steal_fd(&fd);
-    add_base(host, base);
+    prl_cgroup_add_base(host, base);
 }
 
 /* The whole tree of version 2, and a process whose path of it begins at the same root: then the
@@ -250,13 +248,14 @@ static bool is_whole_tree(const char *tree)
 /* By /proc, whose first look costs a process ten times what reading a group does. */
 static bool find_own(char ret[PATH_MAX])
 {
-    static const struct mount tree = {.root = "/", .point = "/sys/fs/cgroup", .version2 = true};
+    static const struct prl_cgroup_mount tree = {
+        .root = "/", .point = "/sys/fs/cgroup", .version2 = true};
     char text[PATH_MAX + 256];
     if (!is_whole_tree(tree.point))
         return false;
     int n = prl_cgroup_read(AT_FDCWD, "/proc/self/cgroup", text, sizeof text);
     _cleanup_free_ char *own = n < 0 || n == sizeof text - 1 ? NULL : own_path(text, 0);
-    _cleanup_free_ char *place = own ? place_of(&tree, own) : NULL;
+    _cleanup_free_ char *place = own ? prl_cgroup_place(&tree, own) : NULL;
     return place && snprintf(ret, PATH_MAX, "%s", place) < PATH_MAX;
 }
 
@@ -314,7 +313,8 @@ bool prl_cgroup_look_own(const struct prl_cgroup_wish *wish, struct prl_cgroup_h
     return ret->len > 0;
 }
 
-static int read_proc(const char *proc, const char *name, char **ret, struct prl_error *reterr)
+int prl_cgroup_read_proc(const char *proc, const char *name, char **ret,
+                         struct prl_error *reterr)
 {
     char path[PATH_MAX];
     size_t len;
@@ -329,18 +329,18 @@ int prl_cgroup_look(const char *proc, struct prl_cgroup_host *ret, struct prl_er
     struct look look = {.host = ret};
     char *save = NULL;
     *ret = (struct prl_cgroup_host){.len = 0};
-    int r = read_proc(proc, "mountinfo", &mounts, reterr);
+    int r = prl_cgroup_read_proc(proc, "mountinfo", &mounts, reterr);
     if (r == 0)
-        r = read_proc(proc, "cgroup", &own, reterr);
+        r = prl_cgroup_read_proc(proc, "cgroup", &own, reterr);
     if (r < 0)
         return r;
     look.own = own;
     for (char *line = strtok_r(mounts, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
-        struct mount mount;
-        if (!parse_mount(line, &mount))
+        struct prl_cgroup_mount mount;
+        if (!prl_cgroup_parse_mount(line, &mount))
             continue;
         _cleanup_free_ char *path = mount.version2 ? own_path(own, 0) : NULL;
-        char *place = path ? place_of(&mount, path) : NULL;
+        char *place = path ? prl_cgroup_place(&mount, path) : NULL;
         if (place)
             look_version2(ret, place, -1, 0);
         else if (!mount.version2)
@@ -359,6 +359,7 @@ void prl_cgroup_host_free(struct prl_cgroup_host *host)
     }
     host->len = 0;
     host->sight = PRL_SIGHT_NONE;
+    host->rest = host->open = false;
 }
 
 void prl_cgroup_host_lend(const struct prl_cgroup_host *host, struct prl_resources *resources)

@@ -8,7 +8,6 @@
 #include "base/limits.h"
 
 #include <errno.h>
-#include <linux/capability.h>
 #include <linux/sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -85,20 +84,13 @@ static int refuse(unsigned limit, enum prl_rung rung, struct prl_error *reterr)
                      sentences[rung]);
 }
 
-/* A throttle of version 1 stands in the very group that is the root of the container's cgroup
- * namespace.  Who can mount that, by a power of its own or of a user namespace below, can
- * rewrite it. */
-static bool can_rewrite_io(const struct prl_spec *spec)
-{
-    uint64_t power = 1ULL << CAP_SYS_ADMIN;
-    return (spec->process.caps[PRL_CAP_BOUNDING] & power) || !spec->seccomp_program;
-}
-
 static int choose_group(const struct prl_spec *spec, unsigned limit, bool version2,
                         struct prl_limits_plan *plan, struct prl_error *reterr)
 {
     plan->rungs[limit] = version2 ? PRL_RUNG_CGROUP2 : PRL_RUNG_CGROUP1;
-    if (limit != PRL_LIMIT_IO || version2 || !can_rewrite_io(spec))
+    /* A throttle of version 1 stands in the very group that is the root of the container's
+     * cgroup namespace: who can mount that can rewrite it. */
+    if (limit != PRL_LIMIT_IO || version2 || !prl_cgroup_is_apart(spec))
         return 0;
     if (!spec->resources.best_effort)
         return prl_failf(reterr, PRL_STAGE_LIMITS, EOPNOTSUPP, prl_limit_option(limit),
@@ -204,6 +196,15 @@ static void add_meters(const struct prl_cgroup_host *host, unsigned *used)
         used[meter] |= PRL_CONTROL_CPUACCT;
 }
 
+/* A group in every base, which of version 2 takes no controller that nobody needs. */
+static void stand_apart(const struct prl_cgroup_host *host, unsigned *used)
+{
+    for (size_t i = 0; i < host->len; i++)
+        if (used[i] == 0 || !host->bases[i].version2)
+            used[i] |= host->bases[i].version2 ? (unsigned)PRL_CONTROL_OTHER
+                                               : host->bases[i].controllers;
+}
+
 int prl_limits_choose(const struct prl_spec *spec, const struct prl_cgroup_host *host,
                       const char *id, struct prl_limits_plan *ret, struct prl_error *reterr)
 {
@@ -233,6 +234,10 @@ int prl_limits_choose(const struct prl_spec *spec, const struct prl_cgroup_host 
             return r;
     }
     add_meters(host, used);
+    if (prl_cgroup_is_apart(spec)) {
+        stand_apart(host, used);
+        plan.open = host->open;
+    }
     plan.groups = describe_groups(host, used, id);
     if (!plan.groups)
         return prl_fail_with(reterr, PRL_STAGE_LIMITS, ENOMEM, "malloc", "limits");

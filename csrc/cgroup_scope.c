@@ -146,24 +146,32 @@ int prl_cgroup_look_first(const struct prl_cgroup_wish *wish, struct prl_cgroup_
     return prl_cgroup_look_own(wish, ret) ? 0 : look_whole(wish->clock, ret, reterr);
 }
 
+int prl_cgroup_look_apart(bool clock, struct prl_cgroup_host *host, struct prl_error *reterr)
+{
+    bool whole = host->sight == PRL_SIGHT_WHOLE || host->sight == PRL_SIGHT_ASKED;
+    int r = whole ? 0 : look_whole(clock, host, reterr);
+    return r < 0 ? r : prl_cgroup_look_rest("/proc", host, reterr);
+}
+
 int prl_cgroup_look_or_ask(const struct prl_spec *spec, struct prl_cgroup_host *host,
                            struct prl_error *reterr)
 {
     static bool asked; /* once a process: a second scope would offer nothing more */
     bool clock = spec->resources.asked & (1u << PRL_LIMIT_CPU_TIME);
+    bool apart = prl_cgroup_is_apart(spec);
     char manager[PATH_MAX];
     int r = 0;
     if (prl_limits_controllers(spec) == 0)
-        return 0;
+        return apart ? prl_cgroup_look_apart(clock, host, reterr) : 0;
     if (host->sight == PRL_SIGHT_NONE)
         r = prl_cgroup_look_first(&(struct prl_cgroup_wish){.hints_fd = -1, .clock = clock},
                                   host, reterr);
     if (r == 0 && host->sight == PRL_SIGHT_OWN && lacks(host, spec))
         r = look_whole(clock, host, reterr);
     if (r < 0 || !lacks(host, spec) || !find_manager(manager))
-        return r;
+        return r < 0 || !apart ? r : prl_cgroup_look_apart(clock, host, reterr);
     if (!__atomic_exchange_n(&asked, true, __ATOMIC_SEQ_CST) && enter_scope(manager) >= 0)
         r = look_whole(clock, host, reterr);
     host->sight = PRL_SIGHT_ASKED;
-    return r;
+    return r < 0 || !apart ? r : prl_cgroup_look_apart(clock, host, reterr);
 }

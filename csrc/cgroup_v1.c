@@ -73,12 +73,17 @@ static int limit_cpu(int dir_fd, const struct prl_cgroup *group,
 static int limit_cpuset(int dir_fd, const struct prl_cgroup *group, const char *cpus,
                         struct prl_error *reterr)
 {
-    char mems[256];
+    char mems[256], all[256];
     _cleanup_close_ int above = openat(dir_fd, "..", O_PATH | O_DIRECTORY | O_CLOEXEC);
     int r = above < 0 ? -errno : prl_cgroup_read(above, "cpuset.mems", mems, sizeof mems);
     if (r < 0)
         return prl_cgroup_fail(group->path, "cpuset.mems", "those of the group above", r,
                                reterr);
+    r = cpus ? 0 : prl_cgroup_read(above, "cpuset.cpus", all, sizeof all);
+    if (r < 0)
+        return prl_cgroup_fail(group->path, "cpuset.cpus", "those of the group above", r,
+                               reterr);
+    cpus = cpus ? cpus : all;
     const char *const files[][2] = {{"cpuset.mems", mems},
                                     {"cpuset.cpus", cpus},
                                     {PRL_CGROUP_BOX "/cpuset.mems", mems},

@@ -53,6 +53,7 @@ int prl_cgroup2_hand_down(const char *parent, unsigned controllers, struct prl_e
     _cleanup_close_ int fd = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0)
         return prl_fail(reterr, PRL_STAGE_LIMITS, "open", parent);
+    controllers &= ~(unsigned)PRL_CONTROL_OTHER;
     if (prl_cgroup_read(fd, "cgroup.subtree_control", text, sizeof text) >= 0)
         controllers &= ~prl_controllers_parse(text, " ");
     if (controllers == 0)

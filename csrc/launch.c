@@ -219,7 +219,7 @@ static const char *write_numbers(const struct prl_setup *s, char buf[48])
 static bool may_await(const struct prl_setup *s)
 {
     return !s->served && !s->box && s->holder_fd < 0 && !s->spec->neighbour &&
-           s->spec->resources.asked == 0;
+           s->spec->resources.asked == 0 && s->spec->resources.cgroups_len == 0;
 }
 
 static void tell_child(struct prl_setup *s, int done)
@@ -335,6 +335,7 @@ static int launch(const struct prl_spec *spec, const struct prl_stdio *stdio, st
     prl_trace_mark("prepare");
     memcpy(setup.stdio, stdio->fds, sizeof setup.stdio);
     setup.box = kind.box;
+    setup.fence = setup.fence && !kind.box; /* a box's own filter is stricter */
     if (r == 0 && kind.box && kind.box->zygote_fd >= 0)
         r = prl_prepare_below(&setup, arena, reterr);
     if (r == 0 && kind.held)

@@ -9,6 +9,7 @@
 #include "base/mapping.h"
 #include "base/own.h"
 #include "fakeroot/calls.h"
+#include "spec.h"
 #include "steps/init.h"
 
 #include <errno.h>
@@ -271,6 +272,13 @@ static struct prl_setup empty_setup(const struct prl_spec *spec)
                               .null_fd = -1};
 }
 
+/* Such a container shares the cgroup namespace, and the groups, of its caller. */
+static bool needs_fence(const struct prl_spec *spec)
+{
+    return (spec->namespaces & CLONE_NEWUSER) && !(spec->namespaces & CLONE_NEWCGROUP) &&
+           prl_spec_may_mount(spec);
+}
+
 int prl_prepare(const struct prl_spec *spec, struct prl_arena *arena, struct prl_setup *ret,
                 struct prl_error *reterr)
 {
@@ -288,6 +296,7 @@ int prl_prepare(const struct prl_spec *spec, struct prl_arena *arena, struct prl
         r = prl_prepare_programs(&spec->process, arena, &ret->programs, reterr);
     if (r == 0)
         r = prepare_init(ret, arena, reterr);
+    ret->fence = needs_fence(spec);
     ask_parent(ret, spec->verify); /* to be traced */
     if (r == 0)
         r = prl_prepare_limits(ret, arena, reterr);
@@ -307,6 +316,7 @@ int prl_prepare_join(const struct prl_spec *spec, const struct prl_joinable *tar
         r = prl_prepare_programs(&spec->process, arena, &ret->programs, reterr);
     if (r == 0)
         r = prl_prepare_limits(ret, arena, reterr);
+    ret->fence = needs_fence(spec);
     ret->late_cgroup = false; /* the container's cgroup namespace is joined */
     return r;
 }

@@ -156,6 +156,7 @@ struct prl_process {
     uint32_t uid, gid;       /* in the container */
     const uint32_t *additional_gids;
     size_t additional_gids_len;
+    bool keep_groups;            /* the caller's other groups stay, and no others are given */
     int umask;                   /* -1: 0022 */
     uint64_t caps[PRL_CAP_SETS]; /* bit n: capability n */
     bool no_new_privileges;
@@ -204,6 +205,7 @@ enum prl_controller {
     PRL_CONTROL_CPUSET = 8,
     PRL_CONTROL_IO = 16, /* "blkio" in version 1 */
     PRL_CONTROL_CPUACCT = 32,
+    PRL_CONTROL_OTHER = 64, /* none of these: nothing is limited or counted there */
 };
 
 /* A control group of the container's own: its directory does not exist before the launch. */

@@ -64,7 +64,8 @@ static int verify(const struct prl_setup *s, pid_t pid, unsigned descriptors,
 {
     const struct prl_verify v = {.spec = s->spec,
                                  .pid = pid,
-                                 .filters = (s->filter != NULL) + (s->fake_filter != NULL),
+                                 .filters =
+                                     (s->filter != NULL) + (s->fake_filter != NULL) + s->fence,
                                  .descriptors = descriptors,
                                  .program = s->filter,
                                  .program_bytes = (size_t)s->filter_len * 8};

@@ -11,7 +11,7 @@
 #define NOTE    "io.pyrootless.limits"
 #define CGROUPS NOTE ".cgroups"
 
-enum { CGROUPS_MAX = 8 };
+enum { CGROUPS_MAX = 16 };
 
 /* A positive limit is asked for; absent, 0 and -1 are not. */
 static bool take(yyjson_val *section, const char *key, uint64_t *ret)

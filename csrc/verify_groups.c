@@ -29,8 +29,10 @@ static bool is_in(const char *line, const struct prl_cgroup *group)
     if (!second || (size_t)(second - first) > sizeof list)
         return false;
     snprintf(list, sizeof list, "%.*s", (int)(second - first - 1), first + 1);
+    unsigned known = prl_controllers_parse(list, ",");
+    bool other = (group->controllers & PRL_CONTROL_OTHER) && known == 0;
     bool mine =
-        group->version2 ? *list == '\0' : prl_controllers_parse(list, ",") & group->controllers;
+        group->version2 ? *list == '\0' : *list && (other || (known & group->controllers));
     int n = snprintf(end, sizeof end, "%s/box", strrchr(group->path, '/'));
     return mine && n < (int)sizeof end && len >= (size_t)n &&
            memcmp(line + len - n, end, (size_t)n) == 0;

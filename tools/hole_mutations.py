@@ -9,6 +9,7 @@ from __future__ import annotations
 from mutation import Edit, Mutation
 from mutation import one as _one
 
+CONTROL_GROUPS = "tests/security/test_control_groups.py"
 ESCAPES = "tests/security/test_escapes.py"
 HOLES = "tests/security/test_known_holes.py"
 NEXT = "tests/security/test_next_container.py"
@@ -46,6 +47,39 @@ HOLE_MUTATIONS = (
             ),
         ),
         (f"{NEXT}::test_a_root_that_was_sent_out_shows_nothing_of_the_next_one",),
+    ),
+    Mutation(
+        "who may mount stands in a group of its own in every hierarchy",
+        _one("csrc/cgroup_plan.c", "if (prl_cgroup_is_apart(spec)) {", "if (plan.weak > 99) {"),
+        (
+            f"{CONTROL_GROUPS}::test_who_may_mount_sees_no_group_but_its_own",
+            f"{CONTROL_GROUPS}::test_where_no_group_can_be_had_there_is_no_cgroup_namespace",
+        ),
+    ),
+    Mutation(
+        "where no group can be had there is no cgroup namespace",
+        _one(
+            "csrc/cli/config_resources.c",
+            "if (plan->open)",
+            "if (plan->open && plan->weak > 99)",
+        ),
+        (
+            f"{CONTROL_GROUPS}::test_who_may_mount_sees_no_group_but_its_own",
+            f"{CONTROL_GROUPS}::test_where_no_group_can_be_had_there_is_no_cgroup_namespace",
+        ),
+    ),
+    Mutation(
+        "where no group can be had nobody inside makes a cgroup namespace",
+        (
+            Edit(
+                "csrc/steps/seccomp.c",
+                "PRL_CHILD_SAFE prl_seccomp_apply(struct prl_setup *s, "
+                "struct prl_error *reterr)\n{\n    if (s->fence &&",
+                "PRL_CHILD_SAFE prl_seccomp_apply(struct prl_setup *s, "
+                "struct prl_error *reterr)\n{\n    if (s->fence && !s->spec &&",
+            ),
+        ),
+        (f"{CONTROL_GROUPS}::test_who_may_mount_sees_no_group_but_its_own",),
     ),
     Mutation(
         "the control group of a container that lives is not removed",

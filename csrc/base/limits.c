@@ -40,6 +40,7 @@ static const struct {
     {PRL_CONTROL_MEMORY, "memory", "memory"}, {PRL_CONTROL_PIDS, "pids", "pids"},
     {PRL_CONTROL_CPU, "cpu", "cpu"},          {PRL_CONTROL_CPUSET, "cpuset", "cpuset"},
     {PRL_CONTROL_IO, "io", "blkio"},          {PRL_CONTROL_CPUACCT, "cpuacct", "cpuacct"},
+    {PRL_CONTROL_OTHER, "other", "other"},
 };
 
 const char *prl_limit_name(unsigned limit)

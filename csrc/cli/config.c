@@ -12,6 +12,7 @@
 #include "cli/config_needs.h"
 #include "cli/values.h"
 
+#include <linux/capability.h>
 #include <string.h>
 
 static int apply_init(struct prl_merge *m, const char *text)
@@ -176,6 +177,23 @@ static unsigned publish_needs(const char *text)
     return fixed ? PRL_NEEDS_NETWORK : PRL_NEEDS_MORE;
 }
 
+/* Of what may let the program mount: spec.c, prl_spec_may_mount. */
+static unsigned power_needs(const char *name, const char *text)
+{
+    static const char fences[][16] = {"seccomp", "nested-userns", "landlock"};
+    uint64_t mask = 0;
+    struct prl_error ignored;
+    bool power = false;
+    if (strcmp(name, "privileged") == 0)
+        power = strcmp(text, "true") == 0;
+    else if (strcmp(name, "cap-add") == 0)
+        power = prl_value_capability("--cap-add", text, &mask, &ignored) == 0 &&
+                (mask >> CAP_SYS_ADMIN & 1);
+    for (size_t i = 0; i < 3 && strcmp(name, "security-opt") == 0; i++)
+        power |= strncmp(text, fences[i], strlen(fences[i])) == 0;
+    return power ? PRL_NEEDS_HIERARCHIES : PRL_NEEDS_NOTHING;
+}
+
 /* Options of which the text says how much they ask. */
 static unsigned text_needs(const char *name, const char *text, unsigned otherwise)
 {
@@ -189,7 +207,7 @@ static unsigned text_needs(const char *name, const char *text, unsigned otherwis
         return PRL_NEEDS_NOTHING;
     if (strcmp(name, "storage-driver") == 0 && strcmp(text, "fuse-overlayfs") == 0)
         return PRL_NEEDS_MORE;
-    return otherwise;
+    return otherwise | power_needs(name, text);
 }
 
 unsigned prl_config_needs(const char *name, const char *text)

@@ -17,7 +17,8 @@ enum prl_config_needs {
     PRL_NEEDS_NETWORK = 1 << 3,  /* which helper there is, and the host's first name server */
     PRL_NEEDS_LINES = 1 << 4,    /* the text of a file, and the variables of the lines alone */
     PRL_NEEDS_ROOT = 1 << 5,     /* a directory that is no image: users and groups in it */
-    PRL_NEEDS_MORE = 1 << 6,     /* more than anybody has written down */
+    PRL_NEEDS_HIERARCHIES = 1 << 7, /* all of them (prl_cgroup_look_apart) */
+    PRL_NEEDS_MORE = 1 << 6,        /* more than anybody has written down */
 };
 
 /* These bits of one option. */

@@ -240,6 +240,16 @@ static void note(struct prl_merge *m, const char *name, const char *value)
         prl_config_note(m, name, value);
 }
 
+/* Its root would be a group that the container shares with others. */
+static void forget_cgroup_namespace(struct prl_merge *m)
+{
+    yyjson_mut_val *namespaces = prl_config_array(m, prl_config_linux(m), "namespaces");
+    size_t at;
+
+    if (prl_config_find(namespaces, "type", "cgroup", &at))
+        yyjson_mut_arr_remove(namespaces, at);
+}
+
 static void note_rungs(struct prl_merge *m, const struct prl_limits_plan *plan)
 {
     char name[48];
@@ -251,6 +261,8 @@ static void note_rungs(struct prl_merge *m, const struct prl_limits_plan *plan)
         snprintf(name, sizeof name, "limits.%s.exactness", prl_limit_name(i));
         note(m, name, prl_exactness_name(rung, plan->weak & (1u << i)));
     }
+    if (plan->open)
+        forget_cgroup_namespace(m);
     prl_config_note_drop(m, "limits.cgroups");
     if (*plan->groups)
         prl_config_note(m, "limits.cgroups", plan->groups);

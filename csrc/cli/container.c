@@ -195,7 +195,7 @@ static int plan_limits(struct prl_container *c, const struct prl_template *templ
                        struct prl_error *reterr)
 {
     int r = parse(c, reterr);
-    if (r < 0 || c->spec->resources.asked == 0)
+    if (r < 0 || (c->spec->resources.asked == 0 && !prl_cgroup_is_apart(c->spec)))
         return r;
     r = prl_cgroup_look_or_ask(c->spec, &c->host, reterr);
     if (r == 0)

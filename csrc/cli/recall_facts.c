@@ -164,18 +164,21 @@ static unsigned wanted_controllers(const struct prl_options *options)
 
 /* What the plan of the limits is made of.  Where systemd could be asked for more, the groups
  * are made anew for each process, or there are enough. */
-static bool add_groups(struct prl_container *c, struct prl_recall_key *key)
+static bool add_groups(struct prl_container *c, struct prl_recall_key *key, bool all)
 {
     struct prl_error ignored; /* the plan meets it again */
     const struct prl_cgroup_wish wish = {.hints_fd = c->dirs->runtime_fd,
                                          .controllers = wanted_controllers(c->options),
                                          .clock = prl_options_get(c->options, "cpu-time")};
+    if (all && prl_cgroup_look_apart(wish.clock, &c->host, &ignored) < 0)
+        return false;
     if (c->host.sight == PRL_SIGHT_NONE && prl_cgroup_look_first(&wish, &c->host, &ignored) < 0)
         return false;
     /* Of the own group alone nothing else is used, and it may hand down more by and by. */
     bool own = c->host.sight == PRL_SIGHT_OWN && wish.controllers;
     add_number(key, c->host.sight);
     add_number(key, c->host.clock);
+    add_number(key, c->host.open);
     add_number(key, c->host.sight == PRL_SIGHT_WHOLE && prl_cgroup_may_ask());
     for (size_t i = 0; i < c->host.len; i++) {
         add_number(key, c->host.bases[i].version2);
@@ -237,6 +240,7 @@ bool prl_recall_describe(struct prl_container *c, struct prl_recall_key *ret)
     }
     return add_scratch(c, ret) && add_options(ret, c->options, &needs) &&
            (!(needs & PRL_NEEDS_ROOT) || add_root(c, ret)) &&
-           (!(needs & PRL_NEEDS_GROUPS) || add_groups(c, ret)) &&
+           (!(needs & (PRL_NEEDS_GROUPS | PRL_NEEDS_HIERARCHIES)) ||
+            add_groups(c, ret, needs & PRL_NEEDS_HIERARCHIES)) &&
            (!(needs & PRL_NEEDS_NETWORK) || add_network(c, ret)) && !ret->overflow;
 }

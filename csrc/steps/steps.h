@@ -62,11 +62,12 @@ struct prl_setup {
     char *tmpfs_data;      /* options of the tmpfs that holds the upper */
     void *filter;          /* compiled seccomp program */
     unsigned short filter_len;
+    bool fence; /* its program may mount, but not make a cgroup namespace: steps/seccomp.c */
     const struct prl_joinable *target; /* the container to be joined; NULL: it is made */
     bool early, late;  /* when set-up stops being the caller and is 0:0 of the container */
     void *fake_filter; /* of the fake root; NULL: none */
     unsigned short fake_filter_len;
-    int cgroup_fds[8]; /* files of version 1 to write oneself into */
+    int cgroup_fds[16]; /* files of version 1 to write oneself into */
     size_t cgroup_fds_len;
     const struct prl_group_text *limits; /* to be written into the group limits_fd */
     size_t limits_len;

@@ -30,6 +30,7 @@ static struct prl_spec spec_of(uint32_t asked)
                              .uid_maps = &one,
                              .uid_maps_len = 1,
                              .seccomp_program = "/filter",
+                             .landlock = true,
                              .resources = {.asked = asked, .memory_bytes = 1 << 26}};
 }
 
@@ -179,17 +180,54 @@ TEST(a_throttle_of_version_1_binds_who_cannot_mount)
     const struct prl_cgroup_host host = {.bases = {{(char *)"/io", PRL_CONTROL_IO, false}},
                                          .len = 1};
     struct prl_spec spec = spec_of(BIT(PRL_LIMIT_IO));
+    spec.namespaces = CLONE_NEWUSER | CLONE_NEWCGROUP;
     CHECK_INT(choose(&spec, &host), 0);
     CHECK_INT(plan.weak, 0);
     prl_limits_plan_free(&plan);
     spec.process.caps[PRL_CAP_BOUNDING] = 1ULL << CAP_SYS_ADMIN;
     CHECK_INT(choose(&spec, &host), -EOPNOTSUPP);
     spec.process.caps[PRL_CAP_BOUNDING] = 0;
+    spec.landlock = false; /* as with user namespaces below */
+    CHECK_INT(choose(&spec, &host), -EOPNOTSUPP);
+    spec.landlock = true;
     spec.seccomp_program = NULL;
     CHECK_INT(choose(&spec, &host), -EOPNOTSUPP);
     spec.resources.best_effort = true;
     CHECK_INT(choose(&spec, &host), 0);
     CHECK_STR(prl_exactness_name(plan.rungs[PRL_LIMIT_IO], plan.weak != 0), "changeable");
+    prl_limits_plan_free(&plan);
+}
+
+/* Who may mount stands in a group of its own in every hierarchy, also without a limit. */
+TEST(a_container_that_may_mount_stands_apart)
+{
+    struct prl_cgroup_host host = {
+        .bases = {{(char *)"/v1/pids", PRL_CONTROL_PIDS, false},
+                  {(char *)"/v1/freezer", PRL_CONTROL_OTHER, false},
+                  {(char *)"/v2", PRL_CONTROL_MEMORY | PRL_CONTROL_CPU, true}},
+        .len = 3};
+    struct prl_spec spec = spec_of(0);
+    spec.namespaces = CLONE_NEWUSER | CLONE_NEWCGROUP;
+    CHECK_INT(choose(&spec, &host), 0);
+    CHECK_STR(plan.groups, "");
+    prl_limits_plan_free(&plan);
+    spec.process.caps[PRL_CAP_BOUNDING] = 1ULL << CAP_SYS_ADMIN;
+    CHECK_INT(choose(&spec, &host), 0);
+    CHECK_STR(plan.groups, "1 pids /v1/pids/pyrootless-ID\n1 other /v1/freezer/pyrootless-ID\n"
+                           "2 other /v2/pyrootless-ID");
+    CHECK(!plan.open);
+    prl_limits_plan_free(&plan);
+    host.open = true; /* in one hierarchy it cannot */
+    spec.resources.asked = BIT(PRL_LIMIT_MEMORY);
+    CHECK_INT(choose(&spec, &host), 0);
+    CHECK_STR(plan.groups, "1 pids /v1/pids/pyrootless-ID\n1 other /v1/freezer/pyrootless-ID\n"
+                           "2 memory /v2/pyrootless-ID");
+    CHECK(plan.open);
+    prl_limits_plan_free(&plan);
+    spec.namespaces = CLONE_NEWUSER; /* it has no root of its own among the groups */
+    CHECK_INT(choose(&spec, &host), 0);
+    CHECK_STR(plan.groups, "2 memory /v2/pyrootless-ID");
+    CHECK(!plan.open);
     prl_limits_plan_free(&plan);
 }
 
@@ -361,6 +399,41 @@ TEST(a_group_with_other_processes_hands_nothing_down)
     prl_cgroup_host_lend(&host, &lent);
     CHECK_INT(lent.groups_fd, 0);
     CHECK_INT(lent.handed, 0);
+    end_host();
+}
+
+/* It may stand beside others where nothing is to be limited; what lies hidden is not safe. */
+TEST(a_group_apart_needs_no_controller)
+{
+    struct prl_cgroup_host host;
+    strcpy(root, "/tmp/prl-cgroup-XXXXXX");
+    make_host("0::/user\n");
+    put("v2/user/cgroup.procs", "1\n2\n");
+    CHECK_INT(prl_cgroup_look(root, &host, &error), 0);
+    CHECK_INT(prl_cgroup_look_rest(root, &host, &error), 0);
+    CHECK_INT(host.len, 1);
+    CHECK_INT(host.bases[0].controllers, PRL_CONTROL_OTHER);
+    CHECK(host.bases[0].version2 && !host.open);
+    prl_cgroup_host_free(&host);
+    CHECK(!host.rest);
+    put("self/cgroup", "5:freezer:/\n0::/user\n"); /* mounted where we do not see it */
+    CHECK_INT(prl_cgroup_look(root, &host, &error), 0);
+    CHECK_INT(prl_cgroup_look_rest(root, &host, &error), 0);
+    CHECK_INT(host.len, 1);
+    CHECK(host.open);
+    prl_cgroup_host_free(&host);
+    put("self/cgroup", "0::/\n");
+    put("self/mountinfo", "");
+    CHECK_INT(prl_cgroup_look(root, &host, &error), 0);
+    CHECK_INT(prl_cgroup_look_rest(root, &host, &error), 0);
+    CHECK_INT(host.len, 0);
+    CHECK(!host.open); /* nobody has mounted it: it has no group */
+    prl_cgroup_host_free(&host);
+    put("self/cgroup", "0::/elsewhere\n");
+    CHECK_INT(prl_cgroup_look(root, &host, &error), 0);
+    CHECK_INT(prl_cgroup_look_rest(root, &host, &error), 0);
+    CHECK(host.open);
+    prl_cgroup_host_free(&host);
     end_host();
 }
 
