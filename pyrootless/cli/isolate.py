@@ -17,6 +17,7 @@ from pathlib import Path
 
 from pyrootless import __version__
 from pyrootless.errors import PyrootlessError, UsageError
+from pyrootless.printable import printable_name
 from pyrootless.sandbox import box, isolate_place
 from pyrootless.sandbox.isolate import Wish, run_in_place
 from pyrootless.sandbox.isolate_meta import (
@@ -83,7 +84,7 @@ def _run(place: isolate_place.Place, words: argparse.Namespace) -> int:
         held = ", ".join(f"{name}: {rung}" for name, rung in sorted(outcome.enforced.items()))
         sys.stderr.write(f"limits held by {held}\n")
         for name, why in outcome.files_bad.items():
-            sys.stderr.write(f"box/{name} was left behind: {why}\n")
+            sys.stderr.write(f"box/{printable_name(name)} was left behind: {why}\n")
     return 1 if status.code else 0
 
 

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from pyrootless.errors import PyrootlessError, UsageError
+from pyrootless.printable import is_utf8
 from pyrootless.sandbox.box_filter import strict_filter
 from pyrootless.sandbox.limits import Limits
 
@@ -278,6 +279,11 @@ def check_program(args: Sequence[str], cwd: str) -> tuple[str, ...]:
     words = (args,) if isinstance(args, str) else tuple(args)
     if not words or any(not isinstance(word, str) or "\0" in word for word in words):
         raise UsageError("args must be a list of texts, the program first")
+    if not all(map(is_utf8, words)):
+        raise UsageError(
+            f"args: {next(word for word in words if not is_utf8(word))!r} is no UTF-8",
+            remedy="give the file another name",
+        )
     if not cwd.startswith("/") or ".." in cwd.split("/"):
         raise UsageError(f"cwd={cwd!r} is not an absolute path in the box")
     return words

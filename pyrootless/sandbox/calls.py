@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 from pyrootless.closing import Closing
 from pyrootless.errors import UsageError
+from pyrootless.printable import printable
 from pyrootless.sandbox import plain_data
 from pyrootless.sandbox.files import File, FileLike
 from pyrootless.sandbox.languages import find_language
@@ -75,11 +76,11 @@ class Called:
 
     @property
     def why(self) -> str:
-        """One line about what went wrong; "" when nothing did."""
+        """About what went wrong, printable; "" when nothing did."""
         if self.ok:
             return ""
         if self.error:
-            return f"{self.error.kind}: {self.error.message}"
+            return printable(f"{self.error.kind}: {self.error.message}", kept="\n")
         if not self.outcome.ok:
             return f"{self.outcome.verdict.name}: {self.outcome.verdict.value}"
         return "it ended without returning"

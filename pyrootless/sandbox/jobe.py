@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
+from pyrootless.printable import is_utf8
 from pyrootless.sandbox.files import FileLike
 from pyrootless.sandbox.languages import Language, languages
 from pyrootless.sandbox.limits import Limits
@@ -161,7 +162,7 @@ def _words(parameters: Mapping[str, Any], name: str) -> tuple[str, ...]:
     words = parameters.get(name) or []
     if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
         raise SpecError(f"{name} must be a list of strings")
-    if any("\0" in word for word in words):
+    if any("\0" in word or not is_utf8(word) for word in words):
         raise SpecError(f"{name} must be a list of strings")
     return tuple(words)
 

@@ -12,6 +12,7 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
+from pyrootless.printable import printable_bytes
 from pyrootless.sandbox.judged import (
     NOT_COMPILED,
     RIGHT,
@@ -46,7 +47,10 @@ def to_page(batch: BatchResult) -> str:
         lstrip_blocks=True,
     )
     environment.filters.update(
-        ms=_milliseconds, size=format_size, number=lambda value: f"{value:g}", text=printable
+        ms=_milliseconds,
+        size=format_size,
+        number=lambda value: f"{value:g}",
+        text=printable_bytes,
     )
     template = environment.get_template(_TEMPLATE)
     return template.render(
@@ -57,7 +61,7 @@ def to_page(batch: BatchResult) -> str:
         bar=_bar,
         difference=difference,
         longest=_longest(batch),
-        shown_log=lambda row: printable(row.log[:SHOWN_BYTES]),
+        shown_log=lambda row: printable_bytes(row.log[:SHOWN_BYTES]),
     )
 
 
@@ -72,8 +76,8 @@ def state_of(verdict: str) -> str:
 
 def difference(test: CaseResult) -> list[Line]:
     """What was expected and what came, line by line."""
-    theirs = printable(test.expected[:SHOWN_BYTES]).splitlines()
-    ours = printable(test.output[:SHOWN_BYTES]).splitlines()
+    theirs = printable_bytes(test.expected[:SHOWN_BYTES]).splitlines()
+    ours = printable_bytes(test.output[:SHOWN_BYTES]).splitlines()
     kinds = {"  ": "same", "- ": "theirs", "+ ": "ours"}
     found = [
         Line(kinds[row[:2]], row[2:])
@@ -84,15 +88,6 @@ def difference(test: CaseResult) -> list[Line]:
         max(len(test.expected), len(test.output)) >= SHOWN_BYTES
     )
     return [*found, Line("cut", "…")] if cut else found
-
-
-def printable(data: bytes) -> str:
-    """Text that shows control characters, and bytes that are no UTF-8, as escapes."""
-    text = data.decode("utf-8", errors="backslashreplace")
-    return "".join(
-        char if char.isprintable() or char == "\n" else char.encode("unicode_escape").decode()
-        for char in text.replace("\r\n", "\n")
-    )
 
 
 def _columns(batch: BatchResult) -> tuple[CaseResult, ...]:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from pyrootless import _sandbox
 from pyrootless.errors import UsageError
+from pyrootless.printable import printable_name
 from pyrootless.sandbox import box
 from pyrootless.sandbox.box_network import Network, find_network
 from pyrootless.sandbox.collect import Collected, collect_files
@@ -291,7 +292,7 @@ def to_outcome(job: Job, facts: dict[str, Any], found: Collected) -> Outcome:
 
 def _cause(verdict: Verdict, end: End, found: Collected) -> str:
     if verdict is Verdict.FE:
-        return "; ".join(f"{name}: {why}" for name, why in found.bad.items())
+        return "; ".join(f"{printable_name(name)}: {why}" for name, why in found.bad.items())
     if verdict is Verdict.DLE:
         return ", ".join(sorted(end.flags & {"disk", "inodes"})) or "file size"
     if verdict in (Verdict.RE, Verdict.SG):

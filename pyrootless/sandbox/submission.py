@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pyrootless.errors import UsageError
+from pyrootless.printable import printable_name
 from pyrootless.sandbox.files import File
 from pyrootless.sandbox.languages import Language, languages, parse_language
 from pyrootless.sandbox.task import Task
@@ -29,7 +30,7 @@ class Submission:
     """One student's files.
 
     Attributes:
-        name: As it is shown: unique in a batch.
+        name: As it is shown, printable: unique in a batch.
         path: A file, or a folder.
     """
 
@@ -43,7 +44,7 @@ class Sources:
 
     Attributes:
         language: What it is written in.
-        sources: Sources by name, the main one first.
+        sources: Sources by name, the main one first; bytes that are no UTF-8 are U+FFFD.
         others: Further files (headers, data), by name.
     """
 
@@ -85,7 +86,7 @@ def _named(paths: list[Path]) -> list[Submission]:
     """The last part of each path, or as many as tell them apart."""
     parts = 1
     while parts < 64:
-        names = ["/".join(path.parts[-parts:]) for path in paths]
+        names = [printable_name("/".join(path.parts[-parts:])) for path in paths]
         if len(set(names)) == len(names):
             break
         parts += 1
@@ -144,9 +145,16 @@ def read_sources(task: Task, submission: Submission) -> Sources:
         raise Unfit("files of several languages: " + ", ".join(row[0].name for row in fitting))
     language, names = fitting[0]
     ordered = sorted(names, key=lambda name: (not _is_main(name), name))
-    sources = {name: files[name] for name in ordered}
-    others = {name: file for name, file in files.items() if name not in sources}
+    sources = {_as_text(name): files[name] for name in ordered}
+    if len(sources) < len(ordered):
+        raise Unfit("several files have one name where what is no UTF-8 is left out")
+    others = {name: file for name, file in files.items() if name not in ordered}
     return Sources(language, sources, others)
+
+
+def _as_text(name: str) -> str:
+    """A name that may stand on a command line, which is UTF-8."""
+    return os.fsencode(name).decode(errors="replace")
 
 
 def _is_main(name: str) -> bool:
@@ -160,7 +168,8 @@ def _read(path: Path) -> File:
             mode = stat.S_IMODE(os.fstat(descriptor).st_mode)
             return File(stream.read(MAX_BYTES + 1), mode & 0o755 | 0o444)
     except OSError as error:
-        raise Unfit(f"{path.name} cannot be read: {error.strerror}") from error
+        name = printable_name(path.name)
+        raise Unfit(f"{name} cannot be read: {error.strerror}") from error
 
 
 def task_languages(task: Task) -> dict[str, Language]:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from pyrootless.errors import UsageError
+from pyrootless.printable import printable_name
 from pyrootless.sandbox.checkers import Check, Kind
 from pyrootless.sandbox.warm import Warm
 from pyrootless.units import parse_duration_ns
@@ -175,7 +176,7 @@ class _Reader:
         groups = self._groups(document.get("group"), check)
         languages = self._entries(document, "languages")
         return Task(
-            name=self._text(head, "name", self._folder.name),
+            name=printable_name(self._text(head, "name", self._folder.name)),
             folder=self._folder,
             image=self._text(head, "image", "host"),
             allow_hosts=self._texts(head, "allow_hosts"),
@@ -250,7 +251,8 @@ class _Reader:
         if not inputs:
             raise self._error(f'group "{group}"', f'finds no test: nothing matches "{pattern}"')
         return tuple(
-            Case(f"{group}/{path.stem}", path, _answer_of(path), args) for path in inputs
+            Case(f"{group}/{printable_name(path.stem)}", path, _answer_of(path), args)
+            for path in inputs
         )
 
     def _generated(

@@ -41,6 +41,7 @@ def test_each_call_is_a_box_of_its_own() -> None:
     [
         ("import sys; sys.exit(0)", "SystemExit: 0"),
         ("import os; os._exit(0)", "it ended without returning"),
+        (r"raise ValueError('\x1b[2J')", r"ValueError: \x1b[2J"),
         ("1 / 0", "ZeroDivisionError: division by zero"),
         ("while True: pass", "TLE: used more processor time than allowed"),
         ("return object()", "TypeError: object is no plain data"),

@@ -239,3 +239,10 @@ def test_streams_through_fifos(box: Isolate, tmp_path: Path) -> None:
     code, meta = box.run("-w", "0.2", *words)
     assert (code, meta["status"]) == (2, "XX")
     assert "nobody opened the other end" in meta["message"]
+
+
+def test_names_of_files_are_shown_and_not_obeyed(box: Isolate) -> None:
+    script = r'name=$(printf "a\033[2J\377"); touch "$name"; chmod 0 "$name"'
+    done = box.call("-v", "-p", "-E", PATH, "--run", "--", "/bin/sh", "-c", script)
+    assert "box/a\\x1b[2J\\udcff was left behind: permission denied\n" in done.stderr
+    assert "\x1b" not in done.stderr

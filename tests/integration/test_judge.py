@@ -10,12 +10,19 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import signal
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+from pyrootless.sandbox.journal import Journal, digest_files
+from pyrootless.sandbox.judged import SubmissionResult
+from pyrootless.sandbox.judging import task_digest
+from pyrootless.sandbox.submission import find_submissions, list_files
+from pyrootless.sandbox.task import load_task
 
 pytestmark = pytest.mark.needs("user-namespaces", "gcc")
 Runner = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -105,6 +112,40 @@ def test_the_same_twice_whatever_runs_beside_it(pyrootless: Runner, task: Path) 
     write(task / "submissions", SUBMISSIONS)
     one = judge(pyrootless, task, "-j1")
     assert one == judge(pyrootless, task, "-j4") == EXPECTED
+
+
+STRANGE = b"m\xfcller\x1b[2J\r\xc2\x9b\\n"
+SHOWN = "m\\udcfcller\\x1b[2J\\r\\x9b\\\\n"
+
+
+def test_names_that_are_no_text(pyrootless: Runner, task: Path) -> None:
+    """As old zip files leave them: every report is written, and a terminal obeys none."""
+    folder = Path(os.fsdecode(bytes(task / "submissions") + b"/" + STRANGE))
+    write(folder, {os.fsdecode(b"\xe4\x1b.c"): C + 'printf("%ld\\n", a + b); }'})
+    write(task / "submissions", {"ok/main.c": "int main(void) { return 1; }"})
+    out = [f"--{kind}={task / kind}" for kind in ("json", "report", "junit", "csv")]
+    done = pyrootless("judge", str(task), *out, timeout=300)
+    assert done.returncode == 0, done.stderr
+    reports = {kind: (task / kind).read_text() for kind in ("json", "report", "junit", "csv")}
+    names = {row["name"]: row["verdict"] for row in json.loads(reports["json"])["submissions"]}
+    assert names == {SHOWN: "AC", "ok": "RE"}
+    assert all(SHOWN in reports[kind] for kind in ("report", "junit", "csv"))
+    for text in (done.stdout, done.stderr, *reports.values()):
+        assert not set(text) & set("\x1b\x9b\r\udcfc")
+    assert SHOWN in done.stdout and f"{SHOWN}: AC" in done.stderr
+
+
+def test_a_batch_with_such_a_name_goes_on(pyrootless: Runner, task: Path) -> None:
+    """The journal finds its own lines again."""
+    one = load_task(task)
+    folder = Path(os.fsdecode(bytes(task / "submissions") + b"/" + STRANGE))
+    write(folder, {"main.py": "print(sum(map(int, input().split())))"})
+    [submission] = find_submissions(one, [])
+    result = SubmissionResult(submission.name, "python", "AC", b"", ())
+    with Journal(task / ".journal", task_digest(one)) as journal:
+        journal.add(digest_files(list_files(submission)), result)
+    found = judge(pyrootless, task, f"--journal={task / '.journal'}")
+    assert found == {SHOWN: ("python", "AC", 0)}
 
 
 def test_words_of_a_checker_program(pyrootless: Runner, task: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from pyrootless.errors import UsageError
+from pyrootless.sandbox.box import check_program
 from pyrootless.sandbox.files import File, FileLike, OpenFile, file_rows
 
 
@@ -73,3 +74,9 @@ def test_names_that_are_none(name: str) -> None:
 def test_files_that_cannot_be(files: dict[str, FileLike]) -> None:
     with pytest.raises(UsageError):
         file_rows(files, "/box")
+
+
+def test_words_that_no_config_can_carry() -> None:
+    assert check_program(["é", "-x"], "/") == ("é", "-x")
+    with pytest.raises(UsageError, match=r"args: 'm\\udcfc.c' is no UTF-8"):
+        check_program(["cc", os.fsdecode(b"m\xfc.c")], "/")

@@ -30,6 +30,13 @@ def test_no_memory_limit() -> None:
     assert parse_spec({"run_spec": run}).limits.memory is None
 
 
+def test_half_a_character_is_no_argument() -> None:
+    parameters = {"runargs": ["\ud800"]}
+    run = {"language_id": "python3", "sourcecode": "", "parameters": parameters}
+    with pytest.raises(SpecError, match="runargs must be a list of strings"):
+        parse_spec({"run_spec": run})
+
+
 def test_a_missing_file_is_404() -> None:
     run = {"language_id": "python3", "sourcecode": "", "file_list": [["12345678", "a", True]]}
     with pytest.raises(SpecError) as found:

@@ -9,6 +9,7 @@ import re
 import xml.etree.ElementTree as ET
 from html.parser import HTMLParser
 
+from pyrootless.printable import printable_bytes
 from pyrootless.sandbox.judged import (
     BatchResult,
     CaseResult,
@@ -17,7 +18,7 @@ from pyrootless.sandbox.judged import (
     from_document,
 )
 from pyrootless.sandbox.report import to_csv, to_json, to_junit
-from pyrootless.sandbox.report_page import Line, difference, printable, state_of, to_page
+from pyrootless.sandbox.report_page import Line, difference, state_of, to_page
 
 EVIL = b'</pre><script>alert(1)</script>{{ 7 * 7 }}\x1b[31m\x00\xff"&\n'
 CASES = (
@@ -134,4 +135,4 @@ def test_states_and_escapes() -> None:
     assert [state_of(word) for word in words] == [
         "right", "skipped", "wrong", "slow", "slow", "broken", "broken", "broken",
     ]  # fmt: skip
-    assert printable("é\t\x7f\u202e".encode() + b"\xfe\r\n") == "é\\t\\x7f\\u202e\\xfe\n"
+    assert printable_bytes("é\t\x7f\u202e".encode() + b"\xfe\r\n") == "é\\t\\x7f\\u202e\\xfe\n"
