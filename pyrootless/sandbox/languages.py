@@ -8,6 +8,7 @@ What goes out: `Language` values. Must never: run anything, look for a compiler.
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -21,9 +22,10 @@ from pyrootless.sandbox.limits import Limits
 _OWN = Path(__file__).parent / "languages"
 _COMPILE_LIMITS = {"cpu": "10s", "memory": "512M", "procs": 64, "disk": "128M", "inodes": 8192}
 _MIB = 1 << 20
+_PLACE = re.compile(r"\{\w+\}")
 _KNOWN = {
     *("extensions", "needs", "source", "compile", "artifacts", "run", "env"),
-    *("compile_limits", "extra_memory", "extra_procs"),
+    *("compile_limits", "extra_memory", "extra_procs", "classes"),
 }
 
 
@@ -37,14 +39,17 @@ class Language:
         needs: Programs the image must have.
         source: Name the only source gets in the box; "": its own.
         compile: Command; () for none. "{sources}" stands for all sources, "{main}" for the
-            first, "{stem}" for its name without extension.
+            first, "{stem}" for its name without extension. None of them can be an option.
         artifacts: Patterns of what the compiler leaves for the run; () with no compiler: the
             sources.
-        run: Command; beside the above "{memory_mb}" and "{stack_mb}", the program's limits.
+        run: Command; beside the above "{memory_mb}" and "{stack_mb}", the program's limits, and
+            "{class}", see `classes`.
         env: Variables beside PATH, HOME and LANG.
         compile_limits: Of the compiler.
         extra_memory_bytes: What the runtime itself needs, added to a program's limit.
         extra_procs: Threads of the runtime itself, added likewise.
+        classes: "java": a source's file is named by its public type, and "{class}" stands for
+            the class with main() among the artifacts; "": neither.
     """
 
     name: str
@@ -58,33 +63,45 @@ class Language:
     compile_limits: Limits = field(default_factory=lambda: Limits(**_COMPILE_LIMITS))  # type: ignore[arg-type]
     extra_memory_bytes: int = 0
     extra_procs: int = 0
+    classes: str = ""
 
     def program_limits(self, limits: Limits) -> Limits:
         """Limits for a run: the program's own, and what its runtime takes beside it."""
         return _more(limits, self.extra_memory_bytes, self.extra_procs)
 
     def command(
-        self, words: Sequence[str], sources: Sequence[str], limits: Limits
+        self,
+        words: Sequence[str],
+        sources: Sequence[str],
+        limits: Limits,
+        main_class: str = "",
     ) -> list[str]:
         """A command with its placeholders filled in."""
         main = sources[0] if sources else ""
-        values = {
+        names = {
             "{main}": main,
             "{stem}": main.rsplit("/", 1)[-1].rsplit(".", 1)[0],
-            "{memory_mb}": str(
-                max(1, limits.memory_bytes // _MIB) if limits.memory_bytes else 512
-            ),
-            "{stack_mb}": str(max(1, limits.stack_bytes // _MIB)),
+            "{class}": main_class,
         }
+        numbers = {
+            "{memory_mb}": limits.memory_bytes // _MIB if limits.memory_bytes else 512,
+            "{stack_mb}": limits.stack_bytes // _MIB,
+        }
+        values = names | {key: str(max(1, number)) for key, number in numbers.items()}
         made: list[str] = []
         for word in words:
             if word == "{sources}":
-                made += sources
+                made += map(_no_option, sources)
                 continue
-            for name, value in values.items():
-                word = word.replace(name, value)
-            made.append(word)
+            filled = _PLACE.sub(lambda match: values.get(match[0], match[0]), word)
+            made.append(_no_option(filled) if word.startswith(tuple(names)) else filled)
         return made
+
+
+def _no_option(name: str) -> str:
+    """A file's name that no program takes for an option ("-c.py") or a list of some ("@x.c")."""
+    plain = not name or name[0].isalnum() or name.startswith(("_", "/", "./"))
+    return name if plain else f"./{name}"
 
 
 @lru_cache(maxsize=64)
@@ -170,6 +187,7 @@ def parse_language(name: str, table: Mapping[str, Any]) -> Language:
         compile_limits=Limits(**(_COMPILE_LIMITS | table.get("compile_limits", {}))),
         extra_memory_bytes=Limits(memory=table.get("extra_memory") or None).memory_bytes,
         extra_procs=int(table.get("extra_procs", 0)),
+        classes=_classes(table.get("classes", "")),
         **words,
     )
 
@@ -184,3 +202,9 @@ def _text(key: str, value: object) -> str:
     if not isinstance(value, str):
         raise UsageError(f"{key} must be text")
     return value
+
+
+def _classes(value: object) -> str:
+    if value not in ("", "java"):
+        raise UsageError('classes must be "java", or left out')
+    return str(value)

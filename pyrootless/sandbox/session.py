@@ -23,6 +23,7 @@ from pyrootless.sandbox.box_network import find_network
 from pyrootless.sandbox.calls import Function, function_files, with_driver
 from pyrootless.sandbox.collect import Collected
 from pyrootless.sandbox.files import File, FileLike, file_rows
+from pyrootless.sandbox.java_names import main_class, source_names
 from pyrootless.sandbox.languages import Language, find_language
 from pyrootless.sandbox.limits import Limits
 from pyrootless.sandbox.outcome import Outcome
@@ -43,12 +44,14 @@ class Built:
         sources: Names of its sources in the box, the main one first.
         files: What the run needs: the compiler's artifacts, or the sources.
         outcome: The compiler's run; None when there was nothing to compile.
+        main_class: What "{class}" stands for in the language's command; "": nothing.
     """
 
     language: Language
     sources: tuple[str, ...]
     files: Mapping[str, File] = field(default_factory=dict)
     outcome: Outcome | None = None
+    main_class: str = ""
 
     @property
     def ok(self) -> bool:
@@ -180,7 +183,9 @@ class Sandbox(Closing):
             if not program.ok:
                 raise UsageError("what did not compile cannot be run; look at Built.ok first")
             language = program.language
-            command = language.command(language.run, program.sources, wanted)
+            command = language.command(
+                language.run, program.sources, wanted, program.main_class
+            )
             wanted = language.program_limits(wanted)
             mine: Mapping[str, FileLike] = program.files
         else:
@@ -299,14 +304,19 @@ class Sandbox(Closing):
             cause = f"{outcome.verdict.name}: {outcome.cause or outcome.verdict.value}"
             return Built(language, names, {}, replace(outcome, verdict=Verdict.CE, cause=cause))
         made = {name: File(data, found.modes[name]) for name, data in found.files.items()}
-        return Built(language, names, made, outcome)
+        main = main_class(names, found.files) if language.classes else ""
+        return Built(language, names, made, outcome, main)
 
 
 def _named_sources(sources: Mapping[str, FileLike], language: Language) -> dict[str, FileLike]:
     """The sources by the names they get in the box."""
     if language.source and len(sources) == 1:
         return {language.source: next(iter(sources.values()))}
-    return dict(sources)
+    if not language.classes:
+        return dict(sources)
+    contents = {name: _as_file(name, value).data for name, value in sources.items()}
+    names = source_names(contents)  # type: ignore[arg-type]  # bytes, as `_as_file` makes them
+    return {names[name]: value for name, value in sources.items()}
 
 
 def _as_file(name: str, value: FileLike) -> File:

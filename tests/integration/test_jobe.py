@@ -95,6 +95,17 @@ def test_languages(ask: Ask) -> None:
     assert versions["python3"].startswith("3.")
 
 
+@pytest.mark.needs("java", "javac")
+@pytest.mark.parametrize("given", [None, "prog.java", "Other.java"])
+def test_any_class_of_java(ask: Ask, given: str | None) -> None:
+    source = (
+        "public class Sum { public static void main(String[] a) { System.out.println(7); } }"
+    )
+    wish = spec(source, "java", sourcefilename=given)
+    status, result = ask("POST", "runs", wish)
+    assert (status, result["outcome"], result["stdout"]) == (200, 15, "7\n"), result
+
+
 @pytest.mark.needs("gcc")
 def test_a_run_and_its_result(ask: Ask) -> None:
     source = (

@@ -69,6 +69,52 @@ def test_a_language_builds_once_and_runs(name: str) -> None:
     assert [(o.verdict.name, o.stdout) for o in outcomes] == [("OK", b"5\n"), ("OK", b"42\n")]
 
 
+NAMES = {"c": ("-specs=x.c", "@x.c"), "cpp": ("-specs=x.cpp",), "java": ("-version.java",)}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.needs(*NEEDS[name]) if name in NEEDS else ())
+        for name in SUMS
+    ],
+)
+def test_a_file_called_as_an_option_is_a_file(name: str) -> None:
+    file, source = SUMS[name]
+    end = file.rpartition(".")[2]
+    for called in NAMES.get(name, (f"-c.{end}",)):
+        with Sandbox(limits=Limits(cpu="20s", memory="64M", procs=4)) as box:
+            built = box.compile({called: source.replace("public class", "class").encode()})
+            assert built.ok, built.log
+            outcome = box.run(built, stdin=b"2 3\n")
+        assert (outcome.verdict.name, outcome.stdout) == ("OK", b"5\n"), outcome.stderr
+
+
+HELLO = "public static void main(String[] a) { System.out.println(7); }"
+JAVA = {
+    "another name": {"prog.java": f"/* class */ public class Sum {{ {HELLO} }}"},
+    "its own name": {"Solution.java": f"public class Solution {{ {HELLO} }}"},
+    "nothing public": {"Sum.java": f"class Tool {{ }} class Start {{ {HELLO} }}"},
+    "a package": {"Main.java": f"package a.b; public class Main {{ {HELLO} }}"},
+    "several": {
+        "Sum.java": "package p; public class Sum { public static int of() { return 7; } }",
+        "Zoo.java": "import p.Sum; public class Zoo {"
+        " public static void main(String[] a) { System.out.println(Sum.of()); } }",
+    },
+    "an interface": {"x y.java": f"public interface Start {{ {HELLO} }}"},
+}
+
+
+@pytest.mark.needs("java", "javac")
+@pytest.mark.parametrize("kind", JAVA)
+def test_any_class_of_java(kind: str) -> None:
+    with Sandbox(limits=Limits(cpu="20s", memory="64M", procs=4)) as box:
+        built = box.compile({name: text.encode() for name, text in JAVA[kind].items()})
+        assert built.ok, built.log
+        outcome = box.run(built)
+    assert (outcome.verdict.name, outcome.stdout) == ("OK", b"7\n"), outcome.stderr
+
+
 @pytest.mark.needs("go")
 @pytest.mark.slow
 def test_go_builds() -> None:

@@ -45,6 +45,32 @@ def test_placeholders() -> None:
     assert made == ["src/a.c", "b.c", "-oa", "-Xmx64m", "8", "src/a.c"]
 
 
+HOSTILE = ["-specs=x", "--version", "@x", "-", "-d/x", "+x", "{memory_mb}", "-{stem}"]
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+@pytest.mark.parametrize("profile", sorted(languages()))
+def test_a_name_is_no_option(profile: str, name: str) -> None:
+    """Of the compiler or the interpreter: every word that is not the profile's is a path."""
+    language = languages()[profile]
+    sources = [f"{name}{end}" for end in language.extensions] + [f"a/{name}.x", "main.x"]
+    for words in (language.compile, language.run):
+        made = language.command(words, sources, Limits(), "Main")
+        own = language.command(words, ["main"] * len(sources), Limits(), "Main")
+        theirs = [word for word in made if word not in own]
+        assert [word for word in theirs if word[0] in "-@+"] == []
+        paths = [word.removeprefix("./") for word in theirs]
+        assert paths == [each for each in sources if each in paths]
+    if language.compile:
+        assert set(theirs) <= {"Main"}
+
+
+def test_every_place_for_a_name() -> None:
+    words = ["{main}", "{stem}", "{stem}.o", "--in={main}", "{class}", "x{main}"]
+    made = find_language("c").command(words, ["-a/-b.c"], Limits(), "Main")
+    assert made == ["./-a/-b.c", "./-b", "./-b.o", "--in=-a/-b.c", "Main", "x-a/-b.c"]
+
+
 def test_a_runtime_takes_its_own_beside_the_programs() -> None:
     limits = find_language("java").program_limits(Limits(memory="64M", procs=2))
     assert (limits.memory_bytes, limits.procs) == ((64 + 128) << 20, 2 + 32)
@@ -67,6 +93,7 @@ def test_the_users_own_win(config: Path) -> None:
         ('run = "lua"', "run must be a list of texts"),
         ('run = ["x"]\nspeed = 3', "speed: not known"),
         ('run = ["x"]\ncompile_limits = {cpu = "soon"}', "is not a duration"),
+        ('run = ["x"]\nclasses = "scala"', 'classes must be "java"'),
         ('run = ["x"]\ncompile_limits = {cpus = 2}', "cpus"),
     ],
 )
