@@ -99,7 +99,7 @@ class Language:
 
 
 def _no_option(name: str) -> str:
-    """A file's name that no program takes for an option ("-c.py") or a list of some ("@x.c")."""
+    """A name that no program takes for an option ("-c.py") or a list of some ("@x.c")."""
     plain = not name or name[0].isalnum() or name.startswith(("_", "/", "./"))
     return name if plain else f"./{name}"
 
