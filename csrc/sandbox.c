@@ -10,16 +10,18 @@
 #include "launch_box.h"
 #include "monitor_child.h"
 #include "monitor_mounts.h"
+#include "sandbox_pair.h"
 #include "sandbox_parts.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/vfs.h>
 
 enum { NOISE_AFTER_NS = 5000000 };
-enum { AT_CHILD, AT_MEMORY, AT_STREAMS, FDS = AT_STREAMS + PRL_STREAMS };
+enum { AT_CHILD, AT_MEMORY, AT_BELL, AT_STREAMS, FDS = AT_STREAMS + PRL_STREAMS };
 
 static void end_for(struct prl_sandbox_watch *w, unsigned flag)
 {
@@ -111,13 +113,19 @@ static bool drained(const struct prl_sandbox_watch *w)
     return w->streams[PRL_STREAM_OUT] < 0 && w->streams[PRL_STREAM_ERR] < 0;
 }
 
+static int bell_fd(const struct prl_sandbox_watch *w)
+{
+    return w->want->pair ? prl_sandbox_pair_bell(w->want->pair, w->want->side) : -1;
+}
+
 static int turn(struct prl_sandbox_watch *w, struct prl_error *reterr)
 {
-    uint64_t left_ns = look(w);
+    uint64_t left_ns = look(w), rung;
     struct timespec wait = {(time_t)(left_ns / 1000000000u), (long)(left_ns % 1000000000u)};
     struct pollfd fds[FDS] = {
         [AT_CHILD] = {w->ended ? -1 : w->child.pidfd, POLLIN, 0},
         [AT_MEMORY] = {w->ended ? -1 : prl_cgroups_oom_fd(w->child.cgroups), POLLIN, 0},
+        [AT_BELL] = {bell_fd(w), POLLIN, 0},
         [AT_STREAMS + PRL_STREAM_OUT] = {w->streams[PRL_STREAM_OUT], POLLIN, 0},
         [AT_STREAMS + PRL_STREAM_ERR] = {w->streams[PRL_STREAM_ERR], POLLIN, 0},
     };
@@ -128,6 +136,8 @@ static int turn(struct prl_sandbox_watch *w, struct prl_error *reterr)
             end_for(w, i == PRL_STREAM_OUT ? PRL_TOUCHED_STDOUT : PRL_TOUCHED_STDERR);
     if (fds[AT_MEMORY].revents)
         end_for_memory(w);
+    if (fds[AT_BELL].revents)
+        eventfd_read(fds[AT_BELL].fd, &rung); /* the next look answers */
     return fds[AT_CHILD].revents ? reap(w, reterr) : 0;
 }
 

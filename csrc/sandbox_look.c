@@ -9,6 +9,7 @@
 #include "sandbox_parts.h"
 
 enum { IDLE_CPU_NS = 500000 }; /* who used more between two looks is not looked at */
+enum { ASKED_LEAST_NS = 500000, ASKED_MOST_NS = 8000000 }; /* from look to look */
 
 /* --- processor time --- */
 
@@ -112,7 +113,40 @@ static uint64_t look_memory(struct prl_sandbox_watch *w, uint64_t now_ns)
     return pause_ns;
 }
 
+/* --- a pair's other side has ended: does this one wait for it? --- */
+
+/* Most wait by then.  Who works on is looked at ever less often. */
+static uint64_t look_asked(struct prl_sandbox_watch *w, uint64_t now_ns)
+{
+    struct prl_sandbox_pair *pair = w->want->pair;
+    if (!pair || !prl_sandbox_pair_asked(pair, w->want->side))
+        return UINT64_MAX;
+    if (w->asked_ns == 0)
+        w->asked_ns = w->asked_next_ns = now_ns;
+    if (now_ns < w->asked_next_ns)
+        return w->asked_next_ns - now_ns;
+    if (prl_sandbox_awaits(w)) {
+        prl_sandbox_pair_answer(pair, true);
+        return UINT64_MAX;
+    }
+    uint64_t pause_ns = (now_ns - w->asked_ns) / 4;
+    pause_ns = pause_ns < ASKED_LEAST_NS ? ASKED_LEAST_NS : pause_ns;
+    pause_ns = pause_ns > ASKED_MOST_NS ? ASKED_MOST_NS : pause_ns;
+    w->asked_next_ns = now_ns + pause_ns;
+    return pause_ns;
+}
+
 /* --- idleness --- */
+
+/* What waits for ever, and not for the side that asked, needs nothing of it. */
+static bool pair_still(struct prl_sandbox_watch *w, bool still, uint64_t now_ns)
+{
+    struct prl_sandbox_pair *pair = w->want->pair;
+    if (still && prl_sandbox_pair_asked(pair, w->want->side))
+        prl_sandbox_pair_answer(pair, prl_sandbox_awaits(w));
+    return prl_sandbox_pair_still(pair, w->want->side, still ? w->still_ns : 1,
+                                  still ? now_ns : 0);
+}
 
 static uint64_t look_idle(struct prl_sandbox_watch *w, uint64_t now_ns)
 {
@@ -131,8 +165,7 @@ static uint64_t look_idle(struct prl_sandbox_watch *w, uint64_t now_ns)
         w->still_mark = mark;
     }
     if (w->want->pair)
-        still = prl_sandbox_pair_still(w->want->pair, w->want->side, still ? w->still_ns : 1,
-                                       still ? now_ns : 0);
+        still = pair_still(w, still, now_ns);
     return still ? 0 : pause_ns;
 }
 
@@ -144,6 +177,7 @@ static const struct {
 } looks[PRL_SANDBOX_LOOKS] = {
     {look_cpu, PRL_TOUCHED_CPU},
     {look_memory, PRL_TOUCHED_MEMORY},
+    {look_asked, 0}, /* it is no limit */
     {look_idle, PRL_TOUCHED_IDLE},
 };
 

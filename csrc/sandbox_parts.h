@@ -23,6 +23,8 @@ struct prl_sandbox_watch {
     uint64_t quiet_cpu_ns; /* the clock at the last look for idleness */
     uint64_t still_ns;     /* the first of the looks that found all waiting; 0: there is none */
     uint64_t still_mark;   /* and what it saw */
+    uint64_t asked_ns;     /* a pair's other side asked; 0: it has not */
+    uint64_t asked_next_ns;
     uint64_t memory_seen_bytes;
     struct prl_sandbox_noise noise; /* as it was in the beginning */
     bool has_outcome, has_noise, ended, killed;
@@ -36,8 +38,9 @@ int prl_sandbox_follow(struct prl_sandbox_watch *w, struct prl_error *reterr);
 void prl_sandbox_close(struct prl_sandbox_watch *w);
 /* The program runs, or is about to: clocks are set. */
 void prl_sandbox_begin(struct prl_sandbox_watch *w);
-/* Looks at time, memory, idleness.  0: at the limit; else nanoseconds until it could be. */
-enum { PRL_SANDBOX_LOOKS = 3 };
+/* Looks at time, memory, a pair's question, idleness.  0: at the limit; else nanoseconds until
+ * it could be. */
+enum { PRL_SANDBOX_LOOKS = 4 };
 uint64_t prl_sandbox_look(struct prl_sandbox_watch *w, unsigned which, uint64_t now_ns);
 unsigned prl_sandbox_look_flag(unsigned which);
 /* Processor time of the whole tree after its end. */
@@ -52,6 +55,8 @@ bool prl_sandbox_stuck(const struct prl_sandbox_watch *w, uint64_t now_ns, uint6
 /* sandbox_sockets.c: what the kernel may keep for the sockets of a box, where no group sees it.
  */
 uint64_t prl_sandbox_sockets_bytes(pid_t pid);
+/* sandbox_await.c: a thread of a pair's box waits in a call that the other box must end. */
+bool prl_sandbox_awaits(const struct prl_sandbox_watch *w);
 void prl_sandbox_noise_read(struct prl_sandbox_noise *ret);
 void prl_sandbox_noise_since(const struct prl_sandbox_noise *before,
                              struct prl_sandbox_noise *ret);

@@ -142,6 +142,7 @@ cdef extern from "sandbox_zygote.h" nogil:
 cdef extern from "sandbox_pair.h" nogil:
     prl_sandbox_pair *prl_sandbox_pair_new()
     void prl_sandbox_pair_free(prl_sandbox_pair *pair)
+    bint prl_sandbox_pair_ask(prl_sandbox_pair *pair)
     void prl_sandbox_pair_leave(prl_sandbox_pair *pair, unsigned side)
 
 cdef extern from "prl_zygote_blob.h":
@@ -261,6 +262,14 @@ cdef class Pair:
 
     def __dealloc__(self):
         prl_sandbox_pair_free(self.pair)
+
+    def ask(self) -> bool:
+        """Side 0's box is gone, and its ends of the pipes are open: does side 1 wait for it? Blocks until that is
+        known."""
+        cdef bint waits
+        with nogil:
+            waits = prl_sandbox_pair_ask(self.pair)
+        return waits
 
     def leave(self, unsigned side) -> None:
         """This side's box is gone, and its ends of the pipes are closed."""

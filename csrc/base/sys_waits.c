@@ -112,3 +112,42 @@ struct prl_wait prl_sys_wait_of(long number, const uint64_t args[6])
     }
     return (struct prl_wait){.kind = PRL_WAIT_NONE};
 }
+
+static const struct {
+    long number;
+    unsigned on;
+} descriptors[] = {
+    {SYS_read, PRL_WAITS_ON_FIRST},
+    {SYS_readv, PRL_WAITS_ON_FIRST},
+    {SYS_preadv2, PRL_WAITS_ON_FIRST},
+    {SYS_write, PRL_WAITS_ON_FIRST},
+    {SYS_writev, PRL_WAITS_ON_FIRST},
+    {SYS_pwritev2, PRL_WAITS_ON_FIRST},
+    {SYS_vmsplice, PRL_WAITS_ON_FIRST},
+    {SYS_tee, PRL_WAITS_ON_FIRST | PRL_WAITS_ON_SECOND},
+    {SYS_sendfile, PRL_WAITS_ON_FIRST | PRL_WAITS_ON_SECOND},
+    {SYS_splice, PRL_WAITS_ON_MANY}, /* its third argument is not looked at */
+    {SYS_ppoll, PRL_WAITS_ON_MANY},
+    {SYS_pselect6, PRL_WAITS_ON_MANY},
+    {SYS_epoll_pwait, PRL_WAITS_ON_MANY},
+#ifdef SYS_epoll_pwait2
+    {SYS_epoll_pwait2, PRL_WAITS_ON_MANY},
+#endif
+#ifdef SYS_poll
+    {SYS_poll, PRL_WAITS_ON_MANY},
+#endif
+#ifdef SYS_select
+    {SYS_select, PRL_WAITS_ON_MANY},
+#endif
+#ifdef SYS_epoll_wait
+    {SYS_epoll_wait, PRL_WAITS_ON_MANY},
+#endif
+};
+
+unsigned prl_sys_waits_on(long number)
+{
+    for (size_t i = 0; i < sizeof descriptors / sizeof *descriptors; i++)
+        if (descriptors[i].number == number)
+            return descriptors[i].on;
+    return 0;
+}

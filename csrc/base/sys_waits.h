@@ -22,4 +22,8 @@ struct prl_wait {
     int clock; /* CLOCK_*, or PRL_WAIT_RELATIVE */
 };
 
+/* Which descriptors a call may wait for: of its first or second argument, or of a set. */
+enum { PRL_WAITS_ON_FIRST = 1, PRL_WAITS_ON_SECOND = 2, PRL_WAITS_ON_MANY = 4 };
+
+unsigned prl_sys_waits_on(long number); /* 0: for none */
 struct prl_wait prl_sys_wait_of(long number, const uint64_t args[6]);

@@ -145,16 +145,22 @@ class Answers:
         return outcome.stdout
 
 
+def has_decided(outcome: Outcome) -> bool:
+    """A checker or interactor returned one of the codes that say something."""
+    if outcome.exit_code in _REFUSED:
+        return outcome.verdict is Verdict.RE
+    return outcome.exit_code in _ACCEPTED
+
+
 def finding_of(program: str, outcome: Outcome) -> Finding:
     """What a checker or interactor decided.
 
     Raises:
         TeacherError: It decided nothing.
     """
-    if outcome.exit_code in _ACCEPTED:
-        return Finding(True, "")
-    if outcome.exit_code in _REFUSED and outcome.verdict is Verdict.RE:
-        return Finding(False, said(outcome) or f"{program} says no")
+    if has_decided(outcome):
+        accepted = outcome.exit_code in _ACCEPTED
+        return Finding(accepted, "" if accepted else said(outcome) or f"{program} says no")
     raise TeacherError(f"{program} failed: {outcome.verdict}: {said(outcome)}")
 
 

@@ -9,6 +9,13 @@ Precedence, written down once: who ends first decides. An interactor that ended 
 keeps it, whatever the submission does afterwards. A submission that ended first by a fault of
 its own (a limit, a signal, an exit code) has that fault. Else the interactor decides.
 
+An interactor that fails (SIGPIPE, an abort at the end of its input, any other exit code) has
+decided nothing. Whose doing that is depends on one fact: did it have to wait for a submission
+that had ended? The ends of the pipes are in this process's hands, so nothing of the
+submission's end reaches the interactor before it is seen to wait for more (`Pair.ask`). Did it
+wait, then the submission left early, and is wrong. Did it fail without waiting, then it failed by
+itself (IE), whichever of the two was reaped first.
+
 When both wait for each other neither can end: then the submission is ended, as a single program
 that is stuck (ILE). Who of them should have written is nobody's to know. Who waits when the
 other has left is ended too.
@@ -25,7 +32,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from pyrootless import _sandbox
-from pyrootless.sandbox.answers import TRUSTED, Answers, finding_of
+from pyrootless.sandbox.answers import TRUSTED, Answers, finding_of, has_decided
 from pyrootless.sandbox.checkers import Finding
 from pyrootless.sandbox.limits import Limits
 from pyrootless.sandbox.outcome import Outcome
@@ -39,10 +46,17 @@ _turn = itertools.count()
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """One side's outcome and when it came (CLOCK_MONOTONIC, ns)."""
+    """One side's end.
+
+    Attributes:
+        outcome: How it went.
+        at_ns: When that was known (CLOCK_MONOTONIC).
+        missed: The submission alone: the interactor had to wait for it, and it had ended.
+    """
 
     outcome: Outcome
     at_ns: int
+    missed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,13 +124,16 @@ def decide(interactor: str, judge: Ended, student: Ended) -> tuple[Outcome, Find
     Raises:
         TeacherError: See `interact`.
     """
-    first = judge.at_ns <= student.at_ns
-    decided = judge.outcome.exit_code is not None
-    if decided and (first or not _at_fault(student.outcome)):
-        return student.outcome, finding_of(interactor, judge.outcome)
-    if _at_fault(student.outcome):
+    first, at_fault = judge.at_ns <= student.at_ns, _at_fault(student.outcome)
+    decided, stuck = has_decided(judge.outcome), judge.outcome.verdict is Verdict.ILE
+    if at_fault and not first and (decided or student.missed or stuck):
         return student.outcome, None
-    return student.outcome, finding_of(interactor, judge.outcome)
+    left = Finding(False, f"it ended while {interactor} waited for it")
+    if student.missed and not decided:
+        return student.outcome, left
+    finding = finding_of(interactor, judge.outcome)
+    broke_off = student.missed and finding.text.startswith("Traceback ")
+    return student.outcome, left if broke_off else finding
 
 
 def _at_fault(outcome: Outcome) -> bool:
@@ -129,12 +146,13 @@ def _run_side(
 ) -> Ended:
     """One side, in a thread of its own on the common processor.
 
-    Its ends of the pipes are closed as soon as it is over, so that the other side sees that.
+    Its ends of the pipes are closed when it is over, so that the other side sees that; the
+    submission's not before the interactor needs to.
     """
     try:
         os.sched_setaffinity(0, {processor})
-        outcome = run()
-        return Ended(outcome, time.monotonic_ns())
+        outcome, at_ns = run(), time.monotonic_ns()
+        return Ended(outcome, at_ns, side.number == 0 and side.pair.ask())
     finally:
         for end in ends:
             os.close(end)

@@ -59,3 +59,16 @@ TEST(calls_that_are_no_wait)
     CHECK_INT(wait_of(SYS_futex, 0x1000, FUTEX_WAKE, 1, 0).kind, PRL_WAIT_NONE);
     CHECK_INT(wait_of(-1, 0, 0, 0, 0).kind, PRL_WAIT_NONE);
 }
+
+TEST(calls_that_wait_for_descriptors)
+{
+    CHECK(prl_sys_waits_on(SYS_read) == PRL_WAITS_ON_FIRST);
+    CHECK(prl_sys_waits_on(SYS_write) == PRL_WAITS_ON_FIRST);
+    CHECK(prl_sys_waits_on(SYS_sendfile) == (PRL_WAITS_ON_FIRST | PRL_WAITS_ON_SECOND));
+    CHECK(prl_sys_waits_on(SYS_ppoll) == PRL_WAITS_ON_MANY);
+    CHECK(prl_sys_waits_on(SYS_epoll_pwait) == PRL_WAITS_ON_MANY);
+    CHECK(prl_sys_waits_on(SYS_nanosleep) == 0);
+    CHECK(prl_sys_waits_on(SYS_futex) == 0);
+    CHECK(prl_sys_waits_on(SYS_wait4) == 0);
+    CHECK(prl_sys_waits_on(-1) == 0);
+}

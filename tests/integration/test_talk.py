@@ -31,13 +31,14 @@ def talk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Talk:
     monkeypatch.setattr("pyrootless.sandbox.interact.TRUSTED", WIDE)
 
     def let_talk(judge: str, student: str, limits: Limits = WIDE) -> object:
-        files = {"TASK.toml": TASK, "talk.py": judge, "1.in": "", "1.ans": ""}
+        program = "talk.c" if "#include" in judge else "talk.py"
+        files = {"TASK.toml": TASK, program: judge, "1.in": "", "1.ans": ""}
         for name, text in files.items():
             (tmp_path / name).write_text(text)
         task = load_task(tmp_path)
         with Shelf(1) as shelf, Sandbox() as box:
             party = Party(box, box.compile({"main.py": student.encode()}), limits)
-            return interact(Answers(task, shelf), "talk.py", party, task.groups[0].tests[0])
+            return interact(Answers(task, shelf), program, party, task.groups[0].tests[0])
 
     return let_talk  # type: ignore[return-value]
 
@@ -104,3 +105,88 @@ def test_who_is_left_alone_and_stuck_is_ended(talk: Talk) -> None:
 def test_idleness_may_be_left_out(talk: Talk) -> None:
     outcome, finding = talk(WAITS["read"], WAITS["read"], Limits(cpu="10s", wall="1s", idle=0))
     assert (outcome.verdict.name, outcome.flags, finding) == ("ILE", {"wall"}, None)
+
+
+# --- who is to blame when an interactor fails -------------------------------------------------
+
+C_HEAD = (
+    "#include <signal.h>\n#include <stdio.h>\n#include <stdlib.h>\n#include <unistd.h>\n"
+    "#include <poll.h>\n#include <fcntl.h>\n#include <errno.h>\n#include <pthread.h>\n"
+    'int main(void) { char s[99]; setbuf(stdout, NULL); puts("go");\n'
+)
+NEEDS_MORE = {
+    "SIGPIPE": C_HEAD + "for (;;) puts(s); }",
+    "abort at the end": C_HEAD + "if (!fgets(s, 99, stdin) || !fgets(s, 99, stdin)) abort(); }",
+    "another code": C_HEAD + "while (fgets(s, 99, stdin)) ; return 3; }",
+    "poll": C_HEAD + "struct pollfd p = {0, POLLIN, 0}; while (poll(&p, 1, -1) > 0)"
+    " if (read(0, s, 99) <= 0) abort(); }",
+    "without waiting": C_HEAD + "fcntl(0, F_SETFL, O_NONBLOCK); for (;;)"
+    " { long n = read(0, s, 99); if (n == 0 || (n < 0 && errno != EAGAIN)) abort(); } }",
+    "a thread": "#include <unistd.h>\n#include <stdlib.h>\n#include <pthread.h>\n"
+    "static void *f(void *p) { char s[99]; while (read(0, s, 99) > 0) ; abort(); }\n"
+    "int main(void) { pthread_t t; pthread_create(&t, 0, f, 0); pthread_join(t, 0); }",
+    "a child": "#include <unistd.h>\n#include <stdlib.h>\n#include <sys/wait.h>\n"
+    "int main(void) { char s[99]; int w; if (fork() == 0) { while (read(0, s, 99) > 0) ;"
+    " return 5; } wait(&w); abort(); }",
+    "python": "import os\nprint('go', flush=True)\nwhile True: os.write(1, b'x' * 4096)\n",
+    "python, flush": "import sys\ntry:\n    while True: print('x' * 4096, flush=True)\n"
+    "except OSError: sys.exit(120)\n",
+}
+BY_ITSELF = {
+    "at once": C_HEAD + "abort(); }",
+    "on what it read": C_HEAD + "fgets(s, 99, stdin); abort(); }",
+    "after some work": C_HEAD + "fgets(s, 99, stdin); for (volatile long i = 0; i < 3e7; i++) ;"
+    " abort(); }",
+    "after some sleep": C_HEAD + "fgets(s, 99, stdin); usleep(100000); return 3; }",
+    "at the end, unasked": C_HEAD + "fgets(s, 99, stdin); puts(s); raise(SIGSEGV); }",
+}
+LEAVES = {
+    "at once": "pass",
+    "after a line": "print(7, flush=True)",
+    "after a while": "import time\ntime.sleep(0.3)\nprint(7, flush=True)\n",
+    "by closing first": "import os, time\nos.write(1, b'7\\n')\nos.close(0)\nos.close(1)\n"
+    "time.sleep(0.3)\n",
+}
+STAYS = {
+    "waiting": "print(7, flush=True)\nwhile input(): pass\n",
+    "asleep": "print(7, flush=True)\nimport time\ntime.sleep(0.5)\n",
+    "writing": "while True: print(7, flush=True)\n",
+}
+
+
+@pytest.mark.needs("gcc")
+@pytest.mark.parametrize("judge", NEEDS_MORE)
+def test_who_leaves_early_is_wrong(talk: Talk, judge: str) -> None:
+    for student in LEAVES.values():
+        outcome, finding = talk(NEEDS_MORE[judge], student)
+        program = "talk.c" if "#include" in NEEDS_MORE[judge] else "talk.py"
+        left = Finding(False, f"it ended while {program} waited for it")
+        assert (outcome.verdict.name, finding) == ("OK", left), student
+
+
+@pytest.mark.needs("gcc")
+@pytest.mark.parametrize("judge", BY_ITSELF)
+def test_an_interactor_that_fails_by_itself_is_to_blame(talk: Talk, judge: str) -> None:
+    """Whatever the submission does meanwhile, and whoever is reaped first."""
+    for name, student in (STAYS | LEAVES).items():
+        if name == "at once" != judge:
+            continue  # it says nothing, and the interactor waits for it
+        with pytest.raises(TeacherError, match=r"talk\.(c|py) failed"):
+            talk(BY_ITSELF[judge], student)
+
+
+@pytest.mark.needs("gcc")
+def test_a_fault_of_its_own_stays_the_submissions(talk: Talk) -> None:
+    for judge in ("abort at the end", "another code"):
+        outcome, finding = talk(NEEDS_MORE[judge], "raise SystemExit(3)")
+        assert (outcome.verdict.name, outcome.exit_code, finding) == ("RE", 3, None)
+        outcome, finding = talk(NEEDS_MORE[judge], "import os\nos.abort()")
+        assert (outcome.verdict.name, outcome.signal, finding) == ("SG", 6, None)
+
+
+@pytest.mark.needs("gcc")
+def test_a_decision_after_all_was_said_stands(talk: Talk) -> None:
+    """The end of the input comes without delay to who reads on to it."""
+    judge = C_HEAD + "int n = 0; while (fgets(s, 99, stdin)) n++; return n != 2; }"
+    assert talk(judge, "print(7)\nprint(8)")[1] == Finding(True)
+    assert talk(judge, "print(7)")[1] == Finding(False, "talk.c says no")

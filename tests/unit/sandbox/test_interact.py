@@ -14,7 +14,14 @@ from pyrootless.sandbox.quiet import Quiet
 from pyrootless.sandbox.verdict import Verdict
 
 
-def ended(at_ns: int, word: str, code: int | None = None, signal: int | None = None) -> Ended:
+def ended(
+    at_ns: int,
+    word: str,
+    code: int | None = None,
+    signal: int | None = None,
+    *,
+    missed: bool = False,
+) -> Ended:
     outcome = Outcome(
         args=("x",), verdict=Verdict[word], flags=frozenset(), cause="", exit_code=code,
         signal=signal, cpu_ns=0, user_ns=0, system_ns=0, wall_ns=0, memory_peak_bytes=0,
@@ -22,7 +29,7 @@ def ended(at_ns: int, word: str, code: int | None = None, signal: int | None = N
         processes_peak=None, stdout=b"", stderr=b"why\n", truncated=frozenset(), files={},
         files_bad={}, enforced={}, noise=Noise(0, 0, 0, 0, 0),
     )  # fmt: skip
-    return Ended(outcome, at_ns)
+    return Ended(outcome, at_ns, missed)
 
 
 YES, NO = Finding(True), Finding(False, "why")
@@ -52,6 +59,32 @@ def test_precedence(judge: Ended, student: Ended, finding: Finding | None) -> No
 def test_an_interactor_that_breaks_is_the_teachers(judge: Ended) -> None:
     with pytest.raises(TeacherError, match="talk.py failed"):
         decide("talk.py", judge, ended(2, "OK", 0))
+
+
+FAILED = [("SG", None, 13), ("SG", None, 6), ("RE", 120), ("RE", 3), ("TLE", None, 9)]
+OWN_FAULTS = [("RE", 1), ("SG", None, 11), ("TLE", None, 9), ("MLE", None, 9)]
+LEFT = Finding(False, "it ended while talk.py waited for it")
+
+
+@pytest.mark.parametrize("judge", FAILED)
+def test_an_interactor_that_had_to_wait_is_not_to_blame(judge: tuple[str, int]) -> None:
+    """Who missed somebody was reaped later: the submission was over when it was asked about."""
+    broken = ended(2, *judge)
+    left = ended(1, "OK", 0, missed=True)
+    assert decide("talk.py", broken, left) == (left.outcome, LEFT)
+    for fault in OWN_FAULTS:
+        student = ended(1, *fault, missed=True)
+        assert decide("talk.py", broken, student) == (student.outcome, None)
+
+
+@pytest.mark.parametrize("order", [(1, 2), (2, 1)])
+@pytest.mark.parametrize("judge", FAILED)
+@pytest.mark.parametrize("student", [("OK", 0), ("SG", None, 13), *OWN_FAULTS])
+def test_one_that_fails_without_waiting_is(
+    judge: tuple[str, int], student: tuple[str, int], order: tuple[int, int]
+) -> None:
+    with pytest.raises(TeacherError, match="talk.py failed"):
+        decide("talk.py", ended(order[0], *judge), ended(order[1], *student))
 
 
 def test_a_quiet_run_waits_for_others_and_keeps_new_ones_out() -> None:
