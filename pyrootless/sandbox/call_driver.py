@@ -29,7 +29,14 @@ def _load(name: str) -> Any:
     return module
 
 
-def _answer(request: Any) -> str:
+def _answer(request: Any, most_bytes: int) -> bytes:
+    text = _outcome(request).encode()
+    if len(text) <= most_bytes:
+        return text
+    return to_text((request[0], "large", len(text), None)).encode()
+
+
+def _outcome(request: Any) -> str:
     nonce, source, path, args, kwargs = request
     try:
         target = _load(source)
@@ -45,13 +52,13 @@ def _answer(request: Any) -> str:
         return to_text((nonce, "error", words, None))
 
 
-def main(request_name: str, result_name: str) -> None:
+def main(request_name: str, result_name: str, most_bytes: int) -> None:
     """Serve one call and leave, whatever threads are still there."""
     with open(request_name, "rb") as stream:  # noqa: PTH123
         request = from_text(stream.read())
     os.unlink(request_name)  # noqa: PTH108
     result = os.open(result_name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    text = _answer(request).encode()
+    text = _answer(request, most_bytes)
     while text:
         text = text[os.write(result, text) :]
     try:

@@ -31,6 +31,8 @@ from pyrootless.sandbox.languages import find_language
 from pyrootless.sandbox.limits import Limits
 from pyrootless.sandbox.outcome import Outcome
 from pyrootless.sandbox.runs import DEFAULT_LIMITS, run
+from pyrootless.sandbox.verdict import Verdict
+from pyrootless.units import format_size
 
 if TYPE_CHECKING:
     from pyrootless.sandbox.warm import Warm
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
 SOURCE = "solution.py"
 _REQUEST, _RESULT = ".request", ".result"
 _RESULT_MAX_BYTES = 4 << 20
+_TOO = "the result is too "
 _DRIVER_IMPORTS = ("base64", "json", "importlib.machinery")
 
 
@@ -65,7 +68,8 @@ class Called:
         value: What it returned; None when it did not.
         args: Its positional arguments afterwards, for functions that change them.
         error: What it raised; None when it returned, or was ended.
-        outcome: The box: verdict, times, memory, what was printed.
+        outcome: The box: verdict, times, memory, what was printed. A result that is too large,
+            or too costly to take over, is OLE, with the reason as its cause.
     """
 
     ok: bool
@@ -81,6 +85,8 @@ class Called:
             return ""
         if self.error:
             return printable(f"{self.error.kind}: {self.error.message}", kept="\n")
+        if self.outcome.cause.startswith(_TOO):
+            return f"{self.outcome.verdict.name}: {self.outcome.cause}"
         if not self.outcome.ok:
             return f"{self.outcome.verdict.name}: {self.outcome.verdict.value}"
         return "it ended without returning"
@@ -215,13 +221,16 @@ def _driver() -> str:
     folder = Path(__file__).parent
     parts = [(folder / name).read_text() for name in ("plain_data.py", "call_driver.py")]
     parts[1] = parts[1].replace("from __future__ import annotations\n", "")
-    return "\n".join([*parts, f"main({_REQUEST!r}, {_RESULT!r})"])
+    return "\n".join([*parts, f"main({_REQUEST!r}, {_RESULT!r}, {_RESULT_MAX_BYTES})"])
 
 
 def _called(outcome: Outcome, nonce: str) -> Called:
     text = outcome.files.get(_RESULT, b"")
-    if not outcome.ok or not text or len(text) > _RESULT_MAX_BYTES:
-        return Called(False, None, (), None, outcome)
+    failed = Called(False, None, (), None, outcome)
+    if not outcome.ok or not text:
+        return failed
+    if len(text) > _RESULT_MAX_BYTES:
+        return _too_large(outcome, len(text))
     try:
         answer: Any = plain_data.from_text(text)
         said, kind, value, args = answer
@@ -229,7 +238,21 @@ def _called(outcome: Outcome, nonce: str) -> Called:
             raise ValueError("not the answer to this call")
         if kind == "value":
             return Called(True, value, tuple(args), None, outcome)
+        if kind == "large":
+            return _too_large(outcome, int(value))
         words = [str(word) for word in value]
-        return Called(False, None, (), CallError(*words), outcome)
+        return replace(failed, error=CallError(*words))
+    except plain_data.CostlyError as error:
+        return _refused(outcome, f"costly: {error}")
     except (ValueError, TypeError):
-        return Called(False, None, (), None, outcome)
+        return failed
+
+
+def _too_large(outcome: Outcome, size: int) -> Called:
+    limit = format_size(_RESULT_MAX_BYTES)
+    return _refused(outcome, f"large: {size} bytes as text; a call may return {limit}")
+
+
+def _refused(outcome: Outcome, reason: str) -> Called:
+    refused = replace(outcome, verdict=Verdict.OLE, cause=f"{_TOO}{reason}")
+    return Called(False, None, (), None, refused)

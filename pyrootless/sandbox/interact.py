@@ -13,8 +13,8 @@ An interactor that fails (SIGPIPE, an abort at the end of its input, any other e
 decided nothing. Whose doing that is depends on one fact: did it have to wait for a submission
 that had ended? The ends of the pipes are in this process's hands, so nothing of the
 submission's end reaches the interactor before it is seen to wait for more (`Pair.ask`). Did it
-wait, then the submission left early, and is wrong. Did it fail without waiting, then it failed by
-itself (IE), whichever of the two was reaped first.
+wait, then the submission left early, and is wrong. Did it fail without waiting, then it failed
+by itself (IE), whichever of the two was reaped first.
 
 When both wait for each other neither can end: then the submission is ended, as a single program
 that is stuck (ILE). Who of them should have written is nobody's to know. Who waits when the

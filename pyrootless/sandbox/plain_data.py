@@ -21,8 +21,13 @@ if TYPE_CHECKING:
     from typing import Any
 
 DEPTH_MAX = 100
-_SAME_HASH_MAX = 1000
+COMPARED_MAX = 1 << 21
+"""Parts of values that may be compared for sets and dicts of one text: a tenth of a second."""
 _LARGE_BITS = 1000
+
+
+class CostlyError(ValueError):
+    """To make the value would take long: too much in it has one hash."""
 
 
 def to_text(value: object) -> str:
@@ -39,10 +44,10 @@ def from_text(text: str | bytes) -> object:
     """The value of such JSON.
 
     Raises:
-        ValueError: It is not what `to_text` makes.
+        ValueError: It is not what `to_text` makes; CostlyError: or hostile.
     """
     try:
-        return _unpack(json.loads(text, parse_constant=_refuse), DEPTH_MAX)
+        return _Maker().make(json.loads(text, parse_constant=_refuse), DEPTH_MAX)
     except (RecursionError, TypeError, KeyError, AttributeError, OverflowError) as error:
         raise ValueError(f"no plain data: {type(error).__name__}") from None
 
@@ -121,44 +126,78 @@ _PACKERS: list[tuple[Any, Callable[[Any, int], object]]] = [
 ]
 
 
-def _unpack(value: object, depth: int) -> object:
-    if depth == 0:
-        raise ValueError("nested too deeply")
-    if isinstance(value, list):
-        return [_unpack(item, depth - 1) for item in value]
-    if not isinstance(value, dict):
-        return value
-    if len(value) == 1:
-        ((key, content),) = value.items()
-        if key.startswith("$"):
-            return _unpack_kind(key, content, depth - 1)
-    return {key: _unpack(item, depth - 1) for key, item in value.items()}
+class _Maker:
+    """One value being made from its text.
 
+    A set compares values of one hash with each other, and whoever wrote the text may have
+    chosen them so: thousands of long tuples, equal but for their ends. What would be compared
+    is counted before a set is made, and the counting itself counts.
+    """
 
-def _unpack_kind(kind: str, content: Any, depth: int) -> object:
-    if kind == "$int":
-        return int(content, 16)
-    if kind == "$float":
-        return float(content)
-    if kind == "$bytes":
-        return base64.b64decode(content, validate=True)
-    items = _unpack(content, depth)
-    if not isinstance(items, list):
-        raise ValueError(f"{kind} without a list")
-    if kind == "$tuple":
-        return tuple(items)
-    if kind == "$complex":
-        return complex(*items)
-    if kind in ("$set", "$frozenset"):
-        _check_hashes(items)
-        return set(items) if kind == "$set" else frozenset(items)
-    if kind == "$dict":
-        _check_hashes([key for key, _ in items])
-        return dict(items)
-    raise ValueError(f"{kind[:20]} is not known")
+    def __init__(self) -> None:
+        self._left = COMPARED_MAX
 
+    def make(self, value: object, depth: int) -> object:
+        if depth == 0:
+            raise ValueError("nested too deeply")
+        if isinstance(value, list):
+            return [self.make(item, depth - 1) for item in value]
+        if not isinstance(value, dict):
+            return value
+        if len(value) == 1:
+            ((key, content),) = value.items()
+            if key.startswith("$"):
+                return self._make_kind(key, content, depth - 1)
+        return {key: self.make(item, depth - 1) for key, item in value.items()}
 
-def _check_hashes(items: list[Any]) -> None:
-    """Values chosen to have one hash would make a set of them take hours."""
-    if len(items) - len({hash(item) for item in items}) > _SAME_HASH_MAX:
-        raise ValueError("too many values of one hash")
+    def _make_kind(self, kind: str, content: Any, depth: int) -> object:
+        if kind == "$int":
+            return int(content, 16)
+        if kind == "$float":
+            return float(content)
+        if kind == "$bytes":
+            return base64.b64decode(content, validate=True)
+        items = self.make(content, depth)
+        if not isinstance(items, list):
+            raise ValueError(f"{kind} without a list")
+        if kind == "$tuple":
+            return tuple(items)
+        if kind == "$complex":
+            return complex(*items)
+        if kind in ("$set", "$frozenset"):
+            self._check_hashes(items)
+            return set(items) if kind == "$set" else frozenset(items)
+        if kind == "$dict":
+            self._check_hashes([key for key, _ in items])
+            return dict(items)
+        raise ValueError(f"{kind[:20]} is not known")
+
+    def _check_hashes(self, items: list[Any]) -> None:
+        """Each value is compared with those of its hash that came before it."""
+        alike: dict[int, int] = {}
+        for item in items:
+            number = hash(item)
+            before = alike.get(number, 0)
+            if before:
+                self._spend(before * self._parts(item))
+            alike[number] = before + 1
+
+    def _parts(self, value: object) -> int:
+        """How much there is to compare in it; a set looks each of its values up in another, where
+        it meets all that have its hash."""
+        self._spend(1)
+        if isinstance(value, tuple):
+            return 1 + sum(map(self._parts, value))
+        if isinstance(value, frozenset):
+            alike: dict[int, int] = {}
+            for item in value:
+                alike[hash(item)] = alike.get(hash(item), 0) + 1
+            return 1 + sum(self._parts(item) * alike[hash(item)] for item in value)
+        if isinstance(value, str | bytes):
+            return 1 + len(value) // 64
+        return 1 + value.bit_length() // 512 if isinstance(value, int) else 1
+
+    def _spend(self, parts: int) -> None:
+        self._left -= parts
+        if self._left < 0:
+            raise CostlyError("too many values of one hash")

@@ -46,7 +46,14 @@ def test_each_call_is_a_box_of_its_own() -> None:
         ("while True: pass", "TLE: used more processor time than allowed"),
         ("return object()", "TypeError: object is no plain data"),
         ("import os; os.kill(os.getpid(), 9)", "SG: ended by a signal"),
-        ("return 'x' * 5_000_000", "it ended without returning"),
+        (
+            "return 'x' * 5_000_000",
+            "OLE: the result is too large: 5000069 bytes as text; a call may return 4MiB",
+        ),
+        (
+            "return 'x' * 50_000_000",
+            "OLE: the result is too large: 50000069 bytes as text; a call may return 4MiB",
+        ),
     ],
 )
 def test_failures_fail_this_call_alone(body: str, why: str) -> None:
@@ -56,6 +63,29 @@ def test_failures_fail_this_call_alone(body: str, why: str) -> None:
             f(True)
         assert failed.value.called.why == why
         assert f(False) == 5
+
+
+LARGE_FILE = """
+import os
+with open(".result", "wb") as stream: stream.write(bytes(4 << 20 | 1))
+os._exit(0)
+"""
+ALIKE = """
+def f():
+    first = (0,) * 1000
+    return {(*first, n * (2**61 - 1)) for n in range(1000)}
+"""
+
+
+def test_a_result_that_this_process_does_not_take_over() -> None:
+    called = call(LARGE_FILE, "f").attempt()
+    assert (called.ok, called.outcome.verdict.name) == (False, "OLE")
+    assert called.why == (
+        "OLE: the result is too large: 4194305 bytes as text; a call may return 4MiB"
+    )
+    called = call(ALIKE, "f").attempt()
+    assert (called.ok, called.outcome.verdict.name) == (False, "OLE")
+    assert called.why == "OLE: the result is too costly: too many values of one hash"
 
 
 def test_equality_that_is_always_true_is_compared_as_data() -> None:

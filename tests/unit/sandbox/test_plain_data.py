@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import enum
+import itertools
+import json
 import math
 from collections import Counter, OrderedDict, namedtuple
 from typing import Any
@@ -11,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pyrootless.sandbox.plain_data import from_text, to_text
+from pyrootless.sandbox.plain_data import CostlyError, from_text, to_text
 
 LEAVES = (
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False)
@@ -96,9 +98,43 @@ def test_refused_on_the_way_in(text: str | bytes) -> None:
         from_text(text)
 
 
-def test_values_of_one_hash_are_refused() -> None:
-    """60,000 of them would take minutes to put into a set."""
-    prime = 2**61 - 1
-    numbers = ",".join(str(prime * count) for count in range(60_000))
-    with pytest.raises(ValueError, match="one hash"):
-        from_text('{"$set":[' + numbers + "]}")
+PRIME = 2**61 - 1  # numbers that are alike modulo this have one hash
+
+
+HOSTILE = {
+    "numbers": {"$set": [PRIME * n for n in range(60_000)]},
+    "few long tuples": {
+        "$set": [{"$tuple": [*[0] * 1000, PRIME * n]} for n in range(1000)],
+    },
+    "keys": {"$dict": [[{"$tuple": [*[0] * 1000, PRIME * n]}, 0] for n in range(1000)]},
+    "long texts": {"$set": [{"$tuple": ["x" * 4000, PRIME * n]} for n in range(1000)]},
+    "large numbers": {
+        "$set": [{"$int": hex(2**16000 // PRIME * PRIME + PRIME * n)} for n in range(1000)]
+    },
+    "many sets": [{"$set": [PRIME * n for n in range(1000)]} for _ in range(200)],
+    "sets of sets": {
+        "$set": [
+            {"$frozenset": [*[PRIME * k for k in range(100)], PRIME * n]}
+            for n in range(100, 1000)
+        ]
+    },
+    "the same again": {"$set": [{"$tuple": [0] * 400}] * 400},
+}
+
+
+@pytest.mark.parametrize("kind", HOSTILE)
+def test_values_of_one_hash_are_refused(kind: str) -> None:
+    """60,000 numbers would take minutes to put into a set."""
+    with pytest.raises(CostlyError, match="one hash"):
+        from_text(json.dumps(HOSTILE[kind]))
+
+
+def test_natural_likeness_is_taken() -> None:
+    """-1 and -2 have one hash, and so have all tuples of them."""
+    grid = {(x, y, z) for x in range(-9, 9) for y in range(-9, 9) for z in range(-9, 9)}
+    assert from_text(to_text(grid)) == grid
+    signs = set(itertools.product((-1, -2), repeat=9))
+    assert len({hash(item) for item in signs}) == 1
+    assert from_text(to_text(signs)) == signs
+    nested = {frozenset({(-1, n), (-2, n)}) for n in range(500)}
+    assert from_text(to_text(nested)) == nested
