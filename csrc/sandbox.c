@@ -30,6 +30,7 @@ static void end_for(struct prl_sandbox_watch *w, unsigned flag)
         return;
     w->killed = true;
     w->report->killed_for = flag;
+    prl_sandbox_peak(w);
     prl_child_kill(&w->child);
 }
 

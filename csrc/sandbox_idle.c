@@ -26,6 +26,8 @@
 #include <time.h>
 #include <unistd.h>
 
+enum { PEAK_PROCESSES = 32 }; /* the first ones: they run on while they are looked at */
+
 struct waits {
     const struct prl_sandbox_watch *w;
     uint64_t now_ns, mark;
@@ -228,4 +230,21 @@ bool prl_sandbox_busy(const struct prl_sandbox_watch *w)
     for (size_t i = 1; i < tree->len; i++)
         sum += wanted_ns(tree->pids[i]);
     return sum >= w->want->limits.wall_ns / 2;
+}
+
+void prl_sandbox_peak(struct prl_sandbox_watch *w)
+{
+    char path[40], text[4096];
+    _cleanup_free_ struct prl_tree *tree = malloc(sizeof *tree);
+    if (!tree || w->child.pid <= 0)
+        return;
+    prl_tree_read(w->child.pid, tree);
+    for (size_t i = 1; i < tree->len && i <= PEAK_PROCESSES; i++) {
+        snprintf(path, sizeof path, "/proc/%d/status", (int)tree->pids[i]);
+        if (prl_tree_text(path, text, sizeof text) <= 0)
+            continue;
+        uint64_t kib = number_of(text, "\nVmHWM:\t", 10);
+        if (kib != UINT64_MAX && kib * 1024 > w->memory_seen_bytes)
+            w->memory_seen_bytes = kib * 1024;
+    }
 }

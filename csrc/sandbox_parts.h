@@ -49,6 +49,8 @@ uint64_t prl_sandbox_cpu_final(struct prl_sandbox_watch *w);
 int prl_sandbox_take(struct prl_sandbox_watch *w, unsigned stream);
 /* For at least half of the wall limit its threads had a processor or waited for one. */
 bool prl_sandbox_busy(const struct prl_sandbox_watch *w);
+/* The most memory that its largest process had so far: who is killed tells it to nobody. */
+void prl_sandbox_peak(struct prl_sandbox_watch *w);
 /* Nothing of the box can ever run again: nobody outside will wake it.  That is so of the time
  * between two looks that made the same mark: nothing ran there. */
 bool prl_sandbox_stuck(const struct prl_sandbox_watch *w, uint64_t now_ns, uint64_t *ret_mark);

@@ -183,8 +183,10 @@ class _Maker:
             alike[number] = before + 1
 
     def _parts(self, value: object) -> int:
-        """How much there is to compare in it; a set looks each of its values up in another, where
-        it meets all that have its hash."""
+        """How much there is to compare in it.
+
+        A set looks each of its values up in another, where it meets all that have its hash.
+        """
         self._spend(1)
         if isinstance(value, tuple):
             return 1 + sum(map(self._parts, value))

@@ -246,3 +246,20 @@ def test_names_of_files_are_shown_and_not_obeyed(box: Isolate) -> None:
     done = box.call("-v", "-p", "-E", PATH, "--run", "--", "/bin/sh", "-c", script)
     assert "box/a\\x1b[2J\\udcff was left behind: permission denied\n" in done.stderr
     assert "\x1b" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("limits", "end"),
+    [(("-t", "0.3"), "while True: pass"), (("-w", "0.5"), "import time; time.sleep(60)")],
+)
+def test_the_peak_of_a_program_that_was_ended(
+    box: Isolate, limits: tuple[str, ...], end: str
+) -> None:
+    """No memory limit, so that nothing watches its memory meanwhile."""
+    code = f"held = bytearray(64 << 20)\n{end}"
+    status, meta = box.run(*limits, "-E", PATH, "--", "/usr/bin/python3", "-c", code)
+    assert (status, meta["status"], meta["killed"]) == (1, "TO", "1")
+    assert 64 << 10 <= int(meta["max-rss"]) < 128 << 10
+    status, meta = box.run(*limits, "-E", PATH, "--", "/bin/sh", "-c", "while :; do :; done")
+    assert (status, meta["status"]) == (1, "TO")
+    assert 0 < int(meta["max-rss"]) < 16 << 10
