@@ -13,6 +13,7 @@ from mutation import Edit, Mutation
 from mutation import one as _one
 from network_mutations import NETWORK_MUTATIONS
 from shared_mutations import SHARED_MUTATIONS
+from verdict_mutations import VERDICT_MUTATIONS
 from warm_mutations import WARM_MUTATIONS
 
 POSTURE = "tests/security/test_posture.py"
@@ -446,6 +447,7 @@ MUTATIONS = (
     *HOLE_MUTATIONS,
     *IDENTITY_MUTATIONS,
     *NETWORK_MUTATIONS,
+    *VERDICT_MUTATIONS,
     *WARM_MUTATIONS,
     *SHARED_MUTATIONS,
 )

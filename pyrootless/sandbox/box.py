@@ -34,6 +34,7 @@ _FRESH_S = 5.0
 _OOM_SCORE = 800
 _SIGNALS = 256
 """Queued signals and timers of a box; a user has a few thousand, for all processes together."""
+_NONE = 2**64 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,6 +205,7 @@ def _process(limits: Limits) -> dict[str, Any]:
             _rlimit("RLIMIT_MSGQUEUE", 0),
             _rlimit("RLIMIT_RTPRIO", 0),
             _rlimit("RLIMIT_NICE", 0),
+            *_inherited_cpu(),
         ],
     }
 
@@ -213,6 +215,21 @@ def _rlimit(kind: str, value: int) -> dict[str, Any]:
     most = _hard_limit(kind)
     value = value if most < 0 else min(value, most)
     return {"type": kind, "soft": value, "hard": value}
+
+
+def _inherited_cpu() -> list[dict[str, Any]]:
+    """This process's own soft limit of processor time is none of the program's."""
+    most = _hard_limit("RLIMIT_CPU")
+    soft = resource.getrlimit(resource.RLIMIT_CPU)[0]
+    if most >= 0:
+        return [_rlimit("RLIMIT_CPU", most)]
+    return [{"type": "RLIMIT_CPU", "soft": _NONE, "hard": _NONE}] if soft >= 0 else []
+
+
+def inherited_cpu_ns() -> int | None:
+    """What each process in a box may use at most, whatever its limits are; None: no end."""
+    most = _hard_limit("RLIMIT_CPU")
+    return None if most < 0 else most * 1_000_000_000
 
 
 @cache

@@ -33,6 +33,7 @@ _EXACT = frozenset(
 )
 DEFAULT_LIMITS = Limits()
 _BUSY_SHARE = 0.5
+_TICKS_SHARE = 0.8
 RUNGS = {"best": (True, True), "no-groups": (False, True), "least": (False, False)}
 """Name → may control groups, may perf's clock be used."""
 SHARED_MEMORY: Row = ("dev/shm", None, 0o1777)
@@ -261,6 +262,8 @@ def to_outcome(job: Job, facts: dict[str, Any], found: Collected) -> Outcome:
         number = 9  # it lived until its box was ended
     if number == signal.SIGXFSZ:
         flags |= {"file_size"}
+    if number in (signal.SIGKILL, signal.SIGXCPU) and _inherited_limit_met(facts["cpu_ns"]):
+        flags |= {"cpu"}
     running = facts["running"] or facts["cpu_ns"] > _BUSY_SHARE * facts["wall_ns"]
     end = End(killed_for(facts), flags, code, number, running, bool(found.bad))
     verdict = judge(end)
@@ -288,6 +291,12 @@ def to_outcome(job: Job, facts: dict[str, Any], found: Collected) -> Outcome:
         noise=_noise(facts),
         warm=facts.get("warm", False),
     )
+
+
+def _inherited_limit_met(cpu_ns: int) -> bool:
+    """The caller's own RLIMIT_CPU, which the kernel counts in ticks."""
+    most_ns = box.inherited_cpu_ns()
+    return most_ns is not None and cpu_ns >= _TICKS_SHARE * most_ns
 
 
 def _cause(verdict: Verdict, end: End, found: Collected) -> str:

@@ -68,7 +68,7 @@ def rows(title: str, column: int) -> dict[str, list[str]]:
     return {line: NAMED_TEST.findall(cell) for line, cell in cells.items()}
 
 
-TABLES = [("Invariants", 3, 45), ("Holes of others", 2, 25)]
+TABLES = [("Invariants", 3, 45), ("Holes of others", 2, 25), ("Verdicts", 3, 1)]
 
 
 @pytest.mark.parametrize(("title", "column", "least"), TABLES)

@@ -523,3 +523,28 @@ def test_the_wall_time_begins_with_the_program() -> None:
     outcomes = [run(["true"]) for _ in range(20)]
     times = [(outcome.wall_ns, outcome.cpu_ns) for outcome in outcomes]
     assert all(2 * wall_ns > cpu_ns for wall_ns, cpu_ns in times), times
+
+
+INHERITED = """
+import resource, sys
+from pyrootless.sandbox import Limits, run
+resource.setrlimit(resource.RLIMIT_CPU, (2, int(sys.argv[1])))
+limits = Limits(cpu="2300ms", wall="60s")
+print(run(["./p"], files={"p": sys.argv[2]}, limits=limits).verdict)
+"""
+
+
+@pytest.mark.parametrize(("hard", "body"), [("-1", "burn(2100);"), ("2", "for (;;);")])
+def test_the_callers_own_limit_of_processor_time(
+    compile_c: Callable[[str], Path], hard: str, body: str
+) -> None:
+    """Its soft value is not the program's; its hard value is a limit as any other."""
+    program = compile_c(HEAD + "int main(void) {" + body + "}\n")
+    done = subprocess.run(
+        [sys.executable, "-c", INHERITED, hard, str(program)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.stdout == {"-1": "OK\n", "2": "TLE\n"}[hard], done.stderr

@@ -120,3 +120,26 @@ def test_what_programs_need(main: Callable[..., Outcome], body: str) -> None:
 def test_the_clock_cannot_be_switched_off(main: Callable[..., Outcome]) -> None:
     outcome = main("prctl(31, 0, 0, 0, 0); burn(200); return 0;")
     assert outcome.ok and outcome.cpu_ns >= 0.97 * 200e6
+
+
+CPU_LIMITS = [
+    "setrlimit(RLIMIT_CPU, &one)",
+    "syscall(SYS_setrlimit, RLIMIT_CPU, &one)",
+    "syscall(SYS_prlimit64, 0, RLIMIT_CPU, &one, 0)",
+    "syscall(SYS_prlimit64, 0x100000000L, 0x100000000L, &one, 0)",
+]
+
+
+@pytest.mark.parametrize("call", CPU_LIMITS)
+def test_a_limit_of_processor_time_of_its_own_has_no_effect(
+    main: Callable[..., Outcome], call: str
+) -> None:
+    """It would end by a signal that nobody can tell from another; other kinds can be set."""
+    outcome = main(
+        "struct rlimit was, one = {1, 1}, now, files = {9, 9};"
+        f"getrlimit(RLIMIT_CPU, &was); if ({call} != 0) return 2;"
+        "getrlimit(RLIMIT_CPU, &now); if (now.rlim_cur != was.rlim_cur) return 3;"
+        "if (now.rlim_max != was.rlim_max || setrlimit(RLIMIT_NOFILE, &files)) return 4;"
+        "getrlimit(RLIMIT_NOFILE, &now); return now.rlim_cur != 9 || now.rlim_max != 9;"
+    )
+    assert outcome.exit_code == 0, outcome
