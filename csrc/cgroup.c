@@ -226,7 +226,7 @@ int prl_cgroups_make(const struct prl_spec *spec, bool flat, struct prl_cgroups 
 {
     const struct prl_resources *res = &spec->resources;
     *ret = NULL;
-    if (res->asked == 0 && res->cgroups_len == 0)
+    if (res->asked == 0 && res->cgroups_len == 0) /* a group may be there to measure alone */
         return 0;
     int r = check_chosen(res, reterr);
     if (r < 0)

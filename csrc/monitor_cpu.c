@@ -3,6 +3,7 @@
 #include "monitor_cpu.h"
 
 #include "base/own.h"
+#include "base/steal.h"
 #include "base/taskclock.h"
 #include "cgroup.h"
 #include "monitor_tree.h"
@@ -113,6 +114,9 @@ static uint64_t read_used(struct prl_cpu_watch *w, const struct prl_child *child
         /* A program that may not be read leaves perf's clock at its exec, by the kernel's rule;
          * /proc still shows it. */
         uint64_t clock_ns = prl_taskclock_read(prl_cgroups_clock_fd(child->cgroups));
+        if (clock_ns > used_ns && prl_steal_happens())
+            clock_ns =
+                prl_steal_corrected(clock_ns, used_ns, prl_steal_since(w->steal_before_ns));
         used_ns = clock_ns > used_ns ? clock_ns : used_ns;
     }
     w->used_ns = used_ns > w->used_ns ? used_ns : w->used_ns;
@@ -130,6 +134,7 @@ void prl_cpu_watch_begin(struct prl_cpu_watch *w, const struct prl_child *child)
     w->processors = processors > 0 ? (unsigned)processors : 1;
     w->before_ns = prl_cgroups_cpu_ns(child->cgroups);
     w->tree_before_ns = prl_cpu_of(child->pid);
+    w->steal_before_ns = rung == PRL_RUNG_CLOCK ? prl_steal_begin() : 0;
 }
 
 uint64_t prl_cpu_watch_look(struct prl_cpu_watch *w, const struct prl_child *child,

@@ -34,6 +34,7 @@ struct prl_cpu_watch {
     unsigned processors;
     uint64_t before_ns;             /* of the set-up, which is not billed: by the group, */
     uint64_t tree_before_ns;        /* by /proc */
+    uint64_t steal_before_ns;       /* what a hypervisor had taken, where perf's clock bills */
     uint64_t used_ns, next_look_ns; /* so far; CLOCK_MONOTONIC */
     struct prl_cpu_tree tree;
 };

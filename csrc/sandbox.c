@@ -275,7 +275,7 @@ void prl_sandbox_watch_init(struct prl_sandbox_watch *w, const struct prl_sandbo
     };
     w->box.files = want->files;
     w->box.files_len = want->files_len;
-    w->box.meter = want->clock;
+    w->box.meter = want->clock && prl_sandbox_group_clock(want->spec) == PRL_CLOCK_NONE;
 }
 
 int prl_sandbox_run(const struct prl_sandbox *want, struct prl_sandbox_report *ret,

@@ -55,6 +55,7 @@ struct prl_sandbox_report {
     uint32_t touched;    /* enum prl_sandbox_flag */
     uint32_t killed_for; /* the one flag for which we ended it; 0: it ended itself */
     uint32_t clock;      /* enum prl_sandbox_clock */
+    bool clock_exact;    /* it bills the box's own time, all of it and no other */
     uint64_t cpu_ns, user_ns, system_ns, wall_ns;
     uint64_t memory_peak_bytes;
     uint64_t yields, preemptions; /* switches to others, of the program and what it reaped; of
@@ -115,6 +116,8 @@ struct prl_sandbox_host {
  * limit would not be held exactly. */
 int prl_sandbox_plan(struct prl_spec *spec, const struct prl_sandbox_host *host,
                      struct prl_error *reterr);
+/* Which of its groups bills processor time; PRL_CLOCK_NONE: none of them. */
+enum prl_sandbox_clock prl_sandbox_group_clock(const struct prl_spec *spec);
 /* A new id, which tells who made it. */
 void prl_sandbox_id(char ret[65]);
 /* Remove the control groups of callers that were killed. */

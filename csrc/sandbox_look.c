@@ -1,6 +1,7 @@
 /* sandbox_look.c: what a box has used, and when its next limit can be reached at the earliest.
  * In: a running box.  Out: nanoseconds.  Never: a tick: processor time cannot be used faster
  * than the processors have it, memory not faster than it can be filled. */
+#include "base/steal.h"
 #include "base/sys.h"
 #include "base/taskclock.h"
 #include "cgroup.h"
@@ -30,17 +31,23 @@ static uint64_t group_cpu_ns(const struct prl_usage *usage, const struct prl_san
     return usage->cpu_ns > w->cpu_before_ns ? usage->cpu_ns - w->cpu_before_ns : 0;
 }
 
+/* A program that may not be read leaves perf's clock at its exec, by the kernel's rule; /proc
+ * still shows it.  Where perf's shows more, a hypervisor may have taken that. */
+static uint64_t perf_cpu_ns(struct prl_sandbox_watch *w)
+{
+    uint64_t perf_ns = prl_taskclock_read(w->box.clock_fd) - w->cpu_before_ns;
+    uint64_t tree_ns = tree_cpu_ns(w);
+    if (perf_ns <= tree_ns || !prl_steal_happens())
+        return perf_ns > tree_ns ? perf_ns : tree_ns;
+    return prl_steal_corrected(perf_ns, tree_ns, prl_steal_since(w->steal_before_ns));
+}
+
 static uint64_t read_clock(struct prl_sandbox_watch *w)
 {
     struct prl_status status = {0};
-    uint64_t perf_ns, tree_ns;
     switch (w->report->clock) {
     case PRL_CLOCK_PERF:
-        /* A program that may not be read leaves perf's clock at its exec, by the kernel's
-         * rule; /proc still shows it. */
-        perf_ns = prl_taskclock_read(w->box.clock_fd) - w->cpu_before_ns;
-        tree_ns = tree_cpu_ns(w);
-        return perf_ns > tree_ns ? perf_ns : tree_ns;
+        return perf_cpu_ns(w);
     case PRL_CLOCK_PROC:
         return tree_cpu_ns(w);
     case PRL_CLOCK_CGROUP1:
@@ -84,6 +91,8 @@ uint64_t prl_sandbox_cpu_final(struct prl_sandbox_watch *w)
 {
     const struct prl_status *status = &w->report->status;
     uint64_t reaped_ns = status->user_ns + status->system_ns, used_ns = used_cpu_ns(w);
+    w->report->clock_exact = w->report->clock != PRL_CLOCK_PROC &&
+                             (w->report->clock != PRL_CLOCK_PERF || !prl_steal_happens());
     if (w->report->clock == PRL_CLOCK_CGROUP1 || w->report->clock == PRL_CLOCK_CGROUP2)
         return group_cpu_ns(&status->usage, w);
     reaped_ns = since_brought(w, reaped_ns > w->setup_ns ? reaped_ns - w->setup_ns : 0);
@@ -193,13 +202,9 @@ unsigned prl_sandbox_look_flag(unsigned which)
 
 static uint32_t choose_clock(const struct prl_sandbox_watch *w)
 {
-    const struct prl_resources *res = &w->want->spec->resources;
-    for (size_t i = 0; i < res->cgroups_len; i++) {
-        if (res->cgroups[i].version2)
-            return PRL_CLOCK_CGROUP2;
-        if (res->cgroups[i].controllers & PRL_CONTROL_CPUACCT)
-            return PRL_CLOCK_CGROUP1;
-    }
+    uint32_t group = prl_sandbox_group_clock(w->want->spec);
+    if (group != PRL_CLOCK_NONE)
+        return group;
     return w->box.clock_fd >= 0 ? PRL_CLOCK_PERF : PRL_CLOCK_PROC;
 }
 
@@ -233,7 +238,10 @@ void prl_sandbox_begin(struct prl_sandbox_watch *w)
     w->cpu_before_ns = 0;
     if (w->report->clock == PRL_CLOCK_CGROUP1 || w->report->clock == PRL_CLOCK_CGROUP2)
         w->cpu_before_ns = used_before(w);
-    if (w->report->clock == PRL_CLOCK_PERF && w->child.held) /* the gate is not billed */
-        w->cpu_before_ns = prl_taskclock_read(w->box.clock_fd);
+    if (w->report->clock == PRL_CLOCK_PERF) {
+        w->steal_before_ns = prl_steal_begin();
+        if (w->child.held) /* the gate is not billed */
+            w->cpu_before_ns = prl_taskclock_read(w->box.clock_fd);
+    }
     plan_first_looks(w);
 }

@@ -19,6 +19,8 @@ struct prl_sandbox_watch {
     pid_t brought_pid;        /* the copy that a zygote brought; 0: there is none */
     uint64_t brought_ns;      /* what that used until then */
     uint64_t cpu_before_ns;   /* what the clock showed then: set-up is not billed */
+    uint64_t
+        steal_before_ns; /* what a hypervisor had taken by then, where perf's clock bills */
     uint64_t cpu_next_ns, memory_next_ns, idle_next_ns; /* CLOCK_MONOTONIC */
     uint64_t quiet_cpu_ns; /* the clock at the last look for idleness */
     uint64_t still_ns;     /* the first of the looks that found all waiting; 0: there is none */

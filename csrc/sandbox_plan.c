@@ -1,16 +1,19 @@
 /* sandbox_plan.c: which rung holds the limits of a box, and which clock bills it.
  * In: a spec that asks for memory and processes, what the host offers.  Out: the spec with its
  * rungs and control groups.  Never: a weaker rung than the host has; a group more than is
- * needed: entering one of version 1 costs more than the rest of a launch.
+ * needed: each one of version 1 has a directory of its own.
  *
  * Processes: RLIMIT_NPROC in the box's own user namespace counts the box alone, exactly, and is
- * free.  Processor time: perf's clock is as exact as cpuacct and free. */
+ * free.  Processor time: a group counts it to the last microsecond of each process; perf's
+ * clock misses what follows a process's exit, and bills what a hypervisor took (base/steal.h).
+ */
 #include "sandbox.h"
 
 #include "base/arena.h"
 #include "base/error.h"
 #include "base/limits.h"
 #include "base/own.h"
+#include "base/steal.h"
 #include "base/taskclock.h"
 #include "cgroup.h"
 
@@ -101,25 +104,53 @@ static bool has_taskclock(void)
     return answer > 0;
 }
 
-static bool has_version2(const struct prl_spec *spec)
+static const struct prl_cgroup *meter_of(const struct prl_spec *spec)
 {
-    for (size_t i = 0; i < spec->resources.cgroups_len; i++)
-        if (spec->resources.cgroups[i].version2)
-            return true;
-    return false;
+    const struct prl_resources *res = &spec->resources;
+    for (size_t i = 0; i < res->cgroups_len; i++)
+        if (res->cgroups[i].version2 || (res->cgroups[i].controllers & PRL_CONTROL_CPUACCT))
+            return &res->cgroups[i];
+    return NULL;
+}
+
+enum prl_sandbox_clock prl_sandbox_group_clock(const struct prl_spec *spec)
+{
+    const struct prl_cgroup *meter = meter_of(spec);
+    if (!meter)
+        return PRL_CLOCK_NONE;
+    return meter->version2 ? PRL_CLOCK_CGROUP2 : PRL_CLOCK_CGROUP1;
+}
+
+/* Every group of version 2 counts processor time, in version 1 one hierarchy does. */
+static int use_meter(struct plan *p, bool *ret_used, struct prl_error *reterr)
+{
+    const struct prl_cgroup_base *meter = NULL;
+    unsigned controller = PRL_CONTROL_CPUACCT;
+    for (size_t i = 0; i < p->host->len && !meter; i++)
+        if (p->host->bases[i].version2 && p->host->bases[i].controllers)
+            meter = &p->host->bases[i];
+    if (meter)
+        controller = meter->controllers & -meter->controllers;
+    else
+        meter = find(p->host, controller);
+    *ret_used = meter != NULL;
+    return meter ? use(p, meter, controller, reterr) : 0;
 }
 
 static int plan_clock(struct plan *p, bool may_perf, struct prl_error *reterr)
 {
-    const struct prl_cgroup_base *meter = find(p->host, PRL_CONTROL_CPUACCT);
-    if (has_version2(p->spec) || (may_perf && has_taskclock()))
-        return 0;
-    if (meter)
-        return use(p, meter, PRL_CONTROL_CPUACCT, reterr);
-    if (p->spec->resources.best_effort)
+    bool used = meter_of(p->spec) != NULL;
+    int r = used ? 0 : use_meter(p, &used, reterr);
+    if (r < 0 || used || p->spec->resources.best_effort)
+        return r;
+    if (!may_perf || !has_taskclock())
+        return prl_failf(reterr, PRL_STAGE_LIMITS, EOPNOTSUPP, "--cpus",
+                         "neither perf's clock nor a control group bills processor time here");
+    if (!prl_steal_happens())
         return 0;
     return prl_failf(reterr, PRL_STAGE_LIMITS, EOPNOTSUPP, "--cpus",
-                     "neither perf's clock nor a control group bills processor time here");
+                     "a hypervisor takes time of these processors, which perf's clock bills, "
+                     "and no control group is delegated to you");
 }
 
 int prl_sandbox_plan(struct prl_spec *spec, const struct prl_sandbox_host *host,

@@ -233,7 +233,7 @@ static int take_copy(struct prl_sandbox_watch *w, struct prl_error *reterr)
         r = limit_process(pid, spec, reterr);
     if (r == 0)
         r = prl_verify_status(&verify, reterr);
-    if (r == 0 && w->want->clock)
+    if (r == 0 && w->want->clock && prl_sandbox_group_clock(w->want->spec) == PRL_CLOCK_NONE)
         w->box.clock_fd = prl_taskclock_open_for(pid);
     w->brought_pid = pid;
     return r;

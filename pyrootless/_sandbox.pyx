@@ -60,6 +60,7 @@ cdef extern from "sandbox.h" nogil:
     struct prl_sandbox_report:
         int32_t wait_status
         uint32_t touched, killed_for, clock
+        bint clock_exact
         uint64_t cpu_ns, user_ns, system_ns, wall_ns, memory_peak_bytes, yields, preemptions
         uint32_t processes_peak
         bint processes_exact, running
@@ -228,7 +229,7 @@ cdef class Files:
 cdef dict facts(prl_sandbox_report *r):
     return {
         "wait_status": r.wait_status, "touched": r.touched, "killed_for": r.killed_for,
-        "clock": CLOCKS[r.clock], "cpu_ns": r.cpu_ns, "user_ns": r.user_ns, "system_ns": r.system_ns,
+        "clock": CLOCKS[r.clock], "clock_exact": bool(r.clock_exact), "cpu_ns": r.cpu_ns, "user_ns": r.user_ns, "system_ns": r.system_ns,
         "wall_ns": r.wall_ns, "memory_peak_bytes": r.memory_peak_bytes,
         "yields": r.yields, "preemptions": r.preemptions,
         "processes_peak": r.processes_peak, "processes_exact": bool(r.processes_exact),

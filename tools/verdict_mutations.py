@@ -9,6 +9,7 @@ from __future__ import annotations
 from mutation import Mutation, one
 
 FILTER = "tests/integration/test_sandbox_filter.py"
+CLOCK = "tests/integration/test_sandbox_clock.py"
 SANDBOX = "tests/integration/test_sandbox.py"
 
 VERDICT_MUTATIONS = (
@@ -29,5 +30,28 @@ VERDICT_MUTATIONS = (
             "False",
         ),
         (f"{SANDBOX}::test_the_callers_own_limit_of_processor_time",),
+    ),
+    Mutation(
+        "a group that is delegated bills processor time",
+        one(
+            "csrc/sandbox_plan.c",
+            "    return meter ? use(p, meter, controller, reterr) : 0;",
+            "    *ret_used = false;\n    return meter ? 0 * controller : 0;",
+        ),
+        (f"{CLOCK}::test_a_group_bills_where_one_is_delegated",),
+    ),
+    Mutation(
+        "perf's clock is not exact where a hypervisor takes time",
+        one("csrc/sandbox_plan.c", "if (!prl_steal_happens())", "if (prl_steal_happens() < 2)"),
+        (f"{CLOCK}::test_stolen_time_is_not_billed_and_perf_not_called_exact",),
+    ),
+    Mutation(
+        "what a hypervisor took is not billed",
+        one(
+            "csrc/sandbox_look.c",
+            "if (perf_ns <= tree_ns || !prl_steal_happens())",
+            "if (perf_ns != tree_ns || !prl_steal_happens())",
+        ),
+        (f"{CLOCK}::test_stolen_time_is_not_billed_and_perf_not_called_exact",),
     ),
 )

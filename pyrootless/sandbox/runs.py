@@ -28,9 +28,7 @@ from pyrootless.sandbox.verdict import FLAGS, End, Verdict, judge
 if TYPE_CHECKING:
     from pyrootless.sandbox.warm import Warm
 
-_EXACT = frozenset(
-    {"cgroup2", "cgroup1", "perf", "rlimit-nproc", "rlimit", "tmpfs", "pipe", "timer"}
-)
+_EXACT = frozenset({"cgroup2", "cgroup1", "rlimit-nproc", "rlimit", "tmpfs", "pipe", "timer"})
 DEFAULT_LIMITS = Limits()
 _BUSY_SHARE = 0.5
 _TICKS_SHARE = 0.8
@@ -312,11 +310,12 @@ def _cause(verdict: Verdict, end: End, found: Collected) -> str:
 def _enforced(facts: dict[str, Any], limits: Limits) -> dict[str, Enforced]:
     cpu = facts["clock"] if limits.cpu_ns else ""
     memory = facts["memory_rung"] if limits.memory_bytes else ""
-    return dict(_held(cpu, memory, facts["processes_rung"] if limits.procs is not None else ""))
+    processes = facts["processes_rung"] if limits.procs is not None else ""
+    return dict(_held(cpu, memory, processes, facts["clock_exact"]))
 
 
 @cache
-def _held(cpu: str, memory: str, processes: str) -> dict[str, Enforced]:
+def _held(cpu: str, memory: str, processes: str, cpu_exact: bool) -> dict[str, Enforced]:
     """Name of a limit → what held it; "": there is no such limit."""
     rungs = {
         "wall": "timer",
@@ -331,7 +330,11 @@ def _held(cpu: str, memory: str, processes: str) -> dict[str, Enforced]:
         "stack": "rlimit",
         "open_files": "rlimit",
     }
-    return {name: Enforced(rung, rung in _EXACT) for name, rung in rungs.items() if rung}
+    return {
+        name: Enforced(rung, cpu_exact if name == "cpu" else rung in _EXACT)
+        for name, rung in rungs.items()
+        if rung
+    }
 
 
 def _noise(facts: dict[str, Any]) -> Noise:

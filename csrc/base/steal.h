@@ -1,0 +1,21 @@
+/* steal.h: the time that a hypervisor took of the processors this process may use.
+ * In: /proc/stat.  Out: nanoseconds.  Never: a read where nothing was ever taken, but for the
+ * first: a machine of its own pays nothing for it.
+ *
+ * A task's own clocks, and those of control groups, leave stolen time out; perf's has it in. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Since the machine's start; 0: nothing, or the kernel does not tell. */
+uint64_t prl_steal_begin(void);
+/* The most that was taken since then; 0: surely nothing. */
+uint64_t prl_steal_since(uint64_t before_ns);
+/* It happens here. */
+bool prl_steal_happens(void);
+/* What a clock that bills stolen time shows, without it.  least_ns: what was surely used. */
+uint64_t prl_steal_corrected(uint64_t clock_ns, uint64_t least_ns, uint64_t stolen_ns);
+/* Of the text of /proc/stat, of the processors in a mask of so many bytes. */
+uint64_t prl_steal_parse(const char *text, const unsigned char *mask, unsigned mask_bytes,
+                         uint64_t tick_ns);

@@ -1,0 +1,165 @@
+"""Which clock bills a box, and what a hypervisor takes meanwhile.
+
+In: the clocks of this machine; a /proc/stat that a test writes itself.
+Out: bills, verdicts, what is called exact.
+Never: a hypervisor that takes time on purpose: nobody can ask it to.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from pyrootless.sandbox import Limits, Outcome, run
+
+pytestmark = [pytest.mark.usefixtures("engine"), pytest.mark.needs("gcc")]
+Compile = Callable[[str], Path]
+
+# Children that nobody reaps take what they used with them: /proc shows nothing of it later.
+UNREAPED = """
+#include <signal.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+int main(void) {
+    struct timespec t;
+    signal(SIGCHLD, SIG_IGN);
+    for (int i = 0; i < 10; i++) {
+        if (fork() == 0) {
+            do clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+            while (t.tv_nsec < 20000000);
+            _exit(0);
+        }
+        while (wait(0) > 0);
+    }
+    return 0;
+}
+"""
+BURNT_NS = 200_000_000
+
+# Whoever opens /proc/stat gets the next of two files.
+SHIM = """
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+static int times;
+int open(const char *path, int flags, ...)
+{
+    static int (*real)(const char *, int, ...);
+    __builtin_va_list list;
+    __builtin_va_start(list, flags);
+    int mode = flags & O_CREAT ? __builtin_va_arg(list, int) : 0;
+    __builtin_va_end(list);
+    if (!real)
+        *(void **)&real = dlsym(RTLD_NEXT, "open");
+    if (strcmp(path, "/proc/stat") == 0)
+        path = getenv(times++ ? "STAT_LATER" : "STAT_FIRST");
+    return real(path, flags, mode);
+}
+int open64(const char *, int, ...) __attribute__((alias("open")));
+"""
+ASK = """
+import json, sys
+from pyrootless.errors import HostUnsupportedError
+from pyrootless.sandbox import Limits, run
+limits = Limits(cpu="10s", wall="60s", memory=None)
+once = run(["./p"], files={"p": sys.argv[1]}, limits=limits, rungs="no-groups")
+try:
+    run(["true"], rungs="no-groups", exact=True, limits=limits)
+    refused = ""
+except HostUnsupportedError as error:
+    refused = str(error)
+held = once.enforced["cpu"]
+print(json.dumps([once.verdict.name, once.cpu_ns, held.rung, held.exact, refused]))
+"""
+
+
+@pytest.fixture
+def unreaped(compile_c: Compile) -> Path:
+    return compile_c(UNREAPED)
+
+
+def stat(folder: Path, ticks: int) -> str:
+    path = folder / f"stat-{ticks}"
+    lines = [f"cpu{n} 9 0 9 9 0 0 0 {ticks} 0 0\n" for n in range(64)]
+    path.write_text("cpu  9 0 9 9 0 0 0 0 0 0\n" + "".join(lines) + "intr 9\n")
+    return str(path)
+
+
+@pytest.fixture
+def ask(tmp_path: Path, unreaped: Path) -> Callable[[int, int], list[object]]:
+    """Where so many ticks were stolen before and after: verdict, bill, rung, exactness, why."""
+    shim = tmp_path / "shim.so"
+    words = ["gcc", "-shared", "-fPIC", "-o", str(shim), "-xc", "-"]
+    subprocess.run(words, input=SHIM, text=True, check=True, timeout=60)
+
+    def answer(first: int, later: int) -> list[object]:
+        env = {"STAT_FIRST": stat(tmp_path, first), "STAT_LATER": stat(tmp_path, later)}
+        done = subprocess.run(
+            ["env", f"LD_PRELOAD={shim}", *(f"{k}={v}" for k, v in env.items()), sys.executable]
+            + ["-c", ASK, str(unreaped)],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        found: list[object] = json.loads(done.stdout)
+        return found
+
+    return answer
+
+
+def perf_bills(program: Path) -> Outcome:
+    limits = Limits(cpu="10s", wall="60s")
+    outcome = run(["./p"], files={"p": program}, limits=limits, rungs="no-groups")
+    if outcome.enforced["cpu"].rung != "perf":
+        pytest.skip("the kernel lends this user no clock: perf_event_paranoid is 3 or more")
+    return outcome
+
+
+def test_a_group_bills_where_one_is_delegated(unreaped: Path) -> None:
+    """It leaves stolen time out, and no process is so short that it is not on the bill."""
+    limits = Limits(cpu="10s", wall="60s", memory=None, procs=None)
+    outcome = run(["./p"], files={"p": unreaped}, limits=limits)
+    if run(["true"]).enforced["memory"].rung not in ("cgroup1", "cgroup2"):
+        pytest.skip("no control group is delegated")
+    held = outcome.enforced["cpu"]
+    assert (held.rung, held.exact) in [("cgroup1", True), ("cgroup2", True), ("perf", False)]
+    assert held.rung != "perf" or not Path("/sys/fs/cgroup/cpuacct").is_dir()
+    assert outcome.verdict.name == "OK" and outcome.cpu_ns >= 0.97 * BURNT_NS
+
+
+def test_perf_is_exact_where_nothing_is_stolen(
+    unreaped: Path, ask: Callable[[int, int], list[object]]
+) -> None:
+    perf_bills(unreaped)
+    verdict, cpu_ns, *held = ask(0, 0)
+    assert (verdict, held) == ("OK", ["perf", True, ""])
+    assert isinstance(cpu_ns, int) and cpu_ns >= 0.97 * BURNT_NS
+
+
+def test_stolen_time_is_not_billed_and_perf_not_called_exact(
+    unreaped: Path, ask: Callable[[int, int], list[object]]
+) -> None:
+    perf_bills(unreaped)
+    verdict, cpu_ns, rung, exact, refused = ask(5, 1000)
+    assert (verdict, rung, exact) == ("OK", "perf", False)
+    assert "hypervisor" in str(refused)
+    assert isinstance(cpu_ns, int) and cpu_ns < 0.9 * BURNT_NS
+
+
+def test_what_was_surely_used_is_billed_whatever_was_stolen(compile_c: Compile) -> None:
+    program = compile_c("int main(void) { for (;;); }")
+    limits = Limits(cpu="200ms", wall="60s")
+    for rungs in ("best", "no-groups", "least"):
+        outcome = run(["./p"], files={"p": program}, limits=limits, rungs=rungs)
+        assert (outcome.verdict.name, outcome.cause) == ("TLE", "cpu")
+        assert 200_000_000 <= outcome.cpu_ns
