@@ -245,7 +245,7 @@ static uint64_t watch(struct loop *loop)
     if (now_ns < loop->look_ns)
         return loop->look_ns - now_ns;
     uint64_t used =
-        prl_watch_memory(loop->child->pid, loop->child->companion, loop->watch_bytes);
+        prl_watch_memory(loop->child->pid, loop->child->companion, loop->watch_bytes, NULL);
     if (used != UINT64_MAX && used > loop->seen_bytes)
         loop->seen_bytes = used;
     if (used > loop->watch_bytes) {

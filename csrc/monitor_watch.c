@@ -5,6 +5,7 @@
 #include "base/own.h"
 #include "monitor_tree.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -14,6 +15,7 @@ enum {
     PAUSE_MAX_NS = 50000000,
     TABLES_SHARE = 512,         /* a table's entry, 8 bytes, for a page */
     TABLES_MIN_BYTES = 1 << 20, /* less is not worth a look */
+    TABLE_LINES = 1 << 16,      /* of two thousand mappings */
     FASTEST_BYTES_A_US = 8192,  /* about what two processors fill with zeros */
 };
 
@@ -42,23 +44,73 @@ static uint64_t resident(pid_t pid)
     return pages * page + tables(pid, size * page);
 }
 
-/* Its share of every page; what is resident where the kernel does not say. */
-static uint64_t proportional(pid_t pid)
+/* The number behind a name of smaps; false: it is not there. */
+static bool read_kib(const char *text, const char *name, uint64_t *ret)
+{
+    const char *at = strstr(text, name);
+    return at && sscanf(at + strlen(name), " %" SCNu64, ret) == 1;
+}
+
+/* "START-END PERMS OFFSET DEV INODE   PATH": shared memory without a file. */
+static bool is_nameless(const char *line)
+{
+    char shared = '-';
+    int path = 0;
+    if (sscanf(line, "%*s %*c%*c%*c%c %*s %*s %*s %n", &shared, &path) < 1 || shared != 's')
+        return false;
+    return line[path] != '/' || strcmp(line + path, "/dev/zero (deleted)\n") == 0;
+}
+
+static void close_file(FILE **file)
+{
+    if (*file)
+        fclose(*file);
+}
+#define _cleanup_file_ __attribute__((cleanup(close_file)))
+
+/* Its share of shared memory without a file; UINT64_MAX: its table is too long to be read so
+ * often. */
+static uint64_t nameless_kib(pid_t pid)
+{
+    char path[64];
+    uint64_t sum = 0, kib, lines = 0;
+    bool nameless = false;
+    snprintf(path, sizeof path, "/proc/%d/smaps", (int)pid);
+    _cleanup_file_ FILE *file = fopen(path, "re");
+    _cleanup_free_ char *line = NULL;
+    size_t size = 0;
+    while (file && getline(&line, &size, file) > 0) {
+        if (++lines > TABLE_LINES)
+            return UINT64_MAX;
+        if (line[0] < 'A' || line[0] > 'Z')
+            nameless = is_nameless(line);
+        else if (nameless && strncmp(line, "Pss:", 4) == 0 && read_kib(line, "Pss:", &kib))
+            sum += kib;
+    }
+    return file ? sum : UINT64_MAX;
+}
+
+/* Its share of every page, but of files in memory where these are counted as files; what is
+ * resident where the kernel does not say. */
+static uint64_t proportional(pid_t pid, bool files_apart)
 {
     char path[64], text[4096];
-    unsigned long long kib;
+    uint64_t kib, shared = 0;
     snprintf(path, sizeof path, "/proc/%d/smaps_rollup", (int)pid);
-    ssize_t n = prl_tree_text(path, text, sizeof text);
-    const char *line = n > 0 ? strstr(text, "\nPss:") : NULL;
-    if (!line || sscanf(line, "\nPss: %llu", &kib) != 1)
+    if (prl_tree_text(path, text, sizeof text) <= 0 || !read_kib(text, "\nPss:", &kib))
         return resident(pid);
+    if (files_apart && read_kib(text, "\nPss_Shmem:", &shared) && shared > 0) {
+        uint64_t nameless = nameless_kib(pid);
+        kib -= shared > nameless ? shared - nameless : 0;
+    }
     return kib * 1024 + tables(pid, UINT64_MAX);
 }
 
-uint64_t prl_watch_memory(pid_t pid, pid_t companion, uint64_t limit_bytes)
+uint64_t prl_watch_memory(pid_t pid, pid_t companion, uint64_t limit_bytes,
+                          const uint64_t *files_bytes)
 {
     _cleanup_free_ struct prl_tree *tree = malloc(sizeof *tree);
-    uint64_t sum = 0;
+    uint64_t sum = files_bytes ? *files_bytes : 0;
     if (!tree)
         return 0;
     prl_tree_read(pid, tree);
@@ -70,9 +122,9 @@ uint64_t prl_watch_memory(pid_t pid, pid_t companion, uint64_t limit_bytes)
         return UINT64_MAX;
     if (sum <= limit_bytes)
         return sum;
-    sum = 0;
+    sum = files_bytes ? *files_bytes : 0;
     for (size_t i = 0; i < tree->len; i++)
-        sum += proportional(tree->pids[i]);
+        sum += proportional(tree->pids[i], files_bytes != NULL);
     return sum;
 }
 

@@ -164,6 +164,21 @@ static uint64_t max(uint64_t a, uint64_t b)
     return a > b ? a : b;
 }
 
+/* Without a group a program may have had more between two looks: the kernel tells the most that
+ * a process ever had. */
+static void measure_memory(struct prl_sandbox_watch *w)
+{
+    struct prl_sandbox_report *r = w->report;
+    uint64_t limit_bytes = prl_cgroups_watch_bytes(w->child.cgroups);
+    uint64_t peak_bytes =
+        max(w->memory_seen_bytes, (uint64_t)w->outcome.usage.ru_maxrss * 1024u);
+    if (limit_bytes)
+        peak_bytes = max(peak_bytes, prl_sandbox_files_bytes(w));
+    r->memory_peak_bytes = max(r->status.usage.memory_peak_bytes, peak_bytes);
+    if (r->status.usage.oom_kills || (limit_bytes && peak_bytes > limit_bytes))
+        r->touched |= PRL_TOUCHED_MEMORY;
+}
+
 /* The clock's word, unless what was reaped is more: each misses what the other sees. */
 static void measure(struct prl_sandbox_watch *w)
 {
@@ -180,15 +195,12 @@ static void measure(struct prl_sandbox_watch *w)
         tree_ns ? (uint64_t)((double)r->cpu_ns * (double)r->status.system_ns / (double)tree_ns)
                 : 0;
     r->user_ns = r->cpu_ns - r->system_ns;
-    r->memory_peak_bytes = max(r->status.usage.memory_peak_bytes,
-                               max(w->memory_seen_bytes, (uint64_t)usage->ru_maxrss * 1024u));
+    measure_memory(w);
     r->yields = w->has_outcome ? (uint64_t)usage->ru_nvcsw : r->status.yields;
     r->preemptions = w->has_outcome ? (uint64_t)usage->ru_nivcsw : r->status.preemptions;
     r->processes_exact = r->status.usage.pids_peak > 0;
     if (r->processes_exact) /* the init is one of them */
         r->processes_peak = r->status.usage.pids_peak - 1;
-    if (r->status.usage.oom_kills)
-        r->touched |= PRL_TOUCHED_MEMORY;
     if (r->status.usage.pids_refused)
         r->touched |= PRL_TOUCHED_PROCESSES;
     if (w->want->limits.cpu_ns && r->cpu_ns >= w->want->limits.cpu_ns)
@@ -275,6 +287,7 @@ void prl_sandbox_watch_init(struct prl_sandbox_watch *w, const struct prl_sandbo
     };
     w->box.files = want->files;
     w->box.files_len = want->files_len;
+    prl_sandbox_count_put(w, want->files, want->files_len);
     w->box.meter = want->clock && prl_sandbox_group_clock(want->spec) == PRL_CLOCK_NONE;
 }
 

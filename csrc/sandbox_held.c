@@ -70,6 +70,7 @@ static int start(struct prl_sandbox_held *held, const struct prl_sandbox_go *go,
     prl_close_p(&w->box.root_fd);
     if (r < 0)
         return r;
+    prl_sandbox_count_put(w, go->files, go->files_len);
     held->want.limits = go->limits;
     memcpy(held->want.stdio, go->program.fds, sizeof held->want.stdio);
     prl_sandbox_begin(w);

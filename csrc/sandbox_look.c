@@ -9,6 +9,9 @@
 #include "sandbox_pair.h"
 #include "sandbox_parts.h"
 
+#include <sys/vfs.h>
+#include <unistd.h>
+
 enum { IDLE_CPU_NS = 500000 }; /* who used more between two looks is not looked at */
 enum { ASKED_LEAST_NS = 500000, ASKED_MOST_NS = 8000000 }; /* from look to look */
 
@@ -101,6 +104,23 @@ uint64_t prl_sandbox_cpu_final(struct prl_sandbox_watch *w)
 
 /* --- memory that no control group holds --- */
 
+void prl_sandbox_count_put(struct prl_sandbox_watch *w, const struct prl_box_file *files,
+                           size_t len)
+{
+    uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+    for (size_t i = 0; i < len; i++)
+        w->put_bytes += (files[i].len + page - 1) / page * page;
+}
+
+uint64_t prl_sandbox_files_bytes(const struct prl_sandbox_watch *w)
+{
+    struct statfs fs;
+    if (w->box.scratch_fd < 0 || fstatfs(w->box.scratch_fd, &fs) < 0)
+        return 0;
+    uint64_t bytes = (uint64_t)(fs.f_blocks - fs.f_bfree) * (uint64_t)fs.f_bsize;
+    return bytes > w->put_bytes ? bytes - w->put_bytes : 0;
+}
+
 static uint64_t look_memory(struct prl_sandbox_watch *w, uint64_t now_ns)
 {
     uint64_t limit_bytes = prl_cgroups_watch_bytes(w->child.cgroups);
@@ -108,7 +128,8 @@ static uint64_t look_memory(struct prl_sandbox_watch *w, uint64_t now_ns)
         return UINT64_MAX;
     if (now_ns < w->memory_next_ns)
         return w->memory_next_ns - now_ns;
-    uint64_t used = prl_watch_memory(w->child.pid, 0, limit_bytes);
+    uint64_t files_bytes = prl_sandbox_files_bytes(w);
+    uint64_t used = prl_watch_memory(w->child.pid, 0, limit_bytes, &files_bytes);
     if (used != UINT64_MAX && used > w->memory_seen_bytes)
         w->memory_seen_bytes = used;
     uint64_t kept = prl_sandbox_sockets_bytes(w->child.pid);

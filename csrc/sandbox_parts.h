@@ -28,6 +28,7 @@ struct prl_sandbox_watch {
     uint64_t asked_ns;     /* a pair's other side asked; 0: it has not */
     uint64_t asked_next_ns;
     uint64_t memory_seen_bytes;
+    uint64_t put_bytes;             /* of files that were put in */
     struct prl_sandbox_noise noise; /* as it was in the beginning */
     bool has_outcome, has_noise, ended, killed;
 };
@@ -45,6 +46,10 @@ void prl_sandbox_begin(struct prl_sandbox_watch *w);
 enum { PRL_SANDBOX_LOOKS = 4 };
 uint64_t prl_sandbox_look(struct prl_sandbox_watch *w, unsigned which, uint64_t now_ns);
 unsigned prl_sandbox_look_flag(unsigned which);
+/* Files that are put in are the caller's memory, all others in the tmpfs are the box's. */
+void prl_sandbox_count_put(struct prl_sandbox_watch *w, const struct prl_box_file *files,
+                           size_t len);
+uint64_t prl_sandbox_files_bytes(const struct prl_sandbox_watch *w);
 /* Processor time of the whole tree after its end. */
 uint64_t prl_sandbox_cpu_final(struct prl_sandbox_watch *w);
 /* sandbox_stream.c: what is in the pipe.  -1: over its limit. */

@@ -10,6 +10,7 @@ from mutation import Mutation, one
 
 FILTER = "tests/integration/test_sandbox_filter.py"
 CLOCK = "tests/integration/test_sandbox_clock.py"
+MEMORY = "tests/integration/test_sandbox_memory.py"
 SANDBOX = "tests/integration/test_sandbox.py"
 
 VERDICT_MUTATIONS = (
@@ -53,5 +54,42 @@ VERDICT_MUTATIONS = (
             "if (perf_ns != tree_ns || !prl_steal_happens())",
         ),
         (f"{CLOCK}::test_stolen_time_is_not_billed_and_perf_not_called_exact",),
+    ),
+    Mutation(
+        "the recorded peak of memory decides at the end",
+        one("csrc/sandbox.c", "peak_bytes > limit_bytes))", "peak_bytes > UINT64_MAX - 1))"),
+        (f"{MEMORY}::test_the_recorded_peak_decides_at_the_end",),
+    ),
+    Mutation(
+        "the recorded peak of memory is any process's that the init reaped",
+        one(
+            "csrc/init/init.c",
+            "outcome.usage.ru_maxrss = most_kib;",
+            "most_kib = outcome.usage.ru_maxrss;",
+        ),
+        (f"{MEMORY}::test_the_recorded_peak_decides_at_the_end",),
+    ),
+    Mutation(
+        "files in memory count as memory",
+        one(
+            "csrc/sandbox_look.c",
+            "return bytes > w->put_bytes ? bytes - w->put_bytes : 0;",
+            "return bytes > UINT64_MAX - w->put_bytes - 1;",
+        ),
+        (f"{MEMORY}::test_files_in_memory_count_once",),
+    ),
+    Mutation(
+        "files in memory that are mapped count once",
+        one(
+            "csrc/monitor_watch.c",
+            "kib -= shared > nameless ? shared - nameless : 0;",
+            "kib -= nameless > nameless + 1 ? shared : 0;",
+        ),
+        (f"{MEMORY}::test_files_in_memory_count_once",),
+    ),
+    Mutation(
+        "shared memory without a file counts beside files in memory",
+        one("csrc/monitor_watch.c", "&path) < 1 || shared != 's')", "&path) < 1 || shared)"),
+        (f"{MEMORY}::test_files_in_memory_count_once",),
     ),
 )

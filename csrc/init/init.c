@@ -98,9 +98,11 @@ static void catch_all(void)
         call(NR_SIGACTION, signal, (ulong)&action, 0, SET_BYTES); /* KILL and STOP: EINVAL */
 }
 
-/* Reap everything there is; the exit code of `child` when it was among it, else -1. */
+/* Reap everything there is; the exit code of `child` when it was among it, else -1.  The most
+ * memory is that of any process that was reaped here. */
 static int reap(long child, int outcome_fd)
 {
+    static long most_kib;
     int code = -1;
     for (;;) {
         long pid =
@@ -108,8 +110,11 @@ static int reap(long child, int outcome_fd)
         int status = outcome.status;
         if (pid <= 0)
             return code;
+        if (outcome.usage.ru_maxrss > most_kib)
+            most_kib = outcome.usage.ru_maxrss;
         if (pid != child)
             continue;
+        outcome.usage.ru_maxrss = most_kib;
         code = (status & 0x7f) ? 128 + (status & 0x7f) : (status >> 8) & 0xff;
         if (outcome_fd >= 0)
             call(NR_WRITE, (ulong)outcome_fd, (ulong)&outcome, sizeof outcome, 0);
