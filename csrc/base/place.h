@@ -10,7 +10,8 @@
 int prl_place_target(int root_fd, const char *path, bool directory,
                      bool no_links) PRL_CHILD_SAFE;
 /* The same for a file whose name may be a link that leads nowhere, as /etc/resolv.conf is in
- * images of machines with systemd-resolved: the file is made where the link leads in the root. */
+ * images of machines with systemd-resolved: the file is made where the link leads in the root.
+ */
 int prl_place_target_of_links(int root_fd, const char *path) PRL_CHILD_SAFE;
 /* The name of a path that is one component below `tree`; NULL: it is none. */
 const char *prl_place_name(const char *tree, const char *path) PRL_CHILD_SAFE;

@@ -30,7 +30,7 @@ struct prl_merge {
     uint64_t cap_add, cap_drop;
     enum prl_userns userns;
     struct prl_ids uids, gids; /* what may be mapped beside the caller's own */
-    bool overflow; /* owners beyond the map may be nobody's */
+    bool overflow;             /* owners beyond the map may be nobody's */
     bool no_memory;
     bool machine;        /* something was asked of the machine; see prl_config_merge */
     bool home_from_file; /* HOME stands in an --env-file */

@@ -80,7 +80,9 @@ def test_a_network_and_a_port(machine: Machine, helper: str) -> None:
 
 
 @each_helper
-def test_a_network_of_one_family_opens_nothing_of_the_other(machine: Machine, helper: str) -> None:
+def test_a_network_of_one_family_opens_nothing_of_the_other(
+    machine: Machine, helper: str
+) -> None:
     """Also where an IPv6 socket speaks to IPv4: what leaves then is IPv4."""
     words = ["tcp 198.51.100.1 7000", "tcp ::ffff:198.51.100.1 7000", "tcp 2001:db8:1::1 7000"]
     six = ask(machine, [f"--network={helper}", "--allow-host=::/0"], *words)
