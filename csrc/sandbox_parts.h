@@ -61,8 +61,7 @@ void prl_sandbox_peak(struct prl_sandbox_watch *w);
 /* Nothing of the box can ever run again: nobody outside will wake it.  That is so of the time
  * between two looks that made the same mark: nothing ran there. */
 bool prl_sandbox_stuck(const struct prl_sandbox_watch *w, uint64_t now_ns, uint64_t *ret_mark);
-/* sandbox_sockets.c: what the kernel may keep for the sockets of a box, where no group sees it.
- */
+/* sandbox_sockets.c: what the kernel may keep for the sockets of a box without a group. */
 uint64_t prl_sandbox_sockets_bytes(pid_t pid);
 /* sandbox_await.c: a thread of a pair's box waits in a call that the other box must end. */
 bool prl_sandbox_awaits(const struct prl_sandbox_watch *w);
