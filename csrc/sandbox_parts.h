@@ -41,8 +41,7 @@ int prl_sandbox_follow(struct prl_sandbox_watch *w, struct prl_error *reterr);
 void prl_sandbox_close(struct prl_sandbox_watch *w);
 /* The program runs, or is about to: clocks are set. */
 void prl_sandbox_begin(struct prl_sandbox_watch *w);
-/* Looks at time, memory, a pair's question, idleness.  0: at the limit; else nanoseconds until
- * it could be. */
+/* Looks at its limits and a pair's question.  0: at the limit; else ns until it could be. */
 enum { PRL_SANDBOX_LOOKS = 4 };
 uint64_t prl_sandbox_look(struct prl_sandbox_watch *w, unsigned which, uint64_t now_ns);
 unsigned prl_sandbox_look_flag(unsigned which);
@@ -56,7 +55,7 @@ uint64_t prl_sandbox_cpu_final(struct prl_sandbox_watch *w);
 int prl_sandbox_take(struct prl_sandbox_watch *w, unsigned stream);
 /* For at least half of the wall limit its threads had a processor or waited for one. */
 bool prl_sandbox_busy(const struct prl_sandbox_watch *w);
-/* The most memory that its largest process had so far: who is killed tells it to nobody. */
+/* The most memory that its largest process had: who is killed tells it to nobody. */
 void prl_sandbox_peak(struct prl_sandbox_watch *w);
 /* Nothing of the box can ever run again: nobody outside will wake it.  That is so of the time
  * between two looks that made the same mark: nothing ran there. */

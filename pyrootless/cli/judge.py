@@ -18,7 +18,8 @@ from pathlib import Path
 from pyrootless.cli.table import format_rows
 from pyrootless.cli.values import positive
 from pyrootless.errors import StoreError
-from pyrootless.sandbox.judged import BatchResult, SubmissionResult
+from pyrootless.sandbox.excerpts import first_error
+from pyrootless.sandbox.judged import NOT_COMPILED, BatchResult, SubmissionResult
 from pyrootless.sandbox.judging import judge_batch
 from pyrootless.sandbox.submission import find_submissions
 from pyrootless.sandbox.task import load_task
@@ -93,7 +94,9 @@ def _print(batch: BatchResult) -> None:
 
 
 def _first(row: SubmissionResult) -> str:
-    """The first test that was not right, and why."""
+    """The first test that was not right, and why; the compiler's first error."""
+    if row.verdict == NOT_COMPILED:
+        return first_error(row.log)
     for test in row.tests:
         if test.verdict not in ("AC", "SK"):
             return f"{test.name} {test.verdict} {test.text}".strip()

@@ -22,7 +22,7 @@ from pathlib import Path
 from pyrootless.errors import StoreError, UsageError
 from pyrootless.sandbox.judged import SubmissionResult, from_document, to_document
 
-FORM = 1
+FORM = 2
 
 
 def digest_files(paths: Iterable[tuple[str, Path]]) -> str:

@@ -34,6 +34,7 @@ class CaseResult:
         runs: How often it was run.
         stable: All of these runs had the same verdict.
         output, expected: Begins of both, for a wrong answer; b"" otherwise.
+        stderr: The last lines of standard error of a program that failed; b"" otherwise.
         rungs: Limit → what held it.
         warm: The run began as a copy of an interpreter.
     """
@@ -52,6 +53,7 @@ class CaseResult:
     expected: bytes = b""
     rungs: Mapping[str, str] | None = None
     warm: bool = False
+    stderr: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +123,7 @@ def overall(groups: tuple[GroupResult, ...]) -> str:
 
 
 def to_document(result: SubmissionResult) -> dict[str, Any]:
-    """The result as JSON takes it; bytes as base64."""
+    """The result as JSON takes it: bytes as text where they are UTF-8, else {"base64": …}."""
     document: dict[str, Any] = _encoded(asdict(result))
     document["points"] = result.points
     return document
@@ -142,20 +144,29 @@ def from_document(document: Mapping[str, Any]) -> SubmissionResult:
         )
         for row in document["groups"]
     )
-    log = base64.b64decode(document["log"], validate=True)
+    log = _bytes(document["log"])
     return SubmissionResult(
         document["name"], document["language"], document["verdict"], log, groups
     )
 
 
 def _test(row: Mapping[str, Any]) -> CaseResult:
-    texts = {key: base64.b64decode(row[key], validate=True) for key in ("output", "expected")}
+    texts = {key: _bytes(row[key]) for key in ("output", "expected", "stderr")}
     return CaseResult(**{**row, **texts})
+
+
+def _bytes(value: Any) -> bytes:
+    if isinstance(value, str):
+        return value.encode()
+    return base64.b64decode(value["base64"], validate=True)
 
 
 def _encoded(value: Any) -> Any:
     if isinstance(value, bytes):
-        return base64.b64encode(value).decode("ascii")
+        try:
+            return value.decode()
+        except UnicodeDecodeError:
+            return {"base64": base64.b64encode(value).decode("ascii")}
     if isinstance(value, dict):
         return {key: _encoded(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

@@ -9,8 +9,10 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import xml.etree.ElementTree as ET
 
+from pyrootless.printable import printable_bytes
 from pyrootless.sandbox.judged import (
     NOT_COMPILED,
     RIGHT,
@@ -21,19 +23,28 @@ from pyrootless.sandbox.judged import (
     to_document,
 )
 
+FORM = 2
+"""Of the JSON document: 1 had all bytes as base64."""
+_UNSEEN = re.compile(r"[^\n -~]")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """What a spreadsheet takes for the begin of a formula (OWASP, "CSV Injection")."""
 
 
 def to_json(batch: BatchResult) -> str:
-    """Everything, machine-readable; outputs as base64."""
+    """Everything, machine-readable: outputs as text where they are UTF-8, else as base64."""
     document = {
-        "form": 1,
+        "form": FORM,
         "task": batch.task,
         "most": batch.most,
         "submissions": [to_document(result) for result in batch.submissions],
     }
-    return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
+    text = json.dumps(document, indent=1, ensure_ascii=False)
+    return _UNSEEN.sub(_as_json, text) + "\n"
+
+
+def _as_json(match: re.Match[str]) -> str:
+    """A character as JSON's escape: the output may be a terminal."""
+    return match[0] if match[0].isprintable() else json.dumps(match[0])[1:-1]
 
 
 def to_csv(batch: BatchResult) -> str:
@@ -82,7 +93,7 @@ def _suite(root: ET.Element, result: SubmissionResult) -> None:
     if result.verdict == NOT_COMPILED:
         case = ET.SubElement(suite, "testcase", name="compile", classname=_text(result.name))
         failure = ET.SubElement(case, "failure", type=NOT_COMPILED, message="did not compile")
-        failure.text = _text(result.log.decode(errors="replace"))
+        failure.text = printable_bytes(result.log)
     for test in tests:
         _case(suite, result, test)
 
@@ -99,7 +110,8 @@ def _case(suite: ET.Element, result: SubmissionResult, test: CaseResult) -> None
         ET.SubElement(case, "skipped")
     elif test.verdict != RIGHT:
         kind = "error" if test.verdict == "IE" else "failure"
-        ET.SubElement(case, kind, type=test.verdict, message=_text(test.text))
+        failure = ET.SubElement(case, kind, type=test.verdict, message=_text(test.text))
+        failure.text = printable_bytes(test.stderr) or None
 
 
 def _text(text: str) -> str:

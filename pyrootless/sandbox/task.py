@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,7 +37,8 @@ class Case:
     """One input and its answer.
 
     Attributes:
-        name: Group's name and the input's stem, as in "large/07".
+        name: Group's name and the input's stem, as in "large/07"; with its folders where
+            several inputs of the group have one stem.
         input: File given on standard input; None: nothing is given.
         answer: File of the expected output; None: the interactor or checker needs none.
         args: Further words of the program's command line.
@@ -237,22 +239,33 @@ class _Reader:
         )
 
     def _tests(self, row: dict[str, Any], group: str) -> tuple[Case, ...]:
-        pattern = self._text(row, "tests", "")
-        args = self._texts(row, "args")
+        given, args = row.get("tests", []), self._texts(row, "args")
+        patterns = (given,) if isinstance(given, str) else self._texts(row, "tests")
         if "generate" in row:
             return self._generated(row, group, args)
-        if not pattern:
+        if not any(patterns):
             return (Case(f"{group}/1", None, None, args),)
-        if pattern.startswith("/") or ".." in pattern.split("/"):
-            raise self._error(
-                f'group "{group}"', "looks for tests outside of the task's folder"
-            )
-        inputs = sorted(path for path in self._folder.glob(pattern) if path.is_file())
-        if not inputs:
-            raise self._error(f'group "{group}"', f'finds no test: nothing matches "{pattern}"')
+        inputs = {path: None for pattern in patterns for path in self._inputs(pattern, group)}
+        stems = Counter(path.stem for path in inputs)
         return tuple(
-            Case(f"{group}/{printable_name(path.stem)}", path, _answer_of(path), args)
+            Case(f"{group}/{self._test_name(path, stems)}", path, _answer_of(path), args)
             for path in inputs
+        )
+
+    def _inputs(self, pattern: str, group: str) -> list[Path]:
+        where = f'group "{group}"'
+        if pattern.startswith("/") or ".." in pattern.split("/"):
+            raise self._error(where, "looks for tests outside of the task's folder")
+        found = sorted(path for path in self._folder.glob(pattern) if path.is_file())
+        if not found:
+            raise self._error(where, f'finds no test: nothing matches "{pattern}"')
+        return found
+
+    def _test_name(self, path: Path, stems: Counter[str]) -> str:
+        """The input's stem; with its folders where others of the group are called so too."""
+        alone = stems[path.stem] == 1
+        return printable_name(
+            path.stem if alone else str(path.relative_to(self._folder).with_suffix(""))
         )
 
     def _generated(

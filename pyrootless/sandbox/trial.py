@@ -17,6 +17,7 @@ from dataclasses import dataclass, field, replace
 from pyrootless.errors import UsageError
 from pyrootless.sandbox.answers import Answers, TeacherError
 from pyrootless.sandbox.checkers import Check, Finding
+from pyrootless.sandbox.excerpts import begin_of, end_of
 from pyrootless.sandbox.hands import Hands
 from pyrootless.sandbox.interact import Party, interact
 from pyrootless.sandbox.judged import (
@@ -81,7 +82,7 @@ def try_submission(court: Court, submission: Submission) -> SubmissionResult:
         with court.quiet.beside():
             limits = _compile_limits(task, sources)
             built = box.compile(sources.sources, sources.language, limits, sources.others)
-        log = built.log[:LOG_BYTES]
+        log = begin_of(built.log, LOG_BYTES)
         if not built.ok:
             cause = built.outcome.cause if built.outcome else ""
             text = log or cause.encode()
@@ -253,16 +254,24 @@ def _result(
         limits.cpu_ns,
         rungs={name: held.rung for name, held in sorted(outcome.enforced.items())},
         warm=outcome.warm,
+        stderr=_end_of_stderr(outcome),
     )
     if finding is None:
         return measured
     if finding.accepted:
         return replace(measured, verdict=RIGHT, text=finding.text)
     expected = answers.expected(case)
-    shown = (outcome.stdout[:SHOWN_BYTES], expected[:SHOWN_BYTES]) if expected else (b"", b"")
-    return replace(
-        measured, verdict=WRONG, text=finding.text, output=shown[0], expected=shown[1]
-    )
+    measured = replace(measured, verdict=WRONG, text=finding.text)
+    if not expected:
+        return measured
+    output = begin_of(outcome.stdout, SHOWN_BYTES)
+    return replace(measured, output=output, expected=begin_of(expected, SHOWN_BYTES))
+
+
+def _end_of_stderr(outcome: Outcome) -> bytes:
+    """Of a program that failed by itself: there a runtime says what was wrong."""
+    failed = outcome.verdict in (Verdict.RE, Verdict.SG)
+    return end_of(outcome.stderr, SHOWN_BYTES) if failed else b""
 
 
 def _why(outcome: Outcome) -> str:

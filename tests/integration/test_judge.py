@@ -114,6 +114,28 @@ def test_the_same_twice_whatever_runs_beside_it(pyrootless: Runner, task: Path) 
     assert one == judge(pyrootless, task, "-j4") == EXPECTED
 
 
+def test_what_a_teacher_is_shown_of_failures(pyrootless: Runner, task: Path) -> None:
+    noise = 'import sys\nfor n in range(99): print(n, "é<b>\\x1b", file=sys.stderr)\n'
+    write(task / "submissions", {"a/main.py": f"{noise}1 / 0\n"})
+    write(task / "submissions", {"b/main.c": C + "int x = y; int z = w; }"})
+    text = '[[group]]\nname = "g"\ntests = ["tests/l1.in", "tests/[sl]1.in"]\n'
+    write(task, {"TASK.toml": text})
+    files = {kind: task / f".{kind}" for kind in ("json", "report", "junit")}
+    done = pyrootless("judge", str(task), *(f"--{kind}={path}" for kind, path in files.items()))
+    assert done.returncode == 0, done.stderr
+    failed, broken = json.loads(files["json"].read_text())["submissions"]
+    [group] = failed["groups"]
+    assert [test["name"] for test in group["tests"]] == ["g/l1", "g/s1"]
+    lines = group["tests"][0]["stderr"].splitlines()
+    assert (len(lines), lines[-1]) == (40, "ZeroDivisionError: division by zero")
+    assert "98 é<b>\x1b" in lines
+    assert "error: ‘y’ undeclared" in broken["log"]
+    shown = "98 é&lt;b&gt;\\x1b\n"
+    assert all(shown in files[kind].read_text() for kind in ("report", "junit"))
+    [row] = [line for line in done.stdout.splitlines() if line.startswith("b ")]
+    assert "main.c:2:" in row and "error: ‘y’ undeclared" in row and "‘w’" not in row
+
+
 STRANGE = b"m\xfcller\x1b[2J\r\xc2\x9b\\n"
 SHOWN = "m\\udcfcller\\x1b[2J\\r\\x9b\\\\n"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import csv
 import io
 import json
@@ -31,6 +32,7 @@ CASES = (
     CaseResult("g/3", "TLE", "cpu", cpu_ns=12_000_000, wall_ns=12_000_000, runs=1),
     CaseResult("g/4", "SK", "the group stopped"),
     CaseResult("g/5", "IE", "could not start"),
+    CaseResult("g/6", "RE", "exit code 1", stderr="Größe <b>\x9b\u202e\x1b\n".encode()),
 )
 BATCH = BatchResult(
     'sum & "co" <x>',
@@ -72,6 +74,17 @@ def test_json_holds_everything() -> None:
     assert tuple(map(from_document, document["submissions"])) == BATCH.submissions
 
 
+def test_json_has_text_where_it_is_text() -> None:
+    text = to_json(BATCH)
+    document = json.loads(text)
+    tests = document["submissions"][0]["groups"][0]["tests"]
+    assert (document["form"], tests[1]["expected"]) == (2, "42\n")
+    assert tests[1]["output"] == {"base64": base64.b64encode(EVIL).decode()}
+    assert tests[5]["stderr"] == "Größe <b>\x9b\u202e\x1b\n"
+    assert '"stderr": "Größe <b>\\u009b\\u202e\\u001b\\n"' in text
+    assert all(line.isprintable() for line in text.split("\n"))
+
+
 def test_csv_has_no_formulas() -> None:
     rows = list(csv.reader(io.StringIO(to_csv(BATCH))))
     assert rows == [
@@ -87,13 +100,14 @@ def test_junit_is_xml_with_counts() -> None:
     root = ET.fromstring(to_junit(BATCH))
     suites = [suite.attrib for suite in root]
     assert suites[0] == {
-        "name": "=ann", "tests": "5", "failures": "2", "errors": "1", "skipped": "1",
+        "name": "=ann", "tests": "6", "failures": "3", "errors": "1", "skipped": "1",
     }  # fmt: skip
     assert (suites[1]["tests"], suites[1]["failures"]) == ("1", "1")
     failure = root[1][0][0]
     assert failure.get("type") == "CE"
     assert "\\x1b[31m\\x00" in (failure.text or "")
     assert root[0][2].find("failure").get("message") == "cpu"  # type: ignore[union-attr]
+    assert root[0][5][0].text == "Größe <b>\\x9b\\u202e\\x1b\n"
 
 
 def test_the_page_holds_what_programs_wrote_as_text_alone() -> None:
@@ -104,6 +118,7 @@ def test_the_page_holds_what_programs_wrote_as_text_alone() -> None:
     assert "script" not in tags.names and "img" not in tags.names
     assert "&lt;script&gt;alert(1)&lt;/script&gt;{{ 7 * 7 }}\\x1b[31m\\x00\\xff" in page
     assert "sum &amp; &#34;co&#34; &lt;x&gt;" in page
+    assert "<pre>Größe &lt;b&gt;\\x9b\\u202e\\x1b\n</pre>" in page
     assert not re.search(r"(src|href)=\"(?!#)", page)
     assert page == to_page(BATCH)
 

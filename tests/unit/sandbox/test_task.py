@@ -101,6 +101,8 @@ WRONG = {
     GROUP + 'needs = ["b"]': 'group "a" needs "b", which does not stand above it',
     GROUP + 'tests = "tests/none-*"': 'group "a" finds no test: nothing matches "tests/none-*"',
     GROUP + 'tests = "../*"': "looks for tests outside of the task's folder",
+    GROUP + 'tests = ["tests/*.in", "tests/none-*"]': 'nothing matches "tests/none-*"',
+    GROUP + 'tests = ["tests/*.in", 5]': "is no list of texts",
     GROUP + 'tests = "/etc/passwd"': "looks for tests outside of the task's folder",
     GROUP + "points = -1": "points is no number from 0 on",
     GROUP + "points = nan": "points is no number from 0 on",
@@ -131,3 +133,16 @@ def test_a_task_that_is_not_there_or_no_text(tmp_path: Path) -> None:
     (tmp_path / "TASK.toml").write_bytes(b"\xff\xfe")
     with pytest.raises(UsageError, match="can't decode"):
         load_task(tmp_path)
+
+
+def test_tests_of_several_patterns(tmp_path: Path) -> None:
+    for name in ("a/1.in", "a/2.in", "b/1.in", "b/3.in", "c.in"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("")
+    text = '[[group]]\nname = "g"\ntests = ["c.in", "b/*.in", "a/1.in", "a/*.in"]\n'
+    (tmp_path / "TASK.toml").write_text(text)
+    [group] = load_task(tmp_path).groups
+    assert [case.name for case in group.tests] == ["g/c", "g/b/1", "g/3", "g/a/1", "g/2"]
+    assert [case.input for case in group.tests] == [
+        tmp_path / name for name in ("c.in", "b/1.in", "b/3.in", "a/1.in", "a/2.in")
+    ]
