@@ -33,6 +33,10 @@ _REFUSED = (1, 2, 43)
 _SAID_BYTES = 200
 
 
+class TaskUsageError(UsageError):
+    """The task is wrong, whichever submission met it first."""
+
+
 class TeacherError(Exception):
     """A program of the teacher's failed: the verdict is IE, and this is why."""
 
@@ -83,7 +87,7 @@ class Answers:
         expected = self.expected(case)
         if check.kind != "program":
             if expected is None:
-                raise UsageError(
+                raise TaskUsageError(
                     f"test {case.name} has no answer to compare with",
                     remedy="put it beside the input, with the end .ans; or use a checker "
                     "program",
@@ -113,14 +117,14 @@ class Answers:
     def _compiled(self, program: str) -> Built:
         path = (self._task.folder / program).resolve()
         if not path.is_relative_to(self._task.folder.resolve()) or not path.is_file():
-            raise UsageError(
+            raise TaskUsageError(
                 f"{self._task.name}: there is no program {program} in the task's folder",
                 remedy="name it as it lies beside TASK.toml",
             )
         built = self.box.compile({path.name: path})
         if not built.ok:
             log = built.log.decode(errors="replace")
-            raise UsageError(f"{program} does not compile:\n{log}", remedy="mend it")
+            raise TaskUsageError(f"{program} does not compile:\n{log}", remedy="mend it")
         return built
 
     def _once(self, key: str, make: Callable[[], bytes]) -> bytes:
@@ -139,7 +143,7 @@ class Answers:
 
     def _wanted(self, program: str, outcome: Outcome) -> bytes:
         if outcome.verdict is not Verdict.OK:
-            raise UsageError(
+            raise TaskUsageError(
                 f"{program} failed: {outcome.verdict}: {said(outcome)}", remedy="mend it"
             )
         return outcome.stdout
@@ -174,4 +178,4 @@ def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise UsageError(f"cannot read {path}: {error.strerror}") from error
+        raise TaskUsageError(f"cannot read {path}: {error.strerror}") from error

@@ -11,11 +11,13 @@ it: noise only adds time, so the best of these runs counts.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import shlex
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
-from pyrootless.errors import UsageError
-from pyrootless.sandbox.answers import Answers, TeacherError
+from pyrootless.errors import PyrootlessError, UsageError
+from pyrootless.sandbox.answers import Answers, TaskUsageError, TeacherError
 from pyrootless.sandbox.checkers import Check, Finding
 from pyrootless.sandbox.excerpts import begin_of, end_of
 from pyrootless.sandbox.hands import Hands
@@ -69,18 +71,22 @@ def try_submission(court: Court, submission: Submission) -> SubmissionResult:
     """Judge one submission.
 
     Raises:
-        LaunchError, HostUnsupportedError, UsageError: The judge failed, not the submission.
+        LaunchError, HostUnsupportedError, UsageError: The judge failed, not the submission;
+            the text names that, unless it is the task that is wrong.
     """
     task = court.task
     try:
         sources = read_sources(task, submission)
     except Unfit as reason:
         return _not_compiled(task, submission, "", str(reason).encode())
+    limits = _compile_limits(task, sources)
     hosts, warm, shelf = task.allow_hosts, task.warm or False, court.shelf
-    with Sandbox(image=task.image, allow_hosts=hosts, warm=warm, shelf=shelf) as box:
+    with (
+        _about(task, submission),
+        Sandbox(image=task.image, allow_hosts=hosts, warm=warm, shelf=shelf) as box,
+    ):
         box.put(sources.others)
         with court.quiet.beside():
-            limits = _compile_limits(task, sources)
             built = box.compile(sources.sources, sources.language, limits, sources.others)
         log = begin_of(built.log, LOG_BYTES)
         if not built.ok:
@@ -91,6 +97,21 @@ def try_submission(court: Court, submission: Submission) -> SubmissionResult:
     return SubmissionResult(
         submission.name, sources.language.name, overall(groups), log, groups
     )
+
+
+@contextmanager
+def _about(task: Task, submission: Submission) -> Iterator[None]:
+    """What ends a batch says which submission it was at, and how to look at that alone."""
+    try:
+        yield
+    except TaskUsageError:
+        raise
+    except PyrootlessError as error:
+        words = shlex.join(["pyrootless", "judge", str(task.folder), str(submission.path)])
+        alone = f"try it alone: {words}"
+        error.about = f"submission {submission.name}"
+        error.remedy = "; ".join(filter(None, (error.remedy, alone)))
+        raise
 
 
 def _not_compiled(
