@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from hole_mutations import HOLE_MUTATIONS, OUT_OF_THE_ROOT
 from identity_mutations import IDENTITY_MUTATIONS
+from judge_mutations import JUDGE_MUTATIONS
 from mutation import Edit, Mutation
 from mutation import one as _one
 from network_mutations import NETWORK_MUTATIONS
@@ -446,6 +447,7 @@ MUTATIONS = (
     ),
     *HOLE_MUTATIONS,
     *IDENTITY_MUTATIONS,
+    *JUDGE_MUTATIONS,
     *NETWORK_MUTATIONS,
     *VERDICT_MUTATIONS,
     *WARM_MUTATIONS,

@@ -4,16 +4,18 @@ What comes in: the profiles beside this package, the store. What goes out: annot
 Must never: load libseccomp, or compile, when the store has what these very profiles give.
 
 DATA/cache/seccomp/KIND-KEY (strict; network, for boxes with a network; zygote, for what enters
-boxes) is a note of one installation's: the digest, and below it what the filter was made from,
-by stat, as a launch template has its sources.
+boxes; part-LOW-HIGH, to find the call that killed) is a note of one installation's: the digest,
+and below it what the filter was made from, by stat, as a launch template has its sources.
 """
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 from functools import cache
 from pathlib import Path
+from typing import Any
 from zlib import crc32
 
 from pyrootless.config import find_directories
@@ -26,6 +28,7 @@ _SOURCES = (
     *("_bpf.py", "_seccomp.py", "_seccomp_changes.py", "_seccomp_check.py"),
     "_seccomp_shared.py",
 )
+_KILL = "SCMP_ACT_KILL_PROCESS"
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
 
@@ -48,6 +51,28 @@ def strict_filter(root: str | None, kind: str = "strict") -> Notes:
     return (
         ("io.pyrootless.seccomp.program", str(path)),
         ("io.pyrootless.seccomp.digest", digest),
+    )
+
+
+def part_filter(root: str | None, low: int, high: int) -> Notes:
+    """The annotations of a filter that kills for `killed_calls()[low:high]` alone.
+
+    It refuses the others of them.
+
+    Raises:
+        StoreError: The cache cannot be written.
+    """
+    return strict_filter(root, f"part-{low}-{high}")
+
+
+@cache
+def killed_calls() -> tuple[str, ...]:
+    """Calls for which the sandbox's filter kills, whatever their arguments."""
+    from pyrootless import _seccomp
+
+    rules = _seccomp.strict_profile()["syscalls"]
+    return tuple(
+        sorted({name for rule in rules if rule["action"] == _KILL for name in rule["names"]})
     )
 
 
@@ -80,6 +105,9 @@ def _compiled_filter(kind: str, note: Path, sources: str) -> tuple[Path, str]:
     from pyrootless._seccomp_changes import replace_rules
 
     profile = _seccomp.strict_profile(kind == "network")
+    if kind.startswith("part-"):
+        low, high = map(int, kind.removeprefix("part-").split("-"))
+        profile = _refusing(profile, frozenset(killed_calls()[low:high]))
     if kind == "zygote":
         profile = replace_rules(profile, [{"names": ["setns"], "action": "SCMP_ACT_ALLOW"}])
     section = _seccomp.resolve_profile(
@@ -89,3 +117,15 @@ def _compiled_filter(kind: str, note: Path, sources: str) -> tuple[Path, str]:
     text = f"{digest}\n{sources}"
     _seccomp.write_whole(note, text.encode(errors="surrogateescape"))
     return path, digest
+
+
+def _refusing(profile: dict[str, Any], killed: frozenset[str]) -> dict[str, Any]:
+    """The profile in which other calls than these are refused where they killed."""
+    rules: list[dict[str, Any]] = []
+    for rule in profile["syscalls"]:
+        kill = [name for name in rule["names"] if name in killed or rule["action"] != _KILL]
+        refuse = [name for name in rule["names"] if name not in kill]
+        rules += [rule | {"names": kill}] if kill else []
+        refusal = {"names": refuse, "action": "SCMP_ACT_ERRNO", "errnoRet": errno.EPERM}
+        rules += [rule | refusal] if refuse else []
+    return profile | {"syscalls": rules}

@@ -58,7 +58,8 @@ class Outcome:
         verdict: The one word.
         flags: Every limit that was seen to be touched, by name (`verdict.FLAGS`).
         cause: More about the verdict, in words: which limit ended it (cpu, wall, idle, stdout,
-            …), what was touched by a program that failed; "" when there is nothing to add.
+            …), what was touched by a program that failed, which call was forbidden (where that
+            was asked for); "" when there is nothing to add.
         exit_code: 0 to 255; None when a signal ended it.
         signal: The signal's number; None when it returned.
         cpu_ns: Processor time of the whole tree, reaped or not.

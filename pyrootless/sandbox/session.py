@@ -162,6 +162,7 @@ class Sandbox(Closing):
         side: Side | None = None,
         collect: Sequence[str] = (),
         keep: bool = False,
+        explain: bool = False,
     ) -> Outcome:
         """Run a command, or what `compile` built, on the scratch.
 
@@ -174,6 +175,8 @@ class Sandbox(Closing):
             side: Of a pair that talks by stdin and stdout (`interact`).
             limits: None: the box's own. A runtime's own needs are added (`Language`).
             keep: The regular files it leaves become the scratch.
+            explain: A program that is ended for a forbidden call (SV) is run again, some eight
+                times, to find out which: its name is the cause.
 
         Raises:
             UsageError: The program did not compile, or an argument has no meaning.
@@ -204,7 +207,8 @@ class Sandbox(Closing):
         )
         facts, found = self._run_job(job, self._warm)
         if not keep:
-            return to_outcome(job, facts, found)
+            outcome = to_outcome(job, facts, found)
+            return _explained(job, outcome) if explain else outcome
         self.scratch = {
             name: File(data, found.modes[name]) for name, data in found.files.items()
         }
@@ -322,6 +326,14 @@ def _named_sources(sources: Mapping[str, FileLike], language: Language) -> dict[
 def _as_file(name: str, value: FileLike) -> File:
     [(data, mode)] = [row[1:] for row in file_rows({name: value}, "/") if row[1] is not None]
     return File(bytes(data or b""), mode)
+
+
+def _explained(job: Job, outcome: Outcome) -> Outcome:
+    if outcome.verdict is not Verdict.SV:
+        return outcome
+    from pyrootless.sandbox.forbidden import find_call  # few runs end so
+
+    return replace(outcome, cause=find_call(job))
 
 
 def _asked_for(name: str, patterns: Sequence[str]) -> bool:

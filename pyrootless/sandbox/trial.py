@@ -173,6 +173,7 @@ class _Trial:
         self._box = box
         self._built = built
         self._tuning = court.task.languages.get(sources.language.name)
+        self._explained = False
 
     def groups(self) -> Iterable[GroupResult]:
         """All groups, in order."""
@@ -247,13 +248,23 @@ class _Trial:
                 party = Party(self._box, self._built, limits)
                 outcome, finding = interact(answers, interactor, party, case)
             else:
-                outcome = self._box.run(
-                    self._built, args=case.args, stdin=answers.input(case), limits=limits
-                )
+                outcome = self._run(case, answers.input(case), limits)
                 finding = self._finding(group.check, case, outcome)
         except TeacherError as error:
             return CaseResult(case.name, Verdict.IE.name, str(error), runs=1)
         return _result(case, outcome, finding, limits, answers)
+
+    def _run(self, case: Case, given: bytes, limits: Limits) -> Outcome:
+        """One run; of the first one that a forbidden call ends, which that was."""
+        outcome = self._box.run(
+            self._built,
+            args=case.args,
+            stdin=given,
+            limits=limits,
+            explain=not self._explained,
+        )
+        self._explained |= outcome.verdict is Verdict.SV
+        return outcome
 
     def _finding(self, check: Check, case: Case, outcome: Outcome) -> Finding | None:
         if outcome.verdict is not Verdict.OK:
@@ -300,4 +311,6 @@ def _why(outcome: Outcome) -> str:
         return ", ".join(filter(None, (f"exit code {outcome.exit_code}", outcome.cause)))
     if outcome.verdict is Verdict.SG:
         return ", ".join(filter(None, (f"signal {outcome.signal}", outcome.cause)))
+    if outcome.verdict is Verdict.SV and outcome.cause:
+        return f"forbidden call: {outcome.cause}"
     return outcome.cause

@@ -156,6 +156,16 @@ def test_what_ends_a_batch_names_the_submission(pyrootless: Runner, task: Path) 
     assert "ann" not in done.stderr
 
 
+@pytest.mark.needs("x86_64")
+def test_a_forbidden_call_is_named(pyrootless: Runner, task: Path) -> None:
+    body = "#include <sys/mount.h>\n" + C + 'mount("a", "b", "c", 0, 0); }'
+    write(task / "submissions", {"ann/main.c": body})
+    write(task, {"TASK.toml": '[[group]]\nname = "g"\ntests = "tests/s1.in"\n'})
+    done = pyrootless("judge", str(task), timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert "g/s1 SV forbidden call: mount" in done.stdout
+
+
 STRANGE = b"m\xfcller\x1b[2J\r\xc2\x9b\\n"
 SHOWN = "m\\udcfcller\\x1b[2J\\r\\x9b\\\\n"
 

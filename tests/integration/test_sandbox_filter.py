@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from pyrootless.sandbox import Limits, Outcome, run
+from pyrootless.sandbox import Limits, Outcome, Sandbox, run
+from pyrootless.sandbox.box import CWD, Program, environment, image_base
+from pyrootless.sandbox.box_filter import killed_calls, part_filter
+from pyrootless.sandbox.files import file_rows
+from pyrootless.sandbox.runs import Job, run_job
 
 pytestmark = [pytest.mark.usefixtures("engine"), pytest.mark.needs("x86_64", "gcc")]
 
@@ -143,3 +148,45 @@ def test_a_limit_of_processor_time_of_its_own_has_no_effect(
         "getrlimit(RLIMIT_NOFILE, &now); return now.rlim_cur != 9 || now.rlim_max != 9;"
     )
     assert outcome.exit_code == 0, outcome
+
+
+NAMED = {
+    "mount(0, 0, 0, 0, 0)": "mount",
+    "syscall(SYS_acct, 0)": "acct",
+    "vhangup()": "vhangup",
+    "syscall(SYS_process_vm_readv, 1, 0, 0, 0, 0, 0)": "process_vm_readv",
+    # what is refused, and not killed for, is not named; of several one is
+    '(syscall(SYS_ptrace, 0, 0, 0, 0), umount2("/", 0), mount(0, 0, 0, 0, 0))': "mount",
+    # x32's getpid
+    "syscall(0x40000000 + 39)": "one of another architecture",
+}
+
+
+@pytest.mark.parametrize("call", NAMED)
+def test_the_call_that_killed_is_named(call: str, compile_c: Callable[[str], Path]) -> None:
+    program = compile_c(HEAD + f"int main(void) {{ {call}; return 0; }}\n")
+    with Sandbox(limits=Limits(cpu="10s")) as box:
+        box.put({"p": program})
+        outcome = box.run(["./p"], explain=True)
+        assert (outcome.verdict.name, outcome.cause) == ("SV", NAMED[call])
+        assert box.run(["./p"]).cause == ""
+        assert box.run(["true"], explain=True).ok
+
+
+def test_filters_in_parts_refuse_what_the_whole_one_kills(
+    compile_c: Callable[[str], Path],
+) -> None:
+    """No part lets a call through: all of them are EPERM in the filter that kills for none."""
+    calls = "".join(
+        f"\n#ifdef SYS_{name}\nn++; bad |= REFUSED(syscall(SYS_{name}, -1), EPERM);\n#endif\n"
+        for name in killed_calls()
+    )
+    body = f"int main(void) {{ int bad = 0, n = 0; {calls} return bad || n < 25; }}\n"
+    program = compile_c(HEAD + body)
+    base = replace(image_base("host"), notes=part_filter(None, 0, 0))
+    files = tuple(file_rows({"p": program}, CWD))
+    job = Job(base, Program(("./p",), environment(None, CWD)), files, Limits(cpu="10s"))
+    assert run_job(job).verdict.name == "OK"
+    for low in range(0, len(killed_calls()), 8):
+        part = replace(base, notes=part_filter(None, low, low + 8))
+        assert run_job(replace(job, base=part)).verdict.name == "SV"
