@@ -27,6 +27,7 @@ _SOURCES = (
     *("seccomp/default.json", "seccomp/strict.json", "seccomp/network.json"),
     *("_bpf.py", "_seccomp.py", "_seccomp_changes.py", "_seccomp_check.py"),
     "_seccomp_shared.py",
+    "sandbox/box_filter.py",
 )
 _KILL = "SCMP_ACT_KILL_PROCESS"
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
