@@ -1,6 +1,6 @@
 /* sandbox_look.c: what a box has used, and when its next limit can be reached at the earliest.
- * In: a running box.  Out: nanoseconds.  Never: a tick: processor time cannot be used faster
- * than the processors have it, memory not faster than it can be filled. */
+ * In: a running box.  Out: nanoseconds.  Never: a tick, but for pipes: processor time cannot be
+ * used faster than the processors have it, memory not faster than it can be filled. */
 #include "base/steal.h"
 #include "base/sys.h"
 #include "base/taskclock.h"
@@ -14,6 +14,7 @@
 
 enum { IDLE_CPU_NS = 500000 }; /* who used more between two looks is not looked at */
 enum { ASKED_LEAST_NS = 500000, ASKED_MOST_NS = 8000000 }; /* from look to look */
+enum { PIPES_NS = 100000000 }; /* so long a box may keep pipes from others */
 
 /* --- processor time --- */
 
@@ -166,6 +167,16 @@ static uint64_t look_asked(struct prl_sandbox_watch *w, uint64_t now_ns)
     return pause_ns;
 }
 
+/* --- pipes, which the kernel counts for the user --- */
+
+static uint64_t look_pipes(struct prl_sandbox_watch *w, uint64_t now_ns)
+{
+    if (now_ns < w->pipes_next_ns)
+        return w->pipes_next_ns - now_ns;
+    w->pipes_next_ns = now_ns + PIPES_NS;
+    return prl_sandbox_takes_pipes(w->child.pid) ? 0 : PIPES_NS;
+}
+
 /* --- idleness --- */
 
 /* What waits for ever, and not for the side that asked, needs nothing of it. */
@@ -208,6 +219,7 @@ static const struct {
     {look_cpu, PRL_TOUCHED_CPU},
     {look_memory, PRL_TOUCHED_MEMORY},
     {look_asked, 0}, /* it is no limit */
+    {look_pipes, PRL_TOUCHED_MEMORY},
     {look_idle, PRL_TOUCHED_IDLE},
 };
 
@@ -247,6 +259,7 @@ static void plan_first_looks(struct prl_sandbox_watch *w)
         earliest_ns + prl_cpu_pause_ns(w->want->limits.cpu_ns, w->want->limits.processors,
                                        w->report->clock == PRL_CLOCK_PROC);
     w->memory_next_ns = earliest_ns + prl_watch_pause_ns(0, limit_bytes);
+    w->pipes_next_ns = w->start_ns + PIPES_NS;
     w->idle_next_ns = w->start_ns + w->want->limits.idle_ns;
 }
 

@@ -21,7 +21,7 @@ struct prl_sandbox_watch {
     uint64_t cpu_before_ns;   /* what the clock showed then: set-up is not billed */
     uint64_t
         steal_before_ns; /* what a hypervisor had taken by then, where perf's clock bills */
-    uint64_t cpu_next_ns, memory_next_ns, idle_next_ns; /* CLOCK_MONOTONIC */
+    uint64_t cpu_next_ns, memory_next_ns, pipes_next_ns, idle_next_ns; /* CLOCK_MONOTONIC */
     uint64_t quiet_cpu_ns; /* the clock at the last look for idleness */
     uint64_t still_ns;     /* the first of the looks that found all waiting; 0: there is none */
     uint64_t still_mark;   /* and what it saw */
@@ -41,8 +41,9 @@ int prl_sandbox_follow(struct prl_sandbox_watch *w, struct prl_error *reterr);
 void prl_sandbox_close(struct prl_sandbox_watch *w);
 /* The program runs, or is about to: clocks are set. */
 void prl_sandbox_begin(struct prl_sandbox_watch *w);
-/* Looks at its limits and a pair's question.  0: at the limit; else ns until it could be. */
-enum { PRL_SANDBOX_LOOKS = 4 };
+/* Looks at its limits, pipes, a pair's question.  0: at the limit; else ns until it could be.
+ */
+enum { PRL_SANDBOX_LOOKS = 5 };
 uint64_t prl_sandbox_look(struct prl_sandbox_watch *w, unsigned which, uint64_t now_ns);
 unsigned prl_sandbox_look_flag(unsigned which);
 /* Files that are put in are the caller's memory, all others in the tmpfs are the box's. */
@@ -60,6 +61,8 @@ void prl_sandbox_peak(struct prl_sandbox_watch *w);
 /* Nothing of the box can ever run again: nobody outside will wake it.  That is so of the time
  * between two looks that made the same mark: nothing ran there. */
 bool prl_sandbox_stuck(const struct prl_sandbox_watch *w, uint64_t now_ns, uint64_t *ret_mark);
+/* sandbox_pipes.c: pipes are scarce, and this box has more than its share of them. */
+bool prl_sandbox_takes_pipes(pid_t init);
 /* sandbox_sockets.c: what the kernel may keep for the sockets of a box without a group. */
 uint64_t prl_sandbox_sockets_bytes(pid_t pid);
 /* sandbox_await.c: a thread of a pair's box waits in a call that the other box must end. */

@@ -88,6 +88,15 @@ SHARED_MUTATIONS = (
         (TAKEN,),
     ),
     Mutation(
+        "a box gives pipes back while they are scarce",
+        one(
+            "csrc/sandbox_look.c",
+            "return prl_sandbox_takes_pipes(w->child.pid) ? 0 : PIPES_NS;",
+            "return PIPES_NS;",
+        ),
+        (TAKEN,),
+    ),
+    Mutation(
         "a box takes no swap",
         one("csrc/sandbox_plan.c", "resources.swapless = true;", "resources.swapless = false;"),
         (f"{SHARED}::test_a_box_takes_no_swap",),

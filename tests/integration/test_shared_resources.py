@@ -27,6 +27,7 @@ ATTACKS = (
     "flush-disks.c",
     "huge-pages.c",
     "pipes-large.c",
+    "pipes-many.c",
     "socket-options.c",
     "sockets-full.c",
     "timers-many.c",
@@ -160,7 +161,7 @@ int main(void)
     assert(aio_write(&request) == 0 && aio_suspend(list, 1, NULL) == 0);
     assert(aio_return(&request) == 1 && fsync(fd) == 0);
     assert(fcntl(fd, F_SETFL, O_NONBLOCK) == 0 && fcntl(fd, F_DUPFD_CLOEXEC, 10) >= 10);
-    assert(pipe2(ends, O_CLOEXEC) == 0 && fcntl(ends[0], F_GETPIPE_SZ) == 65536);
+    assert(pipe2(ends, O_CLOEXEC) == 0 && fcntl(ends[0], F_GETPIPE_SZ) > 0);
     assert(socketpair(AF_UNIX, SOCK_STREAM, 0, ends) == 0);
     assert(setsockopt(ends[0], SOL_SOCKET, SO_SNDBUF, &size, sizeof size) == 0);
     assert(setsockopt(ends[0], SOL_SOCKET, SO_PASSCRED, &size, sizeof size) == 0);
