@@ -61,7 +61,7 @@ static void remember(struct prl_cpu_tree *tree, struct prl_cpu_seen *now, size_t
     tree->seen_len = len;
 }
 
-uint64_t prl_cpu_tree_ns(struct prl_cpu_tree *tree, pid_t pid, bool first)
+uint64_t prl_cpu_tree_ns(struct prl_cpu_tree *tree, pid_t pid)
 {
     _cleanup_free_ struct prl_tree *all = malloc(sizeof *all);
     uint64_t living_ns = 0, reaped_ns = 0;
@@ -72,7 +72,7 @@ uint64_t prl_cpu_tree_ns(struct prl_cpu_tree *tree, pid_t pid, bool first)
     if (!now)
         return 0;
     for (size_t i = 0; i < all->len; i++) {
-        uint64_t own_ns = i || first ? prl_cpu_of(all->pids[i]) : 0;
+        uint64_t own_ns = prl_cpu_of(all->pids[i]);
         now[i] = (struct prl_cpu_seen){all->pids[i], own_ns};
         living_ns += own_ns;
         reaped_ns += reaped_cpu_ns(all->pids[i]);
@@ -109,7 +109,7 @@ static uint64_t read_used(struct prl_cpu_watch *w, const struct prl_child *child
     if (w->rung == PRL_RUNG_CGROUP2 || w->rung == PRL_RUNG_CGROUP1)
         used_ns = since(prl_cgroups_cpu_ns(child->cgroups), w->before_ns);
     if (w->rung == PRL_RUNG_CLOCK || w->rung == PRL_RUNG_WATCHDOG)
-        used_ns = since(prl_cpu_tree_ns(&w->tree, child->pid, true), w->tree_before_ns);
+        used_ns = since(prl_cpu_tree_ns(&w->tree, child->pid), w->tree_before_ns);
     if (w->rung == PRL_RUNG_CLOCK) {
         /* A program that may not be read leaves perf's clock at its exec, by the kernel's rule;
          * /proc still shows it. */

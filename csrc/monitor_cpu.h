@@ -20,8 +20,8 @@ struct prl_cpu_tree {
 /* Of a living process with all its threads; 0: it is gone. */
 uint64_t prl_cpu_of(pid_t pid);
 /* As /proc shows it: of those that live, and of the others what was reaped or what was seen of
- * them, whichever is more.  first: what pid itself used counts too. */
-uint64_t prl_cpu_tree_ns(struct prl_cpu_tree *tree, pid_t pid, bool first);
+ * them, whichever is more. */
+uint64_t prl_cpu_tree_ns(struct prl_cpu_tree *tree, pid_t pid);
 void prl_cpu_tree_free(struct prl_cpu_tree *tree);
 /* Until `left_ns` can be used up by so many processors; `blind`: what ends unreaped in between
  * is not seen. */

@@ -11,6 +11,7 @@
  * look makes a mark of how often each thread has given its processor up; where two looks make
  * the same, none has run between them, and a writer waits for no pipe that this side empties.
  * Source: proc_pid_syscall(5), the system calls' own pages. */
+#include "sandbox_busy.h"
 #include "sandbox_parts.h"
 
 #include "base/own.h"
@@ -147,19 +148,10 @@ static bool waits_for_ever(const struct waits *s, const char *text)
     }
 }
 
-/* '?': it is gone. */
-static char thread_state(pid_t pid, const char *tid)
-{
-    char path[80], text[512];
-    snprintf(path, sizeof path, "/proc/%d/task/%.20s/stat", (int)pid, tid);
-    const char *end = prl_tree_text(path, text, sizeof text) > 0 ? strrchr(text, ')') : NULL;
-    return end ? end[2] : '?';
-}
-
 static bool thread_stuck(struct waits *s, const char *tid)
 {
     char path[80], text[4096];
-    char state = thread_state(s->pid, tid);
+    char state = prl_sandbox_thread_state(s->pid, tid);
     bool ended = state == 'Z' || state == 'X' || state == 'T';
     if (!ended && state != 'S')
         return false;
@@ -186,24 +178,6 @@ static bool process_stuck(struct waits *s)
     return !has_timer(s) && !may_read_a_timer(s);
 }
 
-/* Time on a processor and time in the queue for one, of all threads that live. */
-static uint64_t wanted_ns(pid_t pid)
-{
-    char path[80], text[128];
-    uint64_t sum = 0;
-    snprintf(path, sizeof path, "/proc/%d/task", (int)pid);
-    _cleanup_closedir_ DIR *dir = opendir(path);
-    const struct dirent *entry;
-    while (dir && (entry = readdir(dir))) {
-        uint64_t ran = 0, queued = 0;
-        snprintf(path, sizeof path, "/proc/%d/task/%.20s/schedstat", (int)pid, entry->d_name);
-        if (entry->d_name[0] != '.' && prl_tree_text(path, text, sizeof text) > 0 &&
-            sscanf(text, "%" SCNu64 " %" SCNu64, &ran, &queued) == 2)
-            sum += ran + queued;
-    }
-    return sum;
-}
-
 bool prl_sandbox_stuck(const struct prl_sandbox_watch *w, uint64_t now_ns, uint64_t *ret_mark)
 {
     struct waits s = {.w = w, .now_ns = now_ns};
@@ -218,18 +192,6 @@ bool prl_sandbox_stuck(const struct prl_sandbox_watch *w, uint64_t now_ns, uint6
     }
     *ret_mark = s.mark;
     return tree->len > 1 && !tree->full;
-}
-
-bool prl_sandbox_busy(const struct prl_sandbox_watch *w)
-{
-    _cleanup_free_ struct prl_tree *tree = malloc(sizeof *tree);
-    uint64_t sum = 0;
-    if (!tree || w->child.pid <= 0)
-        return false;
-    prl_tree_read(w->child.pid, tree);
-    for (size_t i = 1; i < tree->len; i++)
-        sum += wanted_ns(tree->pids[i]);
-    return sum >= w->want->limits.wall_ns / 2;
 }
 
 void prl_sandbox_peak(struct prl_sandbox_watch *w)

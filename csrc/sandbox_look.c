@@ -24,10 +24,12 @@ static uint64_t since_brought(const struct prl_sandbox_watch *w, uint64_t used_n
     return used_ns > w->brought_ns ? used_ns - w->brought_ns : 0;
 }
 
-/* The first process is the init, which set the box up. */
+/* The first process is the init.  What it used to set the box up is not billed; what it uses to
+ * reap is, as where a group counts: a chain of processes keeps it busy. */
 static uint64_t tree_cpu_ns(struct prl_sandbox_watch *w)
 {
-    return since_brought(w, prl_cpu_tree_ns(&w->tree, w->child.pid, false));
+    uint64_t used_ns = prl_cpu_tree_ns(&w->tree, w->child.pid);
+    return since_brought(w, used_ns > w->setup_ns ? used_ns - w->setup_ns : 0);
 }
 
 static uint64_t group_cpu_ns(const struct prl_usage *usage, const struct prl_sandbox_watch *w)
@@ -210,6 +212,16 @@ static uint64_t look_idle(struct prl_sandbox_watch *w, uint64_t now_ns)
     return still ? 0 : pause_ns;
 }
 
+/* Never at a limit: what it sees is told when the wall limit passes. */
+static uint64_t look_busy(struct prl_sandbox_watch *w, uint64_t now_ns)
+{
+    if (w->want->limits.wall_ns == 0)
+        return UINT64_MAX;
+    if (now_ns < w->busy.next_ns)
+        return w->busy.next_ns - now_ns;
+    return prl_sandbox_busy_look(w, now_ns, used_cpu_ns(w));
+}
+
 /* --- all of them --- */
 
 static const struct {
@@ -221,6 +233,7 @@ static const struct {
     {look_asked, 0}, /* it is no limit */
     {look_pipes, PRL_TOUCHED_MEMORY},
     {look_idle, PRL_TOUCHED_IDLE},
+    {look_busy, 0},
 };
 
 uint64_t prl_sandbox_look(struct prl_sandbox_watch *w, unsigned which, uint64_t now_ns)
@@ -277,5 +290,6 @@ void prl_sandbox_begin(struct prl_sandbox_watch *w)
         if (w->child.held) /* the gate is not billed */
             w->cpu_before_ns = prl_taskclock_read(w->box.clock_fd);
     }
+    prl_sandbox_busy_begin(w, w->start_ns);
     plan_first_looks(w);
 }

@@ -4,6 +4,7 @@
 
 #include "monitor_cpu.h"
 #include "sandbox.h"
+#include "sandbox_busy.h"
 
 struct prl_sandbox_watch {
     const struct prl_sandbox *want;
@@ -27,6 +28,7 @@ struct prl_sandbox_watch {
     uint64_t still_mark;   /* and what it saw */
     uint64_t asked_ns;     /* a pair's other side asked; 0: it has not */
     uint64_t asked_next_ns;
+    struct prl_sandbox_busy busy;
     uint64_t memory_seen_bytes;
     uint64_t put_bytes;             /* of files that were put in */
     struct prl_sandbox_noise noise; /* as it was in the beginning */
@@ -50,12 +52,9 @@ unsigned prl_sandbox_look_flag(unsigned which);
 void prl_sandbox_count_put(struct prl_sandbox_watch *w, const struct prl_box_file *files,
                            size_t len);
 uint64_t prl_sandbox_files_bytes(const struct prl_sandbox_watch *w);
-/* Processor time of the whole tree after its end. */
-uint64_t prl_sandbox_cpu_final(struct prl_sandbox_watch *w);
+uint64_t prl_sandbox_cpu_final(struct prl_sandbox_watch *w); /* of the tree after its end */
 /* sandbox_stream.c: what is in the pipe.  -1: over its limit. */
 int prl_sandbox_take(struct prl_sandbox_watch *w, unsigned stream);
-/* For at least half of the wall limit its threads had a processor or waited for one. */
-bool prl_sandbox_busy(const struct prl_sandbox_watch *w);
 /* The most memory that its largest process had: who is killed tells it to nobody. */
 void prl_sandbox_peak(struct prl_sandbox_watch *w);
 /* Nothing of the box can ever run again: nobody outside will wake it.  That is so of the time

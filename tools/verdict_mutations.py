@@ -92,4 +92,18 @@ VERDICT_MUTATIONS = (
         one("csrc/monitor_watch.c", "&path) < 1 || shared != 's')", "&path) < 1 || shared)"),
         (f"{MEMORY}::test_files_in_memory_count_once",),
     ),
+    Mutation(
+        "who is gone when the wall limit passes was busy too",
+        one("csrc/sandbox_busy.c", "busy->sum_ns += passed_ns;", "busy->sum_ns += 0;"),
+        (f"{CLOCK}::test_processes_that_are_gone_waited_for_a_processor_too",),
+    ),
+    Mutation(
+        "who sleeps is not busy",
+        one(
+            "csrc/sandbox_busy.c",
+            "state == 'R' || state == '?'",
+            "state != 'R' || state != '?'",
+        ),
+        (f"{CLOCK}::test_processes_that_slept_are_idle",),
+    ),
 )

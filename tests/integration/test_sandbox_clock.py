@@ -8,9 +8,10 @@ Never: a hypervisor that takes time on purpose: nobody can ask it to.
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -163,3 +164,55 @@ def test_what_was_surely_used_is_billed_whatever_was_stolen(compile_c: Compile) 
         outcome = run(["./p"], files={"p": program}, limits=limits, rungs=rungs)
         assert (outcome.verdict.name, outcome.cause) == ("TLE", "cpu")
         assert 200_000_000 <= outcome.cpu_ns
+
+
+# Each process lives until it has made the next; the scheduler gives the idle class what nobody
+# else wants.
+COMET = """
+#define _GNU_SOURCE
+#include <sched.h>
+#include <unistd.h>
+int main(void) {
+    struct sched_param none = {0};
+    if (sched_setscheduler(0, SCHED_IDLE, &none) != 0) return 9;
+    if (fork() != 0) for (;;) pause();
+    for (;;) if (fork() > 0) _exit(0);
+}
+"""
+SLEEPER = """
+#include <unistd.h>
+int main(void) {
+    if (fork() != 0) for (;;) pause();
+    for (;;) { usleep(50000); if (fork() > 0) _exit(0); }
+}
+"""
+
+
+@pytest.fixture
+def busy_machine() -> Iterator[None]:
+    """So many others want every processor that a program waits most of its time."""
+    words = [sys.executable, "-c", "while True: pass"]
+    many = 4 * len(os.sched_getaffinity(0))
+    others = [subprocess.Popen(words, start_new_session=True) for _ in range(many)]
+    yield
+    for other in others:
+        other.kill()
+        other.wait()
+
+
+@pytest.mark.usefixtures("busy_machine")
+@pytest.mark.parametrize("rungs", ["best", "no-groups"])
+def test_processes_that_are_gone_waited_for_a_processor_too(
+    compile_c: Compile, rungs: str
+) -> None:
+    limits = Limits(cpu="30s", wall="1500ms")
+    files = {"p": compile_c(COMET)}
+    outcome = run(["./p"], files=files, limits=limits, rungs=rungs)
+    assert (outcome.verdict.name, outcome.cause) == ("TLE", "wall")
+    assert outcome.cpu_ns < outcome.wall_ns / 2
+
+
+def test_processes_that_slept_are_idle(compile_c: Compile) -> None:
+    limits = Limits(cpu="30s", wall="1500ms")
+    outcome = run(["./p"], files={"p": compile_c(SLEEPER)}, limits=limits)
+    assert (outcome.verdict.name, outcome.cause) == ("ILE", "wall")
