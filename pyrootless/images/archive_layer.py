@@ -170,7 +170,8 @@ def open_plain(store: Store, descriptor: Descriptor, diff_id: str) -> tuple[Bina
             stream.seek(0)
             for chunk in plain_chunks(stream, compression_of(head), trusted=True):
                 total.update(chunk)
-                size_bytes += plain.write(chunk)
+                with writing(store.directories.temporary):
+                    size_bytes += plain.write(chunk)
         if f"sha256:{total.hexdigest()}" != diff_id:
             raise IntegrityError(
                 f"the blob {descriptor.digest} is damaged: it is not the layer {diff_id}; "

@@ -14,14 +14,18 @@ import io
 import os
 import re
 import shutil
+import signal
 import subprocess
+import tempfile
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING
 
 from pyrootless.errors import HostUnsupportedError, StoreError, UsageError
+from pyrootless.images.store_removal import remove_tree
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer as Buffer
@@ -30,6 +34,12 @@ DEFAULT_SUITE = "stable"
 KEPT_LINES = 5
 _NAME = re.compile(r"[a-z0-9][a-z0-9.+-]*(:[a-z0-9]+)?", re.ASCII)
 _END_SECONDS = 60.0
+_FORGET = (
+    'rm -f "$1"/etc/hostname "$1"/etc/resolv.conf "$1"/var/lib/dbus/machine-id; '
+    ': > "$1"/etc/resolv.conf'
+)
+"""What mmdebstrap copied from this machine: an image is nobody's machine. (It
+empties /etc/machine-id itself.)"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +116,7 @@ def command(wanted: Wanted, mode: str) -> list[str]:
         f"--variant={wanted.variant}",
         f"--components={','.join(wanted.components)}",
         "--format=tar",
+        f"--customize-hook={_FORGET}",
     ]
     if wanted.packages:
         words.append(f"--include={','.join(wanted.packages)}")
@@ -113,25 +124,49 @@ def command(wanted: Wanted, mode: str) -> list[str]:
     return words + ([wanted.mirror] if wanted.mirror else [])
 
 
+def _make_place() -> Path:
+    """A directory for mmdebstrap's work, which subordinate ids may pass through.
+
+    Raises:
+        StoreError: There is no room for it.
+    """
+    try:
+        place = Path(tempfile.mkdtemp(prefix="pyrootless-bootstrap-"))
+        place.chmod(0o711)
+    except OSError as error:
+        raise StoreError(
+            f"cannot make a directory below {tempfile.gettempdir()}: {error.strerror}",
+            remedy="make room there, or choose another place: TMPDIR=DIR pyrootless bootstrap",
+        ) from error
+    return place
+
+
 class Archive(io.RawIOBase):
     """What mmdebstrap writes, as a stream that can be read once.
 
     The end of the stream is an end only when mmdebstrap said that it succeeded: else reading it
-    raises, so that nobody takes half an archive for a whole one. Closing ends mmdebstrap, which
-    then removes what it made.
+    raises, so that nobody takes half an archive for a whole one. Closing ends mmdebstrap, and
+    removes what it made: it works in a directory of its own. It has a session of its own too,
+    since it sends SIGHUP to its whole process group when it fails.
     """
 
     def __init__(self, words: list[str], report: Callable[[str], None]) -> None:
         """Start it; report gets each line it says."""
         super().__init__()
-        self._process = subprocess.Popen(
-            words,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env={**os.environ, "LC_ALL": "C.UTF-8"},
-            cwd="/",
-        )
+        self._place = _make_place()
+        try:
+            self._process = subprocess.Popen(
+                words,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                env={**os.environ, "LC_ALL": "C.UTF-8", "TMPDIR": str(self._place)},
+                cwd="/",
+                start_new_session=True,
+            )
+        except OSError:
+            remove_tree(self._place)
+            raise
         self._last: deque[str] = deque(maxlen=KEPT_LINES)
         self._report = report
         self._listener = Thread(target=self._listen, daemon=True)
@@ -156,7 +191,7 @@ class Archive(io.RawIOBase):
         return len(chunk)
 
     def close(self) -> None:
-        """End mmdebstrap if it still runs."""
+        """End mmdebstrap if it still runs, and remove what is left of its work."""
         if self.closed:
             return
         super().close()
@@ -165,8 +200,9 @@ class Archive(io.RawIOBase):
         try:
             self._process.wait(_END_SECONDS)
         except subprocess.TimeoutExpired:
-            self._process.kill()
+            os.killpg(self._process.pid, signal.SIGKILL)  # its session is of its own
             self._process.wait()
+        remove_tree(self._place)
         self._listener.join(_END_SECONDS)
         for stream in (self._process.stdout, self._process.stderr):
             if stream is not None:

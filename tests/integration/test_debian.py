@@ -6,8 +6,10 @@ Never: a package from this machine's own disk.
 
 from __future__ import annotations
 
+import json
 import subprocess
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -48,6 +50,18 @@ def test_the_owners_of_the_distribution(pyrootless: Runner, debian: str, map_nam
         "/var/mail root:mail 2775",
         "/var/cache/apt/archives/partial _apt:root 700",
     ]
+
+
+def test_nothing_of_the_builder_is_in_it(
+    pyrootless: Runner, debian: str, engine_environment: dict[str, str]
+) -> None:
+    (image,) = json.loads(pyrootless("inspect", debian).stdout)
+    (layer,) = image["RootFS"]["Layers"]
+    tree = Path(engine_environment["PYROOTLESS_ROOT"]) / "layers" / layer[7:] / "tree"
+    assert not (tree / "etc/hostname").exists()
+    assert (tree / "etc/resolv.conf").read_bytes() == b""
+    machine = tree / "etc/machine-id"
+    assert not machine.exists() or machine.read_text().strip() in ("", "uninitialized")
 
 
 @pytest.mark.parametrize("map_name", MAPS)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -47,6 +49,8 @@ def test_the_command() -> None:
         "--variant=apt",
         "--components=main",
         "--format=tar",
+        '--customize-hook=rm -f "$1"/etc/hostname "$1"/etc/resolv.conf '
+        '"$1"/var/lib/dbus/machine-id; : > "$1"/etc/resolv.conf',
         "--include=vim",
         "--",
         "trixie",
@@ -96,6 +100,33 @@ def test_half_an_archive_never_ends_well() -> None:
         assert archive.read(9) == b"half"
         with pytest.raises(StoreError, match="exit status 3: E: no mirror"):
             archive.read(9)
+
+
+def test_its_signals_reach_nobody_else() -> None:
+    """mmdebstrap sends SIGHUP to its process group when it fails."""
+    heard: list[int] = []
+    before = signal.signal(signal.SIGHUP, lambda number, _: heard.append(number))
+    try:
+        with bootstrap.Archive(_shell("kill -HUP 0; exit 7"), lambda line: None) as archive:
+            with pytest.raises(StoreError, match="exit status"):
+                archive.read(9)
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    assert heard == []
+
+
+@pytest.mark.parametrize("end", ["exit 0", "exit 3", "exec sleep 600"])
+def test_what_it_leaves_in_its_place_goes(
+    end: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    script = f"mkdir -p $TMPDIR/root/d; chmod 0 $TMPDIR/root/d; : > $TMPDIR/f; echo x; {end}"
+    with bootstrap.Archive(_shell(script), lambda line: None) as archive:
+        assert archive.read(2) == b"x\n"
+        (place,) = tmp_path.iterdir()
+        assert place.stat().st_mode & 0o777 == 0o711
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_leaving_early_ends_the_program(tmp_path: Path) -> None:
