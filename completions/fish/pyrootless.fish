@@ -100,6 +100,7 @@ complete -c pyrootless -n '__fish_seen_subcommand_from run' -s l -l label -r -d 
 complete -c pyrootless -n '__fish_seen_subcommand_from run' -l label-file -r -F -d 'set labels from a file of KEY=VALUE lines'
 complete -c pyrootless -n '__fish_seen_subcommand_from run' -l name -r -d 'name the container'
 complete -c pyrootless -n '__fish_seen_subcommand_from run' -l pidfile -r -F -d 'write the process id of the container\'s process 1 to this file'
+complete -c pyrootless -n '__fish_seen_subcommand_from run' -l platform -r -d 'take the image of this platform, and fetch it where the one here is another\'s'
 complete -c pyrootless -n '__fish_seen_subcommand_from run' -l pull -r -d 'when to fetch the image'
 complete -c pyrootless -n '__fish_seen_subcommand_from run' -l rm -d 'remove the container when it ends'
 complete -c pyrootless -n '__fish_seen_subcommand_from run' -l help -d 'print this'

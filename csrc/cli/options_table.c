@@ -182,6 +182,8 @@ const struct prl_option prl_option_table[] = {
     {"name", 0, TEXT, ONCE, RUN, NATIVE, NOTE "name", "NAME", G_LIFE, "name the container"},
     {"pidfile", 0, PATH, ONCE, RUN, NATIVE, "-", "FILE", G_LIFE,
      "write the process id of the container's process 1 to this file"},
+    {"platform", 0, TEXT, ONCE, RUN, ENGINE, "-", "OS/ARCH[/VARIANT]", G_LIFE,
+     "take the image of this platform, and fetch it where the one here is another's"},
     {"pull", 0, TEXT, ONCE, RUN, ENGINE, "-", "missing|always|never", G_LIFE,
      "when to fetch the image"},
     {"rm", 0, FLAG, ONCE, RUN, NATIVE, NOTE "rootfs.upper.volatile", "", G_LIFE,

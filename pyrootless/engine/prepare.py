@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
 REINSTALL = "install it again: python3 -m pip install --force-reinstall pyrootless"
 
-_OURS = "pull"
-"""The engine option that is served here and must not reach the launcher again."""
+_OURS = ("pull", "platform")
+"""The engine options that are served here and must not reach the launcher again."""
 _PULLS = ("missing", "always", "never")
 
 
@@ -86,7 +86,7 @@ def prepare(asked: Asked, announce: Announce | None = None) -> list[str]:
     if asked.last("spec") is None:
         image = prepared_image(asked, announce)
     program = compile_filter(asked)
-    options = [f"--{name}={value}" for name, value in asked.values if name != _OURS]
+    options = [f"--{name}={value}" for name, value in asked.values if name not in _OURS]
     if program is not None:
         options.insert(0, f"--seccomp-program={program}")
     words = [] if image is None else ["--", image, *asked.args]
@@ -98,10 +98,10 @@ def prepared_image(asked: Asked, announce: Announce | None) -> str | None:
     own_root = asked.last("rootfs") == "true"
     image, root = asked.image or "host", asked.last("root")
     wanted = "host" if own_root else image
-    pull = asked.last("pull") or "missing"
-    if pull != "always" and is_fresh(wanted, root):
+    pull, platform = asked.last("pull") or "missing", asked.last("platform")
+    if pull != "always" and platform is None and is_fresh(wanted, root):
         return asked.image
-    directory = prepare_image(wanted, root, pull=pull, announce=announce)
+    directory = prepare_image(wanted, root, pull=pull, platform=platform, announce=announce)
     return image if own_root else launch_name(image, root, directory)
 
 

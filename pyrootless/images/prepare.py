@@ -7,6 +7,7 @@ newer one.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractContextManager
 
+    from pyrootless.images.platforms import Platform
     from pyrootless.images.pull import Progress
     from pyrootless.images.store import Store, StoredImage
     from pyrootless.images.transport import Place
@@ -32,6 +34,7 @@ def prepare_image(
     root: str | None = None,
     *,
     pull: str = "missing",
+    platform: str | None = None,
     announce: Announce | None = None,
 ) -> Path:
     """The image's directory, with a fresh launch template in it.
@@ -41,6 +44,8 @@ def prepare_image(
         root: Value of --root; None: the user's own store.
         pull: "missing": fetch what is not here; "always": ask the registry for a newer one;
             "never": be content with what is here.
+        platform: "OS/ARCHITECTURE[/VARIANT]" the image must be for; one that is here under this
+            name and is for another is fetched anew. None: whatever is here, or this machine's.
         announce: Called with the name when something is fetched; shows how it goes. None:
             nothing is shown.
 
@@ -53,6 +58,7 @@ def prepare_image(
     """
     if pull not in PULL_POLICIES:
         raise UsageError(f'--pull "{pull}": write missing, always or never')
+    wanted = None if platform is None else _runnable_platform(platform, image)
     directories = find_directories(root)
     if image == host_image.NAME:
         return host_image.prepare_host_image(directories)
@@ -63,8 +69,8 @@ def prepare_image(
     store = Store(directories)
     place = parse_place(image)
     if place is not None:
-        return write_template(store, _take(store, place))
-    found = _obtain(store, _expand(image), pull, announce)
+        return write_template(store, _take(store, place, wanted))
+    found = _obtain(store, _expand(image), _Wish(pull, wanted), announce)
     directory = write_template(store, found)
     _link_alias(store, image, found)
     return directory
@@ -108,7 +114,30 @@ def known_images(directories: Directories) -> list[str]:
     return sorted(names | {host_image.NAME})
 
 
-def _take(store: Store, place: Place) -> StoredImage:
+def _runnable_platform(text: str, image: str) -> Platform:
+    """What --platform means; refused before anything is fetched where it cannot be executed."""
+    from pyrootless.images.image_template import check_platform
+    from pyrootless.images.platforms import host_platform, parse_platform
+
+    wanted = parse_platform(text)
+    check_platform(wanted, f"{image} that is asked for")
+    if image == host_image.NAME and not _fits(host_platform(), wanted):
+        raise UsageError(
+            f"--platform {text}: the image host is this machine's own, {host_platform()}"
+        )
+    return wanted
+
+
+def _fits(found: Platform, wanted: Platform) -> bool:
+    """Whether an image is for a platform; no variant means any."""
+    from pyrootless.images.platforms import normalize
+
+    have = normalize(found)
+    same = (have.os, have.architecture) == (wanted.os, wanted.architecture)
+    return same and wanted.variant in ("", have.variant)
+
+
+def _take(store: Store, place: Place, platform: Platform | None) -> StoredImage:
     """The image of a directory or archive. It changes no name: those are for `pull`."""
     from dataclasses import replace
 
@@ -116,17 +145,33 @@ def _take(store: Store, place: Place) -> StoredImage:
     from pyrootless.images.transport import take_place
 
     with store.adding():
-        return keep(store, replace(take_place(store, place), references=()))
+        return keep(store, replace(take_place(store, place, platform), references=()))
 
 
-def _obtain(store: Store, text: str, pull: str, announce: Announce | None) -> StoredImage:
+@dataclass(frozen=True, slots=True)
+class _Wish:
+    """How an image is obtained: when it is fetched, and for which platform (None: any)."""
+
+    pull: str
+    platform: Platform | None
+
+
+def _obtain(store: Store, text: str, wish: _Wish, announce: Announce | None) -> StoredImage:
     """The image of a name, fetched when the policy says so."""
     from pyrootless.images.lookup import near_names
 
+    pull, platform = wish.pull, wish.platform
     found = None if pull == "always" and _is_reference(text) else store.find(text)
     if found is not None:
-        return found
-    near = near_names(store, text)
+        if platform is None or _fits(found.config.platform, platform):
+            return found
+        if pull == "never" or not _is_reference(text):
+            raise UsageError(
+                f"the image {text} that is here is for {found.config.platform}, "
+                f"and not for {platform}",
+                remedy=f"fetch it: pyrootless pull --platform {platform} NAME",
+            )
+    near = near_names(store, text) if found is None else ""
     if pull == "never":
         raise UsageError(
             f'there is no image "{text}" here{near}',
@@ -134,7 +179,7 @@ def _obtain(store: Store, text: str, pull: str, announce: Announce | None) -> St
             "images; or run an unpacked tree: pyrootless run --rootfs DIR",
         )
     try:
-        return _pull(store, text, announce)
+        return _pull(store, text, platform, announce)
     except RegistryError as error:
         if not near or pull == "always":
             raise
@@ -145,7 +190,9 @@ def _obtain(store: Store, text: str, pull: str, announce: Announce | None) -> St
         ) from error
 
 
-def _pull(store: Store, text: str, announce: Announce | None) -> StoredImage:
+def _pull(
+    store: Store, text: str, platform: Platform | None, announce: Announce | None
+) -> StoredImage:
     from contextlib import nullcontext
 
     from pyrootless.images.pull import pull_image
@@ -153,7 +200,7 @@ def _pull(store: Store, text: str, announce: Announce | None) -> StoredImage:
 
     reference = parse_reference(text)
     with nullcontext() if announce is None else announce(reference.canonical) as progress:
-        return pull_image(store, reference, progress=progress)
+        return pull_image(store, reference, platform=platform, progress=progress)
 
 
 def _is_reference(text: str) -> bool:

@@ -12,8 +12,9 @@ and nothing else.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -31,6 +32,7 @@ from pyrootless.images.manifest import (
 from pyrootless.images.platforms import Platform, host_platform, normalize, runnable
 from pyrootless.images.reference import Reference
 from pyrootless.images.registry import RegistryClient
+from pyrootless.images.registry_exchange import ConnectionLost
 from pyrootless.images.registry_host import NotThere
 from pyrootless.images.registry_settings import RegistrySettings, load_settings
 
@@ -114,7 +116,11 @@ def pull_image(
         StoreError: The store cannot be written.
     """
     chosen = load_settings() if settings is None else settings
-    with store.pin(), RegistryClient(reference.domain, chosen) as client:
+    with (
+        _telling_of_mirrors(reference),
+        store.pin(),
+        RegistryClient(reference.domain, chosen) as client,
+    ):
         manifest = fetch_manifest(client, reference, platform)
         pull = _Pull(store, client, reference.path, progress or Silence())
         config = pull.fetch_config(manifest.config)
@@ -129,6 +135,23 @@ def pull_image(
             f"{reference}: it was removed while it was pulled", remedy="pull it again"
         )
     return image
+
+
+@contextmanager
+def _telling_of_mirrors(reference: Reference) -> Iterator[None]:
+    """Where a registry is out of reach the distribution's mirrors may not be."""
+    try:
+        yield
+    except ConnectionLost as error:
+        if error.cause == "unreachable":
+            suite = (reference.tag or "").removesuffix("-slim")
+            debian = reference.path.split("/")[-1] == "debian"
+            named = debian and suite.isalpha() and suite != "latest"
+            error.remedy += (
+                "; or without a registry, from Debian's mirrors: pyrootless bootstrap "
+                f"debian{':' + suite if named else ''}"
+            )
+        raise
 
 
 def fetch_manifest(

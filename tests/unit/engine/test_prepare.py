@@ -73,6 +73,16 @@ def test_pull_is_served_here(prepared: list[tuple[str, str | None]]) -> None:
         prepare.prepare(asked(("pull", "newer")))
 
 
+def test_a_platform_is_served_here(
+    prepared: list[tuple[str, str | None]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A fresh template is of whatever platform: the image is looked at."""
+    monkeypatch.setattr(prepare, "is_fresh", lambda image, root: True)
+    words = prepare.prepare(asked(("platform", "linux/arm64"), image="x"))
+    assert "--platform=linux/arm64" not in words
+    assert prepared == [("x", None)]
+
+
 @pytest.mark.parametrize(
     ("values", "kind"),
     [

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from images.stored import make_image, make_store
+from images.stored import HOST, make_image, make_store
 
-from pyrootless.errors import RegistryError, UsageError
+from pyrootless.errors import HostUnsupportedError, RegistryError, UsageError
+from pyrootless.images import image_template
 from pyrootless.images.oci_layout import write_layout
 from pyrootless.images.prepare import known_images, launch_name, prepare_image
 from pyrootless.images.store import Store, StoredImage
@@ -27,8 +28,10 @@ def pulls(monkeypatch: pytest.MonkeyPatch, store: Store) -> list[str]:
     """A registry that has `remote` and nothing else; the names it was asked for."""
     asked: list[str] = []
 
-    def pull_image(store: Store, reference: Any, *, progress: Any = None) -> StoredImage:
-        asked.append(reference.familiar)
+    def pull_image(
+        store: Store, reference: Any, *, platform: Any = None, progress: Any = None
+    ) -> StoredImage:
+        asked.append(reference.familiar + (f" for {platform}" if platform else ""))
         if reference.path != "library/remote":
             raise RegistryError("no such image there", remedy="log in")
         return make_image(store, "remote:latest")
@@ -75,6 +78,52 @@ def test_missing_images_are_fetched(store: Store, pulls: list[str]) -> None:
     prepare_image("remote", data(store))
     prepare_image("remote", data(store))
     assert pulls == ["remote:latest"]
+
+
+@pytest.fixture
+def other(monkeypatch: pytest.MonkeyPatch) -> str:
+    """A platform that this machine executes by an emulator; so it is made to believe."""
+    name = "riscv64" if HOST.architecture != "riscv64" else "s390x"
+    real = image_template.check_platform
+    monkeypatch.setattr(
+        image_template,
+        "check_platform",
+        lambda platform, text: None if platform.architecture == name else real(platform, text),
+    )
+    return name
+
+
+def test_an_image_of_another_platform_is_fetched_anew(
+    store: Store, pulls: list[str], other: str
+) -> None:
+    make_image(store, "remote:latest")
+    own = f"linux/{HOST.architecture}"
+    prepare_image("remote", data(store), platform=own)
+    prepare_image("remote", data(store), platform=HOST.architecture)
+    assert pulls == []
+    prepare_image("remote", data(store), platform=f"linux/{other}")
+    assert pulls == [f"remote:latest for linux/{other}"]
+    with pytest.raises(UsageError, match=f"is for {own}, and not for linux/{other}") as never:
+        prepare_image("remote", data(store), pull="never", platform=other)
+    assert never.value.remedy == f"fetch it: pyrootless pull --platform linux/{other} NAME"
+
+
+def test_a_platform_that_cannot_be_executed_is_not_fetched(
+    store: Store, pulls: list[str]
+) -> None:
+    with pytest.raises(
+        HostUnsupportedError, match="the image remote that is asked for is for wind"
+    ):
+        prepare_image("remote", data(store), platform="windows/amd64")
+    with pytest.raises(UsageError, match="is not a platform"):
+        prepare_image("remote", data(store), platform="a//b")
+    assert pulls == []
+
+
+def test_the_image_host_has_the_machines_platform(store: Store, other: str) -> None:
+    prepare_image("host", data(store), platform=f"linux/{HOST.architecture}")
+    with pytest.raises(UsageError, match="the image host is this machine's own"):
+        prepare_image("host", data(store), platform=other)
 
 
 def test_always_asks_the_registry(store: Store, pulls: list[str]) -> None:

@@ -454,3 +454,25 @@ def test_channel_lets_the_writer_go() -> None:
 def test_tar_of_is_what_the_store_unpacks() -> None:
     """The images of this file are real ones."""
     assert tar_of({"a": b"x"})[257:262] == b"ustar"
+
+
+@pytest.mark.parametrize(
+    ("path", "suite"),
+    [
+        ("library/debian:trixie", "debian:trixie"),
+        ("library/debian:bookworm-slim", "debian:bookworm"),
+        ("library/debian:13", "debian"),
+        ("library/debian:latest", "debian"),
+        ("library/python:3", "debian"),
+    ],
+)
+def test_out_of_reach_names_what_needs_no_registry(
+    tmp_path: Path, path: str, suite: str
+) -> None:
+    with ScriptedServer(ScriptedImages()) as server:
+        gone = server.host
+    settings = RegistrySettings(patience=QUICK)
+    reference = parse_reference(f"{gone}/{path}")
+    with pytest.raises(RegistryError, match="cannot be reached") as lost:
+        pull.pull_image(open_store(str(tmp_path)), reference, settings=settings)
+    assert lost.value.remedy.endswith(f"from Debian's mirrors: pyrootless bootstrap {suite}")
