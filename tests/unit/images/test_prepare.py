@@ -111,9 +111,7 @@ def test_an_image_of_another_platform_is_fetched_anew(
 def test_a_platform_that_cannot_be_executed_is_not_fetched(
     store: Store, pulls: list[str]
 ) -> None:
-    with pytest.raises(
-        HostUnsupportedError, match="the image remote that is asked for is for wind"
-    ):
+    with pytest.raises(HostUnsupportedError, match="remote that is asked for is for win"):
         prepare_image("remote", data(store), platform="windows/amd64")
     with pytest.raises(UsageError, match="is not a platform"):
         prepare_image("remote", data(store), platform="a//b")
