@@ -62,6 +62,36 @@ static int note_capability(const struct job *job, const struct prl_unpack_xattrs
     return prl_unpack_list_add(&job->lists->capabilities, head, job->real, job->tree->error);
 }
 
+static int note_acl(const struct job *job, char kind, const struct prl_unpack_acl *acl)
+{
+    enum { LONGEST = 8192 }; /* a thousand entries */
+    char head[2 * LONGEST + 4];
+    if (!acl->value)
+        return 0;
+    if (acl->len > LONGEST)
+        return prl_unpack_tree_refuse(job->tree, job->entry->path,
+                                      "has an endless access list");
+    snprintf(head, sizeof head, "%c%c ", kind, acl->text ? 't' : 'b');
+    for (size_t i = 0; i < acl->len; i++)
+        snprintf(head + 3 + 2 * i, 3, "%02x", acl->value[i]);
+    return prl_unpack_list_add(&job->lists->acls, head, job->real, job->tree->error);
+}
+
+/* Access lists in hexadecimal digits, the entry's own and what a directory hands on; "- -"
+ * undoes the lines of an entry that was replaced. */
+static int note_acls(const struct job *job, const struct prl_unpack_xattrs *xattrs)
+{
+    struct prl_unpack_list *list = &job->lists->acls;
+    int r = 0;
+    if (job->tree->replaced > 0 && list->lines > 0)
+        r = prl_unpack_list_add(list, "- -", job->real, job->tree->error);
+    if (r >= 0)
+        r = note_acl(job, 'a', &xattrs->access);
+    return r < 0 || job->entry->kind != PRL_UNPACK_DIRECTORY
+               ? r
+               : note_acl(job, 'd', &xattrs->inherited);
+}
+
 /* Attributes and owner of what is open at fd; -1: a thing that takes no attributes. */
 static int describe(const struct job *job, int fd, bool known)
 {
@@ -72,6 +102,8 @@ static int describe(const struct job *job, int fd, bool known)
         r = prl_unpack_xattr_owner(job->tree, job->entry, fd, known);
     if (r >= 0 && job->entry->kind == PRL_UNPACK_FILE)
         r = note_capability(job, &xattrs);
+    if (r >= 0 && fd >= 0)
+        r = note_acls(job, &xattrs);
     return r < 0 ? r : note_owner(job);
 }
 

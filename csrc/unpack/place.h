@@ -10,7 +10,7 @@
 #include "unpack/tree.h"
 
 struct prl_unpack_lists {
-    struct prl_unpack_list owners, devices, capabilities;
+    struct prl_unpack_list owners, devices, capabilities, acls;
     struct prl_unpack_devices known; /* devices by path: a hard link may be to one */
     uint64_t xattrs_skipped;
 };

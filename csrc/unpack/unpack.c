@@ -87,6 +87,7 @@ int prl_unpack_new(int layer_fd, const struct prl_unpack_limits *limits,
     init_list(&u->lists.owners, "owners", layer_fd);
     init_list(&u->lists.devices, "devices", layer_fd);
     init_list(&u->lists.capabilities, "capabilities", layer_fd);
+    init_list(&u->lists.acls, "acls", layer_fd);
     u->tree.root_fd = steal_fd(&tree_fd);
     /* A root that the archive does not name; its own member, when there is one, comes later. */
     int r = prl_unpack_dirs_note(&u->tree.dirs, "", 0755, NULL);
@@ -106,6 +107,7 @@ void prl_unpack_free(struct prl_unpack *u)
     prl_close_p(&u->lists.owners.fd);
     prl_close_p(&u->lists.devices.fd);
     prl_close_p(&u->lists.capabilities.fd);
+    prl_close_p(&u->lists.acls.fd);
     prl_unpack_member_free(&u->member);
     prl_unpack_tree_free(&u->tree);
     free(u->lists.known.text);
@@ -411,7 +413,9 @@ static int finish_lists(struct prl_unpack *u)
     int r = prl_unpack_list_finish(&u->lists.owners, u->tree.error);
     if (r >= 0)
         r = prl_unpack_list_finish(&u->lists.devices, u->tree.error);
-    return r < 0 ? r : prl_unpack_list_finish(&u->lists.capabilities, u->tree.error);
+    if (r >= 0)
+        r = prl_unpack_list_finish(&u->lists.capabilities, u->tree.error);
+    return r < 0 ? r : prl_unpack_list_finish(&u->lists.acls, u->tree.error);
 }
 
 /* The archive may end here: behind its closing blocks, or behind a whole member.  The padding

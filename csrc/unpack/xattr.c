@@ -18,6 +18,8 @@
 
 #define SCHILY     "SCHILY.xattr."
 #define LIBARCHIVE "LIBARCHIVE.xattr."
+#define ACL_TEXT   "SCHILY.acl."
+#define ACL_BINARY "system.posix_acl_"
 
 /* A global header's attributes are set on every member: bytes that cost one step of work. */
 enum { WORK_BYTES = 1024 };
@@ -129,12 +131,35 @@ static int set(struct prl_unpack_tree *tree, const struct prl_unpack_entry *entr
     return prl_unpack_tree_fail(tree, "set an attribute of", entry->path);
 }
 
+/* An access list is handed back too: it names ids, which only a namespace has.  One that says
+ * what the mode says is none: the kernel's form of three entries, a text without a mask. */
+static bool take_acl(const struct prl_unpack_pax *pax, const struct prl_unpack_record *record,
+                     const char *name, struct prl_unpack_xattrs *ret)
+{
+    enum { TRIVIAL_BYTES = 4 + 3 * 8 };
+    const char *key = pax->text + record->key_at, *value = pax->text + record->value_at;
+    bool text = starts(key, ACL_TEXT);
+    if (!text && !(name && starts(name, ACL_BINARY)))
+        return false;
+    const char *kind = text ? key + strlen(ACL_TEXT) : name + strlen(ACL_BINARY);
+    bool access = strcmp(kind, "access") == 0;
+    if (!access && strcmp(kind, "default") != 0)
+        return false;
+    bool trivial = text ? !strstr(value, "mask") : record->value_len <= TRIVIAL_BYTES;
+    if (record->value_len && !(access && trivial))
+        *(access ? &ret->access : &ret->inherited) = (struct prl_unpack_acl){
+            .value = (const unsigned char *)value, .len = record->value_len, .text = text};
+    return true;
+}
+
 static int apply_list(struct prl_unpack_tree *tree, const struct prl_unpack_entry *entry,
                       int fd, const struct prl_unpack_pax *pax, struct prl_unpack_xattrs *ret)
 {
     for (size_t i = 0; i < pax->records_len; i++) {
         struct prl_unpack_record *record = &pax->records[i];
         const char *name = decode(pax, record);
+        if (take_acl(pax, record, name, ret))
+            continue;
         if (!name || record->value_len == 0)
             continue;
         int r = 1;
@@ -155,8 +180,7 @@ static int apply_list(struct prl_unpack_tree *tree, const struct prl_unpack_entr
 int prl_unpack_xattr_apply(struct prl_unpack_tree *tree, const struct prl_unpack_entry *entry,
                            int fd, struct prl_unpack_xattrs *ret)
 {
-    ret->file_capability = NULL;
-    ret->file_capability_len = 0;
+    *ret = (struct prl_unpack_xattrs){.skipped = ret->skipped};
     int r = apply_list(tree, entry, fd, &entry->extended->global, ret);
     return r < 0 ? r : apply_list(tree, entry, fd, &entry->extended->own, ret);
 }

@@ -6,10 +6,19 @@
 #include "unpack/entry.h"
 #include "unpack/tree.h"
 
+/* A POSIX access list as the archive has it: the kernel's form, or text ("user:33:r--", …). */
+struct prl_unpack_acl {
+    const unsigned char *value; /* NULL: the entry has none */
+    size_t len;
+    bool text;
+};
+
 struct prl_unpack_xattrs {
     uint64_t skipped;                     /* counted up */
     const unsigned char *file_capability; /* security.capability of this entry, or NULL */
     size_t file_capability_len;
+    struct prl_unpack_acl access,
+        inherited; /* its own; of a directory, for what is made in it */
 };
 
 /* Set what an ordinary user may set.  0, or an error that is recorded. */

@@ -1,4 +1,4 @@
-"""The lists beside a layer's tree: owners, devices, capabilities.
+"""The lists beside a layer's tree: owners, devices, capabilities, access lists.
 
 What comes in: the files as csrc/unpack/list.c writes them, one line about one path.
 What goes out: their lines as values; the same files without lines that do not hold any more.
@@ -17,6 +17,7 @@ from pyrootless.images.beneath import Beneath
 OWNERS = "owners"
 DEVICES = "devices"
 CAPABILITIES = "capabilities"
+ACLS = "acls"
 NOTHING = {OWNERS: b"0 0", CAPABILITIES: b"-"}
 """What a line says that undoes an earlier one of the same path."""
 
@@ -52,6 +53,14 @@ def read_capabilities(layer: Path) -> Iterator[tuple[bytes, bytes]]:
         yield bytes.fromhex(head.decode()), path
 
 
+def read_acls(layer: Path) -> Iterator[tuple[str, str, bytes, bytes]]:
+    """(kind: "a" its own, "d" handed on; form: "b" the kernel's, "t" text; value, path)."""
+    for head, path in read_list(layer / ACLS):
+        form, digits = head.decode().split()
+        if form != "-":
+            yield form[0], form[1], bytes.fromhex(digits), path
+
+
 def read_list(file: Path) -> Iterator[tuple[bytes, bytes]]:
     """(what stands before the path, path) for each line; none when there is no such file."""
     if not file.exists():
@@ -59,7 +68,7 @@ def read_list(file: Path) -> Iterator[tuple[bytes, bytes]]:
     with file.open("rb") as stream:
         for line in stream:
             # An encoded path has no newline, and may have spaces: the fields are counted.
-            fields = {OWNERS: 2, DEVICES: 6, CAPABILITIES: 1}[file.name]
+            fields = {OWNERS: 2, DEVICES: 6, CAPABILITIES: 1, ACLS: 2}[file.name]
             words = line.rstrip(b"\n").split(b" ", fields)
             if len(words) <= fields:
                 raise ValueError(f"a line of `{file.name}` lacks fields: {line!r}")
@@ -75,6 +84,7 @@ def settle_lists(layer: Path) -> dict[str, int]:
     Raises:
         OSError: A list cannot be read or written.
     """
+    _settle_acls(layer)
     return {name: _settle(layer, name) for name in (OWNERS, DEVICES, CAPABILITIES)}
 
 
@@ -92,6 +102,30 @@ def _settle(layer: Path, name: str) -> int:
     else:
         file.unlink(missing_ok=True)
     return len(lines)
+
+
+def _settle_acls(layer: Path) -> None:
+    """A path has one line of each kind; the last undoes those before it."""
+    file = layer / ACLS
+    if not file.exists():
+        return
+    kept: dict[tuple[bytes, bytes], bytes] = {}
+    for head, path in read_list(file):
+        if head.startswith(b"-"):
+            for kind in (b"a", b"d"):
+                kept.pop((kind, path), None)
+        else:
+            kept[head[:1], path] = head
+    with Beneath(layer / "tree") as tree:
+        lines = [
+            b"%s %s\n" % (head, _encode(path))
+            for (_, path), head in kept.items()
+            if tree.exists(path)
+        ]
+    if lines:
+        file.write_bytes(b"".join(lines))
+    else:
+        file.unlink()
 
 
 def _encode(path: bytes) -> bytes:

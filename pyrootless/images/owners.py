@@ -21,14 +21,17 @@ import struct
 import sys
 import tempfile
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pyrootless.errors import PyrootlessError, StoreError
+from pyrootless.images import acl
 from pyrootless.images.beneath import Beneath
 from pyrootless.images.layer_lists import (
+    ACLS,
     CAPABILITIES,
     OWNERS,
+    read_acls,
     read_capabilities,
     read_owners,
 )
@@ -45,11 +48,13 @@ _CAPABILITY_FLAGS = 0x00FFFFFF
 
 @dataclass(frozen=True, slots=True)
 class _Facts:
-    """What is set on an entry: owner, and file capabilities (b"": none)."""
+    """What is set on an entry: owner, file capabilities and access lists (b"", (): none)."""
 
     uid: int = 0
     gid: int = 0
     capability: bytes = b""
+    access: tuple[acl.Entry, ...] = ()
+    inherited: tuple[acl.Entry, ...] = ()
 
 
 def range_key(uids: Iterable[tuple[int, int]], gids: Iterable[tuple[int, int]]) -> str:
@@ -60,7 +65,7 @@ def range_key(uids: Iterable[tuple[int, int]], gids: Iterable[tuple[int, int]]) 
 
 def needs_owners_layer(layer: Path) -> bool:
     """Whether a layer has anything that an owners layer would show otherwise."""
-    return any((layer / name).exists() for name in (OWNERS, CAPABILITIES))
+    return any((layer / name).exists() for name in (OWNERS, CAPABILITIES, ACLS))
 
 
 def owners_layer(layer: Path, key: str) -> Path:
@@ -129,7 +134,18 @@ def _read_facts(layer: Path) -> dict[bytes, _Facts]:
     found = {owner.path: _Facts(owner.uid, owner.gid) for owner in read_owners(layer)}
     for capability, path in read_capabilities(layer):
         before = found.get(path, _Facts())
-        found[path] = _Facts(before.uid, before.gid, _plain_capability(capability))
+        found[path] = replace(before, capability=_plain_capability(capability))
+    users, groups = (
+        acl.read_ids(layer / "tree", name) for name in (b"etc/passwd", b"etc/group")
+    )
+    for kind, form, value, path in read_acls(layer):
+        text = form == "t"
+        parsed = acl.parse_text(value, users, groups) if text else acl.parse_binary(value)
+        before, entries = found.get(path, _Facts()), tuple(parsed)
+        own = kind == "a"
+        found[path] = (
+            replace(before, access=entries) if own else replace(before, inherited=entries)
+        )
     return found
 
 
@@ -201,6 +217,7 @@ class _Copy:
         try:
             self._own(path, descriptor)
             os.fchmod(descriptor, stat.S_IMODE(status.st_mode))
+            self._acls(path, descriptor)
             os.utime(descriptor, ns=(status.st_atime_ns, status.st_mtime_ns))
         finally:
             os.close(descriptor)
@@ -213,6 +230,17 @@ class _Copy:
             os.chown(path, uid, gid, dir_fd=self._target_fd, follow_symlinks=False)
         else:
             os.fchown(descriptor, uid, gid)
+
+    def _acls(self, path: bytes, descriptor: int) -> None:
+        """After the mode, whose bits for the group an access list takes over."""
+        facts = self._facts.get(path, _Facts())
+        kinds = (("access", facts.access), ("default", facts.inherited))
+        for kind, entries in kinds:
+            if entries:
+                value = acl.encode(
+                    list(entries), lambda uid, gid: self.missing.mapped(uid, gid, path)
+                )
+                os.setxattr(descriptor, f"system.posix_acl_{kind}", value)
 
     def _entry(self, path: bytes, status: os.stat_result) -> None:
         first = self._links.get(status.st_ino) if status.st_nlink > 1 else None
@@ -253,6 +281,7 @@ class _Copy:
             _copy_xattrs(source, target)
             self._own(path, target)
             os.fchmod(target, stat.S_IMODE(status.st_mode))
+            self._acls(path, target)
             capability = self._facts[path].capability
             if capability:
                 os.setxattr(target, "security.capability", capability)

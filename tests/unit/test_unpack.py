@@ -85,7 +85,7 @@ def layer(tmp_path: Path) -> Iterator[Layer]:
     assert canary.read_text() == "untouched"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["canary", "outer"]
     assert [path.name for path in (tmp_path / "outer").iterdir()] == ["layer"]
-    allowed = {"tree", "owners", "devices", "capabilities"}
+    allowed = {"tree", "owners", "devices", "capabilities", "acls"}
     assert {path.name for path in base.iterdir()} <= allowed
 
 

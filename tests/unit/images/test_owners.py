@@ -16,7 +16,7 @@ import pytest
 from tar_builder import END, directory, hardlink, member, pax, symlink
 
 from pyrootless.errors import StoreError
-from pyrootless.images import owners
+from pyrootless.images import acl, owners
 from pyrootless.images.layers import unpack_layer
 from pyrootless.images.owners import (
     missing_file,
@@ -220,6 +220,78 @@ def test_a_hard_link_to_a_link(store: Path) -> None:
         "file", "file", "nowhere", "nowhere",
     ]  # fmt: skip
     assert [found[name][4] for name in ("file", "l", "m", "gone")] == [1, 2, 2, 2]
+
+
+READ_ACL = """
+import os, sys
+for name in sys.argv[2:]:
+    for kind in ("access", "default"):
+        try:
+            value = os.getxattr(sys.argv[1] + "/" + name, f"system.posix_acl_{kind}")
+            print(name, kind, value.hex())
+        except OSError:
+            pass
+"""
+
+
+def binary_acl(*entries: acl.Entry) -> bytes:
+    return struct.pack("<I", 2) + b"".join(struct.pack("<HHI", *entry) for entry in entries)
+
+
+@pytest.mark.usefixtures("remove_inside")
+def test_access_lists(store: Path) -> None:
+    """Both forms of an archive; ids are the container's, whoever they are on disk."""
+    none = acl.UNDEFINED
+    wanted = [(1, 6, none), (2, 4, 33), (4, 4, none), (8, 6, 50), (16, 6, none), (32, 0, none)]
+    text = "user::rw-\nuser:www:r--\nuser:gone:rwx\ngroup::r--\ngroup:50:rw-\n"
+    text += "mask::rw-\nother::---"
+    inherited = "user::rwx,user:www:rwx:33,group::r-x,mask::rwx,other::r-x"
+    data = member("etc/passwd", b"root:x:0:0::/:\nwww:x:33:33::/:\n")
+    data += pax({"SCHILY.acl.access": text}) + member("t", b"x", mode=0o660)
+    data += pax({"SCHILY.xattr.system.posix_acl_access": binary_acl(*wanted)})
+    data += member("b", b"x", mode=0o660, uid=7)
+    data += pax({"SCHILY.acl.default": inherited, "SCHILY.acl.access": "user::rwx"})
+    data += directory("d", 0o755)
+    data += pax({"SCHILY.acl.access": "user::rw-,group::r--,other::r--"}) + member("plain")
+    layer = make_layer(store, data + END)
+    assert json.loads((layer / "layer.json").read_text())["xattrsSkipped"] == 0
+    found = build(store, layer)
+    made = layer / f"range-{KEY}"
+    seen = inside([sys.executable, "-c", READ_ACL, str(made), "t", "b", "d"]).stdout
+    handed_on = [(1, 7, none), (2, 7, 33), (4, 5, none), (16, 7, none), (32, 5, none)]
+    assert seen.splitlines() == [
+        f"t access {binary_acl(*wanted).hex()}",
+        f"b access {binary_acl(*wanted).hex()}",
+        f"d default {binary_acl(*handed_on).hex()}",
+    ]
+    assert found["b"][:2] == ["0o100660", 7]
+    assert "plain" not in found
+
+
+@pytest.mark.usefixtures("remove_inside")
+def test_the_last_access_list_of_a_path_counts(store: Path) -> None:
+    listed = pax({"SCHILY.acl.access": "user::rw-,user:5:rw-,group::r--,mask::rw-,other::---"})
+    data = listed + member("a", b"1") + listed + member("b", b"1") + member("a", b"2")
+    layer = make_layer(store, data + END)
+    lines = [line.split()[2] for line in (layer / "acls").read_text().splitlines()]
+    assert lines == ["b"]
+
+
+def test_an_access_list_of_an_id_beyond_the_map(store: Path) -> None:
+    listed = pax({"SCHILY.acl.access": "user::rw-,user:70000:rw-,group::-,mask::rw-,other::-"})
+    layer = make_layer(store, listed + member("a", b"1") + END)
+    build(store, layer)
+    missing = read_missing([missing_file(layer, KEY)])
+    assert missing is not None and (missing.uid, missing.path) == (70000, "a")
+    inside(["rm", "-rf", str(layer)])
+
+
+@pytest.mark.parametrize("text", [b"user", b"people:5:rwx", b"user:x", b"\xff"])
+def test_malformed_access_lists(text: bytes) -> None:
+    with pytest.raises(ValueError, match="malformed|decode"):
+        acl.parse_text(text, {}, {})
+    with pytest.raises(ValueError, match="malformed"):
+        acl.parse_binary(b"\2\0\0\0" + text)
 
 
 @pytest.mark.usefixtures("remove_inside")
