@@ -48,3 +48,8 @@ int prl_monitor_run(struct prl_child *child, const struct prl_monitor_options *o
 void prl_monitor_catchable(sigset_t *ret);
 /* The same without those that are ignored now. */
 void prl_monitor_signals(sigset_t *ret);
+
+/* Send a signal to process 1 of a container, whoever started it.  pidfd keeps it from reaching
+ * somebody else; -1: pid is a child of ours.  Returns 1 when the kernel dropped the signal (the
+ * process has no handler, and does not wait for it), 0 when it was delivered. */
+int prl_first_signal(pid_t pid, int pidfd, int signal, struct prl_error *reterr);

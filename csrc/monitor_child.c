@@ -26,19 +26,19 @@ enum {
         1000000000, /* a busy program gets a processor within it, or is not waited for */
 };
 
-/* Without a pidfd the pid is safe as well: it stays taken until we reap it. */
-static int child_send(const struct prl_child *child, int signal)
+/* Without a pidfd the pid of a child is safe as well: it stays taken until we reap it. */
+static int send_to(pid_t pid, int pidfd, int signal)
 {
-    if (child->pidfd < 0)
-        return kill(child->pid, signal);
-    int r = prl_sys_pidfd_send_signal(child->pidfd, signal);
-    return r < 0 && errno == ENOSYS ? kill(child->pid, signal) : r;
+    if (pidfd < 0)
+        return kill(pid, signal);
+    int r = prl_sys_pidfd_send_signal(pidfd, signal);
+    return r < 0 && errno == ENOSYS ? kill(pid, signal) : r;
 }
 
 void prl_child_kill(const struct prl_child *child)
 {
     if (child->pid > 0)
-        (void)child_send(child, SIGKILL);
+        (void)send_to(child->pid, child->pidfd, SIGKILL);
 }
 
 /* Only the first reason counts; a thread may be reaping at the same time. */
@@ -88,8 +88,7 @@ static bool taken_by_sigwait(const struct prl_sight *before, const struct prl_si
  * handler ran, whatever it executed then.
  *
  * Unknown counts as not dropped: nothing is killed by guess. */
-bool prl_child_dropped(const struct prl_child *child, int signal,
-                       const struct prl_sight *before)
+bool prl_first_dropped(pid_t pid, int signal, const struct prl_sight *before)
 {
     const struct timespec pause = {.tv_nsec = LOOK_AGAIN_NS};
     const uint64_t start_ns = prl_sys_now_ns();
@@ -97,31 +96,38 @@ bool prl_child_dropped(const struct prl_child *child, int signal,
     struct prl_sight now;
     if (!before->defaults && !may_exec)
         return false;
-    prl_sight_take(child->pid, signal, &now);
+    prl_sight_take(pid, signal, &now);
     if (before->defaults)
         return now.defaults && !taken_by_sigwait(before, &now);
     while (now.pending && prl_sys_now_ns() - start_ns < SETTLE_NS) {
         nanosleep(&pause, NULL);
-        prl_sight_take(child->pid, signal, &now);
+        prl_sight_take(pid, signal, &now);
     }
     return now.defaults && now.image != 0 && now.image != before->image;
 }
 
-int prl_child_signal(struct prl_child *child, int signal, struct prl_error *reterr)
+int prl_first_signal(pid_t pid, int pidfd, int signal, struct prl_error *reterr)
 {
     char name[24];
     struct prl_sight before = {0};
+    if (signal != SIGKILL && signal_terminates(signal))
+        prl_sight_take(pid, signal, &before);
+    if (send_to(pid, pidfd, signal) == 0)
+        return prl_first_dropped(pid, signal, &before);
     snprintf(name, sizeof name, "signal %d", signal);
+    return prl_fail(reterr, PRL_STAGE_MONITOR, "pidfd_send_signal", name);
+}
+
+int prl_child_signal(struct prl_child *child, int signal, struct prl_error *reterr)
+{
     if (child->pid <= 0)
-        return prl_fail_with(reterr, PRL_STAGE_MONITOR, ESRCH, "pidfd_send_signal", name);
+        return prl_fail_with(reterr, PRL_STAGE_MONITOR, ESRCH, "pidfd_send_signal",
+                             "a container that has ended");
     if (signal == SIGKILL)
         child_remember(child, SIGKILL);
-    else if (signal_terminates(signal))
-        prl_sight_take(child->pid, signal, &before);
-    if (child_send(child, signal) < 0)
-        return prl_fail(reterr, PRL_STAGE_MONITOR, "pidfd_send_signal", name);
-    if (!prl_child_dropped(child, signal, &before))
-        return 0;
+    int r = prl_first_signal(child->pid, child->pidfd, signal, reterr);
+    if (r <= 0)
+        return r;
     child_remember(child, signal);
     prl_child_kill(child);
     return 1;

@@ -114,6 +114,33 @@ def drop_groups(root=None) -> None:
     prl_dirs_close(&dirs)
 
 
+def signal_first(int pid, int pidfd, int number) -> bool:
+    """Send a signal to process 1 of a container.
+
+    Args:
+        pid: Its process id as this process sees it.
+        pidfd: A descriptor of it: nobody else gets the signal.
+        number: Signal number.
+
+    Returns:
+        Whether it was delivered. False: the kernel dropped it, for the program has no handler and does not wait
+        for it.
+
+    Raises:
+        ProcessLookupError: It has ended.
+        LaunchError: The kernel refuses to send it.
+    """
+    cdef prl_error error
+    cdef int r
+    with nogil:
+        r = prl_first_signal(pid, pidfd, number, &error)
+    if r == -ESRCH:
+        raise ProcessLookupError(ESRCH, f"process {pid} has ended")
+    if r < 0:
+        raise exception(&error)
+    return r == 0
+
+
 def parse_options(str verb, list words) -> tuple:
     """argv by the option table: ([(name, value), …] in the order given, image or None, program and arguments).
 

@@ -143,6 +143,7 @@ cdef extern from "cli/container.h" nogil:
     const char *prl_stage_name(unsigned stage)
 
 cdef extern from "monitor.h" nogil:
+    int prl_first_signal(int pid, int pidfd, int signal, prl_error *err)
     struct prl_capture:
         char *bytes
         size_t len

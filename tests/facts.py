@@ -54,6 +54,7 @@ PROGRAMS = {
     "skopeo": "skopeo",
     "slirp4netns": "slirp4netns",
     "strace": "strace",
+    "tini": "tini",
     "umoci": "umoci",
     "unshare": "util-linux",
     "vim.tiny": "vim-tiny",

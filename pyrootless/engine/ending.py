@@ -13,7 +13,6 @@ import select
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from pyrootless import _core
 from pyrootless.engine.containers import Container
@@ -58,10 +57,9 @@ def stop_container(container: Container, seconds: int | None) -> None:
     number, usual = _wishes(container)
     wait = usual if seconds is None else seconds
     with _held(container) as descriptor:
-        if _has_handler(container.pid, number):
-            signal.pidfd_send_signal(descriptor, number)
-            if _ended_within(descriptor, None if wait < 0 else wait):
-                return
+        delivered = _core.signal_first(container.pid, descriptor, number)
+        if delivered and _ended_within(descriptor, None if wait < 0 else wait):
+            return
         signal.pidfd_send_signal(descriptor, signal.SIGKILL)
         if not _ended_within(descriptor, KILL_WAIT_SECONDS):
             raise ContainerStateError(
@@ -95,19 +93,6 @@ def _held(container: Container) -> Iterator[int]:
         return  # it ended meanwhile
     finally:
         os.close(descriptor)
-
-
-def _has_handler(pid: int, number: int) -> bool:
-    """Whether a signal does anything to process 1: caught, or blocked and perhaps waited for.
-
-    Source: proc_pid_status(5); signal(7): process 1 of a namespace gets no other.
-    """
-    try:
-        text = Path(f"/proc/{pid}/status").read_text()
-    except OSError:
-        return False
-    rows = dict(line.split(":\t", 1) for line in text.splitlines() if line.startswith("Sig"))
-    return any(int(rows.get(key, "0"), 16) >> (number - 1) & 1 for key in ("SigCgt", "SigBlk"))
 
 
 def _ended_within(descriptor: int, seconds: float | None) -> bool:

@@ -58,7 +58,7 @@ TEST(signal_that_an_exec_drops_is_seen)
     say_once(); /* what may happen between the look and the signal */
     wait_executed();
     kill(child.pid, SIGTERM);
-    CHECK(prl_child_dropped(&child, SIGTERM, &before));
+    CHECK(prl_first_dropped(child.pid, SIGTERM, &before));
     prl_child_close(&child);
 }
 
@@ -76,7 +76,7 @@ TEST(handler_that_executes_is_not_killed)
     CHECK(before.caught && !before.busy);
     kill(child.pid, SIGTERM);
     wait_executed(); /* without the handler now, and the signal is gone */
-    CHECK(!prl_child_dropped(&child, SIGTERM, &before));
+    CHECK(!prl_first_dropped(child.pid, SIGTERM, &before));
     say_once();
     CHECK_INT(end_of(&child, 0, &status), 0);
     CHECK_INT(status.exit_code, EXECUTED_CODE);
@@ -117,7 +117,7 @@ TEST(first_process_back_in_sigwait_is_not_killed)
     kill(child.pid, SIGTERM);
     wait_ready();
     wait_in_sigwait(&child, &again);
-    CHECK(!prl_child_dropped(&child, SIGTERM, &before));
+    CHECK(!prl_first_dropped(child.pid, SIGTERM, &before));
     prl_child_close(&child);
 }
 

@@ -11,6 +11,7 @@ import os
 import select
 import signal
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -424,6 +425,61 @@ def test_stop_does_not_wait_for_what_the_kernel_drops(pyrootless: Run, start: St
     assert pyrootless("stop", ident).returncode == 0
     for words in (("stop", ident), ("kill", ident), ("exec", ident, "true")):
         assert pyrootless(*words).returncode != 0
+
+
+# While it waits the kernel shows the signal as neither blocked nor caught, as if it were lost.
+SIGWAIT = r"""
+#include <signal.h>
+#include <unistd.h>
+int main(void)
+{
+    int number;
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+    write(1, "ready\n", 6);
+    sigwait(&set, &number);
+    return 6;
+}
+"""
+
+
+@pytest.mark.needs("gcc")
+def test_stop_gives_its_time_to_a_program_in_sigwait(
+    pyrootless: Run,
+    start: Start,
+    compile_c: Callable[[str], Path],
+    engine_environment: dict[str, str],
+) -> None:
+    program = compile_c(SIGWAIT)
+    ident = start("-v", f"{program.parent}:/mnt", "host", f"/mnt/{program.name}")
+    assert stopped(pyrootless, engine_environment, ident) == 6
+
+
+@pytest.mark.needs("tini")
+def test_stop_gives_its_time_to_the_child_of_a_tini(
+    pyrootless: Run, start: Start, engine_environment: dict[str, str]
+) -> None:
+    ident = start("host", "tini", "--", "sh", "-c", WAITING)
+    assert stopped(pyrootless, engine_environment, ident) == 6
+
+
+def stopped(pyrootless: Run, engine_environment: dict[str, str], ident: str) -> int:
+    """The exit code that `stop` led to: -1 for a signal."""
+    log = Path(engine_environment["PYROOTLESS_ROOT"], "containers", ident, "log")
+    wait_for_file(log, "ready")
+    wait_for_sleep(entry_pid(engine_environment, ident))
+    assert pyrootless("stop", "-t", "-1", ident).returncode == 0
+    record = log.with_name("status.json")
+    wait_for_file(record, "ended_by")
+    return int(json.loads(record.read_text())["exit_code"])
+
+
+def wait_for_sleep(pid: int) -> None:
+    """It has nothing more to do before a signal comes."""
+    while Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "S":
+        time.sleep(0.01)
 
 
 def test_a_python_child_takes_one_more_program(
