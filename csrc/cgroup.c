@@ -35,6 +35,7 @@ struct prl_cgroups {
     int oom_fd, clock_fd;
     bool told; /* somebody may ask what was used */
     uint8_t rungs[PRL_LIMITS];
+    uint32_t pids_own; /* of the processes that are counted */
 };
 
 static void close_rows(struct prl_cgroups *groups)
@@ -208,6 +209,7 @@ static int new_groups(const struct prl_resources *res, struct prl_cgroups **ret,
     groups->oom_fd = groups->clock_fd = -1;
     groups->cpu_limit_ns = res->cpu_time_ns;
     groups->told = true;
+    groups->pids_own = res->pids_own;
     memcpy(groups->rungs, res->rungs, sizeof groups->rungs);
     if (res->rungs[PRL_LIMIT_MEMORY] == PRL_RUNG_WATCHDOG)
         groups->watch_bytes = res->memory_bytes;
@@ -397,6 +399,8 @@ void prl_cgroups_measure(const struct prl_cgroups *groups, struct prl_status *re
         else if (groups->told)
             prl_cgroup1_measure(row->dir_fd, row->controllers, &ret->usage);
     }
+    if (ret->usage.pids_peak > groups->pids_own)
+        ret->usage.pids_peak -= groups->pids_own;
 }
 
 void prl_cgroups_forget(struct prl_cgroups *groups)

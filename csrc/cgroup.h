@@ -86,7 +86,8 @@ int prl_limits_choose(const struct prl_spec *spec, const struct prl_cgroup_host 
                       const char *id, struct prl_limits_plan *ret, struct prl_error *reterr);
 void prl_limits_plan_free(struct prl_limits_plan *plan);
 /* A sentence for a limit of plan->weak. */
-void prl_limits_describe(const struct prl_limits_plan *plan, unsigned limit, char *buf,
+void prl_limits_describe(const struct prl_resources *resources,
+                         const struct prl_limits_plan *plan, unsigned limit, char *buf,
                          size_t size);
 
 /* Before a fork: of version 2 the launcher must be alone in its group to make room for others,

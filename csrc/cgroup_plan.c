@@ -79,9 +79,10 @@ static bool counts_the_container(const struct prl_spec *spec)
 
 static int refuse(unsigned limit, enum prl_rung rung, struct prl_error *reterr)
 {
-    return prl_failf(reterr, PRL_STAGE_LIMITS, EOPNOTSUPP, prl_limit_option(limit),
-                     "no control group for it is delegated to you, and it would be held by %s",
-                     sentences[rung]);
+    return prl_failf(
+        reterr, PRL_STAGE_LIMITS, EOPNOTSUPP, prl_limit_option(limit),
+        "no control group for it is delegated to you; without one it is held by %s",
+        sentences[rung]);
 }
 
 static int choose_group(const struct prl_spec *spec, unsigned limit, bool version2,
@@ -251,9 +252,18 @@ void prl_limits_plan_free(struct prl_limits_plan *plan)
     plan->groups = NULL;
 }
 
-void prl_limits_describe(const struct prl_limits_plan *plan, unsigned limit, char *buf,
+void prl_limits_describe(const struct prl_resources *resources,
+                         const struct prl_limits_plan *plan, unsigned limit, char *buf,
                          size_t size)
 {
-    snprintf(buf, size, "%s is held by %s", prl_limit_option(limit),
-             *sentences[plan->rungs[limit]] ? sentences[plan->rungs[limit]] : "nothing");
+    const char *by = sentences[plan->rungs[limit]];
+    int n =
+        snprintf(buf, size, "%s is held by %s", prl_limit_option(limit), *by ? by : "nothing");
+    uint64_t quota = resources->quota_us, period = resources->period_us;
+    if (limit != PRL_LIMIT_CPUS || plan->rungs[limit] != PRL_RUNG_AFFINITY ||
+        quota % period == 0 || n < 0 || (size_t)n >= size)
+        return;
+    uint64_t whole = quota / period + 1; /* a mask has no parts of one */
+    snprintf(buf + n, size - (size_t)n, ": %llu whole processor%s instead of %.4g",
+             (unsigned long long)whole, whole == 1 ? "" : "s", (double)quota / (double)period);
 }

@@ -121,7 +121,8 @@ static int limit_io(int dir_fd, const struct prl_cgroup *group, const struct prl
 int prl_cgroup1_limit(int dir_fd, const struct prl_cgroup *group,
                       const struct prl_resources *res, struct prl_error *reterr)
 {
-    const struct row pids = {"pids.max", res->pids, is_asked(res, PRL_LIMIT_PIDS), false};
+    const struct row pids = {"pids.max", res->pids + res->pids_own,
+                             is_asked(res, PRL_LIMIT_PIDS), false};
     int r = 0;
     if (group->controllers & PRL_CONTROL_MEMORY)
         r = limit_memory(dir_fd, group, res, reterr);

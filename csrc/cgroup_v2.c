@@ -161,7 +161,7 @@ int prl_cgroup2_texts(const struct prl_cgroup *group, const struct prl_resources
     if (group->controllers & PRL_CONTROL_MEMORY)
         add_memory(&list, res);
     if (is_asked(res, PRL_LIMIT_PIDS))
-        add_number(&list, "pids.max", res->pids);
+        add_number(&list, "pids.max", res->pids + res->pids_own);
     if (group->controllers & PRL_CONTROL_CPU)
         add_cpu(&list, res);
     if (group->controllers & PRL_CONTROL_CPUSET)

@@ -1,6 +1,6 @@
-/* prepare_limits.c: what of the limits the child itself must apply: its processors.
- * In: a list as in "0-2,5", a quota, the processors this process may use.  Out: a mask.
- * Never: more processors than asked for. */
+/* prepare_limits.c: what of the limits the child itself must apply: processors, processes.
+ * In: a list as in "0-2,5", a quota, the processors this process may use.  Out: a mask, a
+ * number. Never: more processors than asked for. */
 #include "prepare.h"
 
 #include "base/arena.h"
@@ -43,6 +43,9 @@ static void keep_first(unsigned char *mask, uint64_t count)
 int prl_prepare_limits(struct prl_setup *s, struct prl_arena *arena, struct prl_error *reterr)
 {
     const struct prl_resources *res = &s->spec->resources;
+    /* A program that joins has a supervisor of its own beside the first one's. */
+    bool second = s->target && s->spec->fake_root == PRL_FAKE_ROOT_REMEMBER;
+    s->nproc = res->nproc + second;
     bool fewer = res->rungs[PRL_LIMIT_CPUS] == PRL_RUNG_AFFINITY;
     s->late_cgroup = res->cgroups_len > 0 && (s->spec->namespaces & CLONE_NEWCGROUP);
     if (!fewer && res->rungs[PRL_LIMIT_CPUSET] != PRL_RUNG_AFFINITY)

@@ -240,7 +240,9 @@ struct prl_resources {
     uint64_t shares;
     uint64_t cpu_time_ns; /* processor time of all processes together, after which it ends */
     const char *cpus;     /* "0-2,5" */
-    uint64_t pids;
+    uint64_t pids;        /* of the program; ours come on top: */
+    uint32_t pids_own;    /* the init, which everything counts that counts the program */
+    uint64_t nproc; /* pids as RLIMIT_NPROC, which counts helpers in the user namespace too */
     const struct prl_throttle *throttles;
     size_t throttles_len;
     uint64_t storage_bytes;

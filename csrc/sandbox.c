@@ -199,8 +199,8 @@ static void measure(struct prl_sandbox_watch *w)
     r->yields = w->has_outcome ? (uint64_t)usage->ru_nvcsw : r->status.yields;
     r->preemptions = w->has_outcome ? (uint64_t)usage->ru_nivcsw : r->status.preemptions;
     r->processes_exact = r->status.usage.pids_peak > 0;
-    if (r->processes_exact) /* the init is one of them */
-        r->processes_peak = r->status.usage.pids_peak - 1;
+    if (r->processes_exact)
+        r->processes_peak = r->status.usage.pids_peak;
     if (r->status.usage.pids_refused)
         r->touched |= PRL_TOUCHED_PROCESSES;
     if (w->want->limits.cpu_ns && r->cpu_ns >= w->want->limits.cpu_ns)

@@ -188,7 +188,7 @@ static int limit_process(pid_t pid, const struct prl_spec *spec, struct prl_erro
                             prl_sys_decimal((uint64_t)row->resource, number));
     }
     if (res->rungs[PRL_LIMIT_PIDS] == PRL_RUNG_NPROC)
-        r = lower(pid, RLIMIT_NPROC, res->pids, reterr);
+        r = lower(pid, RLIMIT_NPROC, res->nproc, reterr);
     if (r == 0 && res->rungs[PRL_LIMIT_MEMORY] == PRL_RUNG_WATCHDOG)
         r = lower(pid, RLIMIT_DATA, res->data_bytes ? res->data_bytes : res->memory_bytes,
                   reterr);

@@ -191,6 +191,17 @@ static int read_rungs(const struct prl_spec_reader *reader, yyjson_val *notes,
     return 0;
 }
 
+/* The limit on processes is the program's: ours do not take from it. */
+static void count_own(struct prl_spec *ret)
+{
+    struct prl_resources *to = &ret->resources;
+    enum prl_network_helper helper = ret->network.helper;
+    bool outside = helper == PRL_NETWORK_PASTA && ret->network.allow; /* passt stays there */
+    to->pids_own = ret->init;
+    to->nproc = to->pids + to->pids_own + (ret->fake_root == PRL_FAKE_ROOT_REMEMBER) +
+                (helper != PRL_NETWORK_ALONE && !outside) + (ret->rootfs.fuse_program != NULL);
+}
+
 int prl_spec_read_resources(const struct prl_spec_reader *reader, yyjson_val *root,
                             struct prl_spec *ret)
 {
@@ -205,6 +216,7 @@ int prl_spec_read_resources(const struct prl_spec_reader *reader, yyjson_val *ro
     if (r < 0)
         return r;
     ask(to, PRL_LIMIT_PIDS, take(yyjson_obj_get(section, "pids"), "limit", &to->pids));
+    count_own(ret);
     r = read_rungs(reader, notes, to);
     return r < 0 ? r : read_cgroups(reader, notes, to);
 }

@@ -122,7 +122,7 @@ static int check_rlimits(const struct prl_verify *v, struct prl_error *reterr)
         r = check_rlimit(v, p->rlimits[i].resource, p->rlimits[i].soft, p->rlimits[i].hard,
                          reterr);
     if (r == 0 && is_lowered(res, RLIMIT_NPROC))
-        r = check_rlimit(v, RLIMIT_NPROC, res->pids, res->pids, reterr);
+        r = check_rlimit(v, RLIMIT_NPROC, res->nproc, res->nproc, reterr);
     if (r == 0 && is_lowered(res, RLIMIT_DATA))
         r = check_rlimit(v, RLIMIT_DATA, res->memory_bytes, res->memory_bytes, reterr);
     return r;

@@ -81,7 +81,7 @@ static int check_limits(const struct prl_resources *res, const struct prl_cgroup
     } rows[] = {
         {PRL_LIMIT_MEMORY, PRL_CONTROL_MEMORY, two ? "memory.max" : "memory.limit_in_bytes",
          res->memory_bytes},
-        {PRL_LIMIT_PIDS, PRL_CONTROL_PIDS, "pids.max", res->pids},
+        {PRL_LIMIT_PIDS, PRL_CONTROL_PIDS, "pids.max", res->pids + res->pids_own},
         {PRL_LIMIT_CPUS, PRL_CONTROL_CPU, two ? "cpu.max" : "cpu.cfs_quota_us", res->quota_us},
     };
     enum prl_rung rung = two ? PRL_RUNG_CGROUP2 : PRL_RUNG_CGROUP1;

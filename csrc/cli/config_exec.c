@@ -57,7 +57,8 @@ static enum prl_userns kind_of_map(struct prl_merge *m)
     return text && strcmp(text, "nomap") == 0 ? PRL_USERNS_NOMAP : PRL_USERNS_SINGLE;
 }
 
-/* What belonged to the first program alone; prl_spec_take_program knows the same. */
+/* What belonged to the first program alone; prl_spec_take_program knows the same.  Its init
+ * stays: a program that joins gets none, and the limit on processes is counted with it. */
 static void forget_program(struct prl_merge *m)
 {
     yyjson_mut_val *process = prl_config_process(m);
@@ -65,7 +66,6 @@ static void forget_program(struct prl_merge *m)
     prl_config_clear(m, process, "args");
     yyjson_mut_obj_remove_key(process, "consoleSize");
     prl_config_set(m, process, "terminal", yyjson_mut_bool(m->doc, false));
-    prl_config_note(m, "init", "0");
     prl_config_note_drop(m, "wall-limit-ns");
     prl_config_note_drop(m, "verify"); /* it reads a launch back */
 }

@@ -106,11 +106,11 @@ static int run_foreground(struct run *run, struct prl_status *ret, struct prl_er
 /* What a weaker rung holds is never silent. */
 static void tell_weak(const struct prl_container *c)
 {
-    char sentence[160];
+    char sentence[200];
     for (unsigned i = 0; i < PRL_LIMITS; i++) {
         if (!(c->plan.weak & (1u << i)))
             continue;
-        prl_limits_describe(&c->plan, i, sentence, sizeof sentence);
+        prl_limits_describe(&c->spec->resources, &c->plan, i, sentence, sizeof sentence);
         dprintf(2, "pyrootless: %s (--limits=best-effort)\n", sentence);
     }
 }

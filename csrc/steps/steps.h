@@ -75,6 +75,7 @@ struct prl_setup {
     bool late_cgroup;        /* the cgroup namespace is made when the groups are entered */
     unsigned char *affinity; /* bit n: processor n */
     size_t affinity_size;    /* bytes; 0: leave */
+    uint64_t nproc;          /* where RLIMIT_NPROC holds the limit on processes */
     const char **programs;   /* candidate paths of the program, NULL-terminated */
     const char **init_args;
     /* filled by the child on its way */

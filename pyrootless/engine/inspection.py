@@ -19,6 +19,17 @@ from pyrootless.held import held_limits
 
 NOTE = "io.pyrootless."
 LABEL = "io.pyrootless.label."
+_METERS = {
+    "io_read_bytes": "io",
+    "io_write_bytes": "io",
+    "throttled_ns": "cpu",
+    "memory_stall_ns": "version2",
+    "cpu_stall_ns": "version2",
+    "io_stall_ns": "version2",
+    "oom_kills": "memory",
+    "pids_refused": "pids",
+}
+"""Who counts what may well be 0.  Of the others 0 means that nobody counted."""
 
 
 def inspect_container(container: Container) -> dict[str, Any]:
@@ -48,7 +59,7 @@ def inspect_container(container: Container) -> dict[str, Any]:
             limit.name: {"HeldBy": limit.rung, "Exactness": limit.exactness}
             for limit in held_limits(notes)
         },
-        "Usage": _usage(_read(container, "status.json")),
+        "Usage": _usage(_read(container, "status.json"), notes),
         "Annotations": {key: value for key, value in notes.items() if not _is_label(key)},
     }
 
@@ -86,10 +97,27 @@ def _resources(resources: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _usage(status: dict[str, Any]) -> dict[str, Any]:
-    """Before the end there is none."""
+def _usage(status: dict[str, Any], notes: dict[str, Any]) -> dict[str, Any]:
+    """Before the end there is none; None: nobody measured it."""
     own = ("wall_ns", "user_ns", "system_ns", "max_rss_bytes")
-    return {**{key: status[key] for key in own if key in status}, **_object(status, "usage")}
+    meters = _meters(notes)
+    measured = {
+        key: value if value or _METERS.get(key, "") in meters else None
+        for key, value in _object(status, "usage").items()
+    }
+    return {**{key: status[key] for key in own if key in status}, **measured}
+
+
+def _meters(notes: dict[str, Any]) -> set[str]:
+    """What counted: controllers by the names of version 2, "version2", "watchdog"."""
+    found = set()
+    for line in str(notes.get(f"{NOTE}limits.cgroups", "")).splitlines():
+        version, controllers, _path = line.split(" ", 2)
+        found |= {"io" if name == "blkio" else name for name in controllers.split(",")}
+        found |= {"version2"} if version == "2" else set()
+    if notes.get(f"{NOTE}limits.memory") == "watchdog":
+        found.add("memory")
+    return found
 
 
 def _config(config: dict[str, Any], container: Container) -> dict[str, Any]:

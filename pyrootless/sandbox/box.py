@@ -244,7 +244,7 @@ def _linux(limits: Limits, ids: tuple[int, int]) -> dict[str, Any]:
     if limits.memory_bytes:
         resources["memory"] = {"limit": limits.memory_bytes}
     if limits.procs is not None:
-        resources["pids"] = {"limit": limits.procs + 1}  # the init is one
+        resources["pids"] = {"limit": limits.procs}
     return {
         "namespaces": [{"type": kind} for kind in kinds],
         "uidMappings": [{"containerID": UID, "hostID": ids[0], "size": 1}],

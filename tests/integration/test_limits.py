@@ -26,6 +26,8 @@ import pyrootless as package
 Runner = Callable[..., "subprocess.CompletedProcess[str]"]
 MIB = 1 << 20
 PYTHON = ("python3", "-c")
+PASTA = pytest.mark.needs("pasta", "tun")
+SLIRP = pytest.mark.needs("slirp4netns", "tun")
 # What holds which limit where no group is delegated.
 ALONE = {"memory": "watchdog", "cpus": "affinity", "cpuset": "affinity", "pids": "rlimit-nproc"}
 
@@ -392,6 +394,52 @@ def test_a_fork_bomb_stops_at_the_limit(rung: Rung) -> None:
     assert (done.returncode, done.stdout) == (0, "9\n")
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--init",),
+        ("--fake-root=remember",),
+        ("--init", "--fake-root=remember"),
+        pytest.param(("--network=pasta",), marks=PASTA),
+        pytest.param(("--network=pasta", "--allow-host=192.0.2.1"), marks=PASTA),
+        pytest.param(("--network=slirp4netns",), marks=SLIRP),
+        pytest.param(("--network=slirp4netns", "--allow-host=192.0.2.1"), marks=SLIRP),
+    ],
+)
+def test_our_own_processes_take_nothing_from_the_limit(
+    rung: Rung, options: tuple[str, ...]
+) -> None:
+    words = ("--pids-limit=10", "--userns=single", *options)
+    found = rung.run(*words, "host", *PYTHON, FORKS)
+    assert (found.returncode, found.stdout) == (0, "9\n"), found.stderr
+    kept = rung.kept("counted", *words, "host", *PYTHON, FORKS)
+    assert kept["HostConfig"]["PidsLimit"] == 10
+    assert kept["Usage"]["pids_peak"] in (10, None)
+
+
+# One outer container for both, where there is one: nobody joins from beside it.
+JOIN = r"""
+launcher=$0
+id=$("$launcher" run -d --rm --pids-limit=10 --userns=single "$@" host sleep 1000) || exit
+"$launcher" exec $EXEC "$id" $PYTHON "$FORKS"
+"$launcher" rm -f "$id" >/dev/null
+"""
+
+
+@pytest.mark.parametrize("merged", [False, True])
+@pytest.mark.parametrize("options", [(), ("--init",), ("--fake-root=remember",)])
+def test_a_program_that_joins_has_the_rest_of_the_limit(
+    rung: Rung, options: tuple[str, ...], merged: bool
+) -> None:
+    """However its configuration is made: with an option of its own it is merged."""
+    words = [*rung.before, "sh", "-c", JOIN, str(rung.launcher), *rung.options, *options]
+    more = {"EXEC": "-e A=b" if merged else "", "PYTHON": " ".join(PYTHON), "FORKS": FORKS}
+    done = subprocess.run(
+        words, env=rung.env | more, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert (done.returncode, done.stdout) == (0, "8\n"), done.stderr
+
+
 def test_threads_count_as_processes_do(rung: Rung) -> None:
     done = rung.run("--pids-limit=10", "host", *PYTHON, THREADS)
     assert (done.returncode, done.stdout) == (0, "9\n")
@@ -641,6 +689,21 @@ def test_the_weaker_rung_is_named(rung: Rung) -> None:
         "change itself (--limits=best-effort)",
         "pyrootless: --cpu-shares is held by nothing (--limits=best-effort)",
     ]
+
+
+@ON_NONE
+def test_a_part_of_a_processor_is_a_whole_one_in_a_mask(rung: Rung) -> None:
+    for cpus, told in (("0.3", "1 whole processor"), ("1.5", "2 whole processors")):
+        done = rung.call("run", "--rm", *WEAKER, f"--cpus={cpus}", "host", "true")
+        assert f"may change itself: {told} instead of {cpus} (--limits" in done.stderr
+
+
+@ON_NONE
+def test_what_nobody_measured_is_no_zero(rung: Rung) -> None:
+    usage = rung.kept("unmeasured", "host", "true")["Usage"]
+    assert usage["wall_ns"] > 0
+    for name in ("pids_peak", "pids_refused", "memory_peak_bytes", "oom_kills", "cpu_ns"):
+        assert usage[name] is None, name
 
 
 def test_what_is_not_reached_is_no_matter(rung: Rung) -> None:
