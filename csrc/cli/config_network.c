@@ -69,23 +69,61 @@ static int take_passt(char program[256], struct prl_error *reterr)
     memcpy(name ? name + 1 : program, "passt", sizeof "passt");
     return access(program, X_OK) == 0
                ? 0
-               : prl_failf(reterr, PRL_STAGE_OPTIONS, ENOENT, "--allow-host",
-                           "%s is not installed, which pasta is called for it; take --network "
-                           "slirp4netns",
+               : prl_failf(reterr, PRL_STAGE_OPTIONS, ENOPKG, "--allow-host",
+                           "%s is not installed, which pasta is called for it (package passt); "
+                           "or take --network slirp4netns",
                            program);
+}
+
+/* Through slirp4netns nothing is published on IPv6, and what comes from the host's own loopback
+ * gets no answers over UDP. */
+static bool publishes_for_pasta(const struct prl_options *options)
+{
+    for (size_t i = 0; i < options->values_len; i++) {
+        struct prl_value_publish port;
+        struct prl_error ignored; /* met again where ports are collected */
+        if (strcmp(options->values[i].option->name, "publish") != 0 ||
+            prl_value_publish("--publish", options->values[i].text, &port, &ignored) < 0)
+            continue;
+        if (strchr(port.address, ':') || (port.udp && strncmp(port.address, "127.", 4) == 0))
+            return true;
+    }
+    return false;
+}
+
+static bool has_passt(const struct prl_network_facts *facts)
+{
+    char program[sizeof facts->pasta];
+    struct prl_error ignored;
+    memcpy(program, facts->pasta, sizeof program);
+    return take_passt(program, &ignored) == 0;
+}
+
+/* The faster one, unless what is asked for is more than it can. */
+static enum prl_value_network choose_auto(const struct prl_options *options,
+                                          const struct prl_network_facts *facts)
+{
+    bool pasta = strcmp(facts->chosen, "pasta") == 0;
+    bool bordered = prl_options_get(options, "allow-host") != NULL;
+    if (!facts->chosen[0])
+        return PRL_VALUE_NETWORK_AUTO;
+    if (!pasta && facts->pasta_works && publishes_for_pasta(options))
+        pasta = true;
+    if (pasta && bordered && facts->slirp_works && !has_passt(facts))
+        pasta = false;
+    return pasta ? PRL_VALUE_NETWORK_PASTA : PRL_VALUE_NETWORK_SLIRP;
 }
 
 static int fail_helper(const struct prl_network_facts *facts, enum prl_value_network kind,
                        struct prl_error *reterr)
 {
-    static const char option[] = "--network", see[] = "see: pyrootless doctor network-helpers";
+    static const char option[] = "--network";
     if (kind == PRL_VALUE_NETWORK_AUTO)
         return prl_failf(reterr, PRL_STAGE_OPTIONS, ENOSYS, option,
-                         "no helper for a network works here (%s); %s",
-                         facts->reason[0] ? facts->reason : "none was tried", see);
-    return prl_failf(reterr, PRL_STAGE_OPTIONS, ENOSYS, option, "%s is not installed; %s",
-                     kind == PRL_VALUE_NETWORK_PASTA ? "pasta (package passt)" : "slirp4netns",
-                     see);
+                         "no helper for a network works here (%s)",
+                         facts->reason[0] ? facts->reason : "none was tried");
+    return prl_failf(reterr, PRL_STAGE_OPTIONS, ENOSYS, option, "%s is not installed",
+                     kind == PRL_VALUE_NETWORK_PASTA ? "pasta (package passt)" : "slirp4netns");
 }
 
 int prl_network_choose(const struct prl_options *options, const char *data_dir,
@@ -103,10 +141,8 @@ int prl_network_choose(const struct prl_options *options, const char *data_dir,
         (void)prl_value_network("--network", text, &asked, &ret->mtu, reterr);
     if (prl_network_facts_load(data_dir, &facts) != 0)
         facts = (struct prl_network_facts){0};
-    if (asked == PRL_VALUE_NETWORK_AUTO && strcmp(facts.chosen, "pasta") == 0)
-        ret->kind = PRL_VALUE_NETWORK_PASTA;
-    else if (asked == PRL_VALUE_NETWORK_AUTO && strcmp(facts.chosen, "slirp4netns") == 0)
-        ret->kind = PRL_VALUE_NETWORK_SLIRP;
+    if (asked == PRL_VALUE_NETWORK_AUTO)
+        ret->kind = choose_auto(options, &facts);
     bool pasta = ret->kind == PRL_VALUE_NETWORK_PASTA;
     const char *program = pasta ? facts.pasta : facts.slirp;
     if (ret->kind == PRL_VALUE_NETWORK_AUTO || !*program)

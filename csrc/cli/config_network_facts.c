@@ -41,6 +41,13 @@ static void copy_text(yyjson_val *object, const char *key, char *ret, size_t siz
     snprintf(ret, size, "%s", text ? text : "");
 }
 
+static bool works(yyjson_val *helpers, const char *name, const char *path)
+{
+    const char *problem =
+        yyjson_get_str(yyjson_obj_get(yyjson_obj_get(helpers, name), "problem"));
+    return *path && !(problem && *problem);
+}
+
 static int read_facts(yyjson_val *root, struct prl_network_facts *ret)
 {
     struct utsname kernel;
@@ -54,6 +61,8 @@ static int read_facts(yyjson_val *root, struct prl_network_facts *ret)
         return 1;
     ret->pasta_gateway =
         yyjson_get_bool(yyjson_obj_get(yyjson_obj_get(helpers, "pasta"), "gateway"));
+    ret->pasta_works = works(helpers, "pasta", ret->pasta);
+    ret->slirp_works = works(helpers, "slirp4netns", ret->slirp);
     copy_text(root, "chosen", ret->chosen, sizeof ret->chosen);
     copy_text(root, "reason", ret->reason, sizeof ret->reason);
     return 0;

@@ -9,10 +9,11 @@
 #include <limits.h>
 
 struct prl_network_facts {
-    char pasta[256], slirp[256]; /* absolute paths; "": not there */
-    bool pasta_gateway;          /* this pasta knows --map-guest-addr */
-    char chosen[16];             /* "pasta", "slirp4netns"; "": not tried, or none works */
-    char reason[160];            /* why none works; "": one does, or not tried */
+    char pasta[256], slirp[256];   /* absolute paths; "": not there */
+    bool pasta_gateway;            /* this pasta knows --map-guest-addr */
+    bool pasta_works, slirp_works; /* no trial showed the opposite */
+    char chosen[16];               /* "pasta", "slirp4netns"; "": not tried, or none works */
+    char reason[160];              /* why none works; "": one does, or not tried */
 };
 
 /* config_network.c: which network the options ask for. */

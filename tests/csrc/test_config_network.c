@@ -12,7 +12,7 @@
 #include <sys/utsname.h>
 
 /* Helpers as engine/network.py leaves them, true for this machine. */
-static void make_facts(const char *chosen)
+static void make_facts_of(const char *chosen, const char *pastas_problem)
 {
     static const char *const names[] = {"pasta", "slirp4netns"};
     char text[1024], found[64];
@@ -27,12 +27,17 @@ static void make_facts(const char *chosen)
         if (prl_helper_find(names[i], found) && stat(found, &st) == 0)
             n += snprintf(text + n, sizeof text - (size_t)n,
                           "%s\"%s\":{\"path\":\"%s\",\"stamp\":\"%lld.%09ld %lld\","
-                          "\"gateway\":true}",
+                          "\"gateway\":true,\"problem\":\"%s\"}",
                           some++ ? "," : "", names[i], found, (long long)st.st_mtim.tv_sec,
-                          st.st_mtim.tv_nsec, (long long)st.st_size);
+                          st.st_mtim.tv_nsec, (long long)st.st_size, i ? "" : pastas_problem);
     snprintf(text + n, sizeof text - (size_t)n, "}}");
     mkdir("store/data/cache", 0700);
     make_file("store/data/cache/network.json", text);
+}
+
+static void make_facts(const char *chosen)
+{
+    make_facts_of(chosen, "");
 }
 
 TEST(user_networks)
@@ -59,6 +64,25 @@ TEST(user_networks)
     CHECK_STR(note("network.ports"), "(none)");
     CHECK_BAD(RUN("-p", "8080:80", "-p", "127.0.0.1:8070-8080:70-80", "host"), EINVAL,
               "--publish", "published already");
+}
+
+/* What only pasta does, of a machine on which slirp4netns is the faster. */
+TEST(what_is_published_takes_part_in_the_choice)
+{
+    char found[64];
+    if (!prl_helper_find("pasta", found) || !prl_helper_find("slirp4netns", found))
+        return;
+    make_facts("slirp4netns");
+    CHECK_INT(RUN("-p", "127.0.0.1:8080:80", "-p", "53:53/udp", "host"), 0);
+    CHECK_STR(note("network"), "\"slirp4netns\"");
+    CHECK_INT(RUN("-p", "8080:80", "-p", "[::1]:18082:82", "host"), 0);
+    CHECK_STR(note("network"), "\"pasta\"");
+    CHECK_INT(RUN("--network=auto", "-p", "127.0.0.1:53:53/udp", "host"), 0);
+    CHECK_STR(note("network"), "\"pasta\"");
+    CHECK_BAD(RUN("--network=slirp4netns", "-p", "[::1]:82:82", "host"), EINVAL, "--publish",
+              "take --network pasta");
+    make_facts_of("slirp4netns", "it stalls");
+    CHECK_BAD(RUN("-p", "[::1]:82:82", "host"), EINVAL, "--publish", "slirp4netns publishes");
 }
 
 TEST(facts_of_another_kernel_are_none)
