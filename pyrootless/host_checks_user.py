@@ -23,6 +23,8 @@ WANTED_IDS = 65536
 CONTROLLERS = ("cpu", "memory", "pids")
 ALL_IDS = [(0, 2**32 - 1)]
 OUTER_IDS_FIX = "podman run --userns=keep-id:size=65536 …   # give the outer container more ids"
+OUTER_GROUPS_FIX = "docker run --privileged …   # the outer container: its groups are read-only"
+MOUNT_GROUPS_FIX = "sudo mount -t cgroup2 none /sys/fs/cgroup && pyrootless doctor cgroup"
 LOCAL_STORE_FIX = "export PYROOTLESS_ROOT=/var/tmp/$USER/pyrootless   # a local disk"
 
 
@@ -192,7 +194,8 @@ def check_cgroup(host: Host) -> Entry:
     """Which controllers this user may set limits with."""
     version, delegated = _delegated_controllers(host)
     if version == "none":
-        return Entry("cgroup", "missing", "later", "No cgroup file system is mounted.")
+        text = "No cgroup file system is mounted."
+        return Entry("cgroup", "missing", "later", text, MOUNT_GROUPS_FIX)
     lacking = [name for name in CONTROLLERS if name not in delegated]
     if not lacking:
         names = ", ".join(sorted(name for name in delegated if "=" not in name))
@@ -205,8 +208,33 @@ def check_cgroup(host: Host) -> Entry:
         "later",
         f"cgroup {version}, not delegated: {', '.join(lacking)} ({asked}); limits stand on "
         "weaker ground.",
-        fixes.delegation() if manager or host.mode("run/systemd/system") is not None else "",
+        _cgroup_fix(host, lacking, delegated),
     )
+
+
+def _cgroup_fix(host: Host, lacking: list[str], delegated: set[str]) -> str:
+    """How to get the controllers where they are: version 1, systemd, or version 2 alone."""
+    login = host.login or str(host.uid)
+    points = {
+        name: mount.point
+        for mount in host.mounts
+        for name in (*CONTROLLERS, "cpuset", "cpuacct", "blkio")
+        if mount.kind == "cgroup" and name in mount.super_options.split(",")
+    }
+    if set(lacking) & set(points):
+        wanted = {name: point for name, point in points.items() if name not in delegated}
+        return fixes.own_groups_v1(login, wanted)
+    manager = _has_manager(host)
+    if manager or host.mode("run/systemd/system") is not None:
+        return fixes.delegation(login, host.uid, manager=manager)
+    trees = [mount for mount in host.mounts if mount.kind == "cgroup2"]
+    top = trees[0] if trees else None
+    if top is None or "ro" in top.options:
+        return OUTER_GROUPS_FIX
+    there = (host.read(f"{top.point}/cgroup.controllers") or "").split()
+    handed = [name for name in ("cpu", "cpuset", "io", "memory", "pids") if name in there]
+    real = host.mode(f"{top.point}/cgroup.type") is None
+    return fixes.own_group_v2(login, top.point, handed, root=real) if handed else ""
 
 
 def check_network_helpers(host: Host) -> Entry:
@@ -318,7 +346,8 @@ def _delegated_controllers(host: Host) -> tuple[str, set[str]]:
     delegated: set[str] = set()
     for mount in host.mounts:
         if mount.kind == "cgroup2" and "" in paths:
-            for place in (mount.point + paths[""], *_managers_group(host, mount.point)):
+            mine = paths[""].removesuffix(f"/{fixes.LAUNCHER_GROUP}")
+            for place in (mount.point + mine, *_managers_group(host, mount.point)):
                 if _is_delegated(host, place):
                     delegated |= set((host.read(f"{place}/cgroup.controllers") or "").split())
         elif mount.kind == "cgroup":
