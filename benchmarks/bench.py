@@ -35,7 +35,6 @@ import scenarios
 import targets
 
 HERE = Path(__file__).resolve().parent
-ORDINARY_USER = "pyrootless-test"
 FEW_ROUNDS = 40
 STAGE_VARIABLE = "PYROOTLESS_BENCH_STAGE"
 VERSION1 = ("memory", "pids", "cpu", "cpuacct")
@@ -56,7 +55,11 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
     add("--only", default="", metavar="NAME,…", help="measure these candidates alone")
     add("--pyrootless", type=Path, default=found_launcher(), metavar="PROGRAM")
     add("--work", type=Path, default=Path("/var/tmp"), metavar="DIR", help="where the store is")
-    add("--user", default=ORDINARY_USER, help="as root: who measures (default: %(default)s)")
+    add(
+        "--user",
+        default=machine.ORDINARY_USER,
+        help="as root: who measures (default: %(default)s)",
+    )
     options = parser.parse_args(words)
     for name in options.scenario.split(","):
         if name not in NAMES:
@@ -92,14 +95,7 @@ def as_ordinary_user(options: argparse.Namespace) -> int:
 
     Returns: the exit status.  Raises SystemExit when there is no such user.
     """
-    try:
-        user = pwd.getpwnam(options.user)
-    except KeyError:
-        raise SystemExit(
-            f"bench: measures as an ordinary user, and there is no {options.user}; "
-            "make one (useradd --create-home NAME) and name it with --user, or run "
-            "`make test` once, which makes it"
-        ) from None
+    user = machine.measuring_user(options.user)
     work = Path(tempfile.mkdtemp(prefix="pyrootless-bench-", dir=options.work))
     try:
         os.chown(work, user.pw_uid, user.pw_gid)

@@ -16,7 +16,6 @@ import argparse
 import hashlib
 import json
 import os
-import pwd
 import shutil
 import socket
 import subprocess
@@ -33,7 +32,6 @@ import machine
 import report
 
 HERE = Path(__file__).resolve().parent
-ORDINARY_USER = "pyrootless-test"
 FORMS = ("gzip", "zstd")
 FEW_ROUNDS = 10
 WAIT_SECONDS = 30.0
@@ -76,7 +74,11 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
     add("--warmup", type=int, default=1, metavar="N", help="default: %(default)s")
     add("--pyrootless", type=Path, default=beside, metavar="PROGRAM")
     add("--work", type=Path, default=Path("/var/tmp"), metavar="DIR", help="where stores are")
-    add("--user", default=ORDINARY_USER, help="as root: who measures (default: %(default)s)")
+    add(
+        "--user",
+        default=machine.ORDINARY_USER,
+        help="as root: who measures (default: %(default)s)",
+    )
     return parser.parse_args(words)
 
 
@@ -229,7 +231,7 @@ def measure(place: Place, options: argparse.Namespace) -> None:
 
 def as_ordinary_user(options: argparse.Namespace) -> int:
     """Run this script again as the ordinary user; bring the document home."""
-    user = pwd.getpwnam(options.user)
+    user = machine.measuring_user(options.user)
     work = Path(tempfile.mkdtemp(prefix="pyrootless-bench-", dir=options.work))
     try:
         runtime = work / "runtime"

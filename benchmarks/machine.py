@@ -13,12 +13,39 @@ import platform
 import pwd
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 QUERY_SECONDS = 20.0
 CONTEXT_VARIABLE = "PYROOTLESS_BENCH_CONTEXT"
 """How the run was begun, in words, where a wrapper began it."""
+
+
+ORDINARY_USER = "pyrootless-test"
+"""Who measures when root begins: the user of the tests (tools/ordinary_user.py)."""
+
+
+def measuring_user(name: str) -> pwd.struct_passwd:
+    """The ordinary user who measures; that of the tests is made where there is none yet.
+
+    Raises:
+        SystemExit: There is no such user, and it is not ours to make.
+    """
+    try:
+        return pwd.getpwnam(name)
+    except KeyError:
+        pass
+    if name != ORDINARY_USER:
+        raise SystemExit(
+            f"measures as an ordinary user, and there is no {name}; make one: "
+            f"useradd --create-home {name}"
+        )
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tools"))
+    import ordinary_user
+
+    ordinary_user.make_user(name, subordinate_ids=True)
+    return pwd.getpwnam(name)
 
 
 def facts(

@@ -181,3 +181,12 @@ def test_a_process_that_has_ended_is_not_moved() -> None:
         assert group is not None
         idle.move([str(ended.pid)], group)
         assert (group / "cgroup.procs").read_text() == ""
+
+
+def test_a_user_who_is_not_there_is_not_made_by_chance() -> None:
+    with pytest.raises(SystemExit, match="there is no nobody-at-all; make one: useradd"):
+        machine.measuring_user("nobody-at-all")
+
+
+def test_who_is_there_measures() -> None:
+    assert machine.measuring_user("root").pw_uid == 0

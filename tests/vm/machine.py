@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from base import CACHE, PREFIX, RUN, Failure, checked, log
+from base import CACHE, PREFIX, RUN, Failure, checked, log, open_parents
 from control import LineSocket, Qmp
 from variants import VARIANTS
 
@@ -263,7 +263,10 @@ class Machine:
         self.root("\n".join(script))
 
     def copy_in(self, source: str, target: str, excluded: Sequence[str] = ()) -> None:
-        """Replace a guest directory by a copy of the host's, owned by the guest's user."""
+        """Replace a guest directory by a copy of the host's, owned by the guest's user.
+
+        The directories above it let that user pass, /root too.
+        """
         archive = self.rundir / "xfer" / "copy.tar"
         left_out = ["./.git", "__pycache__", *excluded]
         patterns = [f"--exclude={pattern}" for pattern in left_out]
@@ -275,6 +278,7 @@ class Machine:
             mountpoint -q /run/vm-xfer ||
                 mount -t 9p -o ro,trans=virtio,version=9p2000.L,msize=512000 xfer /run/vm-xfer
             rm -rf {where}; mkdir -p {where}; chown student:student {where}
+            {open_parents(target)}
             runuser -u student -- tar -C {where} -xpf /run/vm-xfer/copy.tar --no-same-owner
             umount /run/vm-xfer"""
         self.root(script, limit=COPY_SECONDS)
