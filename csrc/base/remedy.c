@@ -24,6 +24,19 @@
 const struct prl_remedy prl_remedies[] = {
     /* options, image, config: what the user wrote */
     {PRL_STAGE_OPTIONS, ENOENT, USAGE, "", "check the path's spelling: ls -ld PATH"},
+    {PRL_STAGE_OPTIONS, ENOTDIR, USAGE, "", "look at what the path is: ls -ld PATH"},
+    {PRL_STAGE_OPTIONS, EACCES, USAGE, "", "look at the path's owner and mode: ls -ld PATH"},
+    {PRL_STAGE_OPTIONS, ENOSYS, USAGE, "network-helpers",
+     "see what it lacks, and how to install one: pyrootless doctor network-helpers tun"},
+    {PRL_STAGE_OPTIONS, EADDRNOTAVAIL, USAGE, "",
+     "see this machine's addresses, and the ports that are taken: ip addr; ss -ltnup"},
+    {PRL_STAGE_OPTIONS, ENODEV, USAGE, "", "see the disks of this machine: lsblk"},
+    {PRL_STAGE_OPTIONS, ENOPKG, USAGE, "",
+     "it is a program of its own, which an administrator installs: apt install PACKAGE (dnf, "
+     "apk, zypper, pacman)"},
+    {PRL_STAGE_OPTIONS, ENODATA, USAGE, "",
+     "check the name's spelling, and whether this host reaches its name server: "
+     "cat /etc/resolv.conf"},
     {PRL_STAGE_OPTIONS, ESRCH, USAGE, "",
      "see which names the image has: pyrootless run --rm IMAGE cat /etc/passwd /etc/group"},
     {PRL_STAGE_OPTIONS, 0, USAGE, "",
@@ -444,8 +457,8 @@ const struct prl_remedy prl_remedies[] = {
 
     /* limits: what holds them */
     {PRL_STAGE_LIMITS, EOPNOTSUPP, HOST, "cgroup",
-     "let a weaker rung hold it with --limits=best-effort, or have control groups delegated; "
-     "see how: pyrootless doctor cgroup"},
+     "have one delegated, by the commands of: pyrootless doctor cgroup; or allow the weaker "
+     "form: --limits=best-effort"},
     {PRL_STAGE_LIMITS, EINVAL, USAGE, "cgroup",
      "the kernel refused the value; see what it takes: cat "
      "/sys/fs/cgroup/cpuset.cpus.effective "

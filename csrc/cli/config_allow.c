@@ -127,7 +127,7 @@ static int ask(struct list *list, const char *database, const struct prl_value_a
     char program[64], *rest = NULL, last[INET6_ADDRSTRLEN] = "";
     if (!prl_helper_find("getent", program))
         return prl_failf(
-            reterr, PRL_STAGE_OPTIONS, ENOENT, option,
+            reterr, PRL_STAGE_OPTIONS, ENOPKG, option,
             "getent, which asks for addresses, is not installed (package libc-bin): "
             "write addresses instead of %.100s",
             value->host);
@@ -176,7 +176,7 @@ static int add_name(struct list *list, const struct prl_value_allow *value,
         r = ask(list, "ahostsv6", value, reterr);
     if (r == 0 && list->rows == before)
         return prl_failf(
-            reterr, PRL_STAGE_OPTIONS, ENOENT, option,
+            reterr, PRL_STAGE_OPTIONS, ENODATA, option,
             "%.100s has no address: see what this host finds: getent ahosts %.100s",
             value->host, value->host);
     return r;

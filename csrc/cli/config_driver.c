@@ -14,9 +14,8 @@ static int find_program(struct prl_merge *m, char path[64])
 {
     if (prl_helper_find("fuse-overlayfs", path))
         return 0;
-    return prl_config_bad(m, ENOENT, "--storage-driver",
-                          "fuse-overlayfs is not installed; as administrator: "
-                          "apt install fuse-overlayfs (dnf install fuse-overlayfs)");
+    return prl_config_bad(m, ENOPKG, "--storage-driver",
+                          "fuse-overlayfs is not installed (package fuse-overlayfs)");
 }
 
 int prl_config_storage_driver(struct prl_merge *m)

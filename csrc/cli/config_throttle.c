@@ -50,8 +50,7 @@ static int find_disk(struct prl_merge *m, const char *option, const char *path,
     struct stat st;
 
     if (stat(path, &st) < 0 || !S_ISBLK(st.st_mode))
-        return prl_config_bad(m, ENOENT, option,
-                              "%.100s is no disk of this machine: see them with lsblk", path);
+        return prl_config_bad(m, ENODEV, option, "%.100s is no disk of this machine", path);
     *ret_number = st.st_rdev;
     return 0;
 }

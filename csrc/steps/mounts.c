@@ -76,6 +76,15 @@ int PRL_CHILD_SAFE prl_mounts_open(struct prl_setup *s, struct prl_error *reterr
     return 0;
 }
 
+static bool PRL_CHILD_SAFE is_of_kind(int fd, bool directory)
+{
+    struct stat st;
+    int before = errno;
+    bool good = fstat(fd, &st) == 0 && S_ISDIR(st.st_mode) == directory;
+    errno = before;
+    return good;
+}
+
 static int PRL_CHILD_SAFE mount_bind(const struct prl_setup *s, const struct prl_mount *m,
                                      struct prl_error *reterr)
 {
@@ -91,9 +100,11 @@ static int PRL_CHILD_SAFE mount_bind(const struct prl_setup *s, const struct prl
     _cleanup_close_ int target = open_target(s, m->destination, S_ISDIR(st.st_mode), reterr);
     if (target < 0)
         return target;
-    if (prl_place_bind(source_fd, NULL, m->recursive, &attr, target) < 0)
-        return prl_fail(reterr, PRL_STAGE_MOUNTS, "bind", m->destination);
-    return 0;
+    if (prl_place_bind(source_fd, NULL, m->recursive, &attr, target) == 0)
+        return 0;
+    if (errno == EINVAL && is_of_kind(target, !S_ISDIR(st.st_mode)))
+        errno = ENOTDIR; /* move_mount(2) says this for a file on a directory too */
+    return prl_fail(reterr, PRL_STAGE_MOUNTS, "bind", m->destination);
 }
 
 /* A name in the container's own /dev, which nobody else knows yet, is usually new. */

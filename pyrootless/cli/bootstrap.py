@@ -33,7 +33,8 @@ def main(args: list[str]) -> int:
     mode = bootstrap.choose_mode(many_ids=bool(ids.uids and ids.gids))
     words = bootstrap.command(wanted, mode)
     store = open_store(options.root)
-    with bootstrap.Archive(words, _be_silent if options.quiet else _say) as archive:
+    say = _be_silent if options.quiet else _say
+    with bootstrap.Archive(words, say, wanted.suite) as archive:
         import_rootfs(store, io.BufferedReader(archive, CHUNK_BYTES), reference, CHANGES)
     print(reference.familiar)
     return 0

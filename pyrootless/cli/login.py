@@ -12,7 +12,7 @@ import getpass
 import sys
 
 from pyrootless.errors import UsageError
-from pyrootless.images.auth import Credential
+from pyrootless.images.auth import AccessDenied, Credential
 from pyrootless.images.credentials import save_credential
 from pyrootless.images.registry import RegistryClient
 from pyrootless.images.registry_settings import load_settings, parse_host
@@ -38,7 +38,14 @@ def main(args: list[str]) -> int:
         raise UsageError("--password-stdin: name the user with -u NAME")
     credential = _ask(host, options.username, from_stdin=options.password_stdin)
     with RegistryClient(host, load_settings(), lambda *_: credential) as client:
-        client.check_login()
+        try:
+            client.check_login()
+        except AccessDenied as error:
+            raise AccessDenied(
+                error.args[0],
+                remedy=f"nothing was noted: check the name {credential.username} and type the "
+                "password again; many registries want an access token in its place",
+            ) from error
     path = save_credential(host, credential)
     print(f"logged in to {host}; noted in {path}")
     return 0

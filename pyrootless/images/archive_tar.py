@@ -31,6 +31,10 @@ MAX_LINKS = 8
 
 Kind = Literal["file", "directory", "link"]
 
+_NO_ARCHIVE = (
+    "give what `docker save` or `pyrootless save` wrote; a root file system's tar archive is "
+    "for: pyrootless import FILE NAME"
+)
 _FILES = (b"0", b"\0", b"7")
 _LINKS = (b"1", b"2")
 _NO_DATA = (b"1", b"2", b"3", b"4", b"5", b"6")
@@ -147,6 +151,8 @@ def _members_of(stream: BinaryIO, start: int) -> Iterator[_Header]:
     position = start
     overrides: dict[str, str] = {}
     headers = extensions_bytes = 0
+    if not _is_header(stream, start):
+        raise IntegrityError("this is no tar archive", remedy=_NO_ARCHIVE)
     while (header := _read_header(stream, position)) is not None:
         extension = header.kind in (*_OVERRIDES, b"x", b"g")
         if not extension:
@@ -165,6 +171,21 @@ def _members_of(stream: BinaryIO, start: int) -> Iterator[_Header]:
             yield header
 
 
+def _is_header(stream: BinaryIO, position: int) -> bool:
+    stream.seek(position)
+    block = stream.read(BLOCK_BYTES)
+    if len(block) < BLOCK_BYTES:
+        return False
+    return block == bytes(BLOCK_BYTES) or _checksum_holds(block)
+
+
+def _checksum_holds(block: bytes) -> bool:
+    try:
+        return _number(block[148:156]) == _checksum(block)
+    except IntegrityError:
+        return False
+
+
 def _read_header(stream: BinaryIO, position: int) -> _Header | None:
     """The header at a position; None at the mark of the end."""
     stream.seek(position)
@@ -173,7 +194,7 @@ def _read_header(stream: BinaryIO, position: int) -> _Header | None:
         raise IntegrityError("the archive is cut off, or is not a tar archive")
     if block == bytes(BLOCK_BYTES):
         return None
-    if _number(block[148:156]) != _checksum(block):
+    if not _checksum_holds(block):
         raise IntegrityError(f"no tar header at byte {position}: its checksum is wrong")
     name, link = _text(block[:100]), _text(block[157:257])
     prefix = _text(block[345:500]) if block[257:263] == b"ustar\0" else ""

@@ -255,6 +255,7 @@ class Authorizer:
 
     Attributes:
         host: HOST[:PORT] of the registry, for errors.
+        user: Whose password or token was sent last; "": nobody's.
     """
 
     def __init__(
@@ -268,6 +269,7 @@ class Authorizer:
         fetch: Sends a token request, gives the body of a good reply, raises RegistryError.
         """
         self.host = host
+        self.user = ""
         self._find_credential = find_credential
         self._fetch = fetch
         self._lock = threading.Lock()
@@ -317,9 +319,11 @@ class Authorizer:
 
     def _satisfy(self, repository: str, challenge: Challenge) -> str:
         credential = self._find_credential(repository)
+        if credential is not None:
+            self.user = credential.username or "the noted login"
         if challenge.scheme == "basic":
             if credential is None or not credential.username:
-                raise login_needed(self.host, repository, "it answers no stranger")
+                raise access_denied(self.host, repository, "it answers no stranger")
             return basic_header(credential)
         if credential is not None and credential.registry_token:
             return f"Bearer {credential.registry_token}"
@@ -335,10 +339,24 @@ class Authorizer:
         return f"Bearer {token.text}"
 
 
-def login_needed(host: str, repository: str, why: str) -> RegistryError:
-    """The error for everything that a login would mend."""
+class AccessDenied(RegistryError):
+    """The registry knows the caller too little, or too well."""
+
+
+def access_denied(host: str, repository: str, why: str, user: str = "") -> AccessDenied:
+    """The error for everything that a login would mend.
+
+    Args:
+        host: The registry.
+        repository: "" for the registry as a whole.
+        why: In the registry's words.
+        user: Whose password was sent; "": none was.
+    """
     what = f", repository {repository}" if repository else ""
-    return RegistryError(
+    again = f"{user}'s password was refused, or gives no right to it"
+    return AccessDenied(
         f"registry {host}{what}: access denied: {why}",
-        remedy=f"check the name; if it is private: pyrootless login {host}",
+        remedy=f"{again}; log in anew: pyrootless login {host}"
+        if user
+        else f"check the name; if it is private: pyrootless login {host}",
     )

@@ -10,6 +10,7 @@ fakechroot serves, where it is installed.
 
 from __future__ import annotations
 
+import difflib
 import io
 import os
 import re
@@ -31,6 +32,11 @@ if TYPE_CHECKING:
     from _typeshed import WriteableBuffer as Buffer
 
 DEFAULT_SUITE = "stable"
+SUITES = (
+    *("stable", "oldstable", "oldoldstable", "testing", "unstable", "sid"),
+    *("buster", "bullseye", "bookworm", "trixie", "forky", "duke"),
+)
+"""Names that are near a misspelt one; a mirror may have others."""
 KEPT_LINES = 5
 _NAME = re.compile(r"[a-z0-9][a-z0-9.+-]*(:[a-z0-9]+)?", re.ASCII)
 _END_SECONDS = 60.0
@@ -141,6 +147,18 @@ def _make_place() -> Path:
     return place
 
 
+def _remedy(suite: str) -> str:
+    mirror = (
+        "see whether the mirror can be reached: apt-get update; another one: "
+        "pyrootless bootstrap --mirror URL"
+    )
+    if not suite or suite in SUITES:
+        return mirror
+    near = difflib.get_close_matches(suite, SUITES, n=1, cutoff=0.75)
+    hint = f", did you mean debian:{near[0]}?" if near else "?"
+    return f"is {suite} the name of a release{hint} If it is, {mirror}"
+
+
 class Archive(io.RawIOBase):
     """What mmdebstrap writes, as a stream that can be read once.
 
@@ -150,9 +168,12 @@ class Archive(io.RawIOBase):
     since it sends SIGHUP to its whole process group when it fails.
     """
 
-    def __init__(self, words: list[str], report: Callable[[str], None]) -> None:
-        """Start it; report gets each line it says."""
+    def __init__(
+        self, words: list[str], report: Callable[[str], None], suite: str = ""
+    ) -> None:
+        """Start it; report gets each line it says, suite is for the words of a failure."""
         super().__init__()
+        self._suite = suite
         self._place = _make_place()
         try:
             self._process = subprocess.Popen(
@@ -212,10 +233,10 @@ class Archive(io.RawIOBase):
         code = self._process.wait()
         self._listener.join(_END_SECONDS)
         if code != 0:
+            wanted = f" to make {self._suite}" if self._suite else ""
             raise StoreError(
-                f"mmdebstrap failed with exit status {code}: {'; '.join(self._last)}",
-                remedy="see whether the mirror can be reached: apt-get update; another one: "
-                "pyrootless bootstrap --mirror URL",
+                f"mmdebstrap failed{wanted} with exit status {code}: {'; '.join(self._last)}",
+                remedy=_remedy(self._suite),
             )
 
     def _listen(self) -> None:

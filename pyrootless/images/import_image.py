@@ -27,6 +27,12 @@ EPOCH_VARIABLE = "SOURCE_DATE_EPOCH"
 """Seconds since 1970 that stand for "now". Source: reproducible-builds.org."""
 
 
+_WANTED = (
+    "give a tar archive of a root file system, whole, as `docker export` or `tar -C DIR -c .` "
+    "write it; an archive of images is for: pyrootless load -i FILE"
+)
+
+
 def import_rootfs(
     store: Store,
     stream: Readable,
@@ -53,8 +59,11 @@ def import_rootfs(
     with store.adding():
         head, stream = peek(stream)
         if not head:
-            raise IntegrityError("nothing was read: there is no archive")
-        layer = compress_layer(store, plain_chunks(stream, compression_of(head)))
+            raise IntegrityError("nothing was read: there is no archive", remedy=_WANTED)
+        try:
+            layer = compress_layer(store, plain_chunks(stream, compression_of(head)))
+        except IntegrityError as error:
+            raise IntegrityError(error.args[0], remedy=_WANTED) from error
         raw = encode_image_config(_with_layer(config, layer, message))
         store.blobs.put(raw)
         manifest = make_manifest(raw, [layer.descriptor])

@@ -330,8 +330,21 @@ def connection_failure(place: str, error: Exception, patience: Patience) -> Conn
     )
 
 
+_NO_TLS = frozenset({"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE"})
+"""What OpenSSL says of an answer that is no TLS: it depends on the answer's bytes and on its
+version."""
+
+
 def _tls_failure(place: str, error: ssl.SSLError) -> ConnectionLost:
     host = place.partition("://")[2]
+    if error.reason in _NO_TLS:
+        return ConnectionLost(
+            f"{place} does not speak TLS: a registry with plain HTTP, or a proxy?",
+            cause="tls",
+            tries=1,
+            remedy=f'if you trust the network to it, list "{host}" under insecure in '
+            "registries.toml",
+        )
     why = getattr(error, "verify_message", "") or error.reason or str(error)
     remedy = (
         f"put its CA's certificate at ~/.config/containers/certs.d/{host}/ca.crt; or, if you "

@@ -18,7 +18,7 @@ from urllib3.response import BaseHTTPResponse
 
 import pyrootless
 from pyrootless.errors import IntegrityError, RegistryError
-from pyrootless.images.auth import Authorizer, Credential, TokenRequest, login_needed
+from pyrootless.images.auth import Authorizer, Credential, TokenRequest, access_denied
 from pyrootless.images.registry_exchange import (
     MAX_ERROR_BYTES,
     ConnectionLost,
@@ -208,7 +208,8 @@ class Host:
         if response.status == 200:
             return body
         if response.status in (400, 401, 403):
-            raise login_needed(self.name, "", f"{what} refuses: {_told(body, response.status)}")
+            why = f"{what} refuses: {_told(body, response.status)}"
+            raise access_denied(self.name, "", why, self._authorizer.user)
         raise RegistryError(f"{what}: {_told(body, response.status)}", remedy="try again later")
 
     def _refused(self, response: BaseHTTPResponse, repository: str, what: str) -> RegistryError:
@@ -220,7 +221,7 @@ class Host:
             body = b""
         told = _told(body, status)
         if status in (401, 403):
-            return login_needed(self.name, repository, told)
+            return access_denied(self.name, repository, told, self._authorizer.user)
         place = f"registry {self.name}" + (f", repository {repository}" if repository else "")
         if status == 404:
             noun, _, name = what.partition("/")

@@ -156,6 +156,8 @@ def test_login_and_logout(registry: RealRegistry, call: Runner, env: dict[str, s
     wrong = call("login", "-u", USER, "--password-stdin", registry.host, input="wrong")
     assert wrong.returncode == 125
     assert "access denied" in wrong.stderr
+    assert "nothing was noted: check the name" in wrong.stderr
+    assert "pyrootless login" not in wrong.stderr
     notes = Path(env["XDG_RUNTIME_DIR"]) / "containers/auth.json"
     assert not notes.exists()
     log_in(call, registry)

@@ -128,8 +128,8 @@ def test_what_is_no_archive() -> None:
 
 
 def test_a_changed_header() -> None:
-    data = bytearray(files({"a": b"1"}))
-    data[0] ^= 1
+    data = bytearray(files({"a": b"1", "b": b"2"}))
+    data[1024] ^= 1
     with pytest.raises(IntegrityError, match="checksum"):
         read(bytes(data))
 

@@ -86,6 +86,23 @@ def _shell(script: str) -> list[str]:
     return [shutil.which("sh") or "/bin/sh", "-c", script]
 
 
+@pytest.mark.parametrize(
+    ("suite", "begin"),
+    [
+        ("bokworm", "is bokworm the name of a release, did you mean debian:bookworm? If it is"),
+        ("noble", "is noble the name of a release? If it is"),
+        ("bookworm", "see whether the mirror can be reached"),
+    ],
+)
+def test_a_misspelt_suite_is_named(suite: str, begin: str) -> None:
+    with (
+        bootstrap.Archive(_shell("exit 2"), lambda line: None, suite) as archive,
+        pytest.raises(StoreError, match=f"failed to make {suite} with exit status 2") as found,
+    ):
+        archive.read(9)
+    assert found.value.remedy.startswith(begin)
+
+
 def test_a_whole_archive_ends() -> None:
     said: list[str] = []
     with bootstrap.Archive(_shell("echo I: busy >&2; printf tar"), said.append) as archive:

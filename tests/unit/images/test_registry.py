@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
+import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -18,7 +20,7 @@ from pyrootless.images import registry_exchange
 from pyrootless.images.auth import Credential
 from pyrootless.images.manifest import OCI_MANIFEST, Descriptor
 from pyrootless.images.registry import MAX_MANIFEST_BYTES, RegistryClient
-from pyrootless.images.registry_exchange import ConnectionLost, Question
+from pyrootless.images.registry_exchange import ConnectionLost, Question, connection_failure
 from pyrootless.images.registry_host import NotThere
 from pyrootless.images.registry_settings import Patience, RegistrySettings
 
@@ -576,8 +578,22 @@ def test_check_login() -> None:
         with client_of(server, Credential("anna", "pw")) as client:
             client.check_login()
         with client_of(server, Credential("anna", "no")) as client:
-            with pytest.raises(RegistryError, match="access denied"):
+            with pytest.raises(RegistryError, match="access denied") as refused:
                 client.check_login()
+            assert refused.value.remedy.startswith("anna's password was refused")
+
+
+@pytest.mark.parametrize("said", [b"HTTP/1.1 400 Bad Request\r\n\r\n", b"-ERR what?\r\n" * 9])
+def test_a_registry_without_tls_is_named(said: bytes) -> None:
+    """What OpenSSL calls it ("wrong version number") is no word for a person."""
+    ours, its = socket.socketpair()
+    with ours, its:
+        its.sendall(said)
+        with pytest.raises(ssl.SSLError) as failed:
+            ssl.create_default_context().wrap_socket(ours, server_hostname="hub.test")
+    lost = connection_failure("https://hub.test:5000", failed.value, QUICK)
+    assert "https://hub.test:5000 does not speak TLS" in str(lost)
+    assert 'list "hub.test:5000" under insecure in registries.toml' in lost.remedy
 
 
 # --- mirrors ---------------------------------------------------------------------------------
