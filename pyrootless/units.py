@@ -93,6 +93,27 @@ def format_duration(duration_ns: int) -> str:
     return f"{seconds // 86400}d{seconds % 86400 // 3600}h"
 
 
+def format_span(span_ns: int) -> str:
+    """A span in docker's words, for ages: "3 seconds", "About an hour", "11 months"."""
+    seconds = span_ns // 1_000_000_000
+    hours = (seconds + 1800) // 3600
+    if seconds < 60:
+        return _counted(seconds, "second") if seconds else "Less than a second"
+    if seconds < 3600:
+        return "About a minute" if seconds < 120 else f"{seconds // 60} minutes"
+    if hours < 48:
+        return "About an hour" if hours == 1 else f"{hours} hours"
+    days = hours // 24
+    for least, length, unit in ((730, 365, "years"), (60, 30, "months"), (14, 7, "weeks")):
+        if days >= least:
+            return f"{days // length} {unit}"
+    return f"{days} days"
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
 def _checked(amount: Fraction, kind: str, text: str) -> int:
     if amount < 0 or amount > _MAX:
         raise UsageError(f'"{text}" is not a {kind}: it must lie between 0 and 2^63-1')

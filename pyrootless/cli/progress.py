@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from rich.progress import Progress as Bars
     from rich.progress import TaskID
 
+_OTHER_ROWS = 3
+"""Of a terminal: the line for all layers, the one before and the one after."""
+_SEVERAL = 2
+
 SHORT = 12
 """Digits of a digest that people are shown, as docker does."""
 
@@ -71,28 +75,73 @@ class LineProgress:
 
 
 class BarProgress:
-    """A bar for each layer, in the order of the layers."""
+    """A bar for each layer, in the order of the layers, as far as they fit; below all of them.
+
+    Where there are more than rows, those that move come first, then those that wait.
+    """
 
     def __init__(self, bars: Bars) -> None:
         self._bars = bars
+        self._rows = max(bars.console.height - _OTHER_ROWS, 1)
+        self._lock = threading.Lock()
         self._tasks: dict[str, TaskID] = {}
         self._sizes: dict[str, int] = {}
+        self._moving: set[str] = set()
+        self._done: set[str] = set()
+        self._all: TaskID | None = None
 
     def layer_started(self, digest: str, size: int) -> None:
         """Source: pull.Progress."""
-        self._sizes[digest] = size
-        self._tasks[digest] = self._bars.add_task(
-            "waiting", total=max(size, 1), layer=short_digest(digest)
-        )
+        with self._lock:
+            self._sizes[digest] = max(size, 1)
+            self._tasks[digest] = self._bars.add_task(
+                "waiting", total=max(size, 1), layer=short_digest(digest), visible=False
+            )
+            if self._all is not None:
+                self._bars.remove_task(self._all)  # the last one is shown last
+            self._all = self._bars.add_task("", total=1, layer="all", visible=False)
+            self._arrange()
 
     def layer_advanced(self, digest: str, count: int) -> None:
         """Source: pull.Progress."""
         self._bars.update(self._tasks[digest], advance=count, description="pulling")
+        with self._lock:
+            if digest not in self._moving:
+                self._moving.add(digest)
+                self._arrange()
+            self._count()
 
     def layer_done(self, digest: str, what: str) -> None:
         """Source: pull.Progress."""
-        full = max(self._sizes[digest], 1)
+        full = self._sizes[digest]
         self._bars.update(self._tasks[digest], completed=full, description=what)
+        with self._lock:
+            self._done.add(digest)
+            self._arrange()
+            self._count()
+
+    def _arrange(self) -> None:
+        """Choose the bars that are shown."""
+        rank = {
+            digest: 2 if digest in self._done else int(digest not in self._moving)
+            for digest in self._tasks
+        }
+        shown = set(sorted(rank, key=rank.__getitem__)[: self._rows])
+        for digest, task in self._tasks.items():
+            self._bars.update(task, visible=digest in shown)
+
+    def _count(self) -> None:
+        """The line for all of them, where there is more than one."""
+        if self._all is None or len(self._tasks) < _SEVERAL:
+            return
+        done = {task.id: task.completed for task in self._bars.tasks}
+        self._bars.update(
+            self._all,
+            visible=True,
+            total=sum(self._sizes.values()),
+            completed=sum(done[task] for task in self._tasks.values()),
+            description=f"{len(self._done)} of {len(self._tasks)} layers",
+        )
 
 
 def short_digest(digest: str) -> str:

@@ -13,14 +13,17 @@ import shlex
 import time
 
 from pyrootless import units
+from pyrootless.cli.table import format_age
 from pyrootless.config import find_directories
 from pyrootless.engine.containers import Container, list_containers
 from pyrootless.printable import printable
 
 HEAD = ("CONTAINER ID", "IMAGE", "COMMAND", "CREATED", "STATUS", "NAME")
 MAX_COMMAND = 30
-REASONS = {"timeout": " by timeout", "oom": " by --memory", "cpu-time": " by --cpu-time"}
-"""What ended it → a word after the signal, where the signal alone would mislead."""
+REASONS = {"timeout": ", by timeout", "oom": ", by --memory", "cpu-time": ", by --cpu-time"}
+"""What ended it → words after the rest, where the code alone would mislead."""
+SIGNALLED = 128
+"""A signal as an exit code, as a shell and docker show it."""
 
 
 def main(args: list[str]) -> int:
@@ -60,18 +63,19 @@ def _row(item: Container, now_unix_ns: int) -> tuple[str, ...]:
     command = printable(shlex.join(item.command).replace("\n", " "))
     if len(command) > MAX_COMMAND:
         command = f"{command[: MAX_COMMAND - 1]}…"
-    age = units.format_duration(max(0, now_unix_ns - item.created_unix_ns))
-    created = f"{age} ago" if item.created_unix_ns else "unknown"
-    shown = printable(item.image), printable(item.name)
-    return (item.id[:12], shown[0], command, created, _status(item), shown[1])
+    image, name = printable(item.image), printable(item.name)
+    created = format_age(item.created_unix_ns, now_unix_ns)
+    return (item.id[:12], image, command, created, _status(item, now_unix_ns), name)
 
 
-def _status(item: Container) -> str:
+def _status(item: Container, now_unix_ns: int) -> str:
+    """In docker's words: "Up 2 minutes", "Exited (137) 3 seconds ago"."""
     if item.state == "running":
-        return "running"
-    if item.exit_code is not None:
-        return f"exited ({item.exit_code})"
-    if item.signal is not None:
-        reason = REASONS.get(item.ended_by, "")
-        return f"signal {item.signal}{reason}"
-    return "ended"
+        return f"Up {units.format_span(max(0, now_unix_ns - item.created_unix_ns))}"
+    code = item.exit_code
+    if code is None and item.signal is not None:
+        code = SIGNALLED + item.signal
+    if code is None:
+        return "Ended"
+    ended = f" {format_age(item.ended_unix_ns, now_unix_ns)}" if item.ended_unix_ns else ""
+    return f"Exited ({code}){ended}{REASONS.get(item.ended_by, '')}"

@@ -24,7 +24,7 @@ def format_rows(rows: Sequence[Sequence[str]]) -> str:
 
 
 def format_age(then_unix_ns: int, now_unix_ns: int) -> str:
-    """ "3h2m ago"; "unknown" for 0."""
+    """ "11 months ago", in docker's words; "unknown" for 0."""
     if not then_unix_ns:
         return "unknown"
-    return f"{units.format_duration(max(0, now_unix_ns - then_unix_ns))} ago"
+    return f"{units.format_span(max(0, now_unix_ns - then_unix_ns))} ago"

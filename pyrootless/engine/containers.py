@@ -37,6 +37,7 @@ class Container:
         exit_code: None when it did not return.
         signal: None when no signal ended it.
         directory: Where it lies.
+        ended_unix_ns: When it ended; 0 while it runs or when unknown.
     """
 
     id: str
@@ -51,6 +52,7 @@ class Container:
     exit_code: int | None
     signal: int | None
     directory: Path
+    ended_unix_ns: int = 0
 
 
 def list_containers(directories: Directories) -> list[Container]:
@@ -122,6 +124,7 @@ def _describe(key: str, directory: str, pid: int, ticks: int, running: bool) -> 
         exit_code=None if running else _positive(status.get("exit_code"), 0),
         signal=None if running else _positive(status.get("signal"), 1),
         directory=place,
+        ended_unix_ns=(_positive(status.get("finished_unix_ns"), 0) or 0) if ended else 0,
     )
 
 

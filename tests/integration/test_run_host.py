@@ -299,7 +299,7 @@ def test_a_container_is_kept_listed_and_removed(
     assert len(container) == 64 and int(container, 16) > 0 and int(pidfile.read_text()) > 1
     assert len(output(pyrootless("ps", env=place)).splitlines()) == 1
     _, row = output(pyrootless("ps", "-a", env=place)).splitlines()
-    assert row.startswith(container[:12]) and row.endswith("  kept") and "exited (5)" in row
+    assert row.startswith(container[:12]) and row.endswith("  kept") and "Exited (5) " in row
     assert output(pyrootless("rm", "kept", env=place)) == "kept\n"
     assert len(output(pyrootless("ps", "-a", env=place)).splitlines()) == 1
     assert left_behind(place) == []

@@ -102,3 +102,28 @@ def test_format_size(size_bytes: int, text: str) -> None:
 )
 def test_format_duration(duration_ns: int, text: str) -> None:
     assert units.format_duration(duration_ns) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0, "Less than a second"),
+        (1, "1 second"),
+        (59, "59 seconds"),
+        (60, "About a minute"),
+        (120, "2 minutes"),
+        (3599, "59 minutes"),
+        (3600, "About an hour"),
+        (5400, "2 hours"),
+        (47 * 3600, "47 hours"),
+        (48 * 3600, "2 days"),
+        (13 * 86400, "13 days"),
+        (14 * 86400, "2 weeks"),
+        (59 * 86400, "8 weeks"),
+        (60 * 86400, "2 months"),
+        (334 * 86400 + 8 * 3600, "11 months"),
+        (730 * 86400, "2 years"),
+    ],
+)
+def test_format_span(seconds: int, text: str) -> None:
+    assert units.format_span(seconds * 1_000_000_000) == text

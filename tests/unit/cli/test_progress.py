@@ -6,7 +6,7 @@ import io
 
 import pytest
 
-from pyrootless.cli.progress import LineProgress, short_digest, show_progress
+from pyrootless.cli.progress import BarProgress, LineProgress, short_digest, show_progress
 
 DIGEST = "sha256:0123456789abcdef" + "0" * 48
 
@@ -45,6 +45,34 @@ def test_bars_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "0123456789ab" in text
     assert "already there" in text
     assert "━" in text
+
+
+def test_forty_layers_fit_and_have_a_total(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What moves is shown, never more than the screen has, and the sum below."""
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "120")
+    monkeypatch.setenv("LINES", "10")
+    digests = [f"sha256:{number:02x}{0:062x}" for number in range(40)]
+    with show_progress(quiet=False, stream=Terminal()) as progress:
+        assert isinstance(progress, BarProgress)
+        for digest in digests:
+            progress.layer_started(digest, 100)
+        progress.layer_done(digests[0], "already there")
+        progress.layer_advanced(digests[30], 50)
+        bars = progress._bars  # what is drawn
+        shown = [task for task in bars.tasks if task.visible]
+        assert len(shown) == 8
+        assert short_digest(digests[30]) in [task.fields["layer"] for task in shown]
+        assert (shown[-1].fields["layer"], shown[-1].completed, shown[-1].total) == (
+            "all",
+            150,
+            4000,
+        )
+        assert shown[-1].description == "1 of 40 layers"
+        for digest in digests[1:]:
+            progress.layer_done(digest, "pulled")
+        assert shown[-1].description == "40 of 40 layers"
+        assert len([task for task in bars.tasks if task.visible]) == 8
 
 
 @pytest.mark.parametrize("term", ["dumb", None])

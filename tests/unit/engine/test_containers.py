@@ -258,14 +258,15 @@ def test_a_runtime_directory_that_others_may_write_is_refused(
 
 
 def test_ps_table(store: Directories) -> None:
-    keep(store, A, "web", ended_by="exit", exit_code=0, signal=0)
+    ended = {"exit_code": 0, "signal": 0, "finished_unix_ns": 59_000_000_000}
+    keep(store, A, "web", ended_by="exit", **ended)
     keep(store, B, ended_by="timeout", exit_code=-1, signal=9)
     found = containers.list_containers(store)
     lines = ps.format_table(found, 61_000_000_000).splitlines()
     assert lines == [
-        "CONTAINER ID  IMAGE  COMMAND      CREATED   STATUS               NAME",
-        "aaaaaaaaaaaa  host   sleep '1 0'  1m0s ago  exited (0)           web",
-        "bbbbbbbbbbbb  host   sleep '1 0'  1m0s ago  signal 9 by timeout",
+        "CONTAINER ID  IMAGE  COMMAND      CREATED             STATUS                    NAME",
+        "aaaaaaaaaaaa  host   sleep '1 0'  About a minute ago  Exited (0) 2 seconds ago  web",
+        "bbbbbbbbbbbb  host   sleep '1 0'  About a minute ago  Exited (137), by timeout",
     ]
 
 
