@@ -58,6 +58,53 @@ const char *prl_options_near(unsigned verb, const char *typed)
     return best;
 }
 
+/* Options of docker and podman that are not here, and what does their work; a few others are
+ * known by name alone. */
+static const struct {
+    char name[20], instead[112];
+} elsewhere[] = {
+    {"attach", "the streams are attached unless -d is given; -i connects the input"},
+    {"cgroup-parent", "groups are made where they are delegated: pyrootless doctor cgroup"},
+    {"cgroupns", "each container has a control-group namespace of its own"},
+    {"cpuset-mems", "processors alone can be chosen: --cpuset-cpus"},
+    {"device-cgroup-rule", "name the devices: --device"},
+    {"expose", "a port is published by -p"},
+    {"gidmap", "choose a map by --userns: single, range, keep-id, nomap"},
+    {"gpus", "name the devices: --device /dev/nvidia0"},
+    {"health-cmd", ""},
+    {"http-proxy", "name the variables: -e HTTPS_PROXY"},
+    {"ip", "addresses are the network helper's: --network"},
+    {"ip6", "addresses are the network helper's: --network"},
+    {"ipc", "each container has an IPC namespace of its own"},
+    {"link", "share a network: --network container:NAME"},
+    {"log-driver", "what -d writes is a file in the container's directory"},
+    {"log-opt", "what -d writes is a file in the container's directory"},
+    {"network-alias", ""},
+    {"no-hosts", "entries are added by --add-host"},
+    {"oom-score-adj", "bound the memory: --memory"},
+    {"pid", "each container has a PID namespace of its own; a second program: pyrootless exec"},
+    {"pod", "share a network: --network container:NAME"},
+    {"quiet", ""},
+    {"restart", ""},
+    {"secret", "share a file: -v FILE:TARGET:ro"},
+    {"sig-proxy", "signals are passed on to the program"},
+    {"tls-verify", "list the host under insecure in registries.toml"},
+    {"tz", "name the zone: -e TZ=Europe/Berlin"},
+    {"uidmap", "choose a map by --userns: single, range, keep-id, nomap"},
+    {"umask", ""},
+    {"unsetenv", "set it empty: -e NAME="},
+    {"uts", "the container's name is set by --hostname"},
+    {"volumes-from", "name each: -v DIR:TARGET"},
+};
+
+const char *prl_options_elsewhere(const char *typed)
+{
+    for (size_t i = 0; i < sizeof elsewhere / sizeof *elsewhere; i++)
+        if (strcmp(elsewhere[i].name, typed) == 0)
+            return elsewhere[i].instead;
+    return NULL;
+}
+
 /* Columns on the screen: bytes that do not continue a UTF-8 character. */
 static size_t columns(const char *text, size_t len)
 {

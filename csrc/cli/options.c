@@ -194,7 +194,11 @@ static int add_option(struct parser *p, const struct prl_option *row, const char
 static int fail_unknown(struct parser *p, const char *shown, const char *name)
 {
     const char *near = prl_options_near(p->options->verb, name);
+    const char *instead = prl_options_elsewhere(name);
     const char *verb = verb_name(p->options->verb);
+    if (instead)
+        return BAD(p->reterr, shown, "docker and podman have it, and it is not here%s%s",
+                   *instead ? ": " : " yet", instead);
 
     if (near)
         return BAD(p->reterr, shown,
@@ -299,6 +303,15 @@ static int check_together(const struct prl_options *o, struct prl_error *reterr)
     return 0;
 }
 
+/* `run host -- ls`, as with other tools: no program has that name.  An image may have an
+ * entrypoint that takes the word, as docker would hand it over. */
+static bool is_separator(const struct prl_options *o, const char *word)
+{
+    bool no_entrypoint = o->verb == PRL_VERB_EXEC || prl_options_flag(o, "rootfs") ||
+                         strcmp(o->image, "host") == 0;
+    return no_entrypoint && !prl_options_get(o, "entrypoint") && strcmp(word, "--") == 0;
+}
+
 static int take_rest(struct parser *p)
 {
     struct prl_options *o = p->options;
@@ -317,6 +330,7 @@ static int take_rest(struct parser *p)
                 "it is missing: write \"pyrootless %s [OPTION…] %s [PROGRAM [ARGUMENT…]]\"",
                 verb_name(o->verb), what);
         o->image = p->argv[p->at++];
+        p->at += p->at < p->argc && is_separator(o, p->argv[p->at]);
     }
     o->args = p->argv + p->at;
     for (size_t i = 0; i < o->values_len; i++)

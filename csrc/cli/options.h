@@ -66,4 +66,7 @@ void prl_options_hide(const struct prl_options *options);
 const char *prl_options_template(const struct prl_options *options);
 /* The visible option of a verb that `typed` (without dashes) most likely means; NULL: none. */
 const char *prl_options_near(unsigned verb, const char *typed);
+/* An option of docker and podman that is not here: what does its work, "" when nothing does;
+ * NULL: it is none. */
+const char *prl_options_elsewhere(const char *typed);
 void prl_options_print_help(unsigned verb, FILE *out);

@@ -15,9 +15,9 @@ from typing import Any
 from pyrootless.config import find_directories
 from pyrootless.engine.containers import find_container
 from pyrootless.engine.inspection import inspect_container
-from pyrootless.errors import ContainerStateError, PyrootlessError, StoreError
+from pyrootless.errors import ContainerStateError, PyrootlessError, StoreError, UsageError
 from pyrootless.images.image_inspection import inspect_image
-from pyrootless.images.lookup import find_image
+from pyrootless.images.lookup import HOST, find_image, near_names
 from pyrootless.images.store import Store
 
 KINDS = ("container", "image")
@@ -54,4 +54,9 @@ def _inspect(name: str, kind: str | None, root: str | None) -> dict[str, Any]:
             if kind == "container":
                 raise
     store = Store(directories)
+    if kind is None and name != HOST and store.find(name) is None:
+        raise UsageError(
+            f'there is neither a container nor an image "{name}" here{near_names(store, name)}',
+            remedy="see them: pyrootless ps -a; pyrootless images",
+        )
     return inspect_image(store, find_image(store, name))

@@ -55,6 +55,39 @@ VERBS = {
 }
 """Verb → one line. Each is pyrootless/cli/VERB.py with main(args) -> exit code."""
 
+ELSEWHERE = {
+    "attach": "keep the terminal with: pyrootless run -it IMAGE; a second program: exec -it",
+    "build": "build elsewhere, then: pyrootless load -i FILE; or a tree: pyrootless import",
+    "commit": "make an image of an archive: pyrootless import FILE NAME",
+    "compose": "start each service: pyrootless run -d --name NAME IMAGE",
+    "container": "write the verb alone, as in: pyrootless ps, pyrootless rm NAME",
+    "cp": "share a directory (run -v DIR:DIR), or: pyrootless exec NAME tar -c PATH | tar -x",
+    "create": "a container is made and started at once: pyrootless run -d IMAGE",
+    "diff": "what was written lies in the container's upper directory: pyrootless inspect NAME",
+    "events": "see what there is: pyrootless ps -a --json",
+    "export": "write it from inside: pyrootless exec NAME tar -c --one-file-system / > FILE",
+    "logs": "what `run -d` writes is the file `log` in the container's directory: pyrootless "
+    "ps -a --json",
+    "network": "a container's network is an option: pyrootless run --network auto -p 8080:80",
+    "pause": "stop its program: pyrootless kill -s STOP NAME; and on: kill -s CONT NAME",
+    "pod": "share a network: pyrootless run --network container:NAME IMAGE",
+    "port": "see the ports in: pyrootless inspect NAME",
+    "push": "save it, and push with skopeo: pyrootless save -o FILE NAME; skopeo copy "
+    "docker-archive:FILE docker://HOST/NAME",
+    "rename": "a name is given at the start: pyrootless run --name NAME IMAGE",
+    "restart": "start another one: pyrootless run --name NAME IMAGE",
+    "search": "look at the registry's pages, then: pyrootless pull NAME",
+    "start": "start another one: pyrootless run --name NAME IMAGE",
+    "stats": "limits and use are in: pyrootless inspect NAME; processes: exec NAME ps aux",
+    "top": "look from inside: pyrootless exec NAME ps aux",
+    "unpause": "let its program go on: pyrootless kill -s CONT NAME",
+    "untag": "take one name away: pyrootless rmi NAME",
+    "update": "limits are given at the start: pyrootless run --memory 1g IMAGE",
+    "volume": "a volume is a directory: pyrootless run -v DIR:TARGET IMAGE",
+    "wait": "leave -d out: pyrootless run waits, and ends as the program does",
+}
+"""Words of docker and podman that are no verbs here → what does their work."""
+
 AT_ONCE = frozenset({"pull"})
 """Verbs with nothing left to do when they return. They end without taking the interpreter
 apart, which frees memory alone, 15 ms long."""
@@ -131,6 +164,8 @@ def _take_root(argv: list[str]) -> list[str]:
 
 
 def _unknown_verb(verb: str) -> str:
+    if verb in ELSEWHERE:
+        return f"there is no `{verb}` here; {ELSEWHERE[verb]}"
     near = difflib.get_close_matches(verb, VERBS, n=1)
     hint = f'did you mean "pyrootless {near[0]}"?' if near else "see: pyrootless help"
     return f'there is no verb "{verb}"; {hint}'

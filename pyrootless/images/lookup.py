@@ -9,6 +9,9 @@ from __future__ import annotations
 from pyrootless.errors import UsageError
 from pyrootless.images.store import Store, StoredImage
 
+HOST = "host"
+"""The image that is no stored one (host_image.py)."""
+
 
 def find_image(store: Store, text: str) -> StoredImage:
     """The image of a name.
@@ -18,6 +21,13 @@ def find_image(store: Store, text: str) -> StoredImage:
         IntegrityError: It is damaged.
     """
     image = store.find(text)
+    if image is None and text == HOST:
+        raise UsageError(
+            '"host" is this machine\'s own root file system, built in: it has no layers, '
+            "history or other names",
+            remedy="run it: pyrootless run host COMMAND; make an image of a tree: "
+            "tar -C DIR -c . | pyrootless import - NAME",
+        )
     if image is None:
         raise UsageError(
             f'there is no image "{text}" here{near_names(store, text)}',

@@ -88,6 +88,28 @@ TEST(double_dash_ends_the_options)
     CHECK_INT(RUN("--name", "--", "host"), -EINVAL); /* "--" was taken as the name */
 }
 
+TEST(double_dash_after_what_has_no_entrypoint_is_no_program)
+{
+    CHECK_INT(RUN("host", "--", "ls", "--"), 0);
+    CHECK_STR(got.args[0], "ls");
+    CHECK_STR(got.args[1], "--");
+    CHECK_INT(RUN("--rootfs", "/tree", "--", "ls"), 0);
+    CHECK_STR(got.args[0], "ls");
+    CHECK_INT(EXEC("web", "--", "ls"), 0);
+    CHECK_STR(got.args[0], "ls");
+    CHECK_INT(RUN("debian", "--", "ls"), 0); /* its entrypoint may want it */
+    CHECK_STR(got.args[0], "--");
+    CHECK_INT(RUN("--entrypoint=printf", "host", "--", "x"), 0);
+    CHECK_STR(got.args[0], "--");
+}
+
+TEST(words_of_docker_that_are_not_here_have_a_sentence)
+{
+    CHECK_BAD(RUN("--ipc=host", "host"), "--ipc", "it is not here: each container has an IPC");
+    CHECK_BAD(RUN("--restart=always", "host"), "--restart", "it is not here yet");
+    CHECK_BAD(RUN("--volumes-from", "x", "host"), "--volumes-from", "name each: -v");
+}
+
 TEST(missing_things)
 {
     CHECK_BAD(RUN("--name"), "--name", "write --name=NAME");

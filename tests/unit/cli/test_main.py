@@ -56,6 +56,33 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert json.loads(capsys.readouterr().out)["version"] == __version__
 
 
+@pytest.mark.parametrize("verb", door.ELSEWHERE)
+def test_a_verb_of_docker_has_a_sentence_and_no_neighbour(
+    verb: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert verb not in door.VERBS
+    assert door.main([verb, "x"]) == 125
+    said = capsys.readouterr().err
+    assert said == f"pyrootless: there is no `{verb}` here; {door.ELSEWHERE[verb]}\n"
+
+
+def test_host_is_no_stored_image(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for words in (["tag", "host", "a"], ["history", "host"], ["save", "-o", "x", "host"]):
+        assert door.main(["--root", str(tmp_path / "store"), *words]) == 125, words
+        said = capsys.readouterr().err
+        assert "this machine's own root file system, built in" in said, words
+        assert "did you mean" not in said
+
+
+def test_inspect_of_nothing_speaks_of_both(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert door.main(["--root", str(tmp_path / "store"), "inspect", "nosuch"]) == 1
+    said = capsys.readouterr().err
+    assert 'there is neither a container nor an image "nosuch" here' in said
+    assert "pyrootless ps -a; pyrootless images" in said
+
+
 def test_root_before_the_verb(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
