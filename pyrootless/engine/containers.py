@@ -124,7 +124,7 @@ def _describe(key: str, directory: str, pid: int, ticks: int, running: bool) -> 
         exit_code=None if running else _positive(status.get("exit_code"), 0),
         signal=None if running else _positive(status.get("signal"), 1),
         directory=place,
-        ended_unix_ns=(_positive(status.get("finished_unix_ns"), 0) or 0) if ended else 0,
+        ended_unix_ns=0 if running else _positive(status.get("finished_unix_ns"), 0) or 0,
     )
 
 
