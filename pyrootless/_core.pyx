@@ -6,7 +6,6 @@ What comes in: lists of str, descriptors. What goes out: plain tuples, dicts and
 Must never: policy, text parsing, defaults of its own; hold the GIL while the kernel works.
 """
 
-from libc.errno cimport ESRCH
 from libc.stdint cimport uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memset

@@ -1,5 +1,7 @@
 """_core, what stands apart from a container: errors, words, tables, groups that wait. Included by _core.pyx."""
 
+from libc.errno cimport ESRCH
+
 KINDS = ("flag", "text", "integer", "size", "duration", "signal", "path")
 """Names of enum prl_option_kind, in its order."""
 VERBS = {"run": PRL_VERB_RUN, "exec": PRL_VERB_EXEC, "create": PRL_VERB_CREATE}
