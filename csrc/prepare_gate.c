@@ -1,31 +1,31 @@
 /* prepare_gate.c: a launch that stops at the gate.
  * In: a setup whose filter is read.  Out: the gate's memory file.  Never: a container that can
  * no longer be told what to execute: the gate lives under the container's own filter, so each
- * of its calls must be one that the filter allows whatever its arguments are.
+ * of its calls must be one that the filter allows whatever its arguments are, but for those
+ * that are the same each time.
  * Source: seccomp(2), the classic BPF of linux/filter.h. */
 #include "prepare.h"
 
 #include "steps/init.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <stddef.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-struct gate_call {
-    char name[12];
-    uint32_t number;
-};
-
 /* What csrc/init/gate.c does. */
-static const struct gate_call calls[] = {
-    {"recvmsg", SYS_recvmsg},   {"read", SYS_read},       {"write", SYS_write},
-    {"close", SYS_close},       {"fstat", SYS_fstat},     {"mmap", SYS_mmap},
-    {"fcntl", SYS_fcntl},       {"dup3", SYS_dup3},       {"fchdir", SYS_fchdir},
-    {"getcwd", SYS_getcwd},     {"openat2", SYS_openat2}, {"execve", SYS_execve},
-    {"execveat", SYS_execveat},
+static const struct prl_gate_call calls[] = {
+    {"recvmsg", SYS_recvmsg, -1, 0},   {"read", SYS_read, -1, 0},
+    {"write", SYS_write, -1, 0},       {"close", SYS_close, -1, 0},
+    {"fstat", SYS_fstat, -1, 0},       {"mmap", SYS_mmap, 3, MAP_PRIVATE | MAP_ANONYMOUS},
+    {"fcntl", SYS_fcntl, 1, F_SETFD},  {"dup3", SYS_dup3, -1, 0},
+    {"fchdir", SYS_fchdir, -1, 0},     {"getcwd", SYS_getcwd, -1, 0},
+    {"openat2", SYS_openat2, -1, 0},   {"execve", SYS_execve, -1, 0},
+    {"execveat", SYS_execveat, -1, 0},
 };
 
 static bool jumps(const struct sock_filter *f, uint32_t value)
@@ -42,20 +42,34 @@ static bool jumps(const struct sock_filter *f, uint32_t value)
     }
 }
 
-/* Follow the program for one call of this machine.  What depends on anything but its number is
- * not surely allowed. */
-bool prl_gate_filter_allows(const struct sock_filter *filter, size_t len, uint32_t number)
+/* A word of what the filter sees, little-endian; false: it differs from call to call. */
+static bool load(const struct prl_gate_call *call, uint32_t offset, uint32_t *ret)
+{
+    size_t known = offsetof(struct seccomp_data, args) + 8 * (size_t)call->known;
+    if (offset == offsetof(struct seccomp_data, nr))
+        *ret = call->number;
+    else if (offset == offsetof(struct seccomp_data, arch))
+        *ret = PRL_AUDIT_ARCH;
+    else if (call->known >= 0 && (offset == known || offset == known + 4))
+        *ret = offset == known ? call->value : 0;
+    else
+        return false;
+    return true;
+}
+
+/* Follow the program for one call of this machine.  What depends on anything that is not known
+ * is not surely allowed. */
+bool prl_gate_filter_allows(const struct sock_filter *filter, size_t len,
+                            const struct prl_gate_call *call)
 {
     uint32_t value = 0;
     for (size_t at = 0; at < len; at++) {
         const struct sock_filter *f = &filter[at];
         if (f->code == (BPF_LD | BPF_W | BPF_ABS)) {
-            if (f->k == offsetof(struct seccomp_data, nr))
-                value = number;
-            else if (f->k == offsetof(struct seccomp_data, arch))
-                value = PRL_AUDIT_ARCH;
-            else
+            if (!load(call, f->k, &value))
                 return false;
+        } else if (f->code == (BPF_ALU | BPF_AND | BPF_K)) {
+            value &= f->k;
         } else if (f->code == (BPF_RET | BPF_K)) {
             return f->k == SECCOMP_RET_ALLOW || f->k == SECCOMP_RET_LOG;
         } else if (f->code == (BPF_JMP | BPF_JA)) {
@@ -78,7 +92,7 @@ static bool has_openat2(void)
 int prl_prepare_gate(struct prl_setup *s, struct prl_error *reterr)
 {
     for (size_t i = 0; s->filter && i < sizeof calls / sizeof *calls; i++)
-        if (!prl_gate_filter_allows(s->filter, s->filter_len, calls[i].number))
+        if (!prl_gate_filter_allows(s->filter, s->filter_len, &calls[i]))
             return prl_failf(reterr, PRL_STAGE_SECCOMP, EOPNOTSUPP, calls[i].name,
                              "a prepared container needs %s, which this profile does not allow "
                              "whatever its arguments are",

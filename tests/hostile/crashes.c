@@ -1,7 +1,7 @@
 /* attack: crashes and makes forbidden calls without end, each a line in some log
  * verdict: TLE
  * outside: a good program runs as before
- * limits: cpu=300ms procs=8 */
+ * limits: cpu=300ms wall=60s procs=8 */
 #include <signal.h>
 #include <sys/mount.h>
 #include <sys/wait.h>

@@ -1,7 +1,7 @@
 /* attack: registers files for epoll without end, of which a user has a fixed number
  * verdict: OK TLE MLE ILE
  * outside: others still register theirs
- * limits: cpu=300ms memory=64M procs=8 open_files=256 */
+ * limits: cpu=300ms wall=60s memory=64M procs=8 open_files=256 */
 #include <errno.h>
 #include <stdio.h>
 #include <sys/epoll.h>

@@ -1,7 +1,7 @@
 /* attack: keeps files open by mapping them, beyond what its descriptors allow
  * verdict: OK TLE MLE
  * outside: others still open files
- * limits: cpu=300ms memory=64M procs=8 */
+ * limits: cpu=300ms wall=60s memory=64M procs=8 */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>

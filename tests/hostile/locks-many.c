@@ -1,7 +1,7 @@
 /* attack: locks every second byte of a file, for which the kernel keeps a record each
  * verdict: TLE MLE
  * outside: others still lock theirs
- * limits: cpu=300ms memory=64M */
+ * limits: cpu=300ms wall=60s memory=64M */
 #include <fcntl.h>
 #include <unistd.h>
 

@@ -1,7 +1,7 @@
 /* attack: looks for files that are not there, each of which the kernel remembers
  * verdict: TLE MLE
  * outside: others find theirs as before
- * limits: cpu=300ms memory=64M */
+ * limits: cpu=300ms wall=60s memory=64M */
 #include <stdio.h>
 #include <unistd.h>
 
