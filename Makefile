@@ -49,8 +49,8 @@ test: packages-test deps ## run all tests: in every context this user can make
 test-hostile: build ## the hostile corpus in every way: with and without groups, eight at once, warm
 	PYROOTLESS_TEST_HOSTILE=all $(BIN)/pytest -q -p no:cacheprovider tests/integration/test_hostile.py
 
-test-class: build ## a class of 200 generated submissions, judged twice: some minutes
-	PYROOTLESS_TEST_CLASS=200 $(BIN)/pytest -q -p no:cacheprovider tests/integration/test_class.py
+test-class: build ## a class of 400, every second submission an attack, judged twice: half an hour
+	PYROOTLESS_TEST_CLASS=400 $(BIN)/pytest -q -p no:cacheprovider tests/integration/test_class.py
 
 test-ways: build ## the security tests by a holder and in prepared containers, not directly alone
 	for way in holder prepared; do PYROOTLESS_TEST_WAY=$$way $(BIN)/pytest -q -p no:cacheprovider tests/security || exit 1; done

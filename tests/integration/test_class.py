@@ -1,25 +1,32 @@
-"""A generated class in four languages, right, wrong, slow and hostile, judged twice.
+"""A generated class in four languages, right, wrong and slow, between attacks, judged twice.
 
-In: compilers of the machine; PYROOTLESS_TEST_CLASS: how many submissions (20; `make
-test-class`: 200), PYROOTLESS_TEST_PAGE: a file for the page that a teacher reads.
-Out: the verdicts, which are the same both times.
-Never: a time asserted.
+In: compilers of the machine, the hostile corpus; PYROOTLESS_TEST_CLASS: how many submissions
+(16; `make test-class`: 400), PYROOTLESS_TEST_PAGE: a file for the page that a teacher reads.
+Out: the verdicts, which are the same both times, and those of a run alone.
+Never: a time asserted; a verdict of an attack, but that it is not right.
 """
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
+import shutil
+import signal
 import subprocess
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from pyrootless.sandbox.hostile import Attack, find_attacks
+from pyrootless.sandbox.languages import find_language
+
 pytestmark = pytest.mark.needs("user-namespaces", "gcc", "g++")
 Runner = Callable[..., "subprocess.CompletedProcess[str]"]
 
-MANY = int(os.environ.get("PYROOTLESS_TEST_CLASS", "20"))
+MANY = int(os.environ.get("PYROOTLESS_TEST_CLASS", "16"))
 REPORT = os.environ.get("PYROOTLESS_TEST_PAGE")
 TASK = """
 [task]
@@ -130,25 +137,78 @@ KINDS = (
 KNOWN = {"right": "AC", "wrong": "WA", "slow": "TLE"}
 
 
-def write_class(folder: Path) -> dict[str, str]:
-    """Submission → its kind; every language has every kind in turn."""
-    kinds = {}
-    for number in range(MANY):
-        language = list(LANGUAGES)[number % len(LANGUAGES)]
-        kind = KINDS[number // len(LANGUAGES) % len(KINDS)]
-        file, head, tail, bodies = LANGUAGES[language]
-        name = f"{number:03}-{kind}-{language.replace('+', 'p')}"
-        (folder / name).mkdir(parents=True)
-        (folder / name / file).write_text(
-            head.replace("NUMBER", str(number)) + bodies[kind] + tail
-        )
-        kinds[name] = kind
-    return kinds
+# Each ends within a second or two.
+SMALL = (
+    "answer-hunt.py",
+    "cpu-rlimit.c",
+    "files-many.c",
+    "flood-both.c",
+    "fork-bomb.c",
+    "fork-comet.c",
+    "kill-all.c",
+    "memory-shared.c",
+)
+SHARED = [Path("/tmp"), Path("/var/tmp"), Path("/dev/shm")]
+MARK = "pyrootless-hostile-mark"
+PR_SET_CHILD_SUBREAPER = 36
+
+
+def corpus() -> list[Attack]:
+    """What this machine has a compiler for; of a small class those of SMALL."""
+    return [
+        attack
+        for attack in find_attacks()
+        if all(shutil.which(need) for need in find_language(attack.name).needs)
+        and (MANY >= len(find_attacks()) or attack.name in SMALL)
+    ]
+
+
+def left_groups() -> set[str]:
+    """Control groups of sandboxes of this user's whose maker is gone."""
+    return {
+        f"{folder}/{name}"
+        for folder, names, _ in os.walk("/sys/fs/cgroup")
+        for name in names
+        if name.startswith("pyrootless-5a4db0c5")
+        and not Path(f"/proc/{int(name[27:35], 16)}").exists()
+    }
+
+
+def write_ordinary(folder: Path, number: int) -> tuple[str, str]:
+    """Submission and its kind; every language has every kind in turn."""
+    language = list(LANGUAGES)[number % len(LANGUAGES)]
+    kind = KINDS[(number // len(LANGUAGES) + 2 * (number % len(LANGUAGES))) % len(KINDS)]
+    file, head, tail, bodies = LANGUAGES[language]
+    name = f"{number:03}-{kind}-{language.replace('+', 'p')}"
+    (folder / name).mkdir(parents=True)
+    (folder / name / file).write_text(head.replace("NUMBER", str(number)) + bodies[kind] + tail)
+    return name, kind
+
+
+def write_hostile(folder: Path, number: int, attack: Attack) -> None:
+    """Between two ordinary ones; a comment makes it another program each time."""
+    place = folder / f"{number:03}-then-{attack.path.stem}"
+    place.mkdir(parents=True)
+    text = attack.path.read_bytes()
+    comment = (
+        b"// %d\n" if attack.path.suffix in (".c", ".cpp", ".go", ".java", ".js") else b"# %d\n"
+    )
+    (place / attack.name).write_bytes(text + b"\n" + comment % number)
+
+
+def write_task(folder: Path) -> Path:
+    """The task alone; answers its folder of submissions."""
+    (folder / "tests").mkdir(parents=True)
+    (folder / "TASK.toml").write_text(TASK)
+    for name, (a, b) in TESTS.items():
+        (folder / f"tests/{name}.in").write_text(f"{a} {b}\n")
+        (folder / f"tests/{name}.ans").write_text(f"{a + b}\n")
+    return folder / "submissions"
 
 
 def judge(pyrootless: Runner, folder: Path, *words: str) -> dict[str, list[str]]:
     """Submission → its verdict, and that of each test."""
-    done = pyrootless("judge", str(folder), "--json", "-", *words, timeout=1200)
+    done = pyrootless("judge", str(folder), "--json", "-", *words, timeout=3600)
     assert done.returncode == 0, done.stderr
     return {
         row["name"]: [row["verdict"]]
@@ -157,21 +217,67 @@ def judge(pyrootless: Runner, folder: Path, *words: str) -> dict[str, list[str]]
     }
 
 
-def test_a_class_is_judged_twice_with_the_same_verdicts(
-    pyrootless: Runner, tmp_path: Path
-) -> None:
-    (tmp_path / "TASK.toml").write_text(TASK)
-    (tmp_path / "tests").mkdir()
-    for name, (a, b) in TESTS.items():
-        (tmp_path / f"tests/{name}.in").write_text(f"{a} {b}\n")
-        (tmp_path / f"tests/{name}.ans").write_text(f"{a + b}\n")
-    kinds = write_class(tmp_path / "submissions")
-    first = judge(pyrootless, tmp_path, "-j2", f"--report={REPORT or tmp_path / 'page'}")
-    second = judge(pyrootless, tmp_path, "-j2")
-    assert len(first) == MANY
-    assert {
-        name: (row, second[name]) for name, row in first.items() if second[name] != row
-    } == {}
+def left_processes() -> str:
+    """Children that live on, though all were waited for; "": none."""
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        try:
+            if os.waitpid(-1, os.WNOHANG)[0] == 0:
+                time.sleep(0.05)
+        except ChildProcessError:
+            return ""
+    return Path(f"/proc/self/task/{os.getpid()}/children").read_text()
+
+
+@pytest.fixture
+def nothing_left() -> Iterator[None]:
+    """What a judge leaves becomes this process's: nothing may; nor a group, nor a file."""
+    prctl = ctypes.CDLL(None, use_errno=True).prctl
+    groups = left_groups()
+    assert prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0
+    yield
+    left = left_processes()
+    assert prctl(PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0) == 0
+    assert left == ""
+    assert left_groups() - groups == set()
+    assert [place for place in SHARED for _ in place.glob(f"{MARK}*")] == []
+
+
+@pytest.mark.timeout(7200)
+@pytest.mark.usefixtures("nothing_left")
+def test_hostile_neighbours_change_no_verdict(pyrootless: Runner, tmp_path: Path) -> None:
+    """Every second submission is an attack; the others are judged as they are alone."""
+    alone, beside = tmp_path / "alone", tmp_path / "beside"
+    kinds = {}
+    attacks = corpus()
+    for folder in (alone, beside):
+        submissions = write_task(folder)
+        for number in range(MANY // 2):
+            name, kind = write_ordinary(submissions, number)
+            kinds[name] = kind
+            if folder == beside:
+                write_hostile(submissions, number, attacks[number % len(attacks)])
+    expected = judge(pyrootless, alone, "-j1")
+    first = judge(pyrootless, beside, "-j4", f"--report={REPORT or tmp_path / 'page'}")
+    second = judge(pyrootless, beside, "-j4")
+    assert (len(first), len(second)) == (2 * len(kinds), 2 * len(kinds))
+    wrong = {
+        name: (row, first[name], second[name])
+        for name, row in expected.items()
+        if not row == first[name] == second[name]
+    }
+    assert wrong == {}
     known = {name: KNOWN[kind] for name, kind in kinds.items() if kind in KNOWN}
-    assert {name: first[name][0] for name in known} == known
+    assert {name: expected[name][0] for name in known} == known
     assert [name for name in first if name not in known and first[name][0] == "AC"] == []
+
+
+def test_what_is_left_is_seen(nothing_left: None, tmp_path: Path) -> None:
+    """An orphan of a judge's becomes a child of this process."""
+    subprocess.run(
+        ["sh", "-c", "sleep 600 & echo $! >pid"], cwd=tmp_path, check=True, timeout=60
+    )
+    left = int((tmp_path / "pid").read_text())
+    children = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
+    os.kill(left, signal.SIGKILL)
+    assert str(left) in children
