@@ -116,15 +116,6 @@ int prl_prepare_below(struct prl_setup *s, struct prl_arena *arena, struct prl_e
     return s->uid_map && s->gid_map ? 0 : out_of_memory(reterr);
 }
 
-/* Where the child keeps the sources of bind mounts, opened before anything is mounted over
- * them. */
-static int prepare_sources(struct prl_setup *s, struct prl_arena *arena,
-                           struct prl_error *reterr)
-{
-    s->source_fds = prl_arena_alloc(arena, (s->spec->mounts_len + 1) * sizeof *s->source_fds);
-    return s->source_fds ? 0 : out_of_memory(reterr);
-}
-
 static const char *path_of(const struct prl_process *p)
 {
     for (const char *const *e = p->env; *e; e++)
@@ -285,7 +276,7 @@ int prl_prepare(const struct prl_spec *spec, struct prl_arena *arena, struct prl
     *ret = empty_setup(spec);
     int r = prepare_maps(ret, arena, reterr);
     if (r == 0)
-        r = prepare_sources(ret, arena, reterr);
+        r = prl_prepare_sources(ret, arena, reterr);
     if (r == 0)
         r = prepare_rootfs(ret, arena, reterr);
     if (r == 0)

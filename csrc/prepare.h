@@ -30,6 +30,9 @@ int prl_prepare_join(const struct prl_spec *spec, const struct prl_joinable *tar
                      struct prl_arena *arena, struct prl_setup *ret, struct prl_error *reterr);
 /* For a box below a zygote: its maps, as that one's user namespace has the ids. */
 int prl_prepare_below(struct prl_setup *s, struct prl_arena *arena, struct prl_error *reterr);
+/* prepare_sources.c: where the child keeps the sources of binds; what it demands of those that
+ * the caller lent, and the masks that they need. */
+int prl_prepare_sources(struct prl_setup *s, struct prl_arena *arena, struct prl_error *reterr);
 /* prepare_limits.c: what of the limits the child applies to itself. */
 int prl_prepare_limits(struct prl_setup *s, struct prl_arena *arena, struct prl_error *reterr);
 /* prepare_holder.c: with the help of a holder, if there is one … */

@@ -275,6 +275,9 @@ struct prl_spec {
     size_t uid_maps_len, gid_maps_len;
     const struct prl_mount *mounts; /* in the order of config.json */
     size_t mounts_len;
+    const char *const
+        *lent; /* destinations at which the caller's own is shown; "/": the root */
+    const char *const *unseen; /* directories of the host that are shown nowhere among them */
     const struct prl_device *devices;
     size_t devices_len;
     const struct prl_sysctl *sysctls;

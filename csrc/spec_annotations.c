@@ -21,6 +21,9 @@
 #define SECCOMP_PROGRAM "io.pyrootless.seccomp.program"
 #define SECCOMP_DIGEST  "io.pyrootless.seccomp.digest"
 #define LANDLOCK        "io.pyrootless.landlock"
+#define KEEP_GROUPS     "io.pyrootless.keep-groups"
+#define LENT            "io.pyrootless.lent"
+#define UNSEEN          "io.pyrootless.unseen"
 #define KEYRING         "io.pyrootless.keyring"
 #define HOLDER          "io.pyrootless.userns.holder"
 #define FAKE_ROOT       "io.pyrootless.fake-root"
@@ -93,36 +96,43 @@ static int read_path(const struct annotations *from, const char *key, const char
     return prl_spec_need_absolute(from->reader, &place, *ret);
 }
 
-/* One directory a line. */
-static int read_lowers(const struct annotations *from, struct prl_rootfs *ret)
+/* One directory a line; *ret ends in NULL.  Its length; 0: no such annotation. */
+static int read_lines(const struct annotations *from, const char *key, const char *const **ret)
 {
-    static const char key[] = ROOTFS_LOWER;
-    const char *text = get_text(from, key), **lowers;
-    size_t count = 1, i = 0;
+    const char *text = get_text(from, key), **lines;
+    int count = 1;
     if (!text)
         return 0;
     for (const char *p = text; *p; p++)
         count += *p == '\n';
+    int r = prl_spec_new_array(from->reader, (size_t)count + 1, sizeof *lines, &lines);
+    if (r < 0)
+        return r;
+    for (int i = 0; i < count; i++) {
+        size_t len = strcspn(text, "\n");
+        if (*text != '/')
+            return fail_value(from, key, "absolute directories, one a line");
+        lines[i] = prl_arena_strndup(from->reader->arena, text, len);
+        if (!lines[i])
+            return prl_spec_no_memory(from->reader);
+        text += len + 1;
+    }
+    *ret = lines;
+    return count;
+}
+
+static int read_lowers(const struct annotations *from, struct prl_rootfs *ret)
+{
+    int count = read_lines(from, ROOTFS_LOWER, &ret->lowers);
+    if (count <= 0)
+        return count;
     if (count > LOWERS_MAX)
         return prl_spec_fail(from->reader,
-                             "/annotations/" ROOTFS_LOWER " has %zu directories and the "
+                             "/annotations/" ROOTFS_LOWER " has %d directories and the "
                              "kernel's overlay takes %d: make the image anew with fewer layers "
                              "(export a container of it, import that)",
                              count, LOWERS_MAX);
-    int r = prl_spec_new_array(from->reader, count, sizeof *lowers, &lowers);
-    if (r < 0)
-        return r;
-    for (const char *p = text; i < count; i++) {
-        size_t len = strcspn(p, "\n");
-        if (*p != '/')
-            return fail_value(from, key, "absolute directories, one a line");
-        lowers[i] = prl_arena_strndup(from->reader->arena, p, len);
-        if (!lowers[i])
-            return prl_spec_no_memory(from->reader);
-        p += len + 1;
-    }
-    ret->lowers = lowers;
-    ret->lowers_len = count;
+    ret->lowers_len = (size_t)count;
     ret->lowers_begin = prl_spec_lowers_begin(ret);
     return 0;
 }
@@ -270,7 +280,13 @@ int prl_spec_read_annotations(const struct prl_spec_reader *reader, yyjson_val *
     if (r == 0)
         r = read_seccomp(&from, ret);
     if (r == 0)
+        r = read_lines(&from, LENT, &ret->lent);
+    if (r >= 0)
+        r = read_lines(&from, UNSEEN, &ret->unseen);
+    if (r >= 0)
         r = read_flag(&from, LANDLOCK, &ret->landlock);
+    if (r == 0)
+        r = read_flag(&from, KEEP_GROUPS, &ret->process.keep_groups);
     if (r == 0)
         r = read_keyring(&from, &ret->new_keyring);
     if (r == 0)

@@ -11,6 +11,7 @@ from mutation import one as _one
 
 CONTROL_GROUPS = "tests/security/test_control_groups.py"
 ESCAPES = "tests/security/test_escapes.py"
+LENT = "tests/security/test_lent.py"
 HOLES = "tests/security/test_known_holes.py"
 NEXT = "tests/security/test_next_container.py"
 SYSTEM = "tests/unit/cli/test_system.py"
@@ -47,6 +48,36 @@ HOLE_MUTATIONS = (
             ),
         ),
         (f"{NEXT}::test_a_root_that_was_sent_out_shows_nothing_of_the_next_one",),
+    ),
+    Mutation(
+        "the store is looked for behind what the launch has opened",
+        _one(
+            "csrc/prepare_sources.c",
+            "if (!spec->lent || !spec->unseen)",
+            "if (spec->lent || !spec->unseen)",
+        ),
+        (
+            f"{LENT}::test_another_name_of_its_parent_shows_no_store",
+            f"{LENT}::test_another_name_below_what_is_lent_shows_no_store",
+            f"{LENT}::test_another_name_of_the_store_is_refused",
+            f"{LENT}::test_a_link_in_its_place_shows_no_store",
+            f"{LENT}::test_a_link_in_its_place_is_no_way_into_the_store",
+            f"{LENT}::test_a_root_in_place_shows_no_store",
+        ),
+    ),
+    Mutation(
+        "what is mounted below a volume shows no store either",
+        _one("csrc/prepare_sources.c", "if (r == 0 && recursive)", "if (r > 0 && recursive)"),
+        (f"{LENT}::test_another_name_below_what_is_lent_shows_no_store",),
+    ),
+    Mutation(
+        "the child mounts what the parent has decided on",
+        _one(
+            "csrc/steps/mounts.c",
+            "if (s->seen && s->seen[i].name &&",
+            "if (s->seen && !s->spec &&",
+        ),
+        (f"{LENT}::test_a_source_that_is_exchanged_all_the_time_shows_no_store",),
     ),
     Mutation(
         "who may mount stands in a group of its own in every hierarchy",

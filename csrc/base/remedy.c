@@ -218,6 +218,9 @@ const struct prl_remedy prl_remedies[] = {
     {PRL_STAGE_MOUNTS, ENOTDIR, USAGE, "",
      "a directory can only be mounted on a directory and a file on a file, and /proc, /sys and "
      "/dev of a root file system must be directories; look at both: ls -ld SOURCE TARGET"},
+    {PRL_STAGE_MOUNTS, ESTALE, USAGE, "",
+     "something else came to lie at this path while the container was started, so that it is "
+     "not lent; see who changes it: namei -l PATH"},
     {PRL_STAGE_MOUNTS, EISDIR, USAGE, "",
      "a directory can only be mounted on a directory and a file on a file; look at both: "
      "ls -ld SOURCE"},

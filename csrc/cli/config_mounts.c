@@ -176,7 +176,8 @@ static int add_device(struct prl_merge *m, const char *source, const char *targe
     struct prl_config_mount mount = {"--device", "bind", real, clean, yyjson_mut_arr(m->doc)};
     for (size_t i = 0; i < sizeof words / sizeof *words; i++)
         prl_config_append(m, mount.options, words[i]);
-    return prl_config_add_mount(m, &mount);
+    r = prl_config_add_mount(m, &mount);
+    return r < 0 ? r : prl_config_guard(m, mount.option, real, clean);
 }
 
 /* DEVICE[:TARGET][:rwm] */

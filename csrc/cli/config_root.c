@@ -89,11 +89,46 @@ static int guard_one(struct prl_merge *m, const struct prl_config_mount *what,
     return mask_engine(m, what, engine);
 }
 
+/* One more line. */
+static int add_line(struct prl_merge *m, const char *note, const char *line)
+{
+    const char *before = prl_config_note_get(m, note);
+    _cleanup_free_ char *text = NULL;
+
+    if (asprintf(&text, "%s%s%s", before ? before : "", before ? "\n" : "", line) < 0) {
+        text = NULL;
+        return prl_config_memory(m);
+    }
+    prl_config_note_drop(m, note);
+    prl_config_note(m, note, text);
+    return 0;
+}
+
+/* By then the path may lead elsewhere: the launch decides once more, on what it has opened
+ * (prepare_sources.c). */
+static int tell_launch(struct prl_merge *m, const struct prl_config_mount *what)
+{
+    const char *const engine[] = {m->facts->data_dir, m->facts->runtime_dir,
+                                  m->facts->scratch_dir};
+    int r = 0;
+
+    if (strchr(what->target, '\n'))
+        return prl_config_bad(m, EINVAL, what->option,
+                              "a path with a line end in it cannot be used");
+    for (size_t i = 0; r >= 0 && i < 3 && !prl_config_note_get(m, "lent"); i++)
+        if (engine[i])
+            r = add_line(m, "unseen", engine[i]);
+    return r < 0 ? r : add_line(m, "lent", what->target);
+}
+
 int prl_config_guard(struct prl_merge *m, const char *option, const char *path,
                      const char *target)
 {
     struct prl_config_mount what = {.option = option, .source = path, .target = target};
-    int r = guard_one(m, &what, m->facts->data_dir);
+    int r = tell_launch(m, &what);
+
+    if (r >= 0)
+        r = guard_one(m, &what, m->facts->data_dir);
 
     if (r >= 0)
         r = guard_one(m, &what, m->facts->runtime_dir);

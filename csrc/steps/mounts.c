@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/magic.h>
 #include <sched.h>
 #include <string.h>
@@ -63,6 +64,18 @@ static unsigned long PRL_CHILD_SAFE flags_of(const struct prl_mount *m)
     return flags;
 }
 
+/* What the parent decided on, by the same way there: nobody has exchanged it meanwhile. */
+static bool PRL_CHILD_SAFE is_as_seen(const struct prl_seen *seen, int fd)
+{
+    char link[32], name[PATH_MAX];
+    struct stat st;
+    ssize_t n = readlink(prl_sys_fd_path(fd, link), name, sizeof name - 1);
+    if (n < 0 || fstat(fd, &st) < 0)
+        return false;
+    name[n] = '\0';
+    return st.st_dev == seen->dev && st.st_ino == seen->ino && strcmp(name, seen->name) == 0;
+}
+
 /* The root file system is assembled on a directory of the host; a volume may lie in that very
  * directory. */
 int PRL_CHILD_SAFE prl_mounts_open(struct prl_setup *s, struct prl_error *reterr)
@@ -72,6 +85,8 @@ int PRL_CHILD_SAFE prl_mounts_open(struct prl_setup *s, struct prl_error *reterr
         s->source_fds[i] = m->bind ? open(m->source, O_PATH | O_CLOEXEC) : -1;
         if (m->bind && s->source_fds[i] < 0)
             return prl_fail(reterr, PRL_STAGE_MOUNTS, "open", m->source);
+        if (s->seen && s->seen[i].name && !is_as_seen(&s->seen[i], s->source_fds[i]))
+            return prl_fail_with(reterr, PRL_STAGE_MOUNTS, ESTALE, "open", m->source);
     }
     return 0;
 }

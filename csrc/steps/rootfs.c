@@ -35,7 +35,13 @@ int PRL_CHILD_SAFE prl_rootfs_build(struct prl_setup *s, struct prl_error *reter
         return r;
     /* Opening the path again, from "/", finds the mount that now lies on top. */
     s->root_fd = open(root->path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    return s->root_fd < 0 ? prl_fail(reterr, PRL_STAGE_ROOTFS, "open", root->path) : 0;
+    if (s->root_fd < 0)
+        return prl_fail(reterr, PRL_STAGE_ROOTFS, "open", root->path);
+    struct stat st;
+    bool same =
+        !s->root_seen.name || (fstat(s->root_fd, &st) == 0 && st.st_dev == s->root_seen.dev &&
+                               st.st_ino == s->root_seen.ino);
+    return same ? 0 : prl_fail_with(reterr, PRL_STAGE_MOUNTS, ESTALE, "open", root->path);
 }
 
 /* The working directory comes into being like a mount point: images name ones that none of

@@ -31,6 +31,13 @@ struct prl_beside {
 /* How far a parent is that works beside its child. */
 enum { PRL_PARENT_FAILED = -1, PRL_PARENT_BEGUN, PRL_PARENT_FILES, PRL_PARENT_CHECKED };
 
+/* What the parent found at a source, and decided on; name NULL: nothing was to be decided. */
+struct prl_seen {
+    const char *name; /* the path that led there, without a link */
+    dev_t dev;
+    ino_t ino;
+};
+
 /* Made by the parent before clone, in memory the child shares. */
 struct prl_setup {
     const struct prl_spec *spec;
@@ -72,11 +79,13 @@ struct prl_setup {
     const struct prl_group_text *limits; /* to be written into the group limits_fd */
     size_t limits_len;
     int limits_fd;
-    bool late_cgroup;        /* the cgroup namespace is made when the groups are entered */
-    unsigned char *affinity; /* bit n: processor n */
-    size_t affinity_size;    /* bytes; 0: leave */
-    uint64_t nproc;          /* where RLIMIT_NPROC holds the limit on processes */
-    const char **programs;   /* candidate paths of the program, NULL-terminated */
+    bool late_cgroup;          /* the cgroup namespace is made when the groups are entered */
+    unsigned char *affinity;   /* bit n: processor n */
+    size_t affinity_size;      /* bytes; 0: leave */
+    uint64_t nproc;            /* where RLIMIT_NPROC holds the limit on processes */
+    struct prl_seen *seen;     /* one a mount; NULL: none was looked at */
+    struct prl_seen root_seen; /* of a root in place */
+    const char **programs;     /* candidate paths of the program, NULL-terminated */
     const char **init_args;
     /* filled by the child on its way */
     int *layer_fds; /* the overlay's directories, until it is mounted: room for all */
