@@ -70,8 +70,9 @@ static const struct {
     {"seal", prl_rootfs_seal},        /* read-only root */
     {"stdio", prl_stdio_apply},       /* 0, 1, 2; new session */
     {"enter", prl_rootfs_enter},      /* the host's tree is gone after this line */
-    {"rlimits", prl_rlimits_apply},   /* as config.json has them */
     {"meter", prl_box_meter},         /* the clock of a sandbox; #2 */
+    {"rlimits", prl_rlimits_apply},   /* as config.json has them; after what is handed over,
+                                         which a low limit of open files may forbid */
     {"fds", prl_fds_shed},     /* before chdir: no descriptor to name a host directory by */
     {"chdir", prl_exec_chdir}, /* and verified to lie inside */
     {"landlock", prl_landlock_apply}, /* before capabilities go, which it needs without
@@ -318,13 +319,13 @@ static int open_gate(struct prl_setup *s, struct prl_child *child, struct prl_er
 /* What kind of launch: stopped at the gate, with a box, beside work of the caller's (NULL:
  * none). */
 struct kind {
-    bool held;
+    bool held, served;
     struct prl_box *box;
     const struct prl_meanwhile *meanwhile;
 };
 
-static int launch(const struct prl_spec *spec, const struct prl_stdio *stdio, struct kind kind,
-                  struct prl_child *ret, struct prl_error *reterr)
+static int launch_once(const struct prl_spec *spec, const struct prl_stdio *stdio,
+                       struct kind kind, struct prl_child *ret, struct prl_error *reterr)
 {
     struct prl_setup setup;
     struct prl_child child = {.pid = -1, .pidfd = -1, .terminal_fd = -1};
@@ -336,6 +337,7 @@ static int launch(const struct prl_spec *spec, const struct prl_stdio *stdio, st
     memcpy(setup.stdio, stdio->fds, sizeof setup.stdio);
     setup.box = kind.box;
     setup.fence = setup.fence && !kind.box; /* a box's own filter is stricter */
+    setup.served |= kind.served;
     if (r == 0 && kind.box && kind.box->zygote_fd >= 0)
         r = prl_prepare_below(&setup, arena, reterr);
     if (r == 0 && kind.held)
@@ -354,6 +356,28 @@ static int launch(const struct prl_spec *spec, const struct prl_stdio *stdio, st
     else
         prl_child_close(&child);
     return r;
+}
+
+/* What the child had handed over before it failed. */
+static void forget(struct prl_box *box)
+{
+    prl_close_p(&box->scratch_fd);
+    prl_close_p(&box->clock_fd);
+    prl_close_p(&box->outcome_fd);
+    prl_close_p(&box->root_fd);
+}
+
+/* Where programs of other boxes have so many descriptors in flight that no more may be sent,
+ * once more with a parent that fetches them. */
+static int launch(const struct prl_spec *spec, const struct prl_stdio *stdio, struct kind kind,
+                  struct prl_child *ret, struct prl_error *reterr)
+{
+    int r = launch_once(spec, stdio, kind, ret, reterr);
+    if (r != -ETOOMANYREFS || !kind.box)
+        return r;
+    forget(kind.box);
+    kind.served = true;
+    return launch_once(spec, stdio, kind, ret, reterr);
 }
 
 int prl_launch(const struct prl_spec *spec, const struct prl_stdio *stdio,

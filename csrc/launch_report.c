@@ -84,7 +84,7 @@ static int serve(struct prl_setup *s, int socket_fd, struct prl_child *child,
     for (;;) {
         char kind;
         int fd;
-        int r = prl_handover_receive(socket_fd, &kind, &fd);
+        int r = prl_handover_receive(socket_fd, child->pidfd, &kind, &fd);
         if (r == 0)
             return 0;
         r = r < 0 ? prl_fail_with(reterr, PRL_STAGE_CLONE, -r, "recvmsg", "hand-over")

@@ -15,6 +15,7 @@ from mutation import one as _one
 from network_mutations import NETWORK_MUTATIONS
 from shared_mutations import SHARED_MUTATIONS
 from verdict_mutations import VERDICT_MUTATIONS
+from outcome_mutations import OUTCOME_MUTATIONS
 from warm_mutations import WARM_MUTATIONS
 
 POSTURE = "tests/security/test_posture.py"
@@ -452,4 +453,5 @@ MUTATIONS = (
     *VERDICT_MUTATIONS,
     *WARM_MUTATIONS,
     *SHARED_MUTATIONS,
+    *OUTCOME_MUTATIONS,
 )

@@ -1,6 +1,12 @@
 /* handover.h: what the child of a launch hands to its parent before it executes the program.
  * In: a SOCK_SEQPACKET pair, a kind, at most one descriptor.  Out: the same on the other side.
- * Never: a question whose answer changes what the child does; bytes beyond the kind. */
+ * Never: a question whose answer changes what the child does; bytes beyond the kind, but for a
+ * descriptor's number.
+ *
+ * Descriptors in flight are counted for the user, those of every container together, and
+ * compared with the sender's own soft limit of open files (unix(7), ETOOMANYREFS): a program in
+ * another container may have used it up.  Then the child takes its hard limit; and where that
+ * is used up too and the parent answers, the parent fetches the descriptor by its number. */
 #pragma once
 
 #include "base/error.h"
@@ -20,12 +26,13 @@ enum prl_handover {
     PRL_HANDOVER_WATCH = 'w',    /* "trace me" */
 };
 
-/* Child's side.  fd -1: none.  wait: until the parent has answered (EPIPE: it gave up).  The
- * two share memory and errno, so in a launch that is served they work strictly in turns. */
+/* Child's side, whose limits must be its own.  fd -1: none.  wait: until the parent has
+ * answered (EPIPE: it gave up).  The two share memory and errno, so in a launch that is served
+ * they work strictly in turns. */
 int prl_handover_send(int socket_fd, enum prl_handover kind, int fd, bool wait) PRL_CHILD_SAFE;
 /* Child's side: wait for an answer alone. */
 int prl_handover_wait(int socket_fd) PRL_CHILD_SAFE;
-/* Parent's side.  1: *ret_kind and *ret_fd (-1: none) are filled; 0: the child executed its
- * program or is gone; -errno. */
-int prl_handover_receive(int socket_fd, char *ret_kind, int *ret_fd);
+/* Parent's side; pidfd is the child's.  1: *ret_kind and *ret_fd (-1: none) are filled; 0: the
+ * child executed its program or is gone; -errno. */
+int prl_handover_receive(int socket_fd, int pidfd, char *ret_kind, int *ret_fd);
 int prl_handover_answer(int socket_fd);

@@ -20,6 +20,11 @@
     "kernel lacks or a filter hides; leave `warm` out, the verdicts are the same; see: "       \
     "uname -r"
 
+#define TOO_MANY_REFS                                                                          \
+    "a program of this user has too many descriptors in flight (unix(7), SCM_RIGHTS); end "    \
+    "it, "                                                                                     \
+    "or raise the limit of open files: ulimit -n $(ulimit -Hn)"
+
 /* Within a stage the row with errnum 0 comes last. */
 const struct prl_remedy prl_remedies[] = {
     /* options, image, config: what the user wrote */
@@ -124,6 +129,7 @@ const struct prl_remedy prl_remedies[] = {
      "--security-opt seccomp=unconfined"},
     {PRL_STAGE_CLONE, EAGAIN, LAUNCH, "",
      "too many processes for this user or cgroup; see and raise the limit: ulimit -u"},
+    {PRL_STAGE_CLONE, ETOOMANYREFS, LAUNCH, "", TOO_MANY_REFS},
     {PRL_STAGE_CLONE, ENOMEM, LAUNCH, "",
      "the kernel has no memory, or the process-id namespace is being destroyed; see: free -m"},
     {PRL_STAGE_CLONE, 0, HOST, "user-namespaces",
@@ -476,6 +482,7 @@ const struct prl_remedy prl_remedies[] = {
      "the files given are larger than the disk limit: raise it"},
     {PRL_STAGE_BOX, EDQUOT, USAGE, "",
      "the files given are larger than the disk limit: raise it"},
+    {PRL_STAGE_BOX, ETOOMANYREFS, LAUNCH, "", TOO_MANY_REFS},
     {PRL_STAGE_BOX, 0, LAUNCH, "", "look at the name of the file given"},
 
     /* verify: what was asked for, read back */

@@ -31,6 +31,11 @@ int prl_sys_pidfd_send_signal(int pidfd, int signal)
     return (int)syscall(SYS_pidfd_send_signal, pidfd, signal, NULL, 0);
 }
 
+int prl_sys_pidfd_getfd(int pidfd, int fd)
+{
+    return (int)syscall(SYS_pidfd_getfd, pidfd, fd, 0);
+}
+
 int prl_sys_waitid_pidfd(int pidfd, siginfo_t *info, int options, struct rusage *usage)
 {
     return (int)syscall(SYS_waitid, PRL_P_PIDFD, pidfd, info, options, usage);

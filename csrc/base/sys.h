@@ -28,6 +28,8 @@ int prl_sys_pidfd_open(pid_t pid);
  * Linux 6.5, EINVAL when it has died. */
 int prl_sys_peer_pidfd(int socket_fd);
 int prl_sys_pidfd_send_signal(int pidfd, int signal);
+/* A copy of another process's descriptor, close-on-exec; -1 ENOSYS before Linux 5.6. */
+int prl_sys_pidfd_getfd(int pidfd, int fd);
 int prl_sys_waitid_pidfd(int pidfd, siginfo_t *info, int options, struct rusage *usage);
 
 /* getdents64(2): readdir(3) without its memory. */

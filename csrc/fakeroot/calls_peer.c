@@ -17,7 +17,7 @@ static int take_socket(const struct prl_fake_request *request)
     if (!prl_target_status(&request->target, "\nTgid:", 10, &process))
         return -1;
     _cleanup_close_ int pidfd = prl_sys_pidfd_open((pid_t)process);
-    return pidfd < 0 ? -1 : (int)syscall(SYS_pidfd_getfd, pidfd, (int)request->args[0], 0);
+    return pidfd < 0 ? -1 : prl_sys_pidfd_getfd(pidfd, (int)request->args[0]);
 }
 
 /* The index of a process in another container counts in another table. */

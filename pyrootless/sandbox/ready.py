@@ -10,8 +10,9 @@ Must never: use a box twice; let a run have another limit than its box was made 
 
 from __future__ import annotations
 
+import errno
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, replace
 from functools import partial
 from typing import Any
@@ -33,6 +34,7 @@ from pyrootless.sandbox.runs import (
     host_for,
     lend_stdin,
     numbers_of,
+    run_for_facts,
     to_outcome,
 )
 from pyrootless.sandbox.warm import Warm, Zygote, as_warm
@@ -130,6 +132,7 @@ class ReadyBoxes(Closing):
         self._env, self._cwd = box.environment(env, cwd), cwd
         find_base = partial(_find_base, image, rootfs, root)
         place = replace(PLACE, cwd=cwd)
+        self._find_base = find_base
         self._job = Job(find_base(), place, limits=limits, exact=exact, rungs=rungs)
         self._warm = as_warm(warm)
         zygote = Zygote(self._warm, self._env, limits, root) if self._warm else None
@@ -176,11 +179,7 @@ class ReadyBoxes(Closing):
             stdin=stdin,
             collect=tuple(collect),
         )
-        ready = self._stock.take()
-        try:
-            return to_outcome(job, *ready.run_for_facts(job))
-        finally:
-            self._stock.replace(ready)
+        return to_outcome(job, *run_in(self._stock, job, self._find_base))
 
     async def run_async(self, args: Sequence[str], **options: Any) -> Outcome:
         """`run` in a thread; cancelling the task abandons the run, which ends by its limits."""
@@ -211,12 +210,36 @@ def _prepare(job: Job, find_base: partial[box.Base], zygote: Zygote | None) -> R
     return make_ready(replace(job, base=find_base()), zygote)
 
 
+def run_in(
+    stock: Stock[ReadyBox], job: Job, find_base: Callable[[], box.Base]
+) -> tuple[dict[str, Any], Collected]:
+    """A job in the next box of a stock; a box of its own where it cannot be told to that one.
+
+    What waits is told by a message with descriptors. A program of another box may have so many
+    in flight that this user may send no more (unix(7), ETOOMANYREFS); a new box inherits them.
+    """
+    try:
+        ready = stock.take()
+        try:
+            return ready.run_for_facts(job)
+        finally:
+            stock.replace(ready)
+    except LaunchError as error:
+        if not _may_send_no_more(error):
+            raise
+    return run_for_facts(replace(job, base=find_base()))
+
+
+def _may_send_no_more(error: Exception) -> bool:
+    return isinstance(error, LaunchError) and error.errno == errno.ETOOMANYREFS
+
+
 def make_ready(job: Job, zygote: Zygote | None) -> ReadyBox:
     """A box; where its zygote was killed, as whatever takes much memory may be, of another."""
     try:
         return ReadyBox(job, zygote)
-    except (LaunchError, HostUnsupportedError):
-        if zygote is None:
+    except (LaunchError, HostUnsupportedError) as error:
+        if zygote is None or _may_send_no_more(error):
             raise
     zygote.renew()
     return ReadyBox(job, zygote)

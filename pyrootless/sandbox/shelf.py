@@ -21,7 +21,7 @@ from pyrootless.engine.stock import Stock
 from pyrootless.errors import HostUnsupportedError, UsageError
 from pyrootless.sandbox.collect import Collected
 from pyrootless.sandbox.limits import Limits
-from pyrootless.sandbox.ready import FEWEST_FILES, OF_A_RUN, PLACE, ReadyBox, make_ready
+from pyrootless.sandbox.ready import FEWEST_FILES, OF_A_RUN, PLACE, ReadyBox, make_ready, run_in
 from pyrootless.sandbox.runs import Job, run_for_facts
 from pyrootless.sandbox.warm import Warm, Zygote
 
@@ -72,14 +72,16 @@ class Shelf(Closing):
         """One run, in a box that waited for it where there is one; warm where that can be."""
         if self.cold_because:
             job = replace(job, warm=None)
+        stock = self._stock_of(job)
+        if stock is None:
+            return run_for_facts(job)
         try:
-            stock, ready = self._take(job)
+            return run_in(stock, job, lambda: job.base)
         except HostUnsupportedError as error:
             if job.warm is None:
                 raise
             self.cold_because = str(error)
             return self.run_for_facts(job)
-        return _run_in(stock, ready, job) if stock and ready else run_for_facts(job)
 
     def run_warm(self, job: Job) -> tuple[dict[str, Any], Collected]:
         """One run that begins warm, or none.
@@ -88,13 +90,13 @@ class Shelf(Closing):
             UsageError: Its box could not wait.
             LaunchError, HostUnsupportedError: There is no warm box here.
         """
-        stock, ready = self._take(job)
-        if stock is None or ready is None:
+        stock = self._stock_of(job)
+        if stock is None:
             raise UsageError(
                 f"a warm run has no allow_hosts and open_files of {FEWEST_FILES} or more",
                 remedy="leave `warm` out: its verdict is the same",
             )
-        return _run_in(stock, ready, job)
+        return run_in(stock, job, lambda: job.base)
 
     def close(self) -> None:
         """End the boxes that wait."""
@@ -105,10 +107,9 @@ class Shelf(Closing):
         for stock in stocks:
             stock.close()
 
-    def _take(self, job: Job) -> tuple[Stock[ReadyBox] | None, ReadyBox | None]:
+    def _stock_of(self, job: Job) -> Stock[ReadyBox] | None:
         """None: a direct run."""
-        stock = self._stock_for(job) if _may_wait(job) else None
-        return stock, None if stock is None else stock.take()
+        return self._stock_for(job) if _may_wait(job) else None
 
     def _stock_for(self, job: Job) -> Stock[ReadyBox] | None:
         """None: no box of its kind waits, or none yet."""
@@ -139,15 +140,6 @@ class Shelf(Closing):
         env = job.program.env
         zygote = Zygote(job.warm, env, job.limits, job.root) if job.warm else None
         return Stock(partial(make_ready, _place(job), zygote), self._size)
-
-
-def _run_in(
-    stock: Stock[ReadyBox], ready: ReadyBox, job: Job
-) -> tuple[dict[str, Any], Collected]:
-    try:
-        return ready.run_for_facts(job)
-    finally:
-        stock.replace(ready)
 
 
 def _kind_of(job: Job) -> _Kind:
