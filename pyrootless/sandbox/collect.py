@@ -3,7 +3,7 @@
 What comes in: a descriptor of the box's written tree, patterns.
 What goes out: bytes by name, and why a wanted file is not among them.
 Must never: follow a link, open anything but a regular file, read more than the limit, look at
-anything outside the descriptor.
+anything outside the descriptor, raise for what the program did to its tree.
 """
 
 from __future__ import annotations
@@ -14,10 +14,13 @@ import os
 import stat
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 _WILD = frozenset("*[")
 _DEPTH_MAX = 64
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_PLACE = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_LIST = stat.S_IRUSR | stat.S_IXUSR
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 
 
@@ -71,12 +74,12 @@ class _Directory:
     @classmethod
     def below(cls, fd: int, path: str) -> _Directory:
         """Walk down without following a link."""
-        current = os.open(".", _DIRECTORY, dir_fd=fd)
+        try:
+            current = _opened(fd)
+        except OSError:
+            return cls(-1)
         for name in [part for part in path.split("/") if part]:
-            try:
-                following = os.open(name, _DIRECTORY, dir_fd=current)
-            except OSError:
-                following = -1
+            following = _named(name, current)
             os.close(current)
             current = following
             if current < 0:
@@ -89,6 +92,35 @@ class _Directory:
     def __exit__(self, *_: object) -> None:
         if self.fd >= 0:
             os.close(self.fd)
+
+
+def _named(name: str, dir_fd: int) -> int:
+    """A directory in another; -1: there is none, or it cannot be read."""
+    try:
+        place = os.open(name, _PLACE, dir_fd=dir_fd)
+    except OSError:
+        return -1
+    try:
+        return _opened(place)
+    except OSError:
+        return -1
+    finally:
+        os.close(place)
+
+
+def _opened(place: int) -> int:
+    """The directory that a descriptor names, which O_PATH may have made, to be read.
+
+    The program may have taken the permission away, from its root too. The tree is the caller's
+    and nobody else has it any more, so it is given back.
+
+    Raises:
+        OSError: It is not to be had.
+    """
+    mode = stat.S_IMODE(os.fstat(place).st_mode)
+    if mode & _LIST != _LIST:
+        Path(f"/proc/self/fd/{place}").chmod(mode | _LIST)
+    return os.open(".", _DIRECTORY, dir_fd=place)
 
 
 def _take(base: _Directory, name: str, optional: bool, left: int, found: Collected) -> int:

@@ -99,3 +99,16 @@ def test_an_unreadable_file(upper: tuple[Path, int]) -> None:
     (box / "shut").write_text("1")
     (box / "shut").chmod(0)
     assert take(fd, "shut").bad == {"shut": "permission denied"}
+
+
+@pytest.mark.skipif(os.getuid() == 0, reason="root may read everything")
+@pytest.mark.parametrize("mode", [0, 0o400, 0o100, 0o200])
+@pytest.mark.parametrize("shut", ["..", ".", "d"])
+def test_what_lies_in_a_directory_that_was_shut(
+    upper: tuple[Path, int], shut: str, mode: int
+) -> None:
+    box, fd = upper
+    (box / "d").mkdir()
+    (box / "d" / "out").write_text("1")
+    (box / shut).chmod(mode)
+    assert take(fd, "d/out", "d/*", "**").files == {"d/out": b"1"}
