@@ -20,6 +20,8 @@
 #include <sys/eventfd.h>
 #include <sys/vfs.h>
 
+_Static_assert(sizeof((struct prl_error *)0)->subject <= PRL_UNFIT_BYTES, "a file's name fits");
+
 enum { NOISE_AFTER_NS = 5000000 };
 enum { AT_CHILD, AT_MEMORY, AT_BELL, AT_STREAMS, FDS = AT_STREAMS + PRL_STREAMS };
 
@@ -291,6 +293,16 @@ void prl_sandbox_watch_init(struct prl_sandbox_watch *w, const struct prl_sandbo
     w->box.meter = want->clock && prl_sandbox_group_clock(want->spec) == PRL_CLOCK_NONE;
 }
 
+int prl_sandbox_unfit(int r, const struct prl_error *error, struct prl_sandbox_report *ret)
+{
+    if (r != -ENOSPC || error->stage != PRL_STAGE_BOX)
+        return r;
+    bool name = strcmp(error->syscall, "open") == 0 || strcmp(error->syscall, "mkdir") == 0;
+    ret->killed_for = ret->touched = name ? PRL_TOUCHED_INODES : PRL_TOUCHED_DISK;
+    memcpy(ret->unfit, error->subject, sizeof error->subject);
+    return 0;
+}
+
 int prl_sandbox_run(const struct prl_sandbox *want, struct prl_sandbox_report *ret,
                     struct prl_error *reterr)
 {
@@ -301,7 +313,7 @@ int prl_sandbox_run(const struct prl_sandbox *want, struct prl_sandbox_report *r
     int r = run(&watch, reterr);
     if (r < 0)
         prl_sandbox_report_free(ret);
-    return r;
+    return prl_sandbox_unfit(r, reterr, ret);
 }
 
 void prl_sandbox_report_free(struct prl_sandbox_report *report)

@@ -32,6 +32,8 @@ enum prl_sandbox_clock {
     PRL_CLOCK_PROC
 };
 
+enum { PRL_UNFIT_BYTES = 256 };
+
 struct prl_sandbox_limits {
     uint64_t cpu_ns, wall_ns;           /* 0: none */
     uint64_t idle_ns;                   /* quiet for so long: looked at whether it is stuck */
@@ -65,8 +67,10 @@ struct prl_sandbox_report {
     bool running; /* at the wall limit: it was busy, or kept waiting by others, not idle */
     struct prl_sandbox_stream streams[PRL_STREAMS];
     struct prl_sandbox_noise noise;
-    struct prl_status status; /* rungs and usage */
-    int scratch_fd;           /* the box's upper, for collecting; the caller's; -1 */
+    struct prl_status status;    /* rungs and usage */
+    char unfit[PRL_UNFIT_BYTES]; /* the file at which the disk was full before the program could
+                                    begin, which it then did not; "" */
+    int scratch_fd;              /* the box's upper, for collecting; the caller's; -1 */
     int mounts_fd; /* its mount namespace, where neither that nor the scratch is waited for; -1
                     */
 };
@@ -122,7 +126,8 @@ enum prl_sandbox_clock prl_sandbox_group_clock(const struct prl_spec *spec);
 void prl_sandbox_id(char ret[65]);
 /* Remove the control groups of callers that were killed. */
 void prl_sandbox_sweep(const struct prl_cgroup_host *host);
-/* Blocks until the box and everything in it is gone. */
+/* Blocks until the box and everything in it is gone.  Files that its disk cannot hold are no
+ * failure: the report says so, and killed_for is the disk or its inodes. */
 int prl_sandbox_run(const struct prl_sandbox *want, struct prl_sandbox_report *ret,
                     struct prl_error *reterr);
 void prl_sandbox_report_free(struct prl_sandbox_report *report);

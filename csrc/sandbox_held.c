@@ -91,7 +91,7 @@ int prl_sandbox_release(struct prl_sandbox_held *held, const struct prl_sandbox_
     if (r < 0)
         prl_sandbox_report_free(ret);
     held->watch.report = NULL;
-    return r;
+    return prl_sandbox_unfit(r, reterr, ret);
 }
 
 int prl_sandbox_held_pidfd(const struct prl_sandbox_held *held)

@@ -39,6 +39,9 @@ struct prl_sandbox_watch {
 void prl_sandbox_watch_init(struct prl_sandbox_watch *w, const struct prl_sandbox *want);
 int prl_sandbox_streams(struct prl_sandbox_watch *w, struct prl_stdio *stdio,
                         struct prl_error *reterr);
+/* 0: the failure r is that the files do not fit into the box, and the report says so; else r.
+ */
+int prl_sandbox_unfit(int r, const struct prl_error *error, struct prl_sandbox_report *ret);
 int prl_sandbox_follow(struct prl_sandbox_watch *w, struct prl_error *reterr);
 void prl_sandbox_close(struct prl_sandbox_watch *w);
 /* The program runs, or is about to: clocks are set. */

@@ -67,6 +67,7 @@ cdef extern from "sandbox.h" nogil:
         prl_sandbox_stream streams[2]
         prl_sandbox_noise noise
         prl_status status
+        char unfit[1]
         int scratch_fd
 
     struct prl_zygote:
@@ -233,7 +234,7 @@ cdef dict facts(prl_sandbox_report *r):
         "wall_ns": r.wall_ns, "memory_peak_bytes": r.memory_peak_bytes,
         "yields": r.yields, "preemptions": r.preemptions,
         "processes_peak": r.processes_peak, "processes_exact": bool(r.processes_exact),
-        "running": bool(r.running),
+        "running": bool(r.running), "unfit": r.unfit.decode(errors="replace"),
         "memory_rung": prl_rung_name(r.status.rungs[PRL_LIMIT_MEMORY]).decode(),
         "processes_rung": prl_rung_name(r.status.rungs[PRL_LIMIT_PIDS]).decode(),
         "throttled_ns": r.status.usage.throttled_ns,
@@ -318,7 +319,7 @@ def run(Host host not None, bytes config not None, tuple stdio not None, Files f
     if r < 0:
         raise exception(&error)
     try:
-        return facts(&report), None if collect is None else collect(report.scratch_fd)
+        return facts(&report), None if collect is None or report.scratch_fd < 0 else collect(report.scratch_fd)
     finally:
         prl_sandbox_report_free(&report)
 
@@ -451,7 +452,7 @@ cdef class Held:
         if r < 0:
             raise exception(&error)
         try:
-            return facts(&report), None if collect is None else collect(report.scratch_fd)
+            return facts(&report), None if collect is None or report.scratch_fd < 0 else collect(report.scratch_fd)
         finally:
             prl_sandbox_report_free(&report)
 

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
+from pyrootless.errors import UsageError
 from pyrootless.sandbox import box, isolate_place
 from pyrootless.sandbox.files import File, FileLike, file_rows
 from pyrootless.sandbox.isolate_place import Place
@@ -69,6 +70,8 @@ def run_in_place(place: Place, wish: Wish) -> tuple[Outcome, str]:
         job = replace(job, stdin=lent[0], stdout=lent[1], stderr=lent[2])
         facts, found = run_for_facts(job)
         outcome = to_outcome(job, facts, found)
+        if facts["unfit"]:
+            raise UsageError(outcome.cause, remedy="a larger --quota")
         if not bound:
             after = {name: File(data, found.modes[name]) for name, data in found.files.items()}
             isolate_place.write_back(place, before, after, set(found.bad))

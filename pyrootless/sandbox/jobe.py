@@ -220,7 +220,8 @@ def run_spec(spec: Spec, find_file: Callable[[str], bytes | None]) -> dict[str, 
 def _ran(outcome: Outcome) -> dict[str, Any]:
     stderr = outcome.stderr
     if outcome.verdict in (Verdict.OLE, Verdict.DLE):
-        stderr += f"\n***{outcome.verdict.value}***\n".encode()
+        why = f"{outcome.verdict.value}: {outcome.cause}"
+        stderr += f"\n***{why}***\n".encode(errors="replace")
     if outcome.verdict is Verdict.SG:
         stderr += f"\n***Terminated by signal {outcome.signal}***\n".encode()
     code = _OUTCOMES.get(outcome.verdict, RUN_ERROR if outcome.stderr else SUCCESS)

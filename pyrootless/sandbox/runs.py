@@ -7,6 +7,7 @@ Must never: raise for what the program did; parse what it wrote; leave anything 
 from __future__ import annotations
 
 import os
+import posixpath
 import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -256,7 +257,8 @@ def to_outcome(job: Job, facts: dict[str, Any], found: Collected) -> Outcome:
     ended = status >= 0
     code = os.WEXITSTATUS(status) if ended and os.WIFEXITED(status) else None
     number = os.WTERMSIG(status) if ended and os.WIFSIGNALED(status) else None
-    if not ended:
+    unfit = facts["unfit"]
+    if not ended and not unfit:
         number = 9  # it lived until its box was ended
     if number == signal.SIGXFSZ:
         flags |= {"file_size"}
@@ -269,7 +271,7 @@ def to_outcome(job: Job, facts: dict[str, Any], found: Collected) -> Outcome:
         args=job.program.args,
         verdict=verdict,
         flags=flags,
-        cause=_cause(verdict, end, found),
+        cause=_unfit(job, unfit, flags) if unfit else _cause(verdict, end, found),
         exit_code=code,
         signal=number,
         cpu_ns=facts["cpu_ns"],
@@ -295,6 +297,13 @@ def _inherited_limit_met(cpu_ns: int) -> bool:
     """The caller's own RLIMIT_CPU, which the kernel counts in ticks."""
     most_ns = box.inherited_cpu_ns()
     return most_ns is not None and cpu_ns >= _TICKS_SHARE * most_ns
+
+
+def _unfit(job: Job, path: str, flags: frozenset[str]) -> str:
+    name = posixpath.relpath(f"/{path}", job.program.cwd)
+    limits = job.limits
+    most = f"{limits.inodes} files" if "inodes" in flags else f"{limits.disk_bytes} bytes"
+    return f"{', '.join(flags)}: the files put in are more than its {most}, at {name}"
 
 
 def _cause(verdict: Verdict, end: End, found: Collected) -> str:

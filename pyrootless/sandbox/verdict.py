@@ -60,7 +60,8 @@ class End:
     """How a program ended.
 
     Attributes:
-        killed_for: Flag for which the sandbox ended it; "" when it ended by itself.
+        killed_for: Flag for which the sandbox ended it, or did not begin it: the disk cannot
+            hold the files that are put in; "" when it ended by itself.
         flags: Every limit that was touched.
         exit_code: 0 to 255; None when a signal ended it.
         signal: Number of that signal; None when it returned.
@@ -83,6 +84,8 @@ _KILLED = {
     "stdout": Verdict.OLE,
     "stderr": Verdict.OLE,
     "idle": Verdict.ILE,
+    "disk": Verdict.DLE,
+    "inodes": Verdict.DLE,
 }
 
 
