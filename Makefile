@@ -13,7 +13,7 @@ export PYROOTLESS_YYJSON_SOURCE ?= $(CURDIR)/build/yyjson
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help deps build run test test-hostile test-class test-ways test-vm mutate-security fuzz check lint docs asan soak bench bench-sandbox bench-setup clean dist packages-build packages-test
+.PHONY: help deps build run test test-hostile test-faults test-class test-ways test-vm mutate-security fuzz check lint docs asan soak bench bench-sandbox bench-setup clean dist packages-build packages-test
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -48,6 +48,9 @@ test: packages-test deps ## run all tests: in every context this user can make
 
 test-hostile: build ## the hostile corpus in every way: with and without groups, eight at once, warm
 	PYROOTLESS_TEST_HOSTILE=all $(BIN)/pytest -q -p no:cacheprovider tests/integration/test_hostile.py
+
+test-faults: build ## each call around each box of a batch fails in turn, and its processes die: some hours
+	PYROOTLESS_TEST_FAULTS=all $(BIN)/pytest -q -p no:cacheprovider tests/faults/test_one_run_fails.py
 
 test-class: build ## a class of 400, every second submission an attack, judged twice: half an hour
 	PYROOTLESS_TEST_CLASS=400 $(BIN)/pytest -q -p no:cacheprovider tests/integration/test_class.py

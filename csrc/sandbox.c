@@ -134,9 +134,13 @@ static int turn(struct prl_sandbox_watch *w, struct prl_error *reterr)
     };
     if (ppoll(fds, FDS, left_ns == UINT64_MAX ? NULL : &wait, NULL) < 0)
         return errno == EINTR ? 0 : prl_fail(reterr, PRL_STAGE_MONITOR, "ppoll", "the box");
-    for (unsigned i = 0; i < PRL_STREAMS; i++)
-        if (fds[AT_STREAMS + i].revents && prl_sandbox_take(w, i) < 0)
+    for (unsigned i = 0; i < PRL_STREAMS; i++) {
+        int r = fds[AT_STREAMS + i].revents ? prl_sandbox_take(w, i, reterr) : 0;
+        if (r < 0)
+            return r;
+        if (r > 0)
             end_for(w, i == PRL_STREAM_OUT ? PRL_TOUCHED_STDOUT : PRL_TOUCHED_STDERR);
+    }
     if (fds[AT_MEMORY].revents)
         end_for_memory(w);
     if (fds[AT_BELL].revents)
@@ -210,6 +214,12 @@ static void measure(struct prl_sandbox_watch *w)
     measure_disk(w);
 }
 
+/* Neither the program's end nor ours, nor memory: nothing inside can end the init. */
+static bool is_lost(const struct prl_sandbox_watch *w)
+{
+    return !w->has_outcome && !w->killed && !(w->report->touched & PRL_TOUCHED_MEMORY);
+}
+
 int prl_sandbox_streams(struct prl_sandbox_watch *w, struct prl_stdio *stdio,
                         struct prl_error *reterr)
 {
@@ -223,7 +233,8 @@ int prl_sandbox_streams(struct prl_sandbox_watch *w, struct prl_stdio *stdio,
             return prl_fail(reterr, PRL_STAGE_BOX, "pipe2", "output");
         w->streams[i] = pair[0];
         w->lent[i] = stdio->fds[1 + i] = pair[1];
-        fcntl(pair[0], F_SETFL, O_NONBLOCK);
+        if (fcntl(pair[0], F_SETFL, O_NONBLOCK) < 0)
+            return prl_fail(reterr, PRL_STAGE_BOX, "fcntl", "output");
     }
     return 0;
 }
@@ -252,6 +263,9 @@ int prl_sandbox_follow(struct prl_sandbox_watch *w, struct prl_error *reterr)
     if (r < 0)
         return r;
     measure(w);
+    if (is_lost(w))
+        return prl_fail_with(reterr, PRL_STAGE_MONITOR, ESRCH, "read",
+                             "how the program ended: its init was killed from outside");
     if (w->has_noise)
         prl_sandbox_noise_since(&w->noise, &report->noise);
     report->scratch_fd = steal_fd(&w->box.scratch_fd);

@@ -56,8 +56,8 @@ void prl_sandbox_count_put(struct prl_sandbox_watch *w, const struct prl_box_fil
                            size_t len);
 uint64_t prl_sandbox_files_bytes(const struct prl_sandbox_watch *w);
 uint64_t prl_sandbox_cpu_final(struct prl_sandbox_watch *w); /* of the tree after its end */
-/* sandbox_stream.c: what is in the pipe.  -1: over its limit. */
-int prl_sandbox_take(struct prl_sandbox_watch *w, unsigned stream);
+/* sandbox_stream.c: what is in the pipe.  1: over its limit. */
+int prl_sandbox_take(struct prl_sandbox_watch *w, unsigned stream, struct prl_error *reterr);
 /* The most memory that its largest process had: who is killed tells it to nobody. */
 void prl_sandbox_peak(struct prl_sandbox_watch *w);
 /* Nothing of the box can ever run again: nobody outside will wake it.  That is so of the time

@@ -38,12 +38,9 @@ class PyrootlessError(Exception):
 
     Attributes:
         remedy: What to do about it, usually ending in a command; "" when nothing is known.
-        about: Which of many pieces of work it ended (a submission of a batch); "" when it was
-            the only one.
     """
 
     remedy: str = ""
-    about: str = ""
 
     @property
     def exit_code(self) -> int:
@@ -59,7 +56,7 @@ class _RemediedError(PyrootlessError):
         self.remedy = remedy
 
     def __str__(self) -> str:
-        return _with_remedy(self, str(self.args[0]))
+        return _with_remedy(str(self.args[0]), self.remedy)
 
 
 class UsageError(_RemediedError, ValueError):
@@ -80,7 +77,7 @@ class HostUnsupportedError(PyrootlessError):
         self.remedy = remedy
 
     def __str__(self) -> str:
-        return _with_remedy(self, str(self.args[0]), self.check)
+        return _with_remedy(str(self.args[0]), self.remedy, self.check)
 
 
 class LaunchError(PyrootlessError, OSError):
@@ -120,7 +117,7 @@ class LaunchError(PyrootlessError, OSError):
 
     def __str__(self) -> str:
         record = (self.stage, self.errno or 0, self.syscall, str(self.filename))
-        return _with_remedy(self, _describe((*record, self._sentence)))
+        return _with_remedy(_describe((*record, self._sentence)), self.remedy)
 
 
 class RegistryError(_RemediedError):
@@ -187,11 +184,11 @@ def _describe(record: Record) -> str:
     return f"{stage}: {syscall}({subject}): {os.strerror(errnum)}"
 
 
-def _with_remedy(error: PyrootlessError, message: str, check: str = "") -> str:
+def _with_remedy(message: str, remedy: str, check: str = "") -> str:
     """What a person reads; names in it may be a hostile image's or registry's."""
-    lines = [f"{error.about}: {message}" if error.about else message]
-    if error.remedy:
-        lines.append(f"  remedy: {error.remedy}")
+    lines = [message]
+    if remedy:
+        lines.append(f"  remedy: {remedy}")
     if check:
         lines.append(f"  more: pyrootless doctor {check}")
     return printable("\n".join(lines), kept="\n\t")

@@ -19,12 +19,14 @@ from typing import Any
 from pyrootless.api.http import Request, Response
 from pyrootless.sandbox.jobe import (
     SpecError,
+    failed,
     language_versions,
     overload,
     parse_spec,
     run_spec,
 )
 from pyrootless.sandbox.jobe_files import FileCache
+from pyrootless.sandbox.quiet import Quiet
 
 PREFIX = "/jobe/index.php/restapi"
 _PATH = re.compile(re.escape(PREFIX) + r"/(runs|files|languages|runresults)(?:/([^/]*))?/?")
@@ -53,6 +55,7 @@ class Jobe:
         self._waiting = 0
         self._keys = [key.encode() for key in keys]
         self._files = files
+        self._quiet = Quiet()
 
     def close(self) -> None:
         """Wait for what is running."""
@@ -95,7 +98,14 @@ class Jobe:
         spec = parse_spec(document)
         if self._waiting >= self._most:
             return _say(200, overload())
-        return _say(200, await self._in_thread(run_spec, spec, self._files.get))
+        try:
+            return _say(
+                200, await self._in_thread(run_spec, spec, self._files.get, self._quiet)
+            )
+        except SpecError:
+            raise
+        except Exception as error:  # no thread could be started, or no file read
+            return _say(200, failed(error))
 
     async def _put(self, name: str, document: Any) -> Response:
         if not self._files.is_id(name):

@@ -27,7 +27,11 @@ _idle = threading.Semaphore(0)
 
 
 def submit(job: Callable[[], None]) -> None:
-    """Have a function called by a lasting thread. It reports its failures itself."""
+    """Have a function called by a lasting thread. It reports its failures itself.
+
+    Raises:
+        RuntimeError: No thread can be started, and there is none.
+    """
     global _jobs, _threads, _owner, _idle
     if not _idle.acquire(blocking=False) or _owner != os.getpid():
         with _lock:
@@ -35,11 +39,25 @@ def submit(job: Callable[[], None]) -> None:
                 _jobs, _idle = queue.SimpleQueue(), threading.Semaphore(0)
                 _threads, _owner = 0, os.getpid()
             if _threads < most_threads():
-                _threads += 1
-                name = f"pyrootless-builder-{_threads}"
-                arguments = (_jobs, _idle)
-                threading.Thread(target=_serve, args=arguments, name=name, daemon=True).start()
+                _start(_threads + 1)
     _jobs.put(job)
+
+
+def _start(number: int) -> None:
+    """One more thread; where there can be none, those that there are do its work later.
+
+    Raises:
+        RuntimeError: There are none.
+    """
+    global _threads
+    name, arguments = f"pyrootless-builder-{number}", (_jobs, _idle)
+    try:
+        threading.Thread(target=_serve, args=arguments, name=name, daemon=True).start()
+    except RuntimeError:
+        if _threads == 0:
+            raise
+    else:
+        _threads = number
 
 
 def most_threads() -> int:

@@ -95,7 +95,11 @@ class Stock(Generic[T]):
         """After the answer: take it apart, make another; a lasting thread does both."""
         with self._changed:
             self._ending += 1
-            builders.submit(partial(self._end, used))
+            try:
+                builders.submit(partial(self._end, used))
+            except RuntimeError:  # there is no thread: this one
+                self._ending -= 1
+                used.close()
             self._order()
 
     def close(self) -> None:
@@ -120,7 +124,8 @@ class Stock(Generic[T]):
                     error, self._error = self._error, None
                     raise error
                 self._order()
-                self._changed.wait()
+                if self._error is None:
+                    self._changed.wait()
             return self._ready.popleft()
 
     def _end(self, used: T) -> None:
@@ -136,10 +141,15 @@ class Stock(Generic[T]):
         if self._closed:
             return
         missing = self.size - len(self._ready) - self._building
-        self._building += max(0, missing)
         weak = weakref.ref(self)
         for _ in range(missing):
-            builders.submit(partial(_build, weak))
+            self._building += 1
+            try:
+                builders.submit(partial(_build, weak))
+            except RuntimeError as error:  # no thread can be started
+                self._building -= 1
+                self._error = error
+                return
 
     def _prepare(self) -> None:
         """Make one; called by a lasting thread."""

@@ -33,8 +33,8 @@ _REFUSED = (1, 2, 43)
 _SAID_BYTES = 200
 
 
-class TaskUsageError(UsageError):
-    """The task is wrong, whichever submission met it first."""
+class TaskError(UsageError):
+    """The task cannot be used as it is: what ends a batch, whoever is judged."""
 
 
 class TeacherError(Exception):
@@ -61,7 +61,7 @@ class Answers:
         """What the program reads.
 
         Raises:
-            UsageError: The file cannot be read, or its generator failed.
+            TaskError: The file cannot be read, or its generator failed.
         """
         if case.generator:
             return self._once(f"input {case.name}", lambda: self._generated(case))
@@ -71,7 +71,7 @@ class Answers:
         """What it should write; None: a checker or interactor knows.
 
         Raises:
-            UsageError: The file cannot be read, or the reference solution failed.
+            TaskError: The file cannot be read, or the reference solution failed.
         """
         if case.generator and case.solution:
             return self._once(f"answer {case.name}", lambda: self._solved(case))
@@ -82,12 +82,12 @@ class Answers:
 
         Raises:
             TeacherError: The checker failed.
-            UsageError: There is no answer to compare with.
+            TaskError: There is no answer to compare with.
         """
         expected = self.expected(case)
         if check.kind != "program":
             if expected is None:
-                raise TaskUsageError(
+                raise TaskError(
                     f"test {case.name} has no answer to compare with",
                     remedy="put it beside the input, with the end .ans; or use a checker "
                     "program",
@@ -107,7 +107,7 @@ class Answers:
         """A program of the task's folder, compiled once.
 
         Raises:
-            UsageError: It is not there, or does not compile.
+            TaskError: It is not there, or does not compile.
         """
         with self._lock:
             if program not in self._built:
@@ -117,14 +117,14 @@ class Answers:
     def _compiled(self, program: str) -> Built:
         path = (self._task.folder / program).resolve()
         if not path.is_relative_to(self._task.folder.resolve()) or not path.is_file():
-            raise TaskUsageError(
+            raise TaskError(
                 f"{self._task.name}: there is no program {program} in the task's folder",
                 remedy="name it as it lies beside TASK.toml",
             )
         built = self.box.compile({path.name: path})
         if not built.ok:
             log = built.log.decode(errors="replace")
-            raise TaskUsageError(f"{program} does not compile:\n{log}", remedy="mend it")
+            raise TaskError(f"{program} does not compile:\n{log}", remedy="mend it")
         return built
 
     def _once(self, key: str, make: Callable[[], bytes]) -> bytes:
@@ -143,7 +143,7 @@ class Answers:
 
     def _wanted(self, program: str, outcome: Outcome) -> bytes:
         if outcome.verdict is not Verdict.OK:
-            raise TaskUsageError(
+            raise TaskError(
                 f"{program} failed: {outcome.verdict}: {said(outcome)}", remedy="mend it"
             )
         return outcome.stdout
@@ -178,4 +178,4 @@ def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise TaskUsageError(f"cannot read {path}: {error.strerror}") from error
+        raise TaskError(f"cannot read {path}: {error.strerror}") from error

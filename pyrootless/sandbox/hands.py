@@ -10,13 +10,46 @@ thread when none is left for them to judge, and are called off when the work is 
 
 from __future__ import annotations
 
+import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future, wait
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 T = TypeVar("T")
 R = TypeVar("R")
+
+
+class Work(Generic[R]):
+    """A call that one thread makes, of a pool or any other; `future` is what it comes to.
+
+    Executor.submit() raises where no further thread can be started, and has queued the call by
+    then: its future is lost, and whether it will be made is not known.
+    """
+
+    def __init__(self, call: Callable[[], R]) -> None:
+        self.future: Future[R] = Future()
+        self._call = call
+        self._taken = threading.Lock()
+
+    def __call__(self) -> None:
+        """Make the call, unless another thread does or did, or it was called off."""
+        if not self._taken.acquire(blocking=False):
+            return
+        if not self.future.set_running_or_notify_cancel():
+            return
+        try:
+            self.future.set_result(self._call())
+        except BaseException as error:
+            self.future.set_exception(error)
+
+    def queue(self, pool: Executor) -> bool:
+        """Have a thread of a pool make it; False: perhaps none will."""
+        try:
+            pool.submit(self)
+        except RuntimeError:
+            return False
+        return True
 
 
 class Hands:
@@ -65,7 +98,7 @@ class Hands:
     def _call(self, serve: Callable[[], None], count: int) -> list[Future[None]]:
         if self._pool is None:
             return []
-        try:
-            return [self._pool.submit(serve) for _ in range(count)]
-        except RuntimeError:  # the batch was interrupted
-            return []
+        helpers = [Work(serve) for _ in range(count)]
+        for helper in helpers:
+            helper.queue(self._pool)  # False: the batch was interrupted, or there is no thread
+        return [helper.future for helper in helpers]

@@ -21,6 +21,7 @@ from pyrootless.sandbox.files import FileLike
 from pyrootless.sandbox.languages import Language, languages
 from pyrootless.sandbox.limits import Limits
 from pyrootless.sandbox.outcome import Outcome
+from pyrootless.sandbox.quiet import Quiet
 from pyrootless.sandbox.runs import run
 from pyrootless.sandbox.session import Sandbox
 from pyrootless.sandbox.verdict import Verdict
@@ -196,8 +197,13 @@ def _number(parameters: Mapping[str, Any], name: str) -> float:
     return number
 
 
-def run_spec(spec: Spec, find_file: Callable[[str], bytes | None]) -> dict[str, Any]:
-    """Compile and run; the result object.
+def run_spec(
+    spec: Spec, find_file: Callable[[str], bytes | None], quiet: Quiet | None = None
+) -> dict[str, Any]:
+    """Compile and run; the result object, an internal error where its boxes failed twice.
+
+    Args:
+        quiet: Who may run beside whom; None: nothing else runs.
 
     Raises:
         SpecError: A file is not in the cache (404: the client puts it and asks again).
@@ -209,12 +215,25 @@ def run_spec(spec: Spec, find_file: Callable[[str], bytes | None]) -> dict[str, 
             text = "One or more of the specified files is missing/unavailable"
             raise SpecError(text, 404)
         files[called] = data
+    try:
+        return (quiet or Quiet()).twice(lambda: _run(spec, files))
+    except Exception as error:
+        return failed(error)
+
+
+def failed(error: Exception) -> dict[str, Any]:
+    """The result of a run that this server failed to make."""
+    return _result(INTERNAL_ERROR, stderr=f"***{error or type(error).__name__}***\n".encode())
+
+
+def _run(spec: Spec, files: Mapping[str, FileLike]) -> dict[str, Any]:
     with Sandbox(limits=spec.limits) as box:
         built = box.compile({spec.name: spec.source}, spec.language, others=files)
         if not built.ok:
-            return _result(COMPILE_ERROR, cmpinfo=built.log or b"The program did not compile")
-        outcome = box.run(built, args=spec.args, files=files, stdin=spec.input)
-    return _ran(outcome)
+            cause = built.outcome.cause if built.outcome else ""
+            text = built.log or f"The program did not compile: {cause}".encode()
+            return _result(COMPILE_ERROR, cmpinfo=text)
+        return _ran(box.run(built, args=spec.args, files=files, stdin=spec.input))
 
 
 def _ran(outcome: Outcome) -> dict[str, Any]:

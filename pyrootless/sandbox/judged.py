@@ -17,6 +17,7 @@ SKIPPED = "SK"
 RIGHT = "AC"
 WRONG = "WA"
 NOT_COMPILED = "CE"
+FAILED = "IE"
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +94,11 @@ class SubmissionResult:
     def points(self) -> float:
         """Of all groups together."""
         return sum(group.points for group in self.groups)
+
+    @property
+    def failed(self) -> bool:
+        """The judge failed, or a program of the teacher's, at a test of it or before."""
+        return any(test.verdict == FAILED for test in self.tests)
 
     @property
     def tests(self) -> tuple[CaseResult, ...]:

@@ -11,18 +11,19 @@ import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
 from pyrootless.sandbox.answers import Answers
-from pyrootless.sandbox.hands import Hands
+from pyrootless.sandbox.hands import Hands, Work
 from pyrootless.sandbox.journal import Journal, digest_files
 from pyrootless.sandbox.judged import BatchResult, SubmissionResult
 from pyrootless.sandbox.quiet import Quiet
 from pyrootless.sandbox.shelf import Shelf
 from pyrootless.sandbox.submission import Submission, Unfit, list_files
 from pyrootless.sandbox.task import Task
-from pyrootless.sandbox.trial import Court, try_submission
+from pyrootless.sandbox.trial import Court, check_task, try_submission
 
 
 class Watcher(Protocol):
@@ -75,10 +76,11 @@ def judge_batch(
 
     Raises:
         UsageError: Task, checker or generator cannot be used.
-        LaunchError, HostUnsupportedError: No box can be made here.
+        HostUnsupportedError: No box can be made here.
         StoreError: The journal cannot be written.
     """
     told = watcher or Silence()
+    check_task(task)
     count = jobs or len(os.sched_getaffinity(0))
     with Shelf(count) as shelf:
         court = Court(task, Answers(task, shelf), Quiet(), told.tested, shelf)
@@ -107,7 +109,8 @@ def _judge_batch(
         of = dict(zip((s.name for s in submissions), digests, strict=True))
 
         def keep(result: SubmissionResult) -> None:
-            book.add(of[result.name], result)
+            if not result.failed:  # who goes on with this batch judges it again
+                book.add(of[result.name], result)
             told.judged(result)
 
         todo = [s for s, result in zip(submissions, known, strict=True) if result is None]
@@ -143,12 +146,16 @@ def _judge_all(
     jobs: int,
     done: Callable[[SubmissionResult], None],
 ) -> list[SubmissionResult]:
-    """All results, in the order of the submissions; a failure of ours ends the batch."""
+    """All results, in the order of the submissions; what the task lacks ends the batch."""
     with ThreadPoolExecutor(jobs, "judge") as pool:
         court = replace(court, hands=Hands(pool, jobs))
-        futures = [pool.submit(try_submission, court, one) for one in submissions]
+        works = [Work(partial(try_submission, court, one)) for one in submissions]
+        futures = [work.future for work in works]
         pending: set[Future[SubmissionResult]] = set(futures)
         try:
+            for work in works:
+                if not work.queue(pool):
+                    work()
             while pending:
                 finished, pending = wait(pending, return_when=FIRST_COMPLETED)
                 for future in sorted(finished, key=futures.index):

@@ -2,22 +2,24 @@
 
 What comes in: a task, a submission. What goes out: a SubmissionResult.
 Must never: put an answer, a checker or another submission into the box of the submission; raise
-for what the submission is or does; decide by anything a program wrote but its answer.
+for what the submission is or does, or for what befell its boxes; decide by anything a program
+wrote but its answer.
 
 Precedence: what ended the run (TLE, MLE, RE, …) stands before the answer, which is compared
 only after a run that is OK. A verdict near a time limit is looked at again with nothing beside
-it: noise only adds time, so the best of these runs counts.
+it: noise only adds time, so the best of these runs counts. What failed by no fault of the
+submission's is tried once more with nothing beside it, and is IE when it fails again: another
+submission's programs may have been the cause.
 """
 
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 
-from pyrootless.errors import PyrootlessError, UsageError
-from pyrootless.sandbox.answers import Answers, TaskUsageError, TeacherError
+from pyrootless.errors import HostUnsupportedError, UsageError
+from pyrootless.sandbox.answers import Answers, TaskError, TeacherError
 from pyrootless.sandbox.checkers import Check, Finding
 from pyrootless.sandbox.excerpts import begin_of, end_of
 from pyrootless.sandbox.hands import Hands
@@ -37,7 +39,13 @@ from pyrootless.sandbox.outcome import Outcome
 from pyrootless.sandbox.quiet import Quiet
 from pyrootless.sandbox.session import Built, Sandbox
 from pyrootless.sandbox.shelf import Shelf
-from pyrootless.sandbox.submission import Sources, Submission, Unfit, read_sources
+from pyrootless.sandbox.submission import (
+    Sources,
+    Submission,
+    Unfit,
+    read_sources,
+    task_languages,
+)
 from pyrootless.sandbox.task import Case, Group, Task, Tuning
 from pyrootless.sandbox.verdict import Verdict
 
@@ -68,50 +76,71 @@ class Court:
 
 
 def try_submission(court: Court, submission: Submission) -> SubmissionResult:
-    """Judge one submission.
+    """Judge one submission, and once more where that failed by no fault of its own.
+
+    Returns:
+        The result. What fails twice is IE: one test of it, or all where it never came so far.
 
     Raises:
-        LaunchError, HostUnsupportedError, UsageError: The judge failed, not the submission;
-            the text names that, unless it is the task that is wrong.
+        TaskError: Nothing can be judged with this task.
     """
+    for last in (False, True):
+        try:
+            return _judged(court, submission)
+        except TaskError:
+            raise
+        except Exception as error:
+            if last:
+                return _failed(court.task, submission, "", error)
+    raise AssertionError("the second time returns")
+
+
+def _judged(court: Court, submission: Submission) -> SubmissionResult:
     task = court.task
     try:
         sources = read_sources(task, submission)
     except Unfit as reason:
         return _not_compiled(task, submission, "", str(reason).encode())
-    limits = _compile_limits(task, sources)
+    language = sources.language
     hosts, warm, shelf = task.allow_hosts, task.warm or False, court.shelf
-    with (
-        _about(task, submission),
-        Sandbox(image=task.image, allow_hosts=hosts, warm=warm, shelf=shelf) as box,
-    ):
+    with Sandbox(image=task.image, allow_hosts=hosts, warm=warm, shelf=shelf) as box:
         box.put(sources.others)
-        with court.quiet.beside():
-            built = box.compile(sources.sources, sources.language, limits, sources.others)
+        limits = _compile_limits(task, sources)
+        try:
+            built = court.quiet.twice(
+                lambda: box.compile(sources.sources, language, limits, sources.others)
+            )
+        except Exception as error:
+            return _failed(task, submission, language.name, error)
         log = begin_of(built.log, LOG_BYTES)
         if not built.ok:
             cause = built.outcome.cause if built.outcome else ""
-            text = log or cause.encode()
-            return _not_compiled(task, submission, sources.language.name, text)
-        groups = tuple(_Trial(court, box, built, sources).groups())
-    return SubmissionResult(
-        submission.name, sources.language.name, overall(groups), log, groups
+            return _not_compiled(task, submission, language.name, log or cause.encode())
+        groups = tuple(_Trial(court, submission, box, built, sources).groups())
+    return SubmissionResult(submission.name, language.name, overall(groups), log, groups)
+
+
+def _failed(
+    task: Task, submission: Submission, language: str, error: Exception
+) -> SubmissionResult:
+    """No test of it could be judged."""
+    groups = tuple(
+        GroupResult(
+            group.name,
+            0.0,
+            group.points,
+            tuple(_failure(task, submission, case.name, error) for case in group.tests),
+        )
+        for group in task.groups
     )
+    return SubmissionResult(submission.name, language, Verdict.IE.name, b"", groups)
 
 
-@contextmanager
-def _about(task: Task, submission: Submission) -> Iterator[None]:
-    """What ends a batch says which submission it was at, and how to look at that alone."""
-    try:
-        yield
-    except TaskUsageError:
-        raise
-    except PyrootlessError as error:
-        words = shlex.join(["pyrootless", "judge", str(task.folder), str(submission.path)])
-        alone = f"try it alone: {words}"
-        error.about = f"submission {submission.name}"
-        error.remedy = "; ".join(filter(None, (error.remedy, alone)))
-        raise
+def _failure(task: Task, submission: Submission, name: str, error: Exception) -> CaseResult:
+    text = " ".join(str(error).split()) or type(error).__name__
+    alone = shlex.join(["pyrootless", "judge", str(task.folder), str(submission.path)])
+    cause = f"the judge failed: {text}; try it alone: {alone}"
+    return CaseResult(name, Verdict.IE.name, cause, runs=1)
 
 
 def _not_compiled(
@@ -126,6 +155,33 @@ def _not_compiled(
 
 def _skipped(group: Group, why: str, start: int = 0) -> Iterable[CaseResult]:
     return (CaseResult(case.name, SKIPPED, why) for case in group.tests[start:])
+
+
+def check_task(task: Task) -> None:
+    """What a task says of its boxes, before anybody is judged by it.
+
+    Raises:
+        UsageError: It has no meaning, or there is no such image.
+        HostUnsupportedError: No box can be made here.
+    """
+    for group in task.groups:
+        for tuning in (None, *task.languages.values()):
+            group_limits(task, group, tuning)
+    for language in task_languages(task).values():
+        changed_limits(language.compile_limits, task.compile_limits)
+    for last in (False, True):
+        try:
+            with Sandbox(image=task.image, allow_hosts=task.allow_hosts) as box:
+                box.run(["true"])
+        except UsageError:
+            raise
+        except HostUnsupportedError:  # once it may be the doing of another process
+            if last:
+                raise
+        except Exception:  # the submissions will say
+            return
+        else:
+            return
 
 
 def _compile_limits(task: Task, sources: Sources) -> Limits | None:
@@ -167,8 +223,11 @@ def group_limits(task: Task, group: Group, tuning: Tuning | None) -> Limits:
 class _Trial:
     """A program that compiled, before the groups of its task."""
 
-    def __init__(self, court: Court, box: Sandbox, built: Built, sources: Sources) -> None:
+    def __init__(
+        self, court: Court, submission: Submission, box: Sandbox, built: Built, sources: Sources
+    ) -> None:
         self._court = court
+        self._submission = submission
         self._task = court.task
         self._box = box
         self._built = built
@@ -224,12 +283,22 @@ class _Trial:
             return
 
     def _case(self, group: Group, case: Case, limits: Limits) -> CaseResult:
-        with self._court.quiet.beside():
-            first = self._once(group, case, limits)
-        results = [first]
+        try:
+            return self._measured(group, case, limits)
+        except TaskError:
+            raise
+        except Exception as error:
+            return _failure(self._task, self._submission, case.name, error)
+
+    def _measured(self, group: Group, case: Case, limits: Limits) -> CaseResult:
+        quiet = self._court.quiet
+
+        def once() -> CaseResult:
+            return self._once(group, case, limits)
+
+        results = [quiet.twice(once, TaskError)]
         while len(results) <= self._task.reruns and self._is_near(results[-1], limits):
-            with self._court.quiet.alone():
-                results.append(self._once(group, case, limits))
+            results.append(quiet.twice(once, TaskError, beside=False))
         best = min(results[1:] or results, key=lambda one: (one.verdict != RIGHT, one.cpu_ns))
         stable = len({one.verdict for one in results}) == 1
         return replace(best, runs=len(results), stable=stable)

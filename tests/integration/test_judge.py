@@ -136,17 +136,13 @@ def test_what_a_teacher_is_shown_of_failures(pyrootless: Runner, task: Path) -> 
     assert "main.c:2:" in row and "error: ‘y’ undeclared" in row and "‘w’" not in row
 
 
-def test_what_ends_a_batch_names_the_submission(pyrootless: Runner, task: Path) -> None:
+def test_what_ends_a_batch_is_the_tasks(pyrootless: Runner, task: Path) -> None:
     write(task / "submissions", {"ann/main.c": C + "}"})
     write(task, {"TASK.toml": '[task]\nimage = "127.0.0.1:1/none"\n[[group]]\nname = "g"\n'})
     done = pyrootless("judge", str(task))
     assert done.returncode == 125
-    assert (
-        "submission ann: http://127.0.0.1:1 cannot be reached: Connection refused"
-        in done.stderr
-    )
-    alone = f"try it alone: pyrootless judge {task} {task}/submissions/ann\n"
-    assert "\n  remedy: check name" in done.stderr and done.stderr.endswith(alone)
+    assert "http://127.0.0.1:1 cannot be reached: Connection refused" in done.stderr
+    assert "\n  remedy: check name" in done.stderr and "ann" not in done.stderr
     text = '[check]\nkind = "program"\nprogram = "none.py"\n[[group]]\nname = "g"\n'
     write(task, {"TASK.toml": text})
     write(task / "submissions", {"ann/main.c": C + "return 0; }"})
@@ -154,16 +150,6 @@ def test_what_ends_a_batch_names_the_submission(pyrootless: Runner, task: Path) 
     assert done.returncode == 125
     assert "there is no program none.py in the task's folder" in done.stderr
     assert "ann" not in done.stderr
-
-
-@pytest.mark.needs("x86_64")
-def test_a_forbidden_call_is_named(pyrootless: Runner, task: Path) -> None:
-    body = "#include <sys/mount.h>\n" + C + 'mount("a", "b", "c", 0, 0); }'
-    write(task / "submissions", {"ann/main.c": body})
-    write(task, {"TASK.toml": '[[group]]\nname = "g"\ntests = "tests/s1.in"\n'})
-    done = pyrootless("judge", str(task), timeout=300)
-    assert done.returncode == 0, done.stderr
-    assert "g/s1 SV forbidden call: mount" in done.stdout
 
 
 STRANGE = b"m\xfcller\x1b[2J\r\xc2\x9b\\n"

@@ -20,6 +20,7 @@ from pyrootless.sandbox.isolate import Wish, run_in_place
 from pyrootless.sandbox.isolate_place import Place
 from pyrootless.sandbox.jobe import RUN_ERROR, parse_spec, run_spec
 from pyrootless.sandbox.outcome import Outcome
+from pyrootless.sandbox.quiet import Quiet
 from pyrootless.sandbox.verdict import Verdict
 
 pytestmark = [pytest.mark.usefixtures("engine"), pytest.mark.needs("user-namespaces", "gcc")]
@@ -85,7 +86,7 @@ def test_a_function() -> None:
 
 def test_jobe() -> None:
     document = {"language_id": "c", "sourcecode": LARGE, "parameters": {"disklimit": 4}}
-    result = run_spec(parse_spec({"run_spec": document}), lambda name: None)
+    result = run_spec(parse_spec({"run_spec": document}), lambda name: None, Quiet())
     assert result["outcome"] == RUN_ERROR
     assert "more than its 4194304 bytes, at prog***" in result["stderr"]
 
