@@ -48,7 +48,10 @@ native.run([*native.compiler(), *flags, source, *objects, "-o", target, *link])
 # Extension → what of csrc/ its tests see through it; of all but _core not through the launcher.
 EXTENSIONS = {
     "_unpack": ("csrc/unpack/",),
-    "_sandbox": ("csrc/zygote/", "csrc/sandbox", "csrc/monitor_watch", "csrc/init/init"),
+    "_sandbox": (
+        *("csrc/zygote/", "csrc/sandbox", "csrc/monitor_watch", "csrc/init/init"),
+        "csrc/base/handover",
+    ),
     "_core": ("csrc/state",),
 }
 
