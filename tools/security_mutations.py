@@ -13,9 +13,9 @@ from judge_mutations import JUDGE_MUTATIONS
 from mutation import Edit, Mutation
 from mutation import one as _one
 from network_mutations import NETWORK_MUTATIONS
+from outcome_mutations import OUTCOME_MUTATIONS
 from shared_mutations import SHARED_MUTATIONS
 from verdict_mutations import VERDICT_MUTATIONS
-from outcome_mutations import OUTCOME_MUTATIONS
 from warm_mutations import WARM_MUTATIONS
 
 POSTURE = "tests/security/test_posture.py"
