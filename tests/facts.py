@@ -208,8 +208,14 @@ def _numpy() -> str:
     return "" if done.returncode == 0 else "no NumPy (apt-get install -y python3-numpy)"
 
 
+def _another_group() -> str:
+    """This user is in a group beside its own."""
+    return "" if set(os.getgroups()) - {os.getgid()} else "this user is in one group alone"
+
+
 FACTS: dict[str, Callable[[], str]] = {
     **{name: functools.partial(_program, name) for name in PROGRAMS},
+    "another-group": _another_group,
     "cgroup1-delegated": _cgroup1_delegated,
     "cgroup2-delegated": _cgroup2_delegated,
     "debian-mirror": _debian_mirror,

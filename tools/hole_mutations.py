@@ -11,6 +11,7 @@ from mutation import one as _one
 
 CONTROL_GROUPS = "tests/security/test_control_groups.py"
 ESCAPES = "tests/security/test_escapes.py"
+CALLER_GROUPS = "tests/security/test_caller_groups.py"
 LENT = "tests/security/test_lent.py"
 HOLES = "tests/security/test_known_holes.py"
 NEXT = "tests/security/test_next_container.py"
@@ -48,6 +49,14 @@ HOLE_MUTATIONS = (
             ),
         ),
         (f"{NEXT}::test_a_root_that_was_sent_out_shows_nothing_of_the_next_one",),
+    ),
+    Mutation(
+        "--group-add keep-groups keeps the caller's groups",
+        _one("csrc/steps/caps.c", "told && !p->keep_groups ?", "told ?"),
+        (
+            f"{CALLER_GROUPS}::test_a_user_of_the_container_reads_what_the_group_may_not",
+            f"{CALLER_GROUPS}::test_root_inside_leaves_a_group_unless_it_may_not",
+        ),
     ),
     Mutation(
         "the store is looked for behind what the launch has opened",

@@ -73,6 +73,7 @@ def make_user(name: str, *, subordinate_ids: bool) -> OrdinaryUser:
         entry = pwd.getpwnam(name)
     if subordinate_ids:
         add_ranges(name)
+        add_group(name)
     tree = Path("/var/tmp") / f"{name}-tree"
     runtime = Path("/tmp") / f"{name}-run-{entry.pw_uid}"
     for directory, mode in ((tree, 0o755), (runtime, 0o700)):
@@ -107,6 +108,12 @@ def add_ranges(name: str) -> None:
             continue
         first = max([100000, *(int(row[1]) + int(row[2]) for row in rows)])
         run("usermod", option, f"{first}-{first + SUBORDINATE_IDS - 1}", name)
+
+
+def add_group(name: str) -> None:
+    """Give the user one group beside its own, as people have who share files."""
+    run("groupadd", "--force", f"{name}-more")
+    run("usermod", "--append", "--groups", f"{name}-more", name)
 
 
 def open_host(user: OrdinaryUser) -> list[str]:

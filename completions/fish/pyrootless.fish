@@ -85,7 +85,7 @@ complete -c pyrootless -n '__fish_seen_subcommand_from run' -s P -l publish-all 
 complete -c pyrootless -n '__fish_seen_subcommand_from run' -l cap-add -r -d 'give a capability of the container\'s own user namespace, or ALL'
 complete -c pyrootless -n '__fish_seen_subcommand_from run' -l cap-drop -r -d 'take a capability away, or ALL'
 complete -c pyrootless -n '__fish_seen_subcommand_from run' -l fake-root -r -d 'with one id: remember changes of owner and user and show them, or let them succeed in silence, or off'
-complete -c pyrootless -n '__fish_seen_subcommand_from run' -l group-add -r -d 'give the program another group of the image, by name or number'
+complete -c pyrootless -n '__fish_seen_subcommand_from run' -l group-add -r -d 'give the program another group of the image, by name or number; or keep-groups: those of the caller stay'
 complete -c pyrootless -n '__fish_seen_subcommand_from run' -l no-holder -d 'with many ids, ask newuidmap for them anew instead of the process that keeps them'
 complete -c pyrootless -n '__fish_seen_subcommand_from run' -l privileged -d 'all that the container\'s user namespace can have, and no filter'
 complete -c pyrootless -n '__fish_seen_subcommand_from run' -l security-opt -r -d 'seccomp=FILE|unconfined, no-new-privileges[=false], landlock=off, mask=PATH, unmask=PATH|ALL, nested-userns, io-uring'

@@ -159,9 +159,29 @@ int prl_config_add_gid(struct prl_merge *m, uint32_t gid)
     return yyjson_mut_arr_add_uint(m->doc, all, gid) ? 0 : prl_config_memory(m);
 }
 
+static const char KEEP[] = "keep-groups";
+
+/* podman's word.  The kernel knows the caller's groups by no number of the container's, so none
+ * can be given beside them. */
+static int keep_groups(struct prl_merge *m)
+{
+    const struct prl_options *o = m->options;
+    for (size_t i = 0; i < o->values_len; i++)
+        if (strcmp(o->values[i].option->name, "group-add") == 0 &&
+            strcmp(o->values[i].text, KEEP) != 0)
+            return prl_config_bad(m, EINVAL, "--group-add",
+                                  "keep-groups goes with no other group: leave %.60s out",
+                                  o->values[i].text);
+    prl_config_note(m, "keep-groups", "1");
+    prl_config_clear(m, process_user(m), "additionalGids");
+    return 0;
+}
+
 /* Everybody else's groups are those of the image; with one id there is one group. */
 int prl_config_group_add(struct prl_merge *m, const char *text)
 {
+    if (strcmp(text, KEEP) == 0)
+        return keep_groups(m);
     _cleanup_free_ char **dirs = prl_config_root_dirs(m);
     uint32_t gid = 0;
     if (!dirs)

@@ -147,7 +147,8 @@ const struct prl_option prl_option_table[] = {
      "with one id: remember changes of owner and user and show them, or let them succeed in "
      "silence, or off"},
     {"group-add", 0, TEXT, REPEAT, RUN, NATIVE, "/process/user", "GROUP", G_SECURITY,
-     "give the program another group of the image, by name or number"},
+     "give the program another group of the image, by name or number; or keep-groups: those of "
+     "the caller stay"},
     {"no-holder", 0, FLAG, ONCE, RUN, NATIVE, NOTE "userns.holder", "", G_SECURITY,
      "with many ids, ask newuidmap for them anew instead of the process that keeps them"},
     {"privileged", 0, FLAG, ONCE, RUN_EXEC, NATIVE, "/process/capabilities", "", G_SECURITY,

@@ -13,7 +13,8 @@
 enum { CAP_BITS = 64 };
 
 /* The caller's other groups go, where the kernel lets them go: with the caller's own id alone
- * it does not, and a map of many ids may have been written with setgroups(2) denied. */
+ * it does not, and a map of many ids may have been written with setgroups(2) denied.  With them
+ * goes what they were refused ("deny by group"): SECURITY.md says what holds that. */
 static int PRL_CHILD_SAFE set_groups(const struct prl_process *p, struct prl_error *reterr)
 {
     if (syscall(SYS_setgroups, p->additional_gids_len, p->additional_gids) == 0 ||
@@ -27,7 +28,7 @@ static int PRL_CHILD_SAFE become_user(const struct prl_setup *s, struct prl_erro
     const struct prl_process *p = &s->spec->process;
     const char *failed;
     bool told = s->served || s->ready || s->target || p->additional_gids_len;
-    int r = told ? set_groups(p, reterr) : 0;
+    int r = told && !p->keep_groups ? set_groups(p, reterr) : 0;
     if (r < 0)
         return r;
     if (getuid() == p->uid && getgid() == p->gid)
