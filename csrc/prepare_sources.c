@@ -38,6 +38,7 @@ struct place {
 struct look {
     struct prl_setup *s;
     struct prl_arena *arena;
+    struct prl_error *reterr;
     struct row *rows;
     size_t len;
     struct place unseen[UNSEEN_MAX];
@@ -216,8 +217,9 @@ static int guard_below(struct look *look, const char *name, const char *target,
 
 /* source is shown at target.  *ret is what was found there. */
 static int look_at(struct look *look, const char *source, const char *target, bool recursive,
-                   struct prl_seen *ret, struct prl_error *reterr)
+                   struct prl_seen *ret)
 {
+    struct prl_error *reterr = look->reterr;
     struct stat st;
     struct place place;
     const char *name;
@@ -246,15 +248,15 @@ static bool is_lent(const struct prl_spec *spec, const char *target)
 }
 
 /* The root is lent as "/": a directory in place, or the one layer of an overlay. */
-static int look_at_root(struct look *look, struct prl_error *reterr)
+static int look_at_root(struct look *look)
 {
     const struct prl_rootfs *root = &look->s->spec->rootfs;
     bool in_place = root->upper == PRL_UPPER_NONE;
     struct prl_seen layer;
     if (!is_lent(look->s->spec, "/"))
         return 0;
-    return in_place ? look_at(look, root->path, "/", true, &look->s->root_seen, reterr)
-                    : look_at(look, root->lowers[0], "/", false, &layer, reterr);
+    return in_place ? look_at(look, root->path, "/", true, &look->s->root_seen)
+                    : look_at(look, root->lowers[0], "/", false, &layer);
 }
 
 static size_t count_masks(const struct prl_spec *spec)
@@ -298,7 +300,7 @@ static int end_masks(struct look *look, struct prl_error *reterr)
 int prl_prepare_sources(struct prl_setup *s, struct prl_arena *arena, struct prl_error *reterr)
 {
     const struct prl_spec *spec = s->spec;
-    struct look look = {.s = s, .arena = arena};
+    struct look look = {.s = s, .arena = arena, .reterr = reterr};
     s->source_fds = prl_arena_alloc(arena, (spec->mounts_len + 1) * sizeof *s->source_fds);
     if (!s->source_fds)
         return out_of_memory(reterr);
@@ -314,11 +316,11 @@ int prl_prepare_sources(struct prl_setup *s, struct prl_arena *arena, struct prl
     if (r == 0)
         r = begin_masks(&look, reterr);
     if (r == 0)
-        r = look_at_root(&look, reterr);
+        r = look_at_root(&look);
     for (size_t i = 0; r == 0 && i < spec->mounts_len; i++) {
         const struct prl_mount *m = &spec->mounts[i];
         if (m->bind && is_lent(spec, m->destination))
-            r = look_at(&look, m->source, m->destination, m->recursive, &s->seen[i], reterr);
+            r = look_at(&look, m->source, m->destination, m->recursive, &s->seen[i]);
     }
     return r < 0 ? r : end_masks(&look, reterr);
 }
