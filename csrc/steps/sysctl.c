@@ -60,6 +60,41 @@ static int PRL_CHILD_SAFE write_oom_score(const struct prl_setup *s, struct prl_
     return write_proc(AT_FDCWD, "/proc/self/oom_score_adj", text, reterr);
 }
 
+static void PRL_CHILD_SAFE find_gids(const struct prl_spec *spec, uint32_t *ret_first,
+                                     uint32_t *ret_last)
+{
+    *ret_first = UINT32_MAX;
+    *ret_last = 0;
+    for (size_t i = 0; i < spec->gid_maps_len; i++) {
+        const struct prl_idmap *row = &spec->gid_maps[i];
+        uint32_t last = row->container_id + row->size - 1;
+        *ret_first = row->container_id < *ret_first ? row->container_id : *ret_first;
+        *ret_last = last > *ret_last ? last : *ret_last;
+    }
+}
+
+/* Where a network leads further than its loopback everybody may ping, by a socket that sends
+ * nothing else: then nobody needs CAP_NET_RAW for it.  A new network namespace allows nobody.
+ * Best effort, as nobody asked for it: around us /proc/sys may be read-only.
+ * Source: icmp(7), "ping_group_range". */
+static void PRL_CHILD_SAFE allow_ping(const struct prl_setup *s)
+{
+    static const char path[] = "/proc/sys/net/ipv4/ping_group_range";
+    char text[48];
+    struct prl_error ignored;
+    uint32_t first, last;
+    if (s->box || s->spec->network.helper == PRL_NETWORK_ALONE)
+        return;
+    find_gids(s->spec, &first, &last);
+    if (first > last)
+        return;
+    prl_sys_decimal(first, text);
+    size_t len = strlen(text);
+    text[len] = '\t';
+    prl_sys_decimal(last, text + len + 1);
+    (void)write_proc(AT_FDCWD, path, text, &ignored);
+}
+
 int PRL_CHILD_SAFE prl_sysctl_apply(struct prl_setup *s, struct prl_error *reterr)
 {
     const struct prl_spec *spec = s->spec;
@@ -67,6 +102,7 @@ int PRL_CHILD_SAFE prl_sysctl_apply(struct prl_setup *s, struct prl_error *reter
         return prl_fail(reterr, PRL_STAGE_SYSCTL, "sethostname", spec->hostname);
     if (spec->domainname && setdomainname(spec->domainname, strlen(spec->domainname)) < 0)
         return prl_fail(reterr, PRL_STAGE_SYSCTL, "setdomainname", spec->domainname);
+    allow_ping(s); /* before what was asked for, which may be this */
     if (spec->sysctls_len > 0) {
         /* The host's procfs shows the caller's own namespaces below /proc/sys. */
         _cleanup_close_ int dir = open("/proc/sys", O_PATH | O_DIRECTORY | O_CLOEXEC);

@@ -88,7 +88,7 @@ def test_nor_by_frames_of_ones_own(machine: Machine, helper: str, address: str) 
 
 @pytest.mark.parametrize("helper", HELPERS)
 def test_nor_by_a_raw_socket_on_the_interface(machine: Machine, helper: str) -> None:
-    """With the capabilities that every container has."""
+    """With the capability that it takes."""
     program = """
 import socket, struct, sys
 sys.path.insert(0, "/")
@@ -101,7 +101,7 @@ with socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW) as s:
         s.sendto(ipv4(own, to, body(own, to, (40000, port), 2)), (address, 0))
 socket.create_connection(("198.51.100.1", 7000)).close()
 """
-    options = [f"--network={helper}", f"--volume={RAW}:/raw.py"]
+    options = [f"--network={helper}", "--cap-add=NET_RAW", f"--volume={RAW}:/raw.py"]
     before = calls(machine)
     done = machine.run(*options, "host", "python3", "-c", program)
     assert done.returncode == 0, done.stderr

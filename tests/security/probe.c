@@ -9,6 +9,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdint.h>
@@ -278,7 +279,11 @@ static long q_inet(void)
 }
 static long q_raw(void)
 {
-    return socket(AF_INET, SOCK_RAW, 1);
+    return socket(AF_INET, SOCK_RAW, IPPROTO_RAW);
+}
+static long q_raw_icmp(void)
+{
+    return socket(AF_INET, SOCK_RAW, IPPROTO_ICMP);
 }
 static long q_unix(void)
 {
@@ -397,6 +402,14 @@ static long q_memfd(void)
 {
     return syscall(SYS_memfd_create, "probe", 0);
 }
+static long q_statmount(void)
+{
+    return syscall(457, NULL, NULL, 0, 0);
+}
+static long q_listmount(void)
+{
+    return syscall(458, NULL, NULL, 0, 0);
+}
 static long q_unknown(void)
 {
     return syscall(999);
@@ -497,6 +510,7 @@ static const struct {
     {"socket NETLINK_ROUTE", q_route},
     {"socket AF_INET", q_inet},
     {"socket AF_INET SOCK_RAW", q_raw},
+    {"socket AF_INET SOCK_RAW ICMP", q_raw_icmp},
     {"socket AF_UNIX", q_unix},
     {"x32 call", q_x32},
     {"32-bit call", q_int80},
@@ -519,6 +533,8 @@ static const struct {
     {"personality READ_IMPLIES_EXEC class", q_personality_bad},
     {"seccomp query", q_seccomp_query},
     {"memfd_create", q_memfd},
+    {"statmount", q_statmount},
+    {"listmount", q_listmount},
     {"unknown call", q_unknown},
     {"write /proc/sys/kernel/core_pattern", q_w_core_pattern},
     {"write /proc/sysrq-trigger", q_w_sysrq},
