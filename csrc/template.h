@@ -7,7 +7,7 @@
 #include "base/span.h"
 #include "state.h"
 
-#define PRL_TEMPLATE_VERSION "1" /* io.pyrootless.template.version; others are stale */
+#define PRL_TEMPLATE_VERSION "2" /* io.pyrootless.template.version; others are stale */
 
 /* Which file it was: another one is another template. */
 struct prl_template_identity {

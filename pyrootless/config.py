@@ -19,7 +19,7 @@ from pathlib import Path
 
 from pyrootless.errors import HostUnsupportedError, StoreError
 
-TEMPLATE_VERSION = "1"
+TEMPLATE_VERSION = "2"
 """Form of launch templates; the launcher refuses others (csrc/template.h)."""
 
 

@@ -29,7 +29,7 @@ static const char TEMPLATE[] =
     "\"sysfs\",\"options\":[\"ro\"]}],\"linux\":{\"namespaces\":[{\"type\":\"user\"},{\"type\":"
     "\"network\"}],\"maskedPaths\":[\"/proc/kcore\",\"/sys/firmware\"],\"readonlyPaths\":"
     "[\"/proc/sys\"],\"seccomp\":{\"defaultAction\":\"SCMP_ACT_ERRNO\"}},\"annotations\":{"
-    "\"io.pyrootless.template.version\":\"1\",\"io.pyrootless.template.sources\":\"0 0 /x\","
+    "\"io.pyrootless.template.version\":\"2\",\"io.pyrootless.template.sources\":\"0 0 /x\","
     "\"io.pyrootless.image\":\"host\",\"io.pyrootless.image.entrypoint\":\"[\\\"/entry\\\"]\","
     "\"io.pyrootless.image.cmd\":\"[\\\"one\\\",\\\"two\\\"]\",\"io.pyrootless.rootfs.lower\":"
     "\"%s/image\",\"io.pyrootless.landlock\":\"1\",\"io.pyrootless.keyring\":\"inherit\","

@@ -93,7 +93,7 @@ def test_paths_are_hidden(config: dict[str, Any]) -> None:
 
 def test_annotations(config: dict[str, Any]) -> None:
     assert config["annotations"] == {
-        "io.pyrootless.template.version": "1",
+        "io.pyrootless.template.version": "2",
         "io.pyrootless.template.sources": "5 6 /etc/a\n0 0 /etc/none",
         "io.pyrootless.image": "box",
         "io.pyrootless.image.entrypoint": '["/entry"]',
