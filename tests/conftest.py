@@ -64,8 +64,13 @@ def context_name() -> str:
 
 
 def pytest_configure() -> None:
-    """Under nohup SIGHUP is ignored, and what ignores it hands none on to its container."""
+    """Under nohup SIGHUP is ignored, and SIGINT and SIGQUIT by a shell's background job.
+
+    What ignores a signal hands none on to its container.
+    """
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    signal.signal(signal.SIGQUIT, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
