@@ -84,7 +84,7 @@ TEST(fresh_template)
     struct prl_template t = {.lock_fd = -1};
     struct prl_error error;
     CHECK_INT(load("host"), 1);
-    put_image("host", "host-1", "1", "");
+    put_image("host", "host-1", PRL_TEMPLATE_VERSION, "");
     CHECK_INT(prl_template_load(&dirs, "host", &t, &error), 0);
     CHECK_INT(t.len, strlen(t.json));
     CHECK(strstr(t.json, "\"ociVersion\":\"1.2.0\"") != NULL);
@@ -98,7 +98,7 @@ TEST(fresh_template)
 TEST(names_are_encoded)
 {
     fresh();
-    put_image("a%2Fb%25c:1", "x", "1", "");
+    put_image("a%2Fb%25c:1", "x", PRL_TEMPLATE_VERSION, "");
     CHECK_INT(load("a/b%c:1"), 0);
     CHECK_INT(load("a%2Fb%25c:1"), 1); /* encoded itself, and so another name */
     CHECK_INT(load("a/b"), 1);
@@ -143,13 +143,13 @@ TEST(other_forms_are_stale)
     CHECK_INT(load("host"), 1);
     put_image("host", "h", "11", "");
     CHECK_INT(load("host"), 1);
-    put_image("host", "h", "1", "nonsense");
+    put_image("host", "h", PRL_TEMPLATE_VERSION, "nonsense");
     CHECK_INT(load("host"), 1);
-    put_image("host", "h", "1", "1 2");
+    put_image("host", "h", PRL_TEMPLATE_VERSION, "1 2");
     CHECK_INT(load("host"), 1);
-    put_image("host", "h", "1", "0 0 relative");
+    put_image("host", "h", PRL_TEMPLATE_VERSION, "0 0 relative");
     CHECK_INT(load("host"), 1);
-    put_image("host", "h", "1", "\\n\\n");
+    put_image("host", "h", PRL_TEMPLATE_VERSION, "\\n\\n");
     CHECK_INT(load("host"), 0);
     static const char *const broken[] = {
         "",     "{",      "[]",
@@ -165,7 +165,7 @@ TEST(other_forms_are_stale)
 TEST(hostile_files_are_stale)
 {
     fresh();
-    put_image("host", "h", "1", "");
+    put_image("host", "h", PRL_TEMPLATE_VERSION, "");
     CHECK_INT(unlinkat(dirs.data_fd, "images/h/config.json", 0), 0);
     CHECK_INT(mkfifoat(dirs.data_fd, "images/h/config.json", 0600), 0);
     CHECK_INT(load("host"), 1);
@@ -193,7 +193,7 @@ TEST(links_that_lead_elsewhere_are_stale)
     static const char *const targets[] = {
         "../images/", "../images/..",      "../images/a/b",  "/etc",
         "images/h",   "../images/missing", "../images/link", "../images/file"};
-    put_image("good", "h", "1", "");
+    put_image("good", "h", PRL_TEMPLATE_VERSION, "");
     CHECK_INT(load("good"), 0);
     CHECK_INT(symlinkat("h", dirs.data_fd, "images/link"), 0);
     put("images/file", "");
@@ -210,7 +210,7 @@ TEST(links_that_lead_elsewhere_are_stale)
 TEST(an_alias_is_one_hop)
 {
     fresh();
-    put_image("docker.io%2Flibrary%2Fdebian:12", "h", "1", "");
+    put_image("docker.io%2Flibrary%2Fdebian:12", "h", PRL_TEMPLATE_VERSION, "");
     CHECK_INT(symlinkat("docker.io%2Flibrary%2Fdebian:12", dirs.data_fd, "refs/debian"), 0);
     CHECK_INT(load("debian"), 0);
     CHECK_INT(symlinkat("debian", dirs.data_fd, "refs/twice"), 0);
@@ -235,7 +235,7 @@ TEST(an_image_by_its_digest)
     hex[64] = '\0';
     snprintf(name, sizeof name, "sha256:%s", hex);
     CHECK_INT(load(name), 1);
-    put_image("some", hex, "1", "");
+    put_image("some", hex, PRL_TEMPLATE_VERSION, "");
     CHECK_INT(load(name), 0);
     CHECK_INT(symlinkat(name, dirs.data_fd, "refs/aaaa"), 0);
     CHECK_INT(load("aaaa"), 0);
@@ -266,7 +266,7 @@ TEST(sources_are_compared)
     put("a file", "x");
     line_of(file, line, sizeof line);
     snprintf(sources, sizeof sources, "%s\\n0 0 %s", line, missing);
-    put_image("host", "h", "1", sources);
+    put_image("host", "h", PRL_TEMPLATE_VERSION, sources);
     CHECK_INT(load("host"), 0);
     put("missing", "");
     CHECK_INT(load("host"), 1);
@@ -277,7 +277,7 @@ TEST(sources_are_compared)
     CHECK_INT(utimensat(dirs.data_fd, "a file", times, 0), 0);
     CHECK_INT(load("host"), 1);
     line_of(file, line, sizeof line);
-    put_image("host", "h", "1", line);
+    put_image("host", "h", PRL_TEMPLATE_VERSION, line);
     CHECK_INT(load("host"), 0);
     times[1].tv_nsec = 501;
     CHECK_INT(utimensat(dirs.data_fd, "a file", times, 0), 0);
@@ -301,7 +301,7 @@ TEST(links_of_sources_are_followed)
     put("target", "x");
     CHECK_INT(symlinkat("target", dirs.data_fd, "link"), 0);
     line_of(link, line, sizeof line);
-    put_image("host", "h", "1", line);
+    put_image("host", "h", PRL_TEMPLATE_VERSION, line);
     CHECK_INT(load("host"), 0);
     struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, {.tv_sec = 7}};
     CHECK_INT(utimensat(dirs.data_fd, "target", times, 0), 0);
@@ -314,7 +314,7 @@ TEST(lock_tells_that_it_is_used)
     fresh();
     struct prl_template t = {.lock_fd = -1}, second = {.lock_fd = -1};
     struct prl_error error;
-    put_image("host", "h", "1", "");
+    put_image("host", "h", PRL_TEMPLATE_VERSION, "");
     CHECK_INT(prl_template_load(&dirs, "host", &t, &error), 0);
     CHECK_INT(prl_template_load(&dirs, "host", &second, &error), 0); /* shared */
     prl_template_free(&second);
