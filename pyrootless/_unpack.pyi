@@ -1,5 +1,6 @@
 """Types of the extension module _unpack (see _unpack.pyx)."""
 
+import os
 from typing import NamedTuple
 
 from typing_extensions import Buffer
@@ -12,6 +13,8 @@ class Summary(NamedTuple):
     capabilities: int
     xattrs_skipped: int
     replaced: int
+
+def tree_bytes(directory: str | os.PathLike[str]) -> int: ...
 
 class Unpacker:
     def __init__(self, directory_fd: int, *, max_entries: int, max_bytes: int) -> None: ...

@@ -6,6 +6,7 @@ What comes in: a descriptor of a layer's directory, then bytes. What goes out: t
 Must never: decompress, hash, decide what a layer may hold; hold the GIL while files are written.
 """
 
+import os
 from collections import namedtuple
 
 from libc.stdint cimport uint64_t
@@ -46,12 +47,40 @@ cdef extern from "unpack/unpack.h" nogil:
     int prl_unpack_seal(prl_unpack *u, prl_error *err)
     void prl_unpack_free(prl_unpack *u)
 
+cdef extern from "<fcntl.h>" nogil:
+    int AT_FDCWD
+
+cdef extern from "base/usage.h" nogil:
+    int prl_usage_tree(int dir_fd, const char *name, uint64_t *ret_bytes)
+
 Summary = namedtuple("Summary", ("entries", "size_bytes", "owners", "devices", "capabilities", "xattrs_skipped",
                                  "replaced"))
 """What an archive held: members, bytes of all files, lines of the three lists, attributes that only root could set,
 members that took the place of an earlier one."""
 
 include "_error.pxi"
+
+
+def tree_bytes(directory) -> int:
+    """What a tree takes of the disk: allocated blocks, no holes, a file with two names once.
+
+    What cannot be read counts as nothing, and so does what lies deeper than 256 directories.
+
+    Args:
+        directory: Path of the tree's top, or of a single file; a link is not followed.
+
+    Raises:
+        MemoryError: There is no memory for the files with several names.
+    """
+    cdef bytes path = os.fsencode(directory)
+    cdef const char *name = path
+    cdef uint64_t size = 0
+    cdef int r
+    with nogil:
+        r = prl_usage_tree(AT_FDCWD, name, &size)
+    if r < 0:
+        raise MemoryError
+    return size
 
 
 cdef class Unpacker:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import argparse
 
-from pyrootless.cli.run import announce
+from pyrootless.cli.run import Announcer
 from pyrootless.images.prepare import PULL_POLICIES, prepare_image
 
 
@@ -25,5 +25,6 @@ def main(args: list[str]) -> int:
         "image", metavar="IMAGE", nargs="?", default="host", help="default: host"
     )
     options = parser.parse_args(args)
+    announce = Announcer()
     print(prepare_image(options.image, options.root, pull=options.pull, announce=announce))
     return 0

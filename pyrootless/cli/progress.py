@@ -10,7 +10,8 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TextIO
 
@@ -65,6 +66,9 @@ class LineProgress:
         """Source: pull.Progress."""
         self._say(f"{short_digest(digest)}: {what}")
 
+    def owners_set(self, count: int, total: int) -> None:
+        """Source: pull.Progress.  Nothing: see layer_advanced."""
+
     def _say(self, line: str) -> None:
         with self._lock:
             try:
@@ -72,6 +76,39 @@ class LineProgress:
                 self._stream.flush()
             except OSError:
                 pass  # nobody reads; the transfer goes on
+
+
+class OwnersLine:
+    """One line of a terminal, rewritten, about owners that take longer than a person waits."""
+
+    PATIENCE_SECONDS = 0.5
+
+    def __init__(self, stream: TextIO, clock: Callable[[], float] = time.monotonic) -> None:
+        self._stream = stream
+        self._clock = clock
+        self._begin: float | None = None
+        self._shown = False
+
+    def __call__(self, count: int, total: int) -> None:
+        """Source: pull.Progress.owners_set."""
+        now = self._clock()
+        if self._begin is None:
+            self._begin = now
+        if not self._stream.isatty() or now - self._begin < self.PATIENCE_SECONDS:
+            return
+        try:
+            self._write(count, total)
+        except OSError:
+            pass  # nobody reads
+
+    def _write(self, count: int, total: int) -> None:
+        if count < total:
+            self._stream.write(f"\rsetting owners, once: {count} of {total} layers")
+            self._shown = True
+        elif self._shown:
+            self._stream.write("\r\x1b[K")
+            self._shown = False
+        self._stream.flush()
 
 
 class BarProgress:
@@ -89,6 +126,8 @@ class BarProgress:
         self._moving: set[str] = set()
         self._done: set[str] = set()
         self._all: TaskID | None = None
+        self._waited: float | None = None
+        self._told = False
 
     def layer_started(self, digest: str, size: int) -> None:
         """Source: pull.Progress."""
@@ -142,6 +181,18 @@ class BarProgress:
             completed=sum(done[task] for task in self._tasks.values()),
             description=f"{len(self._done)} of {len(self._tasks)} layers",
         )
+
+    def owners_set(self, count: int, total: int) -> None:
+        """Source: pull.Progress.  The bars stand: all is there, but not yet everybody's."""
+        if count == 0 and self._waited is None:
+            self._waited = time.monotonic()
+        late = (
+            self._waited is not None
+            and time.monotonic() - self._waited > OwnersLine.PATIENCE_SECONDS
+        )
+        if late and not self._told:
+            self._told = True
+            self._bars.console.print(f"setting owners of {total} layers")
 
 
 def short_digest(digest: str) -> str:

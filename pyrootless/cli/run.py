@@ -18,6 +18,8 @@ from pyrootless.engine.prepare import REINSTALL, parse, prepare
 from pyrootless.errors import HostUnsupportedError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pyrootless.images.pull import Progress
 
 PREPARED = "PYROOTLESS_PREPARED"
@@ -32,14 +34,28 @@ def main(args: list[str]) -> int:
             "the launcher asked for the same preparation twice; launcher and package differ",
             remedy=REINSTALL,
         )
-    argv = prepare(parse(args), announce)
+    argv = prepare(parse(args), Announcer())
     os.execve(launcher, [launcher, "run", *argv], environ | {PREPARED: "1"})
     raise AssertionError("execve returned")
 
 
-def announce(name: str) -> AbstractContextManager[Progress]:
-    """Say what is fetched and show how it goes; all on standard error."""
-    from pyrootless.cli.progress import show_progress
+class Announcer:
+    """Says what is fetched and shows how it goes; all on standard error."""
 
-    sys.stderr.write(f"pulling {name}\n")
-    return show_progress(quiet=False)
+    def __init__(self) -> None:
+        self._owners: Callable[[int, int], None] | None = None
+
+    def __call__(self, name: str) -> AbstractContextManager[Progress]:
+        """Source: images.prepare.Announce."""
+        from pyrootless.cli.progress import show_progress
+
+        sys.stderr.write(f"pulling {name}\n")
+        return show_progress(quiet=False)
+
+    def owners_set(self, count: int, total: int) -> None:
+        """Source: images.prepare.Announce.  On a terminal alone: a program's output follows."""
+        if self._owners is None:
+            from pyrootless.cli.progress import OwnersLine
+
+            self._owners = OwnersLine(sys.stderr)
+        self._owners(count, total)

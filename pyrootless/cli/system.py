@@ -12,12 +12,13 @@ import json
 
 from pyrootless import units
 from pyrootless._core import drop_groups
+from pyrootless._unpack import tree_bytes
 from pyrootless.cli.image import collect_images, confirm, print_collected
 from pyrootless.config import Directories
 from pyrootless.engine.containers import list_containers, remove_container
 from pyrootless.errors import ContainerStateError
 from pyrootless.images.store import Usage, open_store
-from pyrootless.images.store_usage import UsageRow, tree_bytes
+from pyrootless.images.store_usage import UsageRow
 
 HEAD = ("TYPE", "TOTAL", "ACTIVE", "SIZE", "RECLAIMABLE")
 TITLES = {

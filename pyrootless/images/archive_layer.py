@@ -142,8 +142,15 @@ def unpack_stored(store: Store, descriptor: Descriptor, diff_id: str | None) -> 
         IntegrityError: A hostile or damaged archive, or not the one with this diff ID.
         StoreError: The store cannot be written.
     """
-    if diff_id is not None and store.layers.has(diff_id):
+    if diff_id is None:
+        return _unpack_verified(store, descriptor, None)
+    if store.layers.has(diff_id):
         return diff_id
+    with store.layers.alone(diff_id) as there:
+        return diff_id if there else _unpack_verified(store, descriptor, diff_id)
+
+
+def _unpack_verified(store: Store, descriptor: Descriptor, diff_id: str | None) -> str:
     blob = descriptor.digest
     try:
         with store.layers.writer(diff_id) as writer:

@@ -19,17 +19,17 @@ from pathlib import Path
 from pyrootless.config import find_launcher
 from pyrootless.errors import HostUnsupportedError, IntegrityError, StoreError
 from pyrootless.images import subordinate, template
-from pyrootless.images.archive_layer import unpack_stored
 from pyrootless.images.host_image import compile_default_filter
 from pyrootless.images.image_config import ImageConfig
 from pyrootless.images.image_user import User, resolve_user
 from pyrootless.images.manifest import MAX_LAYERS
 from pyrootless.images.mount_points import add_mount_points
-from pyrootless.images.owners import needs_owners_layer
 from pyrootless.images.platforms import Platform, host_platform, normalize, runnable
 from pyrootless.images.range_layers import (
     NEWUIDMAP,
-    make_range_layers,
+    Owners,
+    Watch,
+    make_owners,
     range_lowers,
     unfit_owners,
 )
@@ -51,12 +51,13 @@ _QEMU = {
 """Go's word for an architecture → the one in qemu's names of binfmt_misc entries."""
 
 
-def write_template(store: Store, image: StoredImage) -> Path:
+def write_template(store: Store, image: StoredImage, watch: Watch | None = None) -> Path:
     """Make an image's launch template, or find that it is there and fresh.
 
     Args:
         store: Where the image is.
         image: Its layers are unpacked from their blobs where they are missing.
+        watch: Called with how many layers have the owners they need, and of how many.
 
     Returns:
         The image's directory, DATA/images/HEX.
@@ -70,12 +71,12 @@ def write_template(store: Store, image: StoredImage) -> Path:
     if "\n" in str(store.directories.data):
         raise StoreError(f"the store's path has a line break: {str(store.directories.data)!r}")
     with store.pin():
-        for layer, diff_id in zip(image.manifest.layers, image.config.diff_ids, strict=True):
-            unpack_stored(store, layer, diff_id)
+        _unpack_missing(store, image)
+        owners = make_owners(store.directories.data, lower_trees(store, image), watch)
         store.layers.flush(image.config.diff_ids)
         directory = store.image_directory(image.manifest.digest)
         try:
-            config = _encode(store, image, directory)
+            config = _encode(store, image, directory, owners)
             _install(store, directory, config)
         except OSError as error:
             raise StoreError(
@@ -83,6 +84,14 @@ def write_template(store: Store, image: StoredImage) -> Path:
                 remedy="make room, or choose another place: pyrootless --root DIR",
             ) from error
     return directory
+
+
+def _unpack_missing(store: Store, image: StoredImage) -> None:
+    for layer, diff_id in zip(image.manifest.layers, image.config.diff_ids, strict=True):
+        if not store.layers.has(diff_id):
+            from pyrootless.images.archive_layer import unpack_stored  # seldom, and a tenth
+
+            unpack_stored(store, layer, diff_id)
 
 
 def check_platform(platform: Platform, name: str, binfmt: Path = BINFMT) -> None:
@@ -111,8 +120,16 @@ def check_platform(platform: Platform, name: str, binfmt: Path = BINFMT) -> None
     )
 
 
-def image_facts(store: Store, image: StoredImage, directory: Path) -> template.ImageFacts:
+def image_facts(
+    store: Store, image: StoredImage, directory: Path, owners: Owners
+) -> template.ImageFacts:
     """What an image brings to its template.
+
+    Args:
+        store: Where it is.
+        image: Its layers are there.
+        directory: Where its template goes.
+        owners: What `make_owners` returned for it.
 
     Raises:
         IntegrityError: Its stop signal or working directory has no meaning.
@@ -121,7 +138,7 @@ def image_facts(store: Store, image: StoredImage, directory: Path) -> template.I
     trees = lower_trees(store, image) or [directory / EMPTY_NAME]
     user, unknown = _user(config, trees)
     points = _points(store, image)
-    notes = _notes(config) | unknown | _range_notes(store, trees, points)
+    notes = _notes(config) | unknown | _range_notes(owners, trees, points)
     return template.ImageFacts(
         name=image.id,
         lowers=tuple(str(tree) for tree in [*points, *trees]),
@@ -146,9 +163,9 @@ def lower_trees(store: Store, image: StoredImage) -> list[Path]:
     ]
 
 
-def _encode(store: Store, image: StoredImage, directory: Path) -> bytes:
+def _encode(store: Store, image: StoredImage, directory: Path, owners: Owners) -> bytes:
     program = compile_default_filter(store.directories)
-    facts = image_facts(store, image, directory)
+    facts = image_facts(store, image, directory, owners)
     config = template.encode_config(
         template.default_config(
             facts,
@@ -180,7 +197,7 @@ def _points(store: Store, image: StoredImage) -> list[Path]:
     return [] if made is None else [made]
 
 
-def _range_notes(store: Store, trees: list[Path], points: list[Path]) -> dict[str, str]:
+def _range_notes(owners: Owners, trees: list[Path], points: list[Path]) -> dict[str, str]:
     """What a map of many ids needs; no ids where this user cannot have one.
 
     The launcher then maps one id, and says why when many are asked for (`--userns=range`). The
@@ -188,22 +205,11 @@ def _range_notes(store: Store, trees: list[Path], points: list[Path]) -> dict[st
     owners of the image's files are not what the image says, UNFIT has the reason, and no
     container is started with them: its root would own what is another's.
     """
-    ids = subordinate.subordinate_ids()
-    notes = ids.annotations()
-    if not notes:
-        foreign = any(needs_owners_layer(tree.parent) for tree in trees)
-        return {UNFIT: "it was prepared where you had no subordinate ids"} if foreign else {}
-    try:
-        make_range_layers(store.directories.data, trees, ids)
-        unfit = unfit_owners(trees, ids)
-    except HostUnsupportedError as error:
-        return {UNFIT: error.args[0]}
-    except (OSError, ValueError) as error:
-        raise StoreError(
-            f"what owners layers lack cannot be read: {store.directories.layers}: {error}",
-            remedy="pull the image again: pyrootless pull IMAGE",
-        ) from error
-    notes |= {UNFIT: unfit} if unfit else {}
+    ids = owners.ids
+    if ids is None:
+        return {UNFIT: owners.unfit} if owners.unfit else {}
+    unfit = unfit_owners(trees, ids)
+    notes = ids.annotations() | ({UNFIT: unfit} if unfit else {})
     lowers = list(range_lowers(trees, ids))
     above = points if len(lowers) < MAX_LAYERS else []
     text = "\n".join(str(path) for path in [*above, *lowers])

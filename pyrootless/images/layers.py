@@ -22,7 +22,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Protocol
 
-from pyrootless._unpack import Summary, Unpacker
+from pyrootless._unpack import Summary, Unpacker, tree_bytes
 from pyrootless.errors import IntegrityError, StoreError
 from pyrootless.images.compression import FREE_BYTES, MAX_RATIO, PlainReader, check_ratio
 from pyrootless.images.layer_lists import CAPABILITIES, DEVICES, OWNERS, settle_lists
@@ -184,6 +184,7 @@ def _describe(directory: Path, diff_id: str, summary: Summary) -> None:
         "diffID": diff_id,
         "entries": summary.entries,
         "bytes": summary.size_bytes,
+        "diskBytes": tree_bytes(directory / "tree"),
         "foreign": counts[OWNERS],
         "devices": counts[DEVICES],
         "capabilities": counts[CAPABILITIES],

@@ -11,7 +11,6 @@ A whiteout needs no entry here, and an opaque directory none either: the tree be
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import hashlib
 import os
@@ -20,13 +19,16 @@ import stat
 import struct
 import sys
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from pyrootless._unpack import tree_bytes
 from pyrootless.errors import PyrootlessError, StoreError
 from pyrootless.images import acl
 from pyrootless.images.beneath import Beneath
+from pyrootless.images.file_content import copy_content
 from pyrootless.images.layer_lists import (
     ACLS,
     CAPABILITIES,
@@ -36,10 +38,11 @@ from pyrootless.images.layer_lists import (
     read_owners,
 )
 from pyrootless.images.owners_missing import Missing
+from pyrootless.images.store_files import DISK_BYTES, UNFLUSHED, boot_id
 
 KEY_DIGITS = 12
-FICLONE = 0x40049409
-"""ioctl: the target shares the source's blocks (ioctl_ficlone(2))."""
+PARALLEL = 4
+"""Layers under way at once: what they wait for is the disk."""
 OWN_XATTRS = (b"user.overlay.", b"user.rootlesscontainers")
 """Attributes that speak of the tree below: they are not repeated."""
 _CAPABILITY_V2 = 0x02000000
@@ -73,6 +76,21 @@ def owners_layer(layer: Path, key: str) -> Path:
     return layer / f"range-{key}"
 
 
+def has_owners_layer(layer: Path, key: str) -> bool:
+    """Whether range-KEY is made, and whole: not of a boot that ended before it was lasting."""
+    if not owners_layer(layer, key).is_dir():
+        return False
+    try:
+        return unflushed_mark(layer, key).read_bytes() == boot_id().encode()
+    except FileNotFoundError:
+        return True
+
+
+def unflushed_mark(layer: Path, key: str) -> Path:
+    """The file beside range-KEY with the boot in which that was made, until it is lasting."""
+    return layer / f"range-{key}.{UNFLUSHED}"
+
+
 def missing_file(layer: Path, key: str) -> Path:
     """Where `Missing` lies of the owners layer of a key; no file: its ids are all there."""
     return layer / f"range-{key}.missing"
@@ -80,12 +98,33 @@ def missing_file(layer: Path, key: str) -> Path:
 
 def owners_command(store: Path, layer: Path, key: str) -> list[str]:
     """What to run as root of the namespace to get `build_owners_layer`."""
+    return owners_layers_command(store, [layer], key)
+
+
+def owners_layers_command(store: Path, layers: Iterable[Path], key: str) -> list[str]:
+    """The same for several layers by one process."""
     module = "pyrootless.images.owners"
-    return [sys.executable, "-I", "-m", module, str(store), str(layer), key]
+    return [sys.executable, "-I", "-m", module, str(store), key, *map(str, layers)]
+
+
+def build_owners_layers(store: Path, key: str, layers: Sequence[Path]) -> Iterator[Path]:
+    """`build_owners_layer` of each, some at once; each as soon as it is there."""
+    from concurrent.futures import ThreadPoolExecutor, as_completed  # a start needs none of it
+
+    with ThreadPoolExecutor(min(PARALLEL, len(layers))) as pool:
+        futures = [pool.submit(build_owners_layer, store, layer, key) for layer in layers]
+        try:
+            for future in as_completed(futures):
+                yield future.result()
+        finally:
+            for future in futures:
+                future.cancel()
 
 
 def build_owners_layer(store: Path, layer: Path, key: str) -> Path:
     """Make range-KEY of a layer, or find it made.  Returns it.
+
+    It lasts from the next `Layers.flush` on; until then its mark lies beside it.
 
     Args:
         store: The store's directory (its tmp/ is worked in).
@@ -100,33 +139,59 @@ def build_owners_layer(store: Path, layer: Path, key: str) -> Path:
         StoreError: The lists are damaged, or the disk does not take it.
     """
     target = owners_layer(layer, key)
-    if target.exists():
+    if has_owners_layer(layer, key):
         return target
     try:
-        work = Path(tempfile.mkdtemp(prefix="owners-", dir=store / "tmp"))
-        lock = os.open(work, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    except OSError as error:
-        raise _store_error(layer, error) from error
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # a live process works here: not to be swept
-        facts = _read_facts(layer)
-        with Beneath(layer / "tree") as source:
-            copy = _Copy(source, lock, facts)
-            copy.run()
-        copy.missing.write(missing_file(layer, key))
-        work.rename(target)
+        with _alone(layer):
+            if not has_owners_layer(layer, key):
+                _build(store, layer, key)
     except ValueError as error:
         raise StoreError(
             f"the lists of layer {layer.name} are damaged: {error}",
             remedy="pull the image again: pyrootless pull IMAGE",
         ) from error
     except OSError as error:
-        if error.errno not in (errno.EEXIST, errno.ENOTEMPTY) or not target.exists():
-            raise _store_error(layer, error) from error
+        raise _store_error(layer, error) from error
+    return target
+
+
+@contextmanager
+def _alone(layer: Path) -> Iterator[None]:
+    """One process, one thread, at one layer; the lock of who is killed falls."""
+    descriptor = os.open(layer, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _build(store: Path, layer: Path, key: str) -> None:
+    target = owners_layer(layer, key)
+    work = Path(tempfile.mkdtemp(prefix="owners-", dir=store / "tmp"))
+    lock = os.open(work, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # a live process works here: not to be swept
+        facts = _read_facts(layer)
+        with Beneath(layer / "tree") as source:
+            copy = _Copy(source, lock, facts)
+            copy.run()
+        _remove_left(store, target)
+        copy.missing.write(missing_file(layer, key))
+        target.with_suffix(DISK_BYTES).write_text(f"{tree_bytes(work)}\n")
+        unflushed_mark(layer, key).write_text(boot_id())
+        work.rename(target)
     finally:
         os.close(lock)
-        shutil.rmtree(work, ignore_errors=True)  # of a failure, or of a race that was lost
-    return target
+        shutil.rmtree(work, ignore_errors=True)  # of a failure
+
+
+def _remove_left(store: Path, target: Path) -> None:
+    """What a power cut left of it, in two steps: half of it is never in its place."""
+    if target.exists():
+        left = Path(tempfile.mkdtemp(prefix="owners-", dir=store / "tmp"))
+        target.rename(left)
+        shutil.rmtree(left, ignore_errors=True)
 
 
 def _read_facts(layer: Path) -> dict[bytes, _Facts]:
@@ -277,7 +342,7 @@ class _Copy:
             os.close(source)
             raise
         try:
-            _share(source, target, status.st_size)
+            copy_content(source, target)
             _copy_xattrs(source, target)
             self._own(path, target)
             os.fchmod(target, stat.S_IMODE(status.st_mode))
@@ -304,30 +369,6 @@ class _Copy:
             os.close(source)
 
 
-def _share(source: int, target: int, size_bytes: int) -> None:
-    """The content, by sharing blocks where the file system can, else by a kernel copy."""
-    try:
-        fcntl.ioctl(target, FICLONE, source)
-        return
-    except OSError:
-        pass  # not every file system shares blocks
-    left = size_bytes
-    while left > 0:
-        count = _copy_some(source, target, left)
-        if count == 0:
-            return
-        left -= count
-
-
-def _copy_some(source: int, target: int, left: int) -> int:
-    try:
-        return os.copy_file_range(source, target, left)
-    except OSError as error:
-        if error.errno not in (errno.ENOSYS, errno.EXDEV, errno.EOPNOTSUPP, errno.EINVAL):
-            raise
-    return os.write(target, os.read(source, min(left, 1 << 20)))
-
-
 def _copy_xattrs(source: int, target: int) -> None:
     for name in os.listxattr(source):
         raw = os.fsencode(name)
@@ -343,10 +384,15 @@ def _store_error(layer: Path, error: OSError) -> StoreError:
 
 
 def main(arguments: list[str]) -> int:
-    """`python -m pyrootless.images.owners STORE LAYER KEY`: the exit status."""
-    store, layer, key = arguments
+    """`python -m pyrootless.images.owners STORE KEY LAYER…`: the exit status.
+
+    A line for each layer that is there.
+    """
+    store, key, *layers = arguments
     try:
-        build_owners_layer(Path(store), Path(layer), key)
+        for made in build_owners_layers(Path(store), key, [Path(layer) for layer in layers]):
+            sys.stdout.write(f"{made.parent.name}\n")
+            sys.stdout.flush()
     except PyrootlessError as error:
         sys.stderr.write(f"pyrootless: {error}\n")
         return error.exit_code

@@ -66,8 +66,10 @@ class Missing:
         return found
 
     def write(self, file: Path) -> None:
-        """Tell of them in a file; nothing to tell makes none.  Raises OSError."""
-        if self.uid or self.gid:
+        """Tell of them in a file; there is none where nothing is missing.  Raises OSError."""
+        if not (self.uid or self.gid):
+            file.unlink(missing_ok=True)
+        else:
             fresh = file.with_name(f".{file.name}.{os.getpid()}")
             facts = {"uid": self.uid, "gid": self.gid, "path": self.path}
             fresh.write_text(json.dumps(facts))

@@ -9,14 +9,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from pyrootless.config import Directories, find_directories
 from pyrootless.errors import RegistryError, UsageError
 from pyrootless.images import host_image
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from contextlib import AbstractContextManager
 
     from pyrootless.images.platforms import Platform
@@ -24,7 +23,15 @@ if TYPE_CHECKING:
     from pyrootless.images.store import Store, StoredImage
     from pyrootless.images.transport import Place
 
-    Announce = Callable[[str], AbstractContextManager[Progress]]
+    class Announce(Protocol):
+        """Who shows a person how a preparation goes on."""
+
+        def __call__(self, name: str) -> AbstractContextManager[Progress]:
+            """An image is fetched; what comes of it is told to the Progress."""
+
+        def owners_set(self, count: int, total: int) -> None:
+            """As Progress has it, for an image that is here."""
+
 
 PULL_POLICIES = ("missing", "always", "never")
 
@@ -46,8 +53,7 @@ def prepare_image(
             "never": be content with what is here.
         platform: "OS/ARCHITECTURE[/VARIANT]" the image must be for; one that is here under this
             name and is for another is fetched anew. None: whatever is here, or this machine's.
-        announce: Called with the name when something is fetched; shows how it goes. None:
-            nothing is shown.
+        announce: Shows how it goes; None: nothing is shown.
 
     Raises:
         UsageError: There is no such image; the text names those that are near.
@@ -67,11 +73,12 @@ def prepare_image(
     from pyrootless.images.transport import parse_place
 
     store = Store(directories)
+    watch = None if announce is None else announce.owners_set
     place = parse_place(image)
     if place is not None:
-        return write_template(store, _take(store, place, wanted))
+        return write_template(store, _take(store, place, wanted), watch)
     found = _obtain(store, _expand(image), _Wish(pull, wanted), announce)
-    directory = write_template(store, found)
+    directory = write_template(store, found, watch)
     _link_alias(store, image, found)
     return directory
 

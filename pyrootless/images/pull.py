@@ -14,12 +14,13 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from pyrootless.errors import IntegrityError, PyrootlessError, RegistryError, UsageError
 from pyrootless.images.channel import Channel, ChannelClosed
+from pyrootless.images.host_image import compile_default_filter
 from pyrootless.images.image_config import ImageConfig, parse_image_config
 from pyrootless.images.layers import unpack_layer
 from pyrootless.images.manifest import (
@@ -30,6 +31,7 @@ from pyrootless.images.manifest import (
     parse_manifest,
 )
 from pyrootless.images.platforms import Platform, host_platform, normalize, runnable
+from pyrootless.images.range_layers import make_owners
 from pyrootless.images.reference import Reference
 from pyrootless.images.registry import RegistryClient
 from pyrootless.images.registry_exchange import ConnectionLost
@@ -65,6 +67,9 @@ class Progress(Protocol):
     def layer_done(self, digest: str, what: str) -> None:
         """It is finished; ALREADY, FETCHED, UNPACKED or COMPLETE."""
 
+    def owners_set(self, count: int, total: int) -> None:
+        """Of `total` layers `count` have their owners; called a few times a second too."""
+
 
 class Silence:
     """A Progress that says nothing."""
@@ -76,6 +81,9 @@ class Silence:
         """See Progress."""
 
     def layer_done(self, digest: str, what: str) -> None:
+        """See Progress."""
+
+    def owners_set(self, count: int, total: int) -> None:
         """See Progress."""
 
 
@@ -116,17 +124,22 @@ def pull_image(
         StoreError: The store cannot be written.
     """
     chosen = load_settings() if settings is None else settings
+    told = progress or Silence()
     with (
         _telling_of_mirrors(reference),
         store.pin(),
         RegistryClient(reference.domain, chosen) as client,
     ):
         manifest = fetch_manifest(client, reference, platform)
-        pull = _Pull(store, client, reference.path, progress or Silence())
+        pull = _Pull(store, client, reference.path, told)
         config = pull.fetch_config(manifest.config)
         if platform is not None:
             _check_platform(reference, config, platform)
         pull.fetch_layers(layer_jobs(manifest, config))
+        trees = [store.layers.tree(layer) for layer in dict.fromkeys(config.diff_ids)]
+        make_owners(store.directories.data, trees, told.owners_set)
+        with suppress(PyrootlessError, OSError):  # the first start says why
+            compile_default_filter(store.directories)
         store.put_image(manifest)
         store.tag(reference, manifest.digest)
     image = store.find(manifest.digest)
@@ -308,8 +321,12 @@ class _Pull:
         self._unpack(self._store.blobs.stream(job.blob.digest), job)
 
     def _unpack(self, chunks: Iterable[bytes], job: LayerJob) -> None:
-        with self._store.layers.writer(job.diff_id) as writer:
-            unpack_layer(chunks, writer, job.blob.media_type, expected_diff_id=job.diff_id)
+        layers = self._store.layers
+        with layers.alone(job.diff_id) as there:
+            if there:
+                return  # another pull was faster
+            with layers.writer(job.diff_id) as writer:
+                unpack_layer(chunks, writer, job.blob.media_type, expected_diff_id=job.diff_id)
 
     def _fetch(self, blob: Descriptor, offset: int, takers: list[Callable[..., None]]) -> None:
         for chunk in self._client.blob(self._path, blob, offset):

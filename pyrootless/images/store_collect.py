@@ -23,7 +23,7 @@ from pyrootless.errors import IntegrityError
 from pyrootless.images.store_blobs import Blobs
 from pyrootless.images.store_files import make_store, try_lock, writing
 from pyrootless.images.store_images import Images, StoredImage
-from pyrootless.images.store_layers import Layers, layer_bytes
+from pyrootless.images.store_layers import Layers, layer_disk_bytes
 from pyrootless.images.store_refs import Refs
 from pyrootless.images.store_removal import move_to_trash
 from pyrootless.images.store_temporary import Temporaries
@@ -164,7 +164,7 @@ class Collection:
         blobs = [item for item in self._blobs.list_all() if item.digest not in reachable.blobs]
         layers = sorted(set(self._layers.list_all()) - reachable.layers)
         size = sum(item.size_bytes for item in blobs)
-        size += sum(layer_bytes(self._layers.path(diff_id)) for diff_id in layers)
+        size += sum(layer_disk_bytes(self._layers.path(diff_id)) for diff_id in layers)
         digests = {item.digest for item in blobs if item.digest}
         known = {f"sha256:{path.name}" for path in list_image_directories(self._directories)}
         return Collected(

@@ -19,6 +19,11 @@ from pyrootless.errors import StoreError
 
 VERSION = 1
 """Of the store's form, in DATA/version."""
+UNFLUSHED = "unflushed"
+"""Name, or its end, of a file with the boot in which a tree was made, until that is lasting."""
+DISK_BYTES = ".bytes"
+"""End of the name of a file that says what the tree beside it takes of the disk."""
+_BOOT = Path("/proc/sys/kernel/random/boot_id")
 
 _ROOM = "make room (pyrootless system prune), or choose another place: pyrootless --root DIR"
 _PLACE = "choose another place: pyrootless --root DIR, or PYROOTLESS_ROOT=DIR"
@@ -176,6 +181,14 @@ def flush_file_system(directory: Path) -> None:
             raise OSError(number, os.strerror(number), str(directory))
     finally:
         os.close(descriptor)
+
+
+def boot_id() -> str:
+    """Changes with every boot; "" where the kernel does not say (then no tree is doubted)."""
+    try:
+        return _BOOT.read_text().strip()
+    except OSError:
+        return ""
 
 
 def open_directory(directory: Path) -> int:

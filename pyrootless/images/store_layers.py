@@ -16,29 +16,29 @@ import errno
 import json
 import os
 import re
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Self
 
+from pyrootless._unpack import tree_bytes
 from pyrootless.closing import Closing
 from pyrootless.config import Directories
 from pyrootless.errors import IntegrityError, StoreError
 from pyrootless.images.store_files import (
+    DISK_BYTES,
+    UNFLUSHED,
+    boot_id,
     entries_of,
-    flush_directory,
     flush_file_system,
     make_store,
-    write_file,
     writing,
 )
 from pyrootless.images.store_removal import move_to_trash, remove_tree
 from pyrootless.images.store_temporary import Temporaries
 
-UNFLUSHED = "unflushed"
 _DIFF_ID = re.compile(r"sha256:([a-f0-9]{64})")
 _HEX = re.compile(r"[a-f0-9]{64}")
-_BOOT = Path("/proc/sys/kernel/random/boot_id")
 _MAX_FACTS_BYTES = 64 * 1024
 
 
@@ -79,15 +79,29 @@ class Layers:
             _digits(diff_id)
         return LayerWriter(self._directories, self._temporaries, diff_id)
 
+    @contextmanager
+    def alone(self, diff_id: str) -> Iterator[bool]:
+        """Nobody else unpacks this layer; whoever does so now is waited for.
+
+        Gives:
+            Whether the layer is there.
+
+        Raises:
+            StoreError: The store cannot be written.
+        """
+        make_store(self._directories)
+        with ExitStack() as stack:
+            with writing(self._temporaries.directory):
+                stack.enter_context(self._temporaries.alone(_digits(diff_id)))
+            yield self.has(diff_id)
+
     def flush(self, diff_ids: Iterable[str]) -> None:
         """Make layers lasting, all at once; nothing happens when they are.
 
         Raises:
             StoreError: The disk failed.
         """
-        marks = [
-            mark for diff_id in diff_ids if (mark := self.path(diff_id) / UNFLUSHED).exists()
-        ]
+        marks = [mark for diff_id in diff_ids for mark in _marks(self.path(diff_id))]
         if not marks:
             return
         with writing(self._directories.layers):
@@ -161,9 +175,9 @@ class LayerWriter(Closing):
                 remedy="try again; if it stays so, the source is damaged",
             )
         with writing(target):
-            write_file(self.directory / UNFLUSHED, _boot_id().encode(), 0o600)
+            # Not flushed: without its boot in it, or without it, there is no layer either.
+            (self.directory / UNFLUSHED).write_text(boot_id())
             self._committed = self._rename(target)
-            flush_directory(self._directories.layers)
         return target
 
     def _rename(self, target: Path) -> bool:
@@ -194,14 +208,47 @@ class LayerWriter(Closing):
 
 
 def layer_bytes(directory: Path) -> int:
-    """`bytes` of DATA/layers/HEX/layer.json; 0 when that is missing."""
+    """`bytes` of DATA/layers/HEX/layer.json, holes included; 0 when that is missing."""
+    return _fact(directory, "bytes") or 0
+
+
+def layer_disk_bytes(directory: Path) -> int:
+    """What a layer takes of the disk, with the trees for maps of many ids beside its own.
+
+    What is in a file is not walked: a layer never changes. Layers of an earlier release are.
+    """
+    own = _fact(directory, "diskBytes")
+    total = tree_bytes(directory / "tree") if own is None else own
+    for name in entries_of(directory):
+        if name.suffix == DISK_BYTES:
+            with suppress(OSError, ValueError):
+                total += int(name.read_text())
+    return total
+
+
+def _fact(directory: Path, name: str) -> int | None:
+    """A number of layer.json; None: it is not there, or is none."""
     try:
         with (directory / "layer.json").open("rb") as stream:
             found = json.loads(stream.read(_MAX_FACTS_BYTES))
-        size = found["bytes"]
+        number = found[name]
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        return 0
-    return size if isinstance(size, int) and size >= 0 else 0
+        return None
+    return number if isinstance(number, int) and number >= 0 else None
+
+
+def _marks(layer: Path) -> list[Path]:
+    """Marks of what is in its place already: those of others must stay, it is not flushed."""
+    try:
+        names = {path.name for path in layer.iterdir()}
+    except FileNotFoundError:
+        return []
+    ends = (name.removesuffix(f".{UNFLUSHED}") for name in names if name.endswith(UNFLUSHED))
+    return [
+        layer / (UNFLUSHED if name == UNFLUSHED else f"{name}.{UNFLUSHED}")
+        for name in ends
+        if name == UNFLUSHED or name in names
+    ]
 
 
 def _digits(diff_id: str) -> str:
@@ -215,13 +262,5 @@ def _is_whole(directory: Path) -> bool:
     if not (directory / "tree").is_dir():
         return False
     with suppress(OSError):
-        return (directory / UNFLUSHED).read_text() == _boot_id()
+        return (directory / UNFLUSHED).read_text() == boot_id()
     return True
-
-
-def _boot_id() -> str:
-    """Changes with every boot; "" where the kernel does not say (then no layer is doubted)."""
-    try:
-        return _BOOT.read_text().strip()
-    except OSError:
-        return ""

@@ -4,7 +4,8 @@ What comes in: the engine's directories.  What goes out: locked files and direct
 Must never: touch what a living process has locked.
 
 Names begin with what they are: `partial-` (downloads, resumable, kept for a day), `blob-`,
-`layer-`, `scratch-`, `host-` (locked), `link-` and `version-` (made and renamed at once).
+`layer-`, `scratch-`, `host-`, `alone-` (locked), `link-` and `version-` (made and renamed at
+once).
 What has another name is somebody else's; it is swept when it is a day old and not locked.
 """
 
@@ -36,7 +37,7 @@ MAX_SWEPT = 256
 """Entries one sweep looks at, of each directory."""
 MAX_SECONDS = 0.25
 """How long a sweep may take that nobody asked for; the rest waits for the next."""
-_OWN = ("blob-", "layer-", "scratch-", "link-", "version-", "host-")
+_OWN = ("alone-", "blob-", "layer-", "scratch-", "link-", "version-", "host-")
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +92,29 @@ class Temporaries:
             name: Of the blob.
             wait: Until whoever has it is done; else None when somebody has it.
         """
-        path = self.directory / f"partial-{name}"
+        return self._open_locked(f"partial-{name}", wait=wait)
+
+    @contextmanager
+    def alone(self, name: str) -> Iterator[None]:
+        """One process, one thread, at a piece of work; the others wait.  A kill frees it.
+
+        Args:
+            name: Of the work; a file of this name holds the lock, and goes with it.
+
+        Raises:
+            OSError: It cannot be made.
+        """
+        locked = self._open_locked(f"alone-{name}", wait=True)
+        assert locked is not None
+        path, descriptor = locked
+        try:
+            yield
+        finally:
+            path.unlink(missing_ok=True)
+            os.close(descriptor)
+
+    def _open_locked(self, name: str, *, wait: bool) -> tuple[Path, int] | None:
+        path = self.directory / name
         while True:
             descriptor = os.open(
                 path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600

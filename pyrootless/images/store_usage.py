@@ -6,20 +6,18 @@ Must never: take a lock, change anything, fail because something vanishes while 
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from pyrootless import _core
+from pyrootless._unpack import tree_bytes
 from pyrootless.config import Directories
 from pyrootless.images.store_blobs import Blobs
 from pyrootless.images.store_files import entries_of
 from pyrootless.images.store_images import StoredImage
-from pyrootless.images.store_layers import Layers, layer_bytes
+from pyrootless.images.store_layers import Layers, layer_disk_bytes
 from pyrootless.images.store_temporary import Temporaries
 from pyrootless.images.store_users import LayerUser
-
-_BLOCK_BYTES = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,24 +76,6 @@ def measure_usage(
     )
 
 
-def tree_bytes(directory: Path) -> int:
-    """What a tree takes of the disk; what cannot be read counts as nothing."""
-    total, waiting = 0, [directory]
-    while waiting:
-        place = waiting.pop()
-        total += _disk_bytes(place)
-        try:
-            with os.scandir(place) as entries:
-                for entry in entries:
-                    if entry.is_dir(follow_symlinks=False):
-                        waiting.append(Path(entry.path))
-                    else:
-                        total += _disk_bytes(Path(entry.path))
-        except OSError:
-            continue
-    return total
-
-
 class _Counter:
     """Sizes of blobs and layers, read once."""
 
@@ -112,7 +92,7 @@ class _Counter:
             item.digest or item.path.name: item.size_bytes
             for item in Blobs(directories, temporaries).list_all()
         }
-        self._layers = {item: layer_bytes(layers.path(item)) for item in layers.list_all()}
+        self._layers = {item: layer_disk_bytes(layers.path(item)) for item in layers.list_all()}
 
     def images(self) -> UsageRow:
         active = [image for image in self._images if self._is_active(image)]
@@ -163,10 +143,3 @@ def _plain_row(*directories: Path) -> UsageRow:
     entries = [path for directory in directories for path in entries_of(directory)]
     size = sum(tree_bytes(path) for path in entries)
     return UsageRow(len(entries), 0, size, size)
-
-
-def _disk_bytes(path: Path) -> int:
-    try:
-        return path.lstat().st_blocks * _BLOCK_BYTES
-    except OSError:
-        return 0

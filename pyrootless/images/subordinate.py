@@ -94,23 +94,24 @@ def subordinate_ids(caller: Caller | None = None) -> SubordinateIds:
         caller: Who asks; None: this process.
     """
     who = this_caller() if caller is None else caller
-    uids, gids = _ranges(who, "uid", who.ids[0]), _ranges(who, "gid", who.ids[1])
-    return SubordinateIds(uids, gids, lasting=_are_lasting(who))
+    named = {kind: _from_getsubids(who, kind) for kind in ("uid", "gid")}
+    uids = _ranges(who, "uid", who.ids[0], named["uid"])
+    gids = _ranges(who, "gid", who.ids[1], named["gid"])
+    return SubordinateIds(uids, gids, lasting=_are_lasting(who, list(named.values())))
 
 
-def _are_lasting(who: Caller) -> bool:
+def _are_lasting(who: Caller, named: list[list[Range]]) -> bool:
     try:
         first = (who.root / "proc/self/ns/user").stat().st_ino == FIRST_NAMESPACE
     except OSError:
         return False
     files = [_from_file(who, kind) for kind in ("uid", "gid")]
-    named = [_from_getsubids(who, kind) for kind in ("uid", "gid")]
     return first and all(files) and named in (files, [[], []])
 
 
-def _ranges(who: Caller, kind: str, own: int) -> tuple[Range, ...]:
+def _ranges(who: Caller, kind: str, own: int, named: list[Range]) -> tuple[Range, ...]:
     space = _namespace(who, kind)
-    granted = _from_getsubids(who, kind) or _from_file(who, kind)
+    granted = named or _from_file(who, kind)
     if not granted and who.ids[0] == 0 and space != [(0, ALL_IDS)]:
         granted = space
     found: list[Range] = [(own, 1)]

@@ -23,6 +23,7 @@ from pyrootless.images.manifest import (
     encode_manifest,
     parse_manifest,
 )
+from pyrootless.images.range_layers import make_owners
 from pyrootless.images.reference import Reference
 from pyrootless.images.store import Store, StoredImage
 
@@ -65,6 +66,8 @@ def keep(store: Store, taken: Taken) -> StoredImage:
     image = store.find(taken.manifest_digest)
     if image is None:
         raise StoreError(f"the image {taken.id} went while it was read", remedy="try again")
+    trees = [store.layers.tree(layer) for layer in dict.fromkeys(image.config.diff_ids)]
+    make_owners(store.directories.data, trees)
     return image
 
 

@@ -6,7 +6,13 @@ import io
 
 import pytest
 
-from pyrootless.cli.progress import BarProgress, LineProgress, short_digest, show_progress
+from pyrootless.cli.progress import (
+    BarProgress,
+    LineProgress,
+    OwnersLine,
+    short_digest,
+    show_progress,
+)
 
 DIGEST = "sha256:0123456789abcdef" + "0" * 48
 
@@ -87,6 +93,38 @@ def test_lines_on_a_terminal_that_cannot(
 
 def test_a_reader_that_went_away_does_not_end_the_transfer() -> None:
     LineProgress(Shut()).layer_done(DIGEST, "downloaded")
+
+
+def test_owners_are_told_of_when_they_take_long() -> None:
+    now, screen = [0.0], Terminal()
+    line = OwnersLine(screen, lambda: now[0])
+    for now[0], count in ((0.0, 0), (0.4, 1), (0.49, 1)):
+        line(count, 3)
+    assert screen.getvalue() == ""
+    for now[0], count in ((0.5, 1), (0.9, 2), (1.0, 3)):
+        line(count, 3)
+    told = "\rsetting owners, once: {} of 3 layers"
+    assert screen.getvalue() == told.format(1) + told.format(2) + "\r\x1b[K"
+    line(3, 3)
+    assert screen.getvalue().endswith("layers\r\x1b[K")
+
+
+def test_owners_are_told_of_on_a_terminal_alone() -> None:
+    now, file = [0.0], io.StringIO()
+    line = OwnersLine(file, lambda: now[0])
+    for now[0] in (0.0, 5.0):
+        line(1, 3)
+    assert file.getvalue() == ""
+
+
+def test_owners_are_told_of_above_the_bars(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr(OwnersLine, "PATIENCE_SECONDS", -1.0)
+    screen = Terminal()
+    with show_progress(quiet=False, stream=screen) as progress:
+        for count in (0, 1, 3):
+            progress.owners_set(count, 3)
+    assert screen.getvalue().count("setting owners of 3 layers") == 1
 
 
 def test_short_digest() -> None:

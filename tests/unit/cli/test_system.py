@@ -13,6 +13,7 @@ from image_fixture import diff_id_of, put_container, put_image
 from pyrootless.cli import main as door
 from pyrootless.images.reference import parse_reference
 from pyrootless.images.store import Store, open_store
+from pyrootless.units import format_size
 
 
 @pytest.fixture
@@ -85,11 +86,11 @@ def test_a_yes(
     terminal = io.StringIO("y\n")
     terminal.isatty = lambda: True  # type: ignore[method-assign]
     monkeypatch.setattr("sys.stdin", terminal)
-    size = store.collect(dry_run=True).bytes
+    size = format_size(store.collect(dry_run=True).bytes)
     assert door.main(["image", "prune"]) == 0
     assert capsys.readouterr().out == (
         f"Deleted Images:\nDeleted: {made.digest}\nDeleted: {diff_id_of('one')}\n\n"
-        f"Total reclaimed space: {size}B\n"
+        f"Total reclaimed space: {size}\n"
     )
     assert names(store) == ["b:latest"]
 

@@ -86,11 +86,13 @@ def test_forms(form: str, size: int, writer: Writer) -> None:
     assert writer.committed == [expected]
     assert (writer.directory / "tree/d/f").read_bytes() == b"hello" * 1000
     assert list(read_owners(writer.directory)) == [Owner(7, 0, b"d/f")]
+    tree = [writer.directory / name for name in ("tree", "tree/d", "tree/d/f")]
     assert json.loads((writer.directory / "layer.json").read_text()) == {
         "version": 1,
         "diffID": expected,
         "entries": 2,
         "bytes": 5000,
+        "diskBytes": sum(512 * path.stat().st_blocks for path in tree),
         "foreign": 1,
         "devices": 0,
         "capabilities": 0,

@@ -19,12 +19,16 @@ from pyrootless.errors import StoreError
 from pyrootless.images import acl, owners
 from pyrootless.images.layers import unpack_layer
 from pyrootless.images.owners import (
+    has_owners_layer,
     missing_file,
     needs_owners_layer,
     owners_command,
+    owners_layers_command,
     range_key,
+    unflushed_mark,
 )
 from pyrootless.images.owners_missing import Missing, read_missing, tell_missing
+from pyrootless.images.store_layers import layer_disk_bytes
 
 KEY = "0123456789ab"
 INSIDE = ["unshare", "--map-root-user", "--map-auto", "--"]
@@ -59,8 +63,8 @@ def store(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def make_layer(store: Path, data: bytes) -> Path:
-    layer = store / "layers" / "a1"
+def make_layer(store: Path, data: bytes, name: str = "a1") -> Path:
+    layer = store / "layers" / name
     layer.mkdir()
     unpack_layer([data], Writer(layer), "", expected_diff_id=None)
     return layer
@@ -329,6 +333,58 @@ def test_damaged_lists(line: str, store: Path) -> None:
     with pytest.raises(StoreError):
         owners.build_owners_layer(store, layer, KEY)
     assert list((store / "tmp").iterdir()) == []
+
+
+@pytest.mark.usefixtures("remove_inside")
+def test_holes_stay_holes(store: Path) -> None:
+    layer = make_layer(store, member("disk", b"x", uid=7) + END)
+    with (layer / "tree/disk").open("r+b") as stream:
+        stream.truncate(1 << 30)
+    build(store, layer)
+    made = (layer / f"range-{KEY}/disk").stat()
+    assert made.st_size == 1 << 30
+    assert made.st_blocks * 512 < 1 << 20
+
+
+@pytest.mark.usefixtures("remove_inside")
+def test_several_layers_by_one_process(store: Path) -> None:
+    layers = [make_layer(store, member("a", uid=7) + END, f"a{n}") for n in range(9)]
+    done = inside(owners_layers_command(store, layers, KEY))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert sorted(done.stdout.split()) == [layer.name for layer in layers]
+    seen = inside(["stat", "-c", "%u", *(f"{layer}/range-{KEY}/a" for layer in layers)])
+    assert seen.stdout.split() == ["7"] * 9
+
+
+@pytest.mark.usefixtures("remove_inside")
+def test_what_a_power_cut_left_is_made_again(store: Path) -> None:
+    layer = make_layer(store, member("a", b"text", uid=7) + END)
+    build(store, layer)
+    made, mark = layer / f"range-{KEY}", unflushed_mark(layer, KEY)
+    assert has_owners_layer(layer, KEY)
+    inside(["truncate", "--size=0", f"{made}/a"])
+    for boot in ("another boot", ""):
+        mark.write_text(boot)
+        assert not has_owners_layer(layer, KEY)
+    build(store, layer)
+    assert inside(["cat", f"{made}/a"]).stdout == "text"
+    assert list((store / "tmp").iterdir()) == []
+    # Lasting: the mark is gone, and nobody asks for the boot any more.
+    mark.unlink()
+    assert has_owners_layer(layer, KEY)
+
+
+@pytest.mark.usefixtures("remove_inside")
+def test_what_it_takes_of_the_disk_is_written_beside_it(store: Path) -> None:
+    """A directory of another owner and mode 0700: the caller cannot look into it."""
+    data = directory("secret", 0o700, uid=7) + member("secret/a", b"x" * 100_000, uid=7)
+    layer = make_layer(store, data + END)
+    build(store, layer)
+    words = ["du", "--block-size=1", "--summarize", str(layer / f"range-{KEY}")]
+    assert int((layer / f"range-{KEY}.bytes").read_text()) == int(
+        inside(words).stdout.split()[0]
+    )
+    assert layer_disk_bytes(layer) > 200_000
 
 
 def test_layers_without_other_owners(store: Path) -> None:

@@ -7,8 +7,9 @@ import json
 import re
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -16,12 +17,14 @@ from scripted_images import Said, ScriptedImages, digest_of, tar_of
 from scripted_server import Request, ScriptedServer, head, reply
 
 from pyrootless.errors import IntegrityError, RegistryError, StoreError, UsageError
-from pyrootless.images import pull
+from pyrootless.images import pull, range_layers, store_layers, subordinate
 from pyrootless.images.channel import Channel, ChannelClosed
+from pyrootless.images.owners import range_key
 from pyrootless.images.platforms import Platform
 from pyrootless.images.reference import Reference, parse_reference
 from pyrootless.images.registry_settings import Patience, RegistrySettings
-from pyrootless.images.store import Store, StoredImage, open_store
+from pyrootless.images.store import LayerWriter, Store, StoredImage, open_store
+from pyrootless.images.subordinate import SubordinateIds
 
 QUICK = Patience(
     connect_seconds=5, window_seconds=2, window_bytes=1, tries=3, pause_seconds=0.01
@@ -37,12 +40,16 @@ class Heard:
         self.started: list[tuple[str, int]] = []
         self.bytes: dict[str, int] = {}
         self.done: dict[str, str] = {}
+        self.owners: list[tuple[int, int]] = []
 
     def layer_started(self, digest: str, size: int) -> None:
         self.started.append((digest, size))
 
     def layer_advanced(self, digest: str, count: int) -> None:
         self.bytes[digest] = self.bytes.get(digest, 0) + count
+
+    def owners_set(self, count: int, total: int) -> None:
+        self.owners.append((count, total))
 
     def layer_done(self, digest: str, what: str) -> None:
         self.done[digest] = what
@@ -369,6 +376,69 @@ def test_two_pulls_at_once_fetch_once(place: Place) -> None:
     assert images[0].manifest == images[1].manifest
     assert {len(place.asked(digest)) for digest in place.layers()} == {1}
     assert place.leftovers() == []
+
+
+def test_many_pulls_at_once_unpack_once(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first that unpacks goes on when the others have the blob and want its layer too."""
+    place.images.add_image("1", [BASE])
+    pulls, began, waiting = 6, [], threading.Event()
+    unpack, alone = pull.unpack_layer, store_layers.Layers.alone
+    claims = itertools.count(1)
+
+    def counted(*args: object, **named: object) -> str:
+        began.append(args)
+        assert waiting.wait(20)
+        return unpack(*args, **named)  # type: ignore[arg-type]
+
+    def claim(layers: store_layers.Layers, diff_id: str) -> AbstractContextManager[bool]:
+        if next(claims) == pulls:
+            waiting.set()
+        return alone(layers, diff_id)
+
+    monkeypatch.setattr(pull, "unpack_layer", counted)
+    monkeypatch.setattr(store_layers.Layers, "alone", claim)
+
+    def fetch(_: int) -> StoredImage:
+        platform, settings = Platform("linux", "amd64", ""), RegistrySettings(patience=QUICK)
+        store = open_store(str(place.directory))
+        return pull.pull_image(store, place.reference(), platform=platform, settings=settings)
+
+    with ThreadPoolExecutor(pulls) as pool:
+        found = list(pool.map(fetch, range(pulls)))
+    assert len(began) == 1
+    assert len({image.id for image in found}) == 1
+    assert place.asked(place.layers()[0]) == [""]
+    assert place.leftovers() == []
+
+
+def test_owners_are_set_by_the_pull(
+    place: Place, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """By one process for all layers, so that the first start does not wait for them."""
+    ids = SubordinateIds(((100000, 65536),), ((100000, 65536),))
+    monkeypatch.setattr(subordinate, "subordinate_ids", lambda: ids)
+    calls, helper = tmp_path / "calls", tmp_path / "launcher"
+    helper.write_text(f"""#!/bin/sh
+        echo "$1 $2 $3 $4" >> {calls}; shift 8; echo "$1 $(($# - 2))" >> {calls}; shift 2
+        for layer in "$@"; do mkdir $layer/range-{range_key(ids.uids, ids.gids)}; echo; done
+        """)
+    helper.chmod(0o755)
+    monkeypatch.setattr(range_layers, "find_launcher", lambda: helper)
+    unpack = pull.unpack_layer
+
+    def owned(chunks: Iterable[bytes], writer: LayerWriter, *args: str, **named: str) -> str:
+        (writer.directory / "owners").write_text("7 7 etc/name\n")
+        return unpack(chunks, writer, *args, **named)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(pull, "unpack_layer", owned)
+    place.pull()
+    key = range_key(ids.uids, ids.gids)
+    assert calls.read_text() == f"unshare --map range --\n{place.directory} 2\n"
+    assert len(list((place.directory / "layers").glob(f"*/range-{key}"))) == 2
+    assert place.heard.owners[0] == (0, 2)
+    assert place.heard.owners[-1] == (2, 2)
+    place.pull()
+    assert calls.read_text().count("unshare") == 1
 
 
 def test_an_interrupted_pull_leaves_what_can_be_gone_on_with(place: Place) -> None:

@@ -285,7 +285,7 @@ def test_collect_keeps_what_is_named(store: Store) -> None:
     assert plan.layers == (diff_id_of("other"),)
     assert set(plan.blobs) == {gone.digest, gone.config.digest, gone.layers[1].digest}
     sizes = [store.blobs.path(digest).stat().st_size for digest in plan.blobs]
-    assert plan.bytes == sum(sizes) + len("other")
+    assert plan.bytes == sum(sizes) + disk_bytes(store, "other")
     assert store.collect() == plan
     assert names(store) == ["kept:latest"]
     assert store.layers.has(diff_id_of("shared"))
@@ -528,6 +528,12 @@ def test_remove_beside_a_pull_takes_the_name_alone(store: Store) -> None:
     assert store.layers.list_all() == []
 
 
+def disk_bytes(store: Store, *texts: str) -> int:
+    """Blocks of the layers' trees: each is a directory with one file."""
+    trees = [store.layers.tree(diff_id_of(text)) for text in texts]
+    return sum(512 * path.stat().st_blocks for tree in trees for path in (tree, tree / "file"))
+
+
 def test_usage(store: Store) -> None:
     put_image(store, "a", "shared", "top")
     put_image(store, "b", "shared", "other")
@@ -540,7 +546,8 @@ def test_usage(store: Store) -> None:
     blobs = sum(path.stat().st_size for path in store.directories.blobs.rglob("*/*"))
     plan = store.collect(dry_run=True)
     assert usage.unnamed.size_bytes == usage.unnamed.reclaimable_bytes == plan.bytes
-    assert usage.images.size_bytes == blobs + len("sharedtopotherlost") - plan.bytes
+    layers = disk_bytes(store, "shared", "top", "other", "lost")
+    assert usage.images.size_bytes == blobs + layers - plan.bytes
     assert (usage.containers.total, usage.containers.active) == (1, 0)
     assert usage.containers.size_bytes == usage.containers.reclaimable_bytes > 0
     assert usage.leftovers.total == 1

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import stat
 import subprocess
+import threading
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,7 @@ from image_fixture import diff_id_of, put_layer
 
 from pyrootless.config import Directories
 from pyrootless.errors import IntegrityError, StoreError
-from pyrootless.images import store_layers, store_removal
+from pyrootless.images import store_files, store_layers, store_removal
 from pyrootless.images.store import Store
 
 DIFF_ID = diff_id_of("text")
@@ -82,7 +84,7 @@ def test_a_layer_of_an_earlier_boot_that_was_not_flushed_is_made_again(
     (store.layers.tree(DIFF_ID) / "file").write_text("")  # what a power cut makes of it
     boot = tmp_path / "boot"
     boot.write_text("another boot\n")
-    monkeypatch.setattr(store_layers, "_BOOT", boot)
+    monkeypatch.setattr(store_files, "_BOOT", boot)
     assert not store.layers.has(DIFF_ID)
     put_layer(store, "text")
     assert store.layers.has(DIFF_ID)
@@ -102,7 +104,7 @@ def test_a_flushed_layer_is_trusted_after_a_boot(
     assert not mark.exists()
     boot = tmp_path / "boot"
     boot.write_text("another boot\n")
-    monkeypatch.setattr(store_layers, "_BOOT", boot)
+    monkeypatch.setattr(store_files, "_BOOT", boot)
     assert store.layers.has(DIFF_ID)
 
 
@@ -115,6 +117,72 @@ def test_flushing_happens_once_for_many(store: Store, monkeypatch: pytest.Monkey
     store.layers.flush(ids)
     store.layers.flush(ids)
     assert calls == [store.directories.layers]
+
+
+def test_trees_for_many_ids_are_flushed_with_their_layer(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that is not in its place yet keeps its mark: its files may come after the flush."""
+    calls: list[Path] = []
+    monkeypatch.setattr(store_layers, "flush_file_system", calls.append)
+    put_layer(store, "text")
+    store.layers.flush([DIFF_ID])
+    layer = store.layers.path(DIFF_ID)
+    (layer / "range-0123").mkdir()
+    for mark in ("range-0123.unflushed", "range-4567.unflushed"):
+        (layer / mark).write_text("boot")
+    store.layers.flush([DIFF_ID])
+    assert len(calls) == 2
+    assert sorted(path.name for path in layer.glob("*unflushed")) == ["range-4567.unflushed"]
+
+
+def test_one_unpacks_and_the_others_wait(store: Store) -> None:
+    """Whoever waited finds the layer there; a lock that a dead process left holds nobody."""
+    found: list[bool] = []
+
+    def work() -> None:
+        with store.layers.alone(DIFF_ID) as there:
+            if not there:
+                put_layer(store, "text")
+            found.append(there)
+
+    with store.layers.alone(DIFF_ID) as there:
+        threads = [threading.Thread(target=work) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        assert (there, found) == (False, [])
+    for thread in threads:
+        thread.join()
+    assert sorted(found) == [False, *[True] * 7]
+    assert leftovers(store) == []
+    (store.directories.temporary / f"alone-{DIFF_ID[7:]}").touch()
+    with store.layers.alone(DIFF_ID) as there:
+        assert there
+
+
+def test_a_lock_of_the_dead_is_swept(store: Store) -> None:
+    with store.layers.alone(DIFF_ID):
+        lock = store.directories.temporary / f"alone-{DIFF_ID[7:]}"
+        store.sweep()
+        assert lock.exists()
+    lock.touch()
+    store.sweep()
+    assert leftovers(store) == []
+
+
+def test_what_a_layer_takes_is_its_blocks(store: Store) -> None:
+    put_layer(store, "text")
+    layer = store.layers.path(DIFF_ID)
+    with (layer / "tree/file").open("r+b") as stream:
+        stream.truncate(1 << 30)
+    os.link(layer / "tree/file", layer / "tree/again")
+    blocks = sum((layer / name).stat().st_blocks for name in ("tree", "tree/file"))
+    assert store_layers.layer_disk_bytes(layer) == 512 * blocks
+    facts = json.loads((layer / "layer.json").read_text()) | {"diskBytes": 12345}
+    (layer / "layer.json").write_text(json.dumps(facts))
+    (layer / "range-0123.bytes").write_text("55\n")
+    (layer / "range-4567.bytes").write_text("what\n")
+    assert store_layers.layer_disk_bytes(layer) == 12345 + 55
 
 
 def test_a_failing_disk_is_said(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
