@@ -63,13 +63,15 @@ class Place:
     launcher: Path
 
 
-def parse(words: Sequence[str]) -> argparse.Namespace:
+def parse(
+    words: Sequence[str], result: str = "pull.json", about: str | None = __doc__
+) -> argparse.Namespace:
     """The command line.  Raises SystemExit."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser = argparse.ArgumentParser(description=(about or "").splitlines()[0])
     add = parser.add_argument
     beside = Path(sys.executable).parent / "pyrootless"
     add("--tar", type=Path, required=True, metavar="FILE", help="root file system, plain tar")
-    add("--out", type=Path, default=HERE / "results" / "pull.json", metavar="FILE")
+    add("--out", type=Path, default=HERE / "results" / result, metavar="FILE")
     add("--rounds", type=int, default=FEW_ROUNDS, metavar="N", help="default: %(default)s")
     add("--warmup", type=int, default=1, metavar="N", help="default: %(default)s")
     add("--pyrootless", type=Path, default=beside, metavar="PROGRAM")
@@ -128,11 +130,15 @@ def push(base: Path, tar: Path, host: str) -> None:
     """The tar as an image of one layer, in both compressions."""
     plain = write_layout(base / "plain", tar)
     for form in FORMS:
-        packed = base / form
-        run("skopeo", "copy", "-q", f"--dest-compress-format={form}", f"oci:{plain}:base",
-            f"oci:{packed}:base")  # fmt: skip
-        run("skopeo", "copy", "-q", "--preserve-digests", "--dest-tls-verify=false",
-            f"oci:{packed}:base", f"docker://{host}/base/{form}:1")  # fmt: skip
+        push_layout(plain, base / form, form, f"{host}/base/{form}:1")
+
+
+def push_layout(plain: Path, packed: Path, form: str, name: str) -> None:
+    """A layout of plain layers, compressed, under a name of the registry."""
+    run("skopeo", "copy", "-q", f"--dest-compress-format={form}", f"oci:{plain}:base",
+        f"oci:{packed}:base")  # fmt: skip
+    run("skopeo", "copy", "-q", "--preserve-digests", "--dest-tls-verify=false",
+        f"oci:{packed}:base", f"docker://{name}")  # fmt: skip
 
 
 def run(*words: str) -> None:
@@ -142,32 +148,37 @@ def run(*words: str) -> None:
         raise SystemExit(f"bench_pull: {words[0]}: {done.stderr.strip()}")
 
 
-def write_layout(layout: Path, tar: Path) -> Path:
-    """An OCI image layout whose one layer is the plain tar."""
+def write_layout(layout: Path, *tars: Path) -> Path:
+    """An OCI image layout whose layers are plain tars, the lowest first."""
     blobs = layout / "blobs" / "sha256"
     blobs.mkdir(parents=True)
-    with tar.open("rb") as stream:
-        layer = hashlib.file_digest(stream, "sha256").hexdigest()
-    shutil.copyfile(tar, blobs / layer)
-    size = tar.stat().st_size
+    layers = [put_layer(blobs, tar) for tar in tars]
     config = put(
         blobs,
         {
             "architecture": "amd64",
             "os": "linux",
             "config": {"Cmd": ["/bin/sh"]},
-            "rootfs": {"type": "layers", "diff_ids": [f"sha256:{layer}"]},
+            "rootfs": {"type": "layers", "diff_ids": [row["digest"] for row in layers]},
         },
         f"{_OCI}.config.v1+json",
     )
-    described = {"mediaType": f"{_OCI}.layer.v1.tar", "digest": f"sha256:{layer}", "size": size}
-    document = {"schemaVersion": 2, "config": config, "layers": [described]}
+    document = {"schemaVersion": 2, "config": config, "layers": layers}
     entry = put(blobs, document, f"{_OCI}.manifest.v1+json")
     entry["annotations"] = {"org.opencontainers.image.ref.name": "base"}
     index = {"schemaVersion": 2, "manifests": [entry]}
     (layout / "index.json").write_text(json.dumps(index))
     (layout / "oci-layout").write_text('{"imageLayoutVersion":"1.0.0"}')
     return layout
+
+
+def put_layer(blobs: Path, tar: Path) -> dict[str, object]:
+    """Copy a plain tar; its descriptor."""
+    with tar.open("rb") as stream:
+        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    shutil.copyfile(tar, blobs / digest)
+    kind, size = f"{_OCI}.layer.v1.tar", tar.stat().st_size
+    return {"mediaType": kind, "digest": f"sha256:{digest}", "size": size}
 
 
 def put(blobs: Path, document: dict[str, object], media_type: str) -> dict[str, object]:
@@ -229,8 +240,16 @@ def measure(place: Place, options: argparse.Namespace) -> None:
     tell(f"wrote {options.out}")
 
 
-def as_ordinary_user(options: argparse.Namespace) -> int:
-    """Run this script again as the ordinary user; bring the document home."""
+def as_ordinary_user(
+    options: argparse.Namespace, script: str = "bench_pull.py", before: Sequence[str] = ()
+) -> int:
+    """Run a script again as the ordinary user; bring the document home.
+
+    Args:
+        options: As `parse` gives them.
+        script: Its name.
+        before: Words that put the command after them into some other surroundings.
+    """
     user = machine.measuring_user(options.user)
     work = Path(tempfile.mkdtemp(prefix="pyrootless-bench-", dir=options.work))
     try:
@@ -240,12 +259,12 @@ def as_ordinary_user(options: argparse.Namespace) -> int:
             os.chown(path, user.pw_uid, user.pw_gid)
         identity = [f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--init-groups"]
         own = [
-            *(sys.executable, "-B", str(HERE / "bench_pull.py"), f"--tar={options.tar}"),
+            *(sys.executable, "-B", str(HERE / script), f"--tar={options.tar}"),
             *(f"--rounds={options.rounds}", f"--warmup={options.warmup}", f"--work={work}"),
             *(f"--pyrootless={options.pyrootless.absolute()}", f"--out={work}/out.json"),
         ]
         settings = [f"--chdir={work}", f"XDG_RUNTIME_DIR={runtime}"]
-        words = ["setpriv", *identity, "--reset-env", "env", *settings, *own]
+        words = [*before, "setpriv", *identity, "--reset-env", "env", *settings, *own]
         status = subprocess.run(words, check=False).returncode
         if (work / "out.json").exists():
             report.write_text(options.out, (work / "out.json").read_text())
