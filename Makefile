@@ -13,7 +13,7 @@ export PYROOTLESS_YYJSON_SOURCE ?= $(CURDIR)/build/yyjson
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help deps build run test test-hostile test-faults test-class test-ways test-vm mutate-security fuzz check lint docs asan soak bench bench-sandbox bench-setup clean dist packages-build packages-test
+.PHONY: help deps build run test test-hostile test-faults test-class test-ways test-vm mutate-security fuzz check lint docs asan soak bench bench-pytest bench-sandbox bench-setup clean dist packages-build packages-test
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -98,6 +98,9 @@ bench-sandbox: build ## measure the sandbox beside its aims: some minutes, as an
 
 bench: build ## measure the launch beside its floor and its peers
 	$(BIN)/python benchmarks/bench.py --rounds $(or $(ROUNDS),100)
+
+bench-pytest: build ## measure by groups with pytest-benchmark (ARGS="--benchmark-autosave"): a minute
+	$(BIN)/pytest -q -p no:cacheprovider benchmarks --benchmark-storage=file://build/benchmarks $(ARGS)
 
 dist: deps ## sdist and wheel into dist/
 	$(BIN)/python -m build --quiet --outdir dist .
