@@ -11,11 +11,7 @@ import dataclasses
 import json
 
 from pyrootless import units
-from pyrootless._core import drop_groups
-from pyrootless._unpack import tree_bytes
-from pyrootless.cli.image import collect_images, confirm, print_collected
 from pyrootless.config import Directories
-from pyrootless.engine.containers import list_containers, remove_container
 from pyrootless.errors import ContainerStateError
 from pyrootless.images.store import Usage, open_store
 from pyrootless.images.store_usage import UsageRow
@@ -53,6 +49,9 @@ def format_usage(usage: Usage) -> str:
 
 def prune_containers(directories: Directories) -> tuple[list[str], int]:
     """Remove containers that do not run; their ids, and the bytes they took."""
+    from pyrootless._unpack import tree_bytes
+    from pyrootless.engine.containers import list_containers, remove_container
+
     removed, size_bytes = [], 0
     for container in list_containers(directories):
         if container.state == "running":
@@ -88,6 +87,9 @@ def _df(options: argparse.Namespace) -> int:
 
 
 def _prune(options: argparse.Namespace) -> int:
+    from pyrootless._core import drop_groups  # `df` needs none of this
+    from pyrootless.cli.image import collect_images, confirm, print_collected
+
     images = "all images that no container uses" if options.all else "all images without a name"
     if not confirm(_QUESTION.format(images=images), options.force):
         return 1
