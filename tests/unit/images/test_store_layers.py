@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import stat
 import subprocess
 import threading
@@ -158,6 +159,32 @@ def test_one_unpacks_and_the_others_wait(store: Store) -> None:
     (store.directories.temporary / f"alone-{DIFF_ID[7:]}").touch()
     with store.layers.alone(DIFF_ID) as there:
         assert there
+
+
+def test_another_takes_over_from_the_killed(store: Store) -> None:
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        with store.layers.alone(DIFF_ID):
+            os.write(writing, b"x")
+            signal.pause()
+    os.read(reading, 1)
+    found: list[bool] = []
+
+    def work() -> None:
+        with store.layers.alone(DIFF_ID) as there:
+            found.append(there)
+
+    waiting = threading.Thread(target=work)
+    waiting.start()
+    assert found == []
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    waiting.join()
+    assert found == [False]
+    assert leftovers(store) == []
+    os.close(reading)
+    os.close(writing)
 
 
 def test_a_lock_of_the_dead_is_swept(store: Store) -> None:
