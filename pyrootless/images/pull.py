@@ -138,8 +138,7 @@ def pull_image(
         pull.fetch_layers(layer_jobs(manifest, config))
         trees = [store.layers.tree(layer) for layer in dict.fromkeys(config.diff_ids)]
         make_owners(store.directories.data, trees, told.owners_set)
-        with suppress(PyrootlessError, OSError):  # the first start says why
-            compile_default_filter(store.directories)
+        _make_filter(store)
         store.put_image(manifest)
         store.tag(reference, manifest.digest)
     image = store.find(manifest.digest)
@@ -336,6 +335,14 @@ class _Pull:
 
     def _advance(self, blob: Descriptor, count: int) -> None:
         self._progress.layer_advanced(blob.digest, count)
+
+
+def _make_filter(store: Store) -> None:
+    """The filter of most starts, at a store's first pull; a start looks whether it fits."""
+    if any((store.directories.cache / "seccomp").glob("*.bpf")):
+        return
+    with suppress(PyrootlessError, OSError):  # the first start says why
+        compile_default_filter(store.directories)
 
 
 def _choose(reference: Reference, index: Index, platform: Platform | None) -> Descriptor:

@@ -121,6 +121,7 @@ def test_an_image_arrives(place: Place) -> None:
     assert place.heard.bytes == sizes
     assert place.heard.done == {base: pull.COMPLETE, top: pull.COMPLETE}
     assert place.leftovers() == []
+    assert len(list((place.directory / "cache/seccomp").glob("*.bpf"))) == 1
 
 
 def test_what_is_there_is_not_fetched(place: Place) -> None:
