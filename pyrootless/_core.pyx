@@ -161,7 +161,7 @@ cdef class Container:
     def describe(self) -> bytes:
         """The config.json that create() would write, without making anything."""
         cdef prl_error error
-        if prl_container_describe(&self.container, &self.template, &error) < 0:
+        if prl_container_describe(&self.container, NULL if self.template.lock_fd < 0 else &self.template, &error) < 0:
             raise exception(&error)
         return self.config
 
@@ -170,7 +170,7 @@ cdef class Container:
         cdef prl_error error
         cdef int r
         with nogil:
-            r = prl_container_create(&self.container, &self.template, &error)
+            r = prl_container_create(&self.container, NULL if self.template.lock_fd < 0 else &self.template, &error)
         if r < 0:
             raise exception(&error)
         self.owner = getpid()

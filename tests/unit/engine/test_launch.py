@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -29,6 +30,30 @@ def test_output_code_and_times() -> None:
     assert result.args == ("sh", "-c", "printf out; printf err >&2; exit 7")
     assert not result.ok and result.shell_code == 7
     assert 0 < result.wall_ns < 60 * 10**9 and result.max_rss_bytes > 0
+
+
+WITHOUT_TEMPLATE = """
+import sys
+from pyrootless import _core, errors
+for step in "describe", "create":
+    container = _core.Container(sys.argv[1:])
+    try:
+        getattr(container, step)()
+    except errors.UsageError as error:
+        print(step, error.args[0])
+    container.close()
+"""
+
+
+@pytest.mark.parametrize("words", [["--spec=/gone"], ["--", "host"]])
+def test_without_a_template_nothing_is_described_or_created(words: list[str]) -> None:
+    """In a process of its own: it was killed by SIGSEGV."""
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT_TEMPLATE, *words],
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    said = [f"{step} config: config.json is empty" for step in ("describe", "create")]
+    assert (done.returncode, done.stdout.splitlines()) == (0, said)
 
 
 @pytest.mark.parametrize("size", [0, 1, 65536, 1_000_003])
