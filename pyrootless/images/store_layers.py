@@ -238,17 +238,21 @@ def _fact(directory: Path, name: str) -> int | None:
 
 
 def _marks(layer: Path) -> list[Path]:
-    """Marks of what is in its place already: those of others must stay, it is not flushed."""
+    """Marks of what is in its place and of this boot.
+
+    Those of others must stay: what they stand for is not flushed, or a power cut has torn it.
+    """
     try:
         names = {path.name for path in layer.iterdir()}
     except FileNotFoundError:
         return []
     ends = (name.removesuffix(f".{UNFLUSHED}") for name in names if name.endswith(UNFLUSHED))
-    return [
+    marks = [
         layer / (UNFLUSHED if name == UNFLUSHED else f"{name}.{UNFLUSHED}")
         for name in ends
         if name == UNFLUSHED or name in names
     ]
+    return [mark for mark in marks if _is_of_this_boot(mark)]
 
 
 def _digits(diff_id: str) -> str:
@@ -264,3 +268,9 @@ def _is_whole(directory: Path) -> bool:
     with suppress(OSError):
         return (directory / UNFLUSHED).read_text() == boot_id()
     return True
+
+
+def _is_of_this_boot(mark: Path) -> bool:
+    with suppress(OSError):
+        return mark.read_bytes() == boot_id().encode()
+    return False  # somebody else has made it lasting

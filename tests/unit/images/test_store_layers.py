@@ -123,18 +123,22 @@ def test_flushing_happens_once_for_many(store: Store, monkeypatch: pytest.Monkey
 def test_trees_for_many_ids_are_flushed_with_their_layer(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One that is not in its place yet keeps its mark: its files may come after the flush."""
+    """One that is not in its place keeps its mark, and one that a power cut tore."""
     calls: list[Path] = []
     monkeypatch.setattr(store_layers, "flush_file_system", calls.append)
     put_layer(store, "text")
     store.layers.flush([DIFF_ID])
     layer = store.layers.path(DIFF_ID)
-    (layer / "range-0123").mkdir()
-    for mark in ("range-0123.unflushed", "range-4567.unflushed"):
-        (layer / mark).write_text("boot")
+    for tree in ("range-0123", "range-89ab"):
+        (layer / tree).mkdir()
+    for tree in ("range-0123", "range-4567"):
+        (layer / f"{tree}.unflushed").write_text(store_files.boot_id())
+    (layer / "range-89ab.unflushed").write_text("another boot")
     store.layers.flush([DIFF_ID])
     assert len(calls) == 2
-    assert sorted(path.name for path in layer.glob("*unflushed")) == ["range-4567.unflushed"]
+    assert sorted(path.name for path in layer.glob("*unflushed")) == [
+        "range-4567.unflushed", "range-89ab.unflushed",
+    ]  # fmt: skip
 
 
 def test_one_unpacks_and_the_others_wait(store: Store) -> None:
