@@ -357,6 +357,28 @@ def test_several_layers_by_one_process(store: Path) -> None:
 
 
 @pytest.mark.usefixtures("remove_inside")
+def test_each_layer_tells_of_the_ids_that_it_lacks(store: Path) -> None:
+    """Made by one process too; and what was told of an earlier one of the key is not left."""
+    layers = [
+        make_layer(store, member("a", uid=uid) + END, name)
+        for name, uid in (("a1", 7), ("a2", 2_000_000), ("a3", 3_000_000))
+    ]
+    files = [missing_file(layer, KEY) for layer in layers]
+    Missing(9_000_000, 0, "of before").write(files[0])
+    done = inside(owners_layers_command(store, layers, KEY))
+    assert (done.returncode, done.stderr) == (0, "")
+    told = [read_missing([file]) for file in files]
+    assert [one and (one.uid, one.gid, one.path) for one in told] == [
+        None, (2_000_000, 0, "a"), (3_000_000, 0, "a"),
+    ]  # fmt: skip
+    for layer in layers[1:]:
+        missing_file(layer, KEY).unlink()
+        unflushed_mark(layer, KEY).write_text("another boot")
+    inside(owners_layers_command(store, layers, KEY))
+    assert [file.exists() for file in files] == [False, True, True]
+
+
+@pytest.mark.usefixtures("remove_inside")
 def test_what_a_power_cut_left_is_made_again(store: Path) -> None:
     layer = make_layer(store, member("a", b"text", uid=7) + END)
     build(store, layer)
