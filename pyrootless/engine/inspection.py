@@ -22,6 +22,7 @@ LABEL = "io.pyrootless.label."
 _METERS = {
     "io_read_bytes": "io",
     "io_write_bytes": "io",
+    "cpu_ns": "cpu-time",
     "throttled_ns": "cpu",
     "memory_stall_ns": "version2",
     "cpu_stall_ns": "version2",
@@ -109,7 +110,7 @@ def _usage(status: dict[str, Any], notes: dict[str, Any]) -> dict[str, Any]:
 
 
 def _meters(notes: dict[str, Any]) -> set[str]:
-    """What counted: controllers by the names of version 2, "version2", "watchdog"."""
+    """What counted: controllers by the names of version 2, "version2", "memory", "cpu-time"."""
     found = set()
     for line in str(notes.get(f"{NOTE}limits.cgroups", "")).splitlines():
         version, controllers, _path = line.split(" ", 2)
@@ -117,6 +118,8 @@ def _meters(notes: dict[str, Any]) -> set[str]:
         found |= {"version2"} if version == "2" else set()
     if notes.get(f"{NOTE}limits.memory") == "watchdog":
         found.add("memory")
+    if f"{NOTE}limits.cpu-time" in notes:  # whoever holds that limit counts
+        found.add("cpu-time")
     return found
 
 
