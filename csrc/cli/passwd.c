@@ -50,22 +50,26 @@ static int fail_file(const struct lookup *look, const char *dir, const char *pat
                      dir, path, why);
 }
 
-/* Whether a layer hides what lower layers have at path's directory. */
-static bool is_opaque(int root_fd, const char *path)
+/* Whether a layer hides what lower layers have at path's directory: 0, 1, or -EACCES where the
+ * directory's mode keeps the mark from its owner. */
+static int is_opaque(int root_fd, const char *path)
 {
     char dir[64], link[32], value[2];
     const char *slash = strrchr(path, '/');
 
     if (!slash || (size_t)(slash - path) >= sizeof dir)
-        return false;
+        return 0;
     memcpy(dir, path, (size_t)(slash - path));
     dir[slash - path] = '\0';
     _cleanup_close_ int fd =
         prl_sys_open_in_root(root_fd, dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    return fd >= 0 &&
-           getxattr(prl_sys_fd_path(fd, link), "user.overlay.opaque", value, sizeof value) ==
-               1 &&
-           value[0] == 'y';
+    if (fd < 0)
+        return 0;
+    ssize_t len =
+        getxattr(prl_sys_fd_path(fd, link), "user.overlay.opaque", value, sizeof value);
+    if (len < 0 && errno == EACCES)
+        return -EACCES;
+    return len == 1 && value[0] == 'y';
 }
 
 /* Text of root/path, malloc'd; -ENOENT when it is not there, -ENODATA when the layers below are
@@ -83,7 +87,9 @@ static int read_below(const char *dir, const char *path, char **ret)
     _cleanup_close_ int path_fd = prl_sys_open_in_root(root_fd, path, O_PATH | O_CLOEXEC);
     if (path_fd < 0) {
         int why = errno;
-        bool hidden = why == ENOTDIR || (why == ENOENT && is_opaque(root_fd, path));
+        int hidden = why == ENOENT ? is_opaque(root_fd, path) : why == ENOTDIR;
+        if (hidden < 0)
+            return hidden;
         return hidden ? -ENODATA : -why;
     }
     if (fstat(path_fd, &st) < 0)

@@ -11,6 +11,11 @@
 #include <string.h>
 #include <sys/stat.h>
 
+/* The root of a layer keeps its owner's bits on the disk, whatever the archive says: a start
+ * looks into it as an ordinary user, and what a container has as / is a directory of its own.
+ */
+enum { KEPT_OF_ROOT = S_IRWXU };
+
 /* Twice the room, or more when that is not enough. */
 static int grow(void *p, size_t *room, size_t need, size_t size)
 {
@@ -74,7 +79,8 @@ static int apply_one(const char *path, const struct prl_unpack_dir *row, int roo
         return 0;
     if (fd < 0)
         return prl_fail(reterr, PRL_STAGE_LAYER, "openat2", prl_unpack_path_show(path, shown));
-    if (fchmod(fd, row->mode) < 0)
+    mode_t mode = path[0] ? row->mode : row->mode | KEPT_OF_ROOT;
+    if (fchmod(fd, mode) < 0)
         return prl_fail(reterr, PRL_STAGE_LAYER, "fchmod", prl_unpack_path_show(path, shown));
     struct timespec times[2] = {{.tv_nsec = UTIME_NOW}, row->mtime};
     if (row->has_time && futimens(fd, times) < 0)

@@ -29,6 +29,7 @@ from pyrootless.images.archive_compression import (
     plain_chunks,
 )
 from pyrootless.images.archive_tar import Member, follow_links, read_members
+from pyrootless.images.store_files import remedy_of
 
 MAX_DOCUMENT_BYTES = 4 << 20
 
@@ -150,7 +151,7 @@ def open_unnamed(directory: Path) -> BinaryIO:
     except OSError as error:
         raise StoreError(
             f"cannot write below {directory}: {error.strerror}",
-            remedy="make room, or choose another place: pyrootless --root DIR",
+            remedy=remedy_of(error),
         ) from error
 
 

@@ -25,6 +25,7 @@ from pyrootless.config import TEMPLATE_VERSION, Directories, find_launcher
 from pyrootless.errors import HostUnsupportedError, StoreError
 from pyrootless.images import subordinate, template
 from pyrootless.images.skeleton import Skeleton, collect_skeleton, resolver_source
+from pyrootless.images.store_files import remedy_of
 from pyrootless.images.store_temporary import Temporaries
 
 NAME = "host"
@@ -100,7 +101,7 @@ def prepare_host_image(
         raise StoreError(
             f"cannot write the image `host` at {error.filename or directories.images}: "
             f"{error.strerror}",
-            remedy="make room, or choose another place: pyrootless --root DIR",
+            remedy=remedy_of(error),
         ) from error
     return image
 

@@ -35,6 +35,7 @@ from pyrootless.images.range_layers import (
 )
 from pyrootless.images.signals import parse_signal
 from pyrootless.images.store import Store, StoredImage
+from pyrootless.images.store_files import remedy_of
 
 CONFIG_NAME = "config.json"
 MAX_BYTES = 4 << 20
@@ -80,8 +81,9 @@ def write_template(store: Store, image: StoredImage, watch: Watch | None = None)
             _install(store, directory, config)
         except OSError as error:
             raise StoreError(
-                f"cannot write the launch template {directory}: {error.strerror}",
-                remedy="make room, or choose another place: pyrootless --root DIR",
+                f"cannot write the launch template {error.filename or directory}: "
+                f"{error.strerror}",
+                remedy=remedy_of(error),
             ) from error
     return directory
 

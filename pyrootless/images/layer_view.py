@@ -92,9 +92,11 @@ def look(directories: Sequence[Path], name: str) -> list[Path] | Path | None:
         name: One component.
 
     Raises:
-        OSError: The file system says so.
+        OSError: The file system says so; PermissionError where a directory's mode keeps its
+            owner out: what it has, or hides, is then not known.
     """
     merged: list[Path] = []
+    shut: PermissionError | None = None
     for directory in directories:
         entry = directory / name
         try:
@@ -105,9 +107,14 @@ def look(directories: Sequence[Path], name: str) -> list[Path] | Path | None:
             break
         if not stat.S_ISDIR(facts.st_mode):
             return merged or entry
+        if shut is not None:
+            raise shut
         merged.append(entry)
-        if _mark(entry, _OPAQUE) == b"y":
-            break
+        try:
+            if _mark(entry, _OPAQUE) == b"y":
+                break
+        except PermissionError as error:
+            shut = error  # only what lies below it could be hidden
     return merged or None
 
 
@@ -121,5 +128,9 @@ def _is_whiteout(entry: Path, facts: os.stat_result) -> bool:
 def _mark(entry: Path, name: str) -> bytes | None:
     try:
         return os.getxattr(entry, name, follow_symlinks=False)
+    except PermissionError as error:
+        if error.errno == errno.EACCES:
+            raise  # the mark may be there
+        return None
     except OSError:
         return None

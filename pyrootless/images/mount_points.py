@@ -87,12 +87,21 @@ def add_mount_points(store: Store, trees: Sequence[Path]) -> Path | None:
 
 
 def plan_points(trees: Sequence[Path]) -> Iterator[Point]:
-    """What the layer of these trees would hold."""
+    """What the layer of these trees would hold.
+
+    Where the mode of a directory keeps its owner out, a start makes what is missing.
+    """
     owned = {owner.path for tree in trees for owner in read_owners(tree.parent)}
     for name, mode in HIDDEN.items():
-        found = look(trees, name)
-        if found is None or (isinstance(found, list) and _is_plain(found[0], name, owned)):
-            yield _directory(name, found, mode, "opaque")
+        with suppress(PermissionError):
+            found = look(trees, name)
+            if found is None or (isinstance(found, list) and _is_plain(found[0], name, owned)):
+                yield _directory(name, found, mode, "opaque")
+    with suppress(PermissionError):
+        yield from _plan_hosts(trees, owned)
+
+
+def _plan_hosts(trees: Sequence[Path], owned: set[bytes]) -> Iterator[Point]:
     etc = look(trees, "etc")
     if isinstance(etc, list) and (
         not _is_plain(etc[0], "etc", owned) or look(etc, "hosts") is not None

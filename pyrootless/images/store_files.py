@@ -58,8 +58,13 @@ def store_error(error: OSError, place: Path) -> StoreError:
     reason = os.strerror(error.errno) if error.errno else str(error)
     return StoreError(
         f"cannot write to the store at {place}: {reason}",
-        remedy=_REMEDIES.get(error.errno or 0, ""),
+        remedy=remedy_of(error),
     )
+
+
+def remedy_of(error: OSError) -> str:
+    """What to do about it: room where room is missing, another place where it is the place."""
+    return _REMEDIES.get(error.errno or 0, "")
 
 
 def check_version(directories: Directories) -> None:

@@ -281,6 +281,42 @@ def layout(tmp_path: Path) -> str:
     return f"oci:{tmp_path / 'layout'}:1"
 
 
+@pytest.mark.needs("busybox", "user-namespaces")
+@pytest.mark.parametrize("ids", ["single", RANGE])
+@pytest.mark.parametrize("name", [".", "etc", "sub"])
+@pytest.mark.parametrize("mode", [0, 0o300])
+def test_directories_that_keep_their_owner_out(
+    mode: int, name: str, ids: str, call: Runner, tmp_path: Path
+) -> None:
+    """Who starts a container is no root; the root in it is, and sees the image's modes."""
+    program = Path(str(shutil.which("busybox"))).read_bytes()
+    data = layer_tar([
+        directory(".", mode if name == "." else 0o755), directory("bin"), directory("etc"),
+        file("bin/busybox", program, 0o755), link("bin/sh", "busybox"), directory("proc"),
+        directory("sub"), file("sub/file", b"in it", owner=(5, 6)), directory(name, mode),
+    ])  # fmt: skip
+    layout_of(tmp_path / "layout", "1", [data])
+    script = "busybox cat /sub/file; cd /; busybox stat -c ' %a' etc sub; busybox id -u"
+    run = ("run", "--rm", f"--userns={ids}", f"oci:{tmp_path / 'layout'}:1", "sh", "-c", script)
+    modes = [f"{mode if name == found else 0o755:o}" for found in ("etc", "sub")]
+    assert good(call(*run)) == f"in it {modes[0]}\n {modes[1]}\n0\n"
+    other = good(call(*run[:3], "-u", "1000", *run[3:-1], "busybox id -u; busybox pwd"))
+    assert other == "1000\n/\n"
+
+
+@pytest.mark.needs("busybox", "user-namespaces")
+def test_names_in_an_etc_that_keeps_its_owner_out(call: Runner, tmp_path: Path) -> None:
+    program = Path(str(shutil.which("busybox"))).read_bytes()
+    data = layer_tar([
+        directory("bin"), file("bin/busybox", program, 0o755), directory("etc", 0),
+        file("etc/passwd", b"bob:x:1000:1000::/:/bin/sh\n"),
+    ])  # fmt: skip
+    layout_of(tmp_path / "layout", "1", [data])
+    done = call("run", "--rm", "-u", "bob", f"oci:{tmp_path / 'layout'}:1", "busybox", "id")
+    assert (done.returncode, done.stdout) == (125, "")
+    assert "/etc/passwd cannot be read, so no name can be looked up" in done.stderr
+
+
 NEWER = [
     ("run", "--rm", "busybox:1", "true"), ("run", "--rm", "host", "true"), ("images",),
     ("pull", "busybox:1"), ("inspect", "busybox:1"), ("history", "busybox:1"),

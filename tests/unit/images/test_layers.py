@@ -253,6 +253,16 @@ def test_lists_are_settled(writer: Writer) -> None:
     assert (facts["foreign"], facts["devices"], facts["capabilities"]) == (2, 1, 1)
 
 
+def test_the_root_stays_open_to_its_owner(writer: Writer) -> None:
+    """Others' bits are the archive's, and so is every other directory's mode."""
+    tree = writer.directory / "tree"
+    data = directory(".", 0o005) + directory("d", 0o111) + END
+    unpack_layer([data], writer, OCI, expected_diff_id=None)
+    modes = [(tree / name).stat().st_mode & 0o7777 for name in ("", "d")]
+    assert [f"{mode:o}" for mode in modes] == ["705", "111"]
+    (tree / "d").chmod(0o755)
+
+
 def test_lists_that_come_to_nothing_are_no_files(writer: Writer) -> None:
     unpack_layer([member("a", uid=5) + member("a") + END], writer, OCI, expected_diff_id=None)
     assert list(read_owners(writer.directory)) == []

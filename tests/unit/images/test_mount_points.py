@@ -6,7 +6,7 @@ import errno
 import os
 import signal
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -15,6 +15,7 @@ from images.stored import make_image, make_store
 from pyrootless.errors import StoreError
 from pyrootless.images import mount_points
 from pyrootless.images.image_template import lower_trees, write_template
+from pyrootless.images.layer_view import read_merged
 from pyrootless.images.manifest import MAX_LAYERS
 from pyrootless.images.mount_points import Point, add_mount_points, plan_points
 from pyrootless.images.skeleton import HOSTS as LOCALHOST
@@ -154,6 +155,45 @@ def test_a_hosts_that_a_layer_took_away_is_made(store: Store, tree: Path) -> Non
 def test_a_damaged_list_of_owners_makes_none(store: Store, tree: Path) -> None:
     (tree.parent / "owners").write_text("33\n")
     assert add_mount_points(store, [tree]) is None
+
+
+@pytest.fixture
+def shut(tree: Path) -> Iterator[Path]:
+    """The layer's etc, whose mode will keep its owner out."""
+    put(tree / "etc", 0o755)
+    yield tree / "etc"
+    (tree / "etc").chmod(0o755)
+
+
+def test_an_etc_that_its_owner_cannot_enter(shut: Path, tree: Path) -> None:
+    """Whether it has hosts is not known: a start makes it where it is missing."""
+    shut.chmod(0)
+    assert list(plan_points([tree])) == HIDDEN
+
+
+def test_what_a_shut_directory_hides_is_not_guessed(
+    store: Store, shut: Path, tree: Path
+) -> None:
+    lower = new_tree(store, "f" * 64)
+    put(lower / "etc", 0o755)
+    (lower / "etc/passwd").write_text("other:x:7:7::/:\n")
+    shut.chmod(0o300)
+    assert read_merged([tree], "etc/passwd", 99) is None
+    with pytest.raises(PermissionError):
+        read_merged([tree, lower], "etc/passwd", 99)
+
+
+def test_a_store_that_cannot_be_written_is_not_full(store: Store) -> None:
+    image = make_image(store, "shut:1")
+    place = store.image_directory(image.manifest.digest)
+    place.chmod(0o500)
+    try:
+        with pytest.raises(StoreError, match="Permission denied") as caught:
+            write_template(store, image)
+    finally:
+        place.chmod(0o700)
+    assert "make room" not in str(caught.value)
+    assert caught.value.remedy.startswith("choose another place")
 
 
 def test_it_is_made_once_and_shared_by_what_looks_the_same(store: Store, tree: Path) -> None:
