@@ -8,11 +8,12 @@ Must never: write a report half; print what a program wrote unescaped.
 from __future__ import annotations
 
 import argparse
+import errno
 import os
 import signal
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from pyrootless.cli.table import format_rows
@@ -36,9 +37,11 @@ def main(args: list[str]) -> int:
         batch = judge_batch(
             task, submissions, jobs=words.jobs, journal=journal, watcher=watcher
         )
-    _write_reports(batch, words)
+    failed = _write_reports(batch, words)
     if not words.quiet and words.json != Path("-"):
         _print(batch)
+    if failed:
+        raise StoreError("; ".join(failed), remedy="name another place")
     return 0
 
 
@@ -59,30 +62,55 @@ def _parse(args: list[str]) -> argparse.Namespace:
     return parser.parse_args(args)
 
 
-def _write_reports(batch: BatchResult, words: argparse.Namespace) -> None:
+def _write_reports(batch: BatchResult, words: argparse.Namespace) -> list[str]:
+    """All that can be written.  Returns what could not: one sentence each."""
     from pyrootless.sandbox.report import to_csv, to_json, to_junit
     from pyrootless.sandbox.report_page import to_page
 
     wanted = ((words.report, to_page), (words.json, to_json), (words.junit, to_junit),
               (words.csv, to_csv))  # fmt: skip
+    failed = []
     for path, make in wanted:
-        if path == Path("-"):
-            sys.stdout.write(make(batch))
-        elif path is not None:
-            _write(path, make(batch))
+        if path is None:
+            continue
+        try:
+            if path == Path("-"):
+                _put_out(make(batch))
+            else:
+                _write(path, make(batch))
+        except OSError as error:
+            failed.append(f"cannot write {path}: {error.strerror}")
+    return failed
+
+
+def _put_out(text: str) -> None:
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except OSError:
+        _close_off(1)
+        raise
+
+
+def _close_off(descriptor: int) -> None:
+    """What is left in its buffer goes nowhere: the interpreter would try again at the end."""
+    null = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
+    os.dup2(null, descriptor)
+    os.close(null)
 
 
 def _write(path: Path, text: str) -> None:
     """Whole or not at all."""
+    if not path.name:
+        raise OSError(errno.EISDIR, os.strerror(errno.EISDIR))
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
         temporary.replace(path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise StoreError(
-            f"cannot write {path}: {error.strerror}", remedy="name another place"
-        ) from error
+    except OSError:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise
 
 
 def _print(batch: BatchResult) -> None:
@@ -104,24 +132,32 @@ def _first(row: SubmissionResult) -> str:
 
 
 class _Lines:
-    """Plain lines for logs: one for a submission that is done."""
+    """Plain lines for logs: one for a submission that is done.
+
+    Nobody may be there to read them: a pipe without a reader, a terminal that hung up.
+    """
+
+    def _say(self, text: str) -> None:
+        try:
+            print(text, file=sys.stderr, flush=True)
+        except OSError:
+            _close_off(2)
 
     def resumed(self, count: int) -> None:
         """See judging.Watcher."""
         if count:
-            print(f"resumed: {count} were judged before", file=sys.stderr, flush=True)
+            self._say(f"resumed: {count} were judged before")
 
     def tested(self) -> None:
         """See judging.Watcher.  Nothing: a log is not a bar."""
 
     def judged(self, result: SubmissionResult) -> None:
         """See judging.Watcher."""
-        text = f"{result.name}: {result.verdict} {result.points:g}"
-        print(text, file=sys.stderr, flush=True)
+        self._say(f"{result.name}: {result.verdict} {result.points:g}")
 
     def cold(self, why: str) -> None:
         """See judging.Watcher."""
-        print(f"programs began cold: {why}", file=sys.stderr, flush=True)
+        self._say(f"programs began cold: {why}")
 
 
 class _Bar(_Lines):
@@ -137,7 +173,8 @@ class _Bar(_Lines):
 
     def tested(self) -> None:
         """See judging.Watcher."""
-        self.progress.advance(self._task)
+        with suppress(OSError):
+            self.progress.advance(self._task)
 
     def judged(self, result: SubmissionResult) -> None:
         """See judging.Watcher.  The bar counts tests."""
@@ -151,7 +188,12 @@ def _watcher(total: int, quiet: bool) -> Iterator[_Lines | None]:
         yield None
     elif sys.stderr.isatty() and os.environ.get("TERM", "dumb") != "dumb":
         bar = _Bar(total)
-        with bar.progress:
+        with suppress(OSError):
+            bar.progress.start()
+        try:
             yield bar
+        finally:
+            with suppress(OSError):
+                bar.progress.stop()
     else:
         yield _Lines()

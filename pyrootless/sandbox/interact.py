@@ -26,9 +26,10 @@ from __future__ import annotations
 import itertools
 import os
 import signal
+import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass
 
 from pyrootless import _sandbox
@@ -82,9 +83,7 @@ def interact(
     judge = answers.build(interactor)
     files = {"input": answers.input(case), "answer": answers.expected(case) or b""}
     pair = _sandbox.Pair()
-    to_student, from_judge = os.pipe2(os.O_CLOEXEC)
-    to_judge, from_student = os.pipe2(os.O_CLOEXEC)
-
+    (to_student, from_judge), (to_judge, from_student) = _two_pipes()
     ours, theirs = Side(pair, 1), Side(pair, 0)
 
     def run_judge() -> Outcome:
@@ -110,12 +109,10 @@ def interact(
         )
 
     place = _processor()
-    with ThreadPoolExecutor(2, "interact") as threads:
-        first = threads.submit(_run_side, run_judge, (to_judge, from_judge), ours, place)
-        second = threads.submit(
-            _run_side, run_student, (to_student, from_student), theirs, place
-        )
-        return decide(interactor, first.result(), second.result())
+    judging = _Speaker(run_judge, (to_judge, from_judge), ours, place)
+    tried = _Speaker(run_student, (to_student, from_student), theirs, place)
+    _speak(judging, tried)
+    return decide(interactor, judging.ended(), tried.ended())
 
 
 def decide(interactor: str, judge: Ended, student: Ended) -> tuple[Outcome, Finding | None]:
@@ -141,22 +138,70 @@ def _at_fault(outcome: Outcome) -> bool:
     return outcome.verdict is not Verdict.OK and outcome.signal != signal.SIGPIPE
 
 
-def _run_side(
-    run: Callable[[], Outcome], ends: tuple[int, int], side: Side, processor: int
-) -> Ended:
+class _Speaker(threading.Thread):
     """One side, in a thread of its own on the common processor.
 
     Its ends of the pipes are closed when it is over, so that the other side sees that; the
     submission's not before the interactor needs to.
     """
-    try:
-        os.sched_setaffinity(0, {processor})
-        outcome, at_ns = run(), time.monotonic_ns()
-        return Ended(outcome, at_ns, side.number == 0 and side.pair.ask())
-    finally:
-        for end in ends:
+
+    def __init__(
+        self, body: Callable[[], Outcome], ends: tuple[int, int], side: Side, processor: int
+    ) -> None:
+        super().__init__(name="interact")
+        self._body, self._ends, self._side, self._processor = body, ends, side, processor
+        self._ended: Future[Ended] = Future()
+
+    def run(self) -> None:
+        """All of it."""
+        try:
+            os.sched_setaffinity(0, {self._processor})
+            outcome, at_ns = self._body(), time.monotonic_ns()
+            missed = self._side.number == 0 and self._side.pair.ask()
+            self._ended.set_result(Ended(outcome, at_ns, missed))
+        except BaseException as error:  # raised again by `ended`
+            self._ended.set_exception(error)
+        finally:
+            self.leave()
+
+    def leave(self) -> None:
+        """What its end means for the other side; once, also where it never began."""
+        for end in self._ends:
             os.close(end)
-        side.pair.leave(side.number)
+        self._side.pair.leave(self._side.number)
+
+    def ended(self) -> Ended:
+        """How it ended.  Raises what it raised."""
+        return self._ended.result()
+
+
+def _speak(*speakers: _Speaker) -> None:
+    """Let all speak to their ends; where one cannot begin, those after it leave at once.
+
+    Raises:
+        RuntimeError: There is no thread for one of them.
+    """
+    begun = 0
+    try:
+        for speaker in speakers:
+            speaker.start()
+            begun += 1
+    finally:
+        for speaker in speakers[begun:]:
+            speaker.leave()
+        for speaker in speakers[:begun]:
+            speaker.join()
+
+
+def _two_pipes() -> tuple[tuple[int, int], tuple[int, int]]:
+    """Both or none.  Raises OSError."""
+    first = os.pipe2(os.O_CLOEXEC)
+    try:
+        return first, os.pipe2(os.O_CLOEXEC)
+    except OSError:
+        for end in first:
+            os.close(end)
+        raise
 
 
 def _processor() -> int:

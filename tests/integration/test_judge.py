@@ -108,6 +108,39 @@ def test_a_class(pyrootless: Runner, task: Path) -> None:
     assert not list(task.glob(".judge-*"))
 
 
+def test_a_report_that_cannot_be_written_stops_no_other(pyrootless: Runner, task: Path) -> None:
+    """All others are written, the table is printed; then it is told."""
+    write(task / "submissions", {name: SUBMISSIONS[name] for name in ("bob/sum.py",)})
+    (task / "file").touch()
+    out = ["--report", task / "file/page", "--csv", "/", "--junit", task / "junit"]
+    done = pyrootless("judge", task, "-q", *out, "--json", task / "json")
+    assert (done.returncode, done.stdout) == (125, "")
+    assert done.stderr.splitlines() == [
+        f"pyrootless: cannot write {task}/file/page: Not a directory; "
+        "cannot write /: Is a directory",
+        "  remedy: name another place",
+    ]
+    [row] = json.loads((task / "json").read_text())["submissions"]
+    assert row["name"] == "bob"
+    assert "bob" in (task / "junit").read_text()
+
+
+@pytest.mark.parametrize("redirection", ["2>&-", "2>/dev/full", ">/dev/full"])
+def test_nobody_reads_what_a_batch_says(
+    redirection: str, launcher: Path, engine_environment: dict[str, str], task: Path
+) -> None:
+    write(task / "submissions", {name: SUBMISSIONS[name] for name in ("ann/main.c",)})
+    line = f'exec "$@" {redirection}'
+    words = ["sh", "-c", line, "sh", launcher, "judge", task, "--csv", task / "csv"]
+    done = subprocess.run(
+        [*words, "--json", "-"], env=engine_environment, capture_output=True, timeout=60
+    )
+    assert done.returncode == (125 if redirection.startswith(">") else 0), done.stderr
+    assert (task / "csv").read_text().splitlines()[1].startswith("ann,c,AC,100")
+    if redirection.startswith("2"):
+        assert json.loads(done.stdout)["submissions"][0]["verdict"] == "AC"
+
+
 def test_the_same_twice_whatever_runs_beside_it(pyrootless: Runner, task: Path) -> None:
     write(task / "submissions", SUBMISSIONS)
     one = judge(pyrootless, task, "-j1")

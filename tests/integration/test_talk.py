@@ -5,6 +5,9 @@ The wall limits are so wide that a test which meets one fails by its own time.
 
 from __future__ import annotations
 
+import itertools
+import os
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -100,6 +103,26 @@ def test_who_is_left_alone_and_stuck_is_ended(talk: Talk) -> None:
     assert finding is not None and not finding.accepted
     with pytest.raises(TeacherError, match=r"talk\.py failed: ILE"):
         talk(WAITS["pause"], "pass")
+
+
+@pytest.mark.parametrize("which", [1, 2])
+def test_a_side_without_a_thread_leaves_nothing_open(
+    which: int, talk: Talk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor does the other side wait for it."""
+    start, count = threading.Thread.start, itertools.count(1)
+
+    def refuse(thread: threading.Thread) -> None:
+        if thread.name == "interact" and next(count) == which:
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    assert talk("print()\n", "input()\n")[1] is not None
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    before = os.listdir("/proc/self/fd")
+    with pytest.raises(RuntimeError, match="can't start"):
+        talk(WAITS["read"], WAITS["read"])
+    assert os.listdir("/proc/self/fd") == before
 
 
 def test_idleness_may_be_left_out(talk: Talk) -> None:
