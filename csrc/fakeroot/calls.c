@@ -23,7 +23,8 @@ struct row {
 #define CALL(n, c)    .number = (n), .call = (c)
 #define WHEN(n, m, v) .condition = true, .arg = (n), .mask = (m), .value = (v)
 #define ALL           0xffffffffu
-#define KEEPCAPS      8 /* PR_SET_KEEPCAPS */
+#define KEEPCAPS      8   /* PR_SET_KEEPCAPS */
+#define SETXATTRAT    463 /* Linux 6.13 */
 
 /* The frequent ones first. */
 static const struct row rows[] = {
@@ -71,6 +72,10 @@ static const struct row rows[] = {
     {CALL(SYS_setresgid, PRL_FAKE_SETRESGID), .silent = true},
     {CALL(SYS_setfsgid, PRL_FAKE_SETFSGID), .silent = true},
     {CALL(SYS_setgroups, PRL_FAKE_SETGROUPS), .silent = true},
+    {CALL(SYS_setxattr, PRL_FAKE_SETXATTR)},
+    {CALL(SYS_lsetxattr, PRL_FAKE_SETXATTR)},
+    {CALL(SYS_fsetxattr, PRL_FAKE_SETXATTR)},
+    {CALL(SETXATTRAT, PRL_FAKE_SETXATTRAT)},
     {CALL(SYS_execve, PRL_FAKE_EXEC)},
     {CALL(SYS_execveat, PRL_FAKE_EXEC)},
     {CALL(SYS_capset, PRL_FAKE_CAPSET)},

@@ -25,6 +25,8 @@ enum prl_fake_call {
     PRL_FAKE_BIND,
     PRL_FAKE_RENAME,
     PRL_FAKE_PEER,
+    PRL_FAKE_SETXATTR, /* name, value and size are arguments 1, 2 and 3 */
+    PRL_FAKE_SETXATTRAT,
     PRL_FAKE_GETUID,
     PRL_FAKE_GETEUID,
     PRL_FAKE_GETGID,

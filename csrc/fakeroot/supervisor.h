@@ -37,6 +37,8 @@ long prl_fake_mknod(struct prl_fake *fake, const struct prl_fake_request *reques
 long prl_fake_birth(struct prl_fake *fake, const struct prl_fake_request *request);
 /* calls_peer.c: SO_PEERCRED. */
 long prl_fake_peer(struct prl_fake *fake, const struct prl_fake_request *request);
+/* calls_acl.c: access lists that name somebody. */
+long prl_fake_attribute(struct prl_fake *fake, const struct prl_fake_request *request);
 /* calls_ids.c: the ids of processes. */
 long prl_fake_get_id(struct prl_fake *fake, const struct prl_fake_request *request);
 long prl_fake_get_ids(struct prl_fake *fake, const struct prl_fake_request *request);

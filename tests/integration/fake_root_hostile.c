@@ -151,13 +151,53 @@ static void killed(void)
     printf("done %d\n", (int)getuid());
 }
 
+/* An access list: its owner, perhaps somebody else, the group, a mask, the others. */
+static long list(int by, const char *name, unsigned who, unsigned end)
+{
+    struct {
+        unsigned version;
+        struct {
+            unsigned short tag, bits;
+            unsigned id;
+        } of[5];
+    } acl = {2, {{1, 6, -1}, {2, 4, who}, {4, 4, -1}, {16, 4, -1}, {32, 0, -1}}};
+    struct {
+        unsigned long value;
+        unsigned size, flags;
+    } at = {(unsigned long)&acl, end, 0};
+    int fd = open("/tmp", O_RDONLY);
+    if (by == 0)
+        return syscall(SYS_setxattr, "/tmp", name, &acl, end, 0);
+    if (by == 1)
+        return syscall(SYS_lsetxattr, "/tmp", name, &acl, end, 0);
+    if (by == 2)
+        return syscall(SYS_fsetxattr, fd, name, &acl, end, 0);
+    long r = syscall(463, AT_FDCWD, "/tmp", 0, name, &at, sizeof at);
+    if (r < 0 && errno == ENOSYS)
+        errno = EOPNOTSUPP; /* a kernel before 6.13 */
+    return r;
+}
+
+static void lists(void)
+{
+    const char *access = "system.posix_acl_access", *other = "system.posix_acl_default";
+    for (int by = 0; by < 4; by++)
+        printf("%d %s\n", by, result(list(by, access, 5, 44)));
+    printf("handed on %s\n", result(list(0, other, 5, 44)));
+    printf("of root %s\n", result(list(0, access, 0, 44)));
+    printf("cut %s\n", result(list(0, access, 5, 43)));
+    printf("another %s\n", result(list(0, "user.posix_acl_access", 5, 44)));
+    printf("no name %s\n", result(syscall(SYS_setxattr, "/tmp", (void *)1, "", 0, 0)));
+    printf("no list %s\n", result(syscall(SYS_setxattr, "/tmp", access, (void *)1, 44, 0)));
+}
+
 int main(int argc, char **argv)
 {
     static const struct {
         const char *name;
         void (*run)(void);
-    } trials[] = {{"pointers", pointers}, {"paths", paths}, {"limit", limit},
-                  {"many", many},         {"race", race},   {"killed", killed}};
+    } trials[] = {{"pointers", pointers}, {"paths", paths},   {"limit", limit}, {"many", many},
+                  {"race", race},         {"killed", killed}, {"lists", lists}};
     setvbuf(stdout, NULL, _IONBF, 0);
     for (size_t i = 0; i < sizeof trials / sizeof *trials; i++)
         if (argc > 1 && strcmp(trials[i].name, argv[1]) == 0) {

@@ -257,6 +257,20 @@ def test_bad_paths(shell: Shell, hostile: Path) -> None:
     ]
 
 
+def test_access_lists_that_name_somebody(shell: Shell, hostile: Path) -> None:
+    """Are not supported; all others are the kernel's."""
+    options = ("-v", f"{hostile}:/h:ro")
+    kernel = ["of root 0", "cut EINVAL", "another 0", "no name EFAULT", "no list EFAULT"]
+    calls = [*"0123", "handed on"]
+    assert shell("/h lists", *options).splitlines() == [
+        *[f"{call} EOPNOTSUPP" for call in calls], *kernel
+    ]  # fmt: skip
+    refused = shell("/h lists", *options, mode="off").splitlines()
+    assert refused[:3] + refused[4:] == [
+        *[f"{call} EINVAL" for call in calls if call != "3"], *kernel
+    ]  # fmt: skip
+
+
 def test_ids_cannot_be_forged(shell: Shell, hostile: Path) -> None:
     out = shell("su daemon -c '/h limit'", "-v", f"{hostile}:/h:ro").splitlines()
     assert out == ["setrlimit 0", "getrlimit 0", "unlimited 1", "uid 1"]
