@@ -73,7 +73,8 @@ def check_store(host: Host) -> Entry:
         return Entry("store", "weaker", "now", text, "pyrootless ps -a; pyrootless rm NAME")
     xattr = host.probe.trial("xattr store")
     if xattr is not None and not xattr.ok:
-        return _store_entry("weaker", f"{data} takes no user.* attributes: {xattr}.")
+        text = f"{data} takes no user.* attributes ({xattr}): with one id (--userns=single) "
+        return _store_entry("weaker", text + "all files of images are shown as root's.")
     kind = f" ({mount.kind})" if mount is not None else ""
     room = f", {units.format_size(free)} free" if free is not None else ""
     return Entry("store", "ok", "now", f"{data}{kind}{room}.")
@@ -139,7 +140,8 @@ def check_subordinate_ids(host: Host) -> Entry:
         "weaker",
         "now",
         f"{host.login} has fewer than {WANTED_IDS} subordinate ids ({lacking}): containers "
-        "have one id.",
+        "have one id. A volume that was filled with one id needs chown inside once there are "
+        "many, and the other way round.",
         fixes.subordinate_ids(host.login, _first_free_id(host)),
     )
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 
 from pyrootless.cli.load import open_input
+from pyrootless.cli.lost_owners import warn_of_lost_owners
 from pyrootless.images.import_image import import_rootfs
 from pyrootless.images.reference import parse_reference
 from pyrootless.images.store import open_store
@@ -37,4 +38,5 @@ def main(args: list[str]) -> int:
         store = open_store(options.root)
         image = import_rootfs(store, stream, reference, options.change, message)
     print(image.id)
+    warn_of_lost_owners(store, [image])
     return 0

@@ -11,6 +11,7 @@ import argparse
 import sys
 from typing import BinaryIO
 
+from pyrootless.cli.lost_owners import warn_of_lost_owners
 from pyrootless.errors import UsageError
 from pyrootless.images.archive import load_images
 from pyrootless.images.store import open_store
@@ -28,10 +29,12 @@ def main(args: list[str]) -> int:
     parser.add_argument("--root", metavar="DIR", help="the engine's directory")
     options = parser.parse_args(args)
     with open_input(options.input, "load", "-i FILE") as stream:
-        names = load_images(open_store(options.root), stream)
+        store = open_store(options.root)
+        names = load_images(store, stream)
     for name in names:
         kind = "Loaded image ID" if name.startswith("sha256:") else "Loaded image"
         print(name if options.quiet else f"{kind}: {name}")
+    warn_of_lost_owners(store, map(store.find, names))
     return 0
 
 

@@ -13,12 +13,14 @@ import signal
 import sys
 from types import FrameType
 
+from pyrootless.cli.lost_owners import warn_of_lost_owners
 from pyrootless.cli.progress import show_progress
 from pyrootless.images.platforms import parse_platform
 from pyrootless.images.pull import pull_image
 from pyrootless.images.reference import parse_reference
 from pyrootless.images.registry_settings import load_settings
 from pyrootless.images.store import open_store
+from pyrootless.images.store_images import StoredImage
 from pyrootless.images.transport import parse_place, pull_place
 
 KEPT_BYTES = 16 << 20
@@ -32,21 +34,25 @@ def main(args: list[str]) -> int:
     settings = load_settings()
     store = open_store(options.root)
     platform = parse_platform(options.platform) if options.platform else None
+    fetched: list[StoredImage] = []
     before = signal.signal(signal.SIGTERM, _terminated)
     try:
         for name in options.names:
             place = parse_place(name)
             if place is not None:
-                print(pull_place(store, place, platform).shown)
+                fetched.append(pull_place(store, place, platform))
+                print(fetched[-1].shown)
                 continue
             reference = parse_reference(settings.expand_alias(name))
             if not options.quiet:
                 sys.stderr.write(f"pulling {reference.canonical}\n")
             with show_progress(quiet=options.quiet) as progress:
-                pull_image(
+                image = pull_image(
                     store, reference, platform=platform, progress=progress, settings=settings
                 )
+            fetched.append(image)
             print(reference.canonical)
+        warn_of_lost_owners(store, fetched)
     except _Terminated:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         os.kill(os.getpid(), signal.SIGTERM)

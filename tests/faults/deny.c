@@ -39,6 +39,7 @@ static const struct {
     {"faccessat2", SYS_faccessat2},
     {"fchmodat", SYS_fchmodat},
     {"fsconfig", SYS_fsconfig},
+    {"fsetxattr", SYS_fsetxattr},
     {"fsmount", SYS_fsmount},
     {"fsopen", SYS_fsopen},
     {"getsockopt", SYS_getsockopt},
