@@ -292,6 +292,37 @@ HOLE_MUTATIONS = (
         (f"{OWNERS}::test_an_id_beyond_the_ranges_is_nobodys",),
     ),
     Mutation(
+        "an access list names nobody whom the map lacks",
+        _one(
+            "pyrootless/images/owners.py",
+            "list(entries), lambda uid, gid: self.missing.mapped(uid, gid, path)",
+            "list(entries), lambda uid, gid: (uid % 60000, gid % 60000)",
+        ),
+        (f"{OWNERS}::test_an_access_list_of_an_id_beyond_the_map",),
+    ),
+    Mutation(
+        "a hard link to a link is one: what it leads to gets no more names and owners",
+        (
+            Edit(
+                "csrc/unpack/place.c",
+                "job->place.dir_fd, job->place.name, 0) == 0)",
+                "job->place.dir_fd, job->place.name,\n"
+                "                   AT_SYMLINK_FOLLOW) == 0)",
+            ),
+            Edit(
+                "pyrootless/images/owners.py",
+                "os.link(first, path, src_dir_fd=here, dst_dir_fd=here, follow_symlinks=False)",
+                "os.link(first, path, src_dir_fd=here, dst_dir_fd=here, follow_symlinks=True)",
+            ),
+        ),
+        (f"{OWNERS}::test_a_hard_link_to_a_link",),
+    ),
+    Mutation(
+        "signals of a bootstrap reach nobody else",
+        _one("pyrootless/images/bootstrap.py", "start_new_session=True", "process_group=None"),
+        ("tests/unit/images/test_bootstrap.py::test_its_signals_reach_nobody_else",),
+    ),
+    Mutation(
         "owners beyond the map end a start",
         _one(
             "csrc/cli/config_ids.c",

@@ -300,12 +300,13 @@ def test_malformed_access_lists(text: bytes) -> None:
 
 @pytest.mark.usefixtures("remove_inside")
 def test_owners_below_a_root_that_keeps_us_out(store: Path) -> None:
-    """Lists are compared with the tree when there is a device, and the tree is 0600."""
+    """Lists are compared with the tree when there is a device, and d is shut by its mode."""
     data = directory("./", 0o600) + directory("d", 0) + member("d/a", uid=7)
     data += member("b", gid=8) + member("null", kind=b"3", device=(1, 3))
     layer = make_layer(store, data + END)
     assert (layer / "owners").read_text() == "7 0 d/a\n0 8 b\n"
-    assert oct((layer / "tree").stat().st_mode) == "0o40600"
+    modes = [oct((layer / "tree" / name).stat().st_mode) for name in ("", "d")]
+    assert modes == ["0o40700", "0o40000"]
     found = build(store, layer)
     assert (found["d/a"][1:3], found["b"][1:3]) == ([7, 0], [0, 8])
 
