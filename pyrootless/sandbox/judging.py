@@ -76,6 +76,7 @@ def judge_batch(
 
     Raises:
         UsageError: Task, checker or generator cannot be used.
+        RegistryError, IntegrityError: The task's image cannot be fetched, or is damaged.
         HostUnsupportedError: No box can be made here.
         StoreError: The journal cannot be written.
     """

@@ -18,7 +18,12 @@ import shlex
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 
-from pyrootless.errors import HostUnsupportedError, UsageError
+from pyrootless.errors import (
+    HostUnsupportedError,
+    IntegrityError,
+    RegistryError,
+    UsageError,
+)
 from pyrootless.sandbox.answers import Answers, TaskError, TeacherError
 from pyrootless.sandbox.checkers import Check, Finding
 from pyrootless.sandbox.excerpts import begin_of, end_of
@@ -162,6 +167,7 @@ def check_task(task: Task) -> None:
 
     Raises:
         UsageError: It has no meaning, or there is no such image.
+        RegistryError, IntegrityError: Its image cannot be fetched, or is damaged.
         HostUnsupportedError: No box can be made here.
     """
     for group in task.groups:
@@ -173,7 +179,7 @@ def check_task(task: Task) -> None:
         try:
             with Sandbox(image=task.image, allow_hosts=task.allow_hosts) as box:
                 box.run(["true"])
-        except UsageError:
+        except (UsageError, RegistryError, IntegrityError):
             raise
         except HostUnsupportedError:  # once it may be the doing of another process
             if last:

@@ -175,7 +175,8 @@ def test_what_ends_a_batch_is_the_tasks(pyrootless: Runner, task: Path) -> None:
     done = pyrootless("judge", str(task))
     assert done.returncode == 125
     assert "http://127.0.0.1:1 cannot be reached: Connection refused" in done.stderr
-    assert "\n  remedy: check name" in done.stderr and "ann" not in done.stderr
+    assert "\n  remedy: check name" in done.stderr
+    assert "submission" not in done.stderr and "IE" not in done.stderr
     text = '[check]\nkind = "program"\nprogram = "none.py"\n[[group]]\nname = "g"\n'
     write(task, {"TASK.toml": text})
     write(task / "submissions", {"ann/main.c": C + "return 0; }"})
