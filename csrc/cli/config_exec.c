@@ -84,6 +84,54 @@ static int take_program(struct prl_merge *m)
     return 0;
 }
 
+static uint64_t id_of(struct prl_merge *m, const char *key)
+{
+    yyjson_mut_val *user = prl_config_object(m, prl_config_process(m), "user");
+    return yyjson_mut_get_uint(yyjson_mut_obj_get(user, key));
+}
+
+/* The one id of a container's map. */
+static uint64_t only_id(struct prl_merge *m, const char *key)
+{
+    yyjson_mut_val *map =
+        yyjson_mut_arr_get_first(prl_config_array(m, prl_config_linux(m), key));
+    return yyjson_mut_get_uint(yyjson_mut_obj_get(map, "containerID"));
+}
+
+static void restore_caps(struct prl_merge *m)
+{
+    yyjson_mut_val *sets = prl_config_object(m, prl_config_process(m), "capabilities");
+    yyjson_mut_val *bounding = prl_config_array(m, sets, "bounding");
+
+    prl_config_set(m, sets, "effective", yyjson_mut_val_mut_copy(m->doc, bounding));
+    prl_config_set(m, sets, "permitted", yyjson_mut_val_mut_copy(m->doc, bounding));
+}
+
+/* A container of one id has no other user, so this program becomes the user by claim, under a
+ * fake root of its own where the container has none.  Root's claim has root's capabilities,
+ * another's has none, whoever the first program was. */
+static int claim_user(struct prl_merge *m)
+{
+    if (m->userns != PRL_USERNS_SINGLE || !prl_options_get(m->options, "user"))
+        return 0;
+    uint64_t uid = id_of(m, "uid"), own = only_id(m, "uidMappings");
+    if (!prl_config_remembers(m)) {
+        if (uid == own && id_of(m, "gid") == only_id(m, "gidMappings"))
+            return 0;
+        if (own != 0) /* nobody in it may become another, not even by claim */
+            return prl_config_bad(m, ERANGE, "--user",
+                                  "the container has one id, which user %u took at its start: "
+                                  "start it without -u, or with --userns=range",
+                                  (unsigned)own);
+        prl_config_note(m, "fake-root", "remember");
+        prl_config_note_drop(m, "fake-root.owners"); /* in memory */
+    }
+    if (uid == 0 && !prl_options_flag(m->options, "privileged"))
+        restore_caps(m);
+    prl_config_drop_caps_of_user(m);
+    return 0;
+}
+
 static int apply_all(struct prl_merge *m)
 {
     int r = 0;
@@ -94,6 +142,8 @@ static int apply_all(struct prl_merge *m)
         r = prl_config_apply_option(m, rows[i].name, rows[i].apply);
     if (r >= 0 && prl_options_flag(m->options, "privileged"))
         r = prl_config_capabilities(m);
+    if (r >= 0)
+        r = claim_user(m);
     if (r >= 0)
         r = prl_config_home(m);
     if (r >= 0)

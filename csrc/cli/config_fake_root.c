@@ -37,7 +37,7 @@ static void note_owners(struct prl_merge *m)
 
 /* With one id mapped, another user starts as root and becomes that user by the first calls the
  * fake root answers: without capabilities, as a real one would. */
-static void drop_caps_of_user(struct prl_merge *m)
+void prl_config_drop_caps_of_user(struct prl_merge *m)
 {
     yyjson_mut_val *process = prl_config_process(m);
     yyjson_mut_val *sets = prl_config_object(m, process, "capabilities");
@@ -81,7 +81,7 @@ int prl_config_fake_root(struct prl_merge *m)
         if (m->facts->launcher)
             prl_config_note(m, "launcher", m->facts->launcher);
         note_owners(m);
-        drop_caps_of_user(m);
+        prl_config_drop_caps_of_user(m);
     }
     return 0;
 }

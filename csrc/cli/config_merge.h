@@ -164,6 +164,8 @@ int prl_config_capabilities(struct prl_merge *m);
 /* config_fake_root.c */
 int prl_config_fake_root(struct prl_merge *m); /* after the kind of map is known */
 bool prl_config_remembers(struct prl_merge *m);
+/* A claimed user other than root has no capabilities. */
+void prl_config_drop_caps_of_user(struct prl_merge *m);
 
 /* config_mounts.c: the list of mounts, tmpfs, devices. */
 struct prl_config_mount {

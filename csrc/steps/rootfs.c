@@ -27,6 +27,13 @@ static int PRL_CHILD_SAFE build_bind(const struct prl_setup *s, struct prl_error
     return 0;
 }
 
+/* The way to what now lies on top of a root's path.  "/" alone leads beneath a mount on it:
+ * a look-up begins at the process's root and crosses a mount at the first step only. */
+static const char *PRL_CHILD_SAFE way_to_top(const char *path)
+{
+    return strcmp(path, "/") == 0 ? "/.." : path;
+}
+
 int PRL_CHILD_SAFE prl_rootfs_build(struct prl_setup *s, struct prl_error *reterr)
 {
     const struct prl_rootfs *root = &s->spec->rootfs;
@@ -34,7 +41,7 @@ int PRL_CHILD_SAFE prl_rootfs_build(struct prl_setup *s, struct prl_error *reter
     if (r < 0)
         return r;
     /* Opening the path again, from "/", finds the mount that now lies on top. */
-    s->root_fd = open(root->path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    s->root_fd = open(way_to_top(root->path), O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (s->root_fd < 0)
         return prl_fail(reterr, PRL_STAGE_ROOTFS, "open", root->path);
     struct stat st;
@@ -87,11 +94,18 @@ static int PRL_CHILD_SAFE enter_by_pivot(struct prl_error *reterr)
     return 0;
 }
 
-static int PRL_CHILD_SAFE enter_by_move(struct prl_error *reterr)
+static int PRL_CHILD_SAFE change_root(struct prl_error *reterr)
 {
+    return chroot(".") < 0 ? prl_fail(reterr, PRL_STAGE_ROOTFS, "chroot", ".") : 0;
+}
+
+static int PRL_CHILD_SAFE enter_by_move(const struct prl_setup *s, struct prl_error *reterr)
+{
+    if (strcmp(s->spec->rootfs.path, "/") == 0)
+        return change_root(reterr); /* bound where the move would put it */
     if (mount(".", "/", NULL, MS_MOVE, NULL) < 0)
         return prl_fail(reterr, PRL_STAGE_ROOTFS, "mount", "move of the new root");
-    return chroot(".") < 0 ? prl_fail(reterr, PRL_STAGE_ROOTFS, "chroot", ".") : 0;
+    return change_root(reterr);
 }
 
 int PRL_CHILD_SAFE prl_rootfs_enter(struct prl_setup *s, struct prl_error *reterr)
@@ -99,7 +113,7 @@ int PRL_CHILD_SAFE prl_rootfs_enter(struct prl_setup *s, struct prl_error *reter
     bool may_mount = s->spec->process.caps[PRL_CAP_BOUNDING] >> CAP_SYS_ADMIN_BIT & 1;
     if (fchdir(s->root_fd) < 0)
         return prl_fail(reterr, PRL_STAGE_ROOTFS, "fchdir", "new root");
-    int r = may_mount ? enter_by_pivot(reterr) : enter_by_move(reterr);
+    int r = may_mount ? enter_by_pivot(reterr) : enter_by_move(s, reterr);
     if (r < 0)
         return r;
     return chdir("/") < 0 ? prl_fail(reterr, PRL_STAGE_ROOTFS, "chdir", "/") : 0;

@@ -184,11 +184,43 @@ def test_the_user_is_looked_up_in_the_container(pyrootless: Run, start: Start) -
     assert [sets[f"Cap{name}"] for name in ("Inh", "Prm", "Eff", "Amb")] == ["0" * 16] * 4
 
 
-def test_a_user_that_is_not_mapped_is_refused(pyrootless: Run, start: Start) -> None:
-    ident = start("--rm", "--userns=single", "host", "sleep", "1000")
-    done = pyrootless("exec", "-u", "7", ident, "true")
+CLAIM = (
+    "id -u; id -g; grep -E '^Cap(Prm|Eff)' /proc/self/status | tr -d '\\n\\t '; echo; "
+    "touch /tmp/mine && chown 12 /tmp/mine; stat -c %u /tmp/mine"
+)
+NO_CAPS = f"CapPrm:{'0' * 16}CapEff:{'0' * 16}"
+
+
+@pytest.mark.parametrize("mode", ["off", "silent", "remember"])
+def test_another_user_of_a_container_of_one_id_is_claimed(
+    pyrootless: Run, start: Start, mode: str
+) -> None:
+    """As `run -u` does, whatever the container's own fake root is."""
+    ident = start("--rm", "--userns=single", f"--fake-root={mode}", "host", "sleep", "1000")
+    done = pyrootless("exec", "-u", "7:8", ident, "sh", "-c", CLAIM)
+    assert done.stdout.splitlines() == ["7", "8", NO_CAPS, "7"], done.stderr
+    assert "Operation not permitted" in done.stderr
+    assert pyrootless("exec", "-u", "nobody", ident, "id", "-un").stdout == "nobody\n"
+    assert pyrootless("exec", ident, "id", "-u").stdout == "0\n"
+
+
+def test_root_has_its_capabilities_beside_a_claimed_user(pyrootless: Run, start: Start) -> None:
+    words = ("--rm", "--userns=single", "--fake-root=remember", "host", "sleep", "1000")
+    root, other = start(*words), start("-u", "7", *words)
+    caps = ("grep", "^Cap", "/proc/self/status")
+    expected = pyrootless("exec", root, *caps).stdout
+    assert NO_CAPS not in expected.replace("\t", "").replace("\n", "")
+    assert pyrootless("exec", "-u", "0", other, *caps).stdout == expected
+    kept = pyrootless("exec", other, *caps).stdout
+    assert NO_CAPS in kept.replace("\t", "").replace("\n", "")
+
+
+def test_the_one_id_that_is_taken_is_named(pyrootless: Run, start: Start) -> None:
+    ident = start("--rm", "--userns=single", "-u", "7", "host", "sleep", "1000")
+    assert pyrootless("exec", "-u", "7", ident, "id", "-u").stdout == "7\n"
+    done = pyrootless("exec", "-u", "0", ident, "true")
     assert done.returncode == 125
-    assert "/process/user/uid is 7" in done.stderr
+    assert "one id, which user 7 took at its start" in done.stderr
 
 
 def test_privileged_is_for_containers_that_are(pyrootless: Run, start: Start, box: str) -> None:

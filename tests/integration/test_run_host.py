@@ -353,3 +353,18 @@ def test_a_mount_lies_over_the_one_before_it(
     spec.write_text(json.dumps(config))
     done = pyrootless("run", "--rm", "--spec", spec, env=place)
     assert (done.returncode, done.stdout.split()) == (0, ["tmpfs", "750", "2"]), done.stderr
+
+
+@pytest.mark.parametrize("entry", [(), ("--privileged",)], ids=["move", "pivot"])
+def test_the_machines_own_root_is_a_root_in_place(
+    pyrootless: Run, engine_environment: dict[str, str], entry: tuple[str, ...]
+) -> None:
+    """With devices and processes of its own, and without the engine's store."""
+    store = engine_environment["PYROOTLESS_ROOT"]
+    script = f"echo > /dev/null && echo $$ && ls -A {store} && stat -c %i / /.."
+    script += " && grep -c ' / / ' /proc/self/mountinfo && cat /dev/zero"
+    words = ("run", "--rm", *entry, "--rootfs", "/", "sh", "-c", f"({script}) | head -c 60")
+    done = pyrootless(*words)
+    inode = Path("/").stat().st_ino
+    expected = f"1\n{inode}\n{inode}\n1\n"
+    assert done.stdout == expected + "\0" * (60 - len(expected)), done.stderr
