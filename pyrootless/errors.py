@@ -180,7 +180,8 @@ def _describe(record: Record) -> str:
     """One line, as csrc/base/error.c writes it: "mounts: mount(/proc): Operation not …"."""
     stage, errnum, syscall, subject, sentence = record
     if sentence or stage in _SENTENCE_STAGES:
-        return f"{syscall if syscall.startswith('-') else stage}: {subject}"
+        word = syscall[:1] == "-" or "A" <= syscall[:1] <= "Z"  # an option, or as IMAGE
+        return f"{syscall if word else stage}: {subject}"
     return f"{stage}: {syscall}({subject}): {os.strerror(errnum)}"
 
 

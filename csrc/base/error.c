@@ -83,6 +83,12 @@ static bool is_sentence(const struct prl_error *error)
            error->stage == PRL_STAGE_TEMPLATE || error->sentence;
 }
 
+/* An option, or a word of the usage as IMAGE. */
+static bool is_users_word(char first)
+{
+    return first == '-' || (first >= 'A' && first <= 'Z');
+}
+
 /* Names in an error may be a hostile image's: nothing of them is an order to the terminal.  The
  * controls above 127 are two bytes in UTF-8, the first of them 0xC2. */
 static char *make_printable(char *text)
@@ -101,7 +107,7 @@ char *prl_error_format(const struct prl_error *error, char *buf, size_t size)
 {
     const struct prl_remedy *remedy = prl_error_remedy(error);
     int n;
-    if (is_sentence(error) && error->syscall[0] == '-')
+    if (is_sentence(error) && is_users_word(error->syscall[0]))
         n = snprintf(buf, size, "%s: %s", error->syscall, error->subject);
     else if (is_sentence(error))
         n = snprintf(buf, size, "%s: %s", prl_stage_name(error->stage), error->subject);

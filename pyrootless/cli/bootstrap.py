@@ -7,10 +7,10 @@ Must never: leave an image when mmdebstrap failed.
 
 from __future__ import annotations
 
-import argparse
 import io
 import sys
 
+from pyrootless.cli.arguments import Parser
 from pyrootless.images import bootstrap
 
 CHUNK_BYTES = 1 << 20
@@ -40,8 +40,8 @@ def main(args: list[str]) -> int:
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def _parser() -> Parser:
+    parser = Parser(
         prog="pyrootless bootstrap",
         description="Make an image from the distribution's mirrors, with mmdebstrap.",
     )

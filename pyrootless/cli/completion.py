@@ -6,11 +6,11 @@ Must never: make them: they are generated from the option table when a release i
 
 from __future__ import annotations
 
-import argparse
 import sys
 from pathlib import Path
 
 import pyrootless
+from pyrootless.cli.arguments import Parser
 from pyrootless.errors import HostUnsupportedError
 
 FILES = {
@@ -23,7 +23,7 @@ FILES = {
 
 def main(args: list[str]) -> int:
     """Print one shell's completions; see the file's head."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="pyrootless completion",
         description="Print completions, as in: pyrootless completion bash > "
         "~/.local/share/bash-completion/completions/pyrootless",

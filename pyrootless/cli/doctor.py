@@ -7,13 +7,13 @@ Must never: change the machine.
 
 from __future__ import annotations
 
-import argparse  # few verbs with few options: the standard library is enough, and starts fast
 import dataclasses
 import json
 import sys
 import textwrap
 
 from pyrootless import host
+from pyrootless.cli.arguments import Parser
 from pyrootless.config import find_directories, find_launcher
 from pyrootless.errors import HostUnsupportedError
 
@@ -51,8 +51,8 @@ def format_table(entries: list[host.Entry]) -> str:
     return "".join(f"{line}\n" for line in lines)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def _parser() -> Parser:
+    parser = Parser(
         prog="pyrootless doctor",
         description="Examine what this user and kernel permit; exit 1 when a container "
         "cannot start.",

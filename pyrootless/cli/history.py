@@ -6,12 +6,12 @@ Must never: change anything.
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
 import json
 import time
 
 from pyrootless import units
+from pyrootless.cli.arguments import Parser
 from pyrootless.cli.table import format_age, format_rows
 from pyrootless.images.image_inspection import Step, created_unix_ns, history_of
 from pyrootless.images.lookup import find_image
@@ -24,9 +24,7 @@ NONE = "<none>"
 
 def main(args: list[str]) -> int:
     """Print an image's history; see the file's head."""
-    parser = argparse.ArgumentParser(
-        prog="pyrootless history", description="Show how an image was made."
-    )
+    parser = Parser(prog="pyrootless history", description="Show how an image was made.")
     parser.add_argument("-q", "--quiet", action="store_true", help="layers alone")
     parser.add_argument("--no-trunc", action="store_true", help="whole commands and digests")
     parser.add_argument("--json", action="store_true", help="a list of objects")

@@ -6,10 +6,10 @@ Must never: remove without a yes or --force, touch what a name, a container or a
 
 from __future__ import annotations
 
-import argparse
 import sys
 
 from pyrootless import units
+from pyrootless.cli.arguments import Parser
 from pyrootless.errors import PyrootlessError, UsageError
 from pyrootless.images.store import Collected, Store, open_store
 
@@ -77,10 +77,8 @@ def _say_waiting() -> None:
     sys.stderr.write("waiting for a pull, an import or a load to end …\n")
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="pyrootless image", description="Images in the store."
-    )
+def _parser() -> Parser:
+    parser = Parser(prog="pyrootless image", description="Images in the store.")
     verbs = parser.add_subparsers(metavar="VERB", required=True)
     prune = verbs.add_parser("prune", help="remove images that nobody needs")
     prune.add_argument("-a", "--all", action="store_true", help="named images too, if unused")

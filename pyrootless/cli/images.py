@@ -1,20 +1,22 @@
 """`pyrootless images [-q] [--no-trunc] [--digests] [--json] [NAME]`: images of the store.
 
-What comes in: the store.  What goes out: a table, IDs, or JSON.
+What comes in: the store.  What goes out: a table, IDs, or JSON.  The table, which people read,
+ends with the built-in `host`; IDs and JSON, which scripts hand to `rmi`, are the store's alone.
 Must never: change anything.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 import time
 from typing import Any
 
 from pyrootless import units
+from pyrootless.cli.arguments import Parser
 from pyrootless.cli.table import format_age, format_rows
 from pyrootless.images.image_inspection import created_unix_ns
+from pyrootless.images.lookup import HOST
 from pyrootless.images.reference import Reference, parse_reference
 from pyrootless.images.store import StoredImage, open_store
 from pyrootless.images.taken import is_named
@@ -22,13 +24,15 @@ from pyrootless.images.taken import is_named
 HEAD = ("REPOSITORY", "TAG", "DIGEST", "IMAGE ID", "CREATED", "SIZE")
 DIGEST_COLUMN = 2
 NONE = "<none>"
+HOST_CELLS = (HOST, "<built-in>", NONE, NONE, "-", units.format_size(0))
+"""The row of the image that is this machine's own files: it takes nothing of the disk."""
 
 Row = tuple[StoredImage, Reference]
 
 
 def main(args: list[str]) -> int:
     """List images; see the file's head."""
-    parser = argparse.ArgumentParser(prog="pyrootless images", description="List images.")
+    parser = Parser(prog="pyrootless images", description="List images.")
     parser.add_argument("-q", "--quiet", action="store_true", help="IDs alone")
     parser.add_argument("--no-trunc", action="store_true", help="whole IDs")
     parser.add_argument("--digests", action="store_true", help="digests of manifests too")
@@ -47,7 +51,9 @@ def main(args: list[str]) -> int:
         ids = dict.fromkeys(_id(image, options.no_trunc) for image, _ in rows)
         print("".join(f"{text}\n" for text in ids), end="")
     else:
-        print(format_table(rows, time.time_ns(), options.no_trunc, options.digests), end="")
+        cells = [_cells(*row, time.time_ns(), options.no_trunc) for row in rows]
+        built_in = [HOST_CELLS] if options.name in (None, HOST) else []
+        print(format_table([*cells, *built_in], options.digests), end="")
     return 0
 
 
@@ -65,9 +71,9 @@ def as_object(image: StoredImage, name: Reference) -> dict[str, Any]:
     }
 
 
-def format_table(rows: list[Row], now_unix_ns: int, whole_ids: bool, digests: bool) -> str:
+def format_table(rows: list[tuple[str, ...]], digests: bool) -> str:
     """The table; the column of digests only when it was asked for."""
-    cells = [HEAD, *(_cells(image, name, now_unix_ns, whole_ids) for image, name in rows)]
+    cells = [HEAD, *rows]
     if not digests:
         cells = [row[:DIGEST_COLUMN] + row[DIGEST_COLUMN + 1 :] for row in cells]
     return format_rows(cells)

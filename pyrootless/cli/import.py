@@ -7,8 +7,7 @@ Must never: run anything of it.
 
 from __future__ import annotations
 
-import argparse
-
+from pyrootless.cli.arguments import Parser
 from pyrootless.cli.load import open_input
 from pyrootless.cli.lost_owners import warn_of_lost_owners
 from pyrootless.images.import_image import import_rootfs
@@ -18,7 +17,7 @@ from pyrootless.images.store import open_store
 
 def main(args: list[str]) -> int:
     """Import a root file system; see the file's head."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="pyrootless import",
         description="Make an image of a root file system's tar archive.",
     )

@@ -6,7 +6,6 @@ Must never: start a container, change the store, judge (`pyrootless doctor` does
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import platform
@@ -14,6 +13,7 @@ from typing import Any
 
 import pyrootless
 from pyrootless import _core, host, units
+from pyrootless.cli.arguments import Parser
 from pyrootless.config import Directories, find_directories, find_launcher
 from pyrootless.engine.containers import list_containers
 from pyrootless.errors import HostUnsupportedError
@@ -27,7 +27,7 @@ STORAGE = ("storage", "tmpfs", "exact")
 
 def main(args: list[str]) -> int:
     """Print the facts; see the file's head."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="pyrootless info", description="Show this machine, the store, and limits."
     )
     parser.add_argument("--json", action="store_true", help="print one object")

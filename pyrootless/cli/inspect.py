@@ -7,11 +7,11 @@ Must never: change anything.
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 from typing import Any
 
+from pyrootless.cli.arguments import Parser
 from pyrootless.config import find_directories
 from pyrootless.engine.containers import find_container
 from pyrootless.engine.inspection import inspect_container
@@ -25,7 +25,7 @@ KINDS = ("container", "image")
 
 def main(args: list[str]) -> int:
     """Print what is found; what is not makes the answer 1 in the end (docker-inspect(1))."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="pyrootless inspect", description="Show all about containers and images, as JSON."
     )
     parser.add_argument("--type", choices=KINDS, help="look only for these")

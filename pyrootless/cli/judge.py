@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from pyrootless.cli.arguments import Parser
 from pyrootless.cli.table import format_rows
 from pyrootless.cli.values import positive
 from pyrootless.errors import StoreError
@@ -46,7 +47,7 @@ def main(args: list[str]) -> int:
 
 
 def _parse(args: list[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="pyrootless judge", description="Judge submissions of a task, each in a sandbox."
     )
     add = parser.add_argument

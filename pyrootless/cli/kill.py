@@ -6,15 +6,14 @@ Must never: wait.
 
 from __future__ import annotations
 
-import argparse
-
+from pyrootless.cli.arguments import Parser
 from pyrootless.cli.signalling import for_each
 from pyrootless.engine.ending import send_signal, signal_number
 
 
 def main(args: list[str]) -> int:
     """Signal each; go on after a failure and answer 1 in the end (podman-kill(1))."""
-    parser = argparse.ArgumentParser(prog="pyrootless kill", description="Signal containers.")
+    parser = Parser(prog="pyrootless kill", description="Signal containers.")
     parser.add_argument(
         "-s", "--signal", default="KILL", metavar="SIGNAL", help="name or number"
     )

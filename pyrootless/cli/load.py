@@ -7,10 +7,10 @@ Must never: name an image before all of the archive is in the store.
 
 from __future__ import annotations
 
-import argparse
 import sys
 from typing import BinaryIO
 
+from pyrootless.cli.arguments import Parser
 from pyrootless.cli.lost_owners import warn_of_lost_owners
 from pyrootless.errors import UsageError
 from pyrootless.images.archive import load_images
@@ -19,7 +19,7 @@ from pyrootless.images.store import open_store
 
 def main(args: list[str]) -> int:
     """Load an archive; see the file's head."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="pyrootless load", description="Load images from an archive (docker or OCI)."
     )
     parser.add_argument(

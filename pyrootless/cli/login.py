@@ -7,10 +7,10 @@ Must never: take a password from the command line, note one that the registry re
 
 from __future__ import annotations
 
-import argparse
 import getpass
 import sys
 
+from pyrootless.cli.arguments import Parser
 from pyrootless.errors import UsageError
 from pyrootless.images.auth import AccessDenied, Credential
 from pyrootless.images.credentials import save_credential
@@ -22,7 +22,7 @@ MAX_PASSWORD = 65536
 
 def main(args: list[str]) -> int:
     """Try and note one login; see the file's head."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="pyrootless login", description="Try a registry's password and note it."
     )
     parser.add_argument("-u", "--username", metavar="NAME", help="else it is asked for")

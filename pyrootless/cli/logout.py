@@ -6,15 +6,14 @@ Must never: contact the registry.
 
 from __future__ import annotations
 
-import argparse
-
+from pyrootless.cli.arguments import Parser
 from pyrootless.images.credentials import erase_credential
 from pyrootless.images.registry_settings import parse_host
 
 
 def main(args: list[str]) -> int:
     """Forget one login; see the file's head."""
-    parser = argparse.ArgumentParser(prog="pyrootless logout", description="Forget a login.")
+    parser = Parser(prog="pyrootless logout", description="Forget a login.")
     parser.add_argument(
         "host", metavar="HOST", nargs="?", default="docker.io", help="default: docker.io"
     )

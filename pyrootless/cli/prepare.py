@@ -6,15 +6,14 @@ Must never: start a container.
 
 from __future__ import annotations
 
-import argparse
-
+from pyrootless.cli.arguments import Parser
 from pyrootless.cli.run import Announcer
 from pyrootless.images.prepare import PULL_POLICIES, prepare_image
 
 
 def main(args: list[str]) -> int:
     """Prepare one image; see the file's head."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="pyrootless prepare", description="Make an image's launch template ready."
     )
     parser.add_argument("--root", metavar="DIR", help="the engine's directory")

@@ -6,19 +6,19 @@ Must never: change anything.
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
 import json
 import shlex
 import time
 
 from pyrootless import units
+from pyrootless.cli.arguments import Parser
 from pyrootless.cli.table import format_age
 from pyrootless.config import find_directories
 from pyrootless.engine.containers import Container, list_containers
 from pyrootless.printable import printable
 
-HEAD = ("CONTAINER ID", "IMAGE", "COMMAND", "CREATED", "STATUS", "NAME")
+HEAD = ("CONTAINER ID", "IMAGE", "COMMAND", "CREATED", "STATUS", "NAMES")
 MAX_COMMAND = 30
 REASONS = {"timeout": ", by timeout", "oom": ", by --memory", "cpu-time": ", by --cpu-time"}
 """What ended it → words after the rest, where the code alone would mislead."""
@@ -28,7 +28,7 @@ SIGNALLED = 128
 
 def main(args: list[str]) -> int:
     """List containers; see the file's head."""
-    parser = argparse.ArgumentParser(prog="pyrootless ps", description="List containers.")
+    parser = Parser(prog="pyrootless ps", description="List containers.")
     parser.add_argument("-a", "--all", action="store_true", help="stopped ones too")
     parser.add_argument("-q", "--quiet", action="store_true", help="ids alone")
     parser.add_argument("--json", action="store_true", help="a list of objects")

@@ -7,12 +7,12 @@ Must never: leave a half-fetched image under a name.
 
 from __future__ import annotations
 
-import argparse
 import os
 import signal
 import sys
 from types import FrameType
 
+from pyrootless.cli.arguments import Parser
 from pyrootless.cli.lost_owners import warn_of_lost_owners
 from pyrootless.cli.progress import show_progress
 from pyrootless.images.platforms import parse_platform
@@ -71,10 +71,8 @@ def keep_freed_memory() -> None:
     bytes(KEPT_BYTES)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="pyrootless pull", description="Fetch images from registries."
-    )
+def _parser() -> Parser:
+    parser = Parser(prog="pyrootless pull", description="Fetch images from registries.")
     parser.add_argument("-q", "--quiet", action="store_true", help="no progress")
     parser.add_argument(
         "--platform", metavar="OS/ARCH[/VARIANT]", help="default: this machine's"

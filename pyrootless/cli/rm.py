@@ -6,9 +6,9 @@ Must never: end a container without -f.
 
 from __future__ import annotations
 
-import argparse
 import sys
 
+from pyrootless.cli.arguments import Parser
 from pyrootless.config import find_directories
 from pyrootless.engine.containers import find_container, remove_container
 from pyrootless.errors import ContainerStateError
@@ -16,7 +16,7 @@ from pyrootless.errors import ContainerStateError
 
 def main(args: list[str]) -> int:
     """Remove each; go on after a failure and answer 1 in the end (podman-rm(1))."""
-    parser = argparse.ArgumentParser(prog="pyrootless rm", description="Remove containers.")
+    parser = Parser(prog="pyrootless rm", description="Remove containers.")
     parser.add_argument("-f", "--force", action="store_true", help="kill running ones first")
     parser.add_argument("--root", metavar="DIR", help="the engine's directory")
     parser.add_argument("containers", metavar="NAME|ID", nargs="+")

@@ -6,16 +6,16 @@ Must never: remove an image that a container stands on, without -f.
 
 from __future__ import annotations
 
-import argparse
 import sys
 
+from pyrootless.cli.arguments import Parser
 from pyrootless.errors import PyrootlessError
 from pyrootless.images.store import open_store
 
 
 def main(args: list[str]) -> int:
     """Remove each; go on after a failure and answer 1 in the end (docker-rmi(1))."""
-    parser = argparse.ArgumentParser(prog="pyrootless rmi", description="Remove images.")
+    parser = Parser(prog="pyrootless rmi", description="Remove images.")
     parser.add_argument(
         "-f", "--force", action="store_true", help="every name of an ID; used ones too"
     )

@@ -6,11 +6,11 @@ Must never: write an archive to a terminal, leave half an archive under the file
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
 from pathlib import Path
 
+from pyrootless.cli.arguments import Parser
 from pyrootless.errors import StoreError, UsageError
 from pyrootless.images.archive import FORMS, Form, save_images
 from pyrootless.images.lookup import find_image
@@ -22,9 +22,7 @@ LAYOUT = "oci-dir"
 
 def main(args: list[str]) -> int:
     """Save images; see the file's head."""
-    parser = argparse.ArgumentParser(
-        prog="pyrootless save", description="Save images as an archive."
-    )
+    parser = Parser(prog="pyrootless save", description="Save images as an archive.")
     parser.add_argument(
         "-o", "--output", metavar="FILE", default="-", help="default: standard output"
     )

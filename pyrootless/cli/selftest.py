@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+from pyrootless.cli.arguments import Parser
 from pyrootless.cli.table import format_rows
 from pyrootless.errors import UsageError
 from pyrootless.printable import printable
@@ -34,7 +35,7 @@ def main(args: list[str]) -> int:
 
 
 def _parse(args: list[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="pyrootless selftest",
         description="Try on this machine what the sandbox promises, and print a certificate.",
     )

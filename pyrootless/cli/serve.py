@@ -13,6 +13,7 @@ import os
 import signal
 from pathlib import Path
 
+from pyrootless.cli.arguments import Parser
 from pyrootless.cli.values import positive
 from pyrootless.errors import HostUnsupportedError, UsageError
 
@@ -39,7 +40,7 @@ def main(args: list[str]) -> int:
 
 
 def _parse(args: list[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="pyrootless serve", description="Answer the requests of other systems."
     )
     add = parser.add_argument

@@ -6,15 +6,14 @@ Must never: wait for a signal that the kernel dropped.
 
 from __future__ import annotations
 
-import argparse
-
+from pyrootless.cli.arguments import Parser
 from pyrootless.cli.signalling import for_each
 from pyrootless.engine.ending import stop_container
 
 
 def main(args: list[str]) -> int:
     """Stop each; go on after a failure and answer 1 in the end (podman-stop(1))."""
-    parser = argparse.ArgumentParser(prog="pyrootless stop", description="Stop containers.")
+    parser = Parser(prog="pyrootless stop", description="Stop containers.")
     parser.add_argument(
         "-t", "--time", type=int, metavar="SECONDS", help="before it is killed; -1: never"
     )

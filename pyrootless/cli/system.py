@@ -11,6 +11,7 @@ import dataclasses
 import json
 
 from pyrootless import units
+from pyrootless.cli.arguments import Parser
 from pyrootless.config import Directories
 from pyrootless.errors import ContainerStateError
 from pyrootless.images.store import Usage, open_store
@@ -108,8 +109,8 @@ def _print_containers(containers: list[str]) -> None:
         print("".join(f"{name}\n" for name in containers))
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def _parser() -> Parser:
+    parser = Parser(
         prog="pyrootless system",
         description="The store on disk: what it takes, and less of it.",
     )

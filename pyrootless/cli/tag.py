@@ -6,8 +6,7 @@ Must never: contact a registry.
 
 from __future__ import annotations
 
-import argparse
-
+from pyrootless.cli.arguments import Parser
 from pyrootless.images.lookup import find_image
 from pyrootless.images.reference import parse_reference
 from pyrootless.images.store import open_store
@@ -16,9 +15,7 @@ from pyrootless.images.taken import name_image
 
 def main(args: list[str]) -> int:
     """Name an image; see the file's head."""
-    parser = argparse.ArgumentParser(
-        prog="pyrootless tag", description="Give an image one more name."
-    )
+    parser = Parser(prog="pyrootless tag", description="Give an image one more name.")
     parser.add_argument("--root", metavar="DIR", help="the engine's directory")
     parser.add_argument("image", metavar="IMAGE", help="name, ID or begin of an ID")
     parser.add_argument("name", metavar="NAME", help="as in debian:12 or quay.io/me/tool:1")

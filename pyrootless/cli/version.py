@@ -6,19 +6,19 @@ Must never: fail because a part is missing.
 
 from __future__ import annotations
 
-import argparse
 import json
 import platform
 from pathlib import Path
 
 import pyrootless
+from pyrootless.cli.arguments import Parser
 from pyrootless.config import TEMPLATE_VERSION, find_launcher
 from pyrootless.errors import HostUnsupportedError
 
 
 def main(args: list[str]) -> int:
     """Print versions; see the file's head."""
-    parser = argparse.ArgumentParser(prog="pyrootless version", description="Print versions.")
+    parser = Parser(prog="pyrootless version", description="Print versions.")
     parser.add_argument("--json", action="store_true", help="print one object")
     options = parser.parse_args(args)
     facts = gather_versions()

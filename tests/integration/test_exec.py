@@ -132,8 +132,8 @@ def test_what_does_not_run_is_told_from_what_is_not_there(
 
 def test_usage_errors_name_the_option(pyrootless: Run, box: str) -> None:
     for words, text in (
-        ((), 'it is missing: write "pyrootless exec [OPTION…] CONTAINER'),
-        ((box,), 'it is missing: write "pyrootless exec [OPTION…] '),
+        ((), 'pyrootless: CONTAINER: it is missing: write "pyrootless exec [OPTION…] C'),
+        ((box,), 'pyrootless: PROGRAM: it is missing: write "pyrootless exec [OPTION…] '),
         (("--volume=/a:/b", box, "true"), "--volume: there is no such option"),
         (("-u", "nobody-knows", box, "true"), "--user"),
         (("-it", box, "true"), "--tty: the input device is not a TTY"),

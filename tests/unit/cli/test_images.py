@@ -54,7 +54,20 @@ def test_an_image_without_a_name(store: Store, capsys: Capture) -> None:
         "<none>", "<none>", image.id[7:19],
     ]  # fmt: skip
     call(capsys, "tag", image.id[7:19], "named:1")
-    assert [line.split()[0] for line in call(capsys, "images").splitlines()[1:]] == ["named"]
+    rows = [line.split()[0] for line in call(capsys, "images").splitlines()[1:]]
+    assert rows == ["named", "host"]
+
+
+def test_host_is_listed_for_people_and_not_for_scripts(store: Store, capsys: Capture) -> None:
+    """`rmi $(images -q)` must not meet what cannot be removed."""
+    row = ["host", "<built-in>", "<none>", "-", "0B"]
+    assert call(capsys, "images").splitlines()[1].split() == row
+    assert call(capsys, "images", "host").splitlines()[1].split() == row
+    digests = call(capsys, "images", "--digests").splitlines()[1].split()
+    assert digests == [*row[:2], "<none>", *row[2:]]
+    assert len(call(capsys, "images", "other").splitlines()) == 1
+    assert call(capsys, "images", "-q") == ""
+    assert json.loads(call(capsys, "images", "--json")) == []
 
 
 def test_tag_and_rmi(store: Store, capsys: Capture) -> None:

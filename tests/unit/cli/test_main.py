@@ -49,6 +49,29 @@ def test_usage_error_of_a_verb_is_125(capsys: pytest.CaptureFixture[str]) -> Non
     assert "unrecognized arguments: --no-such" in capsys.readouterr().err
 
 
+STORE_VERBS = sorted(door.VERBS.keys() - {"run", "exec", "unshare", "help", "bench"})
+
+
+@pytest.mark.parametrize("verb", STORE_VERBS)
+def test_usage_errors_have_one_style(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """That of the launcher: the subject, what is wrong, the command that helps."""
+    assert door.main([verb, "--no-such", "--neither"]) == 125
+    first, second = capsys.readouterr().err.splitlines()
+    assert first.startswith(f"pyrootless: {verb}: ")
+    assert second == (
+        f"  remedy: every option with the form of its value: pyrootless {verb} --help"
+    )
+
+
+def test_a_usage_error_below_a_verb_names_both(capsys: pytest.CaptureFixture[str]) -> None:
+    assert door.main(["image", "prune", "--older"]) == 125
+    assert door.main(["system", "df", "--json=1"]) == 125
+    first, _, third, fourth = capsys.readouterr().err.splitlines()
+    assert first == "pyrootless: image: unrecognized arguments: --older"
+    assert third == "pyrootless: system df: argument --json: ignored explicit argument '1'"
+    assert fourth.endswith(": pyrootless system df --help")
+
+
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert door.main(["--version"]) == 0
     assert capsys.readouterr().out.splitlines()[0] == f"pyrootless {__version__}"
