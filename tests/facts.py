@@ -29,6 +29,7 @@ PROGRAMS = {
     "capsh": "libcap2-bin",
     "crun": "crun",
     "docker-registry": "docker-registry",
+    "fish": "fish",
     "fuse-overlayfs": "fuse-overlayfs",
     "g++": "g++",
     "gcc": "gcc",
@@ -58,6 +59,7 @@ PROGRAMS = {
     "umoci": "umoci",
     "unshare": "util-linux",
     "vim.tiny": "vim-tiny",
+    "zsh": "zsh",
 }
 
 

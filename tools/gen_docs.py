@@ -1,6 +1,6 @@
 """Man pages and completions, from the one table of options.
 
-In: pyrootless._core.option_rows(), the verbs of pyrootless.cli.main.
+In: pyrootless._core.option_rows(), the verbs of pyrootless.cli.main and their parsers.
 Out: docs/man/*.1, completions/{bash,zsh,fish}.
 Never: a word about an option that is not in its row.
 
@@ -13,6 +13,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import completion_verbs
+import gen_completion
 
 from pyrootless.cli.main import VERBS
 
@@ -130,115 +133,6 @@ def man_main() -> str:
     )
 
 
-def option_words(rows: list[Row]) -> list[str]:
-    """Everything that may be typed for an option."""
-    words = [f"--{row.name}" for row in rows]
-    return words + [f"-{row.letter}" for row in rows if row.letter]
-
-
-def bash_completion(rows: list[Row]) -> str:
-    """completions/bash/pyrootless: verbs, then options of run, then files."""
-    with_path = "|".join(f"--{row.name}" for row in rows if row.kind == "path")
-    with_value = "|".join(
-        word for row in rows if row.kind not in ("flag", "path") for word in option_words([row])
-    )
-    return f"""# bash completion of pyrootless; generated from the table of options (make docs)
-_pyrootless()
-{{
-    local current=${{COMP_WORDS[COMP_CWORD]}} previous=${{COMP_WORDS[COMP_CWORD - 1]}}
-    COMPREPLY=()
-    if [ "$COMP_CWORD" -eq 1 ]; then
-        mapfile -t COMPREPLY < <(compgen -W "{" ".join(VERBS)}" -- "$current")
-        return
-    fi
-    [ "${{COMP_WORDS[1]}}" = run ] || return
-    case $previous in
-    {with_path})
-        mapfile -t COMPREPLY < <(compgen -f -- "$current")
-        return
-        ;;
-    {with_value})
-        return
-        ;;
-    esac
-    case $current in
-    -*)
-        mapfile -t COMPREPLY < <(compgen -W "{" ".join(option_words(rows))}" -- "$current")
-        ;;
-    *)
-        mapfile -t COMPREPLY < <(compgen -W host -- "$current"; compgen -c -- "$current")
-        ;;
-    esac
-}}
-complete -o bashdefault -F _pyrootless pyrootless
-"""
-
-
-def quoted(text: str) -> str:
-    """Text for single quotes of a shell."""
-    return text.replace("'", "'\\''")
-
-
-def zsh_option(row: Row) -> str:
-    """A row as an argument of _arguments."""
-    text = quoted(row.help).replace("[", "\\[").replace("]", "\\]").replace(":", "\\:")
-    meta = quoted(row.metavar).replace(":", "\\:").lower()
-    value = f":{meta}:{'_files' if row.kind == 'path' else ''}" if row.metavar else ""
-    names = f"{{-{row.letter},--{row.name}}}" if row.letter else f"--{row.name}"
-    equals = "=" if row.metavar and not row.letter else ""
-    return f"        '*'{names}'{equals}[{text}]{value}'"
-
-
-def zsh_completion(rows: list[Row]) -> str:
-    """completions/zsh/_pyrootless"""
-    verbs = "\n".join(f"        '{name}:{quoted(text)}'" for name, text in VERBS.items())
-    options = " \\\n".join(zsh_option(row) for row in rows)
-    return f"""#compdef pyrootless
-# zsh completion of pyrootless; generated from the table of options (make docs)
-_pyrootless_run()
-{{
-    _arguments -S \\
-{options} \\
-        '1:image:(host)' '*::program:_normal'
-}}
-
-_pyrootless()
-{{
-    local -a verbs
-    verbs=(
-{verbs}
-    )
-    if ((CURRENT == 2)); then
-        _describe command verbs
-    elif [[ $words[2] == run ]]; then
-        shift words
-        ((CURRENT--))
-        _pyrootless_run
-    fi
-}}
-_pyrootless "$@"
-"""
-
-
-def fish_completion(rows: list[Row]) -> str:
-    """completions/fish/pyrootless.fish"""
-    lines = [
-        "# fish completion of pyrootless; generated from the table of options (make docs)",
-        "complete -c pyrootless -f",
-    ]
-    for name, text in VERBS.items():
-        lines.append(f"complete -c pyrootless -n __fish_use_subcommand -a {name} -d '{text}'")
-    condition = "-n '__fish_seen_subcommand_from run'"
-    for row in rows:
-        letter = f" -s {row.letter}" if row.letter else ""
-        value = " -r" if row.metavar else ""
-        files = " -F" if row.kind == "path" else ""
-        text = row.help.replace("\\", "\\\\").replace("'", "\\'")
-        names = f"{letter} -l {row.name}{value}{files}"
-        lines.append(f"complete -c pyrootless {condition}{names} -d '{text}'")
-    return "\n".join(lines) + "\n"
-
-
 def generate(raw: Iterable[dict[str, Any]] | None = None) -> dict[str, str]:
     """Every generated file: path from the checkout's root → text.
 
@@ -249,13 +143,14 @@ def generate(raw: Iterable[dict[str, Any]] | None = None) -> dict[str, str]:
         from pyrootless import _core
 
         raw = _core.option_rows()
-    rows = read_rows(raw, RUN)
+    raw = list(raw)
+    rows, verbs = read_rows(raw, RUN), completion_verbs.read_verbs(raw)
     return {
         "docs/man/pyrootless.1": man_main(),
         "docs/man/pyrootless-run.1": man_run(rows),
-        "completions/bash/pyrootless": bash_completion(rows),
-        "completions/zsh/_pyrootless": zsh_completion(rows),
-        "completions/fish/pyrootless.fish": fish_completion(rows),
+        "completions/bash/pyrootless": gen_completion.bash_completion(verbs),
+        "completions/zsh/_pyrootless": gen_completion.zsh_completion(verbs),
+        "completions/fish/pyrootless.fish": gen_completion.fish_completion(verbs),
     }
 
 
