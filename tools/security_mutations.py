@@ -22,6 +22,7 @@ POSTURE = "tests/security/test_posture.py"
 RECALL = "tests/integration/test_recall.py"
 SECOND = "tests/integration/test_second_task.py"
 EXEC = "tests/security/test_exec.py"
+EXEC_BASICS = "tests/integration/test_exec.py"
 SHARED = "tests/integration/test_network_container.py"
 ESCAPES = "tests/security/test_escapes.py"
 VERIFY = "tests/security/test_verify.py"
@@ -256,6 +257,20 @@ MUTATIONS = (
             'if (access(".", F_OK) < 0)',
         ),
         (f"{ESCAPES}::test_leaving_a_chroot_ends_at_the_containers_root",),
+    ),
+    Mutation(
+        "a claimed user of exec has no capabilities",
+        _one("csrc/cli/config_exec.c", "    prl_config_drop_caps_of_user(m);\n", ""),
+        (f"{EXEC_BASICS}::test_another_user_of_a_container_of_one_id_is_claimed",),
+    ),
+    Mutation(
+        "root of exec has its capabilities beside a claimed user",
+        _one(
+            "csrc/cli/config_exec.c",
+            'if (uid == 0 && !prl_options_flag(m->options, "privileged"))',
+            'if (uid == 1 && !prl_options_flag(m->options, "privileged"))',
+        ),
+        (f"{EXEC_BASICS}::test_root_has_its_capabilities_beside_a_claimed_user",),
     ),
     Mutation(
         "the old root is detached",

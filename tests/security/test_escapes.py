@@ -14,6 +14,7 @@ import os
 import secrets
 import socket
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
@@ -418,6 +419,29 @@ def test_leaving_a_chroot_ends_at_the_containers_root(
     assert done.returncode == 0, done.stderr
     seen = set(done.stdout.split()) - {".", ".."}
     assert seen == {"bin", "dev", "etc", "inside", "proc", "sys"}
+
+
+LEAVING_THE_MACHINES_ROOT = """
+import os, sys
+def look():
+    return os.listdir(sys.argv[1]), os.stat("/dev").st_dev, os.stat("/proc").st_dev
+before = look()
+os.chroot("/usr")
+[os.chdir("..") for _ in range(50)]
+os.chroot(".")
+assert look() == before and before[0] == [], (before, look())
+"""
+
+
+@pytest.mark.parametrize("options", [(), ("--security-opt", "landlock=off"), ("--privileged",)])
+def test_leaving_a_chroot_on_the_machines_own_root(
+    pyrootless: Run, engine_environment: dict[str, str], options: tuple[str, ...]
+) -> None:
+    """Beneath --rootfs / lie the host's /dev and /proc and the store: they are not reached."""
+    store = engine_environment["PYROOTLESS_ROOT"]
+    program = (sys.executable, "-c", LEAVING_THE_MACHINES_ROOT, store)
+    done = pyrootless("run", "--rm", *options, "--rootfs", "/", *program)
+    assert done.returncode == 0, done.stderr
 
 
 # Abstract sockets do not belong to the file system: CVE-2020-15257.
