@@ -48,7 +48,7 @@ void prl_sandbox_close(struct prl_sandbox_watch *w);
 void prl_sandbox_begin(struct prl_sandbox_watch *w);
 /* Looks at its limits, pipes, a pair's question.  0: at the limit; else ns until it could be.
  */
-enum { PRL_SANDBOX_LOOKS = 5 };
+enum { PRL_SANDBOX_LOOKS = 6 };
 uint64_t prl_sandbox_look(struct prl_sandbox_watch *w, unsigned which, uint64_t now_ns);
 unsigned prl_sandbox_look_flag(unsigned which);
 /* Files that are put in are the caller's memory, all others in the tmpfs are the box's. */

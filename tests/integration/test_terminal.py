@@ -144,7 +144,7 @@ def test_detach_keys_leave_it_running(spawn: Spawn, options: list[str], keys: st
     child.expect_exact("pyrootless: detached; container left goes on running")
     assert ended(child) == 0
     listed = spawn("ps")
-    listed.expect(r"host +sh .* running +left\r\n")
+    listed.expect(r"host +sh .* Up .* left\r\n")
     assert ended(listed) == 0
     removed = spawn("rm", "-f", "left")
     removed.expect_exact("left\r\n")

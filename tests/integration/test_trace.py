@@ -18,7 +18,7 @@ BEFORE = {
 CHILD = (
     "clone watch cgroup beside idmap files null sources early overlay fuse rootfs late mounts "
     "proc devices netns network sys sysctl terminal workdir fill netns masks seal stdio enter "
-    "rlimits meter fds chdir landlock domain class resolve checked privileges loopback filter"
+    "meter rlimits fds chdir landlock domain class resolve checked privileges loopback filter"
 ).split()
 AFTER = "exec entry sweep program finish".split()
 PREPARED = ("run", "--rm", "--ephemeral", "host", "true")
