@@ -8,6 +8,7 @@ Never: a time asserted; a verdict of an attack, but that it is not right.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import json
 import os
@@ -217,28 +218,33 @@ def judge(pyrootless: Runner, folder: Path, *words: str) -> dict[str, list[str]]
     }
 
 
-def left_processes() -> str:
-    """Children that live on, though all were waited for; "": none."""
+def children() -> set[int]:
+    """Of every thread of this process; servers of the whole run are among them."""
+    lists = Path("/proc/self/task").glob("*/children")
+    return {int(pid) for found in lists for pid in found.read_text().split()}
+
+
+def left_processes(before: set[int]) -> set[int]:
+    """New children that live on half a minute later."""
     deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
-        try:
-            if os.waitpid(-1, os.WNOHANG)[0] == 0:
-                time.sleep(0.05)
-        except ChildProcessError:
-            return ""
-    return Path(f"/proc/self/task/{os.getpid()}/children").read_text()
+    while (left := children() - before) and time.monotonic() < deadline:
+        for pid in left:
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(pid, os.WNOHANG)
+        time.sleep(0.05)
+    return left
 
 
 @pytest.fixture
 def nothing_left() -> Iterator[None]:
     """What a judge leaves becomes this process's: nothing may; nor a group, nor a file."""
     prctl = ctypes.CDLL(None, use_errno=True).prctl
-    groups = left_groups()
+    groups, before = left_groups(), children()
     assert prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0
     yield
-    left = left_processes()
+    left = left_processes(before)
     assert prctl(PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0) == 0
-    assert left == ""
+    assert left == set()
     assert left_groups() - groups == set()
     assert [place for place in SHARED for _ in place.glob(f"{MARK}*")] == []
 
@@ -278,6 +284,6 @@ def test_what_is_left_is_seen(nothing_left: None, tmp_path: Path) -> None:
         ["sh", "-c", "sleep 600 & echo $! >pid"], cwd=tmp_path, check=True, timeout=60
     )
     left = int((tmp_path / "pid").read_text())
-    children = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
+    found = children()
     os.kill(left, signal.SIGKILL)
-    assert str(left) in children
+    assert left in found
