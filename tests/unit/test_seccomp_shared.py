@@ -104,8 +104,8 @@ def test_a_span_is_cut_out_exactly(span: tuple[int, int]) -> None:
     section["architectures"] = ["SCMP_ARCH_X86_64"]
     filtered = Program(_seccomp.compile_section(section))
     low, high = span
-    near = {low - 1, low, high, high + 1, 0, 2**32 - 1} & set(range(2**32))
-    for value in near:
+    near = {low - 1, low, high, high + 1, 0, 2**32 - 1}
+    for value in near - {-1, 2**32}:
         verdict = EPERM if low <= value <= high else ALLOW
         assert filtered.run(Call(FCNTL, (0, value))) == verdict
 
