@@ -1,7 +1,7 @@
 """A generated class in four languages, right, wrong and slow, between attacks, judged twice.
 
 In: compilers of the machine, the hostile corpus; PYROOTLESS_TEST_CLASS: how many submissions
-(16; `make test-class`: 400), PYROOTLESS_TEST_PAGE: a file for the page that a teacher reads.
+(8; `make test-class`: 400), PYROOTLESS_TEST_PAGE: a file for the page that a teacher reads.
 Out: the verdicts, which are the same both times, and those of a run alone.
 Never: a time asserted; a verdict of an attack, but that it is not right.
 """
@@ -27,7 +27,7 @@ from pyrootless.sandbox.languages import find_language
 pytestmark = pytest.mark.needs("user-namespaces", "gcc", "g++")
 Runner = Callable[..., "subprocess.CompletedProcess[str]"]
 
-MANY = int(os.environ.get("PYROOTLESS_TEST_CLASS", "16"))
+MANY = int(os.environ.get("PYROOTLESS_TEST_CLASS", "8"))
 REPORT = os.environ.get("PYROOTLESS_TEST_PAGE")
 TASK = """
 [task]
