@@ -11,26 +11,16 @@
 #include <limits.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/file.h>
 #include <time.h>
 
 enum { END_WAIT_MS = 10000, END_STEP_MS = 10 };
-
-/* Whether its monitor, or a sweep, holds the entry. */
-static bool is_held(int fd)
-{
-    bool held = flock(fd, LOCK_SH | LOCK_NB) < 0 && errno == EWOULDBLOCK;
-    if (!held)
-        flock(fd, LOCK_UN);
-    return held;
-}
 
 /* The monitor sees the end of the process, writes how it ended, and lets go of the entry. */
 static bool wait_until_free(int fd)
 {
     const struct timespec step = {.tv_nsec = END_STEP_MS * 1000000L};
     for (int waited = 0; waited < END_WAIT_MS; waited += END_STEP_MS) {
-        if (!is_held(fd))
+        if (!prl_entry_is_held(fd))
             return true;
         nanosleep(&step, NULL);
     }
@@ -72,7 +62,7 @@ static int end(const struct prl_dirs *dirs, const char *id, bool force, struct p
     if (fd < 0)
         return 1;
     int r = prl_entry_read(fd, entry);
-    if (r == 0 && is_held(fd)) {
+    if (r == 0 && prl_entry_is_held(fd)) {
         if (!force)
             return prl_failf(reterr, PRL_STAGE_STATE, EBUSY, "remove",
                              "container %.12s is running", id);

@@ -49,6 +49,14 @@ static int claim(int fd)
     return (st.st_mode & 0777) != 0600 && fchmod(fd, 0600) < 0 ? -errno : 0;
 }
 
+bool prl_entry_is_held(int fd)
+{
+    bool held = flock(fd, LOCK_SH | LOCK_NB) < 0 && errno == EWOULDBLOCK;
+    if (!held)
+        flock(fd, LOCK_UN);
+    return held;
+}
+
 int prl_entry_create(const struct prl_dirs *dirs, struct prl_state *state,
                      struct prl_error *reterr)
 {

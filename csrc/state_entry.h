@@ -35,6 +35,8 @@ bool prl_entry_is_id(const char *text);
 /* 1: lost against a sweep, take another id. */
 int prl_entry_create(const struct prl_dirs *dirs, struct prl_state *state,
                      struct prl_error *reterr);
+/* Its monitor, or a sweep, has the lock of the open entry. */
+bool prl_entry_is_held(int fd);
 int prl_entry_write_child(int lock_fd, pid_t pid, uint64_t start_ticks);
 /* -ENODATA: killed before it wrote the line, so that nothing else was made.  -EBADMSG: damaged,
  * or no file that a monitor of this user's made. */

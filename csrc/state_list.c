@@ -10,7 +10,6 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 
 struct list {
@@ -52,7 +51,7 @@ static bool add_running(int running_fd, const struct prl_dirent *found, void *da
         openat(running_fd, found->d_name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     if (fd < 0 || prl_entry_read(fd, &entry) < 0)
         return true;
-    if (flock(fd, LOCK_SH | LOCK_NB) == 0 || errno != EWOULDBLOCK) {
+    if (!prl_entry_is_held(fd)) {
         prl_entry_free(&entry);
         return true;
     }
