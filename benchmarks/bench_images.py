@@ -21,7 +21,6 @@ import shutil
 import subprocess
 import sys
 import tarfile
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -279,19 +278,11 @@ def main() -> int:
         return bench_pull.as_ordinary_user(options, "bench_images.py", before)
     harness.become_subreaper()
     harness.START_SECONDS = START_SECONDS
-    base = Path(tempfile.mkdtemp(prefix="pyrootless-bench-", dir=options.work))
-    try:
-        (base / "stores").mkdir()
-        with bench_pull.serve(base) as host:
-            bench_pull.push(base, options.tar, host)
-            push_layers(base, host)
-            push_sparse(base, host)
-            measure(bench_pull.Place(base, host, options.pyrootless), options)
-    finally:
-        # Both engines' files have ids of the user's range.
-        words = ["podman", "unshare", "rm", "-rf", str(base)]
-        subprocess.run(words, capture_output=True, timeout=600, check=False)
-        shutil.rmtree(base, ignore_errors=True)
+    with bench_pull.workplace(options.work) as base, bench_pull.serve(base) as host:
+        bench_pull.push(base, options.tar, host)
+        push_layers(base, host)
+        push_sparse(base, host)
+        measure(bench_pull.Place(base, host, options.pyrootless), options)
     return 0
 
 

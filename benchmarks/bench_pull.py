@@ -274,23 +274,28 @@ def as_ordinary_user(
         shutil.rmtree(work, ignore_errors=True)
 
 
+@contextmanager
+def workplace(parent: str | Path | None) -> Iterator[Path]:
+    """A directory with one for stores; removed at the end, whoever of the user owns files."""
+    base = Path(tempfile.mkdtemp(prefix="pyrootless-bench-", dir=parent))
+    try:
+        (base / "stores").mkdir()
+        yield base
+    finally:
+        words = ["podman", "unshare", "rm", "-rf", str(base)]
+        subprocess.run(words, capture_output=True, timeout=600, check=False)
+        shutil.rmtree(base, ignore_errors=True)
+
+
 def main() -> int:
     """Root hands over; an ordinary user measures."""
     options = parse(sys.argv[1:])
     if os.getuid() == 0:
         return as_ordinary_user(options)
     harness.become_subreaper()
-    base = Path(tempfile.mkdtemp(prefix="pyrootless-bench-", dir=options.work))
-    try:
-        (base / "stores").mkdir()
-        with serve(base) as host:
-            push(base, options.tar, host)
-            measure(Place(base, host, options.pyrootless), options)
-    finally:
-        # podman's files have the ids of the user's range.
-        words = ["podman", "unshare", "rm", "-rf", str(base)]
-        subprocess.run(words, capture_output=True, timeout=600, check=False)
-        shutil.rmtree(base, ignore_errors=True)
+    with workplace(options.work) as base, serve(base) as host:
+        push(base, options.tar, host)
+        measure(Place(base, host, options.pyrootless), options)
     return 0
 
 
