@@ -64,6 +64,8 @@ def make_user(name: str, *, subordinate_ids: bool) -> OrdinaryUser:
     Raises:
         CalledProcessError: useradd or usermod refused.
     """
+    if subordinate_ids:
+        make_second_group(name)
     try:
         entry = pwd.getpwnam(name)
     except KeyError:
@@ -73,7 +75,7 @@ def make_user(name: str, *, subordinate_ids: bool) -> OrdinaryUser:
         entry = pwd.getpwnam(name)
     if subordinate_ids:
         add_ranges(name)
-        add_group(name)
+        run("usermod", "--append", "--groups", f"{name}-more", name)
     tree = Path("/var/tmp") / f"{name}-tree"
     runtime = Path("/tmp") / f"{name}-run-{entry.pw_uid}"
     for directory, mode in ((tree, 0o755), (runtime, 0o700)):
@@ -110,10 +112,13 @@ def add_ranges(name: str) -> None:
         run("usermod", option, f"{first}-{first + SUBORDINATE_IDS - 1}", name)
 
 
-def add_group(name: str) -> None:
-    """Give the user one group beside its own, as people have who share files."""
+def make_second_group(name: str) -> None:
+    """Make a group that the user is in beside its own, as people are who share files.
+
+    Made before the user, it takes the number that the user's own group would get: a test that
+    needs one number for both then fails on every machine.
+    """
     run("groupadd", "--force", f"{name}-more")
-    run("usermod", "--append", "--groups", f"{name}-more", name)
 
 
 def open_host(user: OrdinaryUser) -> list[str]:

@@ -12,10 +12,17 @@
 static struct prl_holder_key key;
 static char text[PRL_HOLDER_MAP_BYTES];
 
+/* Own user and own group need not have the same number. */
 static struct prl_spec spec_of(const struct prl_idmap *rows, size_t len)
 {
+    static struct prl_idmap groups[8];
+    for (size_t i = 0; i < len && i < sizeof groups / sizeof *groups; i++) {
+        groups[i] = rows[i];
+        if (rows[i].host_id == geteuid())
+            groups[i].host_id = getegid();
+    }
     return (struct prl_spec){
-        .uid_maps = rows, .uid_maps_len = len, .gid_maps = rows, .gid_maps_len = len};
+        .uid_maps = rows, .uid_maps_len = len, .gid_maps = groups, .gid_maps_len = len};
 }
 
 static const char *ranges(const struct prl_idmap *rows, size_t len)
