@@ -12,10 +12,12 @@ from typing import Any, BinaryIO, Literal, Protocol, cast
 
 from pyrootless.errors import IntegrityError
 from pyrootless.images.compression import FREE_BYTES, check_ratio
-from pyrootless.images.zstd import Reader, open_zstd, zstd_error
+from pyrootless.images.zstd import Frames, Reader, open_zstd, zstd_error
 
 CHUNK_BYTES = 1 << 20
 MAGIC_BYTES = 6
+XZ_MEMORY_BYTES = 128 << 20
+"""What a decoder of xz may take: `xz -9` needs 65 MiB; a header can ask for 4 GiB."""
 
 
 class Readable(Protocol):
@@ -93,7 +95,10 @@ def _open(stream: _Counted, compression: Compression) -> Reader:
     if compression == "xz":
         import lzma
 
-        return cast(BinaryIO, lzma.LZMAFile(source))
+        def decoder() -> Any:
+            return lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=XZ_MEMORY_BYTES)
+
+        return Frames(source, decoder, padding=b"\0")
     import bz2
 
     return cast(BinaryIO, bz2.BZ2File(source))

@@ -1,4 +1,5 @@
-"""Zstandard: the standard library's decoder, from its back-port before Python 3.14.
+"""Zstandard, and files of several frames: the standard library's decoders (zstd's from its
+back-port before Python 3.14).
 
 What comes in: a readable file at the begin of compressed bytes.
 What goes out: a reader of the plain bytes, frame after frame; the class of its errors.
@@ -11,6 +12,7 @@ The library's own file reads through a buffer of 128 KiB, which costs a tenth of
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from typing import Any, Protocol, cast
 
 WINDOW_LOG_MAX = 27
@@ -34,15 +36,25 @@ def open_zstd(source: Reader) -> Reader:
 
     Reading raises EOFError where the last frame is not complete, and `zstd_error()` for damage.
     """
-    return _Frames(source)
+    return Frames(source, _decoder)
 
 
-class _Frames:
-    """Frames one after the other, skippable ones read over."""
+class Frames:
+    """Frames one after the other; zstd's decoder reads over skippable ones.
 
-    def __init__(self, source: Reader) -> None:
+    Args:
+        source: The compressed bytes.
+        decoder: Makes the decoder of one frame, in the shape of `lzma.LZMADecompressor`.
+        padding: The byte that may lie between two frames; b"": none may.
+    """
+
+    def __init__(
+        self, source: Reader, decoder: Callable[[], Any], *, padding: bytes = b""
+    ) -> None:
         self._source = source
-        self._frame = _decoder()
+        self._decoder = decoder
+        self._padding = padding
+        self._frame = decoder()
         self._packed = b""
         self._at = 0
         self._step_bytes = FIRST_BYTES
@@ -54,10 +66,10 @@ class _Frames:
             if self._frame.eof:
                 self._at -= len(self._frame.unused_data)
                 self._step_bytes = FIRST_BYTES
-                packed = self._next()
+                packed = self._begin()
                 if not packed:
                     return b""
-                self._frame = _decoder()
+                self._frame = self._decoder()
             elif self._frame.needs_input:
                 packed = self._next()
                 if not packed:
@@ -65,6 +77,13 @@ class _Frames:
             plain: bytes = self._frame.decompress(packed, size_bytes)
             if plain:
                 return plain
+
+    def _begin(self) -> bytes:
+        """The first compressed bytes of the next frame; b"": there is none."""
+        while packed := self._next():
+            if not self._padding or (packed := packed.lstrip(self._padding)):
+                return packed
+        return b""
 
     def _next(self) -> bytes:
         """The next compressed bytes, of a frame more and more at once; b"": there are none."""

@@ -184,3 +184,19 @@ def test_blobs_are_what_their_digest_says(tmp_path: Path) -> None:
     for wrong in ("md5:00", "sha256:../../x", "sha256:"):
         with pytest.raises(IntegrityError, match="not a digest"):
             blob_path(wrong)
+
+
+def xz_of(data: bytes, dictionary_bytes: int) -> bytes:
+    filters = [{"id": lzma.FILTER_LZMA2, "preset": 0, "dict_size": dictionary_bytes}]
+    return lzma.compress(data, filters=filters)
+
+
+def test_an_xz_header_that_asks_for_much_memory() -> None:
+    assert b"".join(plain_chunks(io.BytesIO(xz_of(b"a", 64 << 20)), "xz")) == b"a"
+    with pytest.raises(IntegrityError, match=r"the xz data is damaged: Memory usage limit"):
+        list(plain_chunks(io.BytesIO(xz_of(b"a", 512 << 20)), "xz"))
+
+
+def test_streams_of_xz_with_padding_between_and_behind() -> None:
+    data = lzma.compress(b"one") + bytes(8) + lzma.compress(b"two") + lzma.compress(b"three")
+    assert b"".join(plain_chunks(io.BytesIO(data + bytes(4)), "xz")) == b"onetwothree"
