@@ -56,6 +56,24 @@ MUTATIONS = (
         ),
     ),
     Mutation(
+        "nobody has a capability that docker's users do not need",
+        _one(
+            "pyrootless/images/template.py",
+            '    "CAP_SYS_CHROOT",\n)',
+            '    "CAP_SYS_CHROOT",\n    "CAP_NET_RAW",\n    "CAP_AUDIT_WRITE",\n)',
+        ),
+        (f"{POSTURE}::test_the_probe_answers_what_security_md_says",),
+    ),
+    Mutation(
+        "young calls that tell of mounts are no part of the default profile",
+        _one(
+            "pyrootless/seccomp/default.json",
+            '"stat", "statfs", "statx",',
+            '"stat", "statfs", "statmount", "listmount", "statx",',
+        ),
+        (f"{POSTURE}::test_the_probe_answers_what_security_md_says",),
+    ),
+    Mutation(
         "no_new_privs",
         (
             Edit(

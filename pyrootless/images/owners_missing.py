@@ -87,8 +87,11 @@ def read_missing(files: Iterable[Path]) -> Missing | None:
     for file in files:
         if not file.exists():
             continue
-        facts = json.loads(file.read_text())
-        uid, gid, path = int(facts["uid"]), int(facts["gid"]), str(facts["path"])
+        try:
+            facts = json.loads(file.read_text())
+            uid, gid, path = int(facts["uid"]), int(facts["gid"]), str(facts["path"])
+        except (LookupError, TypeError, ValueError) as error:
+            raise ValueError(f"{file} is damaged") from error
         if found is None:
             found = Missing(uid, gid, path)
         found.uid, found.gid = max(found.uid, uid), max(found.gid, gid)

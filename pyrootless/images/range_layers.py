@@ -127,8 +127,8 @@ def unfit_owners(trees: Sequence[Path], ids: SubordinateIds) -> str:
         missing = read_missing(files)
     except (OSError, ValueError) as error:
         raise StoreError(
-            f"what owners layers lack cannot be read: {files[0].parent.parent}: {error}",
-            remedy="pull the image again: pyrootless pull IMAGE",
+            f"what owners layers lack cannot be read: {error}",
+            remedy="get it anew: pyrootless rmi IMAGE; pyrootless pull IMAGE",
         ) from error
     if missing is None:
         return ""

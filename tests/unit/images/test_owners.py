@@ -28,7 +28,9 @@ from pyrootless.images.owners import (
     unflushed_mark,
 )
 from pyrootless.images.owners_missing import Missing, read_missing, tell_missing
+from pyrootless.images.range_layers import unfit_owners
 from pyrootless.images.store_layers import layer_disk_bytes
+from pyrootless.images.subordinate import SubordinateIds
 
 KEY = "0123456789ab"
 INSIDE = ["unshare", "--map-root-user", "--map-auto", "--"]
@@ -179,6 +181,17 @@ def test_an_id_beyond_the_ranges_is_nobodys(store: Path) -> None:
     assert missing is not None
     assert (missing.uid, missing.gid, missing.path) == (3_000_000, 70_000, "d")
     assert list((store / "tmp").iterdir()) == []
+
+
+@pytest.mark.parametrize("text", ["{", '{"uid": "x", "gid": 0, "path": ""}', "[]", "{}"])
+def test_a_damaged_list_of_what_is_missing(text: str, store: Path) -> None:
+    layer = make_layer(store, member("a", uid=7) + END)
+    ids = SubordinateIds(((100000, 65536),), ((100000, 65536),))
+    file = missing_file(layer, range_key(ids.uids, ids.gids))
+    file.write_text(text)
+    with pytest.raises(StoreError, match=f"cannot be read: {file} is damaged\n") as caught:
+        unfit_owners([layer / "tree"], ids)
+    assert caught.value.remedy == "get it anew: pyrootless rmi IMAGE; pyrootless pull IMAGE"
 
 
 def test_ids_that_are_all_there_are_not_told_of(store: Path) -> None:
