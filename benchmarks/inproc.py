@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import ctypes
+import itertools
 import json
 import os
 import resource
@@ -108,6 +109,39 @@ def by_subprocess(argv: Sequence[str]) -> Start:
     return start
 
 
+def by_fresh(argv: Sequence[str]) -> Start:
+    """The same with another number each time where argv says "{n}": a request never seen."""
+    numbers = itertools.count()
+
+    def start() -> None:
+        number = str(next(numbers))
+        by_subprocess([word.replace("{n}", number) for word in argv])()
+
+    return start
+
+
+def by_box(argv: Sequence[str]) -> Start:
+    """pyrootless.sandbox.run(argv): a cold box with its usual limits."""
+    from pyrootless import sandbox
+
+    def start() -> None:
+        outcome = sandbox.run(argv)
+        if not outcome.ok:
+            raise StartError(f"{outcome.verdict} {outcome.stderr!r}")
+
+    return start
+
+
+HOW = {
+    "run": by_run,
+    "launch": by_launch,
+    "pool": by_pool,
+    "box": by_box,
+    "fresh": by_fresh,
+    "subprocess": by_subprocess,
+}
+
+
 def touch(mebibytes: int) -> bytearray:
     """Memory of which every page has been written."""
     return bytearray(b"\x01") * (mebibytes << 20)
@@ -151,7 +185,7 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
     parser.add_argument(
         "--library", type=Path, dest="shared", help="floor.c as a shared library"
     )
-    parser.add_argument("how", choices=("run", "launch", "pool", "floor", "subprocess"))
+    parser.add_argument("how", choices=("floor", *HOW))
     parser.add_argument("argv", nargs=argparse.REMAINDER, help="the program to start")
     options = parser.parse_args(words)
     if not options.argv:
@@ -163,15 +197,9 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
 
 def starter(options: argparse.Namespace) -> Start:
     """What one start is."""
-    if options.how == "run":
-        return by_run(options.argv)
-    if options.how == "launch":
-        return by_launch(options.argv)
-    if options.how == "pool":
-        return by_pool(options.argv)
     if options.how == "floor":
         return by_floor(options.shared, options.argv)
-    return by_subprocess(options.argv)
+    return HOW[options.how](options.argv)
 
 
 def main() -> int:

@@ -56,9 +56,14 @@ class Scenario:
 
 def machine_facts(bench: Bench) -> dict[str, object]:
     """What the numbers were made on."""
-    runtime = Path(bench.env.get("XDG_RUNTIME_DIR", "/tmp"))
-    places = {"store": bench.place.base, "tmp": Path("/tmp"), "runtime": runtime}
-    versions = {**peers.VERSIONS, "pyrootless": (str(bench.place.launcher), "--version")}
+    return machine_facts_of(bench.place, bench.env)
+
+
+def machine_facts_of(place: peers.Place, env: Mapping[str, str]) -> dict[str, object]:
+    """The same for a place."""
+    runtime = Path(env.get("XDG_RUNTIME_DIR", "/tmp"))
+    places = {"store": place.base, "tmp": Path("/tmp"), "runtime": runtime}
+    versions = {**peers.VERSIONS, "pyrootless": (str(place.launcher), "--version")}
     return machine.facts(places, versions)
 
 
