@@ -1,6 +1,6 @@
 """C programs of the tests: compiled with ASAN and UBSAN, and kept.
 
-In: C files whose first lines say what they need:
+In: C files whose first lines say what they need, a key on as many lines as it takes:
     // sources: csrc/spec.c csrc/spec_*.c csrc/base/*.c        (globs from the checkout's root)
     // libs: -lyyjson                                          (optional)
     // flags: -fno-sanitize=address                            (optional, after the common ones)
@@ -82,14 +82,6 @@ def object_of(source: Path, flags: tuple[str, ...]) -> Path:
     return target
 
 
-def header_words(text: str, key: str) -> list[str]:
-    """Words of the line `// key: …` among the file's first lines; [] when there is none."""
-    for line in text.splitlines()[:8]:
-        if line.startswith(f"// {key}:"):
-            return line.split(":", 1)[1].split()
-    return []
-
-
 def sources_of(test: Path, text: str) -> list[Path]:
     """The files of the `// sources:` line, globs resolved, and the test itself.
 
@@ -97,7 +89,7 @@ def sources_of(test: Path, text: str) -> list[Path]:
         CompileError: a word names no file.
     """
     found = {test: None}
-    for word in header_words(text, "sources"):
+    for word in native.header_words(text, "sources"):
         paths = sorted(ROOT.glob(word))
         if not paths:
             raise CompileError(f"{test.name}: `// sources:` names {word}, which is not there")
@@ -127,8 +119,8 @@ def program_of(test: Path, own_flags: tuple[str, ...] = ()) -> Path:
         CompileError: The compiler or the linker refused.
     """
     text = test.read_text()
-    include, libs = yyjson_parts(header_words(text, "libs"))
-    flags = (*FLAGS, *include, *header_words(text, "flags"))
+    include, libs = yyjson_parts(native.header_words(text, "libs"))
+    flags = (*FLAGS, *include, *native.header_words(text, "flags"))
     objects = [
         str(object_of(source, (*flags, *(own_flags if source == test else ()))))
         for source in sources_of(test, text)

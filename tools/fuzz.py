@@ -72,7 +72,7 @@ def python_names() -> list[str]:
 def build_c(name: str, clang: str) -> Target:
     """Compile one target with libFuzzer."""
     source = SOURCES / f"fuzz_{name}.c"
-    globs = source.read_text().splitlines()[0].removeprefix("// sources:").split()
+    globs = native.header_words(source.read_text(), "sources")
     files = dict.fromkeys(str(path) for glob in globs for path in sorted(ROOT.glob(glob)))
     yyjson = native.find_yyjson()
     words = [clang, *FLAGS, str(source), *files]

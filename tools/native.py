@@ -239,6 +239,17 @@ def core_sources() -> list[Path]:
     ]
 
 
+def header_words(text: str, key: str) -> list[str]:
+    """Words of the lines `// key: …` that a file begins with; [] when there are none."""
+    found: list[str] = []
+    for line in text.splitlines():
+        if not line.startswith("// "):
+            return found
+        if line.startswith(f"// {key}:"):
+            found += line.split(":", 1)[1].split()
+    return found
+
+
 def _stale(target: Path, dependencies: Path) -> bool:
     """Whether an object is older than one of the files its compiler said it read."""
     if not target.exists() or not dependencies.exists():

@@ -70,3 +70,11 @@ def test_an_object_is_made_again_when_a_header_changed(tmp_path: Path) -> None:
     assert native.compile_one(variant, source).stat().st_mtime_ns == 2 * 10**18
     os.utime(header, ns=(3 * 10**18, 3 * 10**18))
     assert native.compile_one(variant, source).stat().st_mtime_ns != 2 * 10**18
+
+
+def test_a_program_names_what_it_needs_on_several_lines() -> None:
+    lines = ["// sources: csrc/a.c csrc/b.c", "// sources: csrc/c.c", "// libs: -lyyjson"]
+    text = "\n".join([*lines, "/* Text. */", "// sources: csrc/d.c"])
+    assert native.header_words(text, "sources") == ["csrc/a.c", "csrc/b.c", "csrc/c.c"]
+    assert native.header_words(text, "libs") == ["-lyyjson"]
+    assert native.header_words(text, "flags") == []
