@@ -29,10 +29,12 @@ struct prl_cgroup_host {
     enum prl_cgroup_sight sight;
     struct prl_cgroup_base bases[PRL_CGROUP_BASES];
     size_t len;
-    bool clock; /* perf lends this user a clock of a tree of processes */
-    bool rest;  /* the hierarchies without a controller of ours were looked at too */
-    bool open;  /* in one of them a container would stand beside groups that the caller may
-                   change, and can have none of its own */
+    bool clock;  /* perf lends this user a clock of a tree of processes */
+    bool stolen; /* a hypervisor takes time of the processors, which that clock bills; not
+                    looked for where a group bills */
+    bool rest;   /* the hierarchies without a controller of ours were looked at too */
+    bool open;   /* in one of them a container would stand beside groups that the caller may
+                    change, and can have none of its own */
 };
 
 /* proc: "/proc", or a stand-in for tests.  Every hierarchy. */
@@ -66,6 +68,8 @@ int prl_cgroup_look_rest(const char *proc, struct prl_cgroup_host *host,
                          struct prl_error *reterr);
 /* Both, as far as they were not looked at. */
 int prl_cgroup_look_apart(bool clock, struct prl_cgroup_host *host, struct prl_error *reterr);
+/* Does a group bill processor time, where one is made? */
+bool prl_cgroup_has_meter(const struct prl_cgroup_host *host);
 /* Is there a manager that could be asked? */
 bool prl_cgroup_may_ask(void);
 void prl_cgroup_host_free(struct prl_cgroup_host *host);

@@ -36,6 +36,7 @@ static const char sentences[PRL_RUNGS][84] = {
                          "can rewrite",
     [PRL_RUNG_NPROC] = "RLIMIT_NPROC, which counts each user of the container for itself",
     [PRL_RUNG_FSIZE] = "RLIMIT_FSIZE, which counts each file for itself",
+    [PRL_RUNG_CLOCK] = "perf's clock, less what a hypervisor may have taken of the processors",
     [PRL_RUNG_AFFINITY] = "the processors of each process, which a program may change itself",
     [PRL_RUNG_WATCHDOG] = "the watchdog alone, which looks again and again and may be late",
     [PRL_RUNG_NONE] = "nothing",
@@ -132,6 +133,12 @@ static int find_meter(const struct prl_cgroup_host *host, unsigned *ret_controll
     return found;
 }
 
+bool prl_cgroup_has_meter(const struct prl_cgroup_host *host)
+{
+    unsigned controller;
+    return find_meter(host, &controller) >= 0;
+}
+
 /* The monitor kills; what it looks at decides how far it can be deceived. */
 static int choose_meter(const struct prl_spec *spec, const struct prl_cgroup_host *host,
                         unsigned *used, struct prl_limits_plan *plan, struct prl_error *reterr)
@@ -147,6 +154,7 @@ static int choose_meter(const struct prl_spec *spec, const struct prl_cgroup_hos
     if (!host->clock)
         return choose_weaker(spec, PRL_LIMIT_CPU_TIME, plan, reterr);
     plan->rungs[PRL_LIMIT_CPU_TIME] = PRL_RUNG_CLOCK;
+    plan->weak |= host->stolen ? 1u << PRL_LIMIT_CPU_TIME : 0;
     return 0;
 }
 

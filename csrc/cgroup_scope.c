@@ -12,6 +12,7 @@
 
 #include "base/dbus.h"
 #include "base/own.h"
+#include "base/steal.h"
 #include "base/sys.h"
 #include "base/taskclock.h"
 
@@ -135,6 +136,7 @@ static int look_whole(bool clock, struct prl_cgroup_host *ret, struct prl_error 
     if (r == 0 && clock) {
         _cleanup_close_ int fd = prl_taskclock_open();
         ret->clock = fd >= 0;
+        ret->stolen = ret->clock && !prl_cgroup_has_meter(ret) && prl_steal_happens();
     }
     return r;
 }

@@ -10,6 +10,7 @@ from mutation import Mutation, one
 
 FILTER = "tests/integration/test_sandbox_filter.py"
 CLOCK = "tests/integration/test_sandbox_clock.py"
+CPU_TIME = "tests/integration/test_cpu_time.py"
 MEMORY = "tests/integration/test_sandbox_memory.py"
 SANDBOX = "tests/integration/test_sandbox.py"
 
@@ -45,6 +46,20 @@ VERDICT_MUTATIONS = (
         "perf's clock is not exact where a hypervisor takes time",
         one("csrc/sandbox_plan.c", "if (!prl_steal_happens())", "if (prl_steal_happens() < 2)"),
         (f"{CLOCK}::test_stolen_time_is_not_billed_and_perf_not_called_exact",),
+    ),
+    Mutation(
+        "perf's clock is not exact for --cpu-time either",
+        one(
+            "csrc/cgroup_plan.c",
+            "host->stolen ? 1u << PRL_LIMIT_CPU_TIME : 0",
+            "0 * host->stolen",
+        ),
+        (f"{CPU_TIME}::test_perf_is_not_called_exact_where_time_is_stolen",),
+    ),
+    Mutation(
+        "a remembered start knows whether time is stolen",
+        one("csrc/cli/recall_facts.c", "    add_number(key, c->host.stolen);\n", ""),
+        (f"{CPU_TIME}::test_perf_is_not_called_exact_where_time_is_stolen",),
     ),
     Mutation(
         "what a hypervisor took is not billed",

@@ -61,9 +61,10 @@ const char *prl_rung_name(unsigned rung)
 const char *prl_exactness_name(unsigned rung, bool weak)
 {
     static const char words[PRL_RUNGS][12] = {
-        [PRL_RUNG_CGROUP1] = "changeable", [PRL_RUNG_NPROC] = "each",
-        [PRL_RUNG_FSIZE] = "each",         [PRL_RUNG_AFFINITY] = "changeable",
-        [PRL_RUNG_WATCHDOG] = "late",      [PRL_RUNG_NONE] = "none",
+        [PRL_RUNG_CGROUP1] = "changeable",  [PRL_RUNG_NPROC] = "each",
+        [PRL_RUNG_FSIZE] = "each",          [PRL_RUNG_CLOCK] = "late",
+        [PRL_RUNG_AFFINITY] = "changeable", [PRL_RUNG_WATCHDOG] = "late",
+        [PRL_RUNG_NONE] = "none",
     };
     if (rung == PRL_RUNG_UNSET || rung >= PRL_RUNGS)
         return "";

@@ -178,6 +178,7 @@ static bool add_groups(struct prl_container *c, struct prl_recall_key *key, bool
     bool own = c->host.sight == PRL_SIGHT_OWN && wish.controllers;
     add_number(key, c->host.sight);
     add_number(key, c->host.clock);
+    add_number(key, c->host.stolen);
     add_number(key, c->host.open);
     add_number(key, c->host.sight == PRL_SIGHT_WHOLE && prl_cgroup_may_ask());
     for (size_t i = 0; i < c->host.len; i++) {

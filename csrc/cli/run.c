@@ -103,10 +103,12 @@ static int run_foreground(struct run *run, struct prl_status *ret, struct prl_er
     return r;
 }
 
-/* What a weaker rung holds is never silent. */
+/* What a weaker rung holds is never silent; under strict limits none but those that bind. */
 static void tell_weak(const struct prl_container *c)
 {
     char sentence[200];
+    if (!c->spec->resources.best_effort)
+        return;
     for (unsigned i = 0; i < PRL_LIMITS; i++) {
         if (!(c->plan.weak & (1u << i)))
             continue;

@@ -141,6 +141,20 @@ TEST(processor_time_is_counted_by_the_best_there_is)
     }
 }
 
+/* It binds all the same: nothing is refused. */
+TEST(perf_may_be_late_where_a_hypervisor_takes_time)
+{
+    for (int stolen = 0; stolen < 2; stolen++) {
+        const struct prl_cgroup_host host = {.clock = true, .stolen = stolen};
+        struct prl_spec spec = spec_of(BIT(PRL_LIMIT_CPU_TIME));
+        CHECK_INT(choose(&spec, &host), 0);
+        CHECK_INT(plan.rungs[PRL_LIMIT_CPU_TIME], PRL_RUNG_CLOCK);
+        CHECK_STR(prl_exactness_name(PRL_RUNG_CLOCK, plan.weak & BIT(PRL_LIMIT_CPU_TIME)),
+                  stolen ? "late" : "exact");
+        prl_limits_plan_free(&plan);
+    }
+}
+
 TEST(processes_of_one_id_are_counted_exactly)
 {
     const struct prl_cgroup_host host = {.len = 0};

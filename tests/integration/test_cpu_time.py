@@ -7,8 +7,10 @@ Out: what ended them, what had been used by then, what is told of it.
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +18,7 @@ from typing import Any
 
 import facts
 import pytest
+import stolen_time
 from rungs import NO_GROUPS, WEAKER, Rung, environment_for
 
 import pyrootless as package
@@ -52,7 +55,7 @@ while True:
 RUNGS = [
     pytest.param("cgroup2", marks=pytest.mark.needs("cgroup2-delegated")),
     pytest.param("cgroup1", marks=pytest.mark.needs("cgroup1-delegated")),
-    pytest.param("perf-clock", marks=pytest.mark.needs("bwrap", "perf-clock")),
+    pytest.param("perf-clock", marks=pytest.mark.needs("bwrap", "perf-clock", "gcc")),
     pytest.param("watchdog", marks=pytest.mark.needs("bwrap", "gcc")),
 ]
 
@@ -75,7 +78,8 @@ def rung(
 
 def ended_by_its_limit(rung: Rung, found: dict[str, Any]) -> None:
     assert (found["State"]["EndedBy"], found["State"]["ExitCode"]) == ("cpu-time", 137)
-    exactness = "late" if rung.name == "watchdog" else "exact"
+    late = rung.name == "watchdog" or (rung.name == "perf-clock" and stolen_time.happens())
+    exactness = "late" if late else "exact"
     assert found["Limits"]["cpu-time"] == {"HeldBy": rung.name, "Exactness": exactness}
     # What a group shows has the set-up in it, which is not billed.
     setup = rung.kept("setup", "host", "true")["Usage"]["cpu_ns"]
@@ -141,6 +145,32 @@ def test_a_joined_program_counts(rung: Rung) -> None:
     assert code == "137", done
     if rung.name.startswith("cgroup"):
         assert '"cpu-time"' in " ".join(state)
+
+
+SAY = """
+import json, pyrootless
+found = pyrootless.run("host", ["true"], cpu_time=5)
+print(json.dumps([found.enforced, found.exactness]))
+"""
+
+
+@pytest.mark.parametrize("rung", RUNGS[2:3], indirect=True)
+@pytest.mark.parametrize(("first", "later", "word"), [(0, 0, "exact"), (5, 5, "late")])
+def test_perf_is_not_called_exact_where_time_is_stolen(
+    rung: Rung, tmp_path: Path, first: int, later: int, word: str
+) -> None:
+    """As the sandbox does (test_sandbox_clock.py): what bills too little may be late."""
+    words = [*stolen_time.shim(tmp_path), *stolen_time.shown(tmp_path, first, later)]
+    done = subprocess.run(
+        [*rung.before, *words, sys.executable, "-c", SAY],
+        env=rung.env,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    held = [{"cpu-time": "perf-clock"}, {"cpu-time": word}]
+    assert (done.stderr, json.loads(done.stdout)) == ("", held)
 
 
 @pytest.mark.parametrize("rung", RUNGS[3:], indirect=True)

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import stolen_time
 
 from pyrootless.sandbox import Limits, Outcome, run
 
@@ -43,29 +44,6 @@ int main(void) {
 """
 BURNT_NS = 200_000_000
 
-# Whoever opens /proc/stat gets the next of two files.
-SHIM = """
-#define _GNU_SOURCE
-#include <dlfcn.h>
-#include <fcntl.h>
-#include <stdlib.h>
-#include <string.h>
-static int times;
-int open(const char *path, int flags, ...)
-{
-    static int (*real)(const char *, int, ...);
-    __builtin_va_list list;
-    __builtin_va_start(list, flags);
-    int mode = flags & O_CREAT ? __builtin_va_arg(list, int) : 0;
-    __builtin_va_end(list);
-    if (!real)
-        *(void **)&real = dlsym(RTLD_NEXT, "open");
-    if (strcmp(path, "/proc/stat") == 0)
-        path = getenv(times++ ? "STAT_LATER" : "STAT_FIRST");
-    return real(path, flags, mode);
-}
-int open64(const char *, int, ...) __attribute__((alias("open")));
-"""
 ASK = """
 import json, sys
 from pyrootless.errors import HostUnsupportedError
@@ -87,25 +65,15 @@ def unreaped(compile_c: Compile) -> Path:
     return compile_c(UNREAPED)
 
 
-def stat(folder: Path, ticks: int) -> str:
-    path = folder / f"stat-{ticks}"
-    lines = [f"cpu{n} 9 0 9 9 0 0 0 {ticks} 0 0\n" for n in range(64)]
-    path.write_text("cpu  9 0 9 9 0 0 0 0 0 0\n" + "".join(lines) + "intr 9\n")
-    return str(path)
-
-
 @pytest.fixture
 def ask(tmp_path: Path, unreaped: Path) -> Callable[[int, int], list[object]]:
     """Where so many ticks were stolen before and after: verdict, bill, rung, exactness, why."""
-    shim = tmp_path / "shim.so"
-    words = ["gcc", "-shared", "-fPIC", "-o", str(shim), "-xc", "-"]
-    subprocess.run(words, input=SHIM, text=True, check=True, timeout=60)
+    before = stolen_time.shim(tmp_path)
 
     def answer(first: int, later: int) -> list[object]:
-        env = {"STAT_FIRST": stat(tmp_path, first), "STAT_LATER": stat(tmp_path, later)}
+        words = [*before, *stolen_time.shown(tmp_path, first, later)]
         done = subprocess.run(
-            ["env", f"LD_PRELOAD={shim}", *(f"{k}={v}" for k, v in env.items()), sys.executable]
-            + ["-c", ASK, str(unreaped)],
+            [*words, sys.executable, "-c", ASK, str(unreaped)],
             capture_output=True,
             text=True,
             timeout=60,
