@@ -1,7 +1,8 @@
 /* spec.c: config.json → struct prl_spec, checked.
  * In: bytes, perhaps from a stranger.  Out: a spec whose every pointer lives in its own arena,
- * or a sentence with the JSON path.  Never: opening a file, a default that the specification or
- * ARCHITECTURE.md does not name, a field that is understood and then dropped.
+ * or a sentence with the JSON path.  Never: opening a file, a default that neither the
+ * specification nor docs/reference/annotations.md names, a field that is understood and then
+ * dropped.
  * Source: OCI runtime-spec 1.3; docs/spec-conformance.md lists what is taken and what is not.
  */
 #include "spec.h"

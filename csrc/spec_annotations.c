@@ -1,7 +1,7 @@
 /* spec_annotations.c: io.pyrootless.* of /annotations → the parts of a launch that the runtime
  * specification has no word for.
- * In: texts.  Out: numbers, choices, paths.  Never: an annotation of somebody else; keys that
- * are not in ARCHITECTURE.md, "Annotations", are left alone. */
+ * In: texts.  Out: numbers, choices, paths.  Never: an annotation of somebody else: keys that
+ * docs/reference/annotations.md does not have are left alone. */
 #include "spec_parts.h"
 
 #include <inttypes.h>

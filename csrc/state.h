@@ -1,6 +1,6 @@
 /* state.h: container directories: create, lock, record, remove, sweep.
  * In: the engine's directories, an id or name.  Out: a locked directory.  Never: a launch, a
- * mount. Layout: docs in ARCHITECTURE.md, "What stays on disk". */
+ * mount.  docs/reference/disk.md has the layout. */
 #pragma once
 
 #include "prl.h"

@@ -1,6 +1,6 @@
 """Containers as they lie on disk: list them, find one, remove one.
 
-What comes in: the engine's directories (layout: ARCHITECTURE.md, "What stays on disk").
+What comes in: the engine's directories (layout: docs/reference/disk.md).
 What goes out: `Container` values.
 Must never: open a file of the runtime directory: its entries, locks and names are the C core's
 (csrc/state_list.c, state_discard.c).

@@ -6,7 +6,7 @@ Must never: read or write a file, ask the machine anything.
 
 Sources of the defaults: OCI runtime specification 1.2.0; what docker 28 and podman 5 give a
 container that asks for nothing (capabilities, masked and read-only paths, mounts). The
-annotations are described in ARCHITECTURE.md.
+annotations are described in docs/reference/annotations.md.
 """
 
 from __future__ import annotations
@@ -266,7 +266,10 @@ def _linux(owner: tuple[int, int], seccomp: SeccompProgram | None) -> dict[str, 
 def _annotations(
     image: ImageFacts, seccomp: SeccompProgram | None, sources: tuple[Source, ...]
 ) -> dict[str, str]:
-    """Table in ARCHITECTURE.md. keyring "inherit": the default filter refuses keyring calls."""
+    """Source: docs/reference/annotations.md.
+
+    Keyring "inherit": the default filter refuses keyring calls.
+    """
     notes = {
         "io.pyrootless.template.version": TEMPLATE_VERSION,
         "io.pyrootless.template.sources": "\n".join(source.line() for source in sources),

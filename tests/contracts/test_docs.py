@@ -1,6 +1,6 @@
 """Documents in step with the code.
 
-In: ARCHITECTURE.md, README.md, CONTRIBUTING.md, docs/, completions/, and what they speak of.
+In: ARCHITECTURE.md, README.md, CONTRIBUTING.md, docs/, completions/, and what they describe.
 Out: each word that one side has and the other lacks.
 """
 
@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
+ANNOTATIONS = ROOT / "docs" / "reference" / "annotations.md"
+FUNCTIONS = ROOT / "docs" / "reference" / "functions.md"
 DOCUMENTS = ("README.md", "CONTRIBUTING.md", "ARCHITECTURE.md", "SECURITY.md")
 NOTE = re.compile(r"io\.pyrootless((?:\.[a-z][a-z-]*)+)")
 MAKE_TARGET = re.compile(r"`make ([a-z][a-z-]*)")
@@ -19,19 +21,26 @@ LINK = re.compile(r"\]\((?!https?:|mailto:|#)([^)#]+)(?:#[^)]*)?\)")
 
 
 def documented_annotations() -> set[str]:
-    """First column of ARCHITECTURE.md's table; `.x` beside a name stands for its sibling."""
-    text = (ROOT / "ARCHITECTURE.md").read_text()
-    rows = re.findall(r"^\| (`io\.pyrootless[^|]*)\|", text, re.MULTILINE)
-    found: set[str] = set()
-    for row in rows:
-        last = ""
-        for name in re.findall(r"`([^`]+)`", row):
-            if name.startswith("io."):
-                last = name
-                found.add(name)
-            elif f"{last.rsplit('.', 1)[0]}{name}" not in found:
-                found.add(f"{last.rsplit('.', 1)[0]}{name}")
-    return {name.removesuffix(".KEY").removeprefix("io.pyrootless") for name in found}
+    """First columns of the tables in docs/reference/annotations.md, without "io.pyrootless"."""
+    return {
+        name.removesuffix(".KEY").removeprefix("io.pyrootless") for name in annotation_cells()
+    }
+
+
+def annotation_cells() -> list[str]:
+    rows = re.findall(r"^\| (`io\.pyrootless[^|]*)\|", ANNOTATIONS.read_text(), re.MULTILINE)
+    return [name for row in rows for name in re.findall(r"`([^`]+)`", row)]
+
+
+def function_rows() -> list[tuple[list[str], list[str], list[str]]]:
+    """Functions, files and tests of each row in docs/reference/functions.md."""
+    rows = re.findall(
+        r"^\| [^|]+ \| (`[^|]+) \| ([^|]+) \| ([^|]+) \|$", FUNCTIONS.read_text(), re.M
+    )
+    return [
+        (re.findall(r"`([^`]+)`", names), files.split(", "), tests.split(", "))
+        for names, files, tests in rows
+    ]
 
 
 def code_annotations() -> dict[str, str]:
@@ -58,6 +67,29 @@ def covered(name: str, documented: set[str]) -> bool:
 def test_the_table_of_annotations_is_found() -> None:
     assert ".rootfs.lower" in documented_annotations()
     assert len(documented_annotations()) > 15
+
+
+def test_an_annotation_stands_once() -> None:
+    cells = annotation_cells()
+    assert sorted(name for name in set(cells) if cells.count(name) > 1) == []
+
+
+def test_functions_of_the_table_are_in_their_files() -> None:
+    rows = function_rows()
+    assert len(rows) > 30
+    missing = [
+        path
+        for _, files, tests in rows
+        for path in (*files, *tests)
+        if not (ROOT / path).exists()
+    ]
+    assert missing == []
+    wrong = []
+    for names, files, _ in rows:
+        text = "\n".join((ROOT / path).read_text() for path in files)
+        defined = set(re.findall(r"^[a-z][\w *]*[ *](\w+)[(:]", text, re.MULTILINE))
+        wrong += [(name, files) for name in names if name not in defined]
+    assert wrong == []
 
 
 def test_annotations_of_the_code_are_documented() -> None:
