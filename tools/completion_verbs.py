@@ -41,6 +41,7 @@ PLACES = {
     "tag": ("images", "nothing"),
     "images": ("images", "nothing"),
     **dict.fromkeys(("stop", "kill", "rm"), ("containers", "containers")),
+    **dict.fromkeys(("top", "port", "logs"), ("containers", "nothing")),
     **dict.fromkeys(("history", "rmi", "save", "pull"), ("images", "images")),
 }
 """Verb → what its first word is, and what the others are: `bases` are images and `host`, `all`

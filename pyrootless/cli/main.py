@@ -37,6 +37,10 @@ VERBS = {
     "kill": "send a signal to containers",
     "ps": "list containers",
     "rm": "remove containers",
+    "top": "show the processes of a running container",
+    "port": "show where the ports of a container are published",
+    "logs": "show what a container in the background has written",
+    "container": "the verbs of containers, as docker groups them",
     "image": "remove images that nobody needs",
     "system": "show what the store takes of the disk, and give it back",
     "unshare": "run a program as root of your subordinate ids, in your own files",
@@ -60,18 +64,14 @@ ELSEWHERE = {
     "build": "build elsewhere, then: pyrootless load -i FILE; or a tree: pyrootless import",
     "commit": "make an image of an archive: pyrootless import FILE NAME",
     "compose": "start each service: pyrootless run -d --name NAME IMAGE",
-    "container": "write the verb alone, as in: pyrootless ps, pyrootless rm NAME",
     "cp": "share a directory (run -v DIR:DIR), or: pyrootless exec NAME tar -c PATH | tar -x",
     "create": "a container is made and started at once: pyrootless run -d IMAGE",
     "diff": "what was written lies in the container's upper directory: pyrootless inspect NAME",
     "events": "see what there is: pyrootless ps -a --json",
     "export": "write it from inside: pyrootless exec NAME tar -c --one-file-system / > FILE",
-    "logs": "what `run -d` writes is the file `log` in the container's directory: pyrootless "
-    "ps -a --json",
     "network": "a container's network is an option: pyrootless run --network auto -p 8080:80",
     "pause": "stop its program: pyrootless kill -s STOP NAME; and on: kill -s CONT NAME",
     "pod": "share a network: pyrootless run --network container:NAME IMAGE",
-    "port": "see the ports in: pyrootless inspect NAME",
     "push": "save it, and push with skopeo: pyrootless save -o FILE NAME; skopeo copy "
     "docker-archive:FILE docker://HOST/NAME",
     "rename": "a name is given at the start: pyrootless run --name NAME IMAGE",
@@ -79,7 +79,6 @@ ELSEWHERE = {
     "search": "look at the registry's pages, then: pyrootless pull NAME",
     "start": "start another one: pyrootless run --name NAME IMAGE",
     "stats": "limits and use are in: pyrootless inspect NAME; processes: exec NAME ps aux",
-    "top": "look from inside: pyrootless exec NAME ps aux",
     "unpause": "let its program go on: pyrootless kill -s CONT NAME",
     "untag": "take one name away: pyrootless rmi NAME",
     "update": "limits are given at the start: pyrootless run --memory 1g IMAGE",
@@ -142,6 +141,15 @@ def _dispatch(argv: list[str]) -> int:
         words = ["help"]
     if words[0] in ("--version", "-V"):
         words = ["version"]
+    return serve(words)
+
+
+def serve(words: list[str]) -> int:
+    """Serve a verb and its words.
+
+    Raises:
+        UsageError: There is no such verb.
+    """
     verb, args = words[0], words[1:]
     if verb not in VERBS:
         raise UsageError(_unknown_verb(verb))

@@ -96,14 +96,15 @@ def _prune(options: argparse.Namespace) -> int:
         return 1
     store = open_store(options.root)
     containers, container_bytes = prune_containers(store.directories)
-    _print_containers(containers)
+    print_containers(containers)
     drop_groups(options.root)
     untagged, collected = collect_images(store, every=options.all)
     print_collected(untagged, collected, container_bytes)
     return 1 if collected.problems else 0
 
 
-def _print_containers(containers: list[str]) -> None:
+def print_containers(containers: list[str]) -> None:
+    """What went, as docker writes it."""
     if containers:
         print("Deleted Containers:")
         print("".join(f"{name}\n" for name in containers))

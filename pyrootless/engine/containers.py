@@ -106,6 +106,11 @@ def remove_container(directories: Directories, container: Container, *, force: b
     _core.remove_state(*places, container.id, force)
 
 
+def read_annotations(container: Container) -> dict[str, Any]:
+    """The annotations of its config.json; {} when there is none."""
+    return _dict(_read_json(container.directory / "config.json").get("annotations"))
+
+
 def _describe(key: str, directory: str, pid: int, ticks: int, running: bool) -> Container:
     place = Path(directory)
     config, status = _read_json(place / "config.json"), _read_json(place / "status.json")

@@ -40,7 +40,7 @@ def send_signal(container: Container, number: int) -> None:
     Raises:
         ContainerStateError: it does not run.
     """
-    with _held(container) as descriptor:
+    with held(container) as descriptor:
         signal.pidfd_send_signal(descriptor, number)
 
 
@@ -56,7 +56,7 @@ def stop_container(container: Container, seconds: int | None) -> None:
     """
     number, usual = _wishes(container)
     wait = usual if seconds is None else seconds
-    with _held(container) as descriptor:
+    with held(container) as descriptor:
         delivered = _core.signal_first(container.pid, descriptor, number)
         if delivered and _ended_within(descriptor, None if wait < 0 else wait):
             return
@@ -79,8 +79,14 @@ def _wishes(container: Container) -> tuple[int, int]:
 
 
 @contextmanager
-def _held(container: Container) -> Iterator[int]:
-    """A descriptor of process 1, which the kernel says is the container's."""
+def held(container: Container) -> Iterator[int]:
+    """A descriptor of process 1, which the kernel says is the container's.
+
+    What is done with it ends quietly when the container ends meanwhile.
+
+    Raises:
+        ContainerStateError: it does not run.
+    """
     descriptor = _core.hold_process(container.pid, container.start_ticks)
     if descriptor < 0:
         shown = container.name or container.id[:12]
