@@ -20,7 +20,6 @@ from warm_mutations import WARM_MUTATIONS
 
 POSTURE = "tests/security/test_posture.py"
 RECALL = "tests/integration/test_recall.py"
-SECOND = "tests/integration/test_second_task.py"
 EXEC = "tests/security/test_exec.py"
 EXEC_BASICS = "tests/integration/test_exec.py"
 SHARED = "tests/integration/test_network_container.py"
@@ -101,15 +100,6 @@ MUTATIONS = (
             f"{POSTURE}::test_the_probe_answers_what_security_md_says",
             f"{ESCAPES}::test_the_store_below_a_volume_is_masked",
         ),
-    ),
-    Mutation(
-        "paths in /sys are masked by whoever mounts it",
-        _one(
-            "csrc/steps/mounts.c",
-            "    long r = again_raw(directory ? s->mask_directory_fd : s->mask_file_fd, fd);\n",
-            "    long r = directory && fd < 0 ? again_raw(s->mask_file_fd, fd) : 0;\n",
-        ),
-        (f"{SECOND}::test_the_second_task_masks_sys_and_tells_what_it_cannot_mask",),
     ),
     Mutation(
         "a program waits for the look at what its template was made from",

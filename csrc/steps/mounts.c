@@ -207,16 +207,6 @@ static bool PRL_CHILD_SAFE waits(const struct prl_setup *s, const struct prl_mou
            (s->beside.namespaces & CLONE_NEWIPC && strcmp(m->type, "mqueue") == 0);
 }
 
-/* Its place in the container's own /dev is made already. */
-static void PRL_CHILD_SAFE postpone(struct prl_setup *s, const struct prl_mount *m)
-{
-    const char *name = s->dev_fd >= 0 ? prl_place_name("/dev", m->destination) : NULL;
-    if (name)
-        (void)mkdirat(s->dev_fd, name, 0755);
-    s->mounts_late[s->mounts_late_len] = m;
-    __atomic_store_n(&s->mounts_late_len, s->mounts_late_len + 1, __ATOMIC_RELEASE);
-}
-
 /* In their order; what shows a namespace that the second task makes waits until that is there
  * (prl_mounts_finish), and so does what must come after it. */
 int PRL_CHILD_SAFE prl_mounts_apply(struct prl_setup *s, struct prl_error *reterr)
@@ -231,53 +221,9 @@ int PRL_CHILD_SAFE prl_mounts_apply(struct prl_setup *s, struct prl_error *reter
         if (r < 0)
             return r;
         if (late)
-            postpone(s, m);
+            s->mounts_late[s->mounts_late_len++] = m;
     }
-    __atomic_store_n(&s->mounts_made, true, __ATOMIC_RELEASE);
     return 0;
-}
-
-static bool PRL_CHILD_SAFE take_late(struct prl_setup *s)
-{
-    return !__atomic_exchange_n(&s->late_taken, true, __ATOMIC_ACQ_REL);
-}
-
-/* O_PATH, by the kernel's call alone. */
-static long PRL_CHILD_SAFE open_raw(const struct prl_setup *s, const char *path, uint64_t flags,
-                                    uint64_t resolve)
-{
-    const struct prl_open_how how = {.flags = O_PATH | O_CLOEXEC | flags,
-                                     .resolve = PRL_RESOLVE_IN_ROOT |
-                                                PRL_RESOLVE_NO_MAGICLINKS | resolve};
-    return prl_sys_raw(SYS_openat2, PRL_RAW(s->root_fd, PRL_RAW_POINTER(path),
-                                            PRL_RAW_POINTER(&how), sizeof how));
-}
-
-/* At its place, which is there, and by the kernel's calls alone. */
-static bool PRL_CHILD_SAFE mount_raw(const struct prl_setup *s, const struct prl_mount *m)
-{
-    unsigned long flags = flags_of(m);
-    long fd = open_raw(s, m->destination, O_DIRECTORY, PRL_RESOLVE_NO_SYMLINKS);
-    if (fd < 0)
-        return false;
-    bool done = prl_sys_raw(SYS_fchdir, PRL_RAW(fd)) == 0 &&
-                prl_sys_raw(SYS_mount, PRL_RAW(PRL_RAW_POINTER(m->type), PRL_RAW_POINTER("."),
-                                               PRL_RAW_POINTER(m->type), (long)flags,
-                                               PRL_RAW_POINTER(m->data))) == 0;
-    prl_sys_raw(SYS_close, PRL_RAW(fd));
-    return done;
-}
-
-/* What goes wrong here is done again, and told, in prl_mounts_finish.  Not before the others
- * are made: a volume above the root would show what was mounted in time. */
-void PRL_CHILD_SAFE prl_mounts_beside(struct prl_setup *s)
-{
-    bool made = __atomic_load_n(&s->mounts_made, __ATOMIC_ACQUIRE);
-    size_t len = made ? s->mounts_late_len : 0;
-    if (len == 0 || !take_late(s))
-        return;
-    for (size_t i = 0; i < len; i++)
-        s->late_done |= mount_raw(s, s->mounts_late[i]) ? 1u << i : 0;
 }
 
 /* Nothing there to hide, or nothing anybody inside could reach. */
@@ -286,100 +232,10 @@ static bool PRL_CHILD_SAFE is_absent(int error)
     return error == ENOENT || error == ENOTDIR || error == EACCES;
 }
 
-static const char OPEN_HIDDEN[] = "open path to hide";
-
-static bool PRL_CHILD_SAFE is_in_sys(const char *path)
-{
-    return strncmp(path, "/sys/", 5) == 0;
-}
-
-static bool PRL_CHILD_SAFE any_in_sys(const char *const *paths)
-{
-    for (; paths && *paths; paths++)
-        if (is_in_sys(*paths))
-            return true;
-    return false;
-}
-
-/* Only when nothing can come to lie over a mask, or under it: every mount is made. */
-void PRL_CHILD_SAFE prl_mounts_claim(struct prl_setup *s)
-{
-    bool repeat = __atomic_load_n(&s->masks_repeat, __ATOMIC_ACQUIRE);
-    size_t len = __atomic_load_n(&s->mounts_late_len, __ATOMIC_ACQUIRE);
-    s->sys_claimed = repeat && len > 0 && s->late_done == (1u << len) - 1 && !s->served &&
-                     !any_in_sys(s->spec->readonly_paths);
-}
-
-static long PRL_CHILD_SAFE again_raw(int first, long target)
-{
-    long tree = prl_sys_raw(
-        SYS_open_tree, PRL_RAW(first, PRL_RAW_POINTER(""),
-                               PRL_OPEN_TREE_CLONE | PRL_OPEN_TREE_CLOEXEC | AT_EMPTY_PATH));
-    if (tree < 0)
-        return tree;
-    long r = prl_sys_raw(SYS_move_mount,
-                         PRL_RAW(tree, PRL_RAW_POINTER(""), target, PRL_RAW_POINTER(""),
-                                 PRL_MOVE_MOUNT_F_EMPTY_PATH | PRL_MOVE_MOUNT_T_EMPTY_PATH));
-    prl_sys_raw(SYS_close, PRL_RAW(tree));
-    return r;
-}
-
-static long PRL_CHILD_SAFE mask_raw(const struct prl_setup *s, const char *path,
-                                    const char **ret_call)
-{
-    long fd = open_raw(s, path, O_DIRECTORY, 0);
-    bool directory = fd != -ENOTDIR;
-    if (!directory)
-        fd = open_raw(s, path, 0, 0);
-    *ret_call = OPEN_HIDDEN;
-    if (fd < 0)
-        return is_absent((int)-fd) ? 0 : fd;
-    long r = again_raw(directory ? s->mask_directory_fd : s->mask_file_fd, fd);
-    *ret_call = "mask";
-    prl_sys_raw(SYS_close, PRL_RAW(fd));
-    return r;
-}
-
-/* Unclaimed, they are looked up: the first look-up in a file system that was just mounted is
- * dear. */
-long PRL_CHILD_SAFE prl_mounts_mask_beside(const struct prl_setup *s, const char **ret_call,
-                                           const char **ret_path)
-{
-    const char *const *p = s->late_done ? s->spec->masked_paths : NULL;
-    long r = 0;
-    for (; r >= 0 && p && *p; p++) {
-        *ret_path = *p;
-        if (!is_in_sys(*p))
-            continue;
-        if (s->sys_claimed)
-            r = mask_raw(s, *p, ret_call);
-        long fd = s->sys_claimed ? -1 : open_raw(s, *p, 0, 0);
-        if (fd >= 0)
-            prl_sys_raw(SYS_close, PRL_RAW(fd));
-    }
-    return r;
-}
-
-void PRL_CHILD_SAFE prl_mounts_undo(struct prl_setup *s)
-{
-    char path[32];
-    for (size_t i = 0; i < s->mounts_late_len; i++) {
-        _cleanup_close_ int fd = s->late_done >> i & 1
-                                     ? prl_sys_open_in_root_nofollow(
-                                           s->root_fd, s->mounts_late[i]->destination, O_PATH)
-                                     : -1;
-        if (fd >= 0)
-            (void)umount2(prl_sys_fd_path(fd, path), MNT_DETACH);
-    }
-    s->late_done = 0;
-    s->sys_claimed = false;
-}
-
 int PRL_CHILD_SAFE prl_mounts_finish(struct prl_setup *s, struct prl_error *reterr)
 {
-    unsigned done = take_late(s) ? 0 : s->late_done;
     for (size_t i = 0; i < s->mounts_late_len; i++) {
-        int r = done >> i & 1 ? 0 : mount_one(s, s->mounts_late[i], reterr);
+        int r = mount_one(s, s->mounts_late[i], reterr);
         if (r < 0)
             return r;
     }
@@ -399,14 +255,6 @@ static int PRL_CHILD_SAFE hide(const struct prl_setup *s, int target, bool direc
                : prl_place_bind(s->null_fd, NULL, false, &attr, target);
 }
 
-/* From here on the second task may do so too. */
-static int PRL_CHILD_SAFE repeated(struct prl_setup *s)
-{
-    bool both = s->mask_directory_fd >= 0 && s->mask_file_fd >= 0;
-    __atomic_store_n(&s->masks_repeat, both, __ATOMIC_RELEASE);
-    return 0;
-}
-
 /* The first mask of each kind is made, the others repeat it: a second empty tmpfs costs more
  * than the first one shown again. */
 static int PRL_CHILD_SAFE mask(struct prl_setup *s, const char *path, int target,
@@ -418,7 +266,7 @@ static int PRL_CHILD_SAFE mask(struct prl_setup *s, const char *path, int target
     bool directory = S_ISDIR(st.st_mode);
     int *first = directory ? &s->mask_directory_fd : &s->mask_file_fd;
     if (*first >= 0 && prl_place_again(*first, target, "") == 0)
-        return repeated(s);
+        return 0;
     if ((*first >= 0 && errno != ENOSYS) || hide(s, target, directory) < 0)
         return prl_fail(reterr, PRL_STAGE_MOUNTS, "mask", path);
     if (*first < 0)
@@ -450,7 +298,7 @@ static int PRL_CHILD_SAFE mask_name(struct prl_setup *s, const char *path, const
     if (S_ISLNK(st.st_mode) || first < 0)
         return 1;
     if (prl_place_again(first, s->proc_fd, name) == 0)
-        return repeated(s);
+        return 0;
     return errno == ENOSYS ? 1 : prl_fail(reterr, PRL_STAGE_MOUNTS, "mask", path);
 }
 
@@ -509,15 +357,13 @@ static int PRL_CHILD_SAFE change_target(struct prl_setup *s, const char *path, b
         return change->to_target(s, path, target, reterr);
     return is_absent(errno) || (early && errno == ELOOP)
                ? 0
-               : prl_fail(reterr, PRL_STAGE_MOUNTS, OPEN_HIDDEN, path);
+               : prl_fail(reterr, PRL_STAGE_MOUNTS, "open path to hide", path);
 }
 
 static int PRL_CHILD_SAFE change_all(struct prl_setup *s, const char *const *paths, bool early,
                                      const struct change *change, struct prl_error *reterr)
 {
     for (; paths && *paths; paths++) {
-        if (s->sys_claimed && is_in_sys(*paths))
-            continue;
         const char *name = s->proc_fd >= 0 ? prl_place_name("/proc", *paths) : NULL;
         int r = name ? change->to_name(s, *paths, name, reterr) : 1;
         if (r > 0)

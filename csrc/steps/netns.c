@@ -6,9 +6,8 @@
  * The kernel needs as long for a network namespace as for all mounts of a container.  So, on
  * more than one processor, a second task of the container makes it while this one mounts: in
  * the same user namespace, with this one's memory and descriptors.  It makes the IPC namespace
- * too, the next in size, mounts what shows them, shows both to be joined, and then masks /sys,
- * raises the loopback and writes the limits of the control group that this one was born in.  It
- * is gone before the program starts.
+ * too, the next in size, shows both to be joined, and then raises the loopback and writes the
+ * limits of the control group that this one was born in.  It is gone before the program starts.
  */
 #include "steps/steps.h"
 
@@ -99,14 +98,6 @@ static int PRL_CHILD_SAFE show_namespaces(struct prl_beside *b)
     return 0;
 }
 
-static int PRL_CHILD_SAFE mask(struct prl_setup *s)
-{
-    const char *call = NULL, *path = NULL;
-    s->beside.stage = PRL_STAGE_MOUNTS;
-    long r = prl_mounts_mask_beside(s, &call, &path);
-    return note(&s->beside, r, call, path);
-}
-
 static int PRL_CHILD_SAFE second_task(void *data)
 {
     struct prl_setup *s = data;
@@ -114,11 +105,9 @@ static int PRL_CHILD_SAFE second_task(void *data)
     __atomic_store_n(&b->begun, true, __ATOMIC_RELAXED);
     if (make_namespaces(b) < 0)
         return 1;
-    prl_mounts_beside(s);
-    prl_mounts_claim(s);
     if (show_namespaces(b) < 0)
         return 1;
-    return mask(s) < 0 || raise_loopback(b) < 0 || write_limits(s) < 0;
+    return raise_loopback(b) < 0 || write_limits(s) < 0;
 }
 
 static int PRL_CHILD_SAFE fail_noted(const struct prl_beside *b, struct prl_error *reterr)
@@ -243,7 +232,6 @@ static int PRL_CHILD_SAFE enter(struct prl_setup *s, struct prl_error *reterr)
     int r = prl_netns_end(s, reterr);
     if (r < 0)
         return r;
-    prl_mounts_undo(s);
     return make_namespaces(b) < 0 || raise_loopback(b) < 0 ? fail_noted(b, reterr) : 0;
 }
 

@@ -95,17 +95,12 @@ struct prl_setup {
     const struct prl_mount
         *mounts_late[PRL_MOUNTS_LATE]; /* but these, which wait for the second task */
     size_t mounts_late_len;
-    bool mounts_made;   /* all but those */
-    bool late_taken;    /* whoever sets it mounts those that there are */
-    unsigned late_done; /* bit n: the second task has mounted number n */
-    int dev_fd;         /* /dev, a tmpfs of the container's own; -1 */
-    int proc_fd;        /* /proc, while names in it are hidden; -1 */
-    bool proc_hidden;   /* of /proc what no link leads over, */
-    bool proc_links;    /* and there are such links */
+    int dev_fd;       /* /dev, a tmpfs of the container's own; -1 */
+    int proc_fd;      /* /proc, while names in it are hidden; -1 */
+    bool proc_hidden; /* of /proc what no link leads over, */
+    bool proc_links;  /* and there are such links */
     int mask_file_fd,
         mask_directory_fd;      /* the first of each kind, which the others repeat; -1 */
-    bool masks_repeat;          /* there is one of each, and this kernel repeats them */
-    bool sys_claimed;           /* the second task hides what is to be hidden in /sys */
     uint64_t beside_namespaces; /* CLONE_NEW* that are made after clone, by a second task */
     void *beside_stack;
     size_t beside_stack_size;
@@ -146,14 +141,6 @@ int prl_rootfs_enter(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SA
 bool prl_mounts_overlap(const char *one, const char *other) PRL_CHILD_SAFE;
 int prl_mounts_open(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAFE;
 int prl_mounts_apply(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAFE;
-/* For the second task, which has no errno of its own. */
-void prl_mounts_beside(struct prl_setup *s) PRL_CHILD_SAFE;
-void prl_mounts_claim(struct prl_setup *s) PRL_CHILD_SAFE; /* before its namespaces are shown */
-/* -errno: with the call that failed, and the path that could not be hidden. */
-long prl_mounts_mask_beside(const struct prl_setup *s, const char **ret_call,
-                            const char **ret_path) PRL_CHILD_SAFE;
-/* Its namespaces cannot be joined: what it mounted shows the wrong ones. */
-void prl_mounts_undo(struct prl_setup *s) PRL_CHILD_SAFE;
 int prl_mounts_hide_proc(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAFE;
 int prl_mounts_finish(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAFE;
 int prl_mounts_hide(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAFE;
