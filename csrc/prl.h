@@ -67,6 +67,7 @@ struct prl_rlimit {
 };
 
 struct prl_sysctl {
+    const char *key;  /* as config.json writes it: "net.ipv4.ip_forward" */
     const char *path; /* below /proc/sys: "net/ipv4/ip_forward" */
     const char *value;
 };
@@ -91,6 +92,20 @@ struct prl_mount {
     bool recursive; /* rbind */
 };
 
+/* A pair of texts: an annotation. */
+struct prl_note {
+    const char *key, *value;
+};
+
+/* A member of config.json that means nothing here, and is kept as it stands. */
+struct prl_extra {
+    const char *place; /* of the object it belongs to: "/linux", "/mounts/2" */
+    const char *key, *json;
+};
+
+/* Who puts the layers together. */
+enum prl_driver { PRL_DRIVER_UNSAID, PRL_DRIVER_OVERLAY, PRL_DRIVER_FUSE };
+
 enum prl_upper {
     PRL_UPPER_NONE,  /* no overlay: root.path itself */
     PRL_UPPER_TMPFS, /* overlay, upper in a capped tmpfs of the container's mount namespace */
@@ -105,7 +120,8 @@ struct prl_rootfs {
     size_t lowers_begin; /* of each: its name begins there, in one directory; 0: no names */
     enum prl_upper upper;
     const char *upper_path, *work_path; /* PRL_UPPER_DISK */
-    bool upper_volatile;      /* overlay option "volatile": the upper dies with the container */
+    bool upper_volatile; /* overlay option "volatile": the upper dies with the container */
+    enum prl_driver driver;
     const char *fuse_program; /* fuse-overlayfs, absolute; NULL: the kernel's overlay */
     uint64_t upper_size_bytes, upper_inodes; /* PRL_UPPER_TMPFS; 0: no cap */
 };
@@ -247,6 +263,7 @@ struct prl_resources {
     size_t throttles_len;
     uint64_t storage_bytes;
     uint8_t rungs[PRL_LIMITS]; /* enum prl_rung, of what was asked */
+    uint32_t weak;             /* bit n: that rung does not hold limit n exactly */
     const struct prl_cgroup *cgroups;
     size_t cgroups_len;
     /* Lent by who looked at the host: the directory in which the group of version 2 is made, 0:
@@ -285,7 +302,9 @@ struct prl_spec {
     const char *const *masked_paths;   /* NULL-terminated */
     const char *const *readonly_paths; /* NULL-terminated */
     unsigned rootfs_propagation;       /* MS_*, 0: private */
+    bool personality;                  /* linux.personality is there, and says LINUX */
     bool has_seccomp;                  /* linux.seccomp is there */
+    const char *seccomp_json;          /* it, as JSON; NULL: it was not kept (prl_spec_read) */
     const char *seccomp_program;       /* path of the compiled filter; NULL: none */
     const void *seccomp_bytes;         /* what lies there, if it was read; aligned as u64 */
     size_t seccomp_bytes_len;
@@ -300,7 +319,12 @@ struct prl_spec {
     bool verify;            /* read everything back before the program begins */
     int stop_signal;        /* default SIGTERM */
     uint64_t wall_limit_ns; /* 0: none */
-    void *arena;            /* owner of all of the above */
+    const char *oci_version;
+    const struct prl_note *notes; /* the annotations that are no fields of all this */
+    size_t notes_len;
+    const struct prl_extra *extras; /* see prl_spec_read */
+    size_t extras_len;
+    void *arena; /* owner of all of the above */
 };
 
 struct prl_stdio {

@@ -7,15 +7,12 @@
  */
 #include "spec.h"
 
+#include "base/json.h"
 #include "base/own.h"
-#include "base/sys.h"
 #include "spec_fields.h"
-#include "spec_parts.h"
+#include "spec_notes.h"
 
-#include <linux/sched.h>
 #include <string.h>
-
-enum { NAME_MAX_BYTES = 64 }; /* __NEW_UTS_LEN */
 
 static void free_doc_p(yyjson_doc **doc)
 {
@@ -65,18 +62,22 @@ static int read_root(const struct prl_spec_reader *reader, yyjson_val *root,
 }
 
 /* An empty name asks for nothing. */
-static int read_name(const struct prl_spec_reader *reader, yyjson_val *root, const char *key,
-                     uint64_t namespaces, const char **ret)
+static int read_name(const struct prl_spec_reader *reader, yyjson_val *name, const char **ret)
 {
-    yyjson_val *name = yyjson_obj_get(root, key);
-    if (yyjson_get_len(name) == 0)
-        return 0;
-    if (yyjson_get_len(name) > NAME_MAX_BYTES)
-        return prl_spec_fail(reader, "/%s has %zu bytes, at most %d are allowed", key,
-                             yyjson_get_len(name), NAME_MAX_BYTES);
-    if (!(namespaces & CLONE_NEWUTS))
-        return prl_spec_fail(reader, "/%s needs a \"uts\" namespace in /linux/namespaces", key);
-    return prl_spec_copy_text(reader, name, ret);
+    return yyjson_get_len(name) == 0 ? 0 : prl_spec_copy_text(reader, name, ret);
+}
+
+/* Nothing of it is looked at; its text is kept for who writes it again. */
+static int keep_seccomp(const struct prl_spec_reader *reader, yyjson_val *section,
+                        struct prl_spec *spec)
+{
+    size_t len;
+    char *json =
+        section ? yyjson_val_write_opts(section, 0, &prl_json_memory, &len, NULL) : NULL;
+    if (section)
+        spec->seccomp_json = json ? prl_arena_strndup(reader->arena, json, len) : NULL;
+    prl_pool_free(json);
+    return !section || spec->seccomp_json ? 0 : prl_spec_no_memory(reader);
 }
 
 static int read_sections(const struct prl_spec_reader *reader, yyjson_val *root,
@@ -86,6 +87,8 @@ static int read_sections(const struct prl_spec_reader *reader, yyjson_val *root,
     if (r == 0)
         r = check_version(reader, root);
     if (r == 0)
+        r = prl_spec_copy_text(reader, yyjson_obj_get(root, "ociVersion"), &spec->oci_version);
+    if (r == 0)
         r = read_root(reader, yyjson_obj_get(root, "root"), &spec->rootfs);
     if (r == 0)
         r = prl_spec_read_process(reader, yyjson_obj_get(root, "process"), &spec->process);
@@ -94,37 +97,56 @@ static int read_sections(const struct prl_spec_reader *reader, yyjson_val *root,
     if (r == 0)
         r = prl_spec_read_mounts(reader, yyjson_obj_get(root, "mounts"), spec);
     if (r == 0)
-        r = read_name(reader, root, "hostname", spec->namespaces, &spec->hostname);
+        r = read_name(reader, yyjson_obj_get(root, "hostname"), &spec->hostname);
     if (r == 0)
-        r = read_name(reader, root, "domainname", spec->namespaces, &spec->domainname);
+        r = read_name(reader, yyjson_obj_get(root, "domainname"), &spec->domainname);
     if (r == 0)
-        r = prl_spec_read_annotations(reader, yyjson_obj_get(root, "annotations"), spec);
-    if (r == 0)
-        r = prl_spec_read_network(reader, yyjson_obj_get(root, "annotations"), spec);
+        r = prl_spec_read_notes(reader, yyjson_obj_get(root, "annotations"), spec);
     if (r == 0)
         r = prl_spec_read_resources(reader, root, spec);
-    if (r == 0)
-        r = prl_spec_check_ids(reader, spec);
+    if (r == 0 && reader->keep)
+        r = keep_seccomp(reader, yyjson_obj_get(yyjson_obj_get(root, "linux"), "seccomp"),
+                         spec);
     return r;
 }
 
-int prl_spec_parse(const char *json, size_t len, struct prl_spec **ret,
-                   struct prl_error *reterr)
+static int read_all(const char *json, size_t len, bool launch, struct prl_spec **ret,
+                    struct prl_error *reterr)
 {
     _cleanup_arena_ struct prl_arena *arena = prl_arena_new();
     _cleanup_doc_ yyjson_doc *doc = NULL;
-    const struct prl_spec_reader reader = {.arena = arena, .reterr = reterr};
+    struct prl_spec_reader reader = {.arena = arena, .reterr = reterr};
     struct prl_spec *spec = arena ? prl_arena_alloc(arena, sizeof *spec) : NULL;
     if (!spec)
         return prl_spec_no_memory(&reader);
+    reader.keep = launch ? NULL : spec;
     int r = prl_spec_read_json(&reader, json, len, &doc);
     if (r == 0)
         r = read_sections(&reader, yyjson_doc_get_root(doc), spec);
+    if (r == 0 && launch)
+        r = prl_spec_complete(&reader, spec);
     if (r < 0)
         return r;
     spec->arena = steal_ptr(&arena);
     *ret = spec;
     return 0;
+}
+
+int prl_spec_parse(const char *json, size_t len, struct prl_spec **ret,
+                   struct prl_error *reterr)
+{
+    return read_all(json, len, true, ret, reterr);
+}
+
+int prl_spec_read(const char *json, size_t len, struct prl_spec **ret, struct prl_error *reterr)
+{
+    return read_all(json, len, false, ret, reterr);
+}
+
+int prl_spec_check(struct prl_spec *spec, struct prl_error *reterr)
+{
+    const struct prl_spec_reader reader = {.arena = spec->arena, .reterr = reterr};
+    return prl_spec_complete(&reader, spec);
 }
 
 void prl_spec_take_program(struct prl_spec *spec, const char *const *args)

@@ -2,6 +2,7 @@
  * In: names as config.json writes them.  Out: kernel numbers.  Never: opening a file. */
 #pragma once
 
+#include "base/arena.h"
 #include "prl.h"
 
 #include <linux/capability.h>
@@ -19,6 +20,29 @@ static inline bool prl_spec_may_mount(const struct prl_spec *spec)
     return (spec->process.caps[PRL_CAP_BOUNDING] >> CAP_SYS_ADMIN & 1) ||
            !spec->seccomp_program || !spec->landlock;
 }
+
+/* prl_spec_parse in two steps, between which a spec may be changed: config.json → spec, which
+ * keeps what means nothing here (extras, seccomp_json); then what belongs together, and what
+ * follows from it.  A launch template passes the first step alone. */
+int prl_spec_read(const char *json, size_t len, struct prl_spec **ret,
+                  struct prl_error *reterr);
+int prl_spec_check(struct prl_spec *spec, struct prl_error *reterr);
+/* The other direction: a spec that prl_spec_read gives again.  *ret is malloc'd and
+ * NUL-terminated.  Errors: EILSEQ, a text is not UTF-8; EINVAL, it is longer than is read. */
+int prl_spec_write(const struct prl_spec *spec, char **ret, size_t *ret_len,
+                   struct prl_error *reterr);
+
+struct prl_spec_reader; /* spec_json.h: the arena of what is put in, and the error */
+/* spec_notes.c: one annotation by its whole key; text NULL: it goes.  What is a field of the
+ * spec is set there. */
+int prl_spec_note_set(const struct prl_spec_reader *reader, struct prl_spec *spec,
+                      const char *key, const char *text);
+/* *ret NULL: there is none.  -ENOMEM, without an error. */
+int prl_spec_note_get(struct prl_arena *arena, const struct prl_spec *spec, const char *key,
+                      const char **ret);
+
+int prl_spec_read_sysctl(const struct prl_spec_reader *reader, const char *key,
+                         const char *value, struct prl_sysctl *ret);
 
 /* Another program in the place of the first one, for `exec`: what belonged to that one alone
  * goes, as prl_config_exec has it.  args outlive the spec. */

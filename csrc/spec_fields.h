@@ -38,5 +38,8 @@ extern const struct prl_spec_field prl_spec_root_fields[];
 /* The fields of the object, or of each object of an array; NULL: any will do. */
 const struct prl_spec_field *prl_spec_inner_fields(const struct prl_spec_field *field);
 
+/* A member of the object at `place` into reader->keep, as it stands. */
+int prl_spec_keep(const struct prl_spec_reader *reader, const struct prl_spec_place *place,
+                  const char *key, yyjson_val *value);
 /* The whole tree against the table. */
 int prl_spec_check_fields(const struct prl_spec_reader *reader, yyjson_val *root);

@@ -28,15 +28,23 @@ static int check_range(const struct prl_spec_reader *reader, const char *key,
     return 0;
 }
 
+static int check_map(const struct prl_spec_reader *reader, const char *key,
+                     const struct prl_idmap *maps, size_t len)
+{
+    int r = 0;
+    for (size_t i = 0; r == 0 && i < len; i++)
+        r = check_range(reader, key, maps, i);
+    return r;
+}
+
 static int read_map(const struct prl_spec_reader *reader, yyjson_val *section, const char *key,
                     const struct prl_idmap **ret, size_t *ret_len)
 {
     yyjson_val *list = yyjson_obj_get(section, key), *entry;
     struct prl_idmap *maps;
     size_t i, max, len = yyjson_arr_size(list);
-    if (len == 0)
-        return prl_spec_fail(reader, "/linux/%s is %s: a user namespace needs it", key,
-                             list ? "empty" : "missing");
+    if (list && len == 0)
+        return prl_spec_fail(reader, "/linux/%s is empty: a user namespace needs it", key);
     if (len > EXTENTS_MAX)
         return prl_spec_fail(reader, "/linux/%s has %zu entries, the kernel takes %d", key, len,
                              EXTENTS_MAX);
@@ -48,9 +56,6 @@ static int read_map(const struct prl_spec_reader *reader, yyjson_val *section, c
         maps[i].container_id = (uint32_t)yyjson_get_uint(yyjson_obj_get(entry, "containerID"));
         maps[i].host_id = (uint32_t)yyjson_get_uint(yyjson_obj_get(entry, "hostID"));
         maps[i].size = (uint32_t)yyjson_get_uint(yyjson_obj_get(entry, "size"));
-        r = check_range(reader, key, maps, i);
-        if (r < 0)
-            return r;
     }
     *ret = maps;
     *ret_len = len;
@@ -77,6 +82,14 @@ static bool is_mapped(const struct prl_idmap *maps, size_t len, uint32_t id)
 int prl_spec_check_ids(const struct prl_spec_reader *reader, const struct prl_spec *spec)
 {
     const struct prl_process *p = &spec->process;
+    if (!spec->uid_maps_len || !spec->gid_maps_len)
+        return prl_spec_fail(reader, "/linux/%s is missing: a user namespace needs it",
+                             spec->uid_maps_len ? "gidMappings" : "uidMappings");
+    int r = check_map(reader, "uidMappings", spec->uid_maps, spec->uid_maps_len);
+    if (r == 0)
+        r = check_map(reader, "gidMappings", spec->gid_maps, spec->gid_maps_len);
+    if (r < 0)
+        return r;
     if (spec->fake_root == PRL_FAKE_ROOT_REMEMBER)
         return 0; /* claimed ids need no map */
     if (!is_mapped(spec->uid_maps, spec->uid_maps_len, p->uid))

@@ -7,12 +7,13 @@
 #include "base/json.h"
 #include "base/own.h"
 #include "spec.h"
+#include "spec_fields.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
-enum { KEYS_ON_STACK = 48 };
+enum { KEYS_ON_STACK = 48, ROOM_MIN = 4 };
 
 struct prl_spec_shown prl_spec_show(const char *text)
 {
@@ -98,6 +99,26 @@ int prl_spec_fail_at(const struct prl_spec_reader *reader, const struct prl_spec
     if (render_place(place, path, sizeof path) == 0)
         return prl_spec_fail(reader, "config.json %s", sentence);
     return prl_spec_fail(reader, "%s %s", path, sentence);
+}
+
+int prl_spec_keep(const struct prl_spec_reader *reader, const struct prl_spec_place *place,
+                  const char *key, yyjson_val *value)
+{
+    char path[256];
+    size_t len, path_len = render_place(place, path, sizeof path);
+    struct prl_spec *spec = reader->keep;
+    struct prl_extra *list =
+        prl_spec_grow(reader, spec->extras, spec->extras_len, sizeof *list);
+    char *json = list ? yyjson_val_write_opts(value, 0, &prl_json_memory, &len, NULL) : NULL;
+    if (!json)
+        return prl_spec_no_memory(reader);
+    struct prl_extra *extra = &list[spec->extras_len++];
+    extra->place = prl_arena_strndup(reader->arena, path, path_len);
+    extra->key = prl_arena_strndup(reader->arena, key, strlen(key));
+    extra->json = prl_arena_strndup(reader->arena, json, len);
+    spec->extras = list;
+    prl_pool_free(json);
+    return extra->place && extra->key && extra->json ? 0 : prl_spec_no_memory(reader);
 }
 
 int prl_spec_no_memory(const struct prl_spec_reader *reader)
@@ -261,16 +282,37 @@ int prl_spec_copy_text(const struct prl_spec_reader *reader, yyjson_val *text, c
     return *ret ? 0 : prl_spec_no_memory(reader);
 }
 
+/* Elements that an array of so many has room for: always the same for one number, so that an
+ * array can grow without a word about its size. */
+static size_t room_of(size_t count)
+{
+    size_t room = ROOM_MIN;
+    while (room < count + 1)
+        room *= 2;
+    return room;
+}
+
 int prl_spec_new_array(const struct prl_spec_reader *reader, size_t count, size_t element_size,
                        void *ret)
 {
-    void *array = prl_arena_alloc(reader->arena, (count + 1) * element_size);
+    void *array = prl_arena_alloc(reader->arena, room_of(count) * element_size);
     memcpy(ret, &array, sizeof array);
     return array ? 0 : prl_spec_no_memory(reader);
 }
 
+void *prl_spec_grow(const struct prl_spec_reader *reader, const void *list, size_t len,
+                    size_t element_size)
+{
+    void *larger = (void *)(uintptr_t)list;
+    if (list && room_of(len) == room_of(len + 1))
+        return larger;
+    if (prl_spec_new_array(reader, len + 1, element_size, &larger) < 0)
+        return NULL;
+    return len ? memcpy(larger, list, len * element_size) : larger;
+}
+
 int prl_spec_copy_texts(const struct prl_spec_reader *reader, yyjson_val *list,
-                        const char *const **ret, size_t *ret_len)
+                        const char *const **ret)
 {
     const char **texts;
     size_t i, max;
@@ -285,7 +327,5 @@ int prl_spec_copy_texts(const struct prl_spec_reader *reader, yyjson_val *list,
             return r;
     }
     *ret = texts;
-    if (ret_len)
-        *ret_len = yyjson_arr_size(list);
     return 0;
 }

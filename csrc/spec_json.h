@@ -7,12 +7,15 @@
 #include "base/arena.h"
 #include "base/error.h"
 
+#include "prl.h"
+
 #include <yyjson.h>
 
 /* What every function of the room gets first. */
 struct prl_spec_reader {
     struct prl_arena *arena;
     struct prl_error *reterr;
+    struct prl_spec *keep; /* where to put what means nothing here; NULL: nowhere */
 };
 
 /* One step of a JSON path; the steps up to the root are linked through the callers' frames. */
@@ -49,7 +52,11 @@ int prl_spec_read_json(const struct prl_spec_reader *reader, const char *json, s
 int prl_spec_copy_text(const struct prl_spec_reader *reader, yyjson_val *text,
                        const char **ret);
 int prl_spec_copy_texts(const struct prl_spec_reader *reader, yyjson_val *list,
-                        const char *const **ret, size_t *ret_len);
-/* Zeroed room for `count` elements (at least one). */
+                        const char *const **ret);
+/* Zeroed room for `count` elements and one more. */
 int prl_spec_new_array(const struct prl_spec_reader *reader, size_t count, size_t element_size,
                        void *ret);
+/* The same list (of prl_spec_new_array, or NULL) with room for one element more than its `len`,
+ * and one; NULL: no memory, and the error is filled. */
+void *prl_spec_grow(const struct prl_spec_reader *reader, const void *list, size_t len,
+                    size_t element_size);

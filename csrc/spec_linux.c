@@ -42,6 +42,14 @@ static const struct {
 static const struct prl_spec_place root_place = {.up = NULL};
 static const struct prl_spec_place linux_place = {.up = &root_place, .key = "linux"};
 
+const char *prl_spec_namespace(size_t index, uint64_t *ret_flag)
+{
+    if (index >= sizeof namespace_types / sizeof *namespace_types)
+        return NULL;
+    *ret_flag = namespace_types[index].flag;
+    return namespace_types[index].type;
+}
+
 static uint64_t find_namespace(const char *type)
 {
     for (size_t i = 0; i < sizeof namespace_types / sizeof *namespace_types; i++)
@@ -68,10 +76,6 @@ static int read_namespaces(const struct prl_spec_reader *reader, yyjson_val *lis
                                  type);
         *ret |= flag;
     }
-    for (i = 0; i < sizeof needed_namespaces / sizeof *needed_namespaces; i++)
-        if (!(*ret & needed_namespaces[i].flag))
-            return prl_spec_fail(reader, "/linux/namespaces has no \"%s\": %s",
-                                 needed_namespaces[i].type, needed_namespaces[i].reason);
     return 0;
 }
 
@@ -171,24 +175,46 @@ static bool has_bad_component(const char *path)
     }
 }
 
-static int read_sysctl(const struct prl_spec_reader *reader, yyjson_val *key, yyjson_val *value,
-                       uint64_t namespaces, struct prl_sysctl *ret)
+int prl_spec_read_sysctl(const struct prl_spec_reader *reader, const char *key,
+                         const char *value, struct prl_sysctl *ret)
 {
-    char *path = prl_arena_strndup(reader->arena, yyjson_get_str(key), yyjson_get_len(key));
-    if (!path)
+    char *path = prl_arena_strndup(reader->arena, key, strlen(key));
+    ret->key = prl_arena_strndup(reader->arena, key, strlen(key));
+    ret->value = prl_arena_strndup(reader->arena, value, strlen(value));
+    if (!path || !ret->key || !ret->value)
         return prl_spec_no_memory(reader);
     separate(path);
     if (has_bad_component(path))
         return prl_spec_fail(reader, "/linux/sysctl has the key \"%s\", which names no sysctl",
-                             prl_spec_show(yyjson_get_str(key)).text);
-    for (size_t i = 0; i < sizeof sysctl_owners / sizeof *sysctl_owners; i++)
-        if (strncmp(path, sysctl_owners[i].prefix, strlen(sysctl_owners[i].prefix)) == 0 &&
-            !(namespaces & sysctl_owners[i].flag))
-            return prl_spec_fail(reader, "/linux/sysctl/%s needs a \"%s\" namespace",
-                                 prl_spec_show(yyjson_get_str(key)).text,
-                                 sysctl_owners[i].type);
+                             prl_spec_show(key).text);
     ret->path = path;
-    return prl_spec_copy_text(reader, value, &ret->value);
+    return 0;
+}
+
+static int check_sysctl(const struct prl_spec_reader *reader, const struct prl_spec *spec,
+                        const struct prl_sysctl *sysctl)
+{
+    const char *path = sysctl->path;
+    for (size_t i = 0; i < sizeof sysctl_owners / sizeof *sysctl_owners; i++) {
+        if (strncmp(path, sysctl_owners[i].prefix, strlen(sysctl_owners[i].prefix)) != 0 ||
+            (spec->namespaces & sysctl_owners[i].flag))
+            continue;
+        return prl_spec_fail(reader, "/linux/sysctl/%s needs a \"%s\" namespace",
+                             prl_spec_show(sysctl->key).text, sysctl_owners[i].type);
+    }
+    return 0;
+}
+
+int prl_spec_check_linux(const struct prl_spec_reader *reader, const struct prl_spec *spec)
+{
+    int r = 0;
+    for (size_t i = 0; i < sizeof needed_namespaces / sizeof *needed_namespaces; i++)
+        if (!(spec->namespaces & needed_namespaces[i].flag))
+            return prl_spec_fail(reader, "/linux/namespaces has no \"%s\": %s",
+                                 needed_namespaces[i].type, needed_namespaces[i].reason);
+    for (size_t i = 0; r == 0 && i < spec->sysctls_len; i++)
+        r = check_sysctl(reader, spec, &spec->sysctls[i]);
+    return r;
 }
 
 static int read_sysctls(const struct prl_spec_reader *reader, yyjson_val *map,
@@ -204,7 +230,8 @@ static int read_sysctls(const struct prl_spec_reader *reader, yyjson_val *map,
         return r;
     yyjson_obj_foreach(map, i, max, key, value)
     {
-        r = read_sysctl(reader, key, value, ret->namespaces, &sysctls[i]);
+        r = prl_spec_read_sysctl(reader, yyjson_get_str(key), yyjson_get_str(value),
+                                 &sysctls[i]);
         if (r < 0)
             return r;
     }
@@ -253,6 +280,7 @@ static int read_words(const struct prl_spec_reader *reader, yyjson_val *section,
                              "/linux/personality/domain is \"%s\", which is not "
                              "supported: only LINUX is",
                              prl_spec_show(domain).text);
+    ret->personality = domain != NULL;
     ret->has_seccomp = yyjson_obj_get(section, "seccomp") != NULL;
     return 0;
 }

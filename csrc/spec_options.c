@@ -24,8 +24,6 @@ struct mount_option {
 #define WHOLE_FS "it would change the file system for everybody who has it mounted"
 
 static const struct mount_option mount_options[] = {
-    {"ro", OPTION_ATTRIBUTE, MOUNT_ATTR_RDONLY, 0, ""},
-    {"rw", OPTION_ATTRIBUTE, 0, MOUNT_ATTR_RDONLY, ""},
     {"nosuid", OPTION_ATTRIBUTE, MOUNT_ATTR_NOSUID, 0, ""},
     {"suid", OPTION_ATTRIBUTE, 0, MOUNT_ATTR_NOSUID, ""},
     {"nodev", OPTION_ATTRIBUTE, MOUNT_ATTR_NODEV, 0, ""},
@@ -43,6 +41,8 @@ static const struct mount_option mount_options[] = {
     {"diratime", OPTION_ATTRIBUTE, 0, MOUNT_ATTR_NODIRATIME, ""},
     {"nosymfollow", OPTION_ATTRIBUTE, MOUNT_ATTR_NOSYMFOLLOW, 0, ""},
     {"symfollow", OPTION_ATTRIBUTE, 0, MOUNT_ATTR_NOSYMFOLLOW, ""},
+    {"ro", OPTION_ATTRIBUTE, MOUNT_ATTR_RDONLY, 0, ""},
+    {"rw", OPTION_ATTRIBUTE, 0, MOUNT_ATTR_RDONLY, ""},
     {"bind", OPTION_BIND, 0, 0, ""},
     {"rbind", OPTION_BIND, MS_REC, 0, ""},
     {"defaults", OPTION_NOTHING, 0, 0, ""},
@@ -79,6 +79,14 @@ unsigned prl_spec_propagation(const char *word)
         if (strcmp(propagations[i].word, word) == 0)
             return propagations[i].flags;
     return 0;
+}
+
+const char *prl_spec_propagation_word(unsigned flags)
+{
+    for (size_t i = 0; i < sizeof propagations / sizeof *propagations; i++)
+        if (propagations[i].flags == flags)
+            return propagations[i].word;
+    return NULL;
 }
 
 static const struct mount_option *find_option(const char *name)
@@ -144,6 +152,42 @@ static int apply_recursive(const struct prl_spec_reader *reader,
                              "flags of mounts below it can be added, not taken away");
     mount->attr_set_recursive |= option->set;
     return 0;
+}
+
+/* Does an option stand in the mount?  Of three words for one thing one is enough. */
+static bool stands(const struct mount_option *option, const struct prl_mount *mount)
+{
+    if (option->kind != OPTION_ATTRIBUTE)
+        return false;
+    if (option->set)
+        return mount->attr_set & option->set;
+    if (option->clear == MOUNT_ATTR__ATIME && strcmp(option->name, "relatime") != 0)
+        return false;
+    return (mount->attr_clear & option->clear) == option->clear &&
+           !(mount->attr_set & option->clear) && strcmp(option->name, "nostrictatime") != 0;
+}
+
+int prl_spec_mount_word(const struct prl_mount *mount, unsigned index, char ret[16])
+{
+    enum { FIRST = 2, OPTIONS = sizeof mount_options / sizeof *mount_options };
+    const char *word = NULL;
+    if (index >= FIRST + 2 * OPTIONS)
+        return -1;
+    if (index == 0)
+        word = mount->recursive ? "rbind" : mount->bind ? "bind" : NULL;
+    else if (index == 1)
+        word = mount->propagation ? prl_spec_propagation_word(mount->propagation) : NULL;
+    else if (index < FIRST + OPTIONS && stands(&mount_options[index - FIRST], mount))
+        word = mount_options[index - FIRST].name;
+    else if (index >= FIRST + OPTIONS &&
+             (mount->attr_set_recursive & mount_options[index - FIRST - OPTIONS].set) &&
+             mount_options[index - FIRST - OPTIONS].kind == OPTION_ATTRIBUTE) {
+        *ret++ = 'r';
+        word = mount_options[index - FIRST - OPTIONS].name;
+    }
+    if (word)
+        memcpy(ret, word, strlen(word) + 1);
+    return word != NULL;
 }
 
 int prl_spec_mount_option(const struct prl_spec_reader *reader,

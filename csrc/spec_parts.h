@@ -22,16 +22,32 @@ int prl_spec_read_linux(const struct prl_spec_reader *reader, yyjson_val *sectio
 /* spec_ids.c: both maps, and that the process's ids are in them. */
 int prl_spec_read_idmaps(const struct prl_spec_reader *reader, yyjson_val *section,
                          struct prl_spec *ret);
+/* spec_complete.c: fields that follow from others, and what belongs together. */
+int prl_spec_complete(const struct prl_spec_reader *reader, struct prl_spec *spec);
 int prl_spec_check_ids(const struct prl_spec_reader *reader, const struct prl_spec *spec);
-/* Needs rootfs.readonly. */
-int prl_spec_read_annotations(const struct prl_spec_reader *reader, yyjson_val *annotations,
-                              struct prl_spec *ret);
 /* spec_lowers.c: see rootfs.lowers_begin. */
 size_t prl_spec_lowers_begin(const struct prl_rootfs *root);
-/* spec_network.c: needs namespaces. */
-int prl_spec_read_network(const struct prl_spec_reader *reader, yyjson_val *annotations,
-                          struct prl_spec *ret);
-/* spec_resources.c: /linux/resources, and the annotations about limits. */
+/* spec_network.c: what a text of io.pyrootless.network… should look like; NULL: it does. */
+const char *prl_spec_network_form(const char *name, const char *text);
+int prl_spec_read_ports(const struct prl_spec_reader *reader, const struct prl_note *note,
+                        struct prl_network *ret);
+char *prl_spec_show_ports(struct prl_arena *arena, const struct prl_network *network);
+int prl_spec_read_cgroups(const struct prl_spec_reader *reader, const struct prl_note *note,
+                          struct prl_resources *ret);
+char *prl_spec_show_cgroups(struct prl_arena *arena, const struct prl_resources *resources);
+int prl_spec_check_resources(const struct prl_spec_reader *reader,
+                             const struct prl_resources *resources);
+int prl_spec_check_linux(const struct prl_spec_reader *reader, const struct prl_spec *spec);
+/* Numbers → words of config.json. */
+const char *prl_spec_rlimit_name(int resource);
+const char *prl_spec_namespace(size_t index, uint64_t *ret_flag); /* NULL: no more */
+const char *prl_spec_propagation_word(unsigned flags);            /* NULL: none */
+/* Word `index` of a mount: 1, or 0: it is not said, or -1: there are no more. */
+int prl_spec_mount_word(const struct prl_mount *mount, unsigned index, char ret[16]);
+extern const char prl_spec_cap_sets[PRL_CAP_SETS][12];
+extern const char prl_spec_throttles[PRL_THROTTLES][24];
+enum { PRL_SPEC_PERIOD_US = 100000 };
+/* spec_resources.c: /linux/resources. */
 int prl_spec_read_resources(const struct prl_spec_reader *reader, yyjson_val *root,
                             struct prl_spec *ret);
 /* spec_options.c: one option of a mount.  0: taken, 1: not one of ours (file-system data). */

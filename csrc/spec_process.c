@@ -35,41 +35,11 @@ static const struct {
     {"RLIMIT_STACK", RLIMIT_STACK},
 };
 
-static const char cap_set_keys[PRL_CAP_SETS][12] = {
+const char prl_spec_cap_sets[PRL_CAP_SETS][12] = {
     [PRL_CAP_BOUNDING] = "bounding",   [PRL_CAP_EFFECTIVE] = "effective",
     [PRL_CAP_PERMITTED] = "permitted", [PRL_CAP_INHERITABLE] = "inheritable",
     [PRL_CAP_AMBIENT] = "ambient",
 };
-
-static int read_args(const struct prl_spec_reader *reader, yyjson_val *process,
-                     struct prl_process *ret)
-{
-    size_t len;
-    int r = prl_spec_copy_texts(reader, yyjson_obj_get(process, "args"), &ret->args, &len);
-    if (r < 0)
-        return r;
-    if (len == 0)
-        return prl_spec_fail(reader, "/process/args is empty, expected a program");
-    if (ret->args[0][0] == '\0')
-        return prl_spec_fail(reader, "/process/args/0 is empty, expected a program");
-    return 0;
-}
-
-static int read_env(const struct prl_spec_reader *reader, yyjson_val *process,
-                    struct prl_process *ret)
-{
-    size_t len;
-    int r = prl_spec_copy_texts(reader, yyjson_obj_get(process, "env"), &ret->env, &len);
-    if (r < 0)
-        return r;
-    for (size_t i = 0; i < len; i++) {
-        const char *equals = strchr(ret->env[i], '=');
-        if (!equals || equals == ret->env[i])
-            return prl_spec_fail(reader, "/process/env/%zu is \"%s\", expected NAME=value", i,
-                                 prl_spec_show(ret->env[i]).text);
-    }
-    return 0;
-}
 
 static int read_groups(const struct prl_spec_reader *reader, yyjson_val *list,
                        struct prl_process *ret)
@@ -108,20 +78,28 @@ static int read_caps(const struct prl_spec_reader *reader, yyjson_val *caps,
     for (int set = 0; set < PRL_CAP_SETS; set++) {
         size_t i, max;
         yyjson_val *name;
-        yyjson_arr_foreach(yyjson_obj_get(caps, cap_set_keys[set]), i, max, name)
+        yyjson_arr_foreach(yyjson_obj_get(caps, prl_spec_cap_sets[set]), i, max, name)
         {
             int bit = prl_spec_capability(yyjson_get_str(name));
             if (bit < 0)
                 return prl_spec_fail(
                     reader, "/process/capabilities/%s/%zu is \"%s\", which is no capability",
-                    cap_set_keys[set], i, prl_spec_show(yyjson_get_str(name)).text);
+                    prl_spec_cap_sets[set], i, prl_spec_show(yyjson_get_str(name)).text);
             ret->caps[set] |= 1ULL << bit;
         }
     }
     return 0;
 }
 
-static int find_rlimit(const char *name)
+const char *prl_spec_rlimit_name(int resource)
+{
+    for (size_t i = 0; i < sizeof rlimit_names / sizeof *rlimit_names; i++)
+        if (rlimit_names[i].resource == resource)
+            return rlimit_names[i].name;
+    return "";
+}
+
+int prl_spec_rlimit(const char *name)
 {
     for (size_t i = 0; i < sizeof rlimit_names / sizeof *rlimit_names; i++)
         if (strcmp(rlimit_names[i].name, name) == 0)
@@ -133,14 +111,12 @@ static int read_rlimit(const struct prl_spec_reader *reader, yyjson_val *entry, 
                        struct prl_rlimit *ret)
 {
     const char *name = yyjson_get_str(yyjson_obj_get(entry, "type"));
-    ret->resource = find_rlimit(name);
+    ret->resource = prl_spec_rlimit(name);
     ret->soft = yyjson_get_uint(yyjson_obj_get(entry, "soft"));
     ret->hard = yyjson_get_uint(yyjson_obj_get(entry, "hard"));
     if (ret->resource < 0)
         return prl_spec_fail(reader, "/process/rlimits/%zu/type is \"%s\", which is no limit",
                              index, prl_spec_show(name).text);
-    if (ret->soft > ret->hard)
-        return prl_spec_fail(reader, "/process/rlimits/%zu: soft is above hard", index);
     return 0;
 }
 
@@ -193,9 +169,9 @@ int prl_spec_read_process(const struct prl_spec_reader *reader, yyjson_val *proc
     if (r == 0)
         r = prl_spec_need_absolute(reader, &cwd_place, ret->cwd);
     if (r == 0)
-        r = read_args(reader, process, ret);
+        r = prl_spec_copy_texts(reader, yyjson_obj_get(process, "args"), &ret->args);
     if (r == 0)
-        r = read_env(reader, process, ret);
+        r = prl_spec_copy_texts(reader, yyjson_obj_get(process, "env"), &ret->env);
     if (r == 0)
         r = read_user(reader, yyjson_obj_get(process, "user"), ret);
     if (r == 0)

@@ -1,15 +1,12 @@
-/* spec_resources.c: /linux/resources → struct prl_resources, with the rungs that were chosen.
- * In: the section, types and ranges already checked; the annotations about limits.
- * Out: what is asked for, one bit a limit.  Never: a choice of a rung, a look at the machine.
+/* spec_resources.c: /linux/resources → struct prl_resources; the control groups, as text too.
+ * In: the section, types and ranges already checked; lines of control groups.
+ * Out: numbers.  Never: a choice of what holds them, a look at the machine.
  * Source: OCI runtime-spec config-linux.md: -1 (and 0 for a limit) means "without limit". */
 #include "base/limits.h"
-#include "spec_parts.h"
+#include "spec_notes.h"
 
 #include <stdio.h>
 #include <string.h>
-
-#define NOTE    "io.pyrootless.limits"
-#define CGROUPS NOTE ".cgroups"
 
 enum { CGROUPS_MAX = 16 };
 
@@ -24,32 +21,15 @@ static bool take(yyjson_val *section, const char *key, uint64_t *ret)
     return true;
 }
 
-static void ask(struct prl_resources *ret, enum prl_limit limit, bool asked)
-{
-    if (asked)
-        ret->asked |= 1u << limit;
-}
-
-static int read_memory(const struct prl_spec_reader *reader, yyjson_val *section,
-                       struct prl_resources *ret)
+static void read_memory(yyjson_val *section, struct prl_resources *ret)
 {
     yyjson_val *swap = yyjson_obj_get(section, "swap");
-    bool limited = take(section, "limit", &ret->memory_bytes);
-    ask(ret, PRL_LIMIT_MEMORY, limited);
-    ask(ret, PRL_LIMIT_RESERVATION, take(section, "reservation", &ret->reservation_bytes));
+    (void)take(section, "limit", &ret->memory_bytes);
+    (void)take(section, "reservation", &ret->reservation_bytes);
     if (swap && yyjson_is_sint(swap) && yyjson_get_sint(swap) == -1)
         ret->swap_bytes = UINT64_MAX;
     else
-        ask(ret, PRL_LIMIT_SWAP, take(section, "swap", &ret->swap_bytes));
-    if (ret->swap_bytes == 0)
-        return 0;
-    if (!limited)
-        return prl_spec_fail(reader, "/linux/resources/memory/swap needs a limit beside it: it "
-                                     "is memory and swap together");
-    if (ret->swap_bytes < ret->memory_bytes)
-        return prl_spec_fail(reader, "/linux/resources/memory/swap is less than the limit, and "
-                                     "it is memory and swap together");
-    return 0;
+        (void)take(section, "swap", &ret->swap_bytes);
 }
 
 /* "0-2,5": rising numbers, no spaces. */
@@ -76,44 +56,54 @@ static bool is_cpu_list(const char *text)
 static int read_cpu(const struct prl_spec_reader *reader, yyjson_val *section,
                     struct prl_resources *ret)
 {
-    ret->period_us = 100000;
-    ask(ret, PRL_LIMIT_SHARES, take(section, "shares", &ret->shares));
-    ask(ret, PRL_LIMIT_CPUS, take(section, "quota", &ret->quota_us));
+    yyjson_val *cpus = yyjson_obj_get(section, "cpus");
+    ret->period_us = PRL_SPEC_PERIOD_US;
+    (void)take(section, "shares", &ret->shares);
+    (void)take(section, "quota", &ret->quota_us);
     (void)take(section, "period", &ret->period_us);
-    if (ret->quota_us && ret->quota_us < 1000)
+    return yyjson_get_len(cpus) == 0 ? 0 : prl_spec_copy_text(reader, cpus, &ret->cpus);
+}
+
+int prl_spec_check_resources(const struct prl_spec_reader *reader,
+                             const struct prl_resources *r)
+{
+    if (r->swap_bytes && !r->memory_bytes)
+        return prl_spec_fail(reader, "/linux/resources/memory/swap needs a limit beside it: it "
+                                     "is memory and swap together");
+    if (r->swap_bytes && r->swap_bytes < r->memory_bytes)
+        return prl_spec_fail(reader, "/linux/resources/memory/swap is less than the limit, and "
+                                     "it is memory and swap together");
+    if (r->quota_us && r->quota_us < 1000)
         return prl_spec_fail(reader, "/linux/resources/cpu/quota is less than 1000, the least "
                                      "the kernel takes (microseconds)");
-    yyjson_val *cpus = yyjson_obj_get(section, "cpus");
-    if (yyjson_get_len(cpus) == 0)
-        return 0;
-    ask(ret, PRL_LIMIT_CPUSET, true);
-    if (!is_cpu_list(yyjson_get_str(cpus)))
+    if (r->cpus && !is_cpu_list(r->cpus))
         return prl_spec_fail(reader,
                              "/linux/resources/cpu/cpus is \"%s\", expected a list of "
                              "processors as in 0-2,5",
-                             prl_spec_show(yyjson_get_str(cpus)).text);
-    return prl_spec_copy_text(reader, cpus, &ret->cpus);
+                             prl_spec_show(r->cpus).text);
+    return 0;
 }
+
+const char prl_spec_throttles[PRL_THROTTLES][24] = {
+    [PRL_THROTTLE_READ_BPS] = "throttleReadBpsDevice",
+    [PRL_THROTTLE_WRITE_BPS] = "throttleWriteBpsDevice",
+    [PRL_THROTTLE_READ_IOPS] = "throttleReadIOPSDevice",
+    [PRL_THROTTLE_WRITE_IOPS] = "throttleWriteIOPSDevice",
+};
 
 static int read_throttles(const struct prl_spec_reader *reader, yyjson_val *section,
                           struct prl_resources *ret)
 {
-    static const char keys[PRL_THROTTLES][24] = {
-        [PRL_THROTTLE_READ_BPS] = "throttleReadBpsDevice",
-        [PRL_THROTTLE_WRITE_BPS] = "throttleWriteBpsDevice",
-        [PRL_THROTTLE_READ_IOPS] = "throttleReadIOPSDevice",
-        [PRL_THROTTLE_WRITE_IOPS] = "throttleWriteIOPSDevice",
-    };
     size_t total = 0, n = 0, i, max;
     struct prl_throttle *rows;
     yyjson_val *entry;
     for (unsigned kind = 0; kind < PRL_THROTTLES; kind++)
-        total += yyjson_arr_size(yyjson_obj_get(section, keys[kind]));
+        total += yyjson_arr_size(yyjson_obj_get(section, prl_spec_throttles[kind]));
     int r = prl_spec_new_array(reader, total, sizeof *rows, &rows);
     if (r < 0)
         return r;
     for (unsigned kind = 0; kind < PRL_THROTTLES; kind++) {
-        yyjson_arr_foreach(yyjson_obj_get(section, keys[kind]), i, max, entry)
+        yyjson_arr_foreach(yyjson_obj_get(section, prl_spec_throttles[kind]), i, max, entry)
         {
             rows[n++] = (struct prl_throttle){
                 .kind = (enum prl_throttle_kind)kind,
@@ -125,7 +115,6 @@ static int read_throttles(const struct prl_spec_reader *reader, yyjson_val *sect
     }
     ret->throttles = rows;
     ret->throttles_len = n;
-    ask(ret, PRL_LIMIT_IO, n > 0);
     return 0;
 }
 
@@ -145,78 +134,50 @@ static bool read_cgroup(const struct prl_spec_reader *reader, const char *line, 
            strstr(path, "/../") == NULL;
 }
 
-static int read_cgroups(const struct prl_spec_reader *reader, yyjson_val *notes,
-                        struct prl_resources *ret)
+int prl_spec_read_cgroups(const struct prl_spec_reader *reader, const struct prl_note *note,
+                          struct prl_resources *ret)
 {
-    const char *text = yyjson_get_str(yyjson_obj_get(notes, CGROUPS));
     struct prl_cgroup *rows;
-    int r = text ? prl_spec_new_array(reader, CGROUPS_MAX, sizeof *rows, &rows) : 0;
-    if (r < 0 || !text)
-        return r;
-    for (const char *line = text; *line;) {
+    int r = prl_spec_new_array(reader, CGROUPS_MAX, sizeof *rows, &rows);
+    ret->cgroups_len = 0;
+    for (const char *line = note->value; r == 0 && *line;) {
         size_t len = strcspn(line, "\n");
         if (ret->cgroups_len == CGROUPS_MAX ||
             !read_cgroup(reader, line, len, &rows[ret->cgroups_len]))
-            return prl_spec_fail(reader, "/annotations/" CGROUPS " has a line that is not "
-                                         "VERSION CONTROLLERS PATH of a group of ours");
+            return prl_spec_fail(reader,
+                                 "/annotations/%s has a line that is not "
+                                 "VERSION CONTROLLERS PATH of a group of ours",
+                                 note->key);
         ret->cgroups_len++;
         line += len + (line[len] == '\n');
     }
     ret->cgroups = rows;
-    return 0;
+    return r;
 }
 
-static int read_rungs(const struct prl_spec_reader *reader, yyjson_val *notes,
-                      struct prl_resources *ret)
+char *prl_spec_show_cgroups(struct prl_arena *arena, const struct prl_resources *resources)
 {
-    const char *how = yyjson_get_str(yyjson_obj_get(notes, NOTE));
-    char key[64];
-    ret->best_effort = how && strcmp(how, "best-effort") == 0;
-    if (how && !ret->best_effort && strcmp(how, "strict") != 0)
-        return prl_spec_fail(reader,
-                             "/annotations/" NOTE " is \"%s\", expected strict or best-effort",
-                             prl_spec_show(how).text);
-    for (unsigned i = 0; i < PRL_LIMITS; i++) {
-        snprintf(key, sizeof key, NOTE ".%s", prl_limit_name(i));
-        const char *rung = yyjson_get_str(yyjson_obj_get(notes, key));
-        if (!rung)
-            continue;
-        ret->rungs[i] = (uint8_t)prl_rung_find(rung);
-        if (ret->rungs[i] == PRL_RUNG_UNSET)
-            return prl_spec_fail(reader, "/annotations/%s is \"%s\", which is no rung", key,
-                                 prl_spec_show(rung).text);
-        if (i == PRL_LIMIT_STORAGE)
-            ask(ret, PRL_LIMIT_STORAGE, true);
+    char *text = prl_arena_strndup(arena, "", 0);
+    for (size_t i = 0; text && i < resources->cgroups_len; i++) {
+        const struct prl_cgroup *group = &resources->cgroups[i];
+        char names[64] = "";
+        for (unsigned bit = 1; bit <= PRL_CONTROL_OTHER; bit *= 2)
+            if (group->controllers & bit)
+                snprintf(names + strlen(names), sizeof names - strlen(names), "%s%s",
+                         *names ? "," : "", prl_controller_name(bit, group->version2));
+        text = prl_arena_printf(arena, "%s%s%c %s %s", text, i ? "\n" : "",
+                                group->version2 ? '2' : '1', names, group->path);
     }
-    return 0;
-}
-
-/* The limit on processes is the program's: ours do not take from it. */
-static void count_own(struct prl_spec *ret)
-{
-    struct prl_resources *to = &ret->resources;
-    enum prl_network_helper helper = ret->network.helper;
-    bool outside = helper == PRL_NETWORK_PASTA && ret->network.allow; /* passt stays there */
-    to->pids_own = ret->init;
-    to->nproc = to->pids + to->pids_own + (ret->fake_root == PRL_FAKE_ROOT_REMEMBER) +
-                (helper != PRL_NETWORK_ALONE && !outside) + (ret->rootfs.fuse_program != NULL);
+    return text;
 }
 
 int prl_spec_read_resources(const struct prl_spec_reader *reader, yyjson_val *root,
                             struct prl_spec *ret)
 {
     yyjson_val *section = yyjson_obj_get(yyjson_obj_get(root, "linux"), "resources");
-    yyjson_val *notes = yyjson_obj_get(root, "annotations");
     struct prl_resources *to = &ret->resources;
-    int r = read_memory(reader, yyjson_obj_get(section, "memory"), to);
-    if (r == 0)
-        r = read_cpu(reader, yyjson_obj_get(section, "cpu"), to);
-    if (r == 0)
-        r = read_throttles(reader, yyjson_obj_get(section, "blockIO"), to);
-    if (r < 0)
-        return r;
-    ask(to, PRL_LIMIT_PIDS, take(yyjson_obj_get(section, "pids"), "limit", &to->pids));
-    count_own(ret);
-    r = read_rungs(reader, notes, to);
-    return r < 0 ? r : read_cgroups(reader, notes, to);
+    read_memory(yyjson_obj_get(section, "memory"), to);
+    (void)take(yyjson_obj_get(section, "pids"), "limit", &to->pids);
+    int r = read_cpu(reader, yyjson_obj_get(section, "cpu"), to);
+    return r < 0 ? r : read_throttles(reader, yyjson_obj_get(section, "blockIO"), to);
 }
