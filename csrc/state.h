@@ -102,19 +102,34 @@ void prl_process_release(struct prl_joinable *process);
 /* One container as it lies on disk. */
 struct prl_listed {
     char id[65];
-    char *directory; /* owned */
-    pid_t pid;       /* 0: it does not run, or has not begun */
+    char name[129];     /* "": none */
+    char *directory;    /* owned */
+    int64_t created_ns; /* since 1970: when its config.json was written; 0: it has none */
+    pid_t pid;          /* 0: it does not run, or has not begun */
     uint64_t start_ticks;
     bool running; /* its monitor lives */
 };
-/* All that run, whatever their store, and all that are kept in this one. */
-int prl_state_list(const struct prl_dirs *dirs, struct prl_listed **ret, size_t *ret_len,
-                   struct prl_error *reterr);
+/* All that run, whatever their store, and when `kept` all that are kept in this one.  Those
+ * whose monitor was killed are swept first. */
+int prl_state_list(const struct prl_dirs *dirs, bool kept, struct prl_listed **ret,
+                   size_t *ret_len, struct prl_error *reterr);
 void prl_listed_free(struct prl_listed *rows, size_t len);
-/* Take a container away: its processes (force: those of one that runs as well), control groups,
- * names, files, and its entry.  0 when there is none.  Errors: PRL_STAGE_STATE; EBUSY: it runs,
- * and force was not given; ETIME: it does not end on SIGKILL. */
-int prl_state_remove(const struct prl_dirs *dirs, const char *id, bool force,
+/* The one with this name, id, or unambiguous begin of an id, of those that run and those kept
+ * here; swept first if its monitor was killed.  Errors: PRL_STAGE_STATE, ESRCH. */
+int prl_state_look_up(const struct prl_dirs *dirs, const char *text, struct prl_listed *ret,
+                      struct prl_error *reterr);
+/* The files of a container's directory that others read: its configuration, how it ended, what
+ * it wrote in the background.  A descriptor, or -errno. */
+enum prl_state_file { PRL_STATE_CONFIG, PRL_STATE_STATUS, PRL_STATE_LOG };
+int prl_state_open(const char *directory, enum prl_state_file file);
+/* The whole text.  *ret is malloc'd, NUL-terminated.  -errno. */
+int prl_state_read(const char *directory, enum prl_state_file file, char **ret,
+                   size_t *ret_len);
+/* Take a container away, by name, id or the begin of one: its processes (force: those of one
+ * that runs as well), control groups, names, files, and its entry.  Errors: PRL_STAGE_STATE;
+ * ESRCH: there is none; EBUSY: it runs, and force was not given; ETIME: it does not end on
+ * SIGKILL. */
+int prl_state_remove(const struct prl_dirs *dirs, const char *text, bool force,
                      struct prl_error *reterr);
 /* One running container. */
 struct prl_running {
@@ -126,6 +141,9 @@ struct prl_running {
 int prl_state_find(const struct prl_dirs *dirs, const char *text, struct prl_running *ret,
                    struct prl_error *reterr);
 void prl_running_free(struct prl_running *running);
+/* The config.json that a running container was started with, without the list of its filter, of
+ * which only the compiled program matters to others.  *ret is malloc'd. */
+int prl_running_config(const struct prl_running *running, char **ret, struct prl_error *reterr);
 /* Clean what dead monitors left: entries of RUNTIME/running whose lock is free.  Bounded work,
  * never waits for a lock.  Returns how many containers it ended. */
 int prl_state_sweep(const struct prl_dirs *dirs, struct prl_error *reterr);

@@ -1,7 +1,7 @@
 /* state_discard.c: a container taken away because somebody asks for it.
- * In: an id.  Out: no process, no control group, no name, no file and no entry of it.  Never:
- * the end of one that runs, unless that was asked for; a signal to a process that is not the
- * container's. */
+ * In: a name or id.  Out: no process, no control group, no name, no file and no entry of it.
+ * Never: the end of one that runs, unless that was asked for; a signal to a process that is not
+ * the container's. */
 #include "base/own.h"
 #include "base/pool.h"
 #include "base/sys.h"
@@ -48,9 +48,10 @@ static int end_running(const struct prl_entry *entry, int fd, const char *id,
                      id, (int)entry->pid);
 }
 
-/* Its running entry, and the end of what that names.  1: there is none. */
-static int end(const struct prl_dirs *dirs, const char *id, bool force, struct prl_entry *entry,
-               struct prl_error *reterr)
+/* Its running entry, and the end of what that names.  1: there is none.  text: the user's word
+ * for it, who did not ask for the end of one that runs; NULL: he did. */
+static int end(const struct prl_dirs *dirs, const char *id, const char *text,
+               struct prl_entry *entry, struct prl_error *reterr)
 {
     char path[32 + PRL_ID_LEN];
     unsigned budget = UINT_MAX;
@@ -63,9 +64,11 @@ static int end(const struct prl_dirs *dirs, const char *id, bool force, struct p
         return 1;
     int r = prl_entry_read(fd, entry);
     if (r == 0 && prl_entry_is_held(fd)) {
-        if (!force)
+        if (text)
             return prl_failf(reterr, PRL_STAGE_STATE, EBUSY, "remove",
-                             "container %.12s is running", id);
+                             "container %.80s is running: stop it first, or end and remove it "
+                             "with \"pyrootless rm -f %.80s\"",
+                             text, text);
         r = end_running(entry, fd, id, reterr);
         if (r < 0)
             return r;
@@ -79,19 +82,29 @@ static int discard(const struct prl_dirs *dirs, const char *id, const struct prl
                    struct prl_error *reterr)
 {
     unsigned budget = UINT_MAX;
-    int r = prl_name_release_all(dirs->data_fd, id);
+    int r = prl_removal_groups(id, entry->directory);
+    if (r < 0)
+        return prl_failf(reterr, PRL_STAGE_STATE, -r, "rmdir", "control group of %.12s", id);
+    r = prl_name_release_all(dirs->data_fd, id);
     if (r < 0 && r != -EROFS)
         return prl_failf(reterr, PRL_STAGE_STATE, -r, "remove", "%s/names", dirs->data);
     return prl_removal_run(&(struct prl_removal){dirs, id, entry, &budget, false, NULL},
                            reterr);
 }
 
-int prl_state_remove(const struct prl_dirs *dirs, const char *id, bool force,
+int prl_state_remove(const struct prl_dirs *dirs, const char *text, bool force,
                      struct prl_error *reterr)
 {
+    char id[PRL_ID_LEN + 1];
     struct prl_entry entry = {0};
-    int r = end(dirs, id, force, &entry, reterr);
-    if (r == 1 && dirs->data_fd >= 0) {
+    int r = prl_find_id(dirs, text, true, id, reterr);
+    if (r < 0)
+        return r;
+    r = end(dirs, id, force ? NULL : text, &entry, reterr);
+    if (r == 1 && !prl_find_kept(dirs, id))
+        r = prl_failf(reterr, PRL_STAGE_STATE, ESRCH, "container", "\"%.80s\" is no container",
+                      text);
+    if (r == 1) {
         entry.directory = prl_pool_print("%s/containers/%s", dirs->data, id);
         r = entry.directory ? 0
                             : prl_fail_with(reterr, PRL_STAGE_STATE, ENOMEM, "malloc",

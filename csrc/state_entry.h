@@ -46,12 +46,28 @@ void prl_entry_free(struct prl_entry *entry);
  * process. */
 int prl_entry_start_ticks(pid_t pid, uint64_t *ret, bool *ret_dead);
 
+/* state_list.c: the rest of a row that has its id and directory: that it runs, by its entry;
+ * when it was created; its name in this store. */
+void prl_listed_run(struct prl_listed *row, const struct prl_entry *entry);
+void prl_listed_date(struct prl_listed *row);
+void prl_listed_name(const struct prl_dirs *dirs, struct prl_listed *row);
+
+/* state_find.c: the id that is meant, of a container that may have ended by now; `kept`: of
+ * those too that do not run. */
+int prl_find_id(const struct prl_dirs *dirs, const char *text, bool kept,
+                char id[PRL_ID_LEN + 1], struct prl_error *reterr);
+/* Is it in this store? */
+bool prl_find_kept(const struct prl_dirs *dirs, const char *id);
+
 /* state_names.c */
 int prl_name_check(const char *name, struct prl_error *reterr);
 int prl_name_take(const struct prl_dirs *dirs, const struct prl_state *state,
                   struct prl_error *reterr);
 /* 1 and the id of the container with this name; 0: there is none. */
 int prl_name_find(int data_fd, const char *name, char id[PRL_ID_LEN + 1]);
+/* Every name that leads to an id, and the id. */
+void prl_name_each(int data_fd, void (*visit)(const char *name, const char *id, void *data),
+                   void *data);
 /* Drop the name if it is this container's.  Never waits when `patient` is false. */
 int prl_name_release(int data_fd, const char *name, const char *id, bool patient);
 /* Drop every name of this container; waits for the lock of the names. */
@@ -72,6 +88,9 @@ struct prl_removal {
 /* Everything of a container: name, directory, and only when these are out of the way its
  * running entry. */
 int prl_removal_run(const struct prl_removal *removal, struct prl_error *reterr);
+/* Its control groups, by what its config.json names; their processes are gone.  -errno: one is
+ * left, and is tried again by whoever comes next. */
+int prl_removal_groups(const char *id, const char *directory);
 int prl_removal_forget(const struct prl_dirs *dirs, const char *id, struct prl_error *reterr);
 
 /* state_spare.c: the directory of a throw-away container that has ended, for the next one. */

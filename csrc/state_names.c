@@ -59,6 +59,17 @@ int prl_name_find(int data_fd, const char *name, char id[PRL_ID_LEN + 1])
     return 1;
 }
 
+void prl_name_each(int data_fd, void (*visit)(const char *name, const char *id, void *data),
+                   void *data)
+{
+    char target[PATH_MAX];
+    _cleanup_closedir_ DIR *names = data_fd < 0 ? NULL : prl_io_list(data_fd, "names");
+    for (const struct dirent *entry; names && (entry = readdir(names));)
+        if (read_target(dirfd(names), entry->d_name, target, sizeof target) &&
+            prl_entry_is_id(target_id(target)))
+            visit(entry->d_name, target_id(target), data);
+}
+
 static bool is_dangling(int names_fd, const char *name)
 {
     struct stat st;

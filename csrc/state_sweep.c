@@ -5,9 +5,7 @@
  *
  * With nothing to do and nothing running it costs ten system calls, a few microseconds. */
 #include "base/io.h"
-#include "base/leaf.h"
 #include "base/own.h"
-#include "base/span.h"
 #include "base/sys.h"
 #include "state_entry.h"
 
@@ -21,7 +19,6 @@
 #include <time.h>
 
 enum { PROBES = 64, LISTED = 1024, KILL_WAIT_MS = 2000, KILL_STEP_MS = 10 };
-enum { CONFIG_MAX_BYTES = 4 << 20 };
 
 struct sweep {
     const struct prl_dirs *dirs;
@@ -80,51 +77,6 @@ static int kill_rest(const struct prl_entry *entry)
     return r;
 }
 
-/* The annotation that names the groups, as text: "VERSION CONTROLLERS PATH" a line, malloc'd.
- * NULL: there are none.  Paths have no letter whose escape is longer than two. */
-static char *read_groups(const struct prl_entry *entry)
-{
-    struct prl_span json = {NULL, 0}, value;
-    _cleanup_free_ char *bytes = NULL;
-    _cleanup_close_ int dir_fd =
-        open(entry->directory, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (dir_fd < 0 ||
-        prl_io_read_file(dir_fd, "config.json", CONFIG_MAX_BYTES, &bytes, &json.len) < 0)
-        return NULL;
-    json.at = bytes;
-    if (!prl_span_find(json, "annotations", "io.pyrootless.limits.cgroups", &value) ||
-        value.len < 2)
-        return NULL;
-    char *text = strndup(value.at + 1, value.len - 2), *to = text;
-    for (const char *at = text; at && *at; at++) {
-        bool escaped = at[0] == '\\' && at[1];
-        at += escaped;
-        *to++ = escaped && *at == 'n' ? '\n' : *at;
-    }
-    if (text)
-        *to = '\0';
-    return text;
-}
-
-/* Its control groups, whose processes are gone.  Each line must name a group of this container;
- * what cannot be removed now is tried by the next sweep. */
-static int remove_groups(const char *id, const struct prl_entry *entry)
-{
-    char wanted[16 + PRL_ID_LEN];
-    _cleanup_free_ char *text = read_groups(entry);
-    char *save = NULL;
-    int result = 0;
-    if (!text)
-        return 0;
-    snprintf(wanted, sizeof wanted, "/pyrootless-%.64s", id);
-    for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
-        const char *path = strchr(line, '/'), *slash = strrchr(line, '/');
-        int r = path && strcmp(slash, wanted) == 0 ? prl_leaf_remove(path) : 0;
-        result = r < 0 ? r : result;
-    }
-    return result;
-}
-
 /* A container that is to be kept: say how it ended, unless its monitor still did. */
 static int record_lost(const struct prl_dirs *dirs, const char *id,
                        const struct prl_entry *entry, struct prl_error *reterr)
@@ -158,7 +110,7 @@ static int bury(const struct prl_dirs *dirs, const char *id, int lock_fd, unsign
                          id);
     r = kill_rest(&entry);
     if (r == 0)
-        r = remove_groups(id, &entry);
+        r = prl_removal_groups(id, entry.directory);
     if (r < 0)
         r = prl_failf(reterr, PRL_STAGE_STATE, -r, "kill",
                       "process %d of container %.12s, whose monitor is gone", (int)entry.pid,

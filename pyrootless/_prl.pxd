@@ -1,7 +1,7 @@
 # cython: language_level=3
 """_prl: what of the C core's headers Python sees. Declarations alone, no code."""
 
-from libc.stdint cimport int32_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint16_t, uint32_t, uint64_t
 
 cdef extern from "cli/container.h" nogil:
     struct prl_error:
@@ -84,7 +84,9 @@ cdef extern from "cli/container.h" nogil:
 
     struct prl_listed:
         char *id
+        char *name
         char *directory
+        int64_t created_ns
         int pid
         uint64_t start_ticks
         bint running
@@ -122,9 +124,16 @@ cdef extern from "cli/container.h" nogil:
     int prl_dirs_open(const char *root, prl_dirs *ret, prl_error *err)
     int prl_dirs_look(const char *data, const char *runtime, prl_dirs *ret, prl_error *err)
     void prl_dirs_close(prl_dirs *dirs)
-    int prl_state_list(const prl_dirs *dirs, prl_listed **ret, size_t *ret_len, prl_error *err)
+    int prl_state_list(const prl_dirs *dirs, bint kept, prl_listed **ret, size_t *ret_len, prl_error *err)
+    int prl_state_look_up(const prl_dirs *dirs, const char *text, prl_listed *ret, prl_error *err)
+    enum prl_state_file:
+        PRL_STATE_CONFIG
+        PRL_STATE_STATUS
+        PRL_STATE_LOG
+    int prl_state_open(const char *directory, prl_state_file file)
+    int prl_state_read(const char *directory, prl_state_file file, char **ret, size_t *ret_len)
     void prl_listed_free(prl_listed *rows, size_t len)
-    int prl_state_remove(const prl_dirs *dirs, const char *id, bint force, prl_error *err)
+    int prl_state_remove(const prl_dirs *dirs, const char *text, bint force, prl_error *err)
     int prl_process_hold(int pid, uint64_t start_ticks, prl_joinable *ret)
     void prl_groups_drop(const prl_dirs *dirs)
     void prl_template_free(prl_template *template)

@@ -56,11 +56,6 @@ class Directories:
         return self.data / "layers"
 
     @property
-    def containers(self) -> Path:
-        """Containers that are kept, one directory an id."""
-        return self.data / "containers"
-
-    @property
     def trash(self) -> Path:
         """What is being removed; swept."""
         return self.data / "trash"

@@ -12,10 +12,6 @@ struct prl_neighbour {
     char *hosts, *resolv; /* the engine's own files of it; NULL: it has none */
 };
 
-/* The config.json that a running container was started with, without the list of its filter, of
- * which only the compiled program matters to others.  *ret is malloc'd. */
-int prl_running_config(const struct prl_running *running, char **ret, struct prl_error *reterr);
-
 /* *ret is malloc'd.  Refused: one that shares the host's network itself. */
 int prl_neighbour_find(const struct prl_dirs *dirs, const char *text,
                        struct prl_neighbour **ret, struct prl_error *reterr);

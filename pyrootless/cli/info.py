@@ -15,7 +15,7 @@ import pyrootless
 from pyrootless import _core, host, units
 from pyrootless.cli.arguments import Parser
 from pyrootless.config import Directories, find_directories, find_launcher
-from pyrootless.engine.containers import list_containers
+from pyrootless.engine.containers import list_found
 from pyrootless.errors import HostUnsupportedError
 from pyrootless.images.store import Store
 
@@ -83,8 +83,8 @@ def _store(directories: Directories) -> dict[str, Any]:
     """Images that cannot be read are counted; `images` says what is wrong with them."""
     damaged: list[Exception] = []
     images = Store(directories).images(damaged.append)
-    containers = list_containers(directories)
-    running = sum(item.state == "running" for item in containers)
+    containers = list_found(directories)
+    running = sum(item.running for item in containers)
     return {
         "data": str(directories.data),
         "runtime": str(directories.runtime),

@@ -1,7 +1,7 @@
 """`pyrootless ps [-a] [--json] [-q]`: containers, running ones or all.
 
 What comes in: the engine's directories.  What goes out: a table, ids, or JSON.
-Must never: change anything.
+Must never: change a container; read a file of one that is not shown.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pyrootless import units
 from pyrootless.cli.arguments import Parser
 from pyrootless.cli.table import format_age
 from pyrootless.config import find_directories
-from pyrootless.engine.containers import Container, list_containers
+from pyrootless.engine.containers import Container, describe, list_found
 from pyrootless.printable import printable
 
 HEAD = ("CONTAINER ID", "IMAGE", "COMMAND", "CREATED", "STATUS", "NAMES")
@@ -34,12 +34,13 @@ def main(args: list[str]) -> int:
     parser.add_argument("--json", action="store_true", help="a list of objects")
     parser.add_argument("--root", metavar="DIR", help="the engine's directory")
     options = parser.parse_args(args)
-    found = list_containers(find_directories(options.root))
-    shown = [item for item in found if options.all or item.state == "running"]
+    found = list_found(find_directories(options.root), kept=options.all)
+    if options.quiet and not options.json:
+        print("".join(f"{item.id[:12]}\n" for item in found), end="")
+        return 0
+    shown = [describe(item) for item in found]
     if options.json:
         print(json.dumps([as_object(item) for item in shown], indent=2))
-    elif options.quiet:
-        print("".join(f"{item.id[:12]}\n" for item in shown), end="")
     else:
         print(format_table(shown, time.time_ns()), end="")
     return 0

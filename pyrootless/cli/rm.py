@@ -10,7 +10,7 @@ import sys
 
 from pyrootless.cli.arguments import Parser
 from pyrootless.config import find_directories
-from pyrootless.engine.containers import find_container, remove_container
+from pyrootless.engine.containers import remove_named
 from pyrootless.errors import ContainerStateError
 
 
@@ -25,8 +25,7 @@ def main(args: list[str]) -> int:
     failed = False
     for wanted in options.containers:
         try:
-            container = find_container(directories, wanted)
-            remove_container(directories, container, force=options.force)
+            remove_named(directories, wanted, force=options.force)
             print(wanted)
         except ContainerStateError as error:
             sys.stderr.write(f"pyrootless: {error}\n")

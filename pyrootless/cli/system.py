@@ -51,11 +51,11 @@ def format_usage(usage: Usage) -> str:
 def prune_containers(directories: Directories) -> tuple[list[str], int]:
     """Remove containers that do not run; their ids, and the bytes they took."""
     from pyrootless._unpack import tree_bytes
-    from pyrootless.engine.containers import list_containers, remove_container
+    from pyrootless.engine.containers import list_found, remove_container
 
     removed, size_bytes = [], 0
-    for container in list_containers(directories):
-        if container.state == "running":
+    for container in list_found(directories):
+        if container.running:
             continue
         own = tree_bytes(container.directory)
         try:

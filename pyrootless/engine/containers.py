@@ -2,8 +2,8 @@
 
 What comes in: the engine's directories (layout: docs/reference/disk.md).
 What goes out: `Container` values.
-Must never: open a file of the runtime directory: its entries, locks and names are the C core's
-(csrc/state_list.c, state_discard.c).
+Must never: open a file of a container's or of the runtime directory: they are the C core's
+(csrc/state_list.c, state_find.c, state_text.c, state_discard.c).
 """
 
 from __future__ import annotations
@@ -15,9 +15,7 @@ from typing import Any, Literal
 
 from pyrootless import _core
 from pyrootless.config import Directories
-from pyrootless.errors import ContainerStateError, UsageError
-
-MAX_CONFIG_BYTES = 4 * 1024 * 1024
+from pyrootless.errors import UsageError
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,15 +53,47 @@ class Container:
     ended_unix_ns: int = 0
 
 
-def list_containers(directories: Directories) -> list[Container]:
-    """Running and kept containers, the newest first.
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One container, and nothing of what it says of itself.
+
+    Attributes:
+        id, name, directory, created_unix_ns, pid, start_ticks: As of `Container`.
+        running: Whether it runs now.
+    """
+
+    id: str
+    name: str
+    directory: Path
+    created_unix_ns: int
+    pid: int
+    start_ticks: int
+    running: bool
+
+    @property
+    def state(self) -> Literal["running", "exited"]:
+        """The word for it, as of `Container`."""
+        return "running" if self.running else "exited"
+
+
+def list_found(directories: Directories, *, kept: bool = True) -> list[Found]:
+    """Running and, when `kept`, stopped ones, the newest first; no file of theirs is read.
 
     Raises:
         StoreError: The runtime directory is another user's.
     """
-    rows = _core.list_states(str(directories.data), str(directories.runtime))
-    found = [_describe(*row) for row in rows]
+    rows = _core.list_states(str(directories.data), str(directories.runtime), kept)
+    found = [_found(row) for row in rows]
     return sorted(found, key=lambda item: (-item.created_unix_ns, item.id))
+
+
+def list_containers(directories: Directories, *, kept: bool = True) -> list[Container]:
+    """The same with what each says of itself: its configuration is read, and how it ended.
+
+    Raises:
+        StoreError: The runtime directory is another user's.
+    """
+    return [describe(item) for item in list_found(directories, kept=kept)]
 
 
 def find_container(directories: Directories, wanted: str) -> Container:
@@ -75,69 +105,87 @@ def find_container(directories: Directories, wanted: str) -> Container:
     """
     if not wanted:
         raise UsageError("a container's name or id is missing")
-    everything = list_containers(directories)
-    named = [item for item in everything if wanted in (item.name, item.id)]
-    fits = named or [item for item in everything if item.id.startswith(wanted)]
-    if len(fits) == 1:
-        return fits[0]
-    problem = "is the begin of several ids" if fits else "is no container"
-    raise ContainerStateError(f'"{wanted}" {problem}', remedy="see them: pyrootless ps -a")
+    places = str(directories.data), str(directories.runtime)
+    return describe(_found(_core.look_up_state(*places, wanted)))
 
 
-def remove_container(directories: Directories, container: Container, *, force: bool) -> None:
+def remove_container(
+    directories: Directories, container: Container | Found, *, force: bool
+) -> None:
     """Remove a container: its processes, control groups, names and files.
 
     Args:
         directories: The engine's directories.
-        container: From `find_container`.
+        container: From `find_container` or `list_found`.
         force: Kill it when it runs.
 
     Raises:
         ContainerStateError: It runs, and force is False; or it does not end.
         StoreError: Something of it cannot be removed.
     """
-    if container.state == "running" and not force:
-        shown = container.name or container.id[:12]
-        raise ContainerStateError(
-            f"container {shown} is running",
-            remedy=f"stop it first, or: pyrootless rm -f {shown}",
-        )
-    places = str(directories.data), str(directories.runtime)
-    _core.remove_state(*places, container.id, force)
+    remove_named(directories, container.id, force=force)
 
 
-def read_annotations(container: Container) -> dict[str, Any]:
-    """The annotations of its config.json; {} when there is none."""
-    return _dict(_read_json(container.directory / "config.json").get("annotations"))
+def remove_named(directories: Directories, wanted: str, *, force: bool) -> None:
+    """The same by name, id or the begin of one; one that never began goes likewise.
+
+    Raises:
+        UsageError: Nothing was written.
+        ContainerStateError: As of `remove_container`; or there is none, or more than one.
+        StoreError: As of `remove_container`.
+    """
+    if not wanted:
+        raise UsageError("a container's name or id is missing")
+    _core.remove_state(str(directories.data), str(directories.runtime), wanted, force)
 
 
-def _describe(key: str, directory: str, pid: int, ticks: int, running: bool) -> Container:
-    place = Path(directory)
-    config, status = _read_json(place / "config.json"), _read_json(place / "status.json")
+def describe(item: Found) -> Container:
+    """What it says of itself; what is missing or damaged is "" or None."""
+    running = item.running
+    config = read_config(item.directory)
+    status = {} if running else read_status(item.directory)
     notes = _dict(config.get("annotations"))
     args = _dict(config.get("process")).get("args")
     return Container(
-        id=key,
-        name=str(notes.get("io.pyrootless.name", "")),
+        id=item.id,
+        name=item.name,
         image=str(notes.get("io.pyrootless.image", "")),
         command=tuple(str(arg) for arg in args) if isinstance(args, list) else (),
-        state="running" if running else "exited",
-        pid=pid,
-        start_ticks=ticks,
-        created_unix_ns=_modified_ns(place / "config.json"),
+        state=item.state,
+        pid=item.pid,
+        start_ticks=item.start_ticks,
+        created_unix_ns=item.created_unix_ns,
         ended_by="" if running else str(status.get("ended_by", "")),
         exit_code=None if running else _positive(status.get("exit_code"), 0),
         signal=None if running else _positive(status.get("signal"), 1),
-        directory=place,
+        directory=item.directory,
         ended_unix_ns=0 if running else _positive(status.get("finished_unix_ns"), 0) or 0,
     )
 
 
-def _read_json(path: Path) -> dict[str, Any]:
-    """A JSON object; {} when there is none (a container that is being made or removed)."""
+def read_annotations(container: Container) -> dict[str, Any]:
+    """The annotations of its config.json; {} when there is none."""
+    return _dict(read_config(container.directory).get("annotations"))
+
+
+def read_config(directory: Path) -> dict[str, Any]:
+    """A container's configuration; {} when there is none (it is being made or removed)."""
+    return _read_json(directory, status=False)
+
+
+def read_status(directory: Path) -> dict[str, Any]:
+    """How a container ended; {} while it runs."""
+    return _read_json(directory, status=True)
+
+
+def _found(row: tuple[str, str, str, int, int, int, bool]) -> Found:
+    key, name, directory, created_ns, pid, ticks, running = row
+    return Found(key, name, Path(directory), created_ns, pid, ticks, running)
+
+
+def _read_json(directory: Path, *, status: bool) -> dict[str, Any]:
     try:
-        with path.open("rb") as stream:
-            return _dict(json.loads(stream.read(MAX_CONFIG_BYTES)))
+        return _dict(json.loads(_core.read_state(str(directory), status)))
     except (OSError, ValueError, RecursionError):
         return {}
 
@@ -148,10 +196,3 @@ def _dict(value: object) -> dict[str, Any]:
 
 def _positive(value: object, least: int) -> int | None:
     return value if isinstance(value, int) and value >= least else None
-
-
-def _modified_ns(path: Path) -> int:
-    try:
-        return path.stat().st_mtime_ns
-    except OSError:
-        return 0

@@ -7,7 +7,6 @@ the kernel drops because it is for process 1 of a namespace.
 
 from __future__ import annotations
 
-import json
 import os
 import select
 import signal
@@ -15,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from pyrootless import _core
-from pyrootless.engine.containers import Container
+from pyrootless.engine.containers import Container, read_config
 from pyrootless.errors import ContainerStateError, UsageError
 
 DEFAULT_STOP_SECONDS = 10
@@ -71,10 +70,10 @@ def stop_container(container: Container, seconds: int | None) -> None:
 def _wishes(container: Container) -> tuple[int, int]:
     """(stop signal, seconds) of config.json."""
     try:
-        notes = json.loads((container.directory / "config.json").read_bytes())["annotations"]
+        notes = read_config(container.directory)["annotations"]
         number = int(notes.get(f"{_NOTE}stop-signal", signal.SIGTERM))
         return number, int(notes.get(f"{_NOTE}stop-timeout", DEFAULT_STOP_SECONDS))
-    except (OSError, ValueError, KeyError):
+    except (AttributeError, ValueError, KeyError):
         return signal.SIGTERM, DEFAULT_STOP_SECONDS
 
 

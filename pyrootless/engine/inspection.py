@@ -10,11 +10,10 @@ as they lie in config.json.
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime
 from typing import Any
 
-from pyrootless.engine.containers import MAX_CONFIG_BYTES, Container
+from pyrootless.engine.containers import Container, read_config, read_status
 from pyrootless.held import held_limits
 
 NOTE = "io.pyrootless."
@@ -35,7 +34,7 @@ _METERS = {
 
 def inspect_container(container: Container) -> dict[str, Any]:
     """The object that `docker container inspect` prints, as far as it has a meaning here."""
-    config = _read(container, "config.json")
+    config = read_config(container.directory)
     process, linux = _object(config, "process"), _object(config, "linux")
     notes = _object(config, "annotations")
     return {
@@ -60,7 +59,7 @@ def inspect_container(container: Container) -> dict[str, Any]:
             limit.name: {"HeldBy": limit.rung, "Exactness": limit.exactness}
             for limit in held_limits(notes)
         },
-        "Usage": _usage(_read(container, "status.json"), notes),
+        "Usage": _usage(read_status(container.directory), notes),
         "Annotations": {key: value for key, value in notes.items() if not _is_label(key)},
     }
 
@@ -153,16 +152,6 @@ def _mount(item: Any) -> dict[str, Any]:
         "Mode": ",".join(options),
         "RW": "ro" not in options and "rro" not in options,
     }
-
-
-def _read(container: Container, name: str) -> dict[str, Any]:
-    """A JSON object of the container's directory; {} when there is none."""
-    try:
-        with (container.directory / name).open("rb") as stream:
-            found = json.loads(stream.read(MAX_CONFIG_BYTES))
-    except (OSError, ValueError, RecursionError):
-        return {}
-    return found if isinstance(found, dict) else {}
 
 
 def _object(parent: dict[str, Any], key: str) -> dict[str, Any]:

@@ -52,9 +52,8 @@ def read_log(
         ContainerStateError: It has no log.
         StoreError: The log cannot be read.
     """
-    path = container.directory / "log"
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        descriptor = _core.open_log(str(container.directory))
     except FileNotFoundError:
         shown = container.name or container.id[:12]
         raise ContainerStateError(
@@ -62,7 +61,8 @@ def read_log(
             remedy="start it in the background: pyrootless run -d IMAGE",
         ) from None
     except OSError as error:
-        raise StoreError(f"cannot read {path}: {error.strerror}") from error
+        shown = container.directory / "log"
+        raise StoreError(f"cannot read {shown}: {error.strerror}") from error
     try:
         if tail is not None:
             os.lseek(descriptor, _tail_offset(descriptor, tail), os.SEEK_SET)

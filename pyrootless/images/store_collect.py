@@ -31,7 +31,7 @@ from pyrootless.images.store_users import (
     list_image_directories,
     list_users,
     lock_image,
-    read_config,
+    read_template,
     used_layers,
 )
 
@@ -154,7 +154,7 @@ class Collection:
                 free.append(path)
                 continue
             reachable.manifests.add(digest)
-            config = read_config(path / "config.json")
+            config = read_template(path)
             reachable.layers.update(used_layers(self._directories, config))
             with suppress(IntegrityError):  # then its template alone says what it needs
                 reachable.keep(self._images.load(digest, ()))

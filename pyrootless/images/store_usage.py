@@ -111,14 +111,15 @@ class _Counter:
         )
 
     def containers(self) -> UsageRow:
-        sizes = {}
-        for path in entries_of(self._directories.containers):
-            sizes[path.name] = tree_bytes(path)
         places = str(self._directories.data), str(self._directories.runtime)
-        running = {row[0] for row in _core.list_states(*places) if row[4]} & set(sizes)
-        size = sum(sizes.values())
-        busy = sum(sizes[name] for name in running)
-        return UsageRow(len(sizes), len(running), size, size - busy)
+        taken = [
+            (tree_bytes(path), running)
+            for *_, directory, _, _, _, running in _core.list_states(*places, True)
+            if (path := Path(directory)).is_relative_to(self._directories.data)
+        ]
+        size = sum(own for own, _ in taken)
+        busy = [own for own, running in taken if running]
+        return UsageRow(len(taken), len(busy), size, size - sum(busy))
 
     def _is_active(self, image: StoredImage) -> bool:
         own = image.config.diff_ids

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,6 @@ from pyrootless.config import Directories
 from pyrootless.errors import StoreError
 from pyrootless.images.store_files import entries_of, open_directory, try_lock
 
-MAX_CONFIG_BYTES = 4 * 1024 * 1024
 LOWERS = ("io.pyrootless.rootfs.lower", "io.pyrootless.rootfs.lower.range")
 _HEX = re.compile(r"[a-f0-9]{64}")
 
@@ -61,14 +60,12 @@ def list_users(directories: Directories) -> list[LayerUser]:
         StoreError: A configuration cannot be read, so that its layers are not known.
     """
     found = {}
-    for key, directory, *_ in _core.list_states(
-        str(directories.data), str(directories.runtime)
-    ):
+    places = str(directories.data), str(directories.runtime)
+    for key, name, directory, *_ in _core.list_states(*places, True):
         path = Path(directory)
-        config = read_config(path / "config.json")
+        config = _read_container(path)
         diff_ids = used_layers(directories, config)
         if diff_ids:
-            name = str(notes_of(config).get("io.pyrootless.name", ""))
             found[key] = LayerUser(key, name, diff_ids, path)
     return [found[key] for key in sorted(found)]
 
@@ -94,21 +91,28 @@ def notes_of(config: dict[str, Any]) -> dict[str, Any]:
     return notes if isinstance(notes, dict) else {}
 
 
-def read_config(path: Path) -> dict[str, Any]:
-    """A configuration; {} when it is missing or malformed.
+def read_template(image: Path) -> dict[str, Any]:
+    """The launch template in an image's directory; {} when it is missing or malformed.
 
     Raises:
         StoreError: It is there and cannot be read.
     """
+    return _parse(image, (image / "config.json").read_bytes)
+
+
+def _read_container(directory: Path) -> dict[str, Any]:
+    return _parse(directory, lambda: _core.read_state(str(directory), False))
+
+
+def _parse(directory: Path, read: Callable[[], bytes]) -> dict[str, Any]:
     try:
-        with path.open("rb") as stream:
-            found = json.loads(stream.read(MAX_CONFIG_BYTES))
+        found = json.loads(read())
     except (FileNotFoundError, NotADirectoryError):
         return {}
     except OSError as error:
         raise StoreError(
-            f"cannot tell which layers are used: {path}: {error.strerror}",
-            remedy=f"make it readable, or remove it: pyrootless rm {path.parent.name[:12]}",
+            f"cannot tell which layers are used: {directory}/config.json: {error.strerror}",
+            remedy=f"make it readable, or remove it: pyrootless rm {directory.name[:12]}",
         ) from error
     except (ValueError, RecursionError):
         return {}

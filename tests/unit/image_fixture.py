@@ -63,11 +63,15 @@ def put_image(store: Store, name: str, *texts: str, cmd: str = "sh") -> Manifest
 
 def put_container(store: Store, key: str, *texts: str, name: str = "") -> Path:
     """A kept container that stands on layers, the lowest first."""
-    directory = store.directories.containers / (key * 64)[:64]
+    directory = store.directories.data / "containers" / (key * 64)[:64]
     directory.mkdir(parents=True)
     lowers = [str(store.layers.tree(diff_id_of(text))) for text in reversed(texts)]
     notes = {"io.pyrootless.rootfs.lower": "\n".join(lowers), "io.pyrootless.name": name}
     (directory / "config.json").write_text(json.dumps({"annotations": notes}))
+    if name:
+        link = store.directories.data / "names" / name
+        link.parent.mkdir(exist_ok=True)
+        link.symlink_to(f"../containers/{directory.name}")
     return directory
 
 

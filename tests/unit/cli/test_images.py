@@ -107,6 +107,8 @@ def test_inspect_of_a_container(store: Store, capsys: Capture) -> None:
     }  # fmt: skip
     (directory / "config.json").write_text(json.dumps(config))
     (directory / "status.json").write_text('{"ended_by":"signal","signal":9}')
+    (store.directories.data / "names").mkdir()
+    (store.directories.data / "names/web").symlink_to(f"../containers/{directory.name}")
     (found,) = json.loads(call(capsys, "inspect", "web"))
     assert (found["Id"], found["Name"], found["Path"], found["Args"]) == (
         "a" * 64, "/web", "sleep", ["9"],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import io
 import json
 import os
@@ -152,11 +153,13 @@ def test_system_prune_leaves_the_group_of_a_container_that_lives(
 ) -> None:
     (store.directories.runtime / "running").mkdir(parents=True)
     store.directories.runtime.chmod(0o700)
-    (store.directories.runtime / "running" / ("b" * 64)).touch()
+    entry = store.directories.runtime / "running" / ("b" * 64)
     (tmp_path / "base" / f"pyrootless-{'b' * 64}" / "box").mkdir(parents=True)
     record = store.directories.runtime / "groups"
     record.write_text(f"{'-' * 64} {'b' * 64} {tmp_path}/base\n")
-    assert door.main(["system", "prune", "--force"]) == 0
+    with entry.open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)  # what its monitor does
+        assert door.main(["system", "prune", "--force"]) == 0
     assert os.listdir(tmp_path / "base") == [f"pyrootless-{'b' * 64}"]
     assert record.read_text() == f"{'-' * 64} {'b' * 64} {tmp_path}/base\n"
 
