@@ -32,16 +32,19 @@ static uint64_t tables(pid_t pid, uint64_t size_bytes)
     return line && sscanf(line, "\nVmPTE: %llu", &kib) == 1 ? kib * 1024 : 0;
 }
 
-static uint64_t resident(pid_t pid)
+/* Bytes of those that are resident, and of all its mappings. */
+static uint64_t pages(pid_t pid, uint64_t *ret_size)
 {
     char path[64], text[256];
-    unsigned long long size, pages;
+    unsigned long long size = 0, resident = 0;
     snprintf(path, sizeof path, "/proc/%d/statm", (int)pid);
     if (prl_tree_text(path, text, sizeof text) <= 0 ||
-        sscanf(text, "%llu %llu", &size, &pages) != 2)
-        return 0;
+        sscanf(text, "%llu %llu", &size, &resident) != 2)
+        size = resident = 0;
     uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
-    return pages * page + tables(pid, size * page);
+    if (ret_size)
+        *ret_size = size * page;
+    return resident * page;
 }
 
 /* The number behind a name of smaps; false: it is not there. */
@@ -91,41 +94,46 @@ static uint64_t nameless_kib(pid_t pid)
 }
 
 /* Its share of every page, but of files in memory where these are counted as files; what is
- * resident where the kernel does not say. */
+ * resident where the kernel does not say.  Without tables. */
 static uint64_t proportional(pid_t pid, bool files_apart)
 {
     char path[64], text[4096];
     uint64_t kib, shared = 0;
     snprintf(path, sizeof path, "/proc/%d/smaps_rollup", (int)pid);
     if (prl_tree_text(path, text, sizeof text) <= 0 || !read_kib(text, "\nPss:", &kib))
-        return resident(pid);
+        return pages(pid, NULL);
     if (files_apart && read_kib(text, "\nPss_Shmem:", &shared) && shared > 0) {
         uint64_t nameless = nameless_kib(pid);
         kib -= shared > nameless ? shared - nameless : 0;
     }
-    return kib * 1024 + tables(pid, UINT64_MAX);
+    return kib * 1024;
 }
 
 uint64_t prl_watch_memory(pid_t pid, pid_t companion, uint64_t limit_bytes,
                           const uint64_t *files_bytes)
 {
     _cleanup_free_ struct prl_tree *tree = malloc(sizeof *tree);
-    uint64_t sum = files_bytes ? *files_bytes : 0;
+    uint64_t files = files_bytes ? *files_bytes : 0, sum = 0, own = files;
     if (!tree)
         return 0;
     prl_tree_read(pid, tree);
     if (companion > 0)
         prl_tree_extend(companion, tree);
-    for (size_t i = 0; i < tree->len; i++)
-        sum += resident(tree->pids[i]);
+    for (size_t i = 0; i < tree->len; i++) {
+        uint64_t size;
+        sum += pages(tree->pids[i], &size);
+        own += tables(tree->pids[i], size);
+    }
     if (tree->full) /* nobody asked for so many processes */
         return UINT64_MAX;
-    if (sum <= limit_bytes)
-        return sum;
-    sum = files_bytes ? *files_bytes : 0;
+    /* Nobody shares a table.  The kernel goes through all of them for a share of the pages, and
+     * who makes them may have ended by then. */
+    if (own > limit_bytes || own + sum <= limit_bytes)
+        return own > limit_bytes ? own : own + sum;
+    sum = 0;
     for (size_t i = 0; i < tree->len; i++)
         sum += proportional(tree->pids[i], files_bytes != NULL);
-    return sum;
+    return own + sum;
 }
 
 uint64_t prl_watch_pause_ns(uint64_t used_bytes, uint64_t limit_bytes)
