@@ -22,8 +22,7 @@
 
 #define TOO_MANY_REFS                                                                          \
     "a program of this user has too many descriptors in flight (unix(7), SCM_RIGHTS); end "    \
-    "it, "                                                                                     \
-    "or raise the limit of open files: ulimit -n $(ulimit -Hn)"
+    "it, or raise the limit of open files: ulimit -n $(ulimit -Hn)"
 
 /* Within a stage the row with errnum 0 comes last. */
 const struct prl_remedy prl_remedies[] = {
@@ -32,20 +31,20 @@ const struct prl_remedy prl_remedies[] = {
     {PRL_STAGE_OPTIONS, ENOTDIR, USAGE, "", "look at what the path is: ls -ld PATH"},
     {PRL_STAGE_OPTIONS, EACCES, USAGE, "", "look at the path's owner and mode: ls -ld PATH"},
     {PRL_STAGE_OPTIONS, ENOSYS, USAGE, "network-helpers",
-     "see what it lacks, and how to install one: pyrootless doctor network-helpers tun"},
+     "see what is missing and how to install it: pyrootless doctor network-helpers tun"},
     {PRL_STAGE_OPTIONS, EADDRNOTAVAIL, USAGE, "",
      "see this machine's addresses, and the ports that are taken: ip addr; ss -ltnup"},
     {PRL_STAGE_OPTIONS, ENODEV, USAGE, "", "see the disks of this machine: lsblk"},
     {PRL_STAGE_OPTIONS, ENOPKG, USAGE, "",
-     "it is a program of its own, which an administrator installs: apt install PACKAGE (dnf, "
+     "it is a separate program, which an administrator installs: apt install PACKAGE (dnf, "
      "apk, zypper, pacman)"},
     {PRL_STAGE_OPTIONS, ENODATA, USAGE, "",
-     "check the name's spelling, and whether this host reaches its name server: "
+     "check the name's spelling, and whether this host can reach its name server: "
      "cat /etc/resolv.conf"},
     {PRL_STAGE_OPTIONS, ESRCH, USAGE, "",
      "see which names the image has: pyrootless run --rm IMAGE cat /etc/passwd /etc/group"},
     {PRL_STAGE_OPTIONS, 0, USAGE, "",
-     "every option with the form of its value: pyrootless run --help"},
+     "see all options and their values: pyrootless run --help"},
     {PRL_STAGE_TEMPLATE, ENOENT, USAGE, "",
      "use the built-in image `host`, or any unpacked tree with --rootfs DIR: "
      "pyrootless run host COMMAND"},
@@ -70,7 +69,7 @@ const struct prl_remedy prl_remedies[] = {
     {PRL_STAGE_STATE, EBUSY, STATE, "", "the container is running; see it with: pyrootless ps"},
     {PRL_STAGE_STATE, ESRCH, STATE, "", "see which containers there are: pyrootless ps -a"},
     {PRL_STAGE_STATE, ETIME, STATE, "",
-     "a process that the kernel holds ends when what it waits for does; try again: "
+     "the kernel cannot end a process that waits for a device or file system; try again: "
      "pyrootless rm -f NAME"},
     {PRL_STAGE_STATE, EROFS, STORE, "store",
      "the store lies on a read-only file system; choose another place: "
@@ -97,7 +96,7 @@ const struct prl_remedy prl_remedies[] = {
      "install the pyrootless that wrote it or a later one, or use another store: "
      "pyrootless run --root DIR …"},
     {PRL_STAGE_STATE, EBADMSG, STORE, "store",
-     "if pyrootless made this store, write its version anew: echo 1 > STORE/version"},
+     "if pyrootless made this store, write its version again: echo 1 > STORE/version"},
     {PRL_STAGE_STATE, ENOLCK, STORE, "store",
      "the file system has no locks (NFS without a lock service?); keep the store on a local "
      "disk: PYROOTLESS_ROOT=/var/tmp/$USER/pyrootless"},
@@ -138,7 +137,7 @@ const struct prl_remedy prl_remedies[] = {
 
     /* idmap: uid_map, gid_map, setgroups */
     {PRL_STAGE_IDMAP, EPERM, HOST, "apparmor",
-     "the namespace exists but its powers were taken away (Ubuntu 23.10 and later); as "
+     "the namespace exists but without capabilities (Ubuntu 23.10 and later); as "
      "administrator allow this program (pyrootless doctor apparmor prints the profile) or: "
      "sysctl -w kernel.apparmor_restrict_unprivileged_userns=0"},
     {PRL_STAGE_IDMAP, EACCES, HOST, "apparmor",
@@ -146,18 +145,17 @@ const struct prl_remedy prl_remedies[] = {
      "sysctl -w kernel.apparmor_restrict_unprivileged_userns=0"},
     {PRL_STAGE_IDMAP, ENOENT, HOST, "newuidmap",
      "maps of many ids need newuidmap and newgidmap; as administrator: apt install uidmap "
-     "(dnf install shadow-utils); with your own id alone: --userns=single"},
+     "(dnf install shadow-utils); with your own id only: --userns=single"},
     {PRL_STAGE_IDMAP, EOVERFLOW, HOST, "subordinate-ids",
-     "have an administrator run the line that is named, if there is one, then prepare the "
-     "image "
-     "anew: pyrootless prepare IMAGE; or show such files as nobody's: --userns=range:overflow; "
-     "or take your own id alone: --userns=single"},
+     "have an administrator run the command named above, if there is one, then prepare the "
+     "image again: pyrootless prepare IMAGE; or show such files as nobody's: "
+     "--userns=range:overflow; or use your own id only: --userns=single"},
     {PRL_STAGE_IDMAP, ERANGE, HOST, "subordinate-ids",
      "the map goes beyond the ids that are yours, or the helper lost its privilege; see: "
-     "pyrootless doctor subordinate-ids newuidmap; with your own id alone: --userns=single"},
+     "pyrootless doctor subordinate-ids newuidmap; with your own id only: --userns=single"},
     {PRL_STAGE_IDMAP, ETIME, HOST, "newuidmap",
      "the helper gave no answer (a directory service that hangs?) and was killed; see: "
-     "getsubids $USER; with your own id alone: --userns=single"},
+     "getsubids $USER; with your own id only: --userns=single"},
     {PRL_STAGE_IDMAP, EINVAL, USAGE, "subordinate-ids",
      "the id map is malformed, overlaps or has too many lines; look at it: "
      "pyrootless run --print-spec IMAGE"},
@@ -170,9 +168,8 @@ const struct prl_remedy prl_remedies[] = {
 
     /* rootfs: overlay or bind root, pivot */
     {PRL_STAGE_ROOTFS, EPERM, HOST, "overlay",
-     "the kernel refuses overlay mounts in a user namespace (before 5.11, or AppArmor); take "
-     "the "
-     "tree in place: pyrootless run --rootfs DIR COMMAND"},
+     "the kernel refuses overlay mounts in a user namespace (before 5.11, or AppArmor); use a "
+     "directory without one: pyrootless run --rootfs DIR COMMAND"},
     {PRL_STAGE_ROOTFS, EACCES, HOST, "overlay",
      "a directory on the way to the image or the store cannot be entered by this user, or a "
      "security module refused the mount; look at the path: namei -l PATH"},
@@ -194,16 +191,15 @@ const struct prl_remedy prl_remedies[] = {
      "another container uses this upper directory; see: pyrootless ps"},
     {PRL_STAGE_ROOTFS, ESTALE, HOST, "store",
      "the network file system lost the directory, or the upper belongs to other layers; keep "
-     "the "
-     "store on a local disk: PYROOTLESS_ROOT=/var/tmp/$USER/pyrootless"},
+     "the store on a local disk: PYROOTLESS_ROOT=/var/tmp/$USER/pyrootless"},
     {PRL_STAGE_ROOTFS, EMFILE, USAGE, "",
      "the image has more layers than this process may open files; raise the limit first: "
      "ulimit -n 1024"},
     {PRL_STAGE_ROOTFS, ENOSPC, STORE, "store",
      "no space, or the limit on mounts is reached: df -h; sysctl fs.mount-max"},
     {PRL_STAGE_ROOTFS, 0, LAUNCH, "overlay",
-     "the root file system could not be put together; take a tree in place to tell image and "
-     "kernel apart: pyrootless run --rootfs DIR COMMAND"},
+     "the root file system could not be made; try a directory without overlay, to see whether "
+     "image or kernel is the cause: pyrootless run --rootfs DIR COMMAND"},
 
     /* mounts, masked and read-only paths */
     {PRL_STAGE_MOUNTS, EPERM, HOST, "proc",
@@ -225,8 +221,8 @@ const struct prl_remedy prl_remedies[] = {
      "a directory can only be mounted on a directory and a file on a file, and /proc, /sys and "
      "/dev of a root file system must be directories; look at both: ls -ld SOURCE TARGET"},
     {PRL_STAGE_MOUNTS, ESTALE, USAGE, "",
-     "something else came to lie at this path while the container was started, so that it is "
-     "not lent; see who changes it: namei -l PATH"},
+     "the path was replaced while the container was started, so it is not mounted; see who "
+     "changes it: namei -l PATH"},
     {PRL_STAGE_MOUNTS, EISDIR, USAGE, "",
      "a directory can only be mounted on a directory and a file on a file; look at both: "
      "ls -ld SOURCE"},
@@ -240,8 +236,7 @@ const struct prl_remedy prl_remedies[] = {
      "the kernel does not have this type of file system: cat /proc/filesystems"},
     {PRL_STAGE_MOUNTS, EINVAL, USAGE, "",
      "the file system does not take these options, or the source cannot be cloned here; look "
-     "at "
-     "the mount: pyrootless run --print-spec IMAGE"},
+     "at the mount: pyrootless run --print-spec IMAGE"},
     {PRL_STAGE_MOUNTS, ENOSPC, LAUNCH, "",
      "too many mounts, or a tmpfs is full; as administrator: sysctl -w fs.mount-max=100000"},
     {PRL_STAGE_MOUNTS, EXDEV, USAGE, "",
@@ -266,32 +261,31 @@ const struct prl_remedy prl_remedies[] = {
      "make it a real directory"},
     {PRL_STAGE_DEVICES, 0, LAUNCH, "", "the container's /dev could not be made: ls -l /dev"},
     {PRL_STAGE_NETWORK, EADDRINUSE, USAGE, "",
-     "another program has the port; see which, or leave the choice of a free one to us "
+     "another program uses the port; see which, or have a free one chosen "
      "(-p CONTAINER_PORT): ss -ltnup"},
     {PRL_STAGE_NETWORK, EACCES, USAGE, "",
-     "low ports are the administrator's; take a higher one (-p 8080:80), or let the "
+     "ports this low need the administrator; use a higher one (-p 8080:80), or let the "
      "administrator open them: sudo sysctl -w net.ipv4.ip_unprivileged_port_start=80"},
     {PRL_STAGE_NETWORK, EADDRNOTAVAIL, USAGE, "",
      "this machine has no such address; see those it has: ip addr"},
     {PRL_STAGE_NETWORK, ENOTCONN, HOST, "network-helpers",
-     "the helper of the network gave up, its own words stand above; see: pyrootless doctor "
+     "the network helper gave up, its message is above; see: pyrootless doctor "
      "network-helpers tun"},
     {PRL_STAGE_NETWORK, ENOTSUP, HOST, "network-helpers",
-     "the list of destinations is held by a process under strict seccomp, which this kernel or "
-     "an outer container refuses: run it on the host itself"},
+     "the egress filter is a process under strict seccomp, which this kernel or an outer "
+     "container refuses: run it on the host itself"},
     {PRL_STAGE_NETWORK, ENODEV, HOST, "tun",
      "the device of user-mode networks cannot be opened: pyrootless doctor tun"},
     {PRL_STAGE_NETWORK, ETIMEDOUT, HOST, "network-helpers",
-     "the helper of the network was not ready in time and was ended; try the other one: "
+     "the network helper was not ready in time and was ended; try the other one: "
      "pyrootless run --network slirp4netns … (or pasta)"},
     {PRL_STAGE_NETWORK, ENOENT, HOST, "network-helpers",
-     "the program of the network's helper is not there; see: pyrootless doctor "
-     "network-helpers"},
+     "the network helper is not installed there; see: pyrootless doctor network-helpers"},
     {PRL_STAGE_NETWORK, EPERM, HOST, "namespaces",
-     "the powers of the new network namespace were taken away (AppArmor?); share the host's "
+     "the new network namespace has no capabilities (AppArmor?); use the host's "
      "network: pyrootless run --network host …"},
     {PRL_STAGE_NETWORK, 0, HOST, "namespaces",
-     "loopback could not be brought up; share the host's network: "
+     "loopback could not be brought up; use the host's network: "
      "pyrootless run --network host …"},
     {PRL_STAGE_SYSCTL, EACCES, LAUNCH, "",
      "this setting belongs to the whole machine or to a namespace that is not the container's "
@@ -324,13 +318,13 @@ const struct prl_remedy prl_remedies[] = {
 
     /* fake root */
     {PRL_STAGE_FAKEROOT, EBUSY, HOST, "fake-root",
-     "a fake root (or another supervisor of system calls) is at work around this container "
-     "already, and the kernel takes one alone; go without: --fake-root=off"},
+     "an outer container has a fake root (or another supervisor of system calls) already, and "
+     "the kernel allows only one; go without: --fake-root=off"},
     {PRL_STAGE_FAKEROOT, EINVAL, HOST, "fake-root",
      "the kernel cannot hand system calls to a supervisor (before 5.5); go without: "
      "--fake-root=off"},
     {PRL_STAGE_FAKEROOT, ENOENT, LAUNCH, "",
-     "the launcher is not where it was when the image was prepared; prepare it anew: "
+     "the launcher is not where it was when the image was prepared; prepare it again: "
      "pyrootless prepare IMAGE"},
     {PRL_STAGE_FAKEROOT, 0, HOST, "fake-root",
      "the fake root could not be set up (an outer container's filter?); go without: "
@@ -341,7 +335,7 @@ const struct prl_remedy prl_remedies[] = {
      "the user or group is not mapped into the container; only one id is mapped: "
      "-u root, or -u with the id the program needs"},
     {PRL_STAGE_CAPS, EPERM, HOST, "apparmor",
-     "the powers of the user namespace were taken away, or the groups were set after they were "
+     "the user namespace has no capabilities, or the groups were set after they were "
      "denied; as administrator: sysctl -w kernel.apparmor_restrict_unprivileged_userns=0"},
     {PRL_STAGE_CAPS, EDQUOT, LAUNCH, "",
      "your quota of kernel keys is used up; as administrator: sysctl -w "
@@ -384,15 +378,14 @@ const struct prl_remedy prl_remedies[] = {
      "the kernel refused the filter (seccomp not built in, or a damaged program); compile it "
      "again: pyrootless prepare host"},
     {PRL_STAGE_SECCOMP, EOPNOTSUPP, USAGE, "seccomp",
-     "the profile may refuse a call with which a prepared container takes its program; allow "
-     "it, or start one container a program: pyrootless run --rm IMAGE PROGRAM"},
+     "the profile may refuse a call that the start barrier of a prepared container needs; "
+     "allow it, or start one container for each program: pyrootless run --rm IMAGE PROGRAM"},
     {PRL_STAGE_SECCOMP, EBADMSG, STORE, "seccomp",
      "the compiled filter is not what its digest says; remove the cache and make it again: "
      "rm -r ~/.local/share/pyrootless/cache/seccomp; pyrootless prepare host"},
     {PRL_STAGE_SECCOMP, ENOMEM, LAUNCH, "seccomp",
      "the filters on this process are longer than the kernel allows (containers in "
-     "containers); "
-     "go without: --security-opt seccomp=unconfined"},
+     "containers); go without: --security-opt seccomp=unconfined"},
     {PRL_STAGE_SECCOMP, 0, LAUNCH, "seccomp",
      "the filter could not be installed; compile it again: pyrootless prepare host"},
 

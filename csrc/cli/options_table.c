@@ -1,6 +1,7 @@
-/* options_table.c: THE table of options.  The parser, the help, the man page, the completions
- * and Python all read these rows; merge has one function for each row with a field. In:
- * nothing.  Out: rows.  Never: code. */
+/* options_table.c: the one table of options.  The parser, the help, the man page, the
+ * completions and Python all read these rows; the merge has one function for each row with a
+ * field.
+ * In: nothing.  Out: rows.  Never: code. */
 #include "cli/options.h"
 
 #define RUN      (PRL_VERB_RUN | PRL_VERB_CREATE)
@@ -29,7 +30,7 @@
 /* clang-format off */
 const struct prl_option prl_option_table[] = {
     {"entrypoint", 0, TEXT, ONCE, RUN, NATIVE, "/process/args", "PROGRAM", G_PROCESS,
-     "run this instead of the image's entrypoint; a JSON array is taken too, \"\" means none"},
+     "run this instead of the image's entrypoint; may be a JSON array; \"\" means none"},
     {"env", 'e', TEXT, REPEAT, RUN_EXEC, NATIVE, "/process/env", "NAME[=VALUE]", G_PROCESS,
      "set a variable; NAME alone takes the caller's value"},
     {"env-file", 0, PATH, REPEAT, RUN_EXEC, NATIVE, "/process/env", "FILE", G_PROCESS,
@@ -41,7 +42,7 @@ const struct prl_option prl_option_table[] = {
     {"stop-signal", 0, SIGNAL, ONCE, RUN, NATIVE, NOTE "stop-signal", "SIGNAL", G_PROCESS,
      "the signal that asks the program to end"},
     {"stop-timeout", 0, INTEGER, ONCE, RUN, NATIVE, NOTE "stop-timeout", "SECONDS", G_PROCESS,
-     "how long a stop waits before it kills; -1 waits for ever"},
+     "seconds that `stop` waits before it kills; -1 waits for ever"},
     {"timeout", 0, DURATION, ONCE, RUN, NATIVE, NOTE "wall-limit-ns", "DURATION", G_PROCESS,
      "kill the container after this time: 10, 0.5, 250ms, 1m30s; 0 means never"},
     {"tty", 't', FLAG, ONCE, RUN_EXEC, NATIVE, "/process/terminal", "", G_PROCESS,
@@ -54,13 +55,13 @@ const struct prl_option prl_option_table[] = {
      "start in this directory of the container"},
 
     {"device", 0, TEXT, REPEAT, RUN, NATIVE, "/mounts", "DEVICE[:TARGET]", G_FILES,
-     "lend a device of the host"},
+     "give the container a device of the host"},
     {"ephemeral", 0, FLAG, ONCE, RUN, NATIVE, NOTE "rootfs.upper", "", G_FILES,
-     "keep what the container writes in memory, and nothing of it afterwards"},
+     "keep what the container writes in memory only, and remove the container when it ends"},
     {"ephemeral-inodes", 0, INTEGER, ONCE, RUN, NATIVE, NOTE "rootfs.upper.inodes", "NUMBER",
-     G_FILES, "most files an --ephemeral container may write"},
+     G_FILES, "how many files an --ephemeral container may make"},
     {"ephemeral-size", 0, SIZE, ONCE, RUN, NATIVE, NOTE "rootfs.upper.size", "SIZE", G_FILES,
-     "most bytes an --ephemeral container may write"},
+     "how many bytes an --ephemeral container may write"},
     {"mount", 0, TEXT, REPEAT, RUN, NATIVE, "/mounts", "type=TYPE,src=SRC,dst=DST[,…]", G_FILES,
      "mount a directory or file of the host (type=bind) or a tmpfs"},
     {"read-only", 0, FLAG, ONCE, RUN, NATIVE, "/root/readonly", "", G_FILES,
@@ -71,100 +72,101 @@ const struct prl_option prl_option_table[] = {
      "the first argument is a directory to use as root; DIR:O puts an overlay on it"},
     {"shm-size", 0, SIZE, ONCE, RUN, NATIVE, "/mounts", "SIZE", G_FILES, "size of /dev/shm"},
     {"storage-driver", 0, TEXT, ONCE, RUN, NATIVE, NOTE "rootfs.driver", "DRIVER", G_FILES,
-     "overlay: the kernel's; fuse-overlayfs: the program's; auto (default): the kernel's, and "
-     "the program's where the kernel refuses"},
+     "overlay (the kernel's), fuse-overlayfs (a program), or auto (default): the kernel's, and the "
+     "program if the kernel refuses"},
     {"tmpfs", 0, TEXT, REPEAT, RUN, NATIVE, "/mounts", "DIR[:OPTIONS]", G_FILES,
      "mount an empty directory in memory, as in /scratch:size=64m"},
     {"volume", 'v', TEXT, REPEAT, RUN, NATIVE, "/mounts", "SOURCE:TARGET[:OPTIONS]", G_FILES,
-     "show a directory or file of the host in the container; ro makes it read-only"},
+     "mount a directory or file of the host in the container; ro makes it read-only"},
 
     {"cpu-period", 0, INTEGER, ONCE, RUN, NATIVE, "/linux/resources/cpu/period", "MICROSECONDS",
-     G_LIMITS, "the time in which --cpu-quota may be used once (default: 100000)"},
+     G_LIMITS, "length of the period in which --cpu-quota may be used up once (default: 100000)"},
     {"cpu-quota", 0, INTEGER, ONCE, RUN, NATIVE, "/linux/resources/cpu/quota", "MICROSECONDS",
-     G_LIMITS, "processor time in each --cpu-period"},
+     G_LIMITS, "processor time that may be used in each --cpu-period"},
     {"cpu-shares", 'c', INTEGER, ONCE, RUN, NATIVE, "/linux/resources/cpu/shares", "WEIGHT",
-     G_LIMITS, "weight against others that want the processor, 2 to 262144 (default: 1024)"},
+     G_LIMITS, "share of the processor when others want it too, 2 to 262144 (default: 1024)"},
     {"cpu-time", 0, DURATION, ONCE, RUN, NATIVE, NOTE "cpu-limit-ns", "DURATION", G_LIMITS,
-     "kill the container when its processes together have used so much processor time: 10, 0.5s"},
+     "kill the container when its processes together have used this much processor time: 10, 0.5s"},
     {"cpus", 0, TEXT, ONCE, RUN, NATIVE, "/linux/resources/cpu/quota", "NUMBER", G_LIMITS,
-     "as much processor time as this many processors have: 1.5"},
+     "use at most as much processor time as this many processors have: 1.5"},
     {"cpuset-cpus", 0, TEXT, ONCE, RUN, NATIVE, "/linux/resources/cpu/cpus", "LIST", G_LIMITS,
-     "run on these processors alone: 0-2,5"},
+     "run on these processors only: 0-2,5"},
     {"device-read-bps", 0, TEXT, REPEAT, RUN, NATIVE, "/linux/resources/blockIO",
-     "DEVICE:SIZE", G_LIMITS, "read at most so many bytes a second from this disk"},
+     "DEVICE:SIZE", G_LIMITS, "read at most this many bytes a second from this disk"},
     {"device-read-iops", 0, TEXT, REPEAT, RUN, NATIVE, "/linux/resources/blockIO",
-     "DEVICE:NUMBER", G_LIMITS, "read at most so many times a second from this disk"},
+     "DEVICE:NUMBER", G_LIMITS, "read at most this many times a second from this disk"},
     {"device-write-bps", 0, TEXT, REPEAT, RUN, NATIVE, "/linux/resources/blockIO",
-     "DEVICE:SIZE", G_LIMITS, "write at most so many bytes a second to this disk"},
+     "DEVICE:SIZE", G_LIMITS, "write at most this many bytes a second to this disk"},
     {"device-write-iops", 0, TEXT, REPEAT, RUN, NATIVE, "/linux/resources/blockIO",
-     "DEVICE:NUMBER", G_LIMITS, "write at most so many times a second to this disk"},
+     "DEVICE:NUMBER", G_LIMITS, "write at most this many times a second to this disk"},
     {"io-max", 0, TEXT, REPEAT, RUN, NATIVE, "/linux/resources/blockIO", "DEVICE:RATES",
-     G_LIMITS, "read and write this disk at most so fast: /dev/sda:rbps=10m,wbps=5m,riops=1000"},
+     G_LIMITS, "limit reads and writes of this disk: /dev/sda:rbps=10m,wbps=5m,riops=1000"},
     {"limits", 0, TEXT, ONCE, RUN, NATIVE, NOTE "limits", "MODE", G_LIMITS,
-     "strict (the default): a limit that cannot be held is an error; best-effort: weaker means "
-     "are taken, and named"},
+     "strict (the default): a limit that cannot be enforced is an error; best-effort: weaker "
+     "enforcement is used, and named"},
     {"memory", 'm', SIZE, ONCE, RUN, NATIVE, "/linux/resources/memory/limit", "SIZE", G_LIMITS,
-     "most memory of all processes together"},
+     "how much memory all processes together may use"},
     {"memory-reservation", 0, SIZE, ONCE, RUN, NATIVE, "/linux/resources/memory/reservation",
-     "SIZE", G_LIMITS, "memory that is left to the container when the machine runs short"},
+     "SIZE", G_LIMITS, "memory that the container keeps when the machine runs short of it"},
     {"memory-swap", 0, TEXT, ONCE, RUN, NATIVE, "/linux/resources/memory/swap", "SIZE", G_LIMITS,
-     "most memory and swap together; -1: as much swap as there is (default: twice --memory)"},
+     "how much memory and swap together; -1: as much swap as there is (default: twice --memory)"},
     {"pids-limit", 0, INTEGER, ONCE, RUN, NATIVE, "/linux/resources/pids/limit", "NUMBER",
-     G_LIMITS, "most processes and threads; -1: without limit"},
+     G_LIMITS, "how many processes and threads; -1: no limit"},
     {"storage-size", 0, SIZE, ONCE, RUN, NATIVE, NOTE "rootfs.upper.size", "SIZE", G_LIMITS,
-     "most bytes the container may write to its root"},
+     "how many bytes the container may write to its root file system"},
 
     {"add-host", 0, TEXT, REPEAT, RUN, NATIVE, "/mounts", "NAME:ADDRESS", G_NETWORK,
-     "add a line to /etc/hosts; the address host-gateway is the host's"},
+     "add a line to /etc/hosts; host-gateway stands for the host's address"},
     {"allow-host", 0, TEXT, REPEAT, RUN, NATIVE, NOTE "network.allow", "HOST[:PORT]", G_NETWORK,
-     "let the container speak to this name, address or network alone (example.org:443, "
-     "192.0.2.0/24, host-gateway); each use adds one; with --network auto when none is named"},
+     "let the container contact only this name, address or network (example.org:443, "
+     "192.0.2.0/24, host-gateway) and others so listed; uses --network auto unless you "
+     "name another"},
     {"dns", 0, TEXT, REPEAT, RUN, NATIVE, "/mounts", "ADDRESS", G_NETWORK,
      "ask this name server instead of the host's"},
     {"dns-option", 0, TEXT, REPEAT, RUN, NATIVE, "/mounts", "OPTION", G_NETWORK,
      "an option of resolv.conf, as in ndots:2"},
     {"dns-search", 0, TEXT, REPEAT, RUN, NATIVE, "/mounts", "DOMAIN", G_NETWORK,
-     "look short names up in this domain; \".\" alone means in none"},
+     "look short names up in this domain; \".\" means in none"},
     {"hostname", 'h', TEXT, ONCE, RUN, NATIVE, "/hostname", "NAME", G_NETWORK,
-     "name of the machine in the container (default: begin of the id)"},
+     "host name in the container (default: the first 12 letters of its id)"},
     {"mac-address", 0, TEXT, ONCE, RUN, NATIVE, NOTE "network.mac", "ADDRESS", G_NETWORK,
      "hardware address of the container's network interface"},
     {"network", 0, TEXT, ONCE, RUN, NATIVE, "/linux/namespaces", "NETWORK", G_NETWORK,
-     "none: loopback alone (the default); host: the host's own network; pasta or slirp4netns: "
-     "out through that program; auto: the faster of them; PROGRAM:mtu=N sets the MTU; "
-     "container:NAME: that of a running container"},
+     "none (the default): loopback only; host: the host's own; pasta or slirp4netns: out through "
+     "that program; auto: the faster of them; PROGRAM:mtu=N sets the MTU; container:NAME: shared "
+     "with a running container"},
     {"publish", 'p', TEXT, REPEAT, RUN, NATIVE, NOTE "network.ports", "[[ADDRESS:]HOST:]PORT",
-     G_NETWORK, "let a port of the host lead into the container: 8080:80, 5000-5009:5000-5009, "
-     "127.0.0.1::80 (a free port), 53:53/udp; with --network auto when none is named"},
+     G_NETWORK, "forward a port of the host to the container: 8080:80, 5000-5009:5000-5009, "
+     "127.0.0.1::80 (a free port), 53:53/udp; uses --network auto unless you name another"},
     {"publish-all", 'P', FLAG, ONCE, RUN, NATIVE, NOTE "network.ports", "", G_NETWORK,
-     "publish each port that the image exposes, on free ports of the host"},
+     "publish every port that the image exposes, on free ports of the host"},
 
     {"cap-add", 0, TEXT, REPEAT, RUN, NATIVE, "/process/capabilities", "CAPABILITY", G_SECURITY,
      "give a capability of the container's own user namespace, or ALL"},
     {"cap-drop", 0, TEXT, REPEAT, RUN, NATIVE, "/process/capabilities", "CAPABILITY", G_SECURITY,
      "take a capability away, or ALL"},
     {"fake-root", 0, TEXT, ONCE, RUN, NATIVE, NOTE "fake-root", "MODE", G_SECURITY,
-     "with one id: remember changes of owner and user and show them, or let them succeed in "
-     "silence, or off"},
+     "with one id, what chown and setuid do: remember (and show it), silent (succeed without "
+     "effect), off (the kernel's answer)"},
     {"group-add", 0, TEXT, REPEAT, RUN, NATIVE, "/process/user", "GROUP", G_SECURITY,
-     "give the program another group of the image, by name or number; or keep-groups: those of "
-     "the caller stay"},
+     "give the program one more group of the image, by name or number; keep-groups keeps the "
+     "caller's groups"},
     {"no-holder", 0, FLAG, ONCE, RUN, NATIVE, NOTE "userns.holder", "", G_SECURITY,
-     "with many ids, ask newuidmap for them anew instead of the process that keeps them"},
+     "with many ids, map them by newuidmap and use no id-map holder"},
     {"privileged", 0, FLAG, ONCE, RUN_EXEC, NATIVE, "/process/capabilities", "", G_SECURITY,
-     "all that the container's user namespace can have, and no filter"},
+     "give all capabilities of the container's user namespace, and no system call filter"},
     {"security-opt", 0, TEXT, REPEAT, RUN, NATIVE, "/linux/seccomp", "OPTION", G_SECURITY,
      "seccomp=FILE|unconfined, no-new-privileges[=false], landlock=off, mask=PATH, "
      "unmask=PATH|ALL, nested-userns, io-uring"},
     {"sysctl", 0, TEXT, REPEAT, RUN, NATIVE, "/linux/sysctl", "KEY=VALUE", G_SECURITY,
      "set a kernel parameter of the container's own namespaces"},
     {"userns", 0, TEXT, ONCE, RUN, NATIVE, "/linux/uidMappings", "MAP", G_SECURITY,
-     "which ids there are: single (yours alone), range (subordinate ids too; range:overflow: "
-     "others' files are nobody's), keep-id (yours is the same inside), nomap (without yours), auto "
-     "(range if possible; the default)"},
+     "ids in the container: single (only yours), range (subordinate ids too; range:overflow: "
+     "other files are nobody's), keep-id (yours is the same inside), nomap (without yours), auto "
+     "(the default: range if possible)"},
     {"verify", 0, FLAG, ONCE, RUN, NATIVE, NOTE "verify", "", G_SECURITY,
-     "read ids, capabilities, filter, mounts, limits back from the kernel before the program "
-     "begins, and fail when something asked for was not applied"},
+     "read ids, capabilities, filter, mounts and limits back from the kernel before the program "
+     "begins, and fail if one was not applied"},
     {"seccomp-program", 0, PATH, ONCE, RUN, NATIVE, NOTE "seccomp.program", "FILE", G_SECURITY,
      ""},
 
@@ -173,9 +175,9 @@ const struct prl_option prl_option_table[] = {
     {"cidfile", 0, PATH, ONCE, RUN, NATIVE, "-", "FILE", G_LIFE,
      "write the container's id to this file, which must not exist"},
     {"detach", 'd', FLAG, ONCE, RUN, NATIVE, "-", "", G_LIFE,
-     "run it in the background and print its id; its output goes into its log"},
+     "run in the background and print the container's id; output goes to its log"},
     {"detach-keys", 0, TEXT, ONCE, RUN_EXEC, NATIVE, "-", "KEYS", G_LIFE,
-     "keys that leave the terminal (default: ctrl-p,ctrl-q); \"\" switches it off"},
+     "keys that detach from the terminal (default: ctrl-p,ctrl-q); \"\" means none"},
     {"label", 'l', TEXT, REPEAT, RUN, NATIVE, NOTE "label.KEY", "KEY[=VALUE]", G_LIFE,
      "set a label"},
     {"label-file", 0, PATH, REPEAT, RUN, NATIVE, NOTE "label.KEY", "FILE", G_LIFE,
@@ -184,7 +186,7 @@ const struct prl_option prl_option_table[] = {
     {"pidfile", 0, PATH, ONCE, RUN, NATIVE, "-", "FILE", G_LIFE,
      "write the process id of the container's process 1 to this file"},
     {"platform", 0, TEXT, ONCE, RUN, ENGINE, "-", "OS/ARCH[/VARIANT]", G_LIFE,
-     "take the image of this platform, and fetch it where the one here is another's"},
+     "use the image for this platform, and fetch it if the stored one is for another"},
     {"pull", 0, TEXT, ONCE, RUN, ENGINE, "-", "missing|always|never", G_LIFE,
      "when to fetch the image"},
     {"rm", 0, FLAG, ONCE, RUN, NATIVE, NOTE "rootfs.upper.volatile", "", G_LIFE,
@@ -194,7 +196,7 @@ const struct prl_option prl_option_table[] = {
     {"print-spec", 0, FLAG, ONCE, RUN, NATIVE, "-", "", G_LAUNCHER,
      "print the config.json of this launch and start nothing"},
     {"root", 0, PATH, ONCE, RUN_EXEC, NATIVE, "-", "DIR", G_LAUNCHER,
-     "keep everything of pyrootless in this directory"},
+     "directory of images and containers (default: ~/.local/share/pyrootless)"},
     {"spec", 0, PATH, ONCE, RUN, NATIVE, "-", "FILE", G_LAUNCHER,
      "launch this config.json as it is"},
     {.name = ""},

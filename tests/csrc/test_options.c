@@ -250,7 +250,7 @@ TEST(help_lists_the_verb)
 {
     check_help(PRL_VERB_RUN, "Usage: pyrootless run [OPTION…] IMAGE", "\nSecurity:\n",
                "seccomp-program");
-    check_help(PRL_VERB_RUN, "Usage", "\n  -h, --hostname NAME               name of",
+    check_help(PRL_VERB_RUN, "Usage", "\n  -h, --hostname NAME               host name",
                "\n\n\n");
     check_help(PRL_VERB_EXEC, "Usage: pyrootless exec", "  -e, --env NAME", "--volume");
 }

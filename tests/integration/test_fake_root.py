@@ -331,7 +331,7 @@ def test_one_supervisor_is_all_the_kernel_takes(
     )
     assert done.returncode == 125
     assert "fakeroot: seccomp(listener): " in done.stderr
-    assert "the kernel takes one alone; go without: --fake-root=off" in done.stderr
+    assert "the kernel allows only one; go without: --fake-root=off" in done.stderr
     done = subprocess.run(  # type: ignore[call-overload]
         [*run, "--fake-root=silent", *subject], env=engine_environment, **settings
     )
