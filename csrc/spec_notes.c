@@ -2,8 +2,8 @@
  * In: key and text.  Out: fields of prl_spec; of these, the text.  Never: an annotation of
  * somebody else changed: what no row has is kept as a pair.
  *
- * What the annotations mean stands in ARCHITECTURE.md; what belongs together is looked at in
- * spec_complete.c. */
+ * docs/reference/annotations.md says what the annotations mean; what belongs together is
+ * looked at in spec_complete.c. */
 #include "spec_notes.h"
 
 #include "base/limits.h"
@@ -477,7 +477,8 @@ int prl_spec_each_note(struct prl_arena *arena, const struct prl_spec *spec,
     int r = 0;
     for (size_t i = 0; r == 0 && i < ROWS; i++) {
         r = show_row(arena, &rows[i], spec, &text);
-        snprintf(key, sizeof key, "%s%s", PREFIX, rows[i].name);
+        if ((size_t)snprintf(key, sizeof key, "%s%s", PREFIX, rows[i].name) >= sizeof key)
+            r = -ENAMETOOLONG;
         if (r == 0 && text)
             take(data, key, text);
     }

@@ -19,29 +19,12 @@ PACKAGE = ROOT / "pyrootless"
 C_FUNCTION_LINES = 60
 C_FILE_LINES = 600
 C_PARAMETERS = 5
-HEADER_LINES = 60
 PUBLIC_FUNCTIONS = 12
 PYTHON_FUNCTION_LINES = 50
 PYTHON_FILE_LINES = 500
 CORE_LINES = 300
 MAIN_LINES = 80
 
-# Headers that are tables or the public one: path → why they may be longer.
-LONG_HEADERS = {
-    "cgroup.h": "the groups' whole line, from the look at the host to the removal",
-    "prl.h": "the public header; its functions are counted instead",
-    "base/sys.h": "one line a system call",
-    "init/bare.h": "system calls of two machines",
-    "sandbox_parts.h": "one watch of a box, and a function a file that looks at it",
-    "base/sys_abi.h": "a table of the kernel's constants",
-    "cli/config_merge.h": "one line a row's function",
-    "steps/steps.h": "one line a step",
-    "cli/options.h": "the table's row and the kinds of values",
-    "cli/values.h": "one line a kind of value",
-    "sandbox.h": "the run of a box: what is asked and what is reported, as values",
-    "state.h": "the container directories' life",
-    "state_entry.h": "the container directories' life, inside the room",
-}
 # Functions with more parameters: name → why.
 MANY_PARAMETERS = {
     "prl_config_merge": "template, options, facts in, text and its length out, and the error",
@@ -126,19 +109,6 @@ def test_c_files_are_short() -> None:
     counts = {path: len(path.read_text().splitlines()) for path in CSRC.rglob("*.[ch]")}
     wrong = [f"{p.relative_to(ROOT)}: {n}" for p, n in counts.items() if n > C_FILE_LINES]
     assert sorted(wrong) == []
-
-
-def test_private_headers_are_short() -> None:
-    counts = {
-        str(path.relative_to(CSRC)): len(path.read_text().splitlines())
-        for path in CSRC.rglob("*.h")
-    }
-    wrong = [
-        f"csrc/{name}: {lines}"
-        for name, lines in sorted(counts.items())
-        if lines > HEADER_LINES and name not in LONG_HEADERS
-    ]
-    assert wrong == []
 
 
 def test_the_public_header_has_few_functions() -> None:
