@@ -76,13 +76,6 @@ static int make_directory(const struct prl_dirs *dirs, struct prl_state *state,
     char name[32 + PRL_ID_LEN];
     int parent_fd = state->throw_away ? dirs->runtime_fd : dirs->data_fd;
     snprintf(name, sizeof name, "containers/%s", state->id);
-    if (state->throw_away)
-        state->dir_fd = prl_spare_take(dirs, name);
-    else if (state->remove)
-        state->dir_fd = prl_spent_take(dirs, name);
-    state->again = state->dir_fd >= 0;
-    if (state->again)
-        return 0;
     int r = prl_dirs_mkdir(parent_fd, name, 0700);
     if (r == -ENOENT) { /* the store was emptied, or was read-only when it was opened */
         r = prl_dirs_make(dirs, reterr);
@@ -107,8 +100,8 @@ static int make_marker(const struct prl_dirs *dirs, struct prl_state *state,
     struct stat st;
     int n = snprintf(line, sizeof line, "%s\n", state->name ? state->name : "");
     snprintf(path, sizeof path, "containers/%s", state->id);
-    int flags = O_RDWR | (state->again ? 0 : O_CREAT | O_EXCL) | O_NOFOLLOW | O_CLOEXEC;
-    _cleanup_close_ int fd = openat(state->dir_fd, "remove", flags, 0600);
+    _cleanup_close_ int fd = openat(state->dir_fd, "remove",
+                                    O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (fd < 0 && errno == ENOENT)
         return 1;
     if (fd < 0)
@@ -180,7 +173,7 @@ int prl_state_make(const struct prl_dirs *dirs, const struct prl_state_options *
         r = make_directory(dirs, state, reterr);
     if (r == 0 && !state->throw_away)
         r = make_marker(dirs, state, reterr);
-    if (r == 0 && options->upper && !state->again)
+    if (r == 0 && options->upper)
         r = make_upper(state, reterr);
     if (r == 0 && state->name)
         r = prl_name_take(dirs, state, reterr);

@@ -39,7 +39,6 @@ struct prl_state {
     int marker_fd; /* the file `remove`, flock'd likewise: what other sessions see; -1: none */
     bool remove;   /* goes away when the container ends (--rm, --ephemeral) */
     bool throw_away; /* nothing of it on disk: lives below the runtime directory */
-    bool again;      /* its directory was another one's before, and is as new */
     char *group;     /* the control group that waited for it, and has its id; NULL: none did */
     int group_fd;    /* RUNTIME/groups, flock'd until config.json names the group; or -1 */
 };

@@ -10,14 +10,33 @@
 #include "base/io.h"
 #include "base/own.h"
 #include "base/pool.h"
+#include "base/sys.h"
 
 #include <fcntl.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 
-enum { PROC_STAT_BYTES = 1024 }; /* the command has 64 letters at most */
+enum { PROC_STAT_BYTES = 1024, ENTRIES_BYTES = 2048 }; /* the command has 64 letters at most */
 enum { PID_DIGITS = 10, TICKS_DIGITS = 20, FIXED = PID_DIGITS + 1 + TICKS_DIGITS };
+
+bool prl_state_each(int dir_fd, prl_state_visit visit, void *data)
+{
+    _Alignas(8) char entries[ENTRIES_BYTES];
+    for (;;) {
+        long n = prl_sys_getdents(dir_fd, entries, sizeof entries);
+        if (n <= 0)
+            return n == 0;
+        for (long at = 0; at < n;) {
+            const void *here = entries + at;
+            const struct prl_dirent *entry = here;
+            bool dots = strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0;
+            if (!dots && !visit(dir_fd, entry, data))
+                return false;
+            at += entry->d_reclen;
+        }
+    }
+}
 
 bool prl_entry_is_id(const char *text)
 {

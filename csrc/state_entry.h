@@ -92,27 +92,14 @@ int prl_removal_run(const struct prl_removal *removal, struct prl_error *reterr)
  * left, and is tried again by whoever comes next. */
 int prl_removal_groups(const char *id, const char *directory);
 int prl_removal_forget(const struct prl_dirs *dirs, const char *id, struct prl_error *reterr);
+/* DATA/spent, the empty directories of the last one; for when nobody waits. */
+void prl_removal_clear(const struct prl_dirs *dirs);
 
-/* state_spare.c: the directory of a throw-away container that has ended, for the next one. */
-/* Its descriptor, as RUNTIME/name; -errno: there is none. */
-int prl_spare_take(const struct prl_dirs *dirs, const char *name);
-/* Empty containers_fd/ID and keep it; false: it must be removed as usual. */
-bool prl_spare_leave(const struct prl_dirs *dirs, int containers_fd, const char *id);
-/* Call for each entry but the dots; false as soon as it says so, or the directory cannot be
- * read. */
+/* state_entry.c: call for each entry but the dots; false as soon as it says so, or the
+ * directory cannot be read. */
 struct prl_dirent;
 typedef bool (*prl_state_visit)(int dir_fd, const struct prl_dirent *entry, void *data);
 bool prl_state_each(int dir_fd, prl_state_visit visit, void *data);
-
-/* state_spent.c: the directory of a --rm container that has ended, made new for a later one. */
-/* Its descriptor, as DATA/name, with a marker nobody has locked, upper and work; -errno: there
- * is none. */
-int prl_spent_take(const struct prl_dirs *dirs, const char *name);
-/* Take the container's files out of containers_fd/ID and keep the rest; *ret_trash_fd: what it
- * wrote is there, as ID.  false: it must be removed as usual. */
-bool prl_spent_leave(int store_fd, int containers_fd, const char *id, int *ret_trash_fd);
-/* Make what was left as new, where nothing lies ready; for when nobody waits. */
-void prl_spent_renew(const struct prl_dirs *dirs);
 
 /* state_groups.c: the control group of the next container, and that of the last. */
 /* Take the spare of this base, and the id it has; true: the record is locked until

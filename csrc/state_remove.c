@@ -2,14 +2,17 @@
  * In: its running entry.  Out: no control group, no name, no directory, no entry.  Never: a
  * process; the entry before the rest.
  *
- * Order: name, directory (one rename into the trash: gone at once, however big it is; or what
- * it wrote there and the rest for the next container, state_spent.c), running entry, then the
- * tree in the trash.  Killed anywhere, the next sweep goes on: before the rename it finds the
- * entry, after it the trash. */
+ * Order: name, directory (one rename into the trash: gone at once, however big it is), running
+ * entry, then the tree in the trash.  Killed anywhere, the next sweep goes on: before the
+ * rename it finds the entry, after it the trash.
+ * To remove the directories of a --rm container takes a twelfth of its whole time, and who
+ * started it waits.  Where they are empty they become DATA/spent instead, one container's at
+ * most, and the next start removes that while its program runs. */
 #include "base/io.h"
 #include "base/leaf.h"
 #include "base/own.h"
 #include "base/span.h"
+#include "base/sys.h"
 #include "state_entry.h"
 
 #include <fcntl.h>
@@ -107,9 +110,41 @@ static int remove_throw_away(const struct prl_removal *removal)
     _cleanup_close_ int containers_fd = open_below(removal->dirs->runtime_fd, "containers");
     if (containers_fd < 0)
         return errno == ENOENT ? 0 : -errno;
-    if (removal->patient && prl_spare_leave(removal->dirs, containers_fd, removal->id))
-        return 0;
     return remove_in(containers_fd, removal->id, removal->budget);
+}
+
+static bool refuse(int dir_fd, const struct prl_dirent *entry, void *data)
+{
+    (void)dir_fd;
+    (void)entry;
+    (void)data;
+    return false;
+}
+
+static bool remove_file(int dir_fd, const struct prl_dirent *entry, void *data)
+{
+    (void)data;
+    return entry->d_type == DT_DIR || unlinkat(dir_fd, entry->d_name, 0) == 0;
+}
+
+/* Of a container that wrote nothing to its root: its files go, its empty directories wait for
+ * the next start.  false: it must be removed as usual. */
+static bool leave(int store_fd, int containers_fd, const char *id)
+{
+    static const int how = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+    _cleanup_close_ int fd = openat(containers_fd, id, how);
+    _cleanup_close_ int upper_fd = fd < 0 ? -1 : openat(fd, "upper", how);
+    if (upper_fd < 0 || !prl_state_each(upper_fd, refuse, NULL) ||
+        renameat(containers_fd, id, store_fd, "spent") < 0)
+        return false;
+    (void)prl_state_each(fd, remove_file, NULL);
+    return true;
+}
+
+void prl_removal_clear(const struct prl_dirs *dirs)
+{
+    unsigned budget = PRL_SWEEP_NAMES;
+    (void)prl_io_remove_tree_foreign(dirs->data_fd, "spent", &budget);
 }
 
 /* *ret_trash_fd: where what is to be removed went; as it was: there is nothing. */
@@ -118,7 +153,7 @@ static int move_to_trash(const struct prl_removal *removal, int store_fd, int *r
     _cleanup_close_ int containers_fd = open_below(store_fd, "containers");
     if (containers_fd < 0)
         return errno == ENOENT ? 0 : -errno;
-    if (removal->patient && prl_spent_leave(store_fd, containers_fd, removal->id, ret_trash_fd))
+    if (removal->patient && leave(store_fd, containers_fd, removal->id))
         return 0;
     int r = prl_scratch_remove(containers_fd, removal->id, removal->budget);
     if (r < 0)

@@ -222,7 +222,7 @@ static void empty_trash(struct sweep *sweep)
 int prl_state_sweep(const struct prl_dirs *dirs, struct prl_error *reterr)
 {
     struct sweep sweep = {.dirs = dirs, .reterr = reterr, .budget = PRL_SWEEP_NAMES};
-    prl_spent_renew(dirs);
+    prl_removal_clear(dirs);
     bool scanned = prl_scan_is_done(dirs), trash = !trash_is_empty(dirs);
     _cleanup_close_ int running_fd =
         openat(dirs->runtime_fd, "running", O_RDONLY | O_DIRECTORY | O_CLOEXEC);

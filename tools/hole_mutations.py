@@ -38,14 +38,12 @@ HOLE_MUTATIONS = (
         "no container has the upper of one before it",
         (
             Edit(
-                "csrc/state_spent.c",
-                '(unlinkat(fd, "upper", AT_REMOVEDIR) < 0 && errno != ENOENT) ||\n',
-                "\n",
-            ),
-            Edit(
-                "csrc/state_spent.c",
-                'return prl_dirs_mkdir(fd, "upper", 0755) == 0',
-                'return prl_dirs_mkdir(fd, "upper", 0755) >= 0',
+                "csrc/state.c",
+                "    int r = prl_dirs_mkdir(parent_fd, name, 0700);\n    if (r == -ENOENT) {",
+                '    int r = renameat(parent_fd, "spent", parent_fd, name) == 0\n'
+                "                ? 0\n"
+                "                : prl_dirs_mkdir(parent_fd, name, 0700);\n"
+                "    if (r == -ENOENT) {",
             ),
         ),
         (f"{NEXT}::test_a_root_that_was_sent_out_shows_nothing_of_the_next_one",),

@@ -116,53 +116,6 @@ TEST(throw_away_lives_in_the_runtime_directory)
     end();
 }
 
-/* The inode of its directory; 0: that is not as a new one. */
-static ino_t throw_away(struct prl_state *ret)
-{
-    struct stat st;
-    char path[PATH_MAX];
-    if (create(NULL, true, true, ret) < 0 || fstat(ret->dir_fd, &st) < 0)
-        return 0;
-    snprintf(path, sizeof path, "run/pyrootless/containers/%s", ret->id);
-    return count(path) == 0 && (st.st_mode & 07777) == 0700 ? st.st_ino : 0;
-}
-
-TEST(the_directory_of_a_throw_away_is_used_again_empty)
-{
-    begin();
-    struct prl_state first, second, third;
-    ino_t inode = throw_away(&first);
-    CHECK(throw_away(&second) > 0);
-    CHECK_INT(prl_state_write_config(&first, "{}", 2, &error), 0);
-    CHECK_INT(prl_state_finish(&dirs, &first, &error), 0);
-    CHECK_INT(count("run/pyrootless/spare"), 0);
-    CHECK(throw_away(&third) == inode);
-    CHECK_INT(count("run/pyrootless/spare"), -1);
-    CHECK_INT(prl_state_finish(&dirs, &second, &error), 0);
-    CHECK_INT(prl_state_finish(&dirs, &third, &error), 0);
-    CHECK_INT(count("run/pyrootless/spare"), 0);
-    CHECK_INT(count("run/pyrootless/containers") + count("run/pyrootless/running"), 0);
-    end();
-}
-
-TEST(a_spare_directory_that_somebody_filled_is_not_taken)
-{
-    begin();
-    struct prl_state state;
-    CHECK_INT(mkdirat(dirs.runtime_fd, "spare", 0700), 0);
-    CHECK_INT(mkdirat(dirs.runtime_fd, "spare/below", 0700), 0);
-    CHECK(throw_away(&state) > 0);
-    CHECK_INT(count("run/pyrootless/spare"), -1);
-    CHECK_INT(mkdirat(state.dir_fd, "below", 0700), 0);
-    CHECK_INT(prl_state_finish(&dirs, &state, &error), 0);
-    CHECK_INT(mkdirat(dirs.runtime_fd, "spare", 0700), 0);
-    CHECK_INT(fchmodat(dirs.runtime_fd, "spare", 0755, 0), 0);
-    CHECK(throw_away(&state) > 0);
-    CHECK_INT(prl_state_finish(&dirs, &state, &error), 0);
-    CHECK_INT(count("run/pyrootless/containers") + count("run/pyrootless/running"), 0);
-    end();
-}
-
 /* A --rm container with its config.json, begun; the inode of its directory. */
 static ino_t begun(const char *name, struct prl_state *ret)
 {
@@ -174,121 +127,35 @@ static ino_t begun(const char *name, struct prl_state *ret)
     return st.st_ino;
 }
 
-/* "MARKER", its first line, or what is not as in a new directory that was just locked. */
-static const char *as_new(const struct prl_state *state)
+TEST(a_container_that_wrote_nothing_leaves_empty_directories_to_the_next_start)
 {
-    static char text[256];
-    char path[PATH_MAX];
-    snprintf(path, sizeof path, "data/containers/%s", state->id);
-    int entries = count(path);
-    snprintf(path, sizeof path, "data/containers/%s/upper", state->id);
-    int upper = count(path);
-    snprintf(path, sizeof path, "data/containers/%s/work", state->id);
-    if (entries != 4 || upper != 0 || count(path) != 0) /* upper, work, remove, config.json */
-        return "entries";
-    if (mode_of(state->dir_fd, ".") != 0700 || mode_of(state->dir_fd, "upper") != 0755 ||
-        mode_of(state->dir_fd, "work") != 0700 || mode_of(state->dir_fd, "remove") != 0600)
-        return "modes";
-    read_text(state->dir_fd, "remove", text, sizeof text);
-    text[strcspn(text, "\n") + 1] = '\0';
-    return text;
-}
-
-/* A start ends, and the next command finds time. */
-static void end_and_sweep(struct prl_state *state)
-{
-    CHECK_INT(prl_state_finish(&dirs, state, &error), 0);
-    CHECK_INT(prl_state_sweep(&dirs, &error), 0);
-    CHECK_INT(count("data/spare"), 3);
-    CHECK_INT(count("data/spent"), -1);
-}
-
-/* Begin with a directory that is ready. */
-static void begin_ready(void)
-{
-    struct prl_state state;
     begin();
-    CHECK(begun(NULL, &state) > 0);
-    end_and_sweep(&state);
-}
-
-TEST(the_directory_of_a_container_that_went_is_used_again_with_another_upper)
-{
-    begin_ready();
-    struct prl_state first, second, third;
-    ino_t inode = begun("a-long-name", &first);
-    CHECK_STR(as_new(&first), "a-long-name\n");
-    CHECK_INT(count("data/spare"), -1);
+    struct prl_state first, second;
+    CHECK(begun("web", &first) > 0);
+    CHECK(begun(NULL, &second) > 0);
     CHECK_INT(mkdirat(first.dir_fd, "work/work", 0), 0); /* as overlayfs does */
-    CHECK_INT(fchmodat(first.dir_fd, "upper", 0770, 0), 0);
-    int upper_fd = openat(first.dir_fd, "upper", O_PATH | O_DIRECTORY | O_CLOEXEC);
-    int work_fd = openat(first.dir_fd, "work", O_PATH | O_DIRECTORY | O_CLOEXEC);
     CHECK_INT(prl_state_finish(&dirs, &first, &error), 0);
-    CHECK_INT(count("data/containers") + count("data/names") + count("data/trash"), 0);
-    CHECK_INT(count("data/spent"), 3);
-    CHECK(begun(NULL, &second) != inode);
-    CHECK_INT(prl_state_sweep(&dirs, &error), 0);
-    CHECK_INT(mkdirat(upper_fd, "seen", 0755), -1); /* whoever has the old one has nothing */
-    CHECK_INT(errno, ENOENT);
-    CHECK_INT(mkdirat(work_fd, "seen", 0755), -1);
-    CHECK_INT(errno, ENOENT);
-    close(upper_fd);
-    close(work_fd);
-    CHECK_INT(begun(NULL, &third), inode);
-    CHECK_STR(as_new(&third), "\n");
-    CHECK_INT(prl_state_finish(&dirs, &second, &error), 0);
-    CHECK_INT(prl_state_finish(&dirs, &third, &error), 0);
+    CHECK_INT(count("data/names") + count("data/trash"), 0);
+    CHECK_INT(count("data/containers"), 1);
+    CHECK_INT(count("data/spent"), 2);                      /* upper, work */
+    CHECK_INT(prl_state_finish(&dirs, &second, &error), 0); /* one waits already */
     CHECK_INT(count("data/containers") + count("data/trash"), 0);
+    CHECK_INT(count("data/spent"), 2);
+    CHECK_INT(prl_state_sweep(&dirs, &error), 0);
+    CHECK_INT(count("data/spent"), -1);
     end();
 }
 
-TEST(a_directory_is_used_so_often_and_replaced)
+TEST(what_a_container_wrote_goes_at_once)
 {
     begin();
     struct prl_state state;
-    ino_t inode = begun(NULL, &state), last;
-    end_and_sweep(&state); /* made in the way of a start: replaced at once */
-    CHECK((last = begun(NULL, &state)) != inode);
-    for (int i = 1; i < 128; i++) {
-        end_and_sweep(&state);
-        CHECK_INT(begun(NULL, &state), last);
-        CHECK_STR(as_new(&state), "\n");
-    }
-    end_and_sweep(&state);
-    CHECK(begun(NULL, &state) != last);
-    CHECK_STR(as_new(&state), "\n");
-    end_and_sweep(&state);
-    CHECK_INT(count("data/trash"), 0);
-    end();
-}
-
-TEST(what_a_container_wrote_goes_and_its_directory_is_used_again)
-{
-    begin_ready();
-    struct prl_state state;
-    ino_t inode = begun(NULL, &state);
+    CHECK(begun(NULL, &state) > 0);
     CHECK_INT(mkdirat(state.dir_fd, "upper/tmp", 0755), 0);
     CHECK_INT(prl_state_create_file(state.dir_fd, "upper/tmp/secret", "secret", 6), 0);
     CHECK_INT(prl_state_finish(&dirs, &state, &error), 0);
     CHECK_INT(count("data/containers") + count("data/trash"), 0);
-    CHECK_INT(count("data/spent"), 2);
-    CHECK_INT(prl_state_sweep(&dirs, &error), 0);
-    CHECK_INT(begun(NULL, &state), inode);
-    CHECK_STR(as_new(&state), "\n");
-    CHECK_INT(prl_state_finish(&dirs, &state, &error), 0);
-    end();
-}
-
-TEST(a_directory_with_something_unknown_in_it_is_not_used_again)
-{
-    begin();
-    struct prl_state state;
-    begun(NULL, &state);
-    CHECK_INT(mkdirat(state.dir_fd, "other", 0755), 0);
-    CHECK_INT(mkdirat(state.dir_fd, "upper/tmp", 0755), 0);
-    CHECK_INT(prl_state_finish(&dirs, &state, &error), 0);
     CHECK_INT(count("data/spent"), -1);
-    CHECK_INT(count("data/containers") + count("data/trash"), 0);
     end();
 }
 
@@ -312,77 +179,6 @@ TEST(links_to_the_scratch_directory_are_followed_by_the_removal)
     CHECK_INT(prl_state_finish(&dirs, &state, &error), 0);
     CHECK_INT(count("scratch"), 0);
     CHECK_INT(count("data/spent"), -1);
-    CHECK_INT(count("data/containers") + count("data/trash"), 0);
-    end();
-}
-
-TEST(what_is_written_after_the_end_goes)
-{
-    begin_ready();
-    struct prl_state state;
-    ino_t inode = begun(NULL, &state);
-    CHECK_INT(prl_state_finish(&dirs, &state, &error), 0);
-    CHECK_INT(mkdirat(dirs.data_fd, "spent/upper/late", 0755), 0);
-    CHECK_INT(prl_state_sweep(&dirs, &error), 0);
-    CHECK_INT(count("data/spent"), -1);
-    CHECK(begun(NULL, &state) != inode);
-    CHECK_STR(as_new(&state), "\n");
-    CHECK_INT(prl_state_finish(&dirs, &state, &error), 0);
-    end();
-}
-
-TEST(one_directory_waits_and_one_is_ready)
-{
-    begin();
-    struct prl_state states[4];
-    for (size_t i = 0; i < 4; i++)
-        CHECK(begun(NULL, &states[i]) > 0);
-    for (size_t i = 0; i < 4; i++) {
-        CHECK_INT(prl_state_finish(&dirs, &states[i], &error), 0);
-        CHECK_INT(count("data/containers") + count("data/trash"), 3 - (int)i);
-        CHECK_INT(count("data/spent"), 3);
-        if (i == 1)
-            CHECK_INT(prl_state_sweep(&dirs, &error), 0);
-        CHECK_INT(count("data/spent"), i == 1 ? -1 : 3);
-    }
-    CHECK_INT(prl_state_sweep(&dirs, &error), 0); /* nothing to make: one is ready */
-    CHECK_INT(count("data/spent"), 3);
-    CHECK_INT(count("data/spare"), 3);
-    end();
-}
-
-TEST(a_container_that_stays_takes_no_used_directory)
-{
-    begin_ready();
-    struct prl_state state;
-    CHECK_INT(create("web", false, false, &state), 0);
-    CHECK_INT(state.again, 0);
-    CHECK_INT(count("data/spare"), 3);
-    CHECK_INT(mark_begun(&state, getpid()), 0);
-    CHECK_INT(prl_state_finish(&dirs, &state, &error), 0);
-    CHECK_INT(count("data/spent"), -1);
-    CHECK_INT(count("data/containers"), 1);
-    end();
-}
-
-TEST(a_directory_that_is_not_as_new_is_not_taken)
-{
-    static const struct {
-        const char *name;
-        mode_t mode;
-    } rows[] = {{".", 0755}, {"upper", 0777}, {"work", 0755}};
-    begin_ready();
-    struct prl_state state;
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        int fd = openat(dirs.data_fd, "spare", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        CHECK_INT(fchmodat(fd, rows[i].name, rows[i].mode, 0), 0);
-        close(fd);
-        CHECK(begun(NULL, &state) > 0);
-        CHECK_STR(as_new(&state), "\n");
-        CHECK_INT(state.again, 0);
-        CHECK_INT(count("data/spare"), -1);
-        end_and_sweep(&state);
-    }
     CHECK_INT(count("data/containers") + count("data/trash"), 0);
     end();
 }

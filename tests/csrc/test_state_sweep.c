@@ -373,25 +373,14 @@ static int victim_body(void)
         return 3;
     if (victim.wrote && mkdirat(state.dir_fd, "upper/written", 0755) < 0)
         return 5;
-    if (victim.began && !victim.kept)
-        prl_spent_renew(&dirs);
     return prl_state_finish(&dirs, &state, &error) < 0 ? 4 : 0;
-}
-
-/* What there is in the directory for the next one beside the marker and two empty ones; the
- * used one has its work directory still. */
-static int of_another(void)
-{
-    return (count("data/spent") > 3) + (count("data/spent/upper") > 0) +
-           (count("data/spare") > 3) + (count("data/spare/upper") > 0) +
-           (count("data/spare/work") > 0);
 }
 
 static int leftovers(void)
 {
     return count("data/containers") + count("data/names") + count("data/trash") +
            count("run/pyrootless/running") + count("run/pyrootless/containers") +
-           (count("run/pyrootless/spare") > 0) + of_another();
+           (count("data/spent") > 0);
 }
 
 /* Kill at every stop; a sweep, or a boot and a sweep, must leave nothing.  Returns the number
@@ -406,7 +395,7 @@ static int kill_everywhere(struct victim which, bool reboot)
         if (prl_state_sweep(&dirs, &error) < 0 || leftovers() != 0)
             return -nth;
     }
-    return leftovers() == 0 ? nth : -nth;
+    return prl_state_sweep(&dirs, &error) == 0 && leftovers() == 0 ? nth : -nth;
 }
 
 TEST(killed_at_every_moment)

@@ -30,7 +30,7 @@ SECONDS = 60
 APPLETS = ("busybox", "cat", "echo", "grep", "id", "ls", "sh", "sort", "true")
 # Everything below these belongs to a container that exists, and none does after --rm.
 EMPTY_DATA = ("containers", "names", "tmp", "trash")
-NEW = ("remove", "upper", "work")
+SPENT = ("upper", "work")
 EMPTY_RUNTIME = ("running", "containers")
 
 
@@ -63,8 +63,7 @@ class Place:
         return self.call("run", *self.ids[1], *argv, self.mark, before=before)
 
     def settle(self, *argv: str) -> None:
-        """Three starts sweep, and leave for the next one what each finds in the long run: a
-        directory that is ready, and one to be made so."""
+        """Three starts sweep, and leave for the next one what each finds in the long run."""
         for _ in range(3):
             done = self.run(*argv)
             assert (done.returncode, done.stderr) == (0, "")
@@ -114,10 +113,9 @@ class Place:
         folders = [store / name for name in EMPTY_DATA]
         folders += [runtime / name for name in EMPTY_RUNTIME]
         files = [str(path) for one in folders if one.exists() for path in one.iterdir()]
-        # What waits for the next container has nothing of the one before.
-        for waits in (store / "spent", store / "spare"):
-            files += [str(path) for path in waits.glob("*") if path.name not in NEW]
-            files += [str(path) for path in waits.glob("upper/*")]
+        # What waits for the next start is empty.
+        files += [str(path) for path in store.glob("spent/*") if path.name not in SPENT]
+        files += [str(path) for path in store.glob("spent/upper/*")]
         return sorted(files) + self._processes() + self._mounts()
 
     def _processes(self) -> list[str]:
