@@ -195,7 +195,7 @@ static int check_chosen(const struct prl_resources *resources, struct prl_error 
     for (unsigned i = 0; i < PRL_LIMITS; i++)
         if ((resources->asked & (1u << i)) && resources->rungs[i] == PRL_RUNG_UNSET)
             return prl_failf(reterr, PRL_STAGE_LIMITS, EOPNOTSUPP, prl_limit_option(i),
-                             "nothing was chosen to hold it: start it with pyrootless run "
+                             "no enforcement was chosen for it: start it with pyrootless run "
                              "--spec FILE, which chooses");
     return 0;
 }

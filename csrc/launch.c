@@ -308,7 +308,7 @@ static int open_gate(struct prl_setup *s, struct prl_child *child, struct prl_er
     if (r < 0)
         return r;
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
-        return prl_fail(reterr, PRL_STAGE_CLONE, "socketpair", "gate");
+        return prl_fail(reterr, PRL_STAGE_CLONE, "socketpair", "start barrier");
     child->held = true;
     child->gate_fd = pair[0];
     child->mounts_fd = -1;

@@ -108,7 +108,7 @@ int prl_prepare_below(struct prl_setup *s, struct prl_arena *arena, struct prl_e
 {
     if (!s->uid_map || !s->gid_map)
         return prl_fail_with(reterr, PRL_STAGE_IDMAP, EINVAL, "uid_map",
-                             "a box below a zygote has the caller's id alone");
+                             "a box below a zygote has the caller's id only");
     uint32_t uid = s->spec->uid_maps[0].container_id, gid = s->spec->gid_maps[0].container_id;
     s->uid_map = prl_arena_printf(arena, "%u %u 1\n", uid, uid);
     s->gid_map = prl_arena_printf(arena, "%u %u 1\n", gid, gid);

@@ -86,9 +86,10 @@ static int plan_limit(struct plan *p, enum prl_limit limit, unsigned controller,
     }
     if (res->rungs[limit] == PRL_RUNG_NPROC || res->best_effort)
         return 0;
-    return prl_failf(reterr, PRL_STAGE_LIMITS, EOPNOTSUPP, prl_limit_option(limit),
-                     "no control group for it is delegated to you, and nothing else holds it "
-                     "exactly");
+    return prl_failf(
+        reterr, PRL_STAGE_LIMITS, EOPNOTSUPP, prl_limit_option(limit),
+        "no control group for it is delegated to you, and nothing else enforces it "
+        "exactly");
 }
 
 /* Whether the kernel lets this user have the clock; asked once. */

@@ -44,7 +44,7 @@ static int await(int ready_fd, struct prl_error *reterr)
     while (n < 0 && errno == EINTR);
     return n == 1 && read(ready_fd, &byte, 1) == 1
                ? 0
-               : prl_failf(reterr, PRL_STAGE_NETWORK, ENOTSUP, "border",
+               : prl_failf(reterr, PRL_STAGE_NETWORK, ENOTSUP, "egress filter",
                            "the process that holds the list of destinations could not confine "
                            "itself, so nothing was started");
 }
@@ -54,7 +54,7 @@ static int start(const char *const argv[], struct prl_setup *s, int helper_fd,
 {
     int ready[2];
     if (pipe2(ready, O_CLOEXEC) < 0)
-        return prl_fail(reterr, PRL_STAGE_NETWORK, "pipe2", "border");
+        return prl_fail(reterr, PRL_STAGE_NETWORK, "pipe2", "egress filter");
     _cleanup_close_ int reader = ready[0], writer = ready[1];
     const struct prl_helper_start how = {.argv = argv,
                                          .fds = {-1, writer, -1, s->tap_fd, helper_fd, -1}};
@@ -75,7 +75,7 @@ int prl_serve_border(struct prl_setup *setup, struct prl_child *child, int *ret_
     int pair[2];
     if (socketpair(AF_UNIX, (stream ? SOCK_STREAM : SOCK_SEQPACKET) | SOCK_CLOEXEC, 0, pair) <
         0)
-        return prl_fail(reterr, PRL_STAGE_NETWORK, "socketpair", "border");
+        return prl_fail(reterr, PRL_STAGE_NETWORK, "socketpair", "egress filter");
     _cleanup_close_ int ours = pair[0], helpers = pair[1];
     struct prl_arena *arena = prl_arena_new();
     const char *ports = arena ? list_ports(arena, network) : NULL;
@@ -87,7 +87,7 @@ int prl_serve_border(struct prl_setup *setup, struct prl_child *child, int *ret_
                                 network->allow,
                                 NULL};
     int r = ports ? start(argv, setup, ours, child, reterr)
-                  : prl_fail_with(reterr, PRL_STAGE_NETWORK, ENOMEM, "malloc", "border");
+                  : prl_fail_with(reterr, PRL_STAGE_NETWORK, ENOMEM, "malloc", "egress filter");
     prl_arena_free(arena);
     if (r == 0)
         *ret_socket = steal_fd(&helpers);

@@ -145,7 +145,7 @@ static int check_descriptors(const struct prl_verify *v, struct prl_error *reter
     }
     closedir(dir);
     return more > v->descriptors
-               ? prl_verify_differs("descriptors", "0, 1 and 2 alone", found, reterr)
+               ? prl_verify_differs("descriptors", "0, 1 and 2 only", found, reterr)
                : 0;
 }
 

@@ -196,7 +196,7 @@ def check_landlock(host: Host) -> Entry:
         else ""
     )
     return Entry(
-        "landlock", "weaker", "now", "No second fence: namespaces and filter stand alone.", fix
+        "landlock", "weaker", "now", "No second fence: only namespaces and filter confine.", fix
     )
 
 

@@ -35,8 +35,8 @@ def check_runtime_directory(host: Host) -> Entry:
     runtime = host.directories.runtime
     if not host.private(str(runtime)):
         text = (
-            f"No container can start: {runtime} is not a directory of this user's alone "
-            "(mode 0700): whoever made it could name processes to be ended."
+            f"No container can start: {runtime} is not a directory of this user's only "
+            "(mode 0700): another user could name processes to be ended."
         )
         return Entry(name, "missing", "now", text, f"sudo rm -r {runtime}")
     if wanted and runtime == Path(wanted) / "pyrootless":

@@ -94,7 +94,7 @@ def delegation(login: str, uid: int, *, manager: bool) -> str:
         "sudo systemctl daemon-reload"
     )
     if manager:
-        return f"{delegate}\n# then log out everywhere and in again: the manager starts anew"
+        return f"{delegate}\n# then log out everywhere and in again: the manager starts again"
     linger = f"sudo loginctl enable-linger {login}"
     return f"{delegate}\n{linger}\nexport XDG_RUNTIME_DIR=/run/user/{uid}"
 

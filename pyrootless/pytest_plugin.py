@@ -51,6 +51,6 @@ def _words(request: pytest.FixtureRequest) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for mark in reversed(list(request.node.iter_markers("sandbox"))):
         if mark.args:
-            raise pytest.UsageError("@pytest.mark.sandbox takes keywords alone: cpu='1s'")
+            raise pytest.UsageError("@pytest.mark.sandbox takes keywords only: cpu='1s'")
         found |= mark.kwargs
     return found

@@ -276,7 +276,7 @@ int prl_config_open(struct prl_merge *m, const char *json, size_t len)
     if (!read)
         return prl_failf(m->reterr, PRL_STAGE_CONFIG, EINVAL, "template",
                          "the image's launch template is not JSON (byte %zu: %s): prepare the "
-                         "image anew",
+                         "image again",
                          why.pos, why.msg);
     bool object = yyjson_is_obj(yyjson_doc_get_root(read));
     m->doc = object ? yyjson_doc_mut_copy(read, &prl_json_memory) : NULL;
@@ -284,7 +284,7 @@ int prl_config_open(struct prl_merge *m, const char *json, size_t len)
     if (!object)
         return prl_failf(m->reterr, PRL_STAGE_CONFIG, EINVAL, "template",
                          "the image's launch template is not a JSON object: prepare the image "
-                         "anew");
+                         "again");
     m->root = yyjson_mut_doc_get_root(m->doc);
     m->user_mounts = yyjson_mut_arr(m->doc);
     return m->doc && m->user_mounts ? 0 : prl_config_memory(m);

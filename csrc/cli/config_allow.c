@@ -115,7 +115,7 @@ static int add_answer(struct list *list, const char *line, const struct prl_valu
     const char *where = surprise(binary);
     if (where)
         return prl_failf(reterr, PRL_STAGE_OPTIONS, EPERM, option,
-                         "%.100s leads to %s, %s: nobody's name may do that; if it is meant, "
+                         "%.100s leads to %s, %s: no name may do that; if you mean it, "
                          "write the address (host-gateway for this machine)",
                          value->host, address, where);
     return add_row(list, address, bits, value, reterr);

@@ -46,7 +46,7 @@ static int read_ids(struct prl_merge *m)
     if (r < 0)
         return prl_failf(m->reterr, PRL_STAGE_TEMPLATE, -r, "template",
                          "/annotations/io.pyrootless.ids are no ranges of ids: prepare the "
-                         "image anew");
+                         "image again");
     return 0;
 }
 

@@ -340,7 +340,7 @@ static int note_ports(struct ports *ports, enum prl_value_network kind)
         const struct prl_value_publish *port = &ports->list[i];
         if (kind == PRL_VALUE_NETWORK_SLIRP && strchr(port->address, ':'))
             return prl_config_bad(ports->m, EINVAL, "--publish",
-                                  "slirp4netns publishes on IPv4 alone, so not on [%s]: take "
+                                  "slirp4netns publishes on IPv4 only, so not on [%s]: take "
                                   "--network pasta",
                                   port->address);
         used +=
@@ -374,7 +374,7 @@ static int check_lonely(struct prl_merge *m, enum prl_value_network kind)
                               network);
     if (prl_options_get(m->options, "allow-host"))
         return prl_config_bad(m, EINVAL, "--allow-host",
-                              "--network %s has no border that could hold the list: leave "
+                              "--network %s has no egress filter that could enforce the list: leave "
                               "--network out, or take auto",
                               network);
     if (prl_options_get(m->options, "mac-address"))

@@ -111,7 +111,7 @@ static int append_note(struct prl_merge *m, yyjson_mut_val *args, const char *na
         return 0;
     return prl_failf(m->reterr, PRL_STAGE_CONFIG, EINVAL, "template",
                      "/annotations/io.pyrootless.%s is not a JSON array of texts: prepare the "
-                     "image anew",
+                     "image again",
                      name);
 }
 

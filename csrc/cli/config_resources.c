@@ -224,7 +224,7 @@ int prl_config_storage(struct prl_merge *m)
     }
     if (!is_best_effort(m))
         return prl_config_bad(m, EOPNOTSUPP, "--storage-size",
-                              "on a disk only its administrator's quota would hold it: keep "
+                              "on a disk only its administrator's quota could enforce it: keep "
                               "the writes in memory with --ephemeral, or let each file alone "
                               "be bounded with --limits=best-effort");
     prl_config_note(m, "limits.storage", prl_rung_name(PRL_RUNG_FSIZE));

@@ -66,7 +66,7 @@ static const struct {
     {"attach", "the streams are attached unless -d is given; -i connects the input"},
     {"cgroup-parent", "groups are made where they are delegated: pyrootless doctor cgroup"},
     {"cgroupns", "each container has a control-group namespace of its own"},
-    {"cpuset-mems", "processors alone can be chosen: --cpuset-cpus"},
+    {"cpuset-mems", "only processors can be chosen: --cpuset-cpus"},
     {"device-cgroup-rule", "name the devices: --device"},
     {"expose", "a port is published by -p"},
     {"gidmap", "choose a map by --userns: single, range, keep-id, nomap"},

@@ -106,7 +106,7 @@ int prl_neighbour_check(const struct prl_neighbour *neighbour, const struct prl_
     const char *id = neighbour->running.id;
     if (other->resources.rungs[PRL_LIMIT_PIDS] == PRL_RUNG_NPROC)
         return BAD(EOPNOTSUPP,
-                   "the --pids-limit of container %.12s is held by RLIMIT_NPROC, which would "
+                   "the --pids-limit of container %.12s is enforced by RLIMIT_NPROC, which would "
                    "count the processes of both: start it without",
                    id);
     if (same_map(spec->uid_maps, spec->uid_maps_len, other->uid_maps, other->uid_maps_len) &&
@@ -115,7 +115,7 @@ int prl_neighbour_check(const struct prl_neighbour *neighbour, const struct prl_
     if (!has_one_id(other) || !has_one_id(spec))
         return BAD(EINVAL,
                    "container %.12s has another map of ids, and its user namespace comes with "
-                   "its network: start it anew",
+                   "its network: start it again",
                    id);
     return BAD(
         EINVAL,

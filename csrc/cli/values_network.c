@@ -164,7 +164,7 @@ int prl_value_word(const char *option, const char *text, struct prl_error *reter
         good = isgraph((unsigned char)*p) && *p != '#' && *p != ';';
     return good ? 0
                 : BAD(option,
-                      "\"%.60s\" cannot stand in resolv.conf: write one word without "
+                      "\"%.60s\" cannot be written to resolv.conf: write one word without "
                       "spaces",
                       text);
 }

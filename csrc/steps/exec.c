@@ -144,7 +144,7 @@ int PRL_CHILD_SAFE prl_exec_now(struct prl_setup *s, struct prl_error *reterr)
         return prl_fail_with(reterr, PRL_STAGE_EXEC, -r, "write", "report");
     if (s->gate_fd >= 0) {
         execute_gate(s);
-        return prl_fail(reterr, PRL_STAGE_EXEC, "execve", "gate");
+        return prl_fail(reterr, PRL_STAGE_EXEC, "execve", "start barrier");
     }
     if (s->init_fd >= 0) {
         s->init_args[2] = s->program;

@@ -199,7 +199,7 @@ static int PRL_CHILD_SAFE await_refusal(struct prl_error *reterr)
         return prl_fail(reterr, PRL_STAGE_NETWORK, "connect", PRL_BORDER_NOWHERE);
     if (recv(fd, &byte, 1, 0) >= 0 || errno != EHOSTUNREACH)
         return prl_fail_with(reterr, PRL_STAGE_NETWORK, ETIMEDOUT, "recv",
-                             "the border of the network does not answer");
+                             "the egress filter does not answer");
     return 0;
 }
 

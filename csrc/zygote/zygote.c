@@ -72,7 +72,7 @@ static int take_descriptors(void)
         return fail(null_fd < 0 ? null_fd : -EBADF, "dup3", "standard streams");
     if (now.fds[PRL_ZYGOTE_WISH] != WISH_FD &&
         call(NR_DUP3, (ulong)now.fds[PRL_ZYGOTE_WISH], WISH_FD, O_CLOEXEC, 0) < 0)
-        return fail(-EBADF, "dup3", "socket of the wish");
+        return fail(-EBADF, "dup3", "socket of the request");
     long r = call(NR_CLOSE_RANGE, WISH_FD + 1, ~0u, 0, 0);
     return r < 0 ? fail(r, "close_range", "descriptors of the zygote") : 0;
 }

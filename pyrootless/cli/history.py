@@ -25,7 +25,7 @@ NONE = "<none>"
 def main(args: list[str]) -> int:
     """Print an image's history; see the file's head."""
     parser = Parser(prog="pyrootless history", description="Show how an image was made.")
-    parser.add_argument("-q", "--quiet", action="store_true", help="layers alone")
+    parser.add_argument("-q", "--quiet", action="store_true", help="only layers")
     parser.add_argument("--no-trunc", action="store_true", help="whole commands and digests")
     parser.add_argument("--json", action="store_true", help="a list of objects")
     parser.add_argument("--root", metavar="DIR", help="the engine's directory")

@@ -33,7 +33,7 @@ Row = tuple[StoredImage, Reference]
 def main(args: list[str]) -> int:
     """List images; see the file's head."""
     parser = Parser(prog="pyrootless images", description="List images.")
-    parser.add_argument("-q", "--quiet", action="store_true", help="IDs alone")
+    parser.add_argument("-q", "--quiet", action="store_true", help="only IDs")
     parser.add_argument("--no-trunc", action="store_true", help="whole IDs")
     parser.add_argument("--digests", action="store_true", help="digests of manifests too")
     parser.add_argument("--json", action="store_true", help="a list of objects")

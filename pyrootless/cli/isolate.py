@@ -82,7 +82,7 @@ def _run(place: isolate_place.Place, words: argparse.Namespace) -> int:
         sys.stderr.write(f"{status.message or f'OK {spent}'}\n")
     if words.verbose:
         held = ", ".join(f"{name}: {rung}" for name, rung in sorted(outcome.enforced.items()))
-        sys.stderr.write(f"limits held by {held}\n")
+        sys.stderr.write(f"limits enforced by {held}\n")
         for name, why in outcome.files_bad.items():
             sys.stderr.write(f"box/{printable_name(name)} was left behind: {why}\n")
     return 1 if status.code else 0
@@ -207,7 +207,7 @@ def _add_limits(parser: argparse.ArgumentParser) -> None:
     add("-f", "--fsize", type=_count, metavar="KB", help="size of any one file")
     add("-q", "--quota", metavar="BLOCKS,INODES", help="all files together")
     add("-n", "--open-files", type=_count, default=64, metavar="N", help="0: very many")
-    add("-p", "--processes", type=_count, default=1, metavar="N", help="alone: no limit")
+    add("-p", "--processes", type=_count, default=1, metavar="N", help="without N: no limit")
     add("--core", type=_count, default=0, metavar="KB", help="taken and ignored: no cores")
 
 

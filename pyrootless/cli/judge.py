@@ -58,7 +58,7 @@ def _parse(args: list[str]) -> argparse.Namespace:
     add("--json", type=Path, metavar="FILE", help="write everything as JSON; - for the output")
     add("--junit", type=Path, metavar="FILE", help="write JUnit's XML")
     add("--csv", type=Path, metavar="FILE", help="write a table of points")
-    add("--journal", type=Path, metavar="FILE", help="where results are kept meanwhile")
+    add("--journal", type=Path, metavar="FILE", help="where results are kept until the end")
     add("-q", "--quiet", action="store_true", help="print neither progress nor table")
     return parser.parse_args(args)
 

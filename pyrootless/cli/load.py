@@ -25,7 +25,7 @@ def main(args: list[str]) -> int:
     parser.add_argument(
         "-i", "--input", metavar="FILE", default="-", help="default: standard input"
     )
-    parser.add_argument("-q", "--quiet", action="store_true", help="names alone")
+    parser.add_argument("-q", "--quiet", action="store_true", help="only names")
     parser.add_argument("--root", metavar="DIR", help="the engine's directory")
     options = parser.parse_args(args)
     with open_input(options.input, "load", "-i FILE") as stream:

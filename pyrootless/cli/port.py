@@ -20,7 +20,7 @@ def main(args: list[str]) -> int:
     )
     parser.add_argument("--root", metavar="DIR", help="the engine's directory")
     parser.add_argument("container", metavar="CONTAINER", help="name or id")
-    parser.add_argument("port", metavar="PORT[/PROTO]", nargs="?", help="this one alone")
+    parser.add_argument("port", metavar="PORT[/PROTO]", nargs="?", help="only this one")
     words = parser.parse_args(args)
     found = published_ports(find_container(find_directories(words.root), words.container))
     if words.port is None:

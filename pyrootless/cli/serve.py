@@ -45,7 +45,7 @@ def _parse(args: list[str]) -> argparse.Namespace:
     )
     add = parser.add_argument
     add("kind", choices=["jobe"], help="jobe: REST as Moodle's CodeRunner speaks it")
-    add("--listen", default="127.0.0.1", metavar="ADDRESS", help="default: this machine alone")
+    add("--listen", default="127.0.0.1", metavar="ADDRESS", help="default: only this machine")
     add("--port", type=int, default=_PORT, metavar="N", help=f"default: {_PORT}; 0: any")
     add("-j", "--jobs", type=positive, metavar="N", help="runs at once (default: processors)")
     add("--api-key-file", type=Path, metavar="FILE", help="keys of clients, one a line")

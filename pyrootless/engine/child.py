@@ -262,5 +262,5 @@ def descriptor(wish: Stream) -> int:
     if fd < 0:
         raise UsageError(f"{wish!r} is not a stream; use PIPE, DEVNULL, a descriptor or a file")
     if os.isatty(fd):
-        raise UsageError("a terminal cannot be lent to a container; use PIPE and copy")
+        raise UsageError("a container cannot get the caller's terminal; use PIPE and copy")
     return fd

@@ -67,7 +67,7 @@ def take_images(store: Store, source: TarSource, name: str | None = None) -> lis
     if source.has(archive_docker.REPOSITORIES_NAME):
         raise IntegrityError(
             "the archive has no manifest.json: docker before 1.10 wrote it; load it there and "
-            "save it anew"
+            "save it again"
         )
     raise IntegrityError(
         "this is no archive of images: it has neither a manifest.json (docker) nor an "

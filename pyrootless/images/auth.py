@@ -356,7 +356,7 @@ def access_denied(host: str, repository: str, why: str, user: str = "") -> Acces
     again = f"{user}'s password was refused, or gives no right to it"
     return AccessDenied(
         f"registry {host}{what}: access denied: {why}",
-        remedy=f"{again}; log in anew: pyrootless login {host}"
+        remedy=f"{again}; log in again: pyrootless login {host}"
         if user
         else f"check the name; if it is private: pyrootless login {host}",
     )

@@ -148,7 +148,7 @@ def build_owners_layer(store: Path, layer: Path, key: str) -> Path:
     except ValueError as error:
         raise StoreError(
             f"the lists of layer {layer.name} are damaged: {error}",
-            remedy="get it anew: pyrootless rmi IMAGE; pyrootless pull IMAGE",
+            remedy="get it again: pyrootless rmi IMAGE; pyrootless pull IMAGE",
         ) from error
     except OSError as error:
         raise _store_error(layer, error) from error

@@ -128,7 +128,7 @@ def unfit_owners(trees: Sequence[Path], ids: SubordinateIds) -> str:
     except (OSError, ValueError) as error:
         raise StoreError(
             f"what owners layers lack cannot be read: {error}",
-            remedy="get it anew: pyrootless rmi IMAGE; pyrootless pull IMAGE",
+            remedy="get it again: pyrootless rmi IMAGE; pyrootless pull IMAGE",
         ) from error
     if missing is None:
         return ""

@@ -175,7 +175,7 @@ def test_files_are_lent(tmp_path: Path) -> None:
 def test_a_terminal_is_refused(engine: Path) -> None:
     before = sorted(os.listdir("/proc/self/fd"))
     master, slave = os.openpty()
-    with pytest.raises(UsageError, match="a terminal cannot be lent to a container"):
+    with pytest.raises(UsageError, match="a container cannot get the caller.s terminal"):
         launch("host", ["true"], stdin=slave)
     os.close(master)
     os.close(slave)

@@ -191,7 +191,7 @@ def test_a_damaged_list_of_what_is_missing(text: str, store: Path) -> None:
     file.write_text(text)
     with pytest.raises(StoreError, match=f"cannot be read: {file} is damaged\n") as caught:
         unfit_owners([layer / "tree"], ids)
-    assert caught.value.remedy == "get it anew: pyrootless rmi IMAGE; pyrootless pull IMAGE"
+    assert caught.value.remedy == "get it again: pyrootless rmi IMAGE; pyrootless pull IMAGE"
 
 
 def test_ids_that_are_all_there_are_not_told_of(store: Path) -> None:
