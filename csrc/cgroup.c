@@ -1,5 +1,5 @@
 /* cgroup.c: the control groups of one container: made, measured, removed.
- * In: a spec whose rungs are chosen.  Out: directories with limits in them, then figures.
+ * In: a spec whose enforcement is chosen.  Out: directories with limits in them, then figures.
  * Never: a process moved from here: version 2 is entered by birth, version 1 by the child. */
 #include "cgroup_files.h"
 
@@ -189,7 +189,7 @@ static int make_group(const struct prl_resources *resources, const struct prl_cg
     return r < 0 ? r : open_entry(row, reterr);
 }
 
-/* A limit without a rung must not start: nobody would hold it. */
+/* A limit without enforcement must not start. */
 static int check_chosen(const struct prl_resources *resources, struct prl_error *reterr)
 {
     for (unsigned i = 0; i < PRL_LIMITS; i++)

@@ -1,7 +1,7 @@
-/* cgroup.h: the ladder of limits: what the host offers, which rung holds what, the groups made.
- * The line: look (host) → plan (rungs, pure) → config.json → make → enter → measure → remove.
- * In: a spec that asks for limits.  Out: control groups of one container, its usage.
- * Never: a limit dropped in silence. */
+/* cgroup.h: limits: what the host offers, what enforces which limit, the groups made.
+ * The line: look (host) → plan (enforcement, pure) → config.json → make → enter → measure →
+ * remove. In: a spec that asks for limits.  Out: control groups of one container, its usage.
+ * Never: a limit dropped silently. */
 #pragma once
 
 #include "prl.h"

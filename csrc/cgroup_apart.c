@@ -1,8 +1,8 @@
-/* cgroup_apart.c: where a container that may mount control groups would stand.
+/* cgroup_apart.c: control groups for a container that may mount control groups itself.
  * In: a spec, /proc/self/mountinfo, /proc/self/cgroup.  Out: a base in every hierarchy that the
- * caller may make groups in, also of those that hold no limit; whether one is left in which it
- * would stand beside groups that the caller may change.
- * Never: a group made or changed here.  Source: cgroup_namespaces(7), cgroups(7). */
+ * caller may make groups in, also in those that enforce no limit; and whether a hierarchy is
+ * left in which the container would share a group that the caller may change. Never: a group
+ * made or changed here.  Source: cgroup_namespaces(7), cgroups(7). */
 #include "cgroup_look.h"
 
 #include "base/limits.h"

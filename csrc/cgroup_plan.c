@@ -1,7 +1,7 @@
-/* cgroup_plan.c: which rung of the ladder holds which limit.
- * In: what is asked for, what the host offers.  Out: a rung for each limit, the groups to make.
- * Never: a look at the machine; under strict limits a rung that does not hold what was asked.
- */
+/* cgroup_plan.c: what enforces which limit, from the strongest means to the weakest.
+ * In: what is asked for, what the host offers.  Out: an enforcement for each limit, the groups
+ * to make. Never: a look at the machine; under strict limits a means that does not enforce what
+ * was asked. */
 #include "cgroup_files.h"
 
 #include "base/error.h"

@@ -1,15 +1,16 @@
-/* launch_joined.c: the child of a launch in a user namespace below the holder's, or in that of
- * another container, whose network it shares.
- * In: a holder's pidfd, the maps as its namespace has them; or spec->neighbour.  Out: the
- * child, which is ours. Never: the caller in that namespace: nobody leaves one again.  So a
- * go-between that shares the caller's memory and descriptors enters it, makes the child there
- * for the caller (CLONE_PARENT), writes its maps with the power it has over them, and is gone.
+/* launch_joined.c: the child of a launch whose user namespace lies below the holder's, or is
+ * that of another container, whose network it shares. In: a holder's pidfd, the maps as its
+ * namespace has them; or spec->neighbour.  Out: the child, which is the caller's. Never: the
+ * caller in that namespace, because nobody can leave one again.  An intermediate process, which
+ * shares the caller's memory and descriptors, enters it, makes the child there for the caller
+ * (CLONE_PARENT), writes the child's maps, and ends.
  *
- * With a claim the child is born in namespaces that lay ready, with a neighbour in that one's;
- * then there are no maps to write.
+ * With a claim, the child is born in namespaces that were prepared; with spec->neighbour in
+ * those of the other container.  Then there are no maps to write.
  *
- * Whoever dies meanwhile, nobody is left behind: the child waits for a word on a socket whose
- * other end only the caller and the go-between have.  Source: setns(2), user_namespaces(7). */
+ * If any of them dies meanwhile, no process is left behind: the child waits for a word on a
+ * socket whose other end only the caller and the intermediate process have. Source: setns(2),
+ * user_namespaces(7). */
 #include "launch_joined.h"
 
 #include "base/box.h"
@@ -151,7 +152,8 @@ int prl_launch_joined(struct prl_setup *s, const struct prl_sys_clone *how, int 
 }
 
 /* A namespace of process ids is entered by one's children, and one that has not entered it
- * itself cannot make another below it.  So the go-between makes a second one, for the caller.
+ * itself cannot make another below it.  So the intermediate process makes a second one, for the
+ * caller.
  */
 struct below {
     struct join join;

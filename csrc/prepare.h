@@ -12,8 +12,8 @@ int prl_prepare(const struct prl_spec *spec, struct prl_arena *arena, struct prl
 /* Candidate paths of the program, NULL-terminated: execvp's search. */
 int prl_prepare_programs(const struct prl_process *process, struct prl_arena *arena,
                          const char ***ret, struct prl_error *reterr);
-/* prepare_gate.c: the set-up stops at the gate.  -EOPNOTSUPP: what the gate does itself is not
- * surely allowed by the container's own filter, or not known to this kernel. */
+/* prepare_gate.c: the set-up stops at the gate.  -EOPNOTSUPP: what the start barrier does
+ * itself is not surely allowed by the container's own filter, or not known to this kernel. */
 int prl_prepare_gate(struct prl_setup *s, struct prl_error *reterr);
 /* A call with one argument that is always the same, or (known < 0) with none. */
 struct prl_gate_call {

@@ -1,9 +1,9 @@
-/* prepare_gate.c: a launch that stops at the gate.
- * In: a setup whose filter is read.  Out: the gate's memory file.  Never: a container that can
- * no longer be told what to execute: the gate lives under the container's own filter, so each
- * of its calls must be one that the filter allows whatever its arguments are, but for those
- * that are the same each time.
- * Source: seccomp(2), the classic BPF of linux/filter.h. */
+/* prepare_gate.c: a launch that stops at the start barrier.
+ * In: a setup whose filter is read.  Out: the start barrier's memory file.
+ * Never: a container that can no longer be told what to execute: the start barrier runs under
+ * the container's own filter, so the filter must allow each of its calls whatever the arguments
+ * are, except for arguments that are always the same. Source: seccomp(2), the classic BPF of
+ * linux/filter.h. */
 #include "prepare.h"
 
 #include "steps/init.h"

@@ -1,8 +1,9 @@
-/* prepare_sources.c: what a container is lent, and what of the engine's own lies in it.
- * In: the targets that the caller lent something at, the directories that stay out of sight.
- * Out: for each of these sources what it is, which the child demands to find again; more paths
- * to mask.  Never: a decision on a path: a link may lead elsewhere by now, and a mount shows
- * one directory under two names.  So a place is a file system and the path in it.
+/* prepare_sources.c: what the caller lends to a container, and which of the engine's own
+ * directories lie in it.
+ * In: the targets of what is lent, the directories that must stay hidden.
+ * Out: for each source what it is, which the child checks again; more paths to mask.
+ * Never: a decision by path: a link may lead elsewhere by now, and a mount shows one directory
+ * under two names.  So a place is a file system and the path in it.
  *
  * What the kernel does not tell is not seen: a file system that shows another one (an overlay,
  * a FUSE server, NFS of this machine's own).  Source: proc_pid_mountinfo(5). */

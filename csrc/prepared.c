@@ -1,7 +1,7 @@
-/* prepared.c: the wish of a held container.
+/* prepared.c: tell a held container which program to execute.
  * In: a child of prl_launch_held, a program.  Out: the program running, or why not.
- * Never: a second wish; a question to the gate: it gets one message, and its exec or its record
- * is the answer. */
+ * Never: a second request; a question to the start barrier: it gets one message, and its exec
+ * or its record is the answer. */
 #include "prl.h"
 
 #include "base/arena.h"

@@ -93,7 +93,7 @@ struct prl_sandbox {
     bool clock; /* perf's may bill it */
     bool left; /* nothing in the box is the caller's, so nobody waits until it is taken apart */
     struct prl_zygote
-        *zygote; /* brings the program of a held box; NULL: the gate executes it */
+        *zygote; /* brings the program of a held box; NULL: the start barrier executes it */
     struct prl_sandbox_pair *pair; /* its input and output lead to the other box of it; NULL */
     unsigned side;                 /* 0: ended when both wait; 1 */
 };

@@ -1,11 +1,11 @@
 /* sandbox_await.c: does a box of a pair wait for the other one?
- * In: /proc/PID/task/TID/{stat,syscall} of the box, the pipes that were lent to it.  Out: yes
- * or no.  Never: a guess about a thread that works.
+ * In: /proc/PID/task/TID/{stat,syscall} of the box, the pipes that it was given.  Out: yes or
+ * no. Never: yes for a thread that works.
  *
- * The other box is gone when this is asked, so nobody reads or writes at the pipes' other ends:
- * a thread that sleeps in a read or a write of one of them sleeps until they are closed.  A
- * call that waits for one of many is taken for a wait of this kind; so is whatever sleeps where
- * the kernel does not show calls, and a pipe that somebody made not to wait. */
+ * The other box has ended when this is asked, so nobody reads or writes at the other ends of
+ * the pipes: a thread that sleeps in a read or a write of one of them sleeps until they are
+ * closed. These count as such a wait too: a call that waits for one of many descriptors, any
+ * sleep where the kernel does not show calls, and a pipe that the program made non-blocking. */
 #include "sandbox_parts.h"
 
 #include "base/own.h"

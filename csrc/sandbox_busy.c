@@ -1,11 +1,11 @@
 /* sandbox_busy.c: was a box busy, or idle?  See sandbox_busy.h.
  * In, out, never: as there.
  *
- * The kernel keeps what a thread waited for a processor (schedstat) as long as the thread
- * lives, and no longer: of a chain of processes of which each lives only until it has made the
- * next, nothing would be left.  So the box is looked at now and then: the time since the last
- * look counts when half of it was used up, or when something in it runs or waits to run at that
- * moment.  Source: proc(5), Documentation/scheduler/sched-stats.rst. */
+ * The kernel records how long a thread waited for a processor (schedstat) only while the thread
+ * lives.  A chain of processes, each of which ends as soon as it has made the next, would leave
+ * nothing.  So the box is looked at now and then: the time since the last look counts if half
+ * of it was used as processor time, or if something in the box runs or waits for a processor at
+ * that moment.  Source: proc(5), Documentation/scheduler/sched-stats.rst. */
 #include "sandbox_busy.h"
 
 #include "base/own.h"

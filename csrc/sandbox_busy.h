@@ -1,6 +1,7 @@
-/* sandbox_busy.h: for how much of its time did a box run, or wait for a processor?
- * In: a running box.  Out: nanoseconds, yes or no.  Never: a guess by one look: who lives when
- * the wall limit passes tells nothing of those that came before. */
+/* sandbox_busy.h: how much of its time did a box run, or wait for a processor?
+ * In: a running box.  Out: nanoseconds, yes or no.
+ * Never: a decision from one look: the processes that live when the wall limit passes tell
+ * nothing about those that lived before. */
 #pragma once
 
 #include <stdbool.h>

@@ -1,7 +1,7 @@
-/* sandbox_groups.c: whose control groups are whose, and those that a killed caller left.
- * In: this process, the directories for groups.  Out: ids that tell their maker; empty groups
- * of dead makers gone.  Never: a group of a maker that may live: its process id, the time it
- * was born and its pid namespace stand in the id. */
+/* sandbox_groups.c: which control groups belong to whom, and those that a killed caller left.
+ * In: this process, the directories for groups.  Out: ids that identify their maker; empty
+ * groups of dead makers removed. Never: a group of a maker that may be alive: the maker's
+ * process id, start time and pid namespace are part of the id. */
 #include "sandbox.h"
 
 #include "base/leaf.h"

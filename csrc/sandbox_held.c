@@ -1,11 +1,12 @@
-/* sandbox_held.c: a sandbox in two halves: the box, set up to the program; then one run in it.
+/* sandbox_held.c: a sandbox in two halves: a box that is set up; then one run in it.
  * In: a spec with an init; later files, a program, limits of time and output.  Out: as
- * sandbox.c.  Never: a second program in a box; a file put into it once the program runs; its
- * own set-up, or the wait, billed to the program.
+ * sandbox.c.
+ * Never: a second program in a box; a file put into it once the program runs; its own set-up,
+ * or the wait, billed to the program.
  *
- * What the box is made with stays: memory, processes, disk and the limits of each process.  The
- * parent puts the files in by the container's "/", while nothing but the gate runs there, with
- * the permissions of the box's own user, who is the caller. */
+ * Limits that the box is made with stay: memory, processes, disk and the limits of each
+ * process. The parent puts the files in through the container's "/", while only the start
+ * barrier runs there, with the permissions of the box's own user, who is the caller. */
 #include "sandbox.h"
 
 #include "base/error.h"

@@ -1,15 +1,14 @@
-/* sandbox_idle.c: is a box stuck: every thread waits for what nobody can bring?
+/* sandbox_idle.c: is a box stuck, because every thread waits for something that cannot come?
  * In: /proc/PID/task/TID/{stat,syscall} of a box that was quiet.  Out: yes or no.
- * Never: a guess: what cannot be read, or may wake by itself in time, is not stuck.
+ * Never: yes when something cannot be read, or may wake up by itself in time.
  *
- * Nobody outside wakes a box whose input is a file and that has no network.  What can: a timer.
- * A wait with a timeout counts as endless when it is no shorter than the wall limit; open timer
- * and signal descriptors, POSIX timers and a handler for SIGALRM count as a timer that may
- * fire.
+ * Nobody outside can wake a box whose input is a file and that has no network.  A timer can.  A
+ * wait with a timeout counts as endless if it is no shorter than the wall limit; open timer and
+ * signal descriptors, POSIX timers and a handler for SIGALRM count as a timer that may fire.
  *
- * One look at many threads is no moment: some may run before the others are looked at.  So each
- * look makes a mark of how often each thread has given its processor up; where two looks make
- * the same, none has run between them, and a writer waits for no pipe that this side empties.
+ * One look at many threads is not one moment: some may run before the others are looked at.  So
+ * each look records how often each thread has given up its processor.  If two looks record the
+ * same, none has run between them, and no writer waits for a pipe that this side empties.
  * Source: proc_pid_syscall(5), the system calls' own pages. */
 #include "sandbox_busy.h"
 #include "sandbox_parts.h"

@@ -287,7 +287,7 @@ void prl_sandbox_begin(struct prl_sandbox_watch *w)
         w->cpu_before_ns = used_before(w);
     if (w->report->clock == PRL_CLOCK_PERF) {
         w->steal_before_ns = prl_steal_begin();
-        if (w->child.held) /* the gate is not billed */
+        if (w->child.held) /* the start barrier is not billed */
             w->cpu_before_ns = prl_taskclock_read(w->box.clock_fd);
     }
     prl_sandbox_busy_begin(w, w->start_ns);

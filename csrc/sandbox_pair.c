@@ -1,16 +1,16 @@
 /* sandbox_pair.c: do two boxes that talk to each other wait for each other for ever?
- * In: from the monitor of each, the span of time in which nothing in its box ran.  Out: yes
- * when both spans share a moment: then neither can wake the other, and nobody else is there.
- * Never: a guess from two looks at different times: the one that was seen to wait first may
+ * In: from the monitor of each, the span of time in which nothing in its box ran.  Out: yes if
+ * both spans share a moment: then neither can wake the other, and nobody else is there.
+ * Never: a decision from two looks at different times: the box that was seen waiting first may
  * have been woken before the other was looked at.
  *
- * Side PRL_PAIR_ENDED is ended for it; the other then finds the end of its input and decides.
- * A side that has left does nothing for ever: whoever waits still is ended, whichever it is.
+ * Then the side PRL_PAIR_ENDED is ended; the other one finds the end of its input and decides.
+ * A side that has left does nothing for ever: whichever side still waits is ended.
  *
- * Who ended the conversation?  The end of a pipe reaches the other box when this process closes
- * its own end of it, and not before.  So PRL_PAIR_ENDED asks first: only a box that waits in a
- * call for what can come no more had need of it.  One that fails without ever waiting failed by
- * itself, whichever of the two was reaped first. */
+ * Who ended the conversation?  The end of a pipe reaches the other box only when this process
+ * closes its own end of it.  So PRL_PAIR_ENDED asks first: only a box that waits in a call for
+ * what can no longer come needed it.  A box that fails without ever waiting failed by itself,
+ * whichever of the two was reaped first. */
 #include "sandbox_pair.h"
 
 #include "base/own.h"

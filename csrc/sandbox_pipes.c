@@ -1,10 +1,11 @@
-/* sandbox_pipes.c: does a box keep the pages of pipes that all processes of its user share?
+/* sandbox_pipes.c: does a box keep pages of pipes that all processes of its user share?
  * In: the size of a pipe made now; /proc/PID/fd of a running box.  Out: yes or no.
- * Never: yes where pipes still have their usual size, or of a box with no more than its share.
+ * Never: yes while new pipes still have their usual size, or for a box with no more than its
+ * share.
  *
  * fs.pipe-user-pages-soft counts for the user, in no namespace: beyond it a new pipe has two
- * pages, and a program that writes more before anybody reads waits for ever.  A process that
- * lets nobody see its descriptors is taken for one that has too many.
+ * pages, and a program that writes more before anybody reads waits for ever.  A process whose
+ * descriptors cannot be seen is taken for one that has too many.
  * Source: pipe(7), proc_pid_fd(5). */
 #include "sandbox_parts.h"
 

@@ -1,9 +1,10 @@
-/* sandbox_plan.c: which rung holds the limits of a box, and which clock bills it.
+/* sandbox_plan.c: what enforces the limits of a box, and which clock bills it.
  * In: a spec that asks for memory and processes, what the host offers.  Out: the spec with its
- * rungs and control groups.  Never: a weaker rung than the host has; a group more than is
- * needed: each one of version 1 has a directory of its own.
+ * enforcement and control groups.
+ * Never: a weaker enforcement than the host has; a group more than is needed: each one of
+ * version 1 has a directory of its own.
  *
- * Processes: RLIMIT_NPROC in the box's own user namespace counts the box alone, exactly, and is
+ * Processes: RLIMIT_NPROC in the box's own user namespace counts this box only, exactly, and is
  * free.  Processor time: a group counts it to the last microsecond of each process; perf's
  * clock misses what follows a process's exit, and bills what a hypervisor took (base/steal.h).
  */

@@ -1,10 +1,12 @@
 /* sandbox_sockets.c: the most that the kernel may keep for the sockets of a box.
  * In: /proc/PID/net/sockstat of its network namespace, in which nobody else has a socket.
- * Out: bytes.  Never: what is in them: the kernel tells nobody for sockets of AF_UNIX, and
- * those in flight or not yet accepted have no descriptor that could be asked.
+ * Out: bytes.
+ * Never: what the buffers hold: the kernel does not tell it for AF_UNIX, and sockets in flight
+ * or not yet accepted have no descriptor that could be asked.
  *
- * So many sockets as no ordinary program has count as full ones.  What one sends it is billed
- * for: net.core.wmem_default, which no box can change (setsockopt is without effect there). */
+ * If there are more sockets than an ordinary program has, each counts as full.  A send is
+ * billed net.core.wmem_default, which no box can change (setsockopt is without effect there).
+ */
 #include "sandbox_parts.h"
 
 #include "monitor_tree.h"

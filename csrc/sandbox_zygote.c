@@ -1,13 +1,12 @@
 /* sandbox_zygote.c: a box whose program is a copy of an interpreter that waits elsewhere.
  * In: a spec for the zygote; then specs of boxes.  Out: boxes that wait, as sandbox_held.c
- * makes them; what is released in them is the copy, told by the same message as a gate.
- * Never: a copy told what to run before it is in all groups of its box, under all limits, on
- * the clock, and read back: no capability, no_new_privs, both filters (the zygote's, the
- * box's).
+ * makes them; in them the copy is released, by the same message as a start barrier. Never: a
+ * copy told what to run before it is in all groups of its box, under all limits, on the clock,
+ * and checked: no capability, no_new_privs, both filters (the zygote's, the box's).
  *
- * The zygote is sealed as a box is, but that its filter allows setns(2), its root is read-only,
- * and boxes of its own are below it: their user namespace and their process ids.  So it has
- * power over them, and its end is theirs.  Source: setns(2), user_namespaces(7). */
+ * The zygote is sealed like a box, except that its filter allows setns(2), its root is
+ * read-only, and the boxes are below it: their user namespaces and their process ids.  So it
+ * has power over them, and they end with it.  Source: setns(2), user_namespaces(7). */
 #include "sandbox_zygote.h"
 
 #include "base/error.h"

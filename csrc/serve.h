@@ -1,5 +1,5 @@
 /* serve.h: the parent's part in the set-up of its child: what needs rights or helpers that the
- * child has not.
+ * child lacks.
  * In: a spec, the child, what it handed over.  Out: the work done, or -errno with its record.
  * Never: a look at the child's memory; work that was not asked for. */
 #pragma once
@@ -29,8 +29,8 @@ int prl_serve_network(struct prl_setup *setup, struct prl_child *child, int netn
                       struct prl_error *reterr);
 /* serve_tap.c: setup->tap_fd with a filter on it, as *ret_fd. */
 int prl_serve_tap(struct prl_setup *setup, int *ret_fd, struct prl_error *reterr);
-/* serve_border.c: the border between setup->tap_fd, which is closed, and the helper, whose
- * socket *ret_socket becomes.  Fills child->border. */
+/* serve_border.c: the egress filter between setup->tap_fd, which is closed, and the helper,
+ * whose socket *ret_socket becomes.  Fills child->border. */
 int prl_serve_border(struct prl_setup *setup, struct prl_child *child, int *ret_socket,
                      struct prl_error *reterr);
 /* serve_ports.c: are all ports that are to be published free, and ours to take? */

@@ -1,7 +1,7 @@
-/* serve_border.c: start the border between a container's interface and its network helper.
- * In: the interface that the child handed over, what it may speak to, the published ports.
- * Out: the border at work, and the socket for the helper.  Never: the interface open in this
- * process when it returns: the border's end must be the network's end. */
+/* serve_border.c: start the egress filter between a container's interface and its network
+ * helper. In: the interface that the child handed over, the allowed destinations, the published
+ * ports. Out: the egress filter at work, and the socket for the helper. Never: the interface
+ * still open in this process when it returns: when the filter ends, the network must end. */
 #include "serve.h"
 
 #include "base/arena.h"

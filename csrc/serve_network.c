@@ -40,7 +40,7 @@ struct helper {
     bool hidden;      /* its root is not the caller: its /proc directory is not ours to watch */
     char netns[48];   /* opened from inside the user namespace, so the container's own */
     int userns_fd;    /* handed on, since not every map lets the helper open it by name */
-    int frames_fd;    /* the interface, or a border's socket; -1: pasta makes its own */
+    int frames_fd;    /* the interface, or an egress filter's socket; -1: pasta makes its own */
     char api_dir[40]; /* slirp4netns with ports: where its socket lies; "": none */
     int ready_fd, complaint_fd; /* ends to read from */
     int life_fd;                /* end to hold: slirp4netns ends with it */
@@ -136,8 +136,8 @@ static void describe_pasta(struct helper *h)
         add_text(h, "--mtu", prl_arena_printf(h->arena, "%u", network->mtu));
 }
 
-/* It gets the interface, or the border's socket.  Its sandbox needs a root, which it is in the
- * container's user namespace; it enters that by itself only together with the network
+/* It gets the interface, or the egress filter's socket.  Its sandbox needs a root, which it is
+ * in the container's user namespace; it enters that by itself only together with the network
  * namespace, where it has nothing to do. */
 static void describe_slirp(struct helper *h)
 {

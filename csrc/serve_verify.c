@@ -1,10 +1,10 @@
-/* serve_verify.c: the program stands still behind its exec while what it may is read back.
+/* serve_verify.c: the program is stopped right after its exec while its set-up is read back.
  * In: the child before its set-up (watch), then when it has executed (verify).  Out: a program
  * that goes on, or the first thing that was not applied.
- * Never: a program that runs an instruction before all was read; a change to the traced
+ * Never: a program that runs an instruction before everything was read; a change to the traced
  * process.
  *
- * The kernel stops a traced process at the end of execve(2), after it has become what it is
+ * The kernel stops a traced process at the end of execve(2), when it has become what it is
  * going to be and before its first instruction.  Attaching comes before the set-up, because
  * later a change of ids may forbid it.  Source: ptrace(2), "Stopped states". */
 #include "serve.h"

@@ -90,11 +90,12 @@ static int complete_root(const struct prl_spec_reader *reader, struct prl_rootfs
     while (root->lowers && root->lowers[root->lowers_len])
         root->lowers_len++;
     if (root->lowers_len > LOWERS_MAX)
-        return prl_spec_fail(reader,
-                             "/annotations/" NOTE_LOWER " has %zu directories and the "
-                             "kernel's overlay takes %d: make the image anew with fewer layers "
-                             "(export a container of it, import that)",
-                             root->lowers_len, LOWERS_MAX);
+        return prl_spec_fail(
+            reader,
+            "/annotations/" NOTE_LOWER " has %zu directories and the "
+            "kernel's overlay takes %d: make the image again with fewer layers "
+            "(export a container of it, import that)",
+            root->lowers_len, LOWERS_MAX);
     root->lowers_begin = prl_spec_lowers_begin(root);
     if (fuse != (root->fuse_program != NULL))
         return prl_spec_fail(reader, FUSE_PROGRAM " %s",

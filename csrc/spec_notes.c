@@ -2,8 +2,8 @@
  * In: key and text.  Out: fields of prl_spec; of these, the text.  Never: an annotation of
  * somebody else changed: what no row has is kept as a pair.
  *
- * docs/reference/annotations.md says what the annotations mean; what belongs together is
- * looked at in spec_complete.c. */
+ * docs/reference/annotations.md says what the annotations mean; spec_complete.c checks what
+ * belongs together. */
 #include "spec_notes.h"
 
 #include "base/limits.h"
@@ -311,7 +311,8 @@ static int read_limit(const struct given *given, unsigned limit, bool exactness,
     }
     to->rungs[limit] = (uint8_t)rung;
     if (given->text && rung == PRL_RUNG_UNSET)
-        return prl_spec_fail(given->reader, "/annotations/%s is \"%s\", which is no rung",
+        return prl_spec_fail(given->reader,
+                             "/annotations/%s is \"%s\", which names no enforcement",
                              given->key, prl_spec_show(given->text).text);
     return 0;
 }

@@ -9,7 +9,7 @@
  * marker
  *   4. upper/ work/                   inside the directory, goes with it
  *   5. DATA/names/NAME                the entry knows the name
- * What is to be kept loses its marker when it has begun (prl_state_write_child).  A throw-away
+ * What is to be kept loses its marker when it has begun (prl_state_write_child).  An ephemeral
  * container lives below RUNTIME, which is gone after a reboot, and needs no marker. */
 #include "base/io.h"
 #include "base/leaf.h"

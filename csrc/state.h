@@ -33,7 +33,7 @@ struct prl_state {
     char id[65];
     char *name;  /* NULL: none */
     char *path;  /* the container's directory: DATA/containers/ID, or RUNTIME/containers/ID when
-                    throw-away */
+                    ephemeral */
     int dir_fd;  /* O_DIRECTORY on it */
     int lock_fd; /* RUNTIME/running/ID, flock'd exclusively while the monitor lives */
     int marker_fd; /* the file `remove`, flock'd likewise: what other sessions see; -1: none */

@@ -283,7 +283,7 @@ static int open_runtime(struct prl_dirs *dirs, struct prl_error *reterr)
 }
 
 /* Those of the runtime directory each time, since cleaners of /tmp remove empty ones; those of
- * the store once.  A read-only store is no error here: a throw-away container needs nothing
+ * the store once.  A read-only store is no error here: an ephemeral container needs nothing
  * from it. */
 static int open_rooms(const struct prl_dirs *dirs, struct prl_error *reterr)
 {

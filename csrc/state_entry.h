@@ -95,7 +95,7 @@ int prl_removal_forget(const struct prl_dirs *dirs, const char *id, struct prl_e
 /* DATA/spent, the empty directories of the last one; for when nobody waits. */
 void prl_removal_clear(const struct prl_dirs *dirs);
 
-/* state_entry.c: call for each entry but the dots; false as soon as it says so, or the
+/* Call for each entry but the dots; false as soon as it says so, or the
  * directory cannot be read. */
 struct prl_dirent;
 typedef bool (*prl_state_visit)(int dir_fd, const struct prl_dirent *entry, void *data);

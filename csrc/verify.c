@@ -87,7 +87,7 @@ static int check_namespaces(const struct prl_verify *v, struct prl_error *reterr
     return 0;
 }
 
-/* A rung lowers what was asked (rlimits.c): then less is right too. */
+/* Enforcement may lower what was asked (rlimits.c): then less is right too. */
 static bool is_lowered(const struct prl_resources *res, int resource)
 {
     return (resource == RLIMIT_NPROC && res->rungs[PRL_LIMIT_PIDS] == PRL_RUNG_NPROC) ||

@@ -1,7 +1,7 @@
 /* verify.h: is the program that is about to begin set up as it was asked?
- * In: a spec, and the pid of a process that stands still right behind its exec.  Out: 0, or the
- * first thing that was asked for and not applied, by name.
- * Never: a belief in what the launch did: every answer is the kernel's (/proc, prlimit). */
+ * In: a spec, and the pid of a process that is stopped right after its exec.  Out: 0, or the
+ * first thing, by name, that was asked for and not applied. Never: trust in what the launch
+ * did: every answer is the kernel's (/proc, prlimit). */
 #pragma once
 
 #include "base/error.h"
@@ -10,7 +10,8 @@ struct prl_verify {
     const struct prl_spec *spec;
     pid_t pid;            /* as this side sees it; stopped, and not reaped */
     unsigned filters;     /* that its set-up was to load */
-    unsigned descriptors; /* above 2 that it may hold: those of the small init or the gate */
+    unsigned descriptors; /* above 2 that it may hold: those of the small init or the start
+                             barrier */
     const void *program;  /* the filter as it was loaded; NULL: none */
     size_t program_bytes;
 };

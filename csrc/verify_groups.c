@@ -1,6 +1,6 @@
-/* verify_groups.c: the control groups of the process, and the limits that stand in them.
+/* verify_groups.c: the control groups of the process, and the limits set in them.
  * In: a stopped process.  Out: 0 or the first difference.
- * Never: a limit that another rung holds (verify.c reads the resource limits).
+ * Never: a limit that something else enforces (verify.c reads the resource limits).
  * Source: cgroups(7), "/proc/PID/cgroup"; cgroup-v2.rst; cgroup-v1/memory.rst. */
 #include "verify.h"
 

@@ -8,7 +8,7 @@
     "169.254.1.2" /* leads to the host's own address, not its loopback                         \
                    */
 #define PRL_PASTA_GATEWAY6 "fd70:7972:6f6f:746c::2" /* the same for IPv6 (RFC 4193) */
-/* Behind a border both helpers have one network inside, and each its own for IPv6. */
+/* Behind an egress filter both helpers have one network inside, and each its own for IPv6. */
 #define PRL_BORDER_GUEST   "10.0.2.100"
 #define PRL_BORDER_ROUTER  "10.0.2.2"
 #define PRL_BORDER_NOWHERE "240.0.0.1" /* RFC 1112: nobody's; refused whatever is allowed */

@@ -1,4 +1,4 @@
-/* group_text.h: limits as the files of a control group of version 2 take them.
+/* group_text.h: limits, written to the files of a control group of version 2.
  * In: an open group, texts.  Out: the files written.  Never: a limit's meaning. */
 #pragma once
 

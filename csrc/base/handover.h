@@ -1,12 +1,13 @@
 /* handover.h: what the child of a launch hands to its parent before it executes the program.
  * In: a SOCK_SEQPACKET pair, a kind, at most one descriptor.  Out: the same on the other side.
- * Never: a question whose answer changes what the child does; bytes beyond the kind, but for a
+ * Never: a question whose answer changes what the child does; bytes beyond the kind, except a
  * descriptor's number.
  *
- * Descriptors in flight are counted for the user, those of every container together, and
- * compared with the sender's own soft limit of open files (unix(7), ETOOMANYREFS): a program in
- * another container may have used it up.  Then the child takes its hard limit; and where that
- * is used up too and the parent answers, the parent fetches the descriptor by its number. */
+ * The kernel counts descriptors in flight per user, those of every container together, and
+ * compares them with the sender's own soft limit of open files (unix(7), ETOOMANYREFS).  A
+ * program in another container may have used it up.  Then the child raises its soft limit to
+ * the hard one; if that is used up too and the parent answers, the parent fetches the
+ * descriptor by its number. */
 #pragma once
 
 #include "base/error.h"
@@ -18,7 +19,7 @@ enum prl_handover {
     PRL_HANDOVER_FUSE = 'f',     /* "serve this mount of mine" */
     PRL_HANDOVER_TERMINAL = 't', /* the pty's master */
     PRL_HANDOVER_LISTENER = 'l', /* of the fake root's filter */
-    PRL_HANDOVER_TAP = 'i',      /* "my network interface, for the border" */
+    PRL_HANDOVER_TAP = 'i',      /* "my network interface, for the egress filter" */
     PRL_HANDOVER_NETWORK = 'n',  /* "connect this network namespace of mine" */
     PRL_HANDOVER_SCRATCH = 'u',  /* the upper of the overlay, O_PATH */
     PRL_HANDOVER_CLOCK = 'c',    /* of the tree's processor time */

@@ -1,6 +1,6 @@
 /* interpreter.h: the "#!" line of a script.
  * In: the first bytes of a file, with room for one more.  Out: the interpreter's name, cut out
- * in place.  Never: a C library: the gate uses it too.  Source: execve(2). */
+ * in place.  Never: a C library: the start barrier uses it too.  Source: execve(2). */
 #pragma once
 
 #include <stddef.h>

@@ -1,4 +1,4 @@
-/* limits.c: the names of limits, of rungs and of controllers; see limits.h.
+/* limits.c: the names of limits, of what enforces them and of controllers; see limits.h.
  * In: numbers or names.  Out: the other.  Never: a choice.
  * Source of the controllers' names: cgroups(7). */
 #include "base/limits.h"

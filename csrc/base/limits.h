@@ -1,6 +1,6 @@
-/* limits.h: the names of limits and of what holds them.
+/* limits.h: the names of limits and of what enforces them.
  * In: numbers of prl.h, or names.  Out: the other.  Never: a choice.
- * The annotation "limits.NAME" has the one's name as NAME, the other's as value. */
+ * In the annotation "limits.NAME", NAME is a limit and the value its enforcement. */
 #pragma once
 
 #include "prl.h"

@@ -1,6 +1,6 @@
-/* pool.c: memory for what a start needs for one step and gives back.
- * In: room that is lent once.  Out: pieces of it, the last one taken back at once, others when
- * they have become the last.  Never: more than one thread. */
+/* pool.c: memory that a start needs for one step and gives back.
+ * In: room that is lent once.  Out: pieces of it; the last piece is given back at once, others
+ * when they have become the last.  Never: more than one thread. */
 #include "base/pool.h"
 
 #include <stdarg.h>

@@ -1,6 +1,6 @@
-/* pool.h: memory for what a start needs for one step and gives back.
+/* pool.h: memory that a start needs for one step and gives back.
  * In: room that is lent once.  Out: pieces of it, given back in any order, used again from the
- * end.  Never: memory for more than one thread; growth: what does not fit is malloc'd. */
+ * end.  Never: more than one thread; growth: what does not fit comes from malloc. */
 #pragma once
 
 #include <stddef.h>

@@ -1,9 +1,9 @@
-/* span.c: where the value of a member lies in JSON text.
+/* span.c: where the value of a member is in JSON text.
  * In: text.  Out: a piece of it.  Never: a tree, reading past the end.
  *
- * The list of a seccomp profile is four fifths of every config.json, and a launch looks at none
- * of it: it loads the compiled filter.  What is carried on as it stands need not be taken apart
- * and put together again. */
+ * The seccomp profile's list is four fifths of every config.json, and a launch does not look at
+ * it: it loads the compiled filter.  So the list is carried on as text, and not parsed and
+ * written again. */
 #include "base/span.h"
 
 #include <stdlib.h>

@@ -1,6 +1,7 @@
-/* span.h: where the value of a member lies in JSON text.
- * In: text that a JSON reader will see anyway.  Out: a piece of it, or the text with another in
- * its place.  Never: a judgement about the text: what is not understood is not found. */
+/* span.h: where the value of a member is in JSON text.
+ * In: text that a JSON reader will check anyway.  Out: a piece of it, or the text with another
+ * piece in its place.  Never: a judgement about the text: what is not understood is not found.
+ */
 #pragma once
 
 #include <stdbool.h>

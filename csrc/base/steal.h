@@ -1,8 +1,10 @@
-/* steal.h: the time that a hypervisor took of the processors this process may use.
- * In: /proc/stat.  Out: nanoseconds.  Never: a read where nothing was ever taken, but for the
- * first: a machine of its own pays nothing for it.
+/* steal.h: the time that a hypervisor took from the processors this process may use.
+ * In: /proc/stat.  Out: nanoseconds.
+ * Never: a read on a machine where nothing was ever taken, except the first: physical machines
+ * pay nothing.
  *
- * A task's own clocks, and those of control groups, leave stolen time out; perf's has it in. */
+ * A task's own clocks, and those of control groups, leave stolen time out; perf's includes it.
+ */
 #pragma once
 
 #include <stdbool.h>

@@ -1,7 +1,7 @@
 /* subids.c: the subordinate ids that this machine grants the caller.
  * In: /etc/subuid, /etc/subgid, getsubids(1), /proc/self/uid_map and gid_map.  Out: ranges.
- * Never: an error for a malformed line (other tools pass over them too); an id that our own
- * user namespace has not, since no helper could map it.
+ * Never: an error for a malformed line (other tools skip them too); an id that our own user
+ * namespace lacks, since no helper could map it.
  *
  * pyrootless/images/subordinate.py reads the same for launch templates. */
 #include "base/helper.h"

@@ -3,10 +3,9 @@
  * Never: a path longer than one name, recursion, following a link, entering a mount, an
  * allocation (a copy of a process with threads may remove too, tree_foreign.c).
  *
- * The walk keeps at most DEPTH directories open.  What lies deeper is first moved up beside the
- * entries of the tree's top and removed from there, so that ten thousand levels cost no more
- * memory than sixteen, and nobody who moves directories about can lead the walk out through
- * "..". */
+ * The walk keeps at most DEPTH directories open.  What is deeper is first moved up beside the
+ * entries of the tree's top and removed from there.  So ten thousand levels need no more memory
+ * than sixteen, and nobody who moves directories about can lead the walk out through "..". */
 #include "base/io.h"
 #include "base/own.h"
 #include "base/sys.h"

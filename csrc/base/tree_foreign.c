@@ -1,7 +1,7 @@
 /* tree_foreign.c: removing a tree that containers wrote under subordinate ids.
  * In: a directory descriptor and a name below it.  Out: as prl_io_remove_tree_some.
- * Never: a process more when all files are the caller's; another root than the tree's own
- * place: the namespace has ids, and nothing else of its own.
+ * Never: another process when all files are the caller's; more power than needed: the namespace
+ * has the ids, and nothing else of its own.
  *
  * A copy of this process (not one that shares its memory) waits in a new user namespace until
  * its maps are written, then removes as root of these ids, and says how far it came. */

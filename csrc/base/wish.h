@@ -1,10 +1,12 @@
-/* wish.h: the message a prepared container waits for: which program, in one flat block.
- * In: what cli or Python wish.  Out: the same bytes on both sides of a socket pair.
- * Never: a pointer: what is named "at" counts bytes from the begin of the block.
+/* wish.h: the message a prepared container waits for: which program to execute, in one flat
+ * block. In: what the command line or Python asks for.  Out: the same bytes on both sides of a
+ * socket pair. Never: a pointer: a field called "…_at" counts bytes from the beginning of the
+ * block.
  *
- * An array is of 64-bit numbers up to a zero; each is where a string begins.  Before args_at
- * lie PRL_WISH_SPARE free numbers: the small init puts its own arguments there.  The
- * descriptors of `streams` come with the head (SCM_RIGHTS), in the order of their bits. */
+ * An array consists of 64-bit numbers up to a zero; each says where a string begins.  Before
+ * args_at there are PRL_WISH_SPARE free numbers, in which the small init puts its own
+ * arguments. The descriptors of `streams` come with the head (SCM_RIGHTS), in the order of
+ * their bits. */
 #pragma once
 
 #include <stdint.h>

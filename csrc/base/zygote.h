@@ -1,9 +1,9 @@
-/* zygote.h: what a zygote is asked: to bring a copy of itself into a box.
+/* zygote.h: the order to a zygote: bring a copy of itself into a box.
  * In: one message on a SOCK_SEQPACKET socket, with descriptors.  Out: the same bytes on both
- * sides; the answer is a struct prl_error, all zero: it is there and waits.
+ * sides; the answer is a struct prl_error, all zero when the copy is there and waits.
  * Never: a byte of a program; what is to be run comes on the copy's own socket (wish.h).
  *
- * The first answer comes unasked: everything is imported. */
+ * The first answer comes unasked, when everything is imported. */
 #pragma once
 
 #include <stdint.h>

@@ -1,12 +1,13 @@
-/* border.c: the process between a container's network interface and its helper; see border.h.
- * In, out: as there.  Never: a frame out that filter.h refuses; a system call beyond read,
- * write and exit once it is at work (strict seccomp: it reads what hostile programs wrote).
+/* border.c: the egress filter: the process between a container's interface and its network
+ * helper. In, out: as in border.h. Never: a frame out that filter.h refuses; a system call
+ * beyond read, write and exit once it is at work (strict seccomp: it reads what hostile
+ * programs wrote).
  *
- * Two processes, one a direction, each a loop of one read and one write: neither waits for the
- * other, so that a helper that is slow to read cannot stop the frames it sends.  No thing in
- * the container can reach them, whatever capabilities it has: they are not in any of its
- * namespaces, and only one process at a time may have the interface open.  When one ends, so
- * does the network.  Source: seccomp(2), SECCOMP_SET_MODE_STRICT; tun(4); passt(1), --fd. */
+ * Two processes, one for each direction, each a loop of one read and one write: neither waits
+ * for the other, so a helper that is slow to read cannot stop the frames it sends.  Nothing in
+ * the container can reach them, whatever its capabilities: they are in none of its namespaces,
+ * and only one process at a time may have the interface open.  When one of them ends, so does
+ * the network.  Source: seccomp(2), SECCOMP_SET_MODE_STRICT; tun(4); passt(1), --fd. */
 #include "border/border.h"
 
 #include "base/own.h"

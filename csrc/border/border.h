@@ -1,6 +1,6 @@
-/* border.h: the process between a container's network interface and its helper.
- * In: the interface (descriptor 3), the helper's socket (4), the list of allowed destinations.
- * Out: frames, both ways.  Never: see border.c. */
+/* border.h: the egress filter: the process between a container's interface and its network
+ * helper. In: the interface (descriptor 3), the helper's socket (4), the list of allowed
+ * destinations. Out: frames, both ways.  Never: see border.c. */
 #pragma once
 
 /* What `pyrootless _border PARENT stream|packet PORTS ALLOW` does; returns an exit status.

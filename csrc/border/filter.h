@@ -1,11 +1,11 @@
 /* filter.h: which frames of a container may leave it.
- * In: Ethernet frames as a container sends them, made by whoever has power in there.
- * Out: yes or no.  Never: memory beyond the frame; trust in any length that a frame states.
+ * In: Ethernet frames as a container sends them; a hostile program may have made them.
+ * Out: yes or no.  Never: memory beyond the frame; trust in a length that a frame states.
  *
- * What leaves: ARP and neighbour discovery, which the helper answers itself; TCP, UDP and
- * echo requests to an allowed destination; answers from a published port to who asked there.
- * All else stays, also what cannot be judged: fragments, extension headers, other protocols.
- * Source: RFC 791, 826, 4861, 8200, 9293. */
+ * What leaves: ARP and neighbour discovery, which the helper answers itself; TCP, UDP and echo
+ * requests to an allowed destination; answers from a published port to whoever asked there.
+ * Everything else stays, also what cannot be judged: fragments, extension headers, other
+ * protocols.  Source: RFC 791, 826, 4861, 8200, 9293. */
 #pragma once
 
 #include "base/allow.h"

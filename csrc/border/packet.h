@@ -1,4 +1,4 @@
-/* packet.h: the parts of an Ethernet frame that the border looks at.
+/* packet.h: the parts of an Ethernet frame that the egress filter looks at.
  * In: a frame.  Out: its parts, or that it has a form nobody needs.
  * Never: a byte behind the frame's end. */
 #pragma once

@@ -1,5 +1,5 @@
 /* config_fake_root.c: does this container get a fake root?
- * In: --fake-root, the template's wish, the map of ids.  Out: annotations.
+ * In: --fake-root, the template's default, the map of ids.  Out: annotations.
  * Never: a fake root beside real ids: with a map of many the kernel does the work itself. */
 #include "cli/config_merge.h"
 

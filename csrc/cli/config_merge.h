@@ -187,7 +187,7 @@ void prl_config_finish_mounts(struct prl_merge *m);
 int prl_config_volume(struct prl_merge *m, const char *text);
 int prl_config_mount_option(struct prl_merge *m, const char *text);
 
-/* config_resources.c: limits.  The rungs that hold them are noted later (prl_config_rungs). */
+/* config_resources.c: limits.  What enforces them is noted later (prl_config_rungs). */
 int prl_config_limits(struct prl_merge *m, const char *text);
 int prl_config_resource_memory(struct prl_merge *m, const char *text);
 int prl_config_resource_reservation(struct prl_merge *m, const char *text);

@@ -62,7 +62,8 @@ void prl_network_own_address(int family, char ret[46])
         inet_ntop(family, binary, ret, 46);
 }
 
-/* Behind a border frames go to passt, which is pasta under its other name, in one package. */
+/* Behind an egress filter frames go to passt, which is pasta under its other name, in one
+ * package. */
 static int take_passt(char program[256], struct prl_error *reterr)
 {
     char *name = strrchr(program, '/');
@@ -373,10 +374,11 @@ static int check_lonely(struct prl_merge *m, enum prl_value_network kind)
                               "take auto",
                               network);
     if (prl_options_get(m->options, "allow-host"))
-        return prl_config_bad(m, EINVAL, "--allow-host",
-                              "--network %s has no egress filter that could enforce the list: leave "
-                              "--network out, or take auto",
-                              network);
+        return prl_config_bad(
+            m, EINVAL, "--allow-host",
+            "--network %s has no egress filter that could enforce the list: leave "
+            "--network out, or take auto",
+            network);
     if (prl_options_get(m->options, "mac-address"))
         return prl_config_bad(m, EINVAL, "--mac-address",
                               "--network %s has no interface to give it to: add --network auto",
@@ -421,7 +423,7 @@ static void note_helper(struct prl_merge *m, const struct prl_network_choice *ch
     if (m->facts->allow)
         prl_config_note(m, "network.allow", m->facts->allow);
     if ((m->facts->allow || !pasta) &&
-        m->facts->launcher) /* starts slirp4netns, and is the border */
+        m->facts->launcher) /* starts slirp4netns, and is the egress filter */
         prl_config_note(m, "launcher", m->facts->launcher);
     if (!m->facts->allow && pasta && choice->gateway[0])
         prl_config_note(m, "network.gateway", "1");

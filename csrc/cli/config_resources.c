@@ -1,6 +1,6 @@
-/* config_resources.c: limits: options → /linux/resources, and the rungs that hold them.
- * In: values of --memory, --cpus, …; a plan of rungs (csrc/cgroup.h).  Out: JSON.
- * Never: a choice of a rung, but for --storage-size, which the root's own form decides.
+/* config_resources.c: limits: options → /linux/resources, and their enforcement.
+ * In: values of --memory, --cpus, …; a plan of enforcement (csrc/cgroup.h).  Out: JSON.
+ * Never: a choice of enforcement, except for --storage-size, which depends on the root's form.
  * Source: OCI runtime-spec config-linux.md, "Control groups". */
 #include "cli/config_merge.h"
 

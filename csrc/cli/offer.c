@@ -1,6 +1,7 @@
 /* offer.c: what would hold each limit, if a container with the defaults were started now.
- * In: the host.  Out: rungs, with the weaker ones where nothing better is offered.
- * Never: a container; an answer that a launch would not give: it is asked of the same plan. */
+ * In: the host.  Out: what enforces each limit, with weaker means where nothing better is
+ * offered. Never: a container; an answer that a launch would not give: it is asked of the same
+ * plan. */
 #include "cli/offer.h"
 
 #include <linux/sched.h>

@@ -1,10 +1,10 @@
 /* births.c: files that a claimed user makes belong to that user.
- * In: a call that may make a file.  Out: the kernel does it; then a claim on what came of it.
+ * In: a call that may make a file.  Out: the kernel makes it; then a claim on the new file.
  * Never: a file made here; a claim on a file that was there before the call.
  *
- * The call goes on to the kernel, so its end is not seen.  It need not be: whoever looks at the
- * new file's owner asks here, and before any answer the births that were announced are claimed.
- * For that alone the filter asks about renames, too. */
+ * The kernel carries the call out, so its end is not seen.  It need not be: whoever looks at
+ * the new file's owner asks the supervisor, and before any answer the announced files are
+ * claimed. This is the only reason why the filter asks about renames, too. */
 #include "fakeroot/supervisor.h"
 
 #include "base/own.h"

@@ -1,7 +1,7 @@
-/* calls_file.c: the owner a file is said to have.
+/* calls_file.c: the owner that a file is said to have.
  * In: one call of the stat, chown or mknod family.  Out: its result.
- * Never: content read or written; a file removed or renamed; a file made but the empty one that
- * stands for a device, and that only for a process that holds CAP_MKNOD.
+ * Never: content read or written; a file removed or renamed; a file made, except the empty one
+ * that stands for a device, and that only for a process that holds CAP_MKNOD.
  * Source: stat(2), statx(2), chown(2), mknod(2). */
 #include "fakeroot/supervisor.h"
 

@@ -1,5 +1,5 @@
-/* claims.c: extended attributes first, the side table where there can be none; see claims.h.
- * In, out: as there.  Never: a name: everything goes by descriptor.  Source: xattr(7). */
+/* claims.c: claims in extended attributes, or in the side table for files that take none.
+ * In, out: as in claims.h.  Never: a name: everything goes by descriptor.  Source: xattr(7). */
 #include "fakeroot/claims.h"
 
 #include "fakeroot/target.h"

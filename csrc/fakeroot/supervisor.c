@@ -1,11 +1,11 @@
 /* supervisor.c: the process that answers the container's calls, one after another.
  * In: the listener of the filter (descriptor 3), the container's user namespace (4), the file
- * of claims.  Out: answers, until every process under the filter is gone.
- * Never: a process of the container (it has the container's user namespace and nothing else of
- * it: nothing in there can see, signal or trace it); an effect beyond supervisor.h's.
+ * of claims.  Out: answers, until every process under the filter is gone. Never: a process of
+ * the container (it has the container's user namespace and nothing else of it: nothing in there
+ * can see, signal or trace it); an effect beyond supervisor.h's.
  *
- * What it holds of power are capabilities in the container's user namespace, which the
- * container's own root has too.  Source: seccomp_unotify(2). */
+ * Its only power are capabilities in the container's user namespace, which the container's own
+ * root has too.  Source: seccomp_unotify(2). */
 #include "fakeroot/supervisor.h"
 
 #include "base/own.h"

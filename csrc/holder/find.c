@@ -1,9 +1,9 @@
 /* find.c: is there a holder, and which process is it?
- * In: directory and name.  Out: its pidfd.  Never: a word with it: a listening socket answers
- * with the credentials of its process even where that one is busy or stopped, and no process
- * id is taken for the holder's that could be somebody else's by now.  A ready pair of
- * namespaces belongs to the one launch that took its name away: no name comes twice.
- * Source: unix(7), SO_PEERCRED and SO_PEERPIDFD. */
+ * In: directory and name.  Out: its pidfd.
+ * Never: a message to it: the kernel gives the credentials of the process behind a listening
+ * socket, even if that process is busy or stopped; a process id that could be another process's
+ * by now.  A ready pair of namespaces belongs to the one launch that removed its name: no name
+ * comes twice. Source: unix(7), SO_PEERCRED and SO_PEERPIDFD. */
 #include "holder/holder.h"
 #include "holder/socket.h"
 

@@ -1,12 +1,12 @@
-/* holder.h: one small process of the caller's that keeps a user namespace with all its ids, so
- * that a start need not ask newuidmap(1) for them again.
- * In: a directory of the caller's alone, the maps of a launch.  Out: a descriptor of the
- * process, whose namespace setns(2) joins; or none, and the launch goes without.
- * Never: a question to the process: it is there, and that is all; anything of a container in
- * it; a failure of a start.
+/* holder.h: the id-map holder: a small process of the caller's that keeps a user namespace with
+ * all its ids, so that a start need not ask newuidmap(1) for them again.
+ * In: a directory of the caller's only, the maps of a launch.  Out: a descriptor of the
+ * process, whose namespace setns(2) joins; or none, and the launch does without. Never: a
+ * message to the process: only its namespace is needed; anything of a container in it; a failed
+ * start.
  *
- * The namespace of each container is a child of the holder's: no container has a power over
- * the holder, nor over another one.  docs/decisions/0006-holder.md has the choice. */
+ * The namespace of each container is a child of the holder's: no container has any power over
+ * the holder, or over another container.  docs/decisions/0006-holder.md has the choice. */
 #pragma once
 
 #include "base/ids.h"

@@ -1,12 +1,12 @@
 /* main.c: the holder: `pyrootless _holder DIR UIDS GIDS SECONDS`.
  * In: a directory, ids, how long to stay without a start.  Out: a user namespace with these
- * ids, for as long as this process lives.
- * Never: a capability, once it listens; a byte read from anybody; an answer; a container's
- * file, mount, process or socket.  May be killed at any moment: a container that was started
- * with its help keeps the namespace, and the next start does without.
+ * ids, for as long as this process lives. Never: a capability, once it listens; a byte read
+ * from anybody; an answer; a container's file, mount, process or socket.  It may be killed at
+ * any moment: a container that was started with its help keeps the namespace, and the next
+ * start does without.
  *
- * It leaves when nobody has connected for SECONDS, and at once when its socket or the
- * directory is taken away. */
+ * It ends when nobody has connected for SECONDS, and at once when its socket or the directory
+ * is removed. */
 #include "holder/main.h"
 #include "holder/ready.h"
 #include "holder/socket.h"

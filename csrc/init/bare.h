@@ -1,6 +1,6 @@
-/* bare.h: what stands without a C library of its own: system calls of two machines.
- * In, out: call(number, …), the kernel's answer.  Never: errno, memory of its own, anything a C
- * library would bring.  Source: the kernel's system call tables. */
+/* bare.h: system calls of two machines, for programs without a C library.
+ * In, out: call(number, …), the kernel's answer.  Never: errno, memory of its own, anything
+ * that a C library would bring.  Source: the kernel's system call tables. */
 #pragma once
 
 #include "prl.h"

@@ -1,12 +1,15 @@
-/* gate.c: where a prepared container waits for its program, itself without a C library.
+/* gate.c: the start barrier: process 1 of a prepared container, which waits for its program. It
+ * has no C library.
  * In: argv = "gate", number of the socket (of a sandbox "SOCKET,OUTCOME", which the init gets),
- * number of the small init's descriptor where that is to be process 1; one message on the
- * socket (base/wish.h) with the standard streams.  Out: the program in its place, or a record
- * on the socket that says why not. Never: a second wish; a container that outlives the other
- * end of the socket; a magic link of /proc on the way to the program, its interpreter or the
- * working directory (exec.c says why); anything of the engine's memory: it was executed from a
- * sealed memory file like the init. Everything is set up when it begins: capabilities are gone,
- * the filter is in force. */
+ * number of the small init's descriptor if that is to be process 1; one message on the socket
+ * (base/wish.h) with the standard streams.
+ * Out: the program in its place, or a record on the socket that says why not.
+ * Never: a second request; a container that outlives the other end of the socket; a magic link
+ * of /proc on the way to the program, its interpreter or the working directory (exec.c says
+ * why); anything of the engine's memory: it was executed from a sealed memory file like the
+ * init.
+ *
+ * Everything is set up when it begins: capabilities are gone, the filter is in force. */
 #include "init/start.h"
 
 #include "base/interpreter.h"
@@ -21,12 +24,12 @@
 
 enum {
     STREAMS = 3,
-    ROOM_BYTES = 8192, /* most wishes; a larger one gets memory of its own */
+    ROOM_BYTES = 8192, /* most requests; a larger one gets memory of its own */
     PATH_BYTES = 4096,
     FAILED = 127,
 };
 
-/* Not static in a function: its pages are touched before the wish comes. */
+/* Not static in a function: its pages are touched before the request comes. */
 static char room[ROOM_BYTES];
 
 struct gate {

@@ -1,11 +1,11 @@
 /* init.c: the small init, a program of its own without a C library.
  * In: argv = "init", number of the report descriptor, path of the program, its argv;
  * environment. Out: the program as its child; signals passed on; zombies reaped; the child's
- * status as its own (128+n for a signal); for a sandbox ("REPORT,OUTCOME") the status and the
- * usage as a record on the second descriptor as well.  Where the program has no name, nothing
- * is executed: a zygote brings it, and it is known by its number.  Never: anything else: it is
- * pid 1 of a container with hostile code, and its memory holds nothing but its arguments. It is
- * embedded in the launcher and executed from a sealed memory file.  Source: the kernel's system
+ * status as its own (128+n for a signal); for a sandbox ("REPORT,OUTCOME") status and usage
+ * also as a record on the second descriptor.  If the program has no name, nothing is executed:
+ * a zygote brings the program, and it is known by its number. Never: anything else: it is pid 1
+ * of a container with hostile code, and its memory holds nothing but its arguments.  It is
+ * embedded in the launcher and executed from a sealed memory file. Source: the kernel's system
  * call tables. */
 
 #include "init/start.h"

@@ -1,6 +1,6 @@
-/* box.c: what a sandbox wants of its container: the scratch's descriptor, files, a meter, the
+/* box.c: what a sandbox needs of its container: the scratch's descriptor, files, a meter, the
  * ordinary scheduling class.
- * In: prl_setup.box; NULL: none of it.  Out: files in the container's tree, descriptors at
+ * In: prl_setup.box; NULL: nothing is done.  Out: files in the container's tree, descriptors at
  * the parent.  Never: a link followed; a file put in once the program runs. */
 #include "steps/steps.h"
 

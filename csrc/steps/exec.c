@@ -78,7 +78,7 @@ static int PRL_CHILD_SAFE check_program(int root, const char *program)
 int PRL_CHILD_SAFE prl_exec_resolve(struct prl_setup *s, struct prl_error *reterr)
 {
     int worst = ENOENT;
-    if (s->gate_fd >= 0) /* the wish names it */
+    if (s->gate_fd >= 0) /* the request names it */
         return 0;
     s->program = "";
     if (s->box && s->box->zygote_fd >= 0) /* and a zygote brings it */
@@ -114,7 +114,8 @@ static void PRL_CHILD_SAFE reset_signals(bool keep_blocked)
     sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-/* The gate executes the program later, or the init that does.  Its own environment is empty. */
+/* The start barrier executes the program later, or the init that does.  Its own environment is
+ * empty. */
 static void PRL_CHILD_SAFE execute_gate(const struct prl_setup *s)
 {
     static const char *const no_env[] = {NULL};
@@ -130,7 +131,7 @@ static void PRL_CHILD_SAFE execute_gate(const struct prl_setup *s)
         args[2] = prl_sys_decimal((uint64_t)s->init_fd, init);
         fcntl(s->init_fd, F_SETFD, 0);
     }
-    fcntl(s->wish_fd, F_SETFD, 0); /* the gate marks both close-on-exec again */
+    fcntl(s->wish_fd, F_SETFD, 0); /* the start barrier marks both close-on-exec again */
     syscall(SYS_execveat, s->gate_fd, "", args, no_env, AT_EMPTY_PATH);
 }
 

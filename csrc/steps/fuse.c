@@ -1,7 +1,8 @@
-/* fuse.c: fuse-overlayfs as the container's "/", where the kernel's overlay is not to be had.
+/* fuse.c: fuse-overlayfs as the container's "/", where the kernel's overlay cannot be used.
  * In: the prepared mount options.  Out: a FUSE mount on root.path that the parent's server
- * answers (serve_fuse.c).  Never: the server in this mount namespace: it would keep the mount,
- * and the mount would keep it.
+ * answers (serve_fuse.c).
+ * Never: the server in this mount namespace: it would keep the mount, and the mount would keep
+ * it.
  *
  * The descriptor must be opened here: the kernel wants the opener's user namespace to be the
  * mount's.  Source: mount.fuse3(8), the kernel's fs/fuse/inode.c. */

@@ -1,6 +1,6 @@
-/* init.c (step): the small init, or the gate, in a sealed memory file.
+/* init.c (step): the small init, or the start barrier, in a sealed memory file.
  * In: the bytes built from csrc/init.  Out: a descriptor to execute.
- * Never: a file a container could write. */
+ * Never: a file that a container could write. */
 #include "steps/init.h"
 
 #include "base/io.h"

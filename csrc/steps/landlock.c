@@ -1,8 +1,10 @@
-/* landlock.c: the second fence: whatever slips past the mount namespace still finds no file
- * outside "/". In: the new root, already entered.  Out: a domain that allows everything beneath
- * "/" and the lent standard streams, and nothing else: no other file tree, no mount call, no
- * signal or abstract socket out of the container. Never: a failure where the kernel has no
- * Landlock: it is the second fence (doctor says so).  Source: landlock(7). */
+/* landlock.c: a second fence: whatever gets past the mount namespace still finds no file
+ * outside
+ * "/".
+ * In: the new root, already entered.  Out: a domain that allows everything beneath "/" and the
+ * standard streams, and nothing else: no other file tree, no mount call, no signal or abstract
+ * socket out of the container.
+ * Never: a failure where the kernel has no Landlock (doctor says so).  Source: landlock(7). */
 #include "steps/steps.h"
 
 #include "base/own.h"

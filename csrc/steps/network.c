@@ -44,7 +44,7 @@ static int PRL_CHILD_SAFE connect_namespace(struct prl_setup *s, struct prl_erro
     return 0;
 }
 
-/* --- an interface of our own: for slirp4netns, or for a border --- */
+/* --- an interface of our own: for slirp4netns, or for an egress filter --- */
 
 static int PRL_CHILD_SAFE ask(int fd, unsigned long request, const char *name,
                               struct ifreq *what, struct prl_error *reterr)
@@ -182,7 +182,7 @@ static int PRL_CHILD_SAFE hand_over_interface(struct prl_setup *s, struct prl_er
 }
 
 /* The datagram leaves when the helper has answered for the router, which tells it our hardware
- * address; the refusal is the border's.  So both are at work, and know of us, before the
+ * address; the refusal is the egress filter's.  So both are at work, and know of us, before the
  * program starts: to an address it does not know passt sends frames that the kernel throws
  * away. */
 static int PRL_CHILD_SAFE await_refusal(struct prl_error *reterr)

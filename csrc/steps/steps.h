@@ -52,8 +52,8 @@ struct prl_setup {
                     each hand-over waits for its answer */
     bool asks;   /* it is served with more than its maps */
     int init_fd; /* sealed memory file with the small init; -1 */
-    int gate_fd; /* the same with the gate, which waits for the program; -1: it is known */
-    int wish_fd; /* the child's end of the socket on which the gate waits; -1 */
+    int gate_fd; /* the same with the start barrier; -1: the program is known */
+    int wish_fd; /* the child's end of the socket on which the start barrier waits; -1 */
     struct prl_box *box;     /* what a sandbox wants; NULL: this is none */
     int outcome_fd;          /* the child's end of the pipe for the init's record; -1 */
     char *uid_map, *gid_map; /* NULL: the parent writes them (PRL_HANDOVER_MAPS) */
@@ -106,7 +106,7 @@ struct prl_setup {
     size_t beside_stack_size;
     struct prl_beside beside;
     int complaint_fd;    /* filled by the parent: what the server of a FUSE root complains of */
-    int tap_fd;          /* filled by the parent: the interface that a border watches; -1 */
+    int tap_fd;          /* filled by the parent: the egress filter's interface; -1 */
     bool dev_sketched;   /* the names of /dev lie in the upper already */
     int clock_fd;        /* filled by the parent: the clock of PRL_RUNG_CLOCK; -1 */
     int root_fd;         /* "/" of the container */

@@ -1,5 +1,5 @@
 /* terminal.c: standard streams and the container's own pty.
- * In: three descriptors, or a wish for a terminal.  Out: 0, 1, 2 in a new session; the pty's
+ * In: three descriptors, or a request for a terminal.  Out: 0, 1, 2 in a new session; the pty's
  * master on its way to the parent. Never: a terminal of the host inside the container; a pty
  * that is not of the container's own devpts (CVE-2025-52565). Source: pts(4), ioctl_tty(2),
  * unix(7). */

@@ -1,6 +1,6 @@
-/* devices.c: the device nodes that a layer has told of, since none of them is in its tree.
+/* devices.c: the device nodes that a layer lists; none of them is in its tree.
  * In: heads and paths.  Out: the head of a path.
- * Never: a search that the archive has not paid for (place.c spends work by the length). */
+ * Never: a search that the archive's budget does not cover (place.c spends it by length). */
 #include "unpack/devices.h"
 
 #include <errno.h>

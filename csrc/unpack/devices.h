@@ -1,6 +1,6 @@
-/* devices.h: the device nodes that a layer has told of, since none of them is in its tree.
- * In: what the list of devices says of one, its path.  Out: the same by path, for hard links.
- * Never: memory without a limit. */
+/* devices.h: the device nodes that a layer lists; none of them is in its tree.
+ * In: what the list of devices says about one, its path.  Out: the same by path, for hard
+ * links. Never: memory without a limit. */
 #pragma once
 
 #include <stddef.h>

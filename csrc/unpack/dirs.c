@@ -1,6 +1,6 @@
-/* dirs.c: modes and times of directories, kept until nothing is put into them any more.
+/* dirs.c: modes and times of directories, kept until nothing more is put into them.
  * In: paths without links.  Out: the directories as the archive wants them.
- * Never: a link followed: a path that has become something else is passed over. */
+ * Never: a link followed: a path that has become something else is skipped. */
 #include "unpack/dirs.h"
 
 #include "base/own.h"

@@ -1,4 +1,4 @@
-/* dirs.h: modes and times of directories, kept until nothing is put into them any more.
+/* dirs.h: modes and times of directories, kept until nothing more is put into them.
  * In: paths without links.  Out: the directories as the archive wants them.
  * Never: memory without a limit. */
 #pragma once

@@ -1,17 +1,17 @@
-/* zygote.c: a module of Python's, which makes copies of its interpreter in boxes.
- * In: orders on a socket (base/zygote.h); in each copy one wish (base/wish.h).  Out: a copy in
- * all namespaces of its box, without a capability, under the box's filter, with the descriptors
- * 0, 1, 2 and its wish's alone; later arguments and environment for zygote_main.py.
- * Never: a byte of a student's in the zygote: the wish is read by the copy.  A C library of its
- * own: it is loaded by whatever interpreter an image has, and takes fork(2) and Python's stable
- * interface from that process; everything else is a system call.
+/* zygote.c: a Python module that makes copies of its interpreter in boxes.
+ * In: orders on a socket (base/zygote.h); in each copy one request (base/wish.h).  Out: a copy
+ * in all namespaces of its box, without a capability, under the box's filter, with the
+ * descriptors 0, 1, 2 and its request's only; later arguments and environment for
+ * zygote_main.py. Never: a byte of a student's in the zygote: the copy reads the request.  A C
+ * library of its own: whatever interpreter an image has loads it, and it takes fork(2) and
+ * Python's stable interface from that process; everything else is a system call.
  *
  * Three processes, each a child of the one before:
  *   opener   shares the zygote's memory; enters the box's namespaces
  *   carrier  shares it too; born in the box, gives up everything, then fork(2)
  *   copy     has its own memory; when the carrier is gone it is a child of the box's init
- * The zygote sleeps until opener and carrier are gone (vfork's order), so they may use its
- * stack.  Source: setns(2), fork(2), docs.python.org/3/c-api/stable.html. */
+ * The zygote sleeps until opener and carrier are gone (as with vfork), so they may use its
+ * stack. Source: setns(2), fork(2), docs.python.org/3/c-api/stable.html. */
 #define Py_LIMITED_API 0x03090000
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
@@ -62,7 +62,7 @@ static void wait_for(long pid)
         ;
 }
 
-/* 0, 1, 2 and the wish's; all others closed. */
+/* 0, 1, 2 and the request's; all others closed. */
 static int take_descriptors(void)
 {
     long null_fd = call(NR_OPENAT, (ulong)AT_FDCWD, (ulong) "/dev/null", O_RDONLY, 0);
