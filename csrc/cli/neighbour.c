@@ -105,10 +105,11 @@ int prl_neighbour_check(const struct prl_neighbour *neighbour, const struct prl_
     const struct prl_spec *other = neighbour->spec;
     const char *id = neighbour->running.id;
     if (other->resources.rungs[PRL_LIMIT_PIDS] == PRL_RUNG_NPROC)
-        return BAD(EOPNOTSUPP,
-                   "the --pids-limit of container %.12s is enforced by RLIMIT_NPROC, which would "
-                   "count the processes of both: start it without",
-                   id);
+        return BAD(
+            EOPNOTSUPP,
+            "the --pids-limit of container %.12s is enforced by RLIMIT_NPROC, which would "
+            "count the processes of both: start it without",
+            id);
     if (same_map(spec->uid_maps, spec->uid_maps_len, other->uid_maps, other->uid_maps_len) &&
         same_map(spec->gid_maps, spec->gid_maps_len, other->gid_maps, other->gid_maps_len))
         return 0;
