@@ -39,9 +39,11 @@ PLACES = {
     "import": ("files", "nothing"),
     "judge": ("files", "files"),
     "tag": ("images", "nothing"),
+    "commit": ("containers", "images"),
+    "cp": ("files", "files"),
     "images": ("images", "nothing"),
     **dict.fromkeys(("stop", "kill", "rm"), ("containers", "containers")),
-    **dict.fromkeys(("top", "port", "logs"), ("containers", "nothing")),
+    **dict.fromkeys(("top", "port", "logs", "export", "diff"), ("containers", "nothing")),
     **dict.fromkeys(("history", "rmi", "save", "pull"), ("images", "images")),
 }
 """Verb → what its first word is, and what the others are: `bases` are images and `host`, `all`

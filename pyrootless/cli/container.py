@@ -13,10 +13,22 @@ from pyrootless.cli.arguments import Parser
 from pyrootless.cli.main import ELSEWHERE, serve
 from pyrootless.errors import UsageError
 
-VERBS = {
-    "exec": "exec", "inspect": "inspect", "kill": "kill", "logs": "logs", "ls": "ps",
-    "port": "port", "rm": "rm", "run": "run", "stop": "stop", "top": "top",
-}  # fmt: skip
+_SAME = (
+    "commit",
+    "cp",
+    "diff",
+    "exec",
+    "export",
+    "inspect",
+    "kill",
+    "logs",
+    "port",
+    "rm",
+    "run",
+    "stop",
+    "top",
+)
+VERBS = {"ls": "ps", **{verb: verb for verb in _SAME}}
 """Verb below `container` → the verb that it is."""
 ALIASES = {"list": "ps", "ps": "ps"}
 OWN = ("prune",)

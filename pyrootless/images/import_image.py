@@ -54,7 +54,7 @@ def import_rootfs(
         IntegrityError: Not a tar archive, or a hostile one.
         StoreError: The store cannot be written.
     """
-    empty = ImageConfig(raw=b"", platform=_platform(), created=_now())
+    empty = ImageConfig(raw=b"", platform=_platform(), created=now_text())
     config = apply_changes(empty, changes)
     with store.adding():
         head, stream = peek(stream)
@@ -83,7 +83,8 @@ def _platform() -> Platform:
     return replace(found, variant="") if found.architecture == "amd64" else found
 
 
-def _now() -> str:
+def now_text() -> str:
+    """The time, RFC 3339; SOURCE_DATE_EPOCH stands for it.  Raises UsageError."""
     given = os.environ.get(EPOCH_VARIABLE, "")
     if not given:
         moment = datetime.now(UTC)

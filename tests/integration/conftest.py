@@ -2,11 +2,12 @@
 a machine with a network of its own.
 
 In: the run's store, network_machine.py.  Out: the environment pointing at it; static programs;
-the machine, running.  Never: a change outside temporary directories; the real network.
+the machine, running; podman.  Never: a change outside temporary directories; the real network.
 """
 
 from __future__ import annotations
 
+import os
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -79,3 +80,34 @@ def serve(machine: Machine) -> Iterator[Serve]:
     for process in started:
         process.terminate()
         process.communicate(timeout=LIMIT_SECONDS)
+
+
+@pytest.fixture(scope="session")
+def podman(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., list[str]]]:
+    """Lines that a command printed in podman: podman("run", …).
+
+    crun takes a host whose controllers are on cgroup v1 when it sees a plain cgroup2, which a
+    user may mount in a namespace of his own.
+    """
+    base = tmp_path_factory.mktemp("podman")
+    (base / "run").mkdir(mode=0o700)
+    env = {**os.environ, "HOME": str(base), "XDG_RUNTIME_DIR": str(base / "run")}
+    env["PODMAN_IGNORE_CGROUPSV1_WARNING"] = "1"
+    places = ["--root", str(base / "root"), "--runroot", str(base / "run/root")]
+    podman = ["podman", *places, "--storage-driver=overlay", "--cgroup-manager=cgroupfs"]
+    inside = 'mount -t cgroup2 cgroup2 /sys/fs/cgroup && exec "$@"'
+    prefix = [*podman, "unshare", "unshare", "-Cm", "sh", "-c", inside, "sh"]
+
+    def call(*words: str) -> list[str]:
+        done = subprocess.run(
+            [*prefix, *podman, *words], env=env, capture_output=True, timeout=300, check=False
+        )
+        assert done.returncode == 0, done.stderr.decode()
+        return done.stdout.decode().splitlines()
+
+    yield call
+    # Its pause process keeps a mount; what it unpacked belongs to ids that only a namespace
+    # which has them may remove.
+    subprocess.run([*podman, "system", "migrate"], env=env, timeout=120, check=True)
+    remove = ["unshare", "--map-auto", "--map-root-user", "rm", "-rf", str(base)]
+    subprocess.run(remove, timeout=120, check=True)

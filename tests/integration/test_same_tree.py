@@ -8,9 +8,8 @@ Never: an entry left out but those an engine makes for each container (tree_prob
 
 from __future__ import annotations
 
-import os
 import subprocess
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -223,37 +222,6 @@ def layout(tmp_path_factory: pytest.TempPathFactory) -> Path:
         kind = "zstd" if name in ZSTD else "gzip"
         write_layout(place, name, archives, CONFIGS.get(name), kind)
     return place
-
-
-@pytest.fixture(scope="session")
-def podman(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., list[str]]]:
-    """Lines that a command printed in podman: podman("run", …).
-
-    crun takes a host whose controllers are on cgroup v1 when it sees a plain cgroup2, which a
-    user may mount in a namespace of his own.
-    """
-    base = tmp_path_factory.mktemp("podman")
-    (base / "run").mkdir(mode=0o700)
-    env = {**os.environ, "HOME": str(base), "XDG_RUNTIME_DIR": str(base / "run")}
-    env["PODMAN_IGNORE_CGROUPSV1_WARNING"] = "1"
-    places = ["--root", str(base / "root"), "--runroot", str(base / "run/root")]
-    podman = ["podman", *places, "--storage-driver=overlay", "--cgroup-manager=cgroupfs"]
-    inside = 'mount -t cgroup2 cgroup2 /sys/fs/cgroup && exec "$@"'
-    prefix = [*podman, "unshare", "unshare", "-Cm", "sh", "-c", inside, "sh"]
-
-    def call(*words: str) -> list[str]:
-        done = subprocess.run(
-            [*prefix, *podman, *words], env=env, capture_output=True, timeout=300, check=False
-        )
-        assert done.returncode == 0, done.stderr.decode()
-        return done.stdout.decode().splitlines()
-
-    yield call
-    # Its pause process keeps a mount; what it unpacked belongs to ids that only a namespace
-    # which has them may remove.
-    subprocess.run([*podman, "system", "migrate"], env=env, timeout=120, check=True)
-    remove = ["unshare", "--map-auto", "--map-root-user", "rm", "-rf", str(base)]
-    subprocess.run(remove, timeout=120, check=True)
 
 
 def _by_podman(podman: Callable[..., list[str]], image: str, probe: Path) -> list[str]:
