@@ -348,7 +348,6 @@ static int launch_once(const struct prl_spec *spec, const struct prl_stdio *stdi
     prl_close_p(&setup.gate_fd);
     prl_close_p(&setup.wish_fd);
     prl_close_p(&setup.holder_fd);
-    prl_close_p(&setup.claim_fd);
     prl_arena_free(arena);
     prl_trace_mark("exec");
     if (r == 0)

@@ -5,8 +5,8 @@
  * shares the caller's memory and descriptors, enters it, makes the child there for the caller
  * (CLONE_PARENT), writes the child's maps, and ends.
  *
- * With a claim, the child is born in namespaces that were prepared; with spec->neighbour in
- * those of the other container.  Then there are no maps to write.
+ * With spec->neighbour the child is born in the namespaces of the other container, and there
+ * are no maps to write.
  *
  * If any of them dies meanwhile, no process is left behind: the child waits for a word on a
  * socket whose other end only the caller and the intermediate process have. Source: setns(2),
@@ -52,7 +52,7 @@ static int PRL_CHILD_SAFE enter(const struct prl_setup *s)
     const uint64_t pair = CLONE_NEWUSER | CLONE_NEWNET;
     if (s->spec->neighbour)
         return prl_join_namespaces(s->spec->neighbour, pair);
-    return setns(s->holder_fd, s->ready ? (int)pair : CLONE_NEWUSER);
+    return setns(s->holder_fd, CLONE_NEWUSER);
 }
 
 static int PRL_CHILD_SAFE go_between(void *data)

@@ -250,7 +250,6 @@ static struct prl_setup empty_setup(const struct prl_spec *spec)
                               .gate_fd = -1,
                               .wish_fd = -1,
                               .holder_fd = -1,
-                              .claim_fd = -1,
                               .complaint_fd = -1,
                               .tap_fd = -1,
                               .clock_fd = -1,

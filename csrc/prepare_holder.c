@@ -9,9 +9,7 @@
 #include "holder/holder.h"
 
 #include <errno.h>
-#include <sched.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 /* -errno: a holder has them not.  A text is NULL where memory ran out. */
@@ -34,34 +32,8 @@ static int map_texts(struct prl_setup *s, const struct prl_holder_key *key,
 void prl_setup_alone(struct prl_setup *s)
 {
     prl_close_p(&s->holder_fd);
-    prl_close_p(&s->claim_fd);
-    s->joined = s->ready = false;
+    s->joined = false;
     s->uid_map = s->gid_map = NULL;
-}
-
-/* A limit of processes counts those of the user namespace, and there is one in a ready one. */
-static bool counts_processes(const struct prl_spec *spec)
-{
-    for (size_t i = 0; i < spec->process.rlimits_len; i++)
-        if (spec->process.rlimits[i].resource == RLIMIT_NPROC)
-            return true;
-    return spec->resources.asked != 0;
-}
-
-static bool is_whole(const char *map, const struct prl_ids *ids)
-{
-    char whole[PRL_HOLDER_MAP_BYTES];
-    return prl_holder_whole_text(ids, whole) == 0 && strcmp(map, whole) == 0;
-}
-
-static int claim(struct prl_setup *s, const struct prl_holder_key *key)
-{
-    const struct prl_spec *spec = s->spec;
-    const uint64_t pair = CLONE_NEWUSER | CLONE_NEWNET;
-    if ((spec->namespaces & pair) != pair || counts_processes(spec) ||
-        !is_whole(s->uid_map, &key->uids) || !is_whole(s->gid_map, &key->gids))
-        return -ENOENT;
-    return prl_holder_claim(spec->holder, key->name, &s->claim_fd);
 }
 
 int prl_prepare_holder(struct prl_setup *s, struct prl_arena *arena, struct prl_error *reterr)
@@ -73,12 +45,8 @@ int prl_prepare_holder(struct prl_setup *s, struct prl_arena *arena, struct prl_
     int r = map_texts(s, &key, arena);
     if (r == 0 && (!s->uid_map || !s->gid_map))
         return prl_fail_with(reterr, PRL_STAGE_CLONE, ENOMEM, "malloc", "launch");
-    if (r == 0) {
-        s->holder_fd = claim(s, &key);
-        s->ready = s->holder_fd >= 0;
-        if (s->holder_fd < 0)
-            s->holder_fd = prl_holder_find(s->spec->holder, key.name);
-    }
+    if (r == 0)
+        s->holder_fd = prl_holder_find(s->spec->holder, key.name);
     if (r < 0 || s->holder_fd < 0)
         prl_setup_alone(s);
     return 0;

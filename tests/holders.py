@@ -21,7 +21,6 @@ from pathlib import Path
 IDLE = "PYROOTLESS_HOLDER_IDLE"
 SECONDS = 60
 PATIENCE_SECONDS = 5
-READY = 2
 NS_GET_USERNS, NS_GET_PARENT = 0xB701, 0xB702
 RANGE = ("run", "--rm", "--ephemeral", "--userns=range", "host", "true")
 
@@ -35,23 +34,7 @@ def sockets(environment: Mapping[str, str]) -> list[Path]:
     """What lies there beside the lock."""
     found = folder(environment)
     names = [p for p in found.iterdir() if p.name != "lock"] if found.is_dir() else []
-    return sorted(p for p in names if "+" not in p.name)
-
-
-def pairs(environment: Mapping[str, str]) -> list[Path]:
-    """The sockets behind which a pair of namespaces lies ready."""
-    found = folder(environment)
-    names = found.iterdir() if found.is_dir() else iter(())
-    return sorted(path for path in names if "+" in path.name and path.name[0] != ".")
-
-
-def await_pairs(environment: Mapping[str, str]) -> list[Path]:
-    """As many as are kept ready, as soon as they are."""
-    end = time.monotonic() + SECONDS
-    while len(found := pairs(environment)) < READY:
-        assert time.monotonic() < end, f"only {found} lie ready"
-        time.sleep(0.005)
-    return found
+    return sorted(names)
 
 
 def children(pid: int) -> list[int]:
@@ -83,10 +66,9 @@ def holders(environment: Mapping[str, str]) -> list[int]:
 def warm(
     launcher: Path, environment: Mapping[str, str], before: Sequence[str] = (), idle: int = 600
 ) -> int:
-    """Start a container of many ids; wait for the holder that it leaves, and for its pairs.
+    """Start a container of many ids; wait for the holder that it leaves.
 
-    A holder whose maker of pairs was killed leaves, and the start may have found it still: then
-    once more.
+    One that was just killed may have been found by the start still: then once more.
     """
     end = time.monotonic() + SECONDS
     while time.monotonic() < end:
@@ -103,10 +85,10 @@ def warm(
         again = min(end, time.monotonic() + PATIENCE_SECONDS)
         while time.monotonic() < again:
             found = holders(environment)
-            if len(found) == 1 and len(pairs(environment)) == READY:
+            if len(found) == 1:
                 return found[0]
             time.sleep(0.005)
-    raise AssertionError(f"only {pairs(environment)} lie ready")
+    raise AssertionError("no holder came")
 
 
 def await_holder(environment: Mapping[str, str], other_than: int = 0) -> int:

@@ -135,11 +135,6 @@ IDENTITY_MUTATIONS = (
     Mutation(
         "a container through the holder has a user namespace of its own",
         (
-            Edit(  # a pair that lies ready has its own
-                "csrc/prepare_holder.c",
-                "(spec->namespaces & pair) != pair || counts_processes(spec) ||",
-                "(spec->namespaces & pair) == pair || counts_processes(spec) ||",
-            ),
             Edit(
                 "csrc/launch_joined.c",
                 "below.flags |= CLONE_PARENT;",
@@ -153,6 +148,7 @@ IDENTITY_MUTATIONS = (
         ),
         (
             f"{HOLDER}::test_a_namespace_below_the_holders",
+            f"{HOLDER}::test_each_has_namespaces_of_its_own_below_the_holders",
             f"{HOLDER}::test_nobody_inside_reaches_the_holder_or_its_neighbour",
         ),
     ),
@@ -160,31 +156,6 @@ IDENTITY_MUTATIONS = (
         "the holder has no capability when it listens",
         _one("csrc/holder/main.c", " || prl_sys_capset(0, 0, 0) < 0", ""),
         (f"{HOLDER}::test_the_holder_holds_nothing",),
-    ),
-    Mutation(
-        "a ready pair of namespaces is used once",
-        _one(
-            "csrc/holder/find.c",
-            "if (pidfd < 0 || unlinkat(dir_fd, slot, 0) < 0)",
-            "if (pidfd < 0)",
-        ),
-        (f"{HOLDER}::test_a_pair_is_used_once",),
-    ),
-    Mutation(
-        "a limit on processes takes no ready pair",
-        _one(
-            "csrc/prepare_holder.c",
-            "(spec->namespaces & pair) != pair || counts_processes(spec) ||",
-            "(spec->namespaces & pair) != pair || (counts_processes(spec) && !pair) ||",
-        ),
-        (f"{HOLDER}::test_where_a_pair_does_not_fit_none_is_taken",),
-    ),
-    Mutation(
-        "who keeps a ready pair has no capability in it",
-        _one(
-            "csrc/holder/ready.c", "confine(0, parent) < 0", "confine(writing_maps, parent) < 0"
-        ),
-        (f"{HOLDER}::test_who_makes_and_keeps_pairs_holds_little",),
     ),
     Mutation(
         "who listens is the caller",

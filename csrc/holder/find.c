@@ -2,8 +2,7 @@
  * In: directory and name.  Out: its pidfd.
  * Never: a message to it: the kernel gives the credentials of the process behind a listening
  * socket, even if that process is busy or stopped; a process id that could be another process's
- * by now.  A ready pair of namespaces belongs to the one launch that removed its name: no name
- * comes twice. Source: unix(7), SO_PEERCRED and SO_PEERPIDFD. */
+ * by now.  Source: unix(7), SO_PEERCRED and SO_PEERPIDFD. */
 #include "holder/holder.h"
 #include "holder/socket.h"
 
@@ -71,42 +70,4 @@ int prl_holder_find(const char *dir, const char *name)
         return r;
     int pidfd = prl_sys_peer_pidfd(fd);
     return pidfd >= 0 ? pidfd : open_peer(dir_fd, name, &peer);
-}
-
-/* The name is whose it is who removes it. */
-static int claim_slot(int dir_fd, const char *slot, int *ret_socket)
-{
-    struct ucred peer;
-    _cleanup_close_ int fd = prl_holder_connect(dir_fd, slot);
-    if (fd == -ECONNREFUSED)
-        unlinkat(dir_fd, slot, 0); /* of the dead */
-    int r = fd < 0 ? fd : peer_of(fd, &peer);
-    if (r < 0)
-        return r;
-    _cleanup_close_ int pidfd = prl_sys_peer_pidfd(fd);
-    if (pidfd < 0 || unlinkat(dir_fd, slot, 0) < 0)
-        return -errno;
-    *ret_socket = steal_fd(&fd);
-    return steal_fd(&pidfd);
-}
-
-int prl_holder_claim(const char *dir, const char *name, int *ret_socket)
-{
-    _Alignas(struct prl_dirent) char names[1024];
-    size_t len = strlen(name);
-    _cleanup_close_ int dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (dir_fd < 0)
-        return -errno;
-    for (long n; (n = prl_sys_getdents(dir_fd, names, sizeof names)) > 0;) {
-        for (long at = 0; at < n;) {
-            const struct prl_dirent *entry = (const struct prl_dirent *)(names + at);
-            at += entry->d_reclen;
-            if (strncmp(entry->d_name, name, len) != 0 || entry->d_name[len] != '+')
-                continue;
-            int pidfd = claim_slot(dir_fd, entry->d_name, ret_socket);
-            if (pidfd >= 0)
-                return pidfd;
-        }
-    }
-    return -ENOENT;
 }

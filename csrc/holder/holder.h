@@ -17,8 +17,6 @@ enum {
     PRL_HOLDER_IDLE_SECONDS = 300, /* unless PYROOTLESS_HOLDER_IDLE says otherwise */
     PRL_HOLDER_MOST = 4,           /* of one user: different maps, different limits */
     PRL_HOLDER_NAME = 32,          /* bytes */
-    PRL_HOLDER_READY = 2,          /* pairs of namespaces that lie ready */
-    PRL_HOLDER_SLOT = 64,          /* bytes: name, "+", a number that never comes again */
     PRL_HOLDER_MAP_BYTES = 4096,   /* the kernel takes less than a page */
 };
 
@@ -39,16 +37,8 @@ int prl_holder_ids_text(const struct prl_ids *ids, char *buf, size_t size);
 int prl_holder_map_text(const struct prl_idmap *rows, size_t len, uint32_t own,
                         const struct prl_ids *ids, char buf[PRL_HOLDER_MAP_BYTES]);
 
-/* All ids of the holder's namespace as they are there: the map of --userns=range. */
-int prl_holder_whole_text(const struct prl_ids *ids, char buf[PRL_HOLDER_MAP_BYTES]);
-
 /* find.c.  The holder of this name in `dir`: its pidfd, or -errno.  Waits for nothing. */
 int prl_holder_find(const char *dir, const char *name);
-
-/* find.c.  A pair of namespaces, user and network, that nobody has been in, for the calling
- * launch alone: the pidfd of the process that keeps them for as long as *ret_socket is open, or
- * -errno. */
-int prl_holder_claim(const char *dir, const char *name, int *ret_socket);
 
 /* start.c.  Start a holder for the launches of this specification and do not wait for it; it
  * finds out itself whether there is one.  `spec->holder` names the directory. */

@@ -8,7 +8,7 @@
  * It ends when nobody has connected for SECONDS, and at once when its socket or the directory
  * is removed. */
 #include "holder/main.h"
-#include "holder/ready.h"
+#include "holder/holder.h"
 #include "holder/socket.h"
 
 #include "base/io.h"
@@ -26,7 +26,6 @@
 #include <sys/inotify.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 
 enum { BACKLOG = 1024, LOOK_MS = 1000 };
 
@@ -35,8 +34,6 @@ struct holder {
     struct prl_holder_key key;
     unsigned long idle_seconds;
     int dir_fd, lock_fd, socket_fd, watch_fd;
-    pid_t maker; /* of ready pairs; 0: none */
-    int maker_fd;
     ino_t inode; /* of the socket's name */
 };
 
@@ -60,18 +57,6 @@ static int take_lock(struct holder *h)
     return flock(h->lock_fd, LOCK_EX | LOCK_NB) < 0 ? -errno : 0;
 }
 
-/* The names of ready pairs, of which none is left: their processes end with their holder. */
-static void remove_slots(const struct holder *h, const char *name)
-{
-    _cleanup_closedir_ DIR *dir = prl_io_list(h->dir_fd, ".");
-    size_t len = strlen(name);
-    for (struct dirent *entry; dir && (entry = readdir(dir));) {
-        const char *shown = entry->d_name + (entry->d_name[0] == '.');
-        if (strncmp(shown, name, len) == 0 && shown[len] == '+')
-            unlinkat(h->dir_fd, entry->d_name, 0);
-    }
-}
-
 /* Takes away what the dead left, and what another version made: that one then leaves.  How many
  * live; -EEXIST: one of them is what we would be. */
 static int count_living(const struct holder *h)
@@ -82,13 +67,12 @@ static int count_living(const struct holder *h)
         return -errno;
     size_t version = strcspn(h->key.name, "-") + 1;
     for (struct dirent *entry; (entry = readdir(dir));) {
-        if (strpbrk(entry->d_name, ".+") || strcmp(entry->d_name, "lock") == 0)
+        if (entry->d_name[0] == '.' || strcmp(entry->d_name, "lock") == 0)
             continue;
         _cleanup_close_ int fd = prl_holder_connect(h->dir_fd, entry->d_name);
         bool lives = fd >= 0 || fd == -EAGAIN;
         if (!lives || strncmp(entry->d_name, h->key.name, version) != 0) {
             unlinkat(h->dir_fd, entry->d_name, 0);
-            remove_slots(h, entry->d_name);
         } else if (strcmp(entry->d_name, h->key.name) == 0)
             return -EEXIST;
         else
@@ -105,12 +89,8 @@ static int enter_namespace(struct holder *h)
     maps.uids_len = prl_ids_map(PRL_IDS_MAP_RANGE, geteuid(), &h->key.uids, uids);
     maps.gids_len = prl_ids_map(PRL_IDS_MAP_RANGE, getegid(), &h->key.gids, gids);
     int r = prl_mapping_enter(CLONE_NEWUSER, &maps, &error);
-    if (r == 0)
-        r = prl_holder_keep_ready(h->dir_fd, &h->key);
     if (r < 0)
         return r;
-    h->maker = r;
-    h->maker_fd = r > 0 ? prl_sys_pidfd_open(r) : -1;
     /* What a namespace is kept with needs no power in it. */
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || prl_sys_capset(0, 0, 0) < 0)
         return -errno;
@@ -162,55 +142,29 @@ static bool was_used(const struct holder *h)
     return used;
 }
 
-/* Whether one of the ready pairs was taken. */
-static bool was_taken(const char *events, ssize_t len)
-{
-    bool taken = false;
-    for (ssize_t at = 0; at < len;) {
-        const struct inotify_event *event = (const struct inotify_event *)(events + at);
-        at += (ssize_t)(sizeof *event + event->len);
-        taken |= event->mask & IN_DELETE && event->len > 0 && strchr(event->name, '+');
-    }
-    return taken;
-}
-
-static bool watch(int fd, int milliseconds)
+/* Until something happens in the directory. */
+static void watch(int fd, int milliseconds)
 {
     _Alignas(struct inotify_event) char events[2048];
     struct pollfd one = {.fd = fd, .events = POLLIN};
-    bool taken = false;
-    ssize_t n;
     if (poll(&one, 1, milliseconds) > 0)
-        while ((n = read(fd, events, sizeof events)) > 0)
-            taken |= was_taken(events, n);
-    return taken;
+        while (read(fd, events, sizeof events) > 0)
+            ;
 }
 
-/* The maker of pairs: nobody else can make another one, but the next holder. */
-static bool was_killed(struct holder *h)
-{
-    int status = 0;
-    (void)waitpid(h->maker, &status, 0);
-    prl_close_p(&h->maker_fd);
-    return WIFSIGNALED(status);
-}
-
-/* A start that finds no pair ready wakes nobody: the backlog remembers it until the next look,
- * and a look is taken only once a second while there are such starts. */
+/* A start wakes nobody: the backlog remembers it until the next look, and a look is taken only
+ * once a second while there are starts. */
 static void stay(struct holder *h)
 {
     const uint64_t idle_ns = h->idle_seconds * 1000000000ULL;
     uint64_t last_ns = prl_sys_now_ns();
     while (is_found(h) && prl_sys_now_ns() - last_ns < idle_ns) {
         uint64_t left_ms = (idle_ns - (prl_sys_now_ns() - last_ns)) / 1000000 + 1;
-        struct pollfd all[3] = {{.fd = h->socket_fd, .events = POLLIN},
-                                {.fd = h->watch_fd, .events = POLLIN},
-                                {.fd = h->maker_fd, .events = POLLIN}};
-        (void)poll(all, 3, (int)left_ms);
-        if (all[2].revents && was_killed(h))
-            return;
-        bool taken = watch(h->watch_fd, all[0].revents ? LOOK_MS : 0);
-        if (was_used(h) || taken)
+        struct pollfd both[2] = {{.fd = h->socket_fd, .events = POLLIN},
+                                 {.fd = h->watch_fd, .events = POLLIN}};
+        (void)poll(both, 2, (int)left_ms);
+        watch(h->watch_fd, both[0].revents ? LOOK_MS : 0);
+        if (was_used(h))
             last_ns = prl_sys_now_ns();
     }
 }
@@ -220,7 +174,6 @@ static void leave(const struct holder *h)
 {
     if (is_found(h) && flock(h->lock_fd, LOCK_EX | LOCK_NB) == 0)
         unlinkat(h->dir_fd, h->key.name, 0);
-    remove_slots(h, h->key.name);
 }
 
 static int become_holder(struct holder *h)
@@ -245,7 +198,7 @@ static int become_holder(struct holder *h)
 int prl_holder_main(char **argv)
 {
     static struct holder h;
-    h.dir_fd = h.lock_fd = h.socket_fd = h.watch_fd = h.maker_fd = -1;
+    h.dir_fd = h.lock_fd = h.socket_fd = h.watch_fd = -1;
     for (int i = 0; i < 4; i++)
         if (!argv[i])
             return 125;

@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 /* Changes with the way in which launcher and holder meet: who has another one is not found. */
-enum { PROTOCOL = 1 };
+enum { PROTOCOL = 2 };
 
 static const int counted[] = {RLIMIT_NPROC, RLIMIT_SIGPENDING, RLIMIT_MSGQUEUE, RLIMIT_MEMLOCK};
 
@@ -112,19 +112,6 @@ int prl_holder_ids_text(const struct prl_ids *ids, char *buf, size_t size)
             return -ENOSPC;
     }
     return ids->len ? 0 : -ERANGE;
-}
-
-int prl_holder_whole_text(const struct prl_ids *ids, char buf[PRL_HOLDER_MAP_BYTES])
-{
-    size_t n = (size_t)snprintf(buf, PRL_HOLDER_MAP_BYTES, "0 0 1\n");
-    uint32_t inside = 1;
-    for (size_t i = 0; i < ids->len; inside += ids->ranges[i++].count) {
-        n += (size_t)snprintf(buf + n, PRL_HOLDER_MAP_BYTES - n, "%u %u %u\n", inside, inside,
-                              ids->ranges[i].count);
-        if (n >= PRL_HOLDER_MAP_BYTES)
-            return -ENOSPC;
-    }
-    return 0;
 }
 
 /* What `host` is called inside, and how many ids from it on are called in order; 0: not there.

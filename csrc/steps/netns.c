@@ -147,8 +147,8 @@ static pid_t PRL_CHILD_SAFE begin_elsewhere(struct prl_setup *s)
     return pid;
 }
 
-/* Where no second task can be had (one processor, a limit of one process), or a network
- * namespace lay ready and little is to be done, this one does the work. */
+/* Where no second task can be had (one processor, a limit of one process), or the network is
+ * shared, this one does the work. */
 int PRL_CHILD_SAFE prl_netns_begin(struct prl_setup *s, struct prl_error *reterr)
 {
     struct prl_beside *b = &s->beside;

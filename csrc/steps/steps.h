@@ -58,11 +58,9 @@ struct prl_setup {
     int outcome_fd;          /* the child's end of the pipe for the init's record; -1 */
     char *uid_map, *gid_map; /* NULL: the parent writes them (PRL_HANDOVER_MAPS) */
     int holder_fd; /* pidfd of a holder, in whose namespace the maps are written; -1 */
-    int claim_fd;  /* holder_fd keeps a pair of namespaces, with maps, for this launch alone, as
-                      long as this is open; -1 */
     bool joined;   /* the child is born there, and waits for its maps unless they are ready */
-    bool ready; /* it is born in a user namespace with maps and the network namespace of that:
-                   of the claim, or of spec->neighbour */
+    bool ready; /* it is born in the user namespace of spec->neighbour, which has maps, and in
+                   the network namespace of that */
     char *overlay_data; /* room for the overlay's mount options */
     size_t overlay_data_size;
     const char *layers_at; /* the directory they are named from; NULL: there is none */

@@ -61,7 +61,7 @@ TEST(the_same_ids_have_one_name)
     CHECK(strcmp(key.name, name) != 0);
     CHECK_INT(prl_holder_key_parse("200000 11", "200000 10", &key), 0);
     CHECK(strcmp(key.name, name) != 0);
-    CHECK(strncmp(name, "1-", 2) == 0 && strlen(name) == 18);
+    CHECK(strncmp(name, "2-", 2) == 0 && strlen(name) == 18);
 }
 
 /* A namespace keeps the limits of its maker: another limit is another holder. */

@@ -16,7 +16,6 @@ import signal
 import subprocess
 import sys
 import textwrap
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -305,7 +304,6 @@ def test_a_full_backlog_costs_time_alone(place: Place) -> None:
         assert flood.stdout is not None
         try:
             assert flood.stdout.readline() == "full\n"
-            # A network namespace that is the host's is no part of a ready pair.
             with place.running("--userns=range", "--network=host") as (process, pid):
                 assert holders.parent_namespace(pid) == own_namespace()
                 assert go_on(process) == ("0\n", 3)
@@ -387,12 +385,12 @@ def test_another_version_takes_over(place: Place) -> None:
     """A holder of an older protocol is not found; the newer one lets it go."""
     older = place.warm()
     (path,) = holders.sockets(place.environment)
-    path.rename(path.with_name(path.name.replace("1-", "0-", 1)))
+    path.rename(path.with_name(path.name.replace("2-", "0-", 1)))
     holders.await_end(older)  # its socket has gone
     assert place.warm() != older
 
 
-# --- pairs of namespaces that lie ready ----------------------------------------------------
+# --- what is each container's own -----------------------------------------------------------
 
 
 def spaces(pid: int) -> tuple[int, int]:
@@ -402,41 +400,22 @@ def spaces(pid: int) -> tuple[int, int]:
     return user, net
 
 
-def test_a_start_takes_a_pair_and_a_new_one_is_made(place: Place) -> None:
+def test_each_has_namespaces_of_its_own_below_the_holders(place: Place) -> None:
+    """Even where the holder is stopped: nothing is asked of it."""
     holder = place.warm()
-    (maker,) = holders.children(holder)
-    before = holders.pairs(place.environment)
-    ready = {spaces(pid): pid for pid in holders.children(maker)}
-    assert len(ready) == len(before) == holders.READY
-    with place.running("--userns=range") as (process, pid):
-        assert spaces(pid) in ready
-        holders.await_end(ready[spaces(pid)])  # nobody else is left in there
-        assert len(set(holders.await_pairs(place.environment)) & set(before)) == 1
-        assert go_on(process) == ("0\n", 3)
-
-
-def test_a_pair_is_used_once(place: Place) -> None:
-    """Whoever keeps it may even be stopped, and would let anybody in."""
-    holder = place.warm()
-    keepers = [one for maker in holders.children(holder) for one in holders.children(maker)]
-    stopped = [*holders.children(holder), *keepers]
-    for one in stopped:
-        os.kill(one, signal.SIGSTOP)
+    os.kill(holder, signal.SIGSTOP)
     try:
         with (
             place.running("--userns=range") as (first, pid1),
             place.running("--userns=range") as (second, pid2),
-            place.running("--userns=range") as (third, pid3),
         ):
-            seen = [spaces(pid) for pid in (pid1, pid2, pid3)]
-            assert len({user for user, _ in seen}) == len({net for _, net in seen}) == 3
-            above = {holders.parent_namespace(pid) for pid in (pid1, pid2, pid3)}
+            seen = [spaces(pid) for pid in (pid1, pid2)]
+            assert len({user for user, _ in seen}) == len({net for _, net in seen}) == 2
+            above = {holders.parent_namespace(pid) for pid in (pid1, pid2)}
             assert above == {holders.user_namespace(holder)}
-            assert holders.pairs(place.environment) == []
-            assert [go_on(one) for one in (first, second, third)] == [("0\n", 3)] * 3
+            assert [go_on(one) for one in (first, second)] == [("0\n", 3)] * 2
     finally:
-        for one in stopped:
-            os.kill(one, signal.SIGCONT)
+        os.kill(holder, signal.SIGCONT)
 
 
 NETWORK = """
@@ -457,61 +436,10 @@ def test_nothing_of_one_container_reaches_the_next(place: Place) -> None:
     look = ("host", "sh", "-c", NETWORK)
     expected = place.run("--userns=range", "--no-holder", *look).stdout
     place.warm()
-    for _ in range(3):
-        holders.await_pairs(place.environment)
+    for _ in range(2):
         done = place.run("--userns=range", "--privileged", "host", "sh", "-c", CHANGE)
         assert done.stdout.splitlines()[-1] == "changed", done
-        holders.await_pairs(place.environment)
         assert place.run("--userns=range", *look).stdout == expected
-
-
-def test_where_a_pair_does_not_fit_none_is_taken(place: Place) -> None:
-    holder = place.warm()
-    before = holders.pairs(place.environment)
-    for words in (
-        ("--userns=range", "--network=host"),
-        ("--userns=range", "--ulimit=nproc=100:100"),
-        ("--userns=keep-id", "-u0"),
-    ):
-        assert is_held(place, holder, *words)
-        assert holders.pairs(place.environment) == before
-
-
-def test_its_keeper_may_be_killed(place: Place) -> None:
-    holder = place.warm()
-    (maker,) = holders.children(holder)
-    os.kill(maker, signal.SIGSTOP)
-    for keeper in holders.children(maker):
-        os.kill(keeper, signal.SIGKILL)
-        holders.await_end(keeper)
-    for _ in range(3):
-        assert is_held(place, holder, "--userns=range")
-    assert holders.pairs(place.environment) == []
-    os.kill(maker, signal.SIGKILL)
-    holders.await_end(holder)  # which could not have another one
-    assert place.run("--userns=range", "host", "true").returncode == 0
-
-
-def test_a_keeper_that_is_killed_is_made_again_however_often(place: Place) -> None:
-    (maker,) = holders.children(place.warm())
-    for _ in range(10):
-        keeper = holders.children(maker)[0]
-        os.kill(keeper, signal.SIGKILL)
-        end = time.monotonic() + holders.SECONDS
-        while keeper in (found := holders.children(maker)) or len(found) < holders.READY:
-            assert time.monotonic() < end, found
-            time.sleep(0.005)
-
-
-def test_all_of_them_go_with_the_holder(place: Place) -> None:
-    holder = place.warm()
-    (maker,) = holders.children(holder)
-    keepers = holders.children(maker)
-    assert len(keepers) == holders.READY
-    os.kill(holder, signal.SIGKILL)
-    for one in (holder, maker, *keepers):
-        holders.await_end(one)
-    assert place.run("--userns=range", "host", "true").returncode == 0
 
 
 # --- what it holds, and who reaches it -----------------------------------------------------
@@ -526,10 +454,10 @@ def test_the_holder_holds_nothing(place: Place) -> None:
     assert status["PPid"].strip() != str(os.getpid())
     assert os.getsid(holder) != os.getsid(0)
     links = [os.readlink(path) for path in Path(f"/proc/{holder}/fd").iterdir()]
-    kinds = sorted(link.split(":")[0].replace("pidfd", "anon_inode") for link in links)
+    kinds = sorted(link.split(":")[0] for link in links)
     folder = str(holders.folder(place.environment))
     ours = ["/dev/null"] * 3 + [folder, f"{folder}/lock", "socket"]
-    ours += ["anon_inode"] * 2  # inotify, and the pidfd of who makes pairs
+    ours += ["anon_inode"]  # inotify
     assert kinds == sorted(ours)
     assert Path(f"/proc/{holder}/environ").read_bytes() == b""
     assert os.readlink(f"/proc/{holder}/cwd") == "/"
@@ -539,21 +467,6 @@ def status_of(pid: int) -> dict[str, str]:
     """/proc/PID/status: name → value."""
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     return dict(line.split(":\t", 1) for line in lines)
-
-
-def test_who_makes_and_keeps_pairs_holds_little(place: Place) -> None:
-    """The maker can write maps; who keeps a pair can do nothing, in there least of all."""
-    writing_maps = 1 << 6 | 1 << 7 | 1 << 31  # CAP_SETGID, CAP_SETUID, CAP_SETFCAP
-    (maker,) = holders.children(place.warm())
-    for pid, powers in (maker, writing_maps), *((pid, 0) for pid in holders.children(maker)):
-        status = status_of(pid)
-        sets = {int(status[name], 16) for name in ("CapPrm", "CapEff")}
-        assert sets == {powers}
-        assert (int(status["CapInh"], 16), int(status["CapAmb"], 16)) == (0, 0)
-        assert status["NoNewPrivs"].strip() == "1"
-        links = [os.readlink(path) for path in Path(f"/proc/{pid}/fd").iterdir()]
-        own = {holders.folder(place.environment).as_posix()} if powers else {"socket"}
-        assert {link.split(":")[0] for link in links} == {"/dev/null", *own}
 
 
 REACH = """
