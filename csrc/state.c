@@ -223,6 +223,14 @@ int prl_state_write_config(const struct prl_state *state, const char *json, size
     return prl_state_write_pieces(state, &piece, 1, reterr);
 }
 
+int prl_state_rewrite_config(const struct prl_state *state, const char *json, size_t len,
+                             struct prl_error *reterr)
+{
+    if (unlinkat(state->dir_fd, "config.json", 0) < 0)
+        return fail_below(state, "unlink", "config.json", -errno, reterr);
+    return prl_state_write_config(state, json, len, reterr);
+}
+
 int prl_state_write_child(const struct prl_state *state, const struct prl_child *child,
                           struct prl_error *reterr)
 {

@@ -62,6 +62,9 @@ int prl_state_create(const struct prl_dirs *dirs, const struct prl_state_options
  * a sweep finds them there. */
 int prl_state_write_config(const struct prl_state *state, const char *json, size_t len,
                            struct prl_error *reterr);
+/* Another one in its place, before the container has begun. */
+int prl_state_rewrite_config(const struct prl_state *state, const char *json, size_t len,
+                             struct prl_error *reterr);
 /* The same in pieces. */
 struct iovec;
 int prl_state_write_pieces(const struct prl_state *state, struct iovec *pieces, int count,

@@ -1,8 +1,9 @@
 /* state_scan.c: what a boot left in the store.
- * In: DATA.  Out: containers that should have gone with their end, work nobody goes on with,
- * and names that lead nowhere are removed; RUNTIME/scanned-DEVICE-INODE says that this store
- * was seen since RUNTIME was made. Never: a container whose marker is locked (a monitor of
- * another session or host), work younger than this boot.
+ * In: DATA.  Out: containers that should have gone with their end and names that lead nowhere
+ * are removed; RUNTIME/scanned-DEVICE-INODE says that this store was seen since RUNTIME was
+ * made.  Never: a container whose marker is locked (a monitor of another session or host); work
+ * in progress on images, whose age says nothing: its maker holds a lock, and may be another
+ * host's.
  *
  * It looks at every container there is, and therefore runs once a boot and store. */
 #include "base/io.h"
@@ -14,9 +15,6 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
-#include <time.h>
-
-enum { WORK_AGE_S = 24 * 3600 };
 
 static int seal_name(const struct prl_dirs *dirs, char *buf, size_t size)
 {
@@ -104,32 +102,12 @@ static int scan_containers(const struct prl_dirs *dirs, unsigned *budget,
     return first;
 }
 
-/* Work in progress from before this boot, or older than a day, has no worker. */
-static void scan_work(const struct prl_dirs *dirs, unsigned *budget)
-{
-    struct timespec now, up;
-    _cleanup_closedir_ DIR *work = prl_io_list(dirs->data_fd, "tmp");
-    const struct dirent *entry;
-    clock_gettime(CLOCK_REALTIME, &now);
-    clock_gettime(CLOCK_BOOTTIME, &up);
-    time_t age = up.tv_sec < WORK_AGE_S ? up.tv_sec + 1 : WORK_AGE_S;
-    while (work && *budget > 0 && (entry = readdir(work))) {
-        struct stat st;
-        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0 ||
-            fstatat(dirfd(work), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-            continue;
-        if (st.st_mtim.tv_sec < now.tv_sec - age)
-            prl_io_remove_tree_foreign(dirfd(work), entry->d_name, budget);
-    }
-}
-
 int prl_scan_run(const struct prl_dirs *dirs, unsigned *budget, struct prl_error *reterr)
 {
     char name[64];
     int r = scan_containers(dirs, budget, reterr);
     if (r < 0 && r != -EROFS)
         return r;
-    scan_work(dirs, budget);
     prl_name_prune(dirs->data_fd);
     if (*budget == 0 || seal_name(dirs, name, sizeof name) < 0)
         return 0; /* not through yet: the next sweep goes on */

@@ -446,9 +446,7 @@ static int start_again(struct prl_container *c, const struct prl_stdio *stdio, l
     c->json_len = len;
     prl_spec_free(c->spec);
     c->spec = NULL;
-    if (unlinkat(c->state.dir_fd, "config.json", 0) < 0)
-        return prl_fail(reterr, PRL_STAGE_STATE, "unlink", "config.json");
-    r = prl_state_write_config(&c->state, json, len, reterr);
+    r = prl_state_rewrite_config(&c->state, json, len, reterr);
     if (r == 0)
         r = prl_spec_parse(json, len, &c->spec, reterr);
     return r < 0 ? r : launch_once(c, stdio, launch, reterr);

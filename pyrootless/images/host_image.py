@@ -26,6 +26,7 @@ from pyrootless.errors import HostUnsupportedError, StoreError
 from pyrootless.images import subordinate, template
 from pyrootless.images.skeleton import Skeleton, collect_skeleton, resolver_source
 from pyrootless.images.store_files import remedy_of
+from pyrootless.images.store_removal import move_to_trash, remove_tree
 from pyrootless.images.store_temporary import Temporaries
 
 NAME = "host"
@@ -258,12 +259,10 @@ def _remove_unused(directories: Directories, keep: Path) -> None:
 
 
 def _discard(directories: Directories, image: Path) -> None:
-    """Out of sight in one step, then away; what a crash leaves lies in trash/ and is swept."""
-    trash = directories.data / "trash"
-    trash.mkdir(mode=0o700, exist_ok=True)
-    grave = trash / f"{image.name}.{os.getpid()}"
-    image.rename(grave)
-    shutil.rmtree(grave, ignore_errors=True)
+    grave = move_to_trash(directories, image)
+    if grave is not None:
+        with suppress(StoreError):  # the next sweep tries again
+            remove_tree(grave)
 
 
 class _locked:
