@@ -151,13 +151,19 @@ int prl_state_describe(const struct prl_dirs *dirs, const struct prl_state_optio
                               .marker_fd = -1,
                               .remove = options->remove || options->throw_away,
                               .throw_away = options->throw_away};
+    char made[PRL_NAME_MAX + 1];
+    const char *name = options->name;
     int r = choose_id(dirs, options, ret);
+    if (r == 0 && !name && options->named) {
+        r = prl_name_new(options->taken, made);
+        name = made;
+    }
     if (r < 0)
         return prl_fail_with(reterr, PRL_STAGE_STATE, -r, "getrandom", "id of the container");
     ret->path = prl_pool_print("%s/containers/%s", ret->throw_away ? dirs->runtime : dirs->data,
                                ret->id);
-    ret->name = options->name ? strdup(options->name) : NULL;
-    if (!ret->path || (options->name && !ret->name))
+    ret->name = name ? strdup(name) : NULL;
+    if (!ret->path || (name && !ret->name))
         return prl_fail_with(reterr, PRL_STAGE_STATE, ENOMEM, "malloc",
                              "path of the container");
     return 0;
@@ -176,7 +182,8 @@ int prl_state_make(const struct prl_dirs *dirs, const struct prl_state_options *
     if (r == 0 && options->upper)
         r = make_upper(state, reterr);
     if (r == 0 && state->name)
-        r = prl_name_take(dirs, state, reterr);
+        r = options->name ? prl_name_take(dirs, state, reterr)
+                          : prl_name_offer(dirs, state, reterr);
     return r;
 }
 
@@ -202,7 +209,8 @@ int prl_state_create(const struct prl_dirs *dirs, const struct prl_state_options
         prl_state_finish(dirs, &state, &ignored);
         if (r < 0)
             return r;
-        want.groups = NULL; /* its id is the one that is taken */
+        want.groups = NULL; /* its id is the one that is taken, or its name */
+        want.taken++;
     }
     return prl_failf(reterr, PRL_STAGE_STATE, EAGAIN, "flock",
                      "%s/running: other processes took %d new entries away, try again",

@@ -45,6 +45,8 @@ struct prl_state {
 
 struct prl_state_options {
     const char *name; /* or NULL */
+    bool named;       /* without one it gets one that is made up (state_words.c) */
+    unsigned taken;   /* so many of these were taken already */
     bool remove, throw_away;
     bool upper;         /* make upper/ and work/ */
     const char *groups; /* base of version 2 in which its control group will be, or NULL */

@@ -59,10 +59,17 @@ int prl_find_id(const struct prl_dirs *dirs, const char *text, bool kept,
 /* Is it in this store? */
 bool prl_find_kept(const struct prl_dirs *dirs, const char *id);
 
+/* state_words.c: a name for one that was given none; taken: so many were somebody's.  -errno.
+ */
+int prl_name_new(unsigned taken, char name[PRL_NAME_MAX + 1]);
+
 /* state_names.c */
 int prl_name_check(const char *name, struct prl_error *reterr);
 int prl_name_take(const struct prl_dirs *dirs, const struct prl_state *state,
                   struct prl_error *reterr);
+/* The same for one that was made up.  1: it is somebody's. */
+int prl_name_offer(const struct prl_dirs *dirs, const struct prl_state *state,
+                   struct prl_error *reterr);
 /* 1 and the id of the container with this name; 0: there is none. */
 int prl_name_find(int data_fd, const char *name, char id[PRL_ID_LEN + 1]);
 /* Every name that leads to an id, and the id. */

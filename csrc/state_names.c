@@ -121,6 +121,28 @@ static int taken(const struct prl_dirs *dirs, int names_fd, const char *name,
         name, id, name);
 }
 
+/* What the name leads to. */
+static void describe_target(const struct prl_state *state, char *target, size_t size)
+{
+    if (state->throw_away)
+        snprintf(target, size, "%s", state->path);
+    else
+        snprintf(target, size, "../containers/%s", state->id);
+}
+
+int prl_name_offer(const struct prl_dirs *dirs, const struct prl_state *state,
+                   struct prl_error *reterr)
+{
+    char target[PATH_MAX], link[PRL_NAME_MAX + 16];
+    describe_target(state, target, sizeof target);
+    snprintf(link, sizeof link, "names/%s", state->name);
+    if (symlinkat(target, dirs->data_fd, link) == 0)
+        return 0;
+    return errno == EEXIST ? 1
+                           : prl_failf(reterr, PRL_STAGE_STATE, errno, "symlink", "%s/%s",
+                                       dirs->data, link);
+}
+
 int prl_name_take(const struct prl_dirs *dirs, const struct prl_state *state,
                   struct prl_error *reterr)
 {
@@ -129,10 +151,7 @@ int prl_name_take(const struct prl_dirs *dirs, const struct prl_state *state,
         openat(dirs->data_fd, "names", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (names_fd < 0)
         return prl_failf(reterr, PRL_STAGE_STATE, errno, "open", "%s/names", dirs->data);
-    if (state->throw_away)
-        snprintf(target, sizeof target, "%s", state->path);
-    else
-        snprintf(target, sizeof target, "../containers/%s", state->id);
+    describe_target(state, target, sizeof target);
     for (int attempt = 0; attempt < 16; attempt++) {
         if (symlinkat(target, names_fd, state->name) == 0)
             return 0;

@@ -41,11 +41,19 @@ const char *prl_container_scratch(struct prl_container *c)
     return c->scratch[0] ? c->scratch : NULL;
 }
 
+/* Whoever leaves a container, or sits at its terminal, may speak of it later. */
+bool prl_container_is_named(const struct prl_container *c)
+{
+    const struct prl_options *o = c->options;
+    bool leaves = prl_options_flag(o, "ephemeral") || prl_options_flag(o, "rm");
+    return !leaves || prl_options_flag(o, "detach") || prl_options_flag(o, "tty") ||
+           prl_options_get(o, "name");
+}
+
 /* Without limits, of which a directory must tell before there is a group. */
 static bool may_begin_unmade(const struct prl_container *c)
 {
-    return c->may_wait && c->host.sight == PRL_SIGHT_NONE &&
-           !prl_options_get(c->options, "name");
+    return c->may_wait && c->host.sight == PRL_SIGHT_NONE && !prl_container_is_named(c);
 }
 
 int prl_container_template(struct prl_container *c, const char *image, struct prl_template *ret,
@@ -246,6 +254,7 @@ static struct prl_state_options state_options(const struct prl_container *c, boo
     const struct prl_cgroup_base *base = sole_base(c);
     return (struct prl_state_options){
         .name = prl_options_get(c->options, "name"),
+        .named = !spec_file && prl_container_is_named(c),
         .remove = ephemeral || prl_options_flag(c->options, "rm"),
         .throw_away = ephemeral,
         .upper = !ephemeral,

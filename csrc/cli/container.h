@@ -41,7 +41,8 @@ int prl_container_describe(struct prl_container *c, struct prl_template *templat
                            struct prl_error *reterr);
 /* Make sure that c->json is there, once the container is created. */
 int prl_container_text(struct prl_container *c, struct prl_error *reterr);
-const char *prl_container_scratch(struct prl_container *c);         /* NULL: there is none */
+bool prl_container_is_named(const struct prl_container *c); /* by the caller, or by us */
+const char *prl_container_scratch(struct prl_container *c); /* NULL: there is none */
 struct winsize prl_container_window(const struct prl_container *c); /* 0: no terminal */
 /* Directory, config.json, spec.  template NULL: c->json is the config.json already (--spec).
  * With recall.flat the template is locked and not read.  On failure nothing is left. */

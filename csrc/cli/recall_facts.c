@@ -223,6 +223,7 @@ static void add_given(const struct prl_container *c, struct prl_recall_key *key)
     add(key, c->launcher);
     add(key, o->image);
     add(key, o->args[0] ? "args" : NULL);
+    add_number(key, prl_container_is_named(c));
 }
 
 bool prl_recall_describe(struct prl_container *c, struct prl_recall_key *ret)
