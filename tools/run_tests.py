@@ -25,6 +25,8 @@ import ordinary_user
 
 ROOT = Path(__file__).resolve().parent.parent
 SUITE_TIMEOUT_SECONDS = 3600
+# Each has a holder's memory, images and caches of its own.
+MOST_WORKERS = 4
 # pytest: "no tests were collected".
 NO_TESTS = 5
 
@@ -44,9 +46,17 @@ def pytest_words(tree: Path, name: str) -> list[str]:
     # pytest's own place is named after the user and refused when an earlier user of that name
     # left it behind; this one is new, and removed with all temporary files of the machine.
     words.append(f"--basetemp=/tmp/pyrootless-pytest-{name}-{os.getpid()}")
+    if name != "nested":  # a handful
+        words += shared_out(len(os.sched_getaffinity(0)))
     if name != "user":
         words += ["-m", f"context_{name}", "-p", "no:cacheprovider"]
     return words
+
+
+def shared_out(processors: int) -> list[str]:
+    """Options of pytest-xdist: a file is one process's, and `alone` is alone."""
+    many = min(processors, MOST_WORKERS)
+    return [f"--numprocesses={many}", "--dist=loadfile"] if many > 1 else []
 
 
 def in_container(words: list[str]) -> list[str]:

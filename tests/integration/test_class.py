@@ -24,7 +24,7 @@ import pytest
 from pyrootless.sandbox.hostile import Attack, find_attacks
 from pyrootless.sandbox.languages import find_language
 
-pytestmark = pytest.mark.needs("user-namespaces", "gcc", "g++")
+pytestmark = [pytest.mark.alone, pytest.mark.needs("user-namespaces", "gcc", "g++")]
 Runner = Callable[..., "subprocess.CompletedProcess[str]"]
 
 MANY = int(os.environ.get("PYROOTLESS_TEST_CLASS", "8"))

@@ -26,7 +26,7 @@ import pyrootless as package
 Runner = Callable[..., "subprocess.CompletedProcess[str]"]
 Compile = Callable[[str], Path]
 
-pytestmark = pytest.mark.needs("user-namespaces")
+pytestmark = [pytest.mark.alone, pytest.mark.needs("user-namespaces")]
 DENY = Path(__file__).resolve().parents[1] / "faults" / "deny.c"
 LIMIT_NS, LIMIT = 400_000_000, "--cpu-time=400ms"
 # Nobody looks more often than once in 0.2 ms; on a busy machine the monitor waits its turn.

@@ -21,7 +21,11 @@ from pyrootless.sandbox.ready import ReadyBox, ReadyBoxes
 from pyrootless.sandbox.runs import Job
 from pyrootless.sandbox.selftest import WAYS, Case, Certificate, certify
 
-pytestmark = [pytest.mark.usefixtures("engine"), pytest.mark.needs("gcc", "g++")]
+pytestmark = [
+    pytest.mark.alone,
+    pytest.mark.usefixtures("engine"),
+    pytest.mark.needs("gcc", "g++"),
+]
 
 ATTACKS = find_attacks()
 ALL = os.environ.get("PYROOTLESS_TEST_HOSTILE") == "all"

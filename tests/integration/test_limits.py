@@ -23,6 +23,8 @@ from rungs import NO_GROUPS, WEAKER, Rung, environment_for
 
 import pyrootless as package
 
+# It counts the control groups of this user.
+pytestmark = pytest.mark.alone
 Runner = Callable[..., "subprocess.CompletedProcess[str]"]
 MIB = 1 << 20
 PYTHON = ("python3", "-c")

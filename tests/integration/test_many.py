@@ -18,6 +18,9 @@ import pytest
 import pyrootless
 from pyrootless.engine.child import PIPE
 
+# It counts the control groups of this user.
+pytestmark = pytest.mark.alone
+
 FACTOR = int(os.environ.get("PYROOTLESS_MANY", "1"))
 IN_A_LOOP = 400 * FACTOR
 AT_ONCE = 20 * FACTOR

@@ -20,7 +20,12 @@ from contextlib import contextmanager
 
 import pytest
 
-pytestmark = [pytest.mark.usefixtures("engine"), pytest.mark.needs("user-namespaces")]
+# The kernel counts descriptors in flight for each user.
+pytestmark = [
+    pytest.mark.alone,
+    pytest.mark.usefixtures("engine"),
+    pytest.mark.needs("user-namespaces"),
+]
 
 MANY = 3000
 FEW = 1000

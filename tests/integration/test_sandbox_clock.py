@@ -19,7 +19,7 @@ import stolen_time
 
 from pyrootless.sandbox import Limits, Outcome, run
 
-pytestmark = [pytest.mark.usefixtures("engine"), pytest.mark.needs("gcc")]
+pytestmark = [pytest.mark.alone, pytest.mark.usefixtures("engine"), pytest.mark.needs("gcc")]
 Compile = Callable[[str], Path]
 
 # Children that nobody reaps take what they used with them: /proc shows nothing of it later.

@@ -18,7 +18,7 @@ from pyrootless.sandbox.hostile import own_corpus, read_attack
 from pyrootless.sandbox.outside import own_groups
 from pyrootless.sandbox.selftest import certify
 
-pytestmark = [pytest.mark.usefixtures("engine"), pytest.mark.needs("gcc")]
+pytestmark = [pytest.mark.alone, pytest.mark.usefixtures("engine"), pytest.mark.needs("gcc")]
 
 ATTACKS = (
     "aio-requests.c",

@@ -29,7 +29,7 @@ APPLETS = "cat cp grep head id ln ls mkdir mv rm sh sleep stat sync touch true t
 KERNEL_LAYERS = 500
 LIMIT_SECONDS = 60
 
-pytestmark = pytest.mark.needs("user-namespaces", "busybox")
+pytestmark = [pytest.mark.alone, pytest.mark.needs("user-namespaces", "busybox")]
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,11 @@ from typing import Protocol
 
 import pytest
 
-pytestmark = pytest.mark.needs("user-namespaces", "busybox", "fuse", "fuse-overlayfs")
+# It counts the servers of this user.
+pytestmark = [
+    pytest.mark.alone,
+    pytest.mark.needs("user-namespaces", "busybox", "fuse", "fuse-overlayfs"),
+]
 
 SECONDS = 60
 

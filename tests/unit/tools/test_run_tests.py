@@ -25,3 +25,9 @@ def test_exit_status(states: list[str], strict: bool, status: int) -> None:
 def test_only_the_user_context_runs_everything() -> None:
     assert "-m" not in run_tests.pytest_words(run_tests.ROOT, "user")[3:]
     assert "context_single" in run_tests.pytest_words(run_tests.ROOT, "single")
+
+
+def test_tests_are_shared_out_where_there_are_processors() -> None:
+    assert run_tests.shared_out(1) == []
+    assert run_tests.shared_out(2) == ["--numprocesses=2", "--dist=loadfile"]
+    assert run_tests.shared_out(64) == ["--numprocesses=4", "--dist=loadfile"]
