@@ -106,11 +106,12 @@ def test_cms_redirects_and_binds(box: Isolate, tmp_path: Path) -> None:
 
 
 def test_switches_to_others_are_counted(box: Isolate) -> None:
+    """A sleep may be over before the processor is given away: no switch then."""
     box.put(
         "a.py",
         "import resource, time\n"
-        "for _ in range(100): time.sleep(0.0001)\n"
-        "usage = resource.getrusage(resource.RUSAGE_SELF)\n"
+        "while (usage := resource.getrusage(resource.RUSAGE_SELF)).ru_nvcsw < 100:\n"
+        "    time.sleep(0.0001)\n"
         "print(usage.ru_nvcsw, usage.ru_nivcsw)\n",
     )
     _code, meta = box.run("-o", "out", "--", "/usr/bin/python3", "a.py")
@@ -132,11 +133,13 @@ def test_switches_to_others_are_counted(box: Isolate) -> None:
     ],
 )
 def test_statuses(box: Isolate, script: str, status: str, more: dict[str, str]) -> None:
+    """A busy machine gives a spinner its time by and by; a sleeper waits its limit out."""
+    wall = "0.5" if script == "exec sleep 9" else "60"
     code, meta = box.run(
         "-t",
         "0.2",
         "-w",
-        "1",
+        wall,
         "-o",
         "out",
         "-f",
