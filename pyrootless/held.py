@@ -2,7 +2,7 @@
 
 What comes in: the annotations of a config.json.  What goes out: `HeldLimit`, one for each limit
 that was asked for.
-Must never: choose a rung (csrc/cgroup_plan.c does), look at the machine.
+Must never: choose an enforcement (csrc/cgroup_plan.c does), look at the machine.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`pyrootless bench`: measure containers on this machine, beside what else is installed.
+"""`pyrootless bench`: measure containers on this machine, compared with other installed tools.
 
 What comes in: options of benchmarks/bench.py, untouched.  What goes out: nothing: the benchmark
 takes this process's place.

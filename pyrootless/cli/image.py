@@ -1,4 +1,4 @@
-"""`pyrootless image prune`: images that nobody needs.
+"""`pyrootless image prune`: images that nothing uses.
 
 What comes in: the engine's directories.  What goes out: what was removed, a line each.
 Must never: remove without a yes or --force, touch what a name, a container or a launch needs.
@@ -80,7 +80,7 @@ def _say_waiting() -> None:
 def _parser() -> Parser:
     parser = Parser(prog="pyrootless image", description="Images in the store.")
     verbs = parser.add_subparsers(metavar="VERB", required=True)
-    prune = verbs.add_parser("prune", help="remove images that nobody needs")
+    prune = verbs.add_parser("prune", help="remove images that nothing uses")
     prune.add_argument("-a", "--all", action="store_true", help="named images too, if unused")
     prune.add_argument("-f", "--force", action="store_true", help="do not ask")
     prune.add_argument("--dry-run", action="store_true", help="only say what would go")

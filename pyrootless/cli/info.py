@@ -1,4 +1,4 @@
-"""`pyrootless info [--json]`: this machine, the store, and what would hold limits here.
+"""`pyrootless info [--json]`: this machine, the store, and how limits would be enforced here.
 
 What comes in: the engine's directories, the host.  What goes out: lines or JSON.
 Must never: start a container, change the store, judge (`pyrootless doctor` does).

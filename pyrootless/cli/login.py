@@ -1,4 +1,4 @@
-"""`pyrootless login [-u NAME] [--password-stdin] [HOST]`: try a password and note it.
+"""`pyrootless login [-u NAME] [--password-stdin] [HOST]`: check a password and store it.
 
 What comes in: a registry's host, a name, a password from the terminal or standard input.
 What goes out: an entry in the file of logins (docs/registries.md says which).

@@ -1,4 +1,4 @@
-"""`pyrootless logout [HOST]`: forget a login.
+"""`pyrootless logout [HOST]`: remove a stored login.
 
 What comes in: a registry's host.  What goes out: which files had the login, a line each.
 Must never: contact the registry.

@@ -1,4 +1,4 @@
-"""`pyrootless stop [-t SECONDS] NAME|ID…`: ask containers to end, and end those that do not.
+"""`pyrootless stop [-t SECONDS] NAME|ID…`: ask containers to end, and kill those that do not.
 
 What comes in: names, ids or begins of ids.  What goes out: what was stopped, a line each.
 Must never: wait for a signal that the kernel dropped.

@@ -1,4 +1,4 @@
-"""`pyrootless system df|prune`: what the store takes of the disk, and giving it back.
+"""`pyrootless system df|prune`: how much of the disk the store takes, and freeing it.
 
 What comes in: the engine's directories.  What goes out: a table or JSON; what was removed.
 Must never: remove without a yes or --force, touch what a name, a container or a launch needs.

@@ -47,7 +47,7 @@ class Changes(TypedDict, total=False):
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """A program as the gate is told of it."""
+    """A program as the start barrier is told of it."""
 
     args: list[str]
     env: list[str] | None

@@ -26,7 +26,7 @@ class Enforced:
     exact: bool
 
     def __str__(self) -> str:
-        """The rung's name."""
+        """The name of the enforcement."""
         return self.rung
 
 

@@ -1,4 +1,4 @@
-"""One run: a program nobody has read, in a box of its own.
+"""One run: a program that nobody trusts, in a box of its own.
 
 What comes in: a command, files, limits. What goes out: an `Outcome`.
 Must never: raise for what the program did; parse what it wrote; leave anything behind.

@@ -1,8 +1,8 @@
 """The hostile corpus, run on this machine in several ways, and what that showed.
 
 What comes in: attacks, ways. What goes out: a `Certificate`: each case, each limit with what
-held it and how far it was exceeded, and what did not hold.
-Must never: call a limit held that was not met, leave out an attack without a word.
+enforced it and how far it was exceeded, and what failed.
+Must never: call a limit enforced that was not reached, leave out an attack silently.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """One limit in one way: rungs that held it, attacks that met it, the worst excess.
+    """One limit in one way: what enforced it, attacks that reached it, the worst excess.
 
     Attributes:
         over: None: no attack met it, or nothing measured it.

@@ -1,10 +1,11 @@
 """The zygote's side of a warm run: imports, then a copy of this interpreter for each box.
 
 What comes in: argv: how many words start the interpreter, then modules to import; on descriptor
-0 the orders of the engine; in a copy one wish: arguments and environment.
+0 the orders of the engine; in a copy one request: arguments and environment.
 What goes out: in a copy, what `python3 FILE …`, `-c` or `-m` would have done, its exit status
-among it. Must never: look at a wish in the zygote itself; keep memory that copies would share;
-leave a frame or a module of its own in a copy beyond the one frame it cannot avoid.
+among it.
+Must never: look at a request in the zygote itself; keep memory that copies would share; leave a
+frame or a module of its own in a copy beyond the one frame it cannot avoid.
 
 It is executed as text by the interpreter of an image (3.9 or later) and imports nothing that an
 interpreter has not imported at its start. csrc/zygote/zygote.c does what Python cannot.
