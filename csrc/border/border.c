@@ -157,7 +157,7 @@ static bool open_border(struct border *border, char **args)
     return rows >= 0;
 }
 
-/* The direction inwards is a child, which the end of its parent ends. */
+/* The inward direction is a child, which ends with its parent. */
 static bool start_inwards(const struct border *border)
 {
     pid_t parent = getpid();
@@ -177,7 +177,7 @@ static bool start_inwards(const struct border *border)
     return up;
 }
 
-/* For the sandbox that slirp4netns makes itself, which needs a root. */
+/* slirp4netns makes a sandbox for itself, for which it must be root. */
 static int execute_inside(char **args)
 {
     const char *failed;

@@ -11,9 +11,9 @@ enum { FLAG_SYN = 0x02, FLAG_ACK = 0x10 };
 enum { ECHO = 8, ECHO6 = 128, ROUTER_SOLICITATION = 133, NEIGHBOUR_ADVERTISEMENT = 136 };
 enum { HOPS_ON_LINK = 255 }; /* RFC 4861: it has passed no router, and passes none */
 
-/* Whatever is allowed: a helper that took it at its word would speak to the host's own loopback
- * (0.0.0.0 and :: mean it too), or to everybody.  An IPv6 packet to ::ffff:a.b.c.d would be
- * judged as one to a.b.c.d. */
+/* Refused whatever the list allows: a helper that followed such an address would contact the
+ * host's own loopback (0.0.0.0 and :: mean it too), or everybody. An IPv6 packet to
+ * ::ffff:a.b.c.d would count as one to a.b.c.d. */
 static bool is_nowhere(const struct prl_packet *packet)
 {
     static const unsigned char zero[10]; /* ::, ::1, and IPv4 in the clothes of IPv6 */
@@ -32,7 +32,7 @@ static bool is_published(const struct prl_border *border, bool udp, uint16_t por
     return false;
 }
 
-/* Has this address spoken from this port to that one?  The other direction may be writing. */
+/* Has this address sent from this port to that one? The other direction may be writing. */
 static bool has_asked(const struct prl_border *border, const struct prl_packet *packet,
                       uint16_t port, uint16_t remote_port)
 {
@@ -50,7 +50,7 @@ static bool has_asked(const struct prl_border *border, const struct prl_packet *
     return false;
 }
 
-/* TCP needs no memory: the helper makes connections for nothing but a SYN without ACK. */
+/* TCP needs no memory: the helper makes a connection only for a SYN without ACK. */
 static bool is_answer(const struct prl_border *border, const struct prl_packet *packet)
 {
     uint16_t port = prl_packet_16(packet->body), remote = prl_packet_16(packet->body + 2);

@@ -37,10 +37,10 @@ struct prl_border {
 
 bool prl_border_lets_out(const struct prl_border *border, const unsigned char *frame,
                          size_t len);
-/* Remember who may be answered: for each frame that goes in. */
+/* For each frame that goes in: remember who may be answered. */
 void prl_border_let_in(struct prl_border *border, const unsigned char *frame, size_t len);
-/* The refusal for a frame that may not leave, as the helper's side would say it (ICMP,
- * "administratively prohibited"), into ret: its length, or 0: this frame gets no answer. */
+/* Write the refusal of a frame that may not leave into ret, as a router would send it (ICMP,
+ * "administratively prohibited"). Returns its length; 0: this frame gets no answer. */
 enum { PRL_BORDER_REFUSAL_BYTES = 128 };
 size_t prl_border_refuse(const unsigned char *frame, size_t len,
                          unsigned char ret[PRL_BORDER_REFUSAL_BYTES]);

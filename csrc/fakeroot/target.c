@@ -54,8 +54,8 @@ int prl_target_write(const struct prl_target *target, uint64_t address, const vo
     return process_vm_writev(target->pid, &here, 1, &there, 1, 0) == (ssize_t)len ? 0 : -EFAULT;
 }
 
-/* In pieces that end at their own multiples, so that none reaches into a page that the text
- * does not. */
+/* In pieces that end at multiples of their size, so that none touches a page that the text does
+ * not reach. */
 int prl_target_path(const struct prl_target *target, uint64_t address, char *buf)
 {
     for (size_t have = 0; have < PATH_MAX;) {
@@ -107,7 +107,8 @@ static int named_descriptor(const char *path)
     return -1;
 }
 
-/* With the target's root as our own, every link and every ".." means what it means to it. */
+/* With the target's root as our own, every link and every ".." means the same as for the
+ * target. */
 static int open_path(const struct prl_target *target, int dir_fd, const char *path, int flags)
 {
     char root[32];

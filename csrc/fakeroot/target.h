@@ -27,8 +27,8 @@ int prl_target_path(const struct prl_target *target, uint64_t address, char *buf
 /* O_PATH descriptor of what the target means by (dir_fd, path); flags: AT_SYMLINK_NOFOLLOW,
  * AT_EMPTY_PATH. */
 int prl_target_open(const struct prl_target *target, int dir_fd, const char *path, int flags);
-/* Whether that file seems to have this attribute.  Cheaper than opening it, and no more than a
- * hint: the glance may go through a magic link.  Nothing else may follow from it than a look by
+/* Whether that file seems to have this attribute. Cheaper than opening it, but only a hint: the
+ * look may go through a magic link. The only thing that may follow from it is a look by
  * prl_target_open. */
 bool prl_target_glance(const struct prl_target *target, int dir_fd, const char *path, int flags,
                        const char *attribute);

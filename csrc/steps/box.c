@@ -20,7 +20,7 @@
 enum { BENEATH = PRL_RESOLVE_BENEATH | PRL_RESOLVE_NO_SYMLINKS };
 enum { PIECE_BYTES = 65536, LARGE_BYTES = 65536 };
 
-/* openat2, or where the kernel has none a walk that stays inside as well: nothing hostile runs
+/* openat2, or, if the kernel has none, a walk. The walk stays inside too: nothing hostile runs
  * yet, and the paths have no "..". */
 static int PRL_CHILD_SAFE open_beneath(int dir_fd, const char *path, int flags, mode_t mode)
 {
@@ -30,7 +30,7 @@ static int PRL_CHILD_SAFE open_beneath(int dir_fd, const char *path, int flags, 
     return fd;
 }
 
-/* In pieces that stay in the processor's near cache, each of which can have one large page. */
+/* In pieces that fit into the processor's cache and into one large page each. */
 static int PRL_CHILD_SAFE copy_pieces(int fd, const struct prl_box_file *file,
                                       struct prl_error *reterr)
 {
@@ -52,7 +52,7 @@ static int PRL_CHILD_SAFE copy_pieces(int fd, const struct prl_box_file *file,
     return 0;
 }
 
-/* From the page cache, where the file system can. */
+/* From the page cache, if the file system can do that. */
 static int PRL_CHILD_SAFE copy_file(int fd, const struct prl_box_file *file,
                                     struct prl_error *reterr)
 {
@@ -132,9 +132,9 @@ static int PRL_CHILD_SAFE set_pages(const struct prl_setup *s, const char *optio
     return mount(NULL, prl_sys_fd_path(s->scratch_root_fd, path), NULL, flags, option);
 }
 
-/* What is put in may lie in large pages, which are five times as fast to fill.  What the
- * program writes must not: a large page in a sparse file would count what nobody wrote.  Where
- * the kernel has none for a tmpfs, nothing is lost. */
+/* The files that are put in may use large pages, which fill five times as fast. What the
+ * program writes must not: a large page in a sparse file would count bytes that nobody wrote. A
+ * kernel without large pages in a tmpfs loses nothing. */
 static int PRL_CHILD_SAFE put_all(struct prl_setup *s, struct prl_error *reterr)
 {
     const struct prl_box *box = s->box;
@@ -177,8 +177,8 @@ int PRL_CHILD_SAFE prl_box_meter(struct prl_setup *s, struct prl_error *reterr)
     return 0;
 }
 
-/* What it got from a caller with a real-time class would keep every other program waiting, the
- * monitor among them. */
+/* With a real-time class of its caller's it would keep every other program waiting, the monitor
+ * too. */
 int PRL_CHILD_SAFE prl_box_class(struct prl_setup *s, struct prl_error *reterr)
 {
     if (s->box && prl_sys_be_ordinary() < 0)

@@ -12,9 +12,10 @@
 
 enum { CAP_BITS = 64 };
 
-/* The caller's other groups go, where the kernel lets them go: with the caller's own id alone
- * it does not, and a map of many ids may have been written with setgroups(2) denied.  With them
- * goes what they were refused ("deny by group"): SECURITY.md says what holds that. */
+/* The caller's supplementary groups are dropped if the kernel allows it: with the caller's own
+ * id only it does not, and a map of many ids may have been written with setgroups(2) denied.
+ * What these groups were refused ("deny by group") is then allowed: SECURITY.md says which
+ * options prevent that. */
 static int PRL_CHILD_SAFE set_groups(const struct prl_process *p, struct prl_error *reterr)
 {
     if (syscall(SYS_setgroups, p->additional_gids_len, p->additional_gids) == 0 ||

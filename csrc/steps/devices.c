@@ -48,8 +48,9 @@ static bool PRL_CHILD_SAFE is_usual(const struct prl_device *d)
     return d >= prl_dev_nodes && d < prl_dev_nodes + PRL_DEV_NODES;
 }
 
-/* The usual name is new, and one in a /dev that nobody else knows: it needs no descriptor.  A
- * sandbox has made them all already.  own_fd: such a /dev, or -1.  NULL: it is looked up. */
+/* The name is usually new, in a /dev that nobody else knows, so it needs no descriptor. A
+ * sandbox has made all names already. own_fd: such a /dev, or -1. NULL: the name is looked
+ * up. */
 static const char *PRL_CHILD_SAFE make_name(const struct prl_setup *s, int own_fd,
                                             const struct prl_device *d)
 {

@@ -49,7 +49,7 @@ static const char *PRL_CHILD_SAFE make_absolute(const char *name, char *buf, siz
     return buf;
 }
 
-/* Regular, executable, reached without magic links, and so for its interpreters. */
+/* Regular, executable, reached without magic links; the same for its interpreters. */
 static int PRL_CHILD_SAFE check_program(int root, const char *program)
 {
     char head[PRL_INTERPRETER_BYTES + 1], absolute[PATH_MAX];
@@ -63,7 +63,7 @@ static int PRL_CHILD_SAFE check_program(int root, const char *program)
             return EACCES;
         _cleanup_close_ int readable = prl_sys_open_in_root(root, path, O_RDONLY | O_NONBLOCK);
         if (readable < 0)
-            return 0; /* executable but not readable: the kernel alone sees what it is */
+            return 0; /* executable but not readable: only the kernel sees what it is */
         ssize_t n = read(readable, head, PRL_INTERPRETER_BYTES);
         const char *name = prl_interpreter_of(head, n);
         if (!name)

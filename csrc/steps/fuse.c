@@ -53,7 +53,7 @@ int PRL_CHILD_SAFE prl_fuse_mount(struct prl_setup *s, struct prl_error *reterr)
     if (prl_handover_send(s->service_fd, PRL_HANDOVER_FUSE, fd, true) < 0)
         return prl_fail(reterr, PRL_STAGE_ROOTFS, "recv", "fuse-overlayfs");
     prl_close_p(&fd); /* or the end of the server would not be seen */
-    /* The first question to the server: it is there, or gone and has left word why. */
+    /* The first question to the server shows whether it is there, or gone and why. */
     _cleanup_close_ int answered = open(root->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     return answered < 0 ? prl_fail(reterr, PRL_STAGE_ROOTFS, "open", PRL_FUSE_NAME) : 0;
 }

@@ -21,13 +21,15 @@ static int PRL_CHILD_SAFE become_root(struct prl_error *reterr)
                                              : 0;
 }
 
-/* Before the first file is made: the caller is nobody inside, and nobody makes no file. */
+/* Before the first file is made: without this the caller is nobody inside, who can make no
+ * file. */
 int PRL_CHILD_SAFE prl_idmap_early(struct prl_setup *s, struct prl_error *reterr)
 {
     return s->early ? become_root(reterr) : 0;
 }
 
-/* When the layers, which are the caller's, are mounted: /dev and mount points are root's. */
+/* After the layers are mounted, which are the caller's: /dev and mount points belong to
+ * root. */
 int PRL_CHILD_SAFE prl_idmap_late(struct prl_setup *s, struct prl_error *reterr)
 {
     return s->late ? become_root(reterr) : 0;

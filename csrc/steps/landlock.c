@@ -46,8 +46,9 @@ static int PRL_CHILD_SAFE allow_stream(int ruleset, int fd, uint64_t handled)
     return r < 0 && errno == EBADFD ? 0 : r;
 }
 
-/* Who joins is in a domain beside the container's, not in it, and is still to reach the
- * container's processes and sockets: what a namespace already confines is left to that. */
+/* A program that joins is in a domain beside the container's, not in it, and must still reach
+ * the container's processes and sockets: what a namespace already confines is left to the
+ * namespace. */
 static uint64_t PRL_CHILD_SAFE scope_of(const struct prl_setup *s)
 {
     uint64_t own = s->target ? s->spec->namespaces : 0, scoped = 0;

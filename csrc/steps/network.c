@@ -181,10 +181,10 @@ static int PRL_CHILD_SAFE hand_over_interface(struct prl_setup *s, struct prl_er
     return r;
 }
 
-/* The datagram leaves when the helper has answered for the router, which tells it our hardware
- * address; the refusal is the egress filter's.  So both are at work, and know of us, before the
- * program starts: to an address it does not know passt sends frames that the kernel throws
- * away. */
+/* The datagram leaves when the helper has answered for the router, and so learned our hardware
+ * address; the egress filter answers with a refusal. So both are at work and know our address
+ * before the program starts: passt sends frames to an address it does not know that the kernel
+ * throws away. */
 static int PRL_CHILD_SAFE await_refusal(struct prl_error *reterr)
 {
     const struct timeval patience = {.tv_sec = REFUSAL_SECONDS};

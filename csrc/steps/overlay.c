@@ -103,7 +103,7 @@ static int PRL_CHILD_SAFE append_lowers(struct overlay *o, struct prl_error *ret
     return 0;
 }
 
-/* The kernel does not say which layer it did not find; opened one by one they do. */
+/* The kernel does not say which layer is missing; opening them one by one does. */
 static int PRL_CHILD_SAFE fail_mount(const struct overlay *o, const char *call,
                                      const char *subject, struct prl_error *reterr)
 {
@@ -125,8 +125,8 @@ static bool PRL_CHILD_SAFE has_own_dev(const struct prl_spec *spec)
     return false;
 }
 
-/* The /dev of a sandbox lies in its upper, where names are made at a fifth of what the overlay
- * takes for them. */
+/* The /dev of a sandbox lies in its upper, where making a name costs a fifth of what it costs
+ * in the overlay. */
 static int PRL_CHILD_SAFE furnish_box(struct prl_setup *s, int stage_fd,
                                       struct prl_error *reterr)
 {

@@ -27,8 +27,8 @@ static int PRL_CHILD_SAFE build_bind(const struct prl_setup *s, struct prl_error
     return 0;
 }
 
-/* The way to what now lies on top of a root's path.  "/" alone leads beneath a mount on it:
- * a look-up begins at the process's root and crosses a mount at the first step only. */
+/* The path to what is now mounted on top of the root's path. "/" itself leads beneath a mount
+ * on it: a look-up begins at the process's root and crosses a mount only at its first step. */
 static const char *PRL_CHILD_SAFE way_to_top(const char *path)
 {
     return strcmp(path, "/") == 0 ? "/.." : path;
@@ -51,10 +51,10 @@ int PRL_CHILD_SAFE prl_rootfs_build(struct prl_setup *s, struct prl_error *reter
     return same ? 0 : prl_fail_with(reterr, PRL_STAGE_MOUNTS, ESTALE, "open", root->path);
 }
 
-/* The working directory comes into being like a mount point: images name ones that none of
- * their layers has, and docker makes them (after the mounts, so a volume may get it).  Only
- * where writes go to an upper: a directory of the caller's own stays as it is.  What cannot be
- * made is reported by prl_exec_chdir. */
+/* The working directory is made if it is missing, like a mount point: images name directories
+ * that none of their layers has, and docker makes them (after the mounts, so it may be made in
+ * a volume). Only where writes go to an upper: a directory of the caller's own stays as it is.
+ * If it cannot be made, prl_exec_chdir reports it. */
 int PRL_CHILD_SAFE prl_rootfs_workdir(struct prl_setup *s, struct prl_error *reterr)
 {
     (void)reterr;
@@ -64,7 +64,7 @@ int PRL_CHILD_SAFE prl_rootfs_workdir(struct prl_setup *s, struct prl_error *ret
     return 0;
 }
 
-/* After every mount is made, what is beneath may become read-only. */
+/* When every mount is made, the root beneath them may become read-only. */
 int PRL_CHILD_SAFE prl_rootfs_seal(struct prl_setup *s, struct prl_error *reterr)
 {
     char root[32];
@@ -82,8 +82,8 @@ int PRL_CHILD_SAFE prl_rootfs_seal(struct prl_setup *s, struct prl_error *reterr
     return 0;
 }
 
-/* A program that may mount could take a moved root apart, so it gets pivot_root and a detached
- * old root.  For all others the move is as tight and does not walk every thread of the host, as
+/* A program that may mount could undo the move, so it gets pivot_root and a detached old root.
+ * For all others the move confines as well, and does not walk every thread of the host, as
  * pivot_root must (docs/kernel.md). */
 static int PRL_CHILD_SAFE enter_by_pivot(struct prl_error *reterr)
 {

@@ -32,9 +32,9 @@ enum { CLONE3 = 435 };
     }
 #define REFUSE(error) RETURN(SECCOMP_RET_ERRNO | (error))
 
-/* No cgroup namespace, by whatever call: the one of the container's caller is the host's, in
- * which nobody inside may mount a control group.  clone3 hides its flags, so there is none
- * (ENOSYS: callers know what to do then).  Both architectures are little-endian. */
+/* Refuses to make a cgroup namespace, by whatever call: the container is in the host's, in
+ * which nobody inside may mount a control group. clone3 hides its flags, so it is refused
+ * altogether (ENOSYS: callers fall back to clone). Both architectures are little-endian. */
 static const struct sock_filter fence[] = {
     LOAD(arch),
     WHEN(PRL_AUDIT_ARCH, 0, 5),

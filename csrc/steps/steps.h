@@ -6,7 +6,7 @@
 #include "base/dev.h"
 #include "base/sys.h"
 
-/* The subject of a failure for which the server of a FUSE root may have left the reason. */
+/* The subject of a failure whose reason the server of a FUSE root may have left. */
 #define PRL_FUSE_NAME "fuse-overlayfs"
 
 struct prl_box_file;
@@ -28,10 +28,11 @@ struct prl_beside {
     bool begun; /* set by the task itself */
 };
 
-/* How far a parent is that works beside its child. */
+/* How far the parent's work beside its child has come. */
 enum { PRL_PARENT_FAILED = -1, PRL_PARENT_BEGUN, PRL_PARENT_FILES, PRL_PARENT_CHECKED };
 
-/* What the parent found at a source, and decided on; name NULL: nothing was to be decided. */
+/* What the parent found at a source when it decided about it; name NULL: there was nothing to
+ * decide. */
 struct prl_seen {
     const char *name; /* the path that led there, without a link */
     dev_t dev;

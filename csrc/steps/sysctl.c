@@ -15,8 +15,8 @@
 
 enum { PROC_MAGIC = 0x9fa0, PARENT_BYTES = 256 };
 
-/* A mount on the very file would be another file, of procfs even.  Directories may be mounts:
- * engines around us put /proc/sys/net there once more. */
+/* A mount on the file itself would be another file, perhaps of procfs too. Directories may be
+ * mounts: outer engines mount /proc/sys/net again. */
 static int PRL_CHILD_SAFE open_proc(int dir_fd, const char *path)
 {
     char parent[PARENT_BYTES];
@@ -30,7 +30,7 @@ static int PRL_CHILD_SAFE open_proc(int dir_fd, const char *path)
     _cleanup_close_ int dir = openat(dir_fd, parent, O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (dir < 0)
         return -1;
-    /* /proc/self is a link, and the parent beyond it is reached by now. */
+    /* /proc/self is a link that was followed on the way here. */
     int fd = (int)prl_sys_openat2(dir, slash + 1, (uint64_t)(unsigned)flags, 0,
                                   PRL_RESOLVE_BENEATH | PRL_RESOLVE_NO_XDEV);
     /* FALLBACK: remove when kernel >= 5.6 (openat2) is required */
@@ -73,10 +73,10 @@ static void PRL_CHILD_SAFE find_gids(const struct prl_spec *spec, uint32_t *ret_
     }
 }
 
-/* Where a network leads further than its loopback everybody may ping, by a socket that sends
- * nothing else: then nobody needs CAP_NET_RAW for it.  A new network namespace allows nobody.
- * Best effort, as nobody asked for it: around us /proc/sys may be read-only.
- * Source: icmp(7), "ping_group_range". */
+/* On a network that leads further than its loopback everybody may ping, by a socket that can
+ * send nothing else, so nobody needs CAP_NET_RAW for it. A new network namespace allows it to
+ * nobody. Best effort, because the user did not ask for it: an outer container may have made
+ * /proc/sys read-only. Source: icmp(7), "ping_group_range". */
 static void PRL_CHILD_SAFE allow_ping(const struct prl_setup *s)
 {
     static const char path[] = "/proc/sys/net/ipv4/ping_group_range";

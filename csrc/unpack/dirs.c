@@ -11,9 +11,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
-/* The root of a layer keeps its owner's bits on the disk, whatever the archive says: a start
- * looks into it as an ordinary user, and what a container has as / is a directory of its own.
- */
+/* The root of a layer always keeps its owner's permissions on disk, whatever the archive says:
+ * a start reads it as an ordinary user, and a container's / is a directory of its own. */
 enum { KEPT_OF_ROOT = S_IRWXU };
 
 /* Twice the room, or more when that is not enough. */

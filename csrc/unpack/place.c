@@ -107,7 +107,7 @@ static int describe(const struct job *job, int fd, bool known)
     return r < 0 ? r : note_owner(job);
 }
 
-/* The call said no: EEXIST makes way and asks for another try (1). */
+/* The call failed: on EEXIST what is in the way is removed, and 1 asks for another try. */
 static int make_way(const struct job *job, const char *call)
 {
     if (errno != EEXIST)
@@ -166,7 +166,8 @@ static int refuse_target(const struct job *job, const char *why)
     return prl_unpack_tree_refuse(job->tree, job->entry->path, text);
 }
 
-/* Nobody without privilege can make one: written down, and nothing is left in its place. */
+/* An ordinary user cannot make one: it is written to the list, and nothing is put in its
+ * place. */
 static int note_device(struct job *job, const char *head)
 {
     struct stat st;
@@ -192,7 +193,7 @@ static int place_device(struct job *job)
     return note_device(job, head);
 }
 
-/* A hard link to a device: one more name of it in the list.  1: the target is none. */
+/* A hard link to a device: another name of it in the list. 1: the target is no device. */
 static int link_device(struct job *job, const struct prl_unpack_place *from)
 {
     enum { WORK_BYTES = 4096 }; /* looked through for one step of work */
@@ -353,7 +354,7 @@ static int place_by_kind(struct job *job, int *ret_fd)
     return 0;
 }
 
-/* Names that aufs kept for itself, wherever in the path: nothing of the image. */
+/* Names that aufs reserved, anywhere in the path: they are not part of the image. */
 static bool is_aufs(const char *path)
 {
     for (const char *p = path; p; p = strchr(p, '/')) {

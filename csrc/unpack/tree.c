@@ -81,8 +81,8 @@ void prl_unpack_tree_free(struct prl_unpack_tree *tree)
     prl_close_p(&tree->root_fd);
 }
 
-/* The walk: where it stands, how it got there, and what is left to go.  What is left lies at
- * the end of its room, so that a name is taken from it, and a link's text put before it,
+/* The walk: where it is, how it got there, and the rest of the path. The rest is kept at the
+ * end of its buffer, so that a name can be taken from it, and a link's text put before it,
  * without moving the rest. */
 struct walk {
     struct prl_unpack_tree *tree;
@@ -115,8 +115,8 @@ static int walk_to_root(struct walk *w)
     return walk_stand(w, openat(w->tree->root_fd, ".", O_PATH | O_DIRECTORY | O_CLOEXEC), 0);
 }
 
-/* ".." of a link's text: one up, never above the root.  The tree is ours alone while it grows,
- * so nobody moves the directory: what is above it is what the walk came through. */
+/* ".." of a link's text: one up, never above the root. Nobody else changes the tree while it
+ * grows, so the directory above is the one the walk came through. */
 static int walk_up(struct walk *w)
 {
     const char *slash = strrchr(w->real, '/');

@@ -9,9 +9,10 @@
 
 enum { PRL_UNPACK_CACHED = 24 };
 
-/* What an archive may ask for beside its own bytes, in steps of about a system call: a name on
- * the way over a link, a directory that is made unasked, an attribute.  A few are free, some
- * come with every member: so the work grows with the archive, however its links are laid. */
+/* The work that an archive may cause beside its own bytes, in steps of about one system call: a
+ * name on the way over a link, a directory that must be made, an attribute. A few steps are
+ * free, and each member brings some: so the work grows with the archive, whatever its links
+ * are. */
 enum { PRL_UNPACK_WORK_FREE = 1 << 18, PRL_UNPACK_WORK_A_MEMBER = 64 };
 #define PRL_UNPACK_TOO_MUCH_WORK "asks for more work than an archive of its size may"
 

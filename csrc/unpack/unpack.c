@@ -418,9 +418,9 @@ static int finish_lists(struct prl_unpack *u)
     return r < 0 ? r : prl_unpack_list_finish(&u->lists.acls, u->tree.error);
 }
 
-/* The archive may end here: behind its closing blocks, or behind a whole member.  The padding
- * after the last body may be missing with them (umoci writes so, Go's archive/tar reads it),
- * but an extended header or a long name is half a member. */
+/* The archive may end here: after its closing blocks, or after a whole member. The padding
+ * after the last body may be missing too (umoci writes it so, Go's archive/tar reads it), but
+ * an extended header or a long name is half a member. */
 static bool may_end(const struct prl_unpack *u)
 {
     const struct prl_unpack_member *member = &u->member;

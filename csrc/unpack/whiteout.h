@@ -7,8 +7,8 @@
 
 /* The name is a whiteout, of either form. */
 bool prl_unpack_whiteout_is(const struct prl_unpack_place *place);
-/* Hide the name in lower layers.  Where this layer has it as a directory, that becomes opaque;
- * where it has it as something else, that hides it already. */
+/* Hide the name in lower layers. If this layer has a directory of that name, the directory
+ * becomes opaque; anything else of that name hides it already. */
 int prl_unpack_whiteout_make(struct prl_unpack_tree *tree,
                              const struct prl_unpack_place *place);
 /* The directory open at fd shows nothing of lower layers. */

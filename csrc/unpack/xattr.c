@@ -131,8 +131,9 @@ static int set(struct prl_unpack_tree *tree, const struct prl_unpack_entry *entr
     return prl_unpack_tree_fail(tree, "set an attribute of", entry->path);
 }
 
-/* An access list is handed back too: it names ids, which only a namespace has.  One that says
- * what the mode says is none: the kernel's form of three entries, a text without a mask. */
+/* An access list is handed back too: it names ids, which only a namespace has. A list that says
+ * the same as the mode does not count: the kernel's form of three entries, a text without a
+ * mask. */
 static bool take_acl(const struct prl_unpack_pax *pax, const struct prl_unpack_record *record,
                      const char *name, struct prl_unpack_xattrs *ret)
 {
