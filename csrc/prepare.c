@@ -46,7 +46,7 @@ static bool has_root(const struct prl_idmap *rows, size_t len)
     return false;
 }
 
-/* What set-up makes should be root's, where there is a root that is not the caller. */
+/* What the set-up makes should belong to root, if there is a root that is not the caller. */
 static void prepare_settling(struct prl_setup *s)
 {
     const struct prl_spec *spec = s->spec;
@@ -60,7 +60,7 @@ static void prepare_settling(struct prl_setup *s)
     s->late = known && (uid != 0 || gid != 0);
 }
 
-/* The child will wait for an answer of its parent, who must not sleep then. */
+/* The child will wait for an answer of its parent, so the parent must not sleep. */
 static void ask_parent(struct prl_setup *s, bool asks)
 {
     s->asks |= asks;

@@ -43,7 +43,7 @@ static void keep_first(unsigned char *mask, uint64_t count)
 int prl_prepare_limits(struct prl_setup *s, struct prl_arena *arena, struct prl_error *reterr)
 {
     const struct prl_resources *res = &s->spec->resources;
-    /* A program that joins has a supervisor of its own beside the first one's. */
+    /* A program that joins has a supervisor of its own, beside that of the first one. */
     bool second = s->target && s->spec->fake_root == PRL_FAKE_ROOT_REMEMBER;
     s->nproc = res->nproc + second;
     bool fewer = res->rungs[PRL_LIMIT_CPUS] == PRL_RUNG_AFFINITY;

@@ -75,8 +75,8 @@ static uint64_t look(struct prl_sandbox_watch *w)
     return next_ns;
 }
 
-/* When the init has ended, which it does at once after it wrote this: to be told of the record
- * alone is one more wake of this side, for which the init may have to wait. */
+/* Read when the init has ended, which it does right after it wrote this: waking up for the
+ * record too would be one more wake of this side, for which the init may have to wait. */
 static void read_outcome(struct prl_sandbox_watch *w)
 {
     ssize_t n = read(w->box.outcome_fd, &w->outcome, sizeof w->outcome);
@@ -148,7 +148,8 @@ static int turn(struct prl_sandbox_watch *w, struct prl_error *reterr)
     return fds[AT_CHILD].revents ? reap(w, reterr) : 0;
 }
 
-/* Full at the end: a program that was refused a block or a name and went on shows it too. */
+/* Full at the end: so is the disk of a program that was refused a block or a name and went
+ * on. */
 static void measure_disk(struct prl_sandbox_watch *w)
 {
     struct statfs fs;
@@ -185,7 +186,8 @@ static void measure_memory(struct prl_sandbox_watch *w)
         r->touched |= PRL_TOUCHED_MEMORY;
 }
 
-/* The clock's word, unless what was reaped is more: each misses what the other sees. */
+/* The clock's figure, unless what was reaped is more: each misses something that the other
+ * sees. */
 static void measure(struct prl_sandbox_watch *w)
 {
     struct prl_sandbox_report *r = w->report;
@@ -214,7 +216,7 @@ static void measure(struct prl_sandbox_watch *w)
     measure_disk(w);
 }
 
-/* Neither the program's end nor ours, nor memory: nothing inside can end the init. */
+/* Not the program's end, not ended by us, not memory: nothing inside can end the init. */
 static bool is_lost(const struct prl_sandbox_watch *w)
 {
     return !w->has_outcome && !w->killed && !(w->report->touched & PRL_TOUCHED_MEMORY);

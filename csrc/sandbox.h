@@ -110,14 +110,14 @@ struct prl_sandbox_held;
 
 struct prl_cgroup_host; /* cgroup.h */
 
-/* What may hold limits; a caller may leave some of it out, to see what is weaker. */
+/* What may enforce limits; a caller may leave some of it out, to try weaker means. */
 struct prl_sandbox_host {
     const struct prl_cgroup_host *groups;
     bool clock; /* perf's, where the kernel has it */
 };
 
-/* Fill the spec's rungs and control groups.  Where the spec says "strict", -EOPNOTSUPP when a
- * limit would not be held exactly. */
+/* Fill the spec's enforcement and control groups. If the spec says "strict", -EOPNOTSUPP when a
+ * limit would not be enforced exactly. */
 int prl_sandbox_plan(struct prl_spec *spec, const struct prl_sandbox_host *host,
                      struct prl_error *reterr);
 /* Which of its groups bills processor time; PRL_CLOCK_NONE: none of them. */

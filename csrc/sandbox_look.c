@@ -181,7 +181,8 @@ static uint64_t look_pipes(struct prl_sandbox_watch *w, uint64_t now_ns)
 
 /* --- idleness --- */
 
-/* What waits for ever, and not for the side that asked, needs nothing of it. */
+/* A thread that waits for ever, but not for the side that asked, needs nothing from that
+ * side. */
 static bool pair_still(struct prl_sandbox_watch *w, bool still, uint64_t now_ns)
 {
     struct prl_sandbox_pair *pair = w->want->pair;

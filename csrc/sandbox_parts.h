@@ -58,10 +58,10 @@ uint64_t prl_sandbox_files_bytes(const struct prl_sandbox_watch *w);
 uint64_t prl_sandbox_cpu_final(struct prl_sandbox_watch *w); /* of the tree after its end */
 /* sandbox_stream.c: what is in the pipe.  1: over its limit. */
 int prl_sandbox_take(struct prl_sandbox_watch *w, unsigned stream, struct prl_error *reterr);
-/* The most memory that its largest process had: who is killed tells it to nobody. */
+/* The most memory that its largest process had: a killed process does not report it. */
 void prl_sandbox_peak(struct prl_sandbox_watch *w);
-/* Nothing of the box can ever run again: nobody outside will wake it.  That is so of the time
- * between two looks that made the same mark: nothing ran there. */
+/* Nothing in the box can ever run again, and nobody outside will wake it. True for the time
+ * between two looks that recorded the same: nothing ran in between. */
 bool prl_sandbox_stuck(const struct prl_sandbox_watch *w, uint64_t now_ns, uint64_t *ret_mark);
 /* sandbox_pipes.c: pipes are scarce, and this box has more than its share of them. */
 bool prl_sandbox_takes_pipes(pid_t init);

@@ -42,8 +42,8 @@ struct plan {
 };
 
 enum {
-    /* RLIMIT_DATA is a fuse: what is merely reserved may be more than used.  A program whose
-     * static data do not fit dies within its exec, which looks like a crash. */
+    /* RLIMIT_DATA is only the last resort: a program may reserve more than it uses. A program
+     * whose static data do not fit dies within its exec, which looks like a crash. */
     DATA_MORE_BYTES = 1 << 30,
     DATA_SHARE = 4,
 };

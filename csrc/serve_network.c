@@ -74,8 +74,8 @@ static void add_pasta_ports(struct helper *h)
         add_text(h, port->udp ? "--udp-ports" : "--tcp-ports", pasta_port(h, port));
         *(port->udp ? &udp : &tcp) = true;
     }
-    /* Else it would open whatever a program inside listens on, and the host's loopback to
-     * programs inside. */
+    /* Without these options pasta would publish whatever a program inside listens on, and open
+     * the host's loopback to programs inside. */
     if (!tcp)
         add_text(h, "--tcp-ports", "none");
     if (!udp)

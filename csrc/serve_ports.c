@@ -33,7 +33,8 @@ static socklen_t fill_address(union address *ret, const char *text, uint16_t por
     return sizeof ret->v6;
 }
 
-/* As the helpers do: a TCP port whose last connections are still dying is free. */
+/* As the helpers do: a TCP port counts as free although its last connections are still
+ * closing. */
 static int try_bind(const char *text, uint16_t port, bool udp)
 {
     union address address;

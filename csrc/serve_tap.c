@@ -24,7 +24,7 @@ enum { TYPE = 12, TARGET4 = 14 + 16, TARGET6 = 14 + 24, LOOPBACK = 127, WHOLE = 
 #define IF_IS(value, yes, no) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, value, yes, no)
 
 /* 127.0.0.0/8, 0.0.0.0/8 (which means this host too), and in IPv6 ::/64: the loopback, and IPv4
- * in its clothes. */
+ * addresses written as IPv6. */
 static const struct sock_filter program[] = {
     LOAD(BPF_H, TYPE),
     IF_IS(ETH_P_IP, 1, 0),

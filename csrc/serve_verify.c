@@ -31,7 +31,7 @@ int prl_serve_watch(const struct prl_spec *spec, pid_t pid, struct prl_error *re
     return 0;
 }
 
-/* 1: it stands still, *ret_status is wait's; 0: it is gone, and still to be reaped. */
+/* 1: it is stopped, *ret_status is wait's; 0: it has ended, and is still to be reaped. */
 static int wait_stop(pid_t pid, int *ret_status)
 {
     siginfo_t info = {0};

@@ -164,8 +164,8 @@ static int check_oom_score(const struct prl_verify *v, struct prl_error *reterr)
                                     : prl_verify_differs("oom_score_adj", asked, text, reterr);
 }
 
-/* The kernel shows no filter to an ordinary user; what it was given is hashed here, and that it
- * took it stands in the number of filters (verify_status.c). */
+/* The kernel does not show filters to an ordinary user. So the bytes that were loaded are
+ * hashed here, and the number of filters shows that the kernel took them (verify_status.c). */
 static int check_program(const struct prl_verify *v, struct prl_error *reterr)
 {
     char digest[PRL_SHA256_TEXT] = "none";

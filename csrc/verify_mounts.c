@@ -98,8 +98,8 @@ static bool mount_of(int fd, unsigned *ret_id)
     return true;
 }
 
-/* The row that lies on top at a path; links of the image are followed within its root.  A path
- * that this side may not walk is found by its name alone. */
+/* The row of the mount on top at a path; links of the image are followed within its root. A
+ * path that this process may not walk is found by its name only. */
 static struct row *find_row(const struct table *t, const char *path)
 {
     unsigned id = 0;
@@ -186,8 +186,8 @@ static int check_mounts(const struct table *t, struct prl_error *reterr)
     return 0;
 }
 
-/* Where this side may not walk (a file system of another user's) the name must do.  The
- * kernel's own trees are the same here, so that what they lack there need not be covered. */
+/* If this process may not walk the path (a file system of another user's), its name must do.
+ * The kernel's own trees are the same here, so what is missing in them need not be masked. */
 static int check_by_name(const struct table *t, const char *path, struct prl_error *reterr)
 {
     bool kernels = strncmp(path, "/proc/", 6) == 0 || strncmp(path, "/sys/", 5) == 0;

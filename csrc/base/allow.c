@@ -86,7 +86,7 @@ int prl_allow_parse_all(const char *text, struct prl_allow *ret, size_t max)
     }
 }
 
-/* The prefix in which IPv4 is kept: no network of IPv6, however wide, has it within. */
+/* The prefix under which IPv4 is kept: no network of IPv6, however wide, contains it. */
 static bool is_v4(const unsigned char address[16])
 {
     static const unsigned char prefix[V4_BITS / 8] = {[10] = 0xff, [11] = 0xff};

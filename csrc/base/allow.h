@@ -20,8 +20,8 @@ struct prl_allow {
 bool prl_allow_parse(const char *line, size_t len, struct prl_allow *ret);
 /* All lines of a text, at most `max`; their number, or -1: one is not of this form. */
 int prl_allow_parse_all(const char *text, struct prl_allow *ret, size_t max);
-/* May this address (16 bytes, IPv4 as above) be spoken to?  A row covers addresses of its own
- * family alone.  port 0: where only a row for all ports will do. */
+/* May this address (16 bytes, IPv4 as above) be contacted? A row covers addresses of its own
+ * family only. port 0: only a row for all ports counts. */
 bool prl_allow_has(const struct prl_allow *rows, size_t rows_len,
                    const unsigned char address[16], uint16_t port);
 /* "1.2.3.4" or "2001:db8::1" → the form above; the bits of a whole address, or 0: neither. */

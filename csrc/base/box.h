@@ -9,7 +9,7 @@
 #include <stdint.h>
 #include <sys/resource.h>
 
-/* Process 3 of a box that stands below a zygote is the program: 2 brought it and is gone. */
+/* In a box below a zygote the program is process 3: process 2 brought it and has ended. */
 enum { PRL_BOX_BROUGHT = 3 };
 
 /* One file or directory; parents come before what is in them.  Relative to the container's "/",

@@ -120,7 +120,7 @@ static int fallback_child(void *data)
 
 static pid_t clone_fallback(const struct prl_sys_clone *how, int (*fn)(void *), void *arg)
 {
-    /* On the child's stack: ours may be gone from here before the child has looked. */
+    /* On the child's stack: this function may have returned before the child looks. */
     struct fallback *f = (struct fallback *)((char *)how->stack + how->stack_size) - 1;
     int flags =
         (int)(how->flags & 0xffffffffU & ~(uint64_t)CLONE_PIDFD) | (how->quiet ? 0 : SIGCHLD);

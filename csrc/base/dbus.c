@@ -178,8 +178,8 @@ static uint32_t u32_at(const uint8_t *bytes)
     return value;
 }
 
-/* The member, of an array of fields: code, signature "s", text, each at a multiple of 8.  The
- * others are strided over by their kind: texts (o, s), a signature (g), a number (u). */
+/* The member, from an array of fields: code, signature "s", text, each at a multiple of 8. The
+ * other fields are skipped by their kind: texts (o, s), a signature (g), a number (u). */
 static int find_member(const uint8_t *fields, size_t len, char *ret, size_t size)
 {
     ret[0] = '\0';

@@ -89,8 +89,8 @@ static bool is_users_word(char first)
     return first == '-' || (first >= 'A' && first <= 'Z');
 }
 
-/* Names in an error may be a hostile image's: nothing of them is an order to the terminal.  The
- * controls above 127 are two bytes in UTF-8, the first of them 0xC2. */
+/* Names in an error may come from a hostile image: none of their bytes may control the
+ * terminal. Control characters above 127 are two bytes in UTF-8, the first of them 0xC2. */
 static char *make_printable(char *text)
 {
     for (unsigned char *p = (unsigned char *)text; *p; p++) {

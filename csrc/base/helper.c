@@ -17,7 +17,7 @@ enum { STEP_MS = 10 };
 
 #define NS_PER_MS 1000000ULL
 
-/* heard: which of its descriptors 1 and 2 is `writer`; the other leads nowhere. */
+/* heard: which of its descriptors 1 and 2 is `writer`; the other one is /dev/null. */
 static int spawn(const char *const argv[], int heard, int writer, pid_t *ret)
 {
     static char *const environment[] = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C", NULL};
@@ -45,7 +45,7 @@ static int left_ms(uint64_t deadline_ns)
     return now_ns < deadline_ns ? (int)((deadline_ns - now_ns) / NS_PER_MS) + 1 : 0;
 }
 
-/* To the end, so that the program never waits for a reader; the begin is kept. */
+/* Read to the end, so that the program never waits for a reader; only the beginning is kept. */
 static int read_text(int fd, uint64_t deadline_ns, char *buf, size_t size)
 {
     char chunk[1024];
@@ -86,7 +86,8 @@ static int await(pid_t pid, uint64_t deadline_ns, int *ret_status)
     }
 }
 
-/* Killed when it did not end in time: it was started by us, and its real user is ours. */
+/* It is killed when it does not end in time; we may, because we started it and its real user is
+ * ours. */
 static int run(const char *const argv[], int heard, char *buf, size_t size, int *ret_status)
 {
     uint64_t deadline_ns = prl_sys_now_ns() + PRL_HELPER_SECONDS * 1000 * NS_PER_MS;
@@ -127,8 +128,7 @@ int prl_helper_read(const char *const argv[], char *buf, size_t size)
     return r == 0 && status != 0 ? -EIO : r;
 }
 
-/* Without a pidfd (FALLBACK: remove when kernel >= 5.3 is required) it is looked at in steps.
- */
+/* Without a pidfd it is polled. FALLBACK: remove when kernel >= 5.3 is required. */
 static bool ends_by_itself(pid_t pid)
 {
     _cleanup_close_ int pidfd = prl_sys_pidfd_open(pid);

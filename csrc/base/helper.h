@@ -18,7 +18,7 @@ struct prl_helper_result {
 /* 0 when the program ran to its end, whatever that was; -errno when it could not be run;
  * -ETIME: it hung and was killed. */
 int prl_helper_run(const char *const argv[], struct prl_helper_result *ret);
-/* The begin of its standard output, as a text.  -EIO: it failed; else as above. */
+/* The beginning of its standard output, as text. -EIO: it failed; else as above. */
 int prl_helper_read(const char *const argv[], char *buf, size_t size);
 /* Wait for a lasting helper that is about to end by itself; after HELPER_PATIENCE_MS it is
  * killed.  Reaps it. */

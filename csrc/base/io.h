@@ -32,7 +32,7 @@ int prl_io_remove_tree(int dir_fd, const char *name);
 /* The same in pieces: stops after about *budget names, counting *budget down.  0: all gone, 1:
  * some is left (call again). */
 int prl_io_remove_tree_some(int dir_fd, const char *name, unsigned *budget);
-/* The same, whoever of the caller's own and subordinate ids the files belong to: what refuses
- * to go is removed from inside a fresh user namespace of all these ids.  -ERANGE: the machine
- * did not let us have them. */
+/* The same for files of the caller's own and subordinate ids: what cannot be removed is removed
+ * from inside a fresh user namespace with all these ids. -ERANGE: the machine did not grant
+ * them. */
 int prl_io_remove_tree_foreign(int dir_fd, const char *name, unsigned *budget);

@@ -3,9 +3,9 @@
  * pyrootless-ID. */
 #pragma once
 
-/* The group and its box, empty, below base_fd.  0: made; -errno: perhaps the group alone. */
+/* The group and its box, empty, below base_fd. 0: made; -errno: perhaps only the group. */
 int prl_leaf_make(int base_fd, const char *id);
-/* Remove it where nothing stands in it, the usual case; -errno: it is for prl_leaf_remove. */
+/* Remove it if it is empty, the usual case; -errno: prl_leaf_remove must do it. */
 int prl_leaf_drop(int base_fd, const char *id);
 
 /* Kills what is left in it (version 2) and removes it with its box.  0: gone; -errno. */

@@ -11,9 +11,9 @@ const char *prl_limit_name(unsigned limit);
 const char *prl_limit_option(unsigned limit);
 /* "cgroup2", "watchdog", …; "" for PRL_RUNG_UNSET. */
 const char *prl_rung_name(unsigned rung);
-/* How exactly a rung holds a limit, the value of "limits.NAME.exactness": "exact"; for a weak
- * rung "late" (may be passed for a moment), "each" (counts parts of the container, each for
- * itself), "changeable" (a program may take it off) or "none". */
+/* How exactly a limit is enforced, the value of "limits.NAME.exactness": "exact"; for weak
+ * enforcement "late" (can be exceeded for a moment), "each" (parts of the container are counted
+ * separately), "changeable" (a program can remove it) or "none". */
 const char *prl_exactness_name(unsigned rung, bool weak);
 /* PRL_RUNG_UNSET: no rung has this name. */
 enum prl_rung prl_rung_find(const char *name);

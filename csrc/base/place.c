@@ -89,8 +89,8 @@ static int make_file(int root_fd, const char *path, bool no_links)
     return fd < 0 && errno != EEXIST ? -1 : 0;
 }
 
-/* The usual case: its directory is there.  Made by this very call it is no link; what somebody
- * else made meanwhile is looked up from the root like anything else. */
+/* The usual case: its directory is there. What this call makes is no link; what somebody else
+ * made meanwhile is looked up from the root like anything else. */
 static int make_last(int root_fd, const char *path, bool directory, bool no_links)
 {
     const char *name;
@@ -195,7 +195,7 @@ static unsigned long flags_of(uint64_t attr)
            (attr & MOUNT_ATTR_NOSYMFOLLOW ? MS_NOSYMFOLLOW : 0);
 }
 
-/* Flags that came with the source are locked in a lesser user namespace: a remount must repeat
+/* In a user namespace, flags that came with the source are locked: a remount must repeat
  * them. */
 static unsigned long flags_now(int fd)
 {
@@ -207,9 +207,9 @@ static unsigned long flags_now(int fd)
     return ((unsigned long)fs.f_flags & keep) | ((fs.f_flags & 4096) ? MS_RELATIME : 0);
 }
 
-/* FALLBACK: remove when kernel >= 5.12 (mount_setattr) is required.  mount(2) changes the top
- * mount alone, so a tree that should become read-only below is bound without what is mounted on
- * it (EINVAL where the kernel locks that together). */
+/* FALLBACK: remove when kernel >= 5.12 (mount_setattr) is required. mount(2) changes only the
+ * top mount, so a tree that should be read-only is bound without what is mounted on it (EINVAL
+ * if the kernel locks the two together). */
 static int bind_old(int dir_fd, const char *source, bool recursive,
                     const struct prl_place_attr *attr, int target_fd)
 {

@@ -5,8 +5,8 @@
 
 #include <stddef.h>
 
-/* By the launcher alone, which has one thread and lives for one start: a page that is touched
- * again costs nothing, and a fresh one a page fault.  Nobody lent: malloc and free. */
+/* Only by the launcher, which has one thread and lives for one start: a page that is touched
+ * again costs nothing, a fresh one a page fault. If nothing is lent: malloc and free. */
 void prl_pool_lend(void *room, size_t size);
 void *prl_pool_alloc(size_t size);
 /* NULL: no memory. */

@@ -13,8 +13,8 @@ int prl_report_read(int fd, struct prl_error *reterr)
     struct prl_error record;
     struct pollfd end = {.fd = fd};
     bool marked = false;
-    /* The end of file alone: to be woken for the marker too would cost the child, whose exec
-     * is next, a call to another processor. */
+    /* Wait for the end of file only: waking up for the marker too would cost the child, which
+     * executes next, an interrupt to another processor. */
     (void)poll(&end, 1, -1);
     for (;;) {
         ssize_t n = read(fd, &record, sizeof record);

@@ -14,8 +14,8 @@
 
 enum {
     TEXT_BYTES = 128 << 10, /* the lines of a thousand processors, which come first */
-    HIDDEN_TICKS = 2,       /* less than one of a processor shows as none; few programs use
-                               more than two at once */
+    HIDDEN_TICKS = 2,       /* less than one tick of a processor shows as none; few programs use
+                             * more than two at once */
 };
 enum { UNKNOWN, CLEAN, HAPPENS };
 

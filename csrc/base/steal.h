@@ -16,7 +16,8 @@ uint64_t prl_steal_begin(void);
 uint64_t prl_steal_since(uint64_t before_ns);
 /* It happens here. */
 bool prl_steal_happens(void);
-/* What a clock that bills stolen time shows, without it.  least_ns: what was surely used. */
+/* The figure of a clock that includes stolen time, without that time. least_ns: what was surely
+ * used. */
 uint64_t prl_steal_corrected(uint64_t clock_ns, uint64_t least_ns, uint64_t stolen_ns);
 /* Of the text of /proc/stat, of the processors in a mask of so many bytes. */
 uint64_t prl_steal_parse(const char *text, const unsigned char *mask, unsigned mask_bytes,

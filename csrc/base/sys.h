@@ -66,8 +66,8 @@ struct prl_sys_clone {
     int *cleared;  /* a futex: 0, and whoever waits for that woken, when the child ends; NULL */
     bool quiet; /* its end raises no signal, and who traces forks is not told: wait with __WALL
                  */
-    pid_t tid; /* its number in the innermost pid namespace, which goes on counting as if it had
-                  never been; 0: the next (clone3 of Linux 5.5 alone) */
+    pid_t tid;  /* its number in the innermost pid namespace, whose count is not changed by it;
+                 * 0: the next number (only clone3 of Linux 5.5) */
 };
 pid_t prl_sys_clone_run(const struct prl_sys_clone *how, int (*fn)(void *), void *arg);
 /* One call with up to five arguments; -errno.  For a task that shares the memory, and so errno,
@@ -83,19 +83,19 @@ int prl_sys_seccomp_load(const void *filter, unsigned short len);
 int prl_sys_seccomp_listen(const void *filter, unsigned short len);
 /* Bit n: processor n.  size is in bytes, a multiple of a long's. */
 int prl_sys_set_affinity(const unsigned char *mask, size_t size);
-/* No real-time class and no negative nice value: what a caller has of these is its own.  What
- * is weaker than the ordinary stays. */
+/* Drop a real-time class and a negative nice value: these are the caller's privilege. A
+ * positive nice value or an idle class stays. */
 int prl_sys_be_ordinary(void);
 /* How many processors this task may run on; 1 when that is not known. */
 unsigned prl_sys_processors(void);
-/* Of the processors that this task may have `pid` may have all, all but the one on which this
- * task is now, or that one alone. */
+/* Let `pid` run on all processors of this task, on all but the one this task is on now, or on
+ * that one only. */
 enum prl_task_on { PRL_ON_ANY, PRL_ON_OTHERS, PRL_ON_THIS };
 int prl_sys_place(pid_t pid, enum prl_task_on on) PRL_CHILD_SAFE;
 int prl_sys_keyring_new(void);
-/* Change all uids and gids of the calling thread, and keep the memory's "dumpable" flag: a
- * change takes it away from everybody who shares the memory, whose /proc/PID would then be
- * root's.  *ret_failed names the call. */
+/* Change all uids and gids of the calling thread, and keep the memory's "dumpable" flag. The
+ * change clears it for everybody who shares the memory; their /proc/PID would then belong to
+ * root. *ret_failed names the call. */
 int prl_sys_become(uint32_t uid, uint32_t gid, const char **ret_failed);
 
 int prl_sys_landlock_abi(void);

@@ -56,8 +56,8 @@ static int make_passable(int dir_fd, const char *name)
     return 0;
 }
 
-/* A directory we may read, search and change; -errno.  That it is no mount point was told by
- * rmdir (EBUSY), which is tried on every directory first. */
+/* A directory that we may read, search and change; -errno. It is no mount point: rmdir, which
+ * is tried on every directory first, would have answered EBUSY. */
 static int open_directory(int dir_fd, const char *name, struct stat *st)
 {
     const int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK;
@@ -147,8 +147,8 @@ static void read_from_start(struct level *level)
     level->next = level->filled = 0;
 }
 
-/* What FUSE makes of an open file that is removed, again and again: its going is no progress.
- * (NFS answers EBUSY for its own such names.) */
+/* FUSE renames an open file that is removed to such a name, again and again: removing it is no
+ * progress. (NFS answers EBUSY for its own such names.) */
 static bool comes_back(const char *name)
 {
     static const char prefix[] = ".fuse_hidden";
@@ -175,9 +175,9 @@ static void visit(struct walk *walk, const struct prl_dirent *entry)
     (*walk->budget)--;
 }
 
-/* The directory is not empty yet.  Worth reading again when something went away since it was
- * read from the start; and, at the top, when nothing in the tree refused to go, so that another
- * remover is at work in it. */
+/* The directory is not empty yet. It is worth reading again if something was removed since it
+ * was read from the start; at the top also if nothing in the tree could not be removed, because
+ * then another remover is at work in it. */
 static bool read_again(struct walk *walk)
 {
     struct level *level = &walk->levels[walk->depth - 1];
@@ -194,9 +194,9 @@ static bool read_again(struct walk *walk)
     return again;
 }
 
-/* The innermost directory was read to its end: remove it from the level above.  What fails
- * there was noted when it failed, or is another remover's doing (this directory may even have
- * been moved, and its name be another's by now): then the levels above are read again. */
+/* The innermost directory was read to its end: remove it from the level above. A failure was
+ * noted earlier, or is due to another remover (this directory may even have been moved, and
+ * another one have its name): then the levels above are read again. */
 static void leave(struct walk *walk, int dir_fd)
 {
     struct level *level = &walk->levels[walk->depth - 1];

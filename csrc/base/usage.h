@@ -7,6 +7,6 @@
 
 enum { PRL_USAGE_DEPTH = 256 };
 
-/* What cannot be read, and what lies deeper than PRL_USAGE_DEPTH directories, counts as
- * nothing. 0 or -ENOMEM. */
+/* What cannot be read, or is deeper than PRL_USAGE_DEPTH directories, is not counted. 0 or
+ * -ENOMEM. */
 int prl_usage_tree(int dir_fd, const char *name, uint64_t *ret_bytes);

@@ -20,8 +20,9 @@ long prl_sys_openat2(int dir_fd, const char *path, uint64_t flags, uint64_t mode
     return syscall(SYS_openat2, dir_fd, path, &how, sizeof how);
 }
 
-/* The walk keeps the descriptors from the root down to where it stands, so that ".." is a step
- * back and never a question to the kernel: a directory moved meanwhile cannot lead out. */
+/* The walk keeps the descriptors from the root down to its place. So ".." is a step back in
+ * this list and never a question to the kernel: a directory that is moved meanwhile cannot lead
+ * out. */
 struct walk {
     int fds[DEPTH_MAX]; /* fds[0] is the caller's root, never closed */
     int depth;
