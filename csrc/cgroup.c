@@ -73,9 +73,9 @@ int prl_cgroups_make_room(const struct prl_spec *spec, struct prl_error *reterr)
     return r;
 }
 
-/* Version 1 is entered by "tasks": for the single thread that names itself the kernel moves it
- * and no more.  Through cgroup.procs it first waits until nobody on the machine can be in the
- * midst of a fork or exec, which takes 10 ms on an idle one. */
+/* Version 1 is entered by "tasks": the kernel moves the single thread that names itself, and
+ * does no more. By cgroup.procs it would first wait until no process of the machine is in the
+ * middle of a fork or exec, which takes 10 ms on an idle machine. */
 static int open_entry(struct group *row, struct prl_error *reterr)
 {
     const char *tasks = row->flat ? "tasks" : PRL_CGROUP_BOX "/tasks";
@@ -119,8 +119,8 @@ static int open_above(struct group *row, int lent_fd, struct prl_error *reterr)
     return row->above_fd < 0 ? prl_fail(reterr, PRL_STAGE_LIMITS, "open", row->path) : 0;
 }
 
-/* A file that is not there is one of a controller that the group above does not hand down yet;
- * the usual case is that another start has seen to it. */
+/* A missing file belongs to a controller that the group above has not enabled yet; usually
+ * another start has enabled it. */
 static int write_limits(const struct prl_cgroup *group, const struct group *row,
                         struct prl_error *reterr)
 {
@@ -135,8 +135,8 @@ static int write_limits(const struct prl_cgroup *group, const struct group *row,
     return r < 0 ? prl_cgroup_fail(row->path, failed->name, failed->value, r, reterr) : 0;
 }
 
-/* Where all files are known to be there, nothing in between can be wanting: the child has a
- * second task that writes them meanwhile. */
+/* If all files are known to be there, nothing can be missing: the child's second task writes
+ * them meanwhile. */
 static int limit_group(const struct prl_resources *resources, const struct prl_cgroup *group,
                        struct group *row, struct prl_error *reterr)
 {

@@ -33,30 +33,31 @@ struct prl_cgroup_host {
     bool stolen; /* a hypervisor takes time of the processors, which that clock bills; not
                     looked for where a group bills */
     bool rest;   /* the hierarchies without a controller of ours were looked at too */
-    bool open;   /* in one of them a container would stand beside groups that the caller may
-                    change, and can have none of its own */
+    bool open;   /* in one of them the container would share a group with groups that the caller
+                  * may change, and cannot have its own */
 };
 
 /* proc: "/proc", or a stand-in for tests.  Every hierarchy. */
 int prl_cgroup_look(const char *proc, struct prl_cgroup_host *ret, struct prl_error *reterr);
 /* What is enough for some options: where an earlier start left its group, and which controllers
- * they are held by; 0: that is not known. */
+ * enforce them; 0: not known. */
 struct prl_cgroup_wish {
     int hints_fd; /* the runtime directory, or -1 */
     unsigned controllers;
     bool clock; /* perf's would do */
 };
 
-/* The controllers that an option ("pids-limit") is held by; 0: that is not its name alone. */
+/* The controllers that enforce an option ("pids-limit"); 0: its name alone does not tell. */
 unsigned prl_limits_controllers_of(const char *option);
-/* The own group of version 2 alone; false: it cannot be told without the table of mounts, or is
- * not delegated. */
+/* Only the process's own group of version 2; false: it cannot be found without the table of
+ * mounts, or is not delegated. */
 bool prl_cgroup_look_own(const struct prl_cgroup_wish *wish, struct prl_cgroup_host *ret);
-/* The least that may do: the own group of version 2, else every hierarchy, and the clock. */
+/* The least that may be enough: the own group of version 2, else every hierarchy, and the
+ * clock. */
 int prl_cgroup_look_first(const struct prl_cgroup_wish *wish, struct prl_cgroup_host *ret,
                           struct prl_error *reterr);
-/* On from what was seen already (host->sight), as far as these limits need: systemd is asked
- * when it would help (cgroup_scope.c). */
+/* Continue from what was seen already (host->sight), as far as these limits need it; systemd is
+ * asked if that would help (cgroup_scope.c). */
 int prl_cgroup_look_or_ask(const struct prl_spec *spec, struct prl_cgroup_host *host,
                            struct prl_error *reterr);
 /* cgroup_apart.c: must the container have a group of its own in every hierarchy, since its
@@ -73,7 +74,7 @@ bool prl_cgroup_has_meter(const struct prl_cgroup_host *host);
 /* Is there a manager that could be asked? */
 bool prl_cgroup_may_ask(void);
 void prl_cgroup_host_free(struct prl_cgroup_host *host);
-/* What of it is lent to a launch that was planned with it, and as long. */
+/* What a launch that was planned with it may use, for as long as it lasts. */
 void prl_cgroup_host_lend(const struct prl_cgroup_host *host, struct prl_resources *resources);
 
 struct prl_group_text; /* base/group_text.h */
@@ -82,10 +83,12 @@ struct prl_limits_plan {
     uint8_t rungs[PRL_LIMITS]; /* enum prl_rung */
     uint32_t weak;             /* bit n: this one does not hold limit n exactly */
     char *groups;              /* "VERSION CONTROLLERS PATH" a line, as the annotation has it */
-    bool open; /* host->open, and the container is to stand apart: no cgroup namespace then */
+    bool open; /* host->open, and the container must have groups of its own: then it gets no
+                * cgroup namespace */
 };
 
-/* Pure.  Under strict limits -EOPNOTSUPP when only a weaker rung could hold one. */
+/* Pure. Under strict limits -EOPNOTSUPP when only weaker enforcement is possible for one of
+ * them. */
 int prl_limits_choose(const struct prl_spec *spec, const struct prl_cgroup_host *host,
                       const char *id, struct prl_limits_plan *ret, struct prl_error *reterr);
 void prl_limits_plan_free(struct prl_limits_plan *plan);
@@ -94,8 +97,8 @@ void prl_limits_describe(const struct prl_resources *resources,
                          const struct prl_limits_plan *plan, unsigned limit, char *buf,
                          size_t size);
 
-/* Before a fork: of version 2 the launcher must be alone in its group to make room for others,
- * and what it starts then is beside it too.  Nothing where there is nothing to do. */
+/* Before a fork: with version 2 the launcher must be alone in its group to move out of it, and
+ * the new process would be in there too. Does nothing if nothing is to be done. */
 int prl_cgroups_make_room(const struct prl_spec *spec, struct prl_error *reterr);
 /* *ret is NULL when nothing is asked for.  On failure nothing is left.  flat: the container has
  * no cgroup namespace and can mount none, so that no group of its own below the limits is
@@ -105,11 +108,11 @@ int prl_cgroups_make(const struct prl_spec *spec, bool flat, struct prl_cgroups 
 /* The groups of a running container, to be entered by one more process of it. */
 int prl_cgroups_open(const struct prl_spec *spec, struct prl_cgroups **ret,
                      struct prl_error *reterr);
-/* Entered: what is left belongs to the container's own monitor, but for limits that no group
- * holds; *groups is NULL when there is none. */
+/* Entered: the rest belongs to the container's own monitor, except limits that no group
+ * enforces; *groups is NULL when there is none. */
 void prl_cgroups_lend(struct prl_cgroups **groups);
-/* Of version 1: from now on prl_cgroups_oom_fd tells when memory runs out, and whether it has.
- * Once the program runs: nobody waits for this then. */
+/* For version 1: from now on prl_cgroups_oom_fd tells when memory runs out, and whether it has.
+ * Called when the program already runs, so that nobody waits for it. */
 void prl_cgroups_listen(struct prl_cgroups *groups);
 /* Of version 2, to be born in; -1: none. */
 int prl_cgroups_born_fd(const struct prl_cgroups *groups);
@@ -120,8 +123,8 @@ const struct prl_group_text *prl_cgroups_late(const struct prl_cgroups *groups, 
                                               size_t *ret_len);
 /* Its failure, which has the file's name, in full. */
 void prl_cgroups_tell_late(const struct prl_cgroups *groups, struct prl_error *error);
-/* The limit of processor time that the monitor holds, or 0; what holds it; the clock, handed
- * over (groups NULL: closed), -1: none; what the groups counted. */
+/* The limit of processor time that the monitor enforces, or 0; by what; the clock, handed over
+ * (groups NULL: closed), -1: none; what the groups counted. */
 uint64_t prl_cgroups_cpu_limit_ns(const struct prl_cgroups *groups, enum prl_rung *ret_rung);
 void prl_cgroups_take_clock(struct prl_cgroups *groups, int fd);
 int prl_cgroups_clock_fd(const struct prl_cgroups *groups);
@@ -129,10 +132,10 @@ uint64_t prl_cgroups_cpu_ns(const struct prl_cgroups *groups);
 /* Readable when the monitor must kill for memory, or -1; what its watchdog allows, or 0. */
 int prl_cgroups_oom_fd(const struct prl_cgroups *groups);
 uint64_t prl_cgroups_watch_bytes(const struct prl_cgroups *groups);
-/* Nobody will ask what was used, only why it ended: less is read then. */
+/* Nobody will ask what was used, only why the container ended: less is read then. */
 void prl_cgroups_tell_end_alone(struct prl_cgroups *groups);
-/* After the end and before the removal: rungs and usage.  ret->exit_code: negative when killed.
- */
+/* After the end and before the removal: enforcement and usage. ret->exit_code: negative when
+ * killed. */
 void prl_cgroups_measure(const struct prl_cgroups *groups, struct prl_status *ret);
 /* All of it; or all but the groups: for a fork that is not the monitor.  NULL is fine. */
 void prl_cgroups_remove(struct prl_cgroups *groups);

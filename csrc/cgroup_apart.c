@@ -94,8 +94,8 @@ static bool has_base(const struct prl_cgroup_host *host, const struct hierarchy 
     return false;
 }
 
-/* The owner, and not access(2), which a read-only mount refuses too: inside it is mounted anew.
- */
+/* Checks the owner, not access(2): that fails on a read-only mount too, but the container
+ * mounts the hierarchy again. */
 static bool may_change(int fd, const struct stat *st)
 {
     return st->st_uid == geteuid() || faccessat(fd, ".", W_OK, 0) == 0;
@@ -127,7 +127,7 @@ static bool reaches(int above_fd, const char *name, int depth, int *left)
     return false;
 }
 
-/* What is hidden from us, by another mount on its place, is not hidden from a new one. */
+/* What another mount hides from us is not hidden in a new mount. */
 static bool is_open(const char *place)
 {
     int left = SCANNED;
@@ -137,7 +137,8 @@ static bool is_open(const char *place)
     return !shown || reaches(AT_FDCWD, place, DEPTH, &left);
 }
 
-/* One that nobody has mounted has no group but its root, unless it is hidden from us. */
+/* A hierarchy that is not mounted anywhere has only its root group, unless its mount is hidden
+ * from us. */
 static bool is_unused(const struct hierarchy *h, bool seen)
 {
     return !seen && strcmp(h->own, "/") == 0 && *h->names == '\0';

@@ -7,13 +7,13 @@
 #include "base/group_text.h"
 #include "cgroup.h"
 
-/* Where the launcher stands when its own group hands controllers down. */
+/* The launcher's place when its own group enables controllers for its children. */
 #define PRL_CGROUP_LAUNCHER "pyrootless-launcher"
-/* The container's processes stand one below its limits: what is the root of its cgroup
- * namespace has no limit to be rewritten. */
+/* The container's processes are in a group below the one with the limits: the root of its
+ * cgroup namespace then has no limit that could be rewritten. */
 #define PRL_CGROUP_BOX "box"
 
-/* cgroup_plan.c: the controllers that would hold what is asked for (enum prl_controller). */
+/* cgroup_plan.c: the controllers that would enforce what is asked for (enum prl_controller). */
 unsigned prl_limits_controllers(const struct prl_spec *spec);
 
 /* cgroup_text.c: small files.  Reads give the length without the last line end, or -errno. */
@@ -26,7 +26,7 @@ uint64_t prl_cgroup_number(int dir_fd, const char *name);
 uint64_t prl_cgroup_keyed(int dir_fd, const char *name, const char *key);
 /* "pyrootless-" and an id. */
 bool prl_cgroup_is_leaf(const char *name);
-/* Who stands in a group: nobody or this process alone; this one alone. */
+/* Which processes are in a group: none or only this one; only this one. */
 bool prl_cgroup_is_free(int dir_fd);
 bool prl_cgroup_is_alone(int dir_fd);
 
@@ -36,8 +36,8 @@ int prl_cgroup1_limit(int dir_fd, const struct prl_cgroup *group,
                       const struct prl_resources *resources, struct prl_error *reterr);
 int prl_cgroup2_texts(const struct prl_cgroup *group, const struct prl_resources *resources,
                       struct prl_group_text **ret, size_t *ret_len, struct prl_error *reterr);
-/* Readable when the group's memory runs out, or has: version 1 then kills one process alone.
- * -errno: this kernel does not tell. */
+/* Readable when the group's memory runs out, or has run out: version 1 then kills only one
+ * process. -errno: this kernel does not tell. */
 int prl_cgroup1_open_oom(int dir_fd, bool flat);
 void prl_cgroup1_measure(int dir_fd, unsigned controllers, struct prl_usage *ret);
 void prl_cgroup2_measure(int dir_fd, unsigned controllers, struct prl_usage *ret);
@@ -45,7 +45,7 @@ void prl_cgroup2_measure(int dir_fd, unsigned controllers, struct prl_usage *ret
  * processes stand in the group itself. */
 void prl_cgroup_measure_end(int dir_fd, bool version2, bool flat, unsigned controllers,
                             struct prl_usage *ret);
-/* Controllers handed down by the group above, so that ours has them. */
+/* Controllers that the group above enables for ours. */
 int prl_cgroup2_hand_down(const char *parent, unsigned controllers, struct prl_error *reterr);
 /* What a failed write of a limit means: which file, which value. */
 int prl_cgroup_fail(const char *path, const char *name, const char *value, int r,

@@ -138,7 +138,7 @@ void prl_cgroup_add_base(struct prl_cgroup_host *host, struct prl_cgroup_base ba
         close(base.fd);
 }
 
-/* A cpuset without processors takes no process, and what lies below it can have none. */
+/* A cpuset without processors takes no process, and groups below it can have none either. */
 static bool has_processors(const char *directory)
 {
     char text[256];
@@ -167,9 +167,9 @@ static unsigned read_controllers(int place_fd, const char *name)
     return n < 0 ? 0 : prl_controllers_parse(text, " ");
 }
 
-/* No process stands there but perhaps this one, which moves into a group below: a group with
- * processes hands nothing down that others could be born with.  Where memory or io are handed
- * down already the kernel lets none in ("no internal processes"). */
+/* No process is in it except perhaps this one, which then moves into a group below: a group
+ * with processes cannot enable controllers for its children. If memory or io are enabled
+ * already, the kernel lets no process in ("no internal processes"). */
 static bool is_free_for_groups(int place_fd, unsigned handed)
 {
     return (handed & (PRL_CONTROL_MEMORY | PRL_CONTROL_IO)) || prl_cgroup_is_free(place_fd);
@@ -180,7 +180,7 @@ static bool is_writable_at(int place_fd, const char *name, int mode)
     return faccessat(place_fd, name, mode, 0) == 0;
 }
 
-/* An earlier start looked at it closely, and what is wanted now is handed down since. */
+/* An earlier start checked it, and the controllers needed now have been enabled since. */
 static bool is_still_offered(struct prl_cgroup_base *base, unsigned wanted)
 {
     if (!is_writable_at(base->fd, ".", W_OK | X_OK))
@@ -259,8 +259,7 @@ static bool find_own(char ret[PATH_MAX])
     return place && snprintf(ret, PATH_MAX, "%s", place) < PATH_MAX;
 }
 
-/* Is this the group that this process stands in?  It is one of those listed, if they are few.
- */
+/* Is this process in this group? It is one of those listed, if they are few. */
 static bool is_own(int fd)
 {
     char text[4096] = "\n", wanted[24];
@@ -275,8 +274,8 @@ static bool is_own(int fd)
     return strstr(text, wanted) != NULL;
 }
 
-/* Where an earlier start found its own group; whether that is ours too the group itself says.
- * It, opened; -1: there is none. */
+/* The group that an earlier start found, opened; whether it is ours too, the group itself says.
+ * -1: there is none. */
 static int read_hint(int hints_fd, char ret[PATH_MAX])
 {
     ssize_t n = readlinkat(hints_fd, HINT, ret, PATH_MAX);

@@ -59,7 +59,7 @@ unsigned prl_limits_controllers_of(const char *option)
     return 0;
 }
 
-/* The base that holds a controller, version 2 before version 1; -1: none. */
+/* The base with a controller, version 2 before version 1; -1: none. */
 static int find_base(const struct prl_cgroup_host *host, unsigned controller)
 {
     int found = -1;
@@ -70,8 +70,8 @@ static int find_base(const struct prl_cgroup_host *host, unsigned controller)
     return found;
 }
 
-/* Counted for each user of the user namespace, and not at all for the real root: one id, one
- * count. */
+/* The kernel counts each user of the user namespace separately, and the real root not at all:
+ * with one id there is one count. */
 static bool counts_the_container(const struct prl_spec *spec)
 {
     return (spec->namespaces & CLONE_NEWUSER) && spec->uid_maps_len == 1 &&
@@ -90,8 +90,8 @@ static int choose_group(const struct prl_spec *spec, unsigned limit, bool versio
                         struct prl_limits_plan *plan, struct prl_error *reterr)
 {
     plan->rungs[limit] = version2 ? PRL_RUNG_CGROUP2 : PRL_RUNG_CGROUP1;
-    /* A throttle of version 1 stands in the very group that is the root of the container's
-     * cgroup namespace: who can mount that can rewrite it. */
+    /* A throttle of version 1 is set in the very group that is the root of the container's
+     * cgroup namespace: a program that can mount it can rewrite it. */
     if (limit != PRL_LIMIT_IO || version2 || !prl_cgroup_is_apart(spec))
         return 0;
     if (!spec->resources.best_effort)
@@ -139,7 +139,7 @@ bool prl_cgroup_has_meter(const struct prl_cgroup_host *host)
     return find_meter(host, &controller) >= 0;
 }
 
-/* The monitor kills; what it looks at decides how far it can be deceived. */
+/* The monitor kills; how it measures decides how far it can be deceived. */
 static int choose_meter(const struct prl_spec *spec, const struct prl_cgroup_host *host,
                         unsigned *used, struct prl_limits_plan *plan, struct prl_error *reterr)
 {
@@ -196,8 +196,8 @@ static char *describe_groups(const struct prl_cgroup_host *host, const unsigned 
     return text;
 }
 
-/* What measures comes along where the group is made anyway; version 1 counts processor time in
- * a hierarchy of its own, which is worth it when processors are limited. */
+/* Groups that only measure are added where a group is made anyway; version 1 counts processor
+ * time in a hierarchy of its own, which is worth it when processors are limited. */
 static void add_meters(const struct prl_cgroup_host *host, unsigned *used)
 {
     int meter = find_base(host, PRL_CONTROL_CPUACCT), cpu = find_base(host, PRL_CONTROL_CPU);
@@ -205,7 +205,7 @@ static void add_meters(const struct prl_cgroup_host *host, unsigned *used)
         used[meter] |= PRL_CONTROL_CPUACCT;
 }
 
-/* A group in every base, which of version 2 takes no controller that nobody needs. */
+/* A group in every base; in version 2 with no controller that is not needed. */
 static void stand_apart(const struct prl_cgroup_host *host, unsigned *used)
 {
     for (size_t i = 0; i < host->len; i++)

@@ -63,7 +63,7 @@ bool prl_cgroup_is_leaf(const char *name)
            strspn(name + 11, "0123456789abcdef") == 64 && name[11 + 64] == '\0';
 }
 
-/* Of version 1 processes are killed and refused where they stand: in the box. */
+/* In version 1 processes are killed and refused in the group they are in: the box. */
 static uint32_t count_in(int dir_fd, bool boxed, const char *name, const char *key)
 {
     char inner[64];
@@ -83,7 +83,7 @@ void prl_cgroup_measure_end(int dir_fd, bool version2, bool flat, unsigned contr
         ret->pids_refused = count_in(dir_fd, boxed, "pids.events", "max");
 }
 
-/* More than one process is more text than that of one, whoever they are. */
+/* The text of more than one process is longer than that of one, whoever they are. */
 static bool holds(int dir_fd, const char *wanted)
 {
     char text[64];

@@ -96,8 +96,8 @@ static int limit_cpuset(int dir_fd, const struct prl_cgroup *group, const char *
     return 0;
 }
 
-/* A throttle binds those alone who stand in the very group ("hierarchy support is enabled iff
- * sane_behavior", blkio-controller.rst): it is the box that gets it. */
+/* A throttle applies only to processes in the very group ("hierarchy support is enabled iff
+ * sane_behavior", blkio-controller.rst), so the box gets it. */
 static int limit_io(int dir_fd, const struct prl_cgroup *group, const struct prl_resources *res,
                     struct prl_error *reterr)
 {
@@ -137,7 +137,8 @@ int prl_cgroup1_limit(int dir_fd, const struct prl_cgroup *group,
     return r;
 }
 
-/* "EVENTFD CONTROLFD" registers the one for news of the other; what was before is no news. */
+/* "EVENTFD CONTROLFD" registers the first for events of the second; earlier events are not
+ * reported. */
 int prl_cgroup1_open_oom(int dir_fd, bool flat)
 {
     char line[32];

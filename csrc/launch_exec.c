@@ -160,8 +160,8 @@ static int join_prepared(struct join *join, int cgroup_fd, struct prl_child *chi
     return r;
 }
 
-/* Here, because the file is not ours to write once nobody may look into this process.  The
- * launcher lives for this program alone, and goes first or last with it. */
+/* Written here, because this process cannot write the file once nobody may look into it. The
+ * launcher lives only for this program, and may be killed with it. */
 static int set_oom_score(const struct prl_process *process, struct prl_error *reterr)
 {
     if (!process->has_oom_score_adj)
@@ -172,7 +172,7 @@ static int set_oom_score(const struct prl_process *process, struct prl_error *re
     return 0;
 }
 
-/* What stays of the groups is the watchdog's limit: their end is not ours to bring about. */
+/* Only the watchdog's limit is kept of the groups: removing them is not our task. */
 static int join_limited(struct join *join, struct prl_child *child, struct prl_error *reterr)
 {
     const struct prl_spec *spec = join->setup.spec;

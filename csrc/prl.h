@@ -148,11 +148,12 @@ struct prl_network {
     const char *program; /* of the helper, absolute */
     const struct prl_port *ports;
     size_t ports_len;
-    const char *mac;   /* NULL: any */
-    uint32_t mtu;      /* 0: the helper's own */
-    bool dns_forward;  /* the helper's DNS address leads to the host's first name server */
-    bool gateway;      /* pasta: an address that leads to the host's own */
-    const char *allow; /* rows of base/allow.h: all that may be spoken to; NULL: everything */
+    const char *mac;       /* NULL: any */
+    uint32_t mtu;          /* 0: the helper's own */
+    bool dns_forward;      /* the helper's DNS address leads to the host's first name server */
+    bool gateway;          /* pasta: an address that leads to the host's own */
+    const char *allow;     /* rows of base/allow.h: the only allowed destinations; NULL:
+                            * everything */
     const char *container; /* id of the container whose network this is; NULL: its own */
 };
 
@@ -199,7 +200,7 @@ enum prl_limit {
     PRL_LIMITS,
 };
 
-/* What holds a limit; names in base/limits.c, how exactly in docs/limits.md. */
+/* What enforces a limit; names in base/limits.c, how exactly in docs/limits.md. */
 enum prl_rung {
     PRL_RUNG_UNSET,    /* not chosen yet */
     PRL_RUNG_CGROUP2,  /* a control group, version 2 */
@@ -266,8 +267,8 @@ struct prl_resources {
     uint32_t weak;             /* bit n: that rung does not hold limit n exactly */
     const struct prl_cgroup *cgroups;
     size_t cgroups_len;
-    /* Lent by who looked at the host: the directory in which the group of version 2 is made, 0:
-     * it is opened by its name; the controllers that are handed down there. */
+    /* Lent by whoever looked at the host: the directory in which the group of version 2 is
+     * made, 0: it is opened by its name; the controllers that are enabled there. */
     int groups_fd;
     unsigned handed;
     bool groups_ready; /* the group and its box may be there already, and empty */
@@ -342,7 +343,7 @@ struct prl_child {
     pid_t supervisor;  /* of its fake root; 0: none */
     pid_t network;     /* pasta or slirp4netns; 0: none */
     int network_fd;    /* held for it as long as it may live; only with `network` */
-    pid_t border;      /* between container and helper: the list of destinations; 0: none */
+    pid_t border;      /* the egress filter between container and helper; 0: none */
     int terminal_fd;   /* pty master; -1 without process.terminal */
     uint64_t start_ns; /* CLOCK_MONOTONIC just before clone */
     int fatal_signal;  /* set by prl_child_signal: what the SIGKILL it sent stands for; 0: none
@@ -419,7 +420,7 @@ int prl_launch(const struct prl_spec *spec, const struct prl_stdio *stdio,
                struct prl_child *ret, struct prl_error *reterr);
 
 /* The same up to just before the program: everything is set up, every restriction in force, and
- * process 1 waits for one wish.  It ends with its owner: unused, nothing of it stays. */
+ * process 1 waits for one request. It ends with its owner: unused, nothing of it stays. */
 int prl_launch_held(const struct prl_spec *spec, const struct prl_stdio *stdio,
                     struct prl_child *ret, struct prl_error *reterr);
 /* Once for a held child: execute.  Time counts from here.  On failure the child has ended or

@@ -183,7 +183,7 @@ static int check_fresh(const char *json, size_t len, char **ret)
     return *ret ? 0 : -ENOMEM;
 }
 
-/* The list of the filter is most of the text and none of what is asked of it here. */
+/* The seccomp list is most of the text, and nothing of it is needed here. */
 static int make_brief(struct prl_template *t)
 {
     const struct prl_span json = {t->json, t->len}, empty = {"{}", 2};

@@ -61,7 +61,7 @@ static int merge(struct exec *exec, const char *brief, char **ret, struct prl_er
     return prl_config_exec(brief, &exec->options, &facts, ret, reterr);
 }
 
-/* The usual call changes nothing but the program, and that without a second text. */
+/* The usual call changes only the program, and needs no second text for that. */
 static int make_spec(struct exec *exec, struct prl_error *reterr)
 {
     _cleanup_free_ char *brief = NULL, *json = NULL;

@@ -12,7 +12,8 @@ static size_t least(size_t a, size_t b)
     return a < b ? a : b;
 }
 
-/* Letters to change, add, drop or swap with a neighbour to come from a to b. */
+/* How many letters must be changed, added, dropped or swapped with the next one to get from a
+ * to b. */
 static size_t edit_distance(const char *a, const char *b)
 {
     size_t row[3][NAME_MAX_LEN + 1], a_len = strlen(a), b_len = strlen(b);

@@ -62,7 +62,7 @@ bool prl_options_flag(const struct prl_options *options, const char *name);
 /* Write "*" over the values of --env in argv, which every user of the machine can read as long
  * as this process lives.  Once nothing reads them any more. */
 void prl_options_hide(const struct prl_options *options);
-/* The image whose launch template is taken: with --rootfs that of `host`. */
+/* The image whose launch template is used: with --rootfs that of `host`. */
 const char *prl_options_template(const struct prl_options *options);
 /* The visible option of a verb that `typed` (without dashes) most likely means; NULL: none. */
 const char *prl_options_near(unsigned verb, const char *typed);

@@ -11,8 +11,8 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-/* What the engine opens would else lie on 0, 1 or 2, and be lent as if the caller had meant it.
- */
+/* Otherwise a file that the engine opens could become 0, 1 or 2, and be given to the container
+ * as if the caller had meant it. */
 int prl_streams_fill(struct prl_error *reterr)
 {
     for (int fd = 0; fd < 3; fd++)

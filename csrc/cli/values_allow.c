@@ -24,8 +24,8 @@ static bool parse_number(const char *text, unsigned max, unsigned *ret)
     return *ret <= max;
 }
 
-/* Host names as RFC 1123 has them, and the underscore that is met in practice.  The last label
- * is no number: that would be an address gone wrong. */
+/* Host names as in RFC 1123, and the underscore that occurs in practice. The last label must
+ * not be a number: that would be a mistyped address. */
 static bool is_name(const char *text)
 {
     const char *label = text;

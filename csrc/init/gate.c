@@ -152,8 +152,8 @@ static long check_file(const char *path)
     return S_ISREG(st.st_mode) && (st.st_mode & 0111) ? 0 : -EACCES;
 }
 
-/* The same for its interpreters; a relative name is the kernel's, from the working directory.
- */
+/* The same for its interpreters; the kernel looks a relative name up from the working
+ * directory. */
 static long check_program(const char *path)
 {
     static char head[PRL_INTERPRETER_BYTES + 1];

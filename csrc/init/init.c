@@ -33,9 +33,8 @@ enum {
 
 static struct prl_box_outcome outcome;
 
-/* A file that was put in from outside is open for writing as long as a child that another
- * thread of the caller's makes at this moment has a copy of the descriptor: until that
- * executes. */
+/* A file that was put in from outside is open for writing as long as a child of another thread
+ * of the caller's has a copy of the descriptor: until that child executes. */
 static long execute(char **argv, char **envp)
 {
     const long pause[2] = {0, BUSY_PAUSE_NS};
@@ -83,9 +82,10 @@ static void never_called(int signal)
     (void)signal;
 }
 
-/* Every signal stays blocked and is taken by sigtimedwait, so no handler runs.  But while that
- * call waits, the kernel shows the signals as not blocked: with a handler it shows them as
- * caught, and nobody outside takes them for deadly.  To a sandbox nobody sends any. */
+/* Every signal stays blocked and is taken by sigtimedwait, so no handler runs. But while that
+ * call waits, the kernel shows the signals as not blocked; with a handler it shows them as
+ * caught, so nobody outside believes that they would end this process. A sandbox gets no
+ * signals. */
 static void catch_all(void)
 {
     struct {
@@ -98,8 +98,8 @@ static void catch_all(void)
         call(NR_SIGACTION, signal, (ulong)&action, 0, SET_BYTES); /* KILL and STOP: EINVAL */
 }
 
-/* Reap everything there is; the exit code of `child` when it was among it, else -1.  The most
- * memory is that of any process that was reaped here. */
+/* Reap everything there is. Returns the exit code of `child` if it was reaped, else -1. The
+ * peak of memory is that of any process reaped here. */
 static int reap(long child, int outcome_fd)
 {
     static long most_kib;
@@ -121,8 +121,8 @@ static int reap(long child, int outcome_fd)
     }
 }
 
-/* What holds the record's descriptor must be nobody's to look into: a process that is not
- * "dumpable" has its /proc/PID and memory closed to others of its user. */
+/* Nobody may look into the process that has the record's descriptor: /proc/PID and memory of a
+ * process that is not "dumpable" are closed to other processes of its user. */
 static void keep_outcome(int outcome_fd)
 {
     if (outcome_fd < 0)

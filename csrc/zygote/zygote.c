@@ -338,8 +338,8 @@ static void leave_frames(void)
     PyEval_RestoreThread(PyThreadState_New(interpreter));
 }
 
-/* What main() of an interpreter does at its end, but that it takes the interpreter apart: that
- * would touch, and so copy, all of its memory.  Ctrl-C ends it by the signal. */
+/* What main() of an interpreter does at its end, except taking the interpreter apart, which
+ * would touch, and so copy, all of its memory. Ctrl-C ends it by the signal. */
 static PyObject *finish(PyObject *module, PyObject *args)
 {
     bool interrupted = false;
