@@ -29,7 +29,7 @@ def main(args: list[str]) -> int:
     parser.add_argument("--no-trunc", action="store_true", help="whole commands and digests")
     parser.add_argument("--json", action="store_true", help="a list of objects")
     parser.add_argument("--root", metavar="DIR", help="the engine's directory")
-    parser.add_argument("image", metavar="IMAGE", help="name, ID or begin of an ID")
+    parser.add_argument("image", metavar="IMAGE", help="name, ID or beginning of an ID")
     options = parser.parse_args(args)
     store = open_store(options.root)
     steps = history_of(store, find_image(store, options.image))

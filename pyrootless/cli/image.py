@@ -83,6 +83,6 @@ def _parser() -> Parser:
     prune = verbs.add_parser("prune", help="remove images that nothing uses")
     prune.add_argument("-a", "--all", action="store_true", help="named images too, if unused")
     prune.add_argument("-f", "--force", action="store_true", help="do not ask")
-    prune.add_argument("--dry-run", action="store_true", help="only say what would go")
+    prune.add_argument("--dry-run", action="store_true", help="only show what would be removed")
     prune.add_argument("--root", metavar="DIR", help="the engine's directory")
     return parser

@@ -26,7 +26,8 @@ KINDS = ("container", "image")
 def main(args: list[str]) -> int:
     """Print what is found; what is not makes the answer 1 in the end (docker-inspect(1))."""
     parser = Parser(
-        prog="pyrootless inspect", description="Show all about containers and images, as JSON."
+        prog="pyrootless inspect",
+        description="Show everything about containers and images, as JSON.",
     )
     parser.add_argument("--type", choices=KINDS, help="look only for these")
     parser.add_argument("--root", metavar="DIR", help="the engine's directory")

@@ -51,8 +51,8 @@ def _parse(args: list[str]) -> argparse.Namespace:
         prog="pyrootless judge", description="Judge submissions of a task, each in a sandbox."
     )
     add = parser.add_argument
-    add("task", type=Path, metavar="TASK.toml", help="the task, or the folder it lies in")
-    add("submission", nargs="*", help="folders or files; none: those that the task names")
+    add("task", type=Path, metavar="TASK.toml", help="the task, or its folder")
+    add("submission", nargs="*", help="folders or files; default: those that the task names")
     add("-j", "--jobs", type=positive, metavar="N", help="at once (default: processors)")
     add("--report", type=Path, metavar="FILE", help="write a page for people (HTML)")
     add("--json", type=Path, metavar="FILE", help="write everything as JSON; - for the output")

@@ -23,9 +23,11 @@ MAX_PASSWORD = 65536
 def main(args: list[str]) -> int:
     """Try and note one login; see the file's head."""
     parser = Parser(
-        prog="pyrootless login", description="Try a registry's password and note it."
+        prog="pyrootless login", description="Check a registry's password and store it."
     )
-    parser.add_argument("-u", "--username", metavar="NAME", help="else it is asked for")
+    parser.add_argument(
+        "-u", "--username", metavar="NAME", help="if not given, it is asked for"
+    )
     parser.add_argument(
         "--password-stdin", action="store_true", help="read the password from standard input"
     )

@@ -13,7 +13,7 @@ from pyrootless.images.registry_settings import parse_host
 
 def main(args: list[str]) -> int:
     """Forget one login; see the file's head."""
-    parser = Parser(prog="pyrootless logout", description="Forget a login.")
+    parser = Parser(prog="pyrootless logout", description="Remove a stored login.")
     parser.add_argument(
         "host", metavar="HOST", nargs="?", default="docker.io", help="default: docker.io"
     )

@@ -29,9 +29,15 @@ def main(args: list[str]) -> int:
         prog="pyrootless logs",
         description="Show what a container in the background has written.",
     )
-    parser.add_argument("-f", "--follow", action="store_true", help="go on until it ends")
     parser.add_argument(
-        "-n", "--tail", metavar="LINES", default="all", help="so many from the end; all"
+        "-f", "--follow", action="store_true", help="follow until the container ends"
+    )
+    parser.add_argument(
+        "-n",
+        "--tail",
+        metavar="LINES",
+        default="all",
+        help="this many lines from the end, or all",
     )
     parser.add_argument("--since", metavar="TIME", help="refused: there are no time stamps")
     parser.add_argument("--until", metavar="TIME", help="refused: there are no time stamps")

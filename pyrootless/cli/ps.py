@@ -29,7 +29,7 @@ SIGNALLED = 128
 def main(args: list[str]) -> int:
     """List containers; see the file's head."""
     parser = Parser(prog="pyrootless ps", description="List containers.")
-    parser.add_argument("-a", "--all", action="store_true", help="stopped ones too")
+    parser.add_argument("-a", "--all", action="store_true", help="show stopped containers too")
     parser.add_argument("-q", "--quiet", action="store_true", help="only ids")
     parser.add_argument("--json", action="store_true", help="a list of objects")
     parser.add_argument("--root", metavar="DIR", help="the engine's directory")

@@ -17,7 +17,9 @@ from pyrootless.errors import ContainerStateError
 def main(args: list[str]) -> int:
     """Remove each; go on after a failure and answer 1 in the end (podman-rm(1))."""
     parser = Parser(prog="pyrootless rm", description="Remove containers.")
-    parser.add_argument("-f", "--force", action="store_true", help="kill running ones first")
+    parser.add_argument(
+        "-f", "--force", action="store_true", help="kill running containers first"
+    )
     parser.add_argument("--root", metavar="DIR", help="the engine's directory")
     parser.add_argument("containers", metavar="NAME|ID", nargs="+")
     options = parser.parse_args(args)

@@ -40,9 +40,7 @@ def main(args: list[str]) -> int:
 
 
 def _parse(args: list[str]) -> argparse.Namespace:
-    parser = Parser(
-        prog="pyrootless serve", description="Answer the requests of other systems."
-    )
+    parser = Parser(prog="pyrootless serve", description="Run a server for other systems.")
     add = parser.add_argument
     add("kind", choices=["jobe"], help="jobe: REST as Moodle's CodeRunner speaks it")
     add("--listen", default="127.0.0.1", metavar="ADDRESS", help="default: only this machine")

@@ -15,7 +15,7 @@ def main(args: list[str]) -> int:
     """Stop each; go on after a failure and answer 1 in the end (podman-stop(1))."""
     parser = Parser(prog="pyrootless stop", description="Stop containers.")
     parser.add_argument(
-        "-t", "--time", type=int, metavar="SECONDS", help="before it is killed; -1: never"
+        "-t", "--time", type=int, metavar="SECONDS", help="time before it is killed; -1: never"
     )
     parser.add_argument("--root", metavar="DIR", help="the engine's directory")
     parser.add_argument("containers", nargs="+", metavar="CONTAINER", help="name or id")

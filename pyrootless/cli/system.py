@@ -113,7 +113,7 @@ def print_containers(containers: list[str]) -> None:
 def _parser() -> Parser:
     parser = Parser(
         prog="pyrootless system",
-        description="The store on disk: what it takes, and less of it.",
+        description="Show what the store takes of the disk, or free it.",
     )
     verbs = parser.add_subparsers(metavar="VERB", required=True)
     usage = verbs.add_parser("df", help="what the store takes of the disk, kind by kind")

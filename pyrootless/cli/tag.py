@@ -15,9 +15,9 @@ from pyrootless.images.taken import name_image
 
 def main(args: list[str]) -> int:
     """Name an image; see the file's head."""
-    parser = Parser(prog="pyrootless tag", description="Give an image one more name.")
+    parser = Parser(prog="pyrootless tag", description="Give an image another name.")
     parser.add_argument("--root", metavar="DIR", help="the engine's directory")
-    parser.add_argument("image", metavar="IMAGE", help="name, ID or begin of an ID")
+    parser.add_argument("image", metavar="IMAGE", help="name, ID or beginning of an ID")
     parser.add_argument("name", metavar="NAME", help="as in debian:12 or quay.io/me/tool:1")
     options = parser.parse_args(args)
     store = open_store(options.root)
