@@ -1,4 +1,4 @@
-"""`pyrootless images [-q] [--no-trunc] [--digests] [--json] [NAME]`: images of the store.
+"""`pyrootless images [-q] [--no-trunc] [--digests] [--format F] [NAME]`: images of the store.
 
 What comes in: the store.  What goes out: a table, IDs, or JSON.  The table, which people read,
 ends with the built-in `host`; IDs and JSON, which scripts hand to `rmi`, are the store's alone.
@@ -7,9 +7,11 @@ Must never: change anything.
 
 from __future__ import annotations
 
+import argparse
 import json
 import sys
 import time
+from datetime import UTC, datetime
 from typing import Any
 
 from pyrootless import units
@@ -27,6 +29,12 @@ NONE = "<none>"
 HOST_CELLS = (HOST, "<built-in>", NONE, NONE, "-", units.format_size(0))
 """The row of the image that is this machine's own files: it takes nothing of the disk."""
 
+TITLES = {
+    "CreatedAt": "CREATED AT", "CreatedSince": "CREATED", "Digest": "DIGEST",
+    "ID": "IMAGE ID", "Repository": "REPOSITORY", "Size": "SIZE", "Tag": "TAG",
+}  # fmt: skip
+USUAL = "{{.Repository}}\t{{.Tag}}\t{{.ID}}\t{{.CreatedSince}}\t{{.Size}}"
+
 Row = tuple[StoredImage, Reference]
 
 
@@ -36,6 +44,9 @@ def main(args: list[str]) -> int:
     parser.add_argument("-q", "--quiet", action="store_true", help="only IDs")
     parser.add_argument("--no-trunc", action="store_true", help="whole IDs")
     parser.add_argument("--digests", action="store_true", help="digests of manifests too")
+    parser.add_argument(
+        "--format", metavar="FORMAT", help="table, table TEMPLATE, json, or a Go template"
+    )
     parser.add_argument("--json", action="store_true", help="a list of objects")
     parser.add_argument("--root", metavar="DIR", help="the engine's directory")
     parser.add_argument("name", metavar="NAME", nargs="?", help="only this repository or name")
@@ -50,11 +61,27 @@ def main(args: list[str]) -> int:
     elif options.quiet:
         ids = dict.fromkeys(_id(image, options.no_trunc) for image, _ in rows)
         print("".join(f"{text}\n" for text in ids), end="")
+    elif options.format is not None:
+        print(_formatted(options, rows), end="")
     else:
         cells = [_cells(*row, time.time_ns(), options.no_trunc) for row in rows]
         built_in = [HOST_CELLS] if options.name in (None, HOST) else []
         print(format_table([*cells, *built_in], options.digests), end="")
     return 0
+
+
+def _formatted(options: argparse.Namespace, rows: list[Row]) -> str:
+    from pyrootless.cli.rows import format_list
+
+    now, fields = time.time_ns(), []
+    for image, name in rows:
+        repository, tag, digest, ident, age, size = _cells(image, name, now, options.no_trunc)
+        born = datetime.fromtimestamp(created_unix_ns(image.config.created) // 10**9, UTC)
+        fields.append({
+            "CreatedAt": born.strftime("%Y-%m-%d %H:%M:%S +0000 UTC"), "CreatedSince": age,
+            "Digest": digest, "ID": ident, "Repository": repository, "Size": size, "Tag": tag,
+        })  # fmt: skip
+    return format_list(options.format, fields, TITLES, USUAL)
 
 
 def as_object(image: StoredImage, name: Reference) -> dict[str, Any]:

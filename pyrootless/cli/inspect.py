@@ -1,7 +1,7 @@
-"""`pyrootless inspect [--type container|image] NAME…`: everything known, as JSON.
+"""`pyrootless inspect [--type container|image] [-f TEMPLATE] NAME…`: everything known.
 
 What comes in: names or IDs of containers and images; a container goes first, as with docker.
-What goes out: a list of objects in docker's words.
+What goes out: a list of objects in docker's words, as JSON, or a line each by a Go template.
 Must never: change anything.
 """
 
@@ -12,6 +12,7 @@ import sys
 from typing import Any
 
 from pyrootless.cli.arguments import Parser
+from pyrootless.cli.rows import format_list
 from pyrootless.config import find_directories
 from pyrootless.engine.containers import find_container
 from pyrootless.engine.inspection import inspect_container
@@ -30,9 +31,14 @@ def main(args: list[str]) -> int:
         description="Show everything about containers and images, as JSON.",
     )
     parser.add_argument("--type", choices=KINDS, help="look only for these")
+    parser.add_argument(
+        "-f", "--format", metavar="TEMPLATE", help="a Go template for each, or json"
+    )
     parser.add_argument("--root", metavar="DIR", help="the engine's directory")
     parser.add_argument("names", metavar="NAME|ID", nargs="+")
     options = parser.parse_args(args)
+    if options.format is not None and options.format.split(" ")[0] == "table":
+        raise UsageError("inspect: --format: a table is for lists; write a Go template")
     found, failed = [], False
     for name in options.names:
         try:
@@ -42,7 +48,10 @@ def main(args: list[str]) -> int:
         except PyrootlessError as error:
             sys.stderr.write(f"pyrootless: {error}\n")
             failed = True
-    print(json.dumps(found, indent=4, ensure_ascii=False))
+    if options.format is None:
+        print(json.dumps(found, indent=4, ensure_ascii=False))
+    else:
+        print(format_list(options.format, found, {}, ""), end="")
     return 1 if failed else 0
 
 

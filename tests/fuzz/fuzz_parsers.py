@@ -13,6 +13,8 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from pyrootless._seccomp_check import parse_profile
+from pyrootless.cli.go_template import Template
+from pyrootless.engine.tree_owners import decode_owner, encode_owner
 from pyrootless.errors import IntegrityError, PyrootlessError, RegistryError, UsageError
 from pyrootless.images import image_template
 from pyrootless.images.archive_compression import compression_of, plain_chunks
@@ -181,6 +183,30 @@ def stop_signal(data: bytes) -> None:
         check_told(error)
 
 
+def go_template(data: bytes) -> None:
+    """A format of the caller's, for a value that a container's names are in."""
+    value = {
+        "ID": "abc", "Names": ["/x", "/y"], "State": {"Pid": 5, "Dead": False}, "None": None,
+        "Labels": {"a.b": "v"}, "Part": 1.5, "Label": lambda name: f"<{name}>",
+    }  # fmt: skip
+    try:
+        text = Template(text_of(data)).render(value)
+    except UsageError as error:
+        check_told(error)
+        return
+    assert isinstance(text, str)
+
+
+def owner_claim(data: bytes) -> None:
+    """An attribute that a program of the container's may have written."""
+    try:
+        owner = decode_owner(data)
+    except ValueError:
+        return
+    assert all(0 <= number < 2**32 - 1 for number in owner)
+    assert decode_owner(encode_owner(*owner)) == owner
+
+
 PARSERS: dict[str, Target] = {
     "reference": reference,
     "manifest": manifest,
@@ -192,5 +218,7 @@ PARSERS: dict[str, Target] = {
     "compressed": compressed,
     "seccomp-profile": seccomp_profile,
     "stop-signal": stop_signal,
+    "go-template": go_template,
+    "owner-claim": owner_claim,
 }
 """Name → function; corpus/NAME/ holds what each begins with."""

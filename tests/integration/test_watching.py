@@ -159,3 +159,27 @@ def test_verbs_below_container(pyrootless: Run, start: Start) -> None:
     done = pyrootless("container", "prune", "-f")
     assert box in done.stdout.splitlines()
     assert done.stdout.splitlines()[-1].startswith("Total reclaimed space: ")
+
+
+def test_lists_by_filter_and_format(pyrootless: Run, start: Start) -> None:
+    first = start("--name", "listed-1", "-l", "team=a", "host", "sleep", "1000")
+    second = start("--name", "listed-2", "host", "sleep", "1000")
+    pyrootless("kill", second)
+    assert pyrootless("ps", "-q", "--no-trunc", "-f", "name=listed").stdout == f"{first}\n"
+    assert pyrootless("ps", "-lq", "--no-trunc").stdout == f"{second}\n"
+    assert pyrootless("ps", "-n", "2", "-q").stdout == f"{second[:12]}\n{first[:12]}\n"
+    newer = pyrootless("ps", "-aq", "--filter", "since=listed-1", "--filter", "name=listed")
+    assert newer.stdout == f"{second[:12]}\n"
+    done = pyrootless("ps", "-a", "--filter", "name=listed", "--format",
+                      r'table {{.Names}}\t{{.State}}\t{{.Label "team"}}')  # fmt: skip
+    assert done.stdout == (
+        "NAMES      STATE     team\nlisted-2   exited\nlisted-1   running   a\n"
+    )
+    done = pyrootless(
+        "container", "inspect", "-f", "{{.Name}} {{.State.Status}}", first, second
+    )
+    assert done.stdout == "/listed-1 running\n/listed-2 exited\n"
+    done = pyrootless("inspect", "-f", "{{.Nothing}}", first)
+    assert (done.returncode, 'no entry for key "Nothing"' in done.stderr) == (125, True)
+    assert " (virtual " in pyrootless("ps", "-s", "-f", "name=listed").stdout
+    assert '"Size":"0B"' in pyrootless("ps", "--format", "json", "-f", "name=listed").stdout

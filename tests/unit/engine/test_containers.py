@@ -264,8 +264,10 @@ def test_ps_table(store: Directories) -> None:
     found = containers.list_containers(store)
     lines = ps.format_table(found, 61_000_000_000).splitlines()
     assert lines == [
-        "CONTAINER ID  IMAGE  COMMAND      CREATED             STATUS                    NAMES",
-        "aaaaaaaaaaaa  host   sleep '1 0'  About a minute ago  Exited (0) 2 seconds ago  web",
+        "CONTAINER ID  IMAGE  COMMAND      CREATED             STATUS                    "
+        "PORTS  NAMES",
+        "aaaaaaaaaaaa  host   sleep '1 0'  About a minute ago  Exited (0) 2 seconds ago  "
+        "       web",
         "bbbbbbbbbbbb  host   sleep '1 0'  About a minute ago  Exited (137), by timeout",
     ]
 
