@@ -9,6 +9,7 @@
 #include "base/sys.h"
 #include "cgroup.h"
 #include "monitor_child.h"
+#include "monitor_control.h"
 #include "monitor_cpu.h"
 #include "monitor_relay.h"
 #include "monitor_watch.h"
@@ -24,14 +25,12 @@
 #include <unistd.h>
 
 enum {
-    PUMP_TERMINAL = PRL_RELAYS, /* drains the terminal that nobody reads any more */
-    PUMPS,
-    AT_CHILD = 0,
+    AT_CHILD,
     AT_SIGNAL,
-    AT_CONTROL,
     AT_MEMORY,
     AT_PUMPS,
-    FDS = AT_PUMPS + 2 * PUMPS,
+    AT_CONTROL = AT_PUMPS + 2 * PRL_RELAYS,
+    FDS = AT_CONTROL + PRL_CONTROL_FDS,
     IMPATIENCE_LIMIT = 3,         /* SIGINT or SIGTERM, as docker's command line counts */
     FALLBACK_TICK_NS = 100000000, /* without a pidfd SIGCHLD may go to another thread */
 };
@@ -39,12 +38,12 @@ enum {
 struct loop {
     struct prl_child *child;
     const struct prl_monitor_options *options;
-    struct prl_pump pumps[PUMPS];
+    struct prl_pump pumps[PRL_RELAYS];
     sigset_t saved_mask;
     int signal_fd;
     unsigned impatience;
     bool masked, pipe_was_pending; /* what has to be put back */
-    bool timed_out, ended, abandoned, control_open;
+    bool timed_out, ended, abandoned;
     uint64_t watch_bytes; /* 0: a control group holds the memory, or nothing */
     uint64_t seen_bytes;  /* the most that the watchdog saw */
     uint64_t look_ns;     /* when to look next; CLOCK_MONOTONIC */
@@ -158,7 +157,7 @@ static void signals_close(struct loop *loop)
 
 static bool relay_used(const struct prl_relay *relay)
 {
-    if (relay->into)
+    if (relay->into || relay->outlet)
         return relay->from >= 0;
     return relay->from >= 0 && relay->to >= 0 && relay->from != relay->to;
 }
@@ -200,7 +199,7 @@ static int relays_open(struct loop *loop, struct prl_error *reterr)
         int own = i == PRL_RELAY_STDIN ? PRL_PUMP_OWN_TO : PRL_PUMP_OWN_FROM;
         if (!relay_used(relay))
             continue;
-        if (relay->into)
+        if (relay->into || relay->outlet)
             own |= PRL_PUMP_DISCARD;
         int r = prl_pump_open(&loop->pumps[i], relay->from, relay->to, own);
         if (r < 0) {
@@ -211,6 +210,10 @@ static int relays_open(struct loop *loop, struct prl_error *reterr)
             loop->pumps[i].filter = keep_output;
             loop->pumps[i].filter_data = relay->into;
         }
+        if (relay->outlet) {
+            loop->pumps[i].filter = prl_control_output;
+            loop->pumps[i].filter_data = relay->outlet;
+        }
     }
     return 0;
 }
@@ -219,7 +222,7 @@ static int relays_open(struct loop *loop, struct prl_error *reterr)
 static bool relays_drained(struct loop *loop)
 {
     bool drained = true;
-    for (int i = 0; i < PUMPS; i++)
+    for (int i = 0; i < PRL_RELAYS; i++)
         drained &= prl_pump_drain(&loop->pumps[i]);
     return drained || loop->abandoned;
 }
@@ -228,7 +231,7 @@ static bool relays_drained(struct loop *loop)
 
 static void loop_close(struct loop *loop)
 {
-    for (int i = 0; i < PUMPS; i++)
+    for (int i = 0; i < PRL_RELAYS; i++)
         prl_pump_close(&loop->pumps[i]);
     prl_cpu_tree_free(&loop->cpu.tree);
     signals_close(loop);
@@ -306,29 +309,24 @@ static void end_for_memory(struct loop *loop)
     prl_child_kill(loop->child);
 }
 
-static void loop_fill(const struct loop *loop, struct pollfd fds[FDS])
+/* Returns how many there are: who has no clients is not asked about any. */
+static nfds_t loop_fill(const struct loop *loop, struct pollfd fds[FDS])
 {
-    bool control = loop->control_open && !loop->ended;
+    const struct prl_control *control = loop->options->control;
     fds[AT_CHILD] = (struct pollfd){loop->ended ? -1 : loop->child->pidfd, POLLIN, 0};
     fds[AT_SIGNAL] = (struct pollfd){loop->signal_fd, POLLIN, 0};
-    fds[AT_CONTROL] = (struct pollfd){control ? loop->options->control_fd : -1, POLLIN, 0};
     fds[AT_MEMORY] =
         (struct pollfd){loop->ended ? -1 : prl_cgroups_oom_fd(loop->child->cgroups), POLLIN, 0};
-    for (int i = 0; i < PUMPS; i++)
+    bool full = control && prl_control_is_full(control);
+    for (int i = 0; i < PRL_RELAYS; i++) {
         prl_pump_poll(&loop->pumps[i], fds + AT_PUMPS + 2 * i);
-}
-
-static int loop_control(struct loop *loop, struct prl_error *reterr)
-{
-    int r = loop->options->control(loop->options->control_data, loop->child);
-    if (r == 0)
-        return 0;
-    loop->control_open = false;
-    if (loop->child->terminal_fd < 0)
-        return 0;
-    r = prl_pump_open(&loop->pumps[PUMP_TERMINAL], loop->child->terminal_fd, -1,
-                      PRL_PUMP_DISCARD);
-    return r < 0 ? prl_fail_with(reterr, PRL_STAGE_MONITOR, -r, "relay", "terminal") : 0;
+        if (full)
+            fds[AT_PUMPS + 2 * i].fd = -1;
+    }
+    if (!control)
+        return AT_CONTROL;
+    prl_control_poll(control, fds + AT_CONTROL);
+    return FDS;
 }
 
 static int loop_reap(struct loop *loop, struct prl_status *ret, struct prl_error *reterr)
@@ -351,33 +349,31 @@ static int loop_turn(struct loop *loop, struct prl_status *ret, struct prl_error
     struct pollfd fds[FDS];
     struct timespec wait;
     const struct timespec *timeout = loop_timeout(loop, &wait);
-    loop_fill(loop, fds);
-    if (ppoll(fds, FDS, timeout, NULL) < 0) {
+    nfds_t len = loop_fill(loop, fds);
+    if (ppoll(fds, len, timeout, NULL) < 0) {
         if (errno == EINTR || errno == EAGAIN)
             return 0;
         return prl_fail(reterr, PRL_STAGE_MONITOR, "ppoll", "the container");
     }
-    int r = 0;
     if (fds[AT_SIGNAL].fd >= 0 && fds[AT_SIGNAL].revents)
         signals_read(loop);
     if (fds[AT_MEMORY].revents)
         end_for_memory(loop);
-    if (fds[AT_CONTROL].fd >= 0 && fds[AT_CONTROL].revents)
-        r = loop_control(loop, reterr);
-    for (int i = 0; i < PUMPS; i++)
+    if (len == FDS)
+        prl_control_step(loop->options->control, loop->child, fds + AT_CONTROL);
+    for (int i = 0; i < PRL_RELAYS; i++)
         prl_pump_step(&loop->pumps[i], fds + AT_PUMPS + 2 * i);
-    if (r >= 0 && !loop->ended && (fds[AT_CHILD].revents || loop->child->pidfd < 0))
-        r = loop_reap(loop, ret, reterr);
-    return r;
+    if (!loop->ended && (fds[AT_CHILD].revents || loop->child->pidfd < 0))
+        return loop_reap(loop, ret, reterr);
+    return 0;
 }
 
 int prl_monitor_run(struct prl_child *child, const struct prl_monitor_options *options,
                     struct prl_status *ret, struct prl_error *reterr)
 {
     _cleanup_loop_ struct loop loop = {.child = child, .options = options, .signal_fd = -1};
-    for (int i = 0; i < PUMPS; i++)
+    for (int i = 0; i < PRL_RELAYS; i++)
         loop.pumps[i].from = loop.pumps[i].to = -1;
-    loop.control_open = options->control != NULL;
     loop.watch_bytes = prl_cgroups_watch_bytes(child->cgroups);
     prl_cpu_watch_begin(&loop.cpu, child);
     int r = 0;

@@ -14,18 +14,16 @@ struct prl_capture {
     bool lost; /* there was no memory for all of it */
 };
 
+struct prl_outlet;
 struct prl_relay {
-    int from, to;             /* bytes go from → to; -1 (or from == to): unused */
-    struct prl_capture *into; /* NULL, or where they go instead of `to` */
+    int from, to;              /* bytes go from → to; -1 (or from == to): unused */
+    struct prl_capture *into;  /* NULL, or where they go instead of `to`; or */
+    struct prl_outlet *outlet; /* NULL, or the same: a stream of monitor_control.h */
 };
 
 enum { PRL_RELAY_STDIN, PRL_RELAY_STDOUT, PRL_RELAY_STDERR, PRL_RELAYS };
 
-/* Called when control_fd is readable or closed.  0: go on; 1: control is over, and the child's
- * terminal, which nobody reads any more, is drained into nothing so that the program never
- * blocks on it. */
-typedef int (*prl_control_fn)(void *data, struct prl_child *child);
-
+struct prl_control;
 struct prl_monitor_options {
     uint64_t wall_limit_ns; /* 0: none */
     bool forward_signals;   /* catchable signals of this process go to the container; only for a
@@ -34,9 +32,7 @@ struct prl_monitor_options {
      * (relays[0].to, relays[1].from, relays[2].from) is handed over and closed here, also on
      * failure; the caller keeps the other side. */
     struct prl_relay relays[PRL_RELAYS];
-    prl_control_fn control; /* NULL: none */
-    int control_fd;
-    void *control_data;
+    struct prl_control *control; /* NULL: nobody speaks to this monitor but its process */
 };
 
 /* Block, relay, forward; return when the container is gone and relayed output is drained.  The

@@ -76,9 +76,15 @@ static int open_to(struct prl_pump *pump, int to, bool own)
 
 int prl_pump_open(struct prl_pump *pump, int from, int to, int flags)
 {
-    *pump = (struct prl_pump){.from = -1, .to = -1, .discard = flags & PRL_PUMP_DISCARD};
-    pump->buffer = malloc(PRL_PUMP_BYTES + PRL_PUMP_SLACK);
-    int r = pump->buffer ? open_from(pump, from, flags & PRL_PUMP_OWN_FROM) : -ENOMEM;
+    *pump = (struct prl_pump){.from = -1,
+                              .to = -1,
+                              .discard = flags & PRL_PUMP_DISCARD,
+                              .fed = flags & PRL_PUMP_FED,
+                              .size = PRL_PUMP_BYTES + PRL_PUMP_SLACK};
+    pump->buffer = malloc(pump->size);
+    int r = pump->buffer ? 0 : -ENOMEM;
+    if (r >= 0 && !pump->fed)
+        r = open_from(pump, from, flags & PRL_PUMP_OWN_FROM);
     if (r >= 0 && !pump->discard)
         r = open_to(pump, to, flags & PRL_PUMP_OWN_TO);
     if (r < 0) {
@@ -182,8 +188,28 @@ void prl_pump_step(struct prl_pump *pump, const struct pollfd fds[2])
         end_to(pump);
         end_from(pump); /* the program then sees a broken pipe as well */
     }
-    if (pump->from < 0 && pump->len == 0)
+    if (pump->from < 0 && pump->len == 0 && !pump->fed)
         end_to(pump);
+}
+
+bool prl_pump_feed(struct prl_pump *pump, const char *bytes, size_t len)
+{
+    if (pump->to < 0)
+        return true;
+    if (pump->start > 0)
+        memmove(pump->buffer, pump->buffer + pump->start, pump->len);
+    pump->start = 0;
+    if (pump->len + len > pump->size) {
+        size_t size = 2 * (pump->len + len);
+        char *grown = realloc(pump->buffer, size);
+        if (!grown)
+            return false;
+        pump->buffer = grown;
+        pump->size = size;
+    }
+    memcpy(pump->buffer + pump->len, bytes, len);
+    pump->len += len;
+    return true;
 }
 
 bool prl_pump_done(const struct prl_pump *pump)

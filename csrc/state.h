@@ -129,6 +129,10 @@ int prl_state_open(const char *directory, enum prl_state_file file);
 /* The whole text.  *ret is malloc'd, NUL-terminated.  -errno. */
 int prl_state_read(const char *directory, enum prl_state_file file, char **ret,
                    size_t *ret_len);
+/* Block until its monitor has recorded its end, or was killed. */
+int prl_state_await(const struct prl_dirs *dirs, const char *id, struct prl_error *reterr);
+/* ended_by (the program returned, or not), exit_code and signal of status.json. */
+int prl_state_read_end(const char *directory, struct prl_status *ret);
 /* Take a container away, by name, id or the begin of one: its processes (force: those of one
  * that runs as well), control groups, names, files, and its entry.  Errors: PRL_STAGE_STATE;
  * ESRCH: there is none; EBUSY: it runs, and force was not given; ETIME: it does not end on

@@ -97,12 +97,21 @@ static int record_lost(const struct prl_dirs *dirs, const char *id,
     return prl_removal_forget(dirs, id, reterr);
 }
 
+/* Its monitor's control socket, on which nobody listens any more. */
+static void remove_socket(const struct prl_dirs *dirs, const char *id)
+{
+    char path[32 + PRL_ID_LEN];
+    snprintf(path, sizeof path, "control/%.64s", id);
+    (void)unlinkat(dirs->runtime_fd, path, 0);
+}
+
 /* The entry's lock is ours: its monitor is dead. */
 static int bury(const struct prl_dirs *dirs, const char *id, int lock_fd, unsigned *budget,
                 struct prl_error *reterr)
 {
     struct prl_entry entry = {0};
     int r = prl_entry_read(lock_fd, &entry);
+    remove_socket(dirs, id);
     if (r == -ENODATA || r == -EBADMSG)
         return prl_removal_forget(dirs, id, reterr);
     if (r < 0)

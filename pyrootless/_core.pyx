@@ -8,7 +8,7 @@ Must never: policy, text parsing, defaults of its own; hold the GIL while the ke
 
 from libc.stdint cimport uint64_t
 from libc.stdlib cimport calloc, free
-from libc.string cimport memset
+from libc.string cimport memcpy, memset
 from posix.unistd cimport getpid
 
 from pyrootless._prl cimport *

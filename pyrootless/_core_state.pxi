@@ -149,3 +149,6 @@ def remove_state(str data, str runtime, str wanted, bint force) -> None:
         prl_dirs_close(&dirs)
     if r < 0:
         raise exception(&error)
+
+
+include "_core_control.pxi"

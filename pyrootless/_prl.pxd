@@ -116,6 +116,8 @@ cdef extern from "cli/container.h" nogil:
         PRL_VERB_RUN
         PRL_VERB_EXEC
         PRL_VERB_CREATE
+        PRL_VERB_ATTACH
+        PRL_VERB_WAIT
         PRL_STAGE_COUNT
 
     int prl_options_parse(unsigned verb, int argc, char **argv, prl_options *ret, prl_error *err)
@@ -168,6 +170,29 @@ cdef extern from "monitor.h" nogil:
         prl_relay relays[3]
 
     int prl_monitor_run(prl_child *child, const prl_monitor_options *options, prl_status *ret, prl_error *err)
+
+cdef extern from "monitor_record.h" nogil:
+    enum:
+        PRL_RECORD_ENDED
+
+    struct prl_record_head:
+        uint16_t version, kind
+        int32_t value
+        uint32_t len
+
+    struct prl_record:
+        prl_record_head head
+        char *bytes
+
+    int prl_record_send(int fd, const prl_record_head *head, const void *payload)
+    int prl_record_send_fd(int fd, const prl_record_head *head, int passed_fd)
+    int prl_record_receive(int fd, prl_record *ret, int *ret_fd)
+
+cdef extern from "monitor_socket.h" nogil:
+    int prl_control_connect(const prl_dirs *dirs, const char *id)
+
+cdef extern from "cli/await.h" nogil:
+    int prl_container_wait(const prl_dirs *dirs, const char *text, prl_status *ret, prl_error *err)
 
 cdef extern from "cli/config_network_facts.h" nogil:
     bint prl_network_facts_missing(const prl_options *options, const char *data_dir)

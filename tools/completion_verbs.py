@@ -16,8 +16,8 @@ from typing import Any, NoReturn
 from pyrootless.cli.arguments import Parser
 from pyrootless.cli.main import VERBS
 
-RUN, EXEC = 1, 2  # the bits of a row's verbs (csrc/cli/options.h)
-NATIVE = {"run": RUN, "exec": EXEC}
+RUN, EXEC, ATTACH, WAIT = 1, 2, 8, 16  # the bits of a row's verbs (csrc/cli/options.h)
+NATIVE = {"run": RUN, "exec": EXEC, "attach": ATTACH, "wait": WAIT}
 
 VALUES = {
     "fake-root": "remember silent off",
@@ -33,6 +33,7 @@ OF_FILES = ("volume", "device")
 PLACES = {
     "run": ("bases", "program"),
     "exec": ("containers", "program"),
+    "attach": ("containers", "nothing"),
     "prepare": ("bases", "bases"),
     "unshare": ("program", "program"),
     "inspect": ("all", "all"),
@@ -42,7 +43,7 @@ PLACES = {
     "commit": ("containers", "images"),
     "cp": ("files", "files"),
     "images": ("images", "nothing"),
-    **dict.fromkeys(("stop", "kill", "rm"), ("containers", "containers")),
+    **dict.fromkeys(("stop", "kill", "rm", "wait"), ("containers", "containers")),
     **dict.fromkeys(("top", "port", "logs", "export", "diff"), ("containers", "nothing")),
     **dict.fromkeys(("history", "rmi", "save", "pull"), ("images", "images")),
 }

@@ -22,7 +22,7 @@ from pyrootless.cli.main import VERBS
 ROOT = Path(__file__).resolve().parent.parent
 # Values of enum prl_option_kind, and the bits of a row's verbs (csrc/cli/options.h).
 KINDS = ("flag", "text", "integer", "size", "duration", "signal", "path")
-RUN = 1
+RUN, ATTACH = 1, 8
 
 
 @dataclass(frozen=True)
@@ -119,6 +119,21 @@ def man_run(rows: list[Row]) -> str:
     return "".join(parts)
 
 
+def man_attach(rows: list[Row]) -> str:
+    """docs/man/pyrootless-attach.1"""
+    return (
+        '.TH PYROOTLESS\\-ATTACH 1 "" "pyrootless" "pyrootless"\n'
+        ".SH NAME\npyrootless\\-attach \\- connect to the streams of a running container\n"
+        ".SH SYNOPSIS\n.B pyrootless attach\n[\\fIoptions\\fR] \\fIcontainer\\fR\n"
+        ".SH DESCRIPTION\nShows what a container of \\fBrun \\-d\\fR or \\fBrun \\-t\\fR wrote "
+        "last and what it writes, and sends it what is typed.\n"
+        "Several may be attached at once. The container goes on when one leaves.\n"
+        ".SH OPTIONS\n" + "".join(map(man_option, rows)) + ".SH EXIT STATUS\n"
+        "The container's own; 0 after the detach keys; 125: pyrootless itself failed.\n"
+        ".SH SEE ALSO\n.BR pyrootless (1),\n.BR pyrootless\\-run (1)\n"
+    )
+
+
 def man_main() -> str:
     """docs/man/pyrootless.1"""
     verbs = "".join(f".TP\n\\fB{name}\\fR\n{roff(text)}\n" for name, text in VERBS.items())
@@ -148,6 +163,7 @@ def generate(raw: Iterable[dict[str, Any]] | None = None) -> dict[str, str]:
     return {
         "docs/man/pyrootless.1": man_main(),
         "docs/man/pyrootless-run.1": man_run(rows),
+        "docs/man/pyrootless-attach.1": man_attach(read_rows(raw, ATTACH)),
         "completions/bash/pyrootless": gen_completion.bash_completion(verbs),
         "completions/zsh/_pyrootless": gen_completion.zsh_completion(verbs),
         "completions/fish/pyrootless.fish": gen_completion.fish_completion(verbs),

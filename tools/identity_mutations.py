@@ -14,8 +14,23 @@ HOLDER = "tests/integration/test_holder.py"
 HOLES = "tests/security/test_known_holes.py"
 RUNTIME = "tests/security/test_runtime_directory.py"
 CONTAINERS = "tests/unit/engine/test_containers.py"
+ATTACH = "tests/integration/test_attach.py"
 
 IDENTITY_MUTATIONS = (
+    Mutation(
+        "a stranger at a control socket is turned away",
+        _one(
+            "csrc/monitor_socket.c",
+            "return is_owner(fd) ? steal_fd(&fd) : -EPERM;",
+            "return is_owner(fd) || true ? steal_fd(&fd) : -EPERM;",
+        ),
+        (f"{ATTACH}::test_a_stranger_is_turned_away",),
+    ),
+    Mutation(
+        "a control socket is its owner's alone",
+        _one("csrc/monitor_socket.c", "fchmod(fd, 0600) < 0", "fchmod(fd, 0666) < 0"),
+        (f"{ATTACH}::test_the_socket_is_its_owners_alone",),
+    ),
     Mutation(
         "a runtime directory that another user owns is refused",
         (

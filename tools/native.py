@@ -32,7 +32,7 @@ ZYGOTE = CSRC / "zygote" / "zygote.c"
 """A module for any interpreter, without a C library of its own: embedded as well."""
 
 # Files of csrc/cli that only the executable needs: its main, its verbs, its terminal.
-LAUNCHER_ONLY = ("main", "run", "unshare", "exec", "oci", "attach", "python")
+LAUNCHER_ONLY = ("main", "run", "unshare", "exec", "oci", "attach", "verb", "python")
 
 WARNINGS = ("-Wall", "-Wextra", "-Wshadow", "-Wvla")
 COMMON = ("-std=gnu11", "-D_GNU_SOURCE", "-fvisibility=hidden")

@@ -3,6 +3,7 @@
 #include "base/pass.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -50,6 +51,13 @@ ssize_t PRL_CHILD_SAFE prl_pass_send(int socket_fd, const struct iovec *parts, s
         n = sendmsg(socket_fd, &message, MSG_NOSIGNAL);
     while (n < 0 && errno == EINTR);
     return n;
+}
+
+int prl_pass_address(int dir_fd, const char *name, struct sockaddr_un *ret)
+{
+    *ret = (struct sockaddr_un){.sun_family = AF_UNIX};
+    int n = snprintf(ret->sun_path, sizeof ret->sun_path, "/proc/self/fd/%d/%s", dir_fd, name);
+    return n < (int)sizeof ret->sun_path ? 0 : -ENAMETOOLONG;
 }
 
 ssize_t prl_pass_receive(int socket_fd, void *buf, size_t size, int *ret_fd)

@@ -9,13 +9,15 @@ struct prl_container;
 int prl_run_main(int argc, char **argv);
 /* `pyrootless exec …`: the same for a running container. */
 int prl_exec_main(int argc, char **argv);
+/* `pyrootless attach …`: its streams here. */
+int prl_attach_main(int argc, char **argv);
+/* `pyrootless wait …`: until they have ended. */
+int prl_wait_main(int argc, char **argv);
 /* `pyrootless unshare …`: becomes the program; returns the exit status of a failure. */
 int prl_unshare_main(int argc, char **argv);
-/* `run -t` of a created container: front and monitor.  Finishes the container itself. */
-int prl_run_terminal(struct prl_container *container, struct prl_status *ret,
-                     struct prl_error *reterr);
-/* `run -d` of a created container: its id on standard output, and a monitor that stays. */
-int prl_run_detached(struct prl_container *container, struct prl_error *reterr);
+/* `run -t`, `run -d`: a monitor that stays.  Finishes the container itself. */
+int prl_run_kept(struct prl_container *container, struct prl_status *ret,
+                 struct prl_error *reterr);
 /* "pyrootless: …" with its remedy on standard error; returns the exit status for it. */
 int prl_cli_fail(const struct prl_error *error);
 /* The same as a warning: the program ended, and its own exit status stands; what could not be

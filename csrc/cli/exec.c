@@ -96,7 +96,7 @@ static int run_foreground(struct exec *exec, struct prl_status *ret, struct prl_
     }
     prl_options_hide(&exec->options);
     prl_streams_lent(&streams);
-    struct prl_monitor_options monitor = {.forward_signals = true, .control_fd = -1};
+    struct prl_monitor_options monitor = {.forward_signals = true};
     memcpy(monitor.relays, streams.relays, sizeof monitor.relays);
     r = prl_monitor_run(&child, &monitor, ret, reterr);
     prl_child_close(&child);
@@ -104,11 +104,11 @@ static int run_foreground(struct exec *exec, struct prl_status *ret, struct prl_
     return r;
 }
 
-static int start(void *data, struct prl_child *ret, struct prl_error *reterr)
+static int start(void *data, const struct prl_stdio *stdio, struct prl_child *ret,
+                 struct prl_error *reterr)
 {
     struct exec *exec = data;
-    struct prl_stdio none = {.fds = {-1, -1, -1}};
-    int r = prl_join(exec->spec, &exec->running.target, &none, ret, reterr);
+    int r = prl_join(exec->spec, &exec->running.target, stdio, ret, reterr);
     prl_options_hide(&exec->options);
     return r;
 }
@@ -118,6 +118,7 @@ static int run_terminal(struct exec *exec, struct prl_status *ret, struct prl_er
     const struct prl_options *o = &exec->options;
     const struct prl_attach_options options = {
         .interactive = prl_options_flag(o, "interactive"),
+        .terminal = true,
         .detach_keys = prl_options_get(o, "detach-keys"),
         .name = o->image,
     };

@@ -88,7 +88,7 @@ static const struct {
     {"quiet", ""},
     {"restart", ""},
     {"secret", "share a file: -v FILE:TARGET:ro"},
-    {"sig-proxy", "signals are passed on to the program"},
+    {"sig-proxy", "signals are passed on to the program; of attach: --sig-proxy=false"},
     {"tls-verify", "list the host under insecure in registries.toml"},
     {"tz", "name the zone: -e TZ=Europe/Berlin"},
     {"uidmap", "choose a map by --userns: single, range, keep-id, nomap"},
@@ -157,6 +157,15 @@ static void print_usage(unsigned verb, FILE *out)
     if (verb == PRL_VERB_EXEC)
         fputs("Usage: pyrootless exec [OPTION…] CONTAINER PROGRAM [ARGUMENT…]\n\n"
               "Run a program in a running container.\n",
+              out);
+    else if (verb == PRL_VERB_WAIT)
+        fputs("Usage: pyrootless wait [OPTION…] CONTAINER…\n\n"
+              "Wait until containers have ended, and print their exit statuses, a line each.\n",
+              out);
+    else if (verb == PRL_VERB_ATTACH)
+        fputs("Usage: pyrootless attach [OPTION…] CONTAINER\n\n"
+              "Connect to the streams of a running container of `run -d` or `run -t`: what it "
+              "wrote\nlast, what it writes, and what is typed.\n",
               out);
     else
         fprintf(

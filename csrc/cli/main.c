@@ -62,6 +62,10 @@ int main(int argc, char **argv)
         return prl_run_main(argc, argv);
     if (argc > 1 && strcmp(argv[1], "exec") == 0)
         return prl_exec_main(argc, argv);
+    if (argc > 1 && strcmp(argv[1], "attach") == 0)
+        return prl_attach_main(argc, argv);
+    if (argc > 1 && strcmp(argv[1], "wait") == 0)
+        return prl_wait_main(argc, argv);
     if (argc > 1 && strcmp(argv[1], "unshare") == 0)
         return prl_unshare_main(argc, argv);
     prl_python_exec(argc, argv, &error);

@@ -31,6 +31,10 @@ static const char *verb_name(unsigned verb)
 {
     if (verb == PRL_VERB_EXEC)
         return "exec";
+    if (verb == PRL_VERB_ATTACH)
+        return "attach";
+    if (verb == PRL_VERB_WAIT)
+        return "wait";
     return verb == PRL_VERB_CREATE ? "create" : "run";
 }
 
@@ -323,13 +327,14 @@ static int take_rest(struct parser *p)
                    p->argv[p->at]);
     if (!spec) {
         const char *what = prl_options_flag(o, "rootfs") ? "DIRECTORY" : "IMAGE";
-        what = o->verb == PRL_VERB_EXEC ? "CONTAINER" : what;
+        bool program = o->verb != PRL_VERB_ATTACH && o->verb != PRL_VERB_WAIT;
+        what = o->verb == PRL_VERB_EXEC || !program ? "CONTAINER" : what;
         if (p->at == p->argc || !*p->argv[p->at])
-            return BAD(
-                p->reterr, what,
-                "it is missing: write \"pyrootless %s [OPTION…] %s [PROGRAM [ARGUMENT…]]\"",
-                verb_name(o->verb), what);
+            return BAD(p->reterr, what, "it is missing: write \"pyrootless %s [OPTION…] %s%s\"",
+                       verb_name(o->verb), what, program ? " [PROGRAM [ARGUMENT…]]" : "");
         o->image = p->argv[p->at++];
+        if (o->verb == PRL_VERB_ATTACH && p->at < p->argc)
+            return BAD(p->reterr, what, "\"%.80s\" is one word too many", p->argv[p->at]);
         p->at += p->at < p->argc && is_separator(o, p->argv[p->at]);
     }
     o->args = p->argv + p->at;

@@ -18,7 +18,13 @@ enum prl_option_kind {
 };
 
 enum prl_option_door { PRL_DOOR_NATIVE, PRL_DOOR_ENGINE };
-enum { PRL_VERB_RUN = 1, PRL_VERB_EXEC = 2, PRL_VERB_CREATE = 4 };
+enum {
+    PRL_VERB_RUN = 1,
+    PRL_VERB_EXEC = 2,
+    PRL_VERB_CREATE = 4,
+    PRL_VERB_ATTACH = 8,
+    PRL_VERB_WAIT = 16,
+};
 
 struct prl_option {
     char name[20]; /* without dashes */
@@ -46,7 +52,8 @@ struct prl_options {
     unsigned verb;
     struct prl_option_value *values; /* in the order given */
     size_t values_len;
-    const char *image; /* with --rootfs the directory as typed (DIR, DIR:O); NULL with --spec */
+    const char *image; /* or container; with --rootfs the directory as typed (DIR, DIR:O); NULL
+                          with --spec */
     char **args;       /* NULL-terminated rest of argv */
     bool engine;       /* an option of the engine was used: hand argv to Python */
     bool help;         /* --help was asked for */

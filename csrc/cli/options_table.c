@@ -6,6 +6,9 @@
 
 #define RUN      (PRL_VERB_RUN | PRL_VERB_CREATE)
 #define RUN_EXEC (PRL_VERB_RUN | PRL_VERB_CREATE | PRL_VERB_EXEC)
+#define ATTACH   PRL_VERB_ATTACH
+#define WATCHED  (RUN_EXEC | ATTACH)
+#define EVERY    (RUN_EXEC | ATTACH | PRL_VERB_WAIT)
 #define FLAG     PRL_KIND_FLAG
 #define TEXT     PRL_KIND_TEXT
 #define INTEGER  PRL_KIND_INTEGER
@@ -176,13 +179,15 @@ const struct prl_option prl_option_table[] = {
      "write the container's id to this file, which must not exist"},
     {"detach", 'd', FLAG, ONCE, RUN, NATIVE, "-", "", G_LIFE,
      "run in the background and print the container's id; output goes to its log"},
-    {"detach-keys", 0, TEXT, ONCE, RUN_EXEC, NATIVE, "-", "KEYS", G_LIFE,
+    {"detach-keys", 0, TEXT, ONCE, WATCHED, NATIVE, "-", "KEYS", G_LIFE,
      "keys that detach from the terminal (default: ctrl-p,ctrl-q); \"\" means none"},
     {"label", 'l', TEXT, REPEAT, RUN, NATIVE, NOTE "label.KEY", "KEY[=VALUE]", G_LIFE,
      "set a label"},
     {"label-file", 0, PATH, REPEAT, RUN, NATIVE, NOTE "label.KEY", "FILE", G_LIFE,
      "set labels from a file of KEY=VALUE lines"},
     {"name", 0, TEXT, ONCE, RUN, NATIVE, NOTE "name", "NAME", G_LIFE, "name the container"},
+    {"no-stdin", 0, FLAG, ONCE, ATTACH, NATIVE, "-", "", G_LIFE,
+     "send the container nothing that is typed"},
     {"pidfile", 0, PATH, ONCE, RUN, NATIVE, "-", "FILE", G_LIFE,
      "write the process id of the container's process 1 to this file"},
     {"platform", 0, TEXT, ONCE, RUN, ENGINE, "-", "OS/ARCH[/VARIANT]", G_LIFE,
@@ -191,11 +196,13 @@ const struct prl_option prl_option_table[] = {
      "when to fetch the image"},
     {"rm", 0, FLAG, ONCE, RUN, NATIVE, NOTE "rootfs.upper.volatile", "", G_LIFE,
      "remove the container when it ends"},
+    {"sig-proxy", 0, FLAG, ONCE, ATTACH, NATIVE, "-", "", G_LIFE,
+     "send the container the signals of this process (the default); =false: they end it alone"},
 
-    {"help", 0, FLAG, ONCE, RUN_EXEC, NATIVE, "-", "", G_LAUNCHER, "print this"},
+    {"help", 0, FLAG, ONCE, EVERY, NATIVE, "-", "", G_LAUNCHER, "print this"},
     {"print-spec", 0, FLAG, ONCE, RUN, NATIVE, "-", "", G_LAUNCHER,
      "print the config.json of this launch and start nothing"},
-    {"root", 0, PATH, ONCE, RUN_EXEC, NATIVE, "-", "DIR", G_LAUNCHER,
+    {"root", 0, PATH, ONCE, EVERY, NATIVE, "-", "DIR", G_LAUNCHER,
      "directory of images and containers (default: ~/.local/share/pyrootless)"},
     {"spec", 0, PATH, ONCE, RUN, NATIVE, "-", "FILE", G_LAUNCHER,
      "launch this config.json as it is"},

@@ -94,8 +94,8 @@ static int run_foreground(struct run *run, struct prl_status *ret, struct prl_er
     prl_streams_lent(&streams);
     if (c->state.remove)
         prl_cgroups_tell_end_alone(c->child.cgroups);
-    struct prl_monitor_options monitor = {
-        .wall_limit_ns = c->spec->wall_limit_ns, .forward_signals = true, .control_fd = -1};
+    struct prl_monitor_options monitor = {.wall_limit_ns = c->spec->wall_limit_ns,
+                                          .forward_signals = true};
     memcpy(monitor.relays, streams.relays, sizeof monitor.relays);
     prl_trace_mark("sweep");
     r = prl_monitor_run(&c->child, &monitor, ret, reterr);
@@ -125,12 +125,8 @@ static int run_container(struct run *run, struct prl_status *ret, struct prl_err
     if (r < 0)
         return r;
     tell_weak(c);
-    if (prl_options_flag(&run->options, "detach")) {
-        *ret = (struct prl_status){.ended_by = PRL_ENDED_EXIT};
-        return prl_run_detached(c, reterr);
-    }
-    if (c->spec->process.terminal)
-        return prl_run_terminal(c, ret, reterr);
+    if (prl_options_flag(&run->options, "detach") || c->spec->process.terminal)
+        return prl_run_kept(c, ret, reterr);
     r = run_foreground(run, ret, reterr);
     struct prl_error second;
     int f = prl_container_finish(c, r < 0 ? NULL : ret, &second);

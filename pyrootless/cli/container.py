@@ -14,6 +14,7 @@ from pyrootless.cli.main import ELSEWHERE, serve
 from pyrootless.errors import UsageError
 
 _SAME = (
+    "attach",
     "commit",
     "cp",
     "diff",
@@ -27,6 +28,7 @@ _SAME = (
     "run",
     "stop",
     "top",
+    "wait",
 )
 VERBS = {"ls": "ps", **{verb: verb for verb in _SAME}}
 """Verb below `container` → the verb that it is."""

@@ -27,7 +27,7 @@ first steps:
 
 def main(args: list[str]) -> int:
     """Print help; `help run` is the launcher's own."""
-    if args[:1] in (["run"], ["exec"]):
+    if args[:1] in (["run"], ["exec"], ["attach"], ["wait"]):
         launcher = str(find_launcher())
         os.execv(launcher, [launcher, args[0], "--help"])
     if args and args[0] != "help":

@@ -23,6 +23,8 @@ from pyrootless.errors import PyrootlessError, UsageError
 VERBS = {
     "run": "run a program in a new container",
     "exec": "run one more program in a running container",
+    "attach": "connect to the streams of a running container",
+    "wait": "wait until containers have ended, and print their exit statuses",
     "prepare": "make the launch template of an image ready",
     "images": "list images",
     "inspect": "show everything about containers and images, as JSON",
@@ -64,7 +66,6 @@ VERBS = {
 """Verb → one line. Each is pyrootless/cli/VERB.py with main(args) -> exit code."""
 
 ELSEWHERE = {
-    "attach": "keep the terminal with: pyrootless run -it IMAGE; a second program: exec -it",
     "build": "build elsewhere, then: pyrootless load -i FILE; or a tree: pyrootless import",
     "compose": "start each service: pyrootless run -d --name NAME IMAGE",
     "create": "a container is made and started at once: pyrootless run -d IMAGE",
@@ -83,7 +84,6 @@ ELSEWHERE = {
     "untag": "take one name away: pyrootless rmi NAME",
     "update": "limits are given at the start: pyrootless run --memory 1g IMAGE",
     "volume": "a volume is a directory: pyrootless run -v DIR:TARGET IMAGE",
-    "wait": "leave -d out: pyrootless run waits, and ends as the program does",
 }
 """Words of docker and podman that are no verbs here → what does their work."""
 

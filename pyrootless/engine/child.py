@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-import select
 import signal as signals
 import subprocess
 import time
@@ -22,6 +21,7 @@ from pyrootless import _core
 from pyrootless.closing import Closing
 from pyrootless.engine.arguments import OptionValue, to_argv
 from pyrootless.engine.inside import run_inside
+from pyrootless.engine.pidfd import ended_within
 from pyrootless.engine.spawner import call_in_lasting_thread
 from pyrootless.errors import UsageError
 from pyrootless.held import HeldLimit, held_limits
@@ -173,9 +173,7 @@ class Child(Closing):
     def _ended_until(self, until_ns: int) -> bool:
         if self.fileno() < 0:  # FALLBACK: remove when kernel >= 5.3 is required
             return self._seen_ended_until(until_ns)
-        poll = select.poll()
-        poll.register(self.fileno(), select.POLLIN)
-        return bool(poll.poll(max(0, (until_ns - time.monotonic_ns() + 999_999) // 1_000_000)))
+        return ended_within(self.fileno(), (until_ns - time.monotonic_ns()) / 1e9)
 
     def _seen_ended_until(self, until_ns: int) -> bool:
         """Without a descriptor to wait for: look again and again, and leave it to be reaped."""

@@ -8,13 +8,13 @@ the kernel drops because it is for process 1 of a namespace.
 from __future__ import annotations
 
 import os
-import select
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from pyrootless import _core
 from pyrootless.engine.containers import Container, read_config
+from pyrootless.engine.pidfd import ended_within
 from pyrootless.errors import ContainerStateError, UsageError
 
 DEFAULT_STOP_SECONDS = 10
@@ -57,10 +57,10 @@ def stop_container(container: Container, seconds: int | None) -> None:
     wait = usual if seconds is None else seconds
     with held(container) as descriptor:
         delivered = _core.signal_first(container.pid, descriptor, number)
-        if delivered and _ended_within(descriptor, None if wait < 0 else wait):
+        if delivered and ended_within(descriptor, None if wait < 0 else wait):
             return
         signal.pidfd_send_signal(descriptor, signal.SIGKILL)
-        if not _ended_within(descriptor, KILL_WAIT_SECONDS):
+        if not ended_within(descriptor, KILL_WAIT_SECONDS):
             raise ContainerStateError(
                 f"container {container.id[:12]} did not end on SIGKILL",
                 remedy=f"see what it waits for: cat /proc/{container.pid}/stack",
@@ -98,7 +98,3 @@ def held(container: Container) -> Iterator[int]:
         return  # it ended meanwhile
     finally:
         os.close(descriptor)
-
-
-def _ended_within(descriptor: int, seconds: float | None) -> bool:
-    return bool(select.select([descriptor], [], [], seconds)[0])

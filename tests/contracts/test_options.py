@@ -254,7 +254,8 @@ def test_upper_is_where_it_was_asked_for(pyrootless: Run, option: str, volatile:
 
 
 def test_man_page_names_every_row(rows: list[dict[str, Any]]) -> None:
-    page = (ROOT / "docs" / "man" / "pyrootless-run.1").read_text().replace("\\-", "-")
+    pages = [(ROOT / "docs" / "man" / f"pyrootless-{verb}.1") for verb in ("run", "attach")]
+    page = "".join(path.read_text() for path in pages).replace("\\-", "-")
     shown = [row["name"] for row in rows if row["help"]]
     assert [name for name in shown if f"--{name}" not in page] == []
     assert [name for name in HIDDEN if f"--{name}" in page] == []

@@ -77,10 +77,12 @@ static inline void take_terminal(int slave)
         dup2(slave, fd);
 }
 
-static inline int scene_start(void *data, struct prl_child *ret, struct prl_error *reterr)
+static inline int scene_start(void *data, const struct prl_stdio *stdio, struct prl_child *ret,
+                              struct prl_error *reterr)
 {
     struct scene *scene = data;
     int slave;
+    (void)stdio;
     if (scene->fails) {
         (void)reterr;
         *reterr = (struct prl_error){.errnum = ENOENT,
@@ -121,6 +123,7 @@ static inline void front_main(struct scene *scene)
 {
     struct prl_status status = {0};
     struct prl_error error = {0};
+    scene->options.terminal = true;
     int r = prl_attach_run(&scene->options, scene_start, scene, &status, &error);
     if (r < 0)
         report(scene, "error %d %d %s %s", r, (int)error.stage, error.syscall, error.subject);

@@ -1,5 +1,5 @@
 // sources: csrc/monitor*.c csrc/cgroup*.c csrc/base/*.c
-/* test_monitor_relay.c: the streams that the monitor carries, and its control descriptor.
+/* test_monitor_relay.c: the streams that the monitor carries.
  * No clock decides: every step waits for a byte or an end. */
 #include "check.h"
 
@@ -326,74 +326,4 @@ TEST(input_nobody_reads_is_no_error)
         close(closed[i]);
     }
     close(in[1]);
-}
-
-/* --- control --- */
-
-static int control_end[2];
-
-static int on_control(void *data, struct prl_child *child)
-{
-    struct prl_error error;
-    char byte;
-    ssize_t n = read(control_end[0], &byte, 1);
-    ++*(int *)data;
-    if (n == 0)
-        (void)prl_child_signal(child, SIGKILL, &error);
-    return n == 0 || byte == 'd';
-}
-
-TEST(control_that_hangs_up_kills)
-{
-    struct prl_status status = {0};
-    struct prl_error error = {0};
-    int calls = 0;
-    struct prl_child child = start(body_pause, NULL); /* before the pipe: it must not hold it */
-    CHECK_INT(pipe2(control_end, O_CLOEXEC), 0);
-    CHECK_INT(write(control_end[1], "x", 1), 1);
-    close(control_end[1]);
-    struct prl_monitor_options options = {
-        .control = on_control, .control_fd = control_end[0], .control_data = &calls};
-    CHECK_INT(prl_monitor_run(&child, &options, &status, &error), 0);
-    CHECK_INT(status.ended_by, PRL_ENDED_KILLED);
-    CHECK_INT(calls, 2);
-    prl_child_close(&child);
-    close(control_end[0]);
-}
-
-static void body_fills_terminal(void *arg)
-{
-    static char data[4096];
-    int terminal = *(int *)arg;
-    memset(data, 'x', sizeof data);
-    for (int i = 0; i < 100; i++) /* far more than a terminal keeps */
-        if (write(terminal, data, sizeof data) != (ssize_t)sizeof data)
-            _exit(1);
-}
-
-TEST(terminal_is_drained_after_control)
-{
-    struct prl_status status = {0};
-    struct prl_error error = {0};
-    int calls = 0, unlocked = 0;
-    int master = open("/dev/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC);
-    CHECK(master >= 0);
-    CHECK_INT(ioctl(master, TIOCSPTLCK, &unlocked), 0);
-    int slave = ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
-    CHECK(slave >= 0);
-    CHECK_INT(pipe2(control_end, O_CLOEXEC), 0);
-    CHECK_INT(write(control_end[1], "d", 1), 1);
-    struct prl_child child = start(body_fills_terminal, &slave);
-    child.terminal_fd = master;
-    struct prl_monitor_options options = {
-        .control = on_control, .control_fd = control_end[0], .control_data = &calls};
-    CHECK_INT(prl_monitor_run(&child, &options, &status, &error), 0);
-    CHECK_INT(status.ended_by, PRL_ENDED_EXIT);
-    CHECK_INT(status.exit_code, 0);
-    CHECK_INT(calls, 1);
-    prl_child_close(&child);
-    CHECK_INT(fcntl(master, F_GETFD), -1);
-    close(slave);
-    close(control_end[0]);
-    close(control_end[1]);
 }

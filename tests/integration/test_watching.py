@@ -154,7 +154,7 @@ def test_verbs_below_container(pyrootless: Run, start: Start) -> None:
     assert pyrootless("container", "run", "--rm", "host", "echo", "new").stdout == "new\n"
     assert pyrootless("container", "kill", box).stdout.strip() == box
     assert (
-        "there is no `container attach` here" in pyrootless("container", "attach", box).stderr
+        "there is no `container pause` here" in pyrootless("container", "pause", box).stderr
     )
     done = pyrootless("container", "prune", "-f")
     assert box in done.stdout.splitlines()

@@ -1,0 +1,68 @@
+/* verb_attach.c: `pyrootless attach`: the streams of a running container, from argv to its exit
+ * status.
+ * In: argv, a container with a monitor of its own.  Out: the container's exit status, 0 when it
+ * was left.  Never: an interpreter; the end of the container when this process ends. */
+#include "cli/attach.h"
+#include "cli/cli.h"
+#include "cli/options.h"
+#include "monitor_socket.h"
+#include "state.h"
+
+#include "base/error.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+static int connect_to(const struct prl_dirs *dirs, const char *id, const char *name,
+                      struct prl_error *reterr)
+{
+    int fd = prl_control_connect(dirs, id);
+    if (fd == -ENOENT || fd == -ECONNREFUSED)
+        return prl_failf(reterr, PRL_STAGE_MONITOR, ENOTSUP, "attach",
+                         "container %.80s runs in the foreground of the process that started "
+                         "it, where its streams are: a second program is run by \"pyrootless "
+                         "exec\"",
+                         name);
+    if (fd < 0)
+        return prl_failf(reterr, PRL_STAGE_MONITOR, -fd, "connect", "%s/control/%s",
+                         dirs->runtime, id);
+    return fd;
+}
+
+static int attach(const struct prl_options *o, struct prl_status *ret, struct prl_error *reterr)
+{
+    static struct prl_dirs dirs = {.data_fd = -1, .runtime_fd = -1};
+    struct prl_running running;
+    const char *proxied = prl_options_get(o, "sig-proxy");
+    int r = prl_dirs_open(prl_options_get(o, "root"), &dirs, reterr);
+    if (r == 0)
+        r = prl_state_find(&dirs, o->image, &running, reterr);
+    if (r < 0)
+        return r;
+    const struct prl_attach_options options = {.interactive = !prl_options_flag(o, "no-stdin"),
+                                               .no_signals =
+                                                   proxied && strcmp(proxied, "false") == 0,
+                                               .detach_keys = prl_options_get(o, "detach-keys"),
+                                               .name = o->image};
+    int fd = connect_to(&dirs, running.id, o->image, reterr);
+    prl_running_free(&running);
+    return fd < 0 ? fd : prl_attach_join(&options, fd, ret, reterr);
+}
+
+int prl_attach_main(int argc, char **argv)
+{
+    struct prl_options options;
+    struct prl_status status = {0};
+    struct prl_error error;
+    int r = prl_options_parse(PRL_VERB_ATTACH, argc - 2, argv + 2, &options, &error);
+    if (r == 0 && options.help) {
+        prl_options_print_help(PRL_VERB_ATTACH, stdout);
+        return 0;
+    }
+    if (r == 0)
+        r = attach(&options, &status, &error);
+    if (r == PRL_ATTACH_DETACHED)
+        return 0;
+    return r < 0 ? prl_cli_fail(&error) : prl_status_exit_code(&status);
+}
