@@ -6,7 +6,6 @@
 #include "base/leaf.h"
 #include "base/limits.h"
 #include "base/own.h"
-#include "base/pool.h"
 
 #include <fcntl.h>
 #include <limits.h>
@@ -44,7 +43,7 @@ static void close_rows(struct prl_cgroups *groups)
         prl_close_p(&groups->rows[i].entry_fd);
         prl_close_p(&groups->rows[i].dir_fd);
         prl_close_p(&groups->rows[i].above_fd);
-        prl_pool_free(groups->rows[i].texts);
+        free(groups->rows[i].texts);
         free(groups->rows[i].path);
     }
     prl_close_p(&groups->oom_fd);

@@ -7,7 +7,6 @@
 
 #include "base/limits.h"
 #include "base/own.h"
-#include "base/pool.h"
 
 #include <fcntl.h>
 #include <inttypes.h>
@@ -154,8 +153,7 @@ enum { FILES_MAX = 8 }; /* but for io.max, of which there is one for each thrott
 int prl_cgroup2_texts(const struct prl_cgroup *group, const struct prl_resources *res,
                       struct prl_group_text **ret, size_t *ret_len, struct prl_error *reterr)
 {
-    struct list list = {.rows =
-                            prl_pool_alloc((FILES_MAX + res->throttles_len) * sizeof **ret)};
+    struct list list = {.rows = malloc((FILES_MAX + res->throttles_len) * sizeof **ret)};
     if (!list.rows)
         return prl_fail_with(reterr, PRL_STAGE_LIMITS, ENOMEM, "malloc", group->path);
     if (group->controllers & PRL_CONTROL_MEMORY)

@@ -12,6 +12,7 @@
 #include "spec_fields.h"
 #include "spec_notes.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 static void free_doc_p(yyjson_doc **doc)
@@ -76,7 +77,7 @@ static int keep_seccomp(const struct prl_spec_reader *reader, yyjson_val *sectio
         section ? yyjson_val_write_opts(section, 0, &prl_json_memory, &len, NULL) : NULL;
     if (section)
         spec->seccomp_json = json ? prl_arena_strndup(reader->arena, json, len) : NULL;
-    prl_pool_free(json);
+    free(json);
     return !section || spec->seccomp_json ? 0 : prl_spec_no_memory(reader);
 }
 

@@ -4,13 +4,13 @@
  * costs it nothing; this file's walk is, so it checks the depth before it goes down. */
 #include "spec_json.h"
 
-#include "base/json.h"
 #include "base/own.h"
 #include "spec.h"
 #include "spec_fields.h"
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { KEYS_ON_STACK = 48, ROOM_MIN = 4 };
@@ -117,7 +117,7 @@ int prl_spec_keep(const struct prl_spec_reader *reader, const struct prl_spec_pl
     extra->key = prl_arena_strndup(reader->arena, key, strlen(key));
     extra->json = prl_arena_strndup(reader->arena, json, len);
     spec->extras = list;
-    prl_pool_free(json);
+    free(json);
     return extra->place && extra->key && extra->json ? 0 : prl_spec_no_memory(reader);
 }
 
@@ -260,7 +260,7 @@ int prl_spec_read_json(const struct prl_spec_reader *reader, const char *json, s
     if (!json || len == 0)
         return prl_spec_fail(reader, "config.json is empty");
     /* Without YYJSON_READ_INSITU the input is only read. */
-    yyjson_doc *doc = yyjson_read_opts((char *)json, len, 0, &prl_json_memory, &error);
+    yyjson_doc *doc = yyjson_read_opts((char *)json, len, 0, NULL, &error);
     if (!doc)
         return fail_syntax(reader, &error, len);
     struct prl_spec_place root = {.up = NULL};

@@ -14,7 +14,6 @@
 #include "base/io.h"
 #include "base/leaf.h"
 #include "base/own.h"
-#include "base/pool.h"
 #include "state_entry.h"
 
 #include <fcntl.h>
@@ -160,8 +159,8 @@ int prl_state_describe(const struct prl_dirs *dirs, const struct prl_state_optio
     }
     if (r < 0)
         return prl_fail_with(reterr, PRL_STAGE_STATE, -r, "getrandom", "id of the container");
-    ret->path = prl_pool_print("%s/containers/%s", ret->throw_away ? dirs->runtime : dirs->data,
-                               ret->id);
+    ret->path = prl_io_format("%s/containers/%s", ret->throw_away ? dirs->runtime : dirs->data,
+                              ret->id);
     ret->name = name ? strdup(name) : NULL;
     if (!ret->path || (name && !ret->name))
         return prl_fail_with(reterr, PRL_STAGE_STATE, ENOMEM, "malloc",
@@ -317,7 +316,7 @@ int prl_state_write_status(const struct prl_state *state, const struct prl_statu
 void prl_state_close(struct prl_state *state)
 {
     free(state->name);
-    prl_pool_free(state->path);
+    free(state->path);
     free(state->group);
     state->name = state->path = state->group = NULL;
     prl_close_p(&state->group_fd);

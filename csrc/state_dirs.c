@@ -6,7 +6,6 @@
  * places. */
 #include "base/io.h"
 #include "base/own.h"
-#include "base/pool.h"
 #include "base/sys.h"
 #include "state_entry.h"
 
@@ -79,20 +78,20 @@ static int data_path(const char *root, char **ret, struct prl_error *reterr)
     const char *base = getenv("XDG_DATA_HOME");
     char cwd[PATH_MAX];
     if (given && given[0] == '/') {
-        *ret = prl_pool_print("%s", given);
+        *ret = prl_io_format("%s", given);
     } else if (given && given[0]) {
         if (!getcwd(cwd, sizeof cwd))
             return prl_failf(reterr, PRL_STAGE_STATE, errno, "getcwd",
                              "the current directory is gone, and --root %s is relative to it",
                              given);
-        *ret = prl_pool_print("%s/%s", cwd, given);
+        *ret = prl_io_format("%s/%s", cwd, given);
     } else if (base && base[0] == '/') {
-        *ret = prl_pool_print("%s/pyrootless", base);
+        *ret = prl_io_format("%s/pyrootless", base);
     } else {
         int r = find_home(&base, reterr);
         if (r < 0)
             return r;
-        *ret = prl_pool_print("%s/.local/share/pyrootless", base);
+        *ret = prl_io_format("%s/.local/share/pyrootless", base);
     }
     return *ret ? 0 : no_memory(reterr);
 }
@@ -143,10 +142,10 @@ static int canonical(int fd, char **path, struct prl_error *reterr)
     real[n] = '\0';
     if (strcmp(real, *path) == 0)
         return 0;
-    char *copy = prl_pool_print("%s", real);
+    char *copy = prl_io_format("%s", real);
     if (!copy)
         return no_memory(reterr);
-    prl_pool_free(*path);
+    free(*path);
     *path = copy;
     return 0;
 }
@@ -267,8 +266,8 @@ static int enter_runtime(struct prl_dirs *dirs, bool made, struct prl_error *ret
 static int open_runtime(struct prl_dirs *dirs, struct prl_error *reterr)
 {
     const char *session = session_directory();
-    dirs->runtime = session ? prl_pool_print("%s/pyrootless", session)
-                            : prl_pool_print("/tmp/pyrootless-%u", (unsigned)geteuid());
+    dirs->runtime = session ? prl_io_format("%s/pyrootless", session)
+                            : prl_io_format("/tmp/pyrootless-%u", (unsigned)geteuid());
     if (!dirs->runtime)
         return no_memory(reterr);
     int r = enter_runtime(dirs, false, reterr);
@@ -331,8 +330,8 @@ static int look(struct prl_dirs *dirs, struct prl_error *reterr)
 int prl_dirs_look(const char *data, const char *runtime, struct prl_dirs *ret,
                   struct prl_error *reterr)
 {
-    struct prl_dirs dirs = {.data = prl_pool_print("%s", data),
-                            .runtime = prl_pool_print("%s", runtime),
+    struct prl_dirs dirs = {.data = prl_io_format("%s", data),
+                            .runtime = prl_io_format("%s", runtime),
                             .data_fd = -1,
                             .runtime_fd = -1};
     int r = look(&dirs, reterr);
@@ -346,8 +345,8 @@ int prl_dirs_look(const char *data, const char *runtime, struct prl_dirs *ret,
 
 void prl_dirs_close(struct prl_dirs *dirs)
 {
-    prl_pool_free(dirs->data);
-    prl_pool_free(dirs->runtime);
+    free(dirs->data);
+    free(dirs->runtime);
     prl_close_p(&dirs->data_fd);
     prl_close_p(&dirs->runtime_fd);
     *dirs = (struct prl_dirs){.data_fd = -1, .runtime_fd = -1};

@@ -2,8 +2,8 @@
  * In: a name or id.  Out: no process, no control group, no name, no file and no entry of it.
  * Never: the end of one that runs, unless that was asked for; a signal to a process that is not
  * the container's. */
+#include "base/io.h"
 #include "base/own.h"
-#include "base/pool.h"
 #include "base/sys.h"
 #include "state_entry.h"
 
@@ -105,7 +105,7 @@ int prl_state_remove(const struct prl_dirs *dirs, const char *text, bool force,
         r = prl_failf(reterr, PRL_STAGE_STATE, ESRCH, "container", "\"%.80s\" is no container",
                       text);
     if (r == 1) {
-        entry.directory = prl_pool_print("%s/containers/%s", dirs->data, id);
+        entry.directory = prl_io_format("%s/containers/%s", dirs->data, id);
         r = entry.directory ? 0
                             : prl_fail_with(reterr, PRL_STAGE_STATE, ENOMEM, "malloc",
                                             "a container's path");

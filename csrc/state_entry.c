@@ -9,7 +9,6 @@
 #include "state_entry.h"
 #include "base/io.h"
 #include "base/own.h"
-#include "base/pool.h"
 #include "base/sys.h"
 
 #include <fcntl.h>
@@ -143,7 +142,7 @@ static int parse_line(char *line, size_t len, struct prl_entry *entry)
     int r = parse_flags(flags, entry);
     if (r < 0)
         return r;
-    entry->directory = prl_pool_print("%s", directory);
+    entry->directory = prl_io_format("%s", directory);
     return entry->directory ? 0 : -ENOMEM;
 }
 
@@ -173,7 +172,7 @@ int prl_entry_read(int lock_fd, struct prl_entry *ret)
 
 void prl_entry_free(struct prl_entry *entry)
 {
-    prl_pool_free(entry->directory);
+    free(entry->directory);
     entry->directory = NULL;
 }
 

@@ -3,11 +3,11 @@
  * descriptors.  Never: a lock taken; a process that only has the number of a dead one. */
 #include "base/io.h"
 #include "base/own.h"
-#include "base/pool.h"
 #include "base/sys.h"
 #include "state_entry.h"
 
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -135,7 +135,7 @@ int prl_state_look_up(const struct prl_dirs *dirs, const char *text, struct prl_
     if (load_running(dirs, &row) == 1) {
         if (!prl_find_kept(dirs, row.id))
             return fail_find(text, "is no container", reterr);
-        row.directory = prl_pool_print("%s/containers/%s", dirs->data, row.id);
+        row.directory = prl_io_format("%s/containers/%s", dirs->data, row.id);
         if (!row.directory)
             return prl_fail_with(reterr, PRL_STAGE_STATE, ENOMEM, "malloc",
                                  "a container's path");
@@ -161,7 +161,7 @@ int prl_state_find(const struct prl_dirs *dirs, const char *text, struct prl_run
             memcpy(ret->id, row.id, sizeof ret->id);
             return 0;
         }
-        prl_pool_free(row.directory);
+        free(row.directory);
         return fail_find(text, "is not running", reterr);
     }
     return fail_find(text, prl_find_kept(dirs, row.id) ? "is not running" : "is no container",
@@ -170,7 +170,7 @@ int prl_state_find(const struct prl_dirs *dirs, const char *text, struct prl_run
 
 void prl_running_free(struct prl_running *running)
 {
-    prl_pool_free(running->directory);
+    free(running->directory);
     running->directory = NULL;
     prl_process_release(&running->target);
 }

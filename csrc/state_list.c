@@ -4,7 +4,6 @@
  * of a file of the container's own; waiting for a lock. */
 #include "base/io.h"
 #include "base/own.h"
-#include "base/pool.h"
 #include "base/sys.h"
 #include "state_entry.h"
 
@@ -33,7 +32,7 @@ static struct prl_listed *add(struct list *list, const char *id, char *directory
         }
     }
     if (!directory || list->len == list->room) {
-        prl_pool_free(directory);
+        free(directory);
         list->no_memory = true;
         return NULL;
     }
@@ -123,7 +122,7 @@ static int list_kept(struct list *list, struct prl_error *reterr)
         if (prl_entry_is_id(found->d_name) && !find_row(list, running, found->d_name)) {
             struct prl_listed *row =
                 add(list, found->d_name,
-                    prl_pool_print("%s/containers/%s", list->dirs->data, found->d_name));
+                    prl_io_format("%s/containers/%s", list->dirs->data, found->d_name));
             if (row)
                 date_in(row, dirfd(kept), found->d_name);
         }
@@ -210,6 +209,6 @@ void prl_listed_run(struct prl_listed *row, const struct prl_entry *entry)
 void prl_listed_free(struct prl_listed *rows, size_t len)
 {
     for (size_t i = 0; i < len; i++)
-        prl_pool_free(rows[i].directory);
+        free(rows[i].directory);
     free(rows);
 }

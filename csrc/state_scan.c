@@ -8,7 +8,6 @@
  * It looks at every container there is, and therefore runs once a boot and store. */
 #include "base/io.h"
 #include "base/own.h"
-#include "base/pool.h"
 #include "state_entry.h"
 
 #include <fcntl.h>
@@ -71,7 +70,7 @@ static int scan_container(const struct prl_dirs *dirs, int containers_fd, const 
     if (flock(marker_fd, LOCK_EX | LOCK_NB) < 0)
         return 0;
     read_name(marker_fd, entry.name);
-    entry.directory = prl_pool_print("%s/containers/%s", dirs->data, id);
+    entry.directory = prl_io_format("%s/containers/%s", dirs->data, id);
     if (!entry.directory)
         return prl_fail_with(reterr, PRL_STAGE_STATE, ENOMEM, "malloc", "path of a container");
     int r = prl_removal_groups(id, entry.directory); /* the runtime directory may be new, and

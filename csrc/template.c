@@ -7,7 +7,6 @@
 #include "template.h"
 #include "base/error.h"
 #include "base/io.h"
-#include "base/json.h"
 #include "base/own.h"
 #include "base/sys.h"
 
@@ -166,7 +165,7 @@ bool prl_template_are_fresh(const char *text)
 /* 0: fresh, and *ret are its sources. */
 static int check_fresh(const char *json, size_t len, char **ret)
 {
-    yyjson_doc *doc = yyjson_read_opts((char *)json, len, 0, &prl_json_memory, NULL);
+    yyjson_doc *doc = yyjson_read_opts((char *)json, len, 0, NULL, NULL);
     if (!doc)
         return STALE;
     yyjson_val *annotations = yyjson_obj_get(yyjson_doc_get_root(doc), "annotations");

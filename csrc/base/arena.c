@@ -1,11 +1,11 @@
 /* arena.c: memory with one lifetime.
  * In: sizes.  Out: zeroed memory, freed all at once.  Never: anything else. */
 #include "base/arena.h"
-#include "base/pool.h"
 
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { CHUNK_BYTES = 16384 };
@@ -22,7 +22,7 @@ struct prl_arena {
 
 struct prl_arena *prl_arena_new(void)
 {
-    struct prl_arena *arena = prl_pool_alloc(sizeof *arena);
+    struct prl_arena *arena = malloc(sizeof *arena);
     if (arena)
         arena->chunks = NULL;
     return arena;
@@ -34,10 +34,10 @@ void prl_arena_free(struct prl_arena *arena)
         return;
     while (arena->chunks) {
         struct chunk *next = arena->chunks->next;
-        prl_pool_free(arena->chunks);
+        free(arena->chunks);
         arena->chunks = next;
     }
-    prl_pool_free(arena);
+    free(arena);
 }
 
 void *prl_arena_alloc(struct prl_arena *arena, size_t size)
@@ -48,7 +48,7 @@ void *prl_arena_alloc(struct prl_arena *arena, size_t size)
     struct chunk *c = arena->chunks;
     if (!c || c->size - c->used < need) {
         size_t room = need > CHUNK_BYTES ? need : CHUNK_BYTES;
-        c = prl_pool_alloc(sizeof *c + room);
+        c = malloc(sizeof *c + room);
         if (!c)
             return NULL;
         c->used = 0;

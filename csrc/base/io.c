@@ -6,7 +6,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdarg.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
@@ -120,4 +122,14 @@ int prl_io_write_file(int dir_fd, const char *path, const void *data, size_t len
     if (fd < 0)
         return -errno;
     return prl_io_write_all(fd, data, len);
+}
+
+char *prl_io_format(const char *format, ...)
+{
+    char *text = NULL;
+    va_list values;
+    va_start(values, format);
+    int len = vasprintf(&text, format, values);
+    va_end(values);
+    return len < 0 ? NULL : text;
 }

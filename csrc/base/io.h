@@ -36,3 +36,5 @@ int prl_io_remove_tree_some(int dir_fd, const char *name, unsigned *budget);
  * from inside a fresh user namespace with all these ids. -ERANGE: the machine did not grant
  * them. */
 int prl_io_remove_tree_foreign(int dir_fd, const char *name, unsigned *budget);
+/* printf(3) into memory of its own size, malloc'd; NULL: no memory. */
+char *prl_io_format(const char *format, ...) __attribute__((format(printf, 1, 2)));

@@ -5,10 +5,10 @@
 
 #include "base/error.h"
 #include "base/own.h"
-#include "base/pool.h"
 #include "monitor_record.h"
 #include "monitor_socket.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 /* 1: the monitor told; 0: it has no socket, or hung up before it could. */
@@ -49,12 +49,12 @@ int prl_container_wait(const struct prl_dirs *dirs, const char *text, struct prl
     if (r == 0 && !told)
         r = prl_state_read_end(row.directory, ret) < 0;
     /* What a killed monitor could not record the second look does. */
-    prl_pool_free(row.directory);
+    free(row.directory);
     if (r <= 0)
         return r;
     if (prl_state_look_up(dirs, id, &row, &gone) == 0) {
         r = prl_state_read_end(row.directory, ret);
-        prl_pool_free(row.directory);
+        free(row.directory);
         if (r == 0)
             return 0;
     }

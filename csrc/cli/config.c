@@ -7,7 +7,6 @@
 #include "cli/config_merge.h"
 
 #include "base/error.h"
-#include "base/json.h"
 #include "base/own.h"
 #include "cli/config_needs.h"
 #include "cli/values.h"
@@ -271,7 +270,7 @@ static int apply_all(struct prl_merge *m)
 int prl_config_open(struct prl_merge *m, const char *json, size_t len)
 {
     yyjson_read_err why;
-    yyjson_doc *read = yyjson_read_opts((char *)json, len, 0, &prl_json_memory, &why);
+    yyjson_doc *read = yyjson_read_opts((char *)json, len, 0, NULL, &why);
 
     if (!read)
         return prl_failf(m->reterr, PRL_STAGE_CONFIG, EINVAL, "template",
@@ -279,7 +278,7 @@ int prl_config_open(struct prl_merge *m, const char *json, size_t len)
                          "image again",
                          why.pos, why.msg);
     bool object = yyjson_is_obj(yyjson_doc_get_root(read));
-    m->doc = object ? yyjson_doc_mut_copy(read, &prl_json_memory) : NULL;
+    m->doc = object ? yyjson_doc_mut_copy(read, NULL) : NULL;
     yyjson_doc_free(read);
     if (!object)
         return prl_failf(m->reterr, PRL_STAGE_CONFIG, EINVAL, "template",

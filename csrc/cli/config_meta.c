@@ -5,7 +5,6 @@
 
 #include "base/error.h"
 #include "base/own.h"
-#include "base/pool.h"
 #include "cli/config_network_facts.h"
 #include "cli/neighbour.h"
 #include "cli/values.h"
@@ -216,7 +215,7 @@ static int make_hosts(const struct prl_options *options, const struct prl_config
     char name[65] = "";
     struct prl_value_host host;
     size_t len = 0, room = strlen(begin) + 192 + options->values_len * (sizeof host + 2);
-    _cleanup_pool_ char *text = prl_pool_alloc(room);
+    _cleanup_free_ char *text = malloc(room);
 
     if (!text)
         return prl_fail_with(reterr, PRL_STAGE_CONFIG, ENOMEM, "malloc", "hosts");
@@ -244,9 +243,9 @@ static int add_allowed(const char *allow, char **content, struct prl_error *rete
 {
     size_t len = strlen(*content);
     size_t room = len + strlen(allow) + 1; /* a row is longer than its line */
-    char *more = prl_pool_resize(*content, len + 1, room);
+    char *more = realloc(*content, room);
     if (!more) {
-        prl_pool_free(*content);
+        free(*content);
         *content = NULL;
         return prl_fail_with(reterr, PRL_STAGE_CONFIG, ENOMEM, "malloc", "hosts");
     }
@@ -300,6 +299,6 @@ int prl_config_files(const struct prl_options *options, const struct prl_config_
     int count = 0, r = make_files(options, facts, ret, &count, reterr);
 
     while (r < 0 && count > 0)
-        prl_pool_free(ret[--count].content);
+        free(ret[--count].content);
     return r < 0 ? r : count;
 }

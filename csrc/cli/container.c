@@ -12,7 +12,6 @@
 #include "base/error.h"
 #include "base/io.h"
 #include "base/own.h"
-#include "base/pool.h"
 #include "base/trace.h"
 #include "holder/holder.h"
 #include "launch_meanwhile.h"
@@ -137,7 +136,7 @@ static int write_files(const struct prl_container *c, const struct prl_config_fa
                                   strlen(files[i].content), O_CREAT | O_EXCL, 0644);
         if (w < 0 && r == 0)
             r = prl_fail_with(reterr, PRL_STAGE_STATE, -w, "write", files[i].name);
-        prl_pool_free(files[i].content);
+        free(files[i].content);
     }
     return r;
 }

@@ -8,7 +8,6 @@
 
 #include "base/error.h"
 #include "base/own.h"
-#include "base/pool.h"
 #include "cli/values.h"
 
 #include <stdio.h>
@@ -149,8 +148,7 @@ static int add_value(struct parser *p, const struct prl_option *row, const char 
 
     if (options->values_len == p->capacity) {
         size_t capacity = p->capacity ? 2 * p->capacity : 16;
-        void *larger = prl_pool_resize(options->values, p->capacity * sizeof *options->values,
-                                       capacity * sizeof *options->values);
+        void *larger = realloc(options->values, capacity * sizeof *options->values);
         if (!larger)
             return prl_fail_with(p->reterr, PRL_STAGE_OPTIONS, ENOMEM, "realloc", "options");
         options->values = larger;
@@ -368,7 +366,7 @@ int prl_options_parse(unsigned verb, int argc, char **argv, struct prl_options *
 
 void prl_options_free(struct prl_options *options)
 {
-    prl_pool_free(options->values);
+    free(options->values);
     options->values = NULL;
     options->values_len = 0;
 }

@@ -9,7 +9,6 @@
 
 #include "base/error.h"
 #include "base/own.h"
-#include "base/pool.h"
 
 #include <string.h>
 
@@ -34,7 +33,7 @@ static bool write_args(struct prl_container *c)
     size_t room = 1;
     for (char **word = c->options->args; *word; word++)
         room += 2 * strlen(*word) + 3;
-    char *at = c->recall.args = prl_pool_alloc(room);
+    char *at = c->recall.args = malloc(room);
     for (char **word = c->options->args; at && *word; word++) {
         if (word != c->options->args)
             *at++ = ',';
@@ -113,7 +112,7 @@ void prl_recall_keep(struct prl_container *c, const struct prl_template *templat
 
 void prl_recall_free(struct prl_recall *recall)
 {
-    prl_pool_free(recall->args);
+    free(recall->args);
     prl_flat_close(&recall->flat);
     recall->args = NULL;
 }

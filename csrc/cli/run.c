@@ -14,7 +14,6 @@
 #include "base/io.h"
 #include "base/limits.h"
 #include "base/own.h"
-#include "base/pool.h"
 #include "base/trace.h"
 
 #include <errno.h>
@@ -25,7 +24,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { CONFIG_MAX_BYTES = 4 * 1024 * 1024, POOL_BYTES = 256 * 1024 };
+enum { CONFIG_MAX_BYTES = 4 * 1024 * 1024 };
 
 struct run {
     int argc;
@@ -197,8 +196,6 @@ int prl_run_main(int argc, char **argv)
     struct prl_error error;
     /* Never taken apart: the process ends with the run, and the kernel is faster at it. */
     static struct run run;
-    static char room[POOL_BYTES];
-    prl_pool_lend(room, sizeof room);
     run.argc = argc;
     run.argv = argv;
     run.dirs.data_fd = run.dirs.runtime_fd = run.template.lock_fd = -1;

@@ -1,4 +1,4 @@
-// sources: csrc/spec.c csrc/spec_*.c csrc/base/[ael]*.c csrc/base/pool.c csrc/base/remedy.c
+// sources: csrc/spec.c csrc/spec_*.c csrc/base/[ael]*.c csrc/base/remedy.c
 // libs: -lyyjson
 
 /* spec_dump.c: show what prl_spec_parse makes of a config.json.

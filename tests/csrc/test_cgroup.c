@@ -3,7 +3,6 @@
  * In: a /proc of the test's own, offers written by hand.  Out: bases, rungs, groups, refusals.
  * Never: a control group of this machine. */
 #include "base/limits.h"
-#include "base/pool.h"
 #include "cgroup_files.h"
 #include "check.h"
 
@@ -312,17 +311,17 @@ TEST(limits_as_the_files_of_version_2_take_them)
         CHECK_STR(texts[i].value, wanted[i].value);
         CHECK_INT(texts[i].may_miss, wanted[i].may_miss);
     }
-    prl_pool_free(texts);
+    free(texts);
     res.swapless = true;
     CHECK_INT(prl_cgroup2_texts(&group, &res, &texts, &len, &error), 0);
     CHECK_STR(texts[1].value, "0");
-    prl_pool_free(texts);
+    free(texts);
     res.asked |= BIT(PRL_LIMIT_SWAP);
     res.swap_bytes = 3 << 20;
     CHECK_INT(prl_cgroup2_texts(&group, &res, &texts, &len, &error), 0);
     CHECK_STR(texts[1].value, "2097152");
     CHECK_INT(texts[1].may_miss, false);
-    prl_pool_free(texts);
+    free(texts);
 }
 
 /* --- what a host offers --- */

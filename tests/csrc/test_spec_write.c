@@ -1,4 +1,4 @@
-// sources: csrc/spec.c csrc/spec_*.c csrc/base/[ael]*.c csrc/base/pool.c csrc/base/remedy.c
+// sources: csrc/spec.c csrc/spec_*.c csrc/base/[ael]*.c csrc/base/remedy.c
 // libs: -lyyjson
 
 /* test_spec_write.c: struct prl_spec → config.json: read(write(s)) == s, for every field of

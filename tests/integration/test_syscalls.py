@@ -106,15 +106,6 @@ def test_the_second_task_has_another_processor_until_it_is_awaited(trace: list[C
 
 
 @needs_strace
-@pytest.mark.needs("musl-gcc")
-def test_a_start_like_one_before_has_no_heap(trace: list[Call]) -> None:
-    """The first piece of one costs a dozen page faults and calls.  Mapped are what is recalled,
-    and the child's stack."""
-    launcher, _ = split(trace)
-    assert (launcher.count("brk"), launcher.count("mmap")) == (0, 2)
-
-
-@needs_strace
 def test_the_launcher_is_not_woken_for_the_childs_marker(trace: list[Call]) -> None:
     """It asks for the end of the pipe alone, before it reads what stands in it."""
     calls = [(name, rest) for pid, name, rest in trace if pid == trace[0][0]]
