@@ -22,9 +22,6 @@ struct group {
     bool version2;
     bool flat;  /* the processes stand in the group itself, not in a box below it */
     bool boxed; /* the box was made here, and is to be removed */
-    struct prl_group_text *texts; /* version 2: its limits */
-    size_t texts_len;
-    bool late; /* the child writes them */
 };
 
 struct prl_cgroups {
@@ -43,7 +40,6 @@ static void close_rows(struct prl_cgroups *groups)
         prl_close_p(&groups->rows[i].entry_fd);
         prl_close_p(&groups->rows[i].dir_fd);
         prl_close_p(&groups->rows[i].above_fd);
-        free(groups->rows[i].texts);
         free(groups->rows[i].path);
     }
     prl_close_p(&groups->oom_fd);
@@ -118,32 +114,27 @@ static int open_above(struct group *row, int lent_fd, struct prl_error *reterr)
     return row->above_fd < 0 ? prl_fail(reterr, PRL_STAGE_LIMITS, "open", row->path) : 0;
 }
 
-/* A missing file belongs to a controller that the group above has not enabled yet; usually
- * another start has enabled it. */
-static int write_limits(const struct prl_cgroup *group, const struct group *row,
-                        struct prl_error *reterr)
+/* A file that is not there is one of a controller that the group above does not hand down yet;
+ * the usual case is that another start has seen to it. */
+static int limit_group(const struct prl_resources *resources, const struct prl_cgroup *group,
+                       const struct group *row, struct prl_error *reterr)
 {
+    _cleanup_free_ struct prl_group_text *texts = NULL;
     const struct prl_group_text *failed = NULL;
-    int r = prl_group_texts_write(row->dir_fd, row->texts, row->texts_len, &failed);
+    size_t len = 0;
+    if (!row->version2)
+        return prl_cgroup1_limit(row->dir_fd, group, resources, reterr);
+    int r = prl_cgroup2_texts(group, resources, &texts, &len, reterr);
+    if (r < 0)
+        return r;
+    r = prl_group_texts_write(row->dir_fd, texts, len, &failed);
     if (r == -ENOENT) {
         r = make_parent_ready(group, reterr);
         if (r < 0)
             return r;
-        r = prl_group_texts_write(row->dir_fd, row->texts, row->texts_len, &failed);
+        r = prl_group_texts_write(row->dir_fd, texts, len, &failed);
     }
     return r < 0 ? prl_cgroup_fail(row->path, failed->name, failed->value, r, reterr) : 0;
-}
-
-/* If all files are known to be there, nothing can be missing: the child's second task writes
- * them meanwhile. */
-static int limit_group(const struct prl_resources *resources, const struct prl_cgroup *group,
-                       struct group *row, struct prl_error *reterr)
-{
-    if (!row->version2)
-        return prl_cgroup1_limit(row->dir_fd, group, resources, reterr);
-    int r = prl_cgroup2_texts(group, resources, &row->texts, &row->texts_len, reterr);
-    row->late = (group->controllers & ~(resources->handed | PRL_CONTROL_OTHER)) == 0;
-    return r < 0 || row->late ? r : write_limits(group, row, reterr);
 }
 
 static int begin_row(const struct prl_cgroup *group, bool flat, struct group *row,
@@ -160,13 +151,12 @@ static int begin_row(const struct prl_cgroup *group, bool flat, struct group *ro
                      : prl_fail_with(reterr, PRL_STAGE_LIMITS, ENOMEM, "malloc", group->path);
 }
 
-static int make_directory(const struct prl_resources *resources, const struct group *row,
-                          int dir_fd, const char *name, struct prl_error *reterr)
+static int make_directory(const struct group *row, int dir_fd, const char *name,
+                          struct prl_error *reterr)
 {
-    if (mkdirat(dir_fd, name, 0755) == 0 ||
-        (errno == EEXIST && row->version2 && resources->groups_ready))
-        return 0;
-    return prl_fail(reterr, PRL_STAGE_LIMITS, "mkdir", row->path);
+    return mkdirat(dir_fd, name, 0755) == 0
+               ? 0
+               : prl_fail(reterr, PRL_STAGE_LIMITS, "mkdir", row->path);
 }
 
 static int make_group(const struct prl_resources *resources, const struct prl_cgroup *group,
@@ -175,12 +165,12 @@ static int make_group(const struct prl_resources *resources, const struct prl_cg
     int r = open_above(row, resources->groups_fd, reterr);
     if (r < 0)
         return r;
-    r = make_directory(resources, row, row->above_fd, leaf_of(row), reterr);
+    r = make_directory(row, row->above_fd, leaf_of(row), reterr);
     if (r < 0)
         return r;
     r = open_group(row, leaf_of(row), reterr);
     if (r == 0 && !row->flat)
-        r = make_directory(resources, row, row->dir_fd, PRL_CGROUP_BOX, reterr);
+        r = make_directory(row, row->dir_fd, PRL_CGROUP_BOX, reterr);
     if (r < 0)
         return r;
     row->boxed = !row->flat;
@@ -301,36 +291,6 @@ size_t prl_cgroups_entries(const struct prl_cgroups *groups, int fds[PRL_CGROUP_
         if (!groups->rows[i].version2)
             fds[n++] = groups->rows[i].entry_fd;
     return n;
-}
-
-static const struct group *late_row(const struct prl_cgroups *groups)
-{
-    for (size_t i = 0; groups && i < groups->len; i++)
-        if (groups->rows[i].late)
-            return &groups->rows[i];
-    return NULL;
-}
-
-const struct prl_group_text *prl_cgroups_late(const struct prl_cgroups *groups, int *ret_fd,
-                                              size_t *ret_len)
-{
-    const struct group *row = late_row(groups);
-    *ret_fd = row ? row->dir_fd : -1;
-    *ret_len = row ? row->texts_len : 0;
-    return row ? row->texts : NULL;
-}
-
-void prl_cgroups_tell_late(const struct prl_cgroups *groups, struct prl_error *error)
-{
-    const struct group *row = late_row(groups);
-    bool written = row && error->stage == PRL_STAGE_LIMITS;
-    for (size_t i = 0; written && i < row->texts_len; i++) {
-        const struct prl_group_text *text = &row->texts[i];
-        if (strcmp(error->subject, text->name) != 0)
-            continue;
-        (void)prl_cgroup_fail(row->path, text->name, text->value, -error->errnum, error);
-        return;
-    }
 }
 
 uint64_t prl_cgroups_cpu_limit_ns(const struct prl_cgroups *groups, enum prl_rung *ret_rung)

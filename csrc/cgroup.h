@@ -118,13 +118,8 @@ void prl_cgroups_listen(struct prl_cgroups *groups);
 int prl_cgroups_born_fd(const struct prl_cgroups *groups);
 /* Files of version 1 into which the child writes itself; returns how many. */
 size_t prl_cgroups_entries(const struct prl_cgroups *groups, int fds[PRL_CGROUP_BASES]);
-/* Limits that the child is to write itself, in the group *ret_fd; NULL: all are written. */
-const struct prl_group_text *prl_cgroups_late(const struct prl_cgroups *groups, int *ret_fd,
-                                              size_t *ret_len);
-/* Its failure, which has the file's name, in full. */
-void prl_cgroups_tell_late(const struct prl_cgroups *groups, struct prl_error *error);
-/* The limit of processor time that the monitor enforces, or 0; by what; the clock, handed over
- * (groups NULL: closed), -1: none; what the groups counted. */
+/* The limit of processor time that the monitor holds, or 0; what holds it; the clock, handed
+ * over (groups NULL: closed), -1: none; what the groups counted. */
 uint64_t prl_cgroups_cpu_limit_ns(const struct prl_cgroups *groups, enum prl_rung *ret_rung);
 void prl_cgroups_take_clock(struct prl_cgroups *groups, int fd);
 int prl_cgroups_clock_fd(const struct prl_cgroups *groups);

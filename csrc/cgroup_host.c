@@ -364,11 +364,9 @@ void prl_cgroup_host_free(struct prl_cgroup_host *host)
 void prl_cgroup_host_lend(const struct prl_cgroup_host *host, struct prl_resources *resources)
 {
     resources->groups_fd = 0;
-    resources->handed = 0;
     for (size_t i = 0; i < host->len; i++) {
         if (!host->bases[i].version2)
             continue;
         resources->groups_fd = host->bases[i].fd;
-        resources->handed = host->bases[i].handed;
     }
 }

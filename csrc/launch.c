@@ -45,7 +45,7 @@ static const struct {
 } steps[] = {
     {"watch", prl_watch_ask},        /* traced, with --verify; #2 */
     {"cgroup", prl_cgroup_enter},    /* from here on it is in its groups */
-    {"beside", prl_netns_begin},     /* a second task makes the namespace, writes limits */
+    {"beside", prl_netns_begin},     /* a second task makes the namespace */
     {"idmap", prl_idmap_apply},      /* who we are in the new user namespace */
     {"files", prl_parent_files},     /* its own are there */
     {"null", prl_devices_open_null}, /* while the host's /dev is in reach */
@@ -264,7 +264,6 @@ static int launch_prepared(struct prl_setup *s, const struct prl_meanwhile *mean
     if (r == 0)
         r = prl_channels_follow(s, &channels, child, reterr);
     if (r < 0) {
-        prl_cgroups_tell_late(child->cgroups, reterr);
         prl_child_close(child); /* it is gone before its stack is */
         prl_serve_fuse_complaint(s->complaint_fd, reterr);
     }
@@ -296,7 +295,6 @@ static int launch_described(struct prl_setup *setup, const struct prl_meanwhile 
     if (r < 0)
         return r;
     setup->cgroup_fds_len = prl_cgroups_entries(child->cgroups, setup->cgroup_fds);
-    setup->limits = prl_cgroups_late(child->cgroups, &setup->limits_fd, &setup->limits_len);
     return launch_prepared(setup, meanwhile, child, reterr);
 }
 

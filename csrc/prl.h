@@ -267,11 +267,9 @@ struct prl_resources {
     uint32_t weak;             /* bit n: that rung does not hold limit n exactly */
     const struct prl_cgroup *cgroups;
     size_t cgroups_len;
-    /* Lent by whoever looked at the host: the directory in which the group of version 2 is
-     * made, 0: it is opened by its name; the controllers that are enabled there. */
+    /* Lent by who looked at the host: the directory in which the group of version 2 is made; 0:
+     * it is opened by its name. */
     int groups_fd;
-    unsigned handed;
-    bool groups_ready; /* the group and its box may be there already, and empty */
 };
 
 struct prl_joinable;

@@ -166,7 +166,6 @@ int prl_sandbox_plan(struct prl_spec *spec, const struct prl_sandbox_host *host,
     spec->resources.cgroups = p.groups;
     spec->resources.cgroups_len = 0;
     prl_cgroup_host_lend(p.host, &spec->resources);
-    spec->resources.handed = 0;      /* its limits are in force before its files are put in */
     spec->resources.swapless = true; /* the machine's, and no limit of memory */
     int r = plan_limit(&p, PRL_LIMIT_MEMORY, PRL_CONTROL_MEMORY, reterr);
     if (r == 0)

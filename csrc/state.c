@@ -12,7 +12,6 @@
  * What is to be kept loses its marker when it has begun (prl_state_write_child).  An ephemeral
  * container lives below RUNTIME, which is gone after a reboot, and needs no marker. */
 #include "base/io.h"
-#include "base/leaf.h"
 #include "base/own.h"
 #include "state_entry.h"
 
@@ -133,26 +132,17 @@ static int make_upper(const struct prl_state *state, struct prl_error *reterr)
     return r < 0 ? fail_below(state, "mkdir", "work", r, reterr) : 0;
 }
 
-/* That of the group which waits for it, or a new one. */
-static int choose_id(const struct prl_dirs *dirs, const struct prl_state_options *options,
-                     struct prl_state *state)
-{
-    bool adopted = options->groups && prl_groups_adopt(dirs, options->groups, state);
-    return adopted ? 0 : prl_id_new(state->id);
-}
-
 int prl_state_describe(const struct prl_dirs *dirs, const struct prl_state_options *options,
                        struct prl_state *ret, struct prl_error *reterr)
 {
     *ret = (struct prl_state){.dir_fd = -1,
                               .lock_fd = -1,
-                              .group_fd = -1,
                               .marker_fd = -1,
                               .remove = options->remove || options->throw_away,
                               .throw_away = options->throw_away};
     char made[PRL_NAME_MAX + 1];
     const char *name = options->name;
-    int r = choose_id(dirs, options, ret);
+    int r = prl_id_new(ret->id);
     if (r == 0 && !name && options->named) {
         r = prl_name_new(options->taken, made);
         name = made;
@@ -172,8 +162,6 @@ int prl_state_make(const struct prl_dirs *dirs, const struct prl_state_options *
                    struct prl_state *state, struct prl_error *reterr)
 {
     int r = prl_entry_create(dirs, state, reterr);
-    if (r == -EEXIST && state->group) /* of one that was killed, and is not swept yet */
-        return 1;
     if (r == 0)
         r = make_directory(dirs, state, reterr);
     if (r == 0 && !state->throw_away)
@@ -208,8 +196,7 @@ int prl_state_create(const struct prl_dirs *dirs, const struct prl_state_options
         prl_state_finish(dirs, &state, &ignored);
         if (r < 0)
             return r;
-        want.groups = NULL; /* its id is the one that is taken, or its name */
-        want.taken++;
+        want.taken++; /* its name may be the one that is taken */
     }
     return prl_failf(reterr, PRL_STAGE_STATE, EAGAIN, "flock",
                      "%s/running: other processes took %d new entries away, try again",
@@ -317,9 +304,7 @@ void prl_state_close(struct prl_state *state)
 {
     free(state->name);
     free(state->path);
-    free(state->group);
-    state->name = state->path = state->group = NULL;
-    prl_close_p(&state->group_fd);
+    state->name = state->path = NULL;
     prl_close_p(&state->dir_fd);
     prl_close_p(&state->marker_fd);
     prl_close_p(&state->lock_fd);
@@ -331,8 +316,6 @@ int prl_state_finish(const struct prl_dirs *dirs, struct prl_state *state,
     struct prl_entry entry = {0};
     unsigned budget = UINT_MAX;
     int r = 0;
-    if (state->group && state->group_fd < 0) /* no launch came as far as to have it */
-        (void)prl_leaf_remove(state->group);
     if (state->lock_fd >= 0 && prl_entry_read(state->lock_fd, &entry) == 0) {
         if (entry.remove || entry.pid == 0)
             r = prl_removal_run(&(struct prl_removal){dirs, state->id, &entry, &budget, true,

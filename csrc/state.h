@@ -39,8 +39,6 @@ struct prl_state {
     int marker_fd; /* the file `remove`, flock'd likewise: what other sessions see; -1: none */
     bool remove;   /* goes away when the container ends (--rm, --ephemeral) */
     bool throw_away; /* nothing of it on disk: lives below the runtime directory */
-    char *group;     /* the control group that waited for it, and has its id; NULL: none did */
-    int group_fd;    /* RUNTIME/groups, flock'd until config.json names the group; or -1 */
 };
 
 struct prl_state_options {
@@ -48,12 +46,11 @@ struct prl_state_options {
     bool named;       /* without one it gets one that is made up (state_words.c) */
     unsigned taken;   /* so many of these were taken already */
     bool remove, throw_away;
-    bool upper;         /* make upper/ and work/ */
-    const char *groups; /* base of version 2 in which its control group will be, or NULL */
+    bool upper; /* make upper/ and work/ */
 };
 
 /* The two halves of prl_state_create: how it will be called; and one attempt to make it.  1:
- * somebody else's sweep was faster, or the id is taken: finish it, and take another one. */
+ * somebody else's sweep was faster: finish it, and take another one. */
 int prl_state_describe(const struct prl_dirs *dirs, const struct prl_state_options *options,
                        struct prl_state *ret, struct prl_error *reterr);
 int prl_state_make(const struct prl_dirs *dirs, const struct prl_state_options *options,
@@ -71,20 +68,6 @@ int prl_state_rewrite_config(const struct prl_state *state, const char *json, si
 struct iovec;
 int prl_state_write_pieces(const struct prl_state *state, struct iovec *pieces, int count,
                            struct prl_error *reterr);
-/* config.json is written.  named: it has the group that waited for this container, which is its
- * own from here on; else that is removed. */
-int prl_groups_settle(const struct prl_dirs *dirs, struct prl_state *state, bool named,
-                      struct prl_error *reterr);
-struct prl_groups_wish {
-    const char *base; /* a group for the next container is made in it */
-    int base_fd;
-    const char *spent; /* id of a container that leaves its group when it has ended, or NULL */
-};
-/* Remove what was left, and do as wished; for when nobody waits.  true: the group of `spent`
- * may be left, once no process is in it; false: it is removed as ever. */
-bool prl_groups_renew(const struct prl_dirs *dirs, const struct prl_groups_wish *wish);
-/* Remove both. */
-void prl_groups_drop(const struct prl_dirs *dirs);
 /* Remember the running child, so that a sweep can end it should the monitor be killed.  From
  * here on the container has begun: one that has not is removed by finish and sweep even if it
  * was to be kept. */

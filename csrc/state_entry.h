@@ -108,11 +108,6 @@ struct prl_dirent;
 typedef bool (*prl_state_visit)(int dir_fd, const struct prl_dirent *entry, void *data);
 bool prl_state_each(int dir_fd, prl_state_visit visit, void *data);
 
-/* state_groups.c: the control group of the next container, and that of the last. */
-/* Take the spare of this base, and the id it has; true: the record is locked until
- * prl_groups_settle or the end of the state. */
-bool prl_groups_adopt(const struct prl_dirs *dirs, const char *base, struct prl_state *state);
-
 /* state_scratch.c: upper and work on a local disk when the store's file system has no room for
  * such. */
 bool prl_scratch_is_needed(int dir_fd);

@@ -99,24 +99,6 @@ def capability_names() -> list:
     return names
 
 
-def drop_groups(root=None) -> None:
-    """Remove the control groups that wait for the next container, and those of ended ones.
-
-    Args:
-        root: The store's directory; None: as find_directories() finds it.
-
-    Raises:
-        StoreError: The directories cannot be used.
-    """
-    cdef prl_error error
-    cdef prl_dirs dirs
-    cdef bytes text = None if root is None else root.encode(errors="surrogateescape")
-    if prl_dirs_open(NULL if root is None else <const char *>text, &dirs, &error) < 0:
-        raise exception(&error)
-    prl_groups_drop(&dirs)
-    prl_dirs_close(&dirs)
-
-
 def signal_first(int pid, int pidfd, int number) -> bool:
     """Send a signal to process 1 of a container.
 

@@ -137,7 +137,6 @@ cdef extern from "cli/container.h" nogil:
     void prl_listed_free(prl_listed *rows, size_t len)
     int prl_state_remove(const prl_dirs *dirs, const char *text, bint force, prl_error *err)
     int prl_process_hold(int pid, uint64_t start_ticks, prl_joinable *ret)
-    void prl_groups_drop(const prl_dirs *dirs)
     void prl_template_free(prl_template *template)
     void prl_container_begin(prl_container *c, const prl_dirs *dirs, const prl_options *options)
     int prl_container_template(prl_container *c, const char *image, prl_template *ret, prl_error *err)

@@ -15,7 +15,6 @@ CALLER_GROUPS = "tests/security/test_caller_groups.py"
 LENT = "tests/security/test_lent.py"
 HOLES = "tests/security/test_known_holes.py"
 NEXT = "tests/security/test_next_container.py"
-SYSTEM = "tests/unit/cli/test_system.py"
 UNPACK = "tests/unit/test_unpack.py"
 ARCHIVE = "tests/unit/images/test_archive.py"
 IMPORT = "tests/unit/images/test_import.py"
@@ -118,15 +117,6 @@ HOLE_MUTATIONS = (
             ),
         ),
         (f"{CONTROL_GROUPS}::test_who_may_mount_sees_no_group_but_its_own",),
-    ),
-    Mutation(
-        "the control group of a container that lives is not removed",
-        _one(
-            "csrc/state_groups.c",
-            "if (faccessat(dirs->runtime_fd, entry, F_OK, AT_SYMLINK_NOFOLLOW) == 0)",
-            "if (dirs->runtime_fd < 0 && entry[0])",
-        ),
-        (f"{SYSTEM}::test_system_prune_leaves_the_group_of_a_container_that_lives",),
     ),
     Mutation(
         "a link for a system directory is neither followed nor led out of the root",

@@ -13,6 +13,6 @@ struct prl_group_text {
     char room[56];
 };
 
-/* Without errno, which a second task shares.  -errno: *ret_failed could not be written. */
+/* -errno: *ret_failed could not be written. */
 int prl_group_texts_write(int dir_fd, const struct prl_group_text *texts, size_t len,
-                          const struct prl_group_text **ret_failed) PRL_CHILD_SAFE;
+                          const struct prl_group_text **ret_failed);

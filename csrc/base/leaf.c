@@ -1,5 +1,5 @@
-/* leaf.c: making and removing a container's control group; see leaf.h.
- * In: a directory.  Out: there, or gone with the groups below it.  Never: a wait without an
+/* leaf.c: removing a container's control group; see leaf.h.
+ * In: a directory.  Out: gone with the groups below it.  Never: a wait without an
  * end. A group that a process has just left is busy for a moment longer. */
 #include "base/leaf.h"
 
@@ -14,26 +14,6 @@
 #include <unistd.h>
 
 enum { STEP_NS = 1000000, STEPS = 500 };
-
-int prl_leaf_make(int base_fd, const char *id)
-{
-    char name[96];
-    int n = snprintf(name, sizeof name, "pyrootless-%s", id);
-    if (mkdirat(base_fd, name, 0755) < 0)
-        return -errno;
-    snprintf(name + n, sizeof name - (size_t)n, "/box");
-    return mkdirat(base_fd, name, 0755) < 0 ? -errno : 0;
-}
-
-int prl_leaf_drop(int base_fd, const char *id)
-{
-    char name[96];
-    int n = snprintf(name, sizeof name, "pyrootless-%s/box", id);
-    if (unlinkat(base_fd, name, AT_REMOVEDIR) < 0)
-        return -errno;
-    name[n - 4] = '\0';
-    return unlinkat(base_fd, name, AT_REMOVEDIR) < 0 ? -errno : 0;
-}
 
 static int remove_patiently(int dir_fd, const char *name)
 {

@@ -4,8 +4,7 @@
  *
  * may_wait: it is started at once, so that its directory may be unmade until then, and made
  * while its child is set up, as may be the look at the template's sources; lost: a sweep had
- * its id meanwhile; stale: its template was found so meanwhile.  leaves_group: its control
- * group is removed by a later start. */
+ * its id meanwhile; stale: its template was found so meanwhile. */
 #include "cli/container.h"
 #include "cli/config.h"
 
@@ -28,7 +27,7 @@ void prl_container_begin(struct prl_container *c, const struct prl_dirs *dirs,
 {
     c->dirs = dirs;
     c->options = options;
-    c->state.dir_fd = c->state.lock_fd = c->state.marker_fd = c->state.group_fd = -1;
+    c->state.dir_fd = c->state.lock_fd = c->state.marker_fd = -1;
     c->child.pid = c->child.pidfd = c->child.terminal_fd = -1;
 }
 
@@ -240,24 +239,15 @@ int prl_container_describe(struct prl_container *c, struct prl_template *templat
     return r < 0 ? r : check_neighbour(c, reterr);
 }
 
-/* The directory in which all its groups are made, of version 2; NULL: they are made elsewhere
- * too, or that is not known. */
-static const struct prl_cgroup_base *sole_base(const struct prl_container *c)
-{
-    return c->host.sight == PRL_SIGHT_OWN ? &c->host.bases[0] : NULL;
-}
-
 static struct prl_state_options state_options(const struct prl_container *c, bool spec_file)
 {
     bool ephemeral = prl_options_flag(c->options, "ephemeral") || spec_file;
-    const struct prl_cgroup_base *base = sole_base(c);
     return (struct prl_state_options){
         .name = prl_options_get(c->options, "name"),
         .named = !spec_file && prl_container_is_named(c),
         .remove = ephemeral || prl_options_flag(c->options, "rm"),
         .throw_away = ephemeral,
         .upper = !ephemeral,
-        .groups = base ? base->path : NULL,
     };
 }
 
@@ -284,16 +274,6 @@ static int write_id_file(const struct prl_container *c, const char *option, cons
     return 0;
 }
 
-/* From here on its group is named by config.json, if the plan has it. */
-static int settle_group(struct prl_container *c, struct prl_error *reterr)
-{
-    const struct prl_resources *resources = &c->spec->resources;
-    bool named = false;
-    for (size_t i = 0; c->state.group && i < resources->cgroups_len; i++)
-        named = named || strcmp(resources->cgroups[i].path, c->state.group) == 0;
-    return prl_groups_settle(c->dirs, &c->state, named, reterr);
-}
-
 static int write_again(struct prl_container *c, struct prl_error *reterr)
 {
     const struct prl_config_facts facts = gather_facts(c);
@@ -311,8 +291,6 @@ static int fill_again(struct prl_container *c, struct prl_error *reterr)
     prl_trace_mark("spec");
     if (r == 0)
         r = write_again(c, reterr);
-    if (r == 0)
-        r = settle_group(c, reterr);
     prl_trace_mark("files");
     return r == 0 ? write_id_file(c, "--cidfile", c->state.id, reterr) : r;
 }
@@ -337,8 +315,6 @@ static int fill_directory(struct prl_container *c, const struct prl_template *te
     prl_trace_mark("parse");
     if (r == 0)
         r = prl_state_write_config(&c->state, c->json, c->json_len, reterr);
-    if (r == 0)
-        r = settle_group(c, reterr);
     if (r == 0 && template)
         prl_recall_keep(c, template);
     prl_trace_mark("files");
@@ -413,7 +389,6 @@ static int launch_once(struct prl_container *c, const struct prl_stdio *stdio, l
 {
     c->spec->neighbour = c->neighbour ? &c->neighbour->running.target : NULL;
     prl_cgroup_host_lend(&c->host, &c->spec->resources);
-    c->spec->resources.groups_ready = c->state.group != NULL;
     if (!c->unmade)
         return launch(c->spec, stdio, &c->child, reterr);
     c->unmade = false;
@@ -472,19 +447,6 @@ static bool leaves_mounts(const struct prl_container *c)
     return own;
 }
 
-/* A --rm container never begins again, and its processes are gone with the first of them:
- * nobody need wait for its group to go. */
-static void renew_groups(struct prl_container *c)
-{
-    const struct prl_cgroup_base *base = sole_base(c);
-    bool may_leave = c->state.remove && (c->spec->namespaces & CLONE_NEWPID);
-    if (!base || c->spec->resources.cgroups_len == 0)
-        return;
-    const struct prl_groups_wish wish = {
-        .base = base->path, .base_fd = base->fd, .spent = may_leave ? c->state.id : NULL};
-    c->leaves_group = prl_groups_renew(c->dirs, &wish);
-}
-
 static int start(struct prl_container *c, const struct prl_stdio *stdio, launch_fn launch,
                  struct prl_error *reterr)
 {
@@ -511,7 +473,6 @@ static int start(struct prl_container *c, const struct prl_stdio *stdio, launch_
         (void)prl_holder_start(c->spec); /* for the next one */
     struct prl_error ignored; /* what others left behind is not this container's failure */
     prl_state_sweep(c->dirs, &ignored);
-    renew_groups(c);
     return 0;
 }
 
@@ -527,20 +488,10 @@ int prl_container_hold(struct prl_container *c, const struct prl_stdio *stdio,
     return start(c, stdio, prl_launch_held, reterr);
 }
 
-static void leave_group(struct prl_container *c)
-{
-    prl_cgroups_forget(c->child.cgroups);
-    c->child.cgroups = NULL;
-    free(c->state.group);
-    c->state.group = NULL;
-}
-
 int prl_container_finish(struct prl_container *c, const struct prl_status *status,
                          struct prl_error *reterr)
 {
     struct prl_error second;
-    if (status && c->leaves_group)
-        leave_group(c);
     prl_child_close(&c->child);
     int r = status ? prl_state_write_status(&c->state, status, reterr) : 0;
     int f = prl_state_finish(c->dirs, &c->state, r < 0 ? &second : reterr);

@@ -24,8 +24,8 @@ struct prl_container {
     struct prl_cgroup_host host; /* as far as it was looked at */
     struct prl_limits_plan plan; /* all zero: nothing is limited */
     struct prl_child child;
-    bool may_wait, unmade, lost, stale, scratch_known, leaves_group; /* see container.c */
-    char scratch[PATH_MAX];                                          /* "": there is none */
+    bool may_wait, unmade, lost, stale, scratch_known; /* see container.c */
+    char scratch[PATH_MAX];                            /* "": there is none */
     struct prl_recall recall;
 };
 

@@ -1,18 +1,17 @@
-/* netns.c: a network namespace with loopback up, and what is done beside the mounts with it.
- * In: a spec that asks for one; limits.  Out: this process in it, "lo" up; the limits in force.
+/* netns.c: a network namespace with loopback up, made beside the mounts.
+ * In: a spec that asks for one.  Out: this process in it, "lo" up.
  * Never: anything on the host's network; a task that is still there when the program starts.
  * Source: netdevice(7), network_namespaces(7), futex(2).
  *
  * The kernel needs as long for a network namespace as for all mounts of a container.  So, on
  * more than one processor, a second task of the container makes it while this one mounts: in
  * the same user namespace, with this one's memory and descriptors.  It makes the IPC namespace
- * too, the next in size, shows both to be joined, and then raises the loopback and writes the
- * limits of the control group that this one was born in.  It is gone before the program starts.
+ * too, the next in size, shows both to be joined, and raises the loopback.  It is gone before
+ * the program starts.
  */
 #include "steps/steps.h"
 
 #include "base/box.h"
-#include "base/group_text.h"
 #include "base/own.h"
 
 #include <errno.h>
@@ -61,15 +60,6 @@ static int PRL_CHILD_SAFE raise_loopback(struct prl_beside *b)
     return note(b, r, failed, failed[0] == 's' ? "AF_INET" : "lo");
 }
 
-static int PRL_CHILD_SAFE write_limits(struct prl_setup *s)
-{
-    const struct prl_group_text *failed = NULL;
-    int r = prl_group_texts_write(s->limits_fd, s->limits, s->limits_len, &failed);
-    if (r < 0)
-        s->beside.stage = PRL_STAGE_LIMITS;
-    return note(&s->beside, r, "write", failed ? failed->name : "");
-}
-
 /* By a descriptor of the task itself, or by /proc, whose first look costs a task twice as much:
  * FALLBACK: remove when kernel >= 6.11 is required. */
 static int PRL_CHILD_SAFE open_own(struct prl_beside *b, long pidfd, long request,
@@ -107,7 +97,7 @@ static int PRL_CHILD_SAFE second_task(void *data)
         return 1;
     if (show_namespaces(b) < 0)
         return 1;
-    return raise_loopback(b) < 0 || write_limits(s) < 0;
+    return raise_loopback(b) < 0;
 }
 
 static int PRL_CHILD_SAFE fail_noted(const struct prl_beside *b, struct prl_error *reterr)
@@ -170,8 +160,7 @@ int PRL_CHILD_SAFE prl_netns_begin(struct prl_setup *s, struct prl_error *reterr
     if (b->pid > 0)
         return 0;
     b->pid = 0;
-    bool done = (!wanted || (make_namespaces(b) == 0 && raise_loopback(b) == 0)) &&
-                write_limits(s) == 0;
+    bool done = !wanted || (make_namespaces(b) == 0 && raise_loopback(b) == 0);
     return done ? 0 : fail_noted(b, reterr);
 }
 

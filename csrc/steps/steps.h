@@ -10,7 +10,6 @@
 #define PRL_FUSE_NAME "fuse-overlayfs"
 
 struct prl_box_file;
-struct prl_group_text; /* base/group_text.h */
 
 enum { PRL_MOUNTS_LATE = 4 };
 
@@ -75,9 +74,6 @@ struct prl_setup {
     unsigned short fake_filter_len;
     int cgroup_fds[16]; /* files of version 1 to write oneself into */
     size_t cgroup_fds_len;
-    const struct prl_group_text *limits; /* to be written into the group limits_fd */
-    size_t limits_len;
-    int limits_fd;
     bool late_cgroup;          /* the cgroup namespace is made when the groups are entered */
     unsigned char *affinity;   /* bit n: processor n */
     size_t affinity_size;      /* bytes; 0: leave */

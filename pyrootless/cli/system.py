@@ -29,7 +29,6 @@ _QUESTION = """This removes
   - all stopped containers
   - {images}
   - partial downloads and what was left by a crash
-  - empty control groups that wait for the next container
 """
 
 
@@ -88,7 +87,6 @@ def _df(options: argparse.Namespace) -> int:
 
 
 def _prune(options: argparse.Namespace) -> int:
-    from pyrootless._core import drop_groups  # `df` needs none of this
     from pyrootless.cli.image import collect_images, confirm, print_collected
 
     images = "all images that no container uses" if options.all else "all images without a name"
@@ -97,7 +95,6 @@ def _prune(options: argparse.Namespace) -> int:
     store = open_store(options.root)
     containers, container_bytes = prune_containers(store.directories)
     print_containers(containers)
-    drop_groups(options.root)
     untagged, collected = collect_images(store, every=options.all)
     print_collected(untagged, collected, container_bytes)
     return 1 if collected.problems else 0

@@ -41,7 +41,7 @@ mkdir -p -m 700 "$XDG_RUNTIME_DIR/pyrootless"
 mkdir "$own/pyrootless-launcher" && echo $$ > "$own/pyrootless-launcher/cgroup.procs"
 ln -sfn "$HINT" "$XDG_RUNTIME_DIR/pyrootless/group"
 """
-# The first start has the controllers handed down: the next one's child writes its limits.
+# The first start has the controllers handed down to the next one's group.
 AGAIN = """
 "$@" run --rm $LIMITS --cpuset-cpus=0 host true &&
     $BEFORE "$@" run $OPTIONS host sleep 600 &&
@@ -53,18 +53,6 @@ NO_FUTEX = """
 "$@" run --rm $LIMITS host true &&
     exec strace -f -qq -o /dev/null -e inject=futex:error=ENOSYS \\
         "$@" run --rm $LIMITS host busybox dd if=/dev/zero of=/dev/null bs=200M count=1
-"""
-# Which group a start has, and which are there when it has ended.
-WAITING = """
-"$@" system prune --force > /dev/null && "$@" run --rm $LIMITS host true || exit
-for one in 2 3; do
-    id=$(sed 's/ .*//' "$XDG_RUNTIME_DIR/pyrootless/groups")
-    cat "$own/pyrootless-$id/memory.peak" && grep usage "$own/pyrootless-$id/box/cpu.stat"
-    "$@" run --rm --cidfile="$PLACE/$one" $LIMITS host true || exit
-    [ "$id" = "$(cat "$PLACE/$one")" ] || echo "not $id"
-    cat "$own"/pyrootless-[0-9a-f]*/cgroup.events | grep populated
-done
-"$@" system prune --force > /dev/null && echo "$own"/pyrootless-*
 """
 TWICE = 'for name in one two; do PYROOTLESS_TRACE=1 "$@" run --name=$name $OPTIONS; done'
 
@@ -206,14 +194,7 @@ def rung(
     before = NO_GROUPS if name == "none" and has_groups() else ()
     left = groups()  # of another test one may just be going
     yield Rung(name, before, launcher, env, WEAKER if name == "none" else ())
-    assert groups() - left - waiting(env) == set()
-
-
-def waiting(env: dict[str, str]) -> set[str]:
-    """The group for the next start and that of the last, which go with their scope."""
-    record = Path(env["XDG_RUNTIME_DIR"], "pyrootless", "groups")
-    spare, spent, base = record.read_text()[:-1].split(" ", 2) if record.exists() else [""] * 3
-    return {f"{base}/pyrootless-{ident}" for ident in (spare, spent)}
+    assert groups() - left == set()
 
 
 def groups() -> set[str]:
@@ -358,16 +339,6 @@ def test_limits_are_in_force_where_no_task_can_be_woken(rung: Rung) -> None:
     done = run_in_scope(rung, NO_FUTEX)
     said = "the container was killed at its --memory of 67108864 bytes (cgroup2)"
     assert (done.returncode, done.stdout, done.stderr) == (137, "", f"pyrootless: {said}\n")
-
-
-@pytest.mark.parametrize("rung", RUNGS[:1], indirect=True)
-def test_the_next_start_has_the_group_that_waits(rung: Rung, tmp_path: Path) -> None:
-    """Nobody was ever in it; at most one waits, and one is to go."""
-    done = run_in_scope(rung, WAITING, PLACE=str(tmp_path))
-    assert (done.returncode, done.stderr) == (0, "")
-    *lines, left = done.stdout.splitlines()
-    assert lines == ["0", "usage_usec 0", "populated 0", "populated 0"] * 2
-    assert left.endswith(".scope/pyrootless-launcher") and " " not in left
 
 
 @pytest.mark.parametrize("rung", RUNGS[:1], indirect=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import io
 import json
 import os
@@ -134,34 +133,6 @@ def test_system_prune_removes_stopped_containers_too(
     assert not place.exists()
     assert store.layers.list_all() == [diff_id_of("one")]
     assert names(store) == ["kept:latest"]
-
-
-def test_system_prune_removes_the_groups_that_wait(store: Store, tmp_path: Path) -> None:
-    store.directories.runtime.mkdir(mode=0o700)
-    names = ["a" * 64, "b" * 64]
-    for name in (*names, "c" * 64):
-        (tmp_path / "base" / f"pyrootless-{name}" / "box").mkdir(parents=True)
-    record = store.directories.runtime / "groups"
-    record.write_text(f"{' '.join(names)} {tmp_path}/base\n")
-    assert door.main(["system", "prune", "--force"]) == 0
-    assert os.listdir(tmp_path / "base") == [f"pyrootless-{'c' * 64}"]
-    assert record.read_text() == f"{'-' * 64} {'-' * 64} {tmp_path}/base\n"
-
-
-def test_system_prune_leaves_the_group_of_a_container_that_lives(
-    store: Store, tmp_path: Path
-) -> None:
-    (store.directories.runtime / "running").mkdir(parents=True)
-    store.directories.runtime.chmod(0o700)
-    entry = store.directories.runtime / "running" / ("b" * 64)
-    (tmp_path / "base" / f"pyrootless-{'b' * 64}" / "box").mkdir(parents=True)
-    record = store.directories.runtime / "groups"
-    record.write_text(f"{'-' * 64} {'b' * 64} {tmp_path}/base\n")
-    with entry.open("w") as held:
-        fcntl.flock(held, fcntl.LOCK_EX)  # what its monitor does
-        assert door.main(["system", "prune", "--force"]) == 0
-    assert os.listdir(tmp_path / "base") == [f"pyrootless-{'b' * 64}"]
-    assert record.read_text() == f"{'-' * 64} {'b' * 64} {tmp_path}/base\n"
 
 
 def test_what_cannot_be_removed_is_said(
