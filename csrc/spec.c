@@ -7,7 +7,6 @@
  */
 #include "spec.h"
 
-#include "base/json.h"
 #include "base/own.h"
 #include "spec_fields.h"
 #include "spec_notes.h"
@@ -74,7 +73,7 @@ static int keep_seccomp(const struct prl_spec_reader *reader, yyjson_val *sectio
 {
     size_t len;
     char *json =
-        section ? yyjson_val_write_opts(section, 0, &prl_json_memory, &len, NULL) : NULL;
+        section ? yyjson_val_write_opts(section, 0, NULL, &len, NULL) : NULL;
     if (section)
         spec->seccomp_json = json ? prl_arena_strndup(reader->arena, json, len) : NULL;
     free(json);

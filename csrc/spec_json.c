@@ -109,7 +109,7 @@ int prl_spec_keep(const struct prl_spec_reader *reader, const struct prl_spec_pl
     struct prl_spec *spec = reader->keep;
     struct prl_extra *list =
         prl_spec_grow(reader, spec->extras, spec->extras_len, sizeof *list);
-    char *json = list ? yyjson_val_write_opts(value, 0, &prl_json_memory, &len, NULL) : NULL;
+    char *json = list ? yyjson_val_write_opts(value, 0, NULL, &len, NULL) : NULL;
     if (!json)
         return prl_spec_no_memory(reader);
     struct prl_extra *extra = &list[spec->extras_len++];
