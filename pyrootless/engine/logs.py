@@ -61,8 +61,8 @@ def read_log(
             remedy="start it in the background: pyrootless run -d IMAGE",
         ) from None
     except OSError as error:
-        path = container.directory / "log"
-        raise StoreError(f"cannot read {path}: {error.strerror}") from error
+        words = f"cannot read the log of container {container.id[:12]}: {error.strerror}"
+        raise StoreError(words) from error
     try:
         if tail is not None:
             os.lseek(descriptor, _tail_offset(descriptor, tail), os.SEEK_SET)

@@ -121,8 +121,6 @@ OWNERS: dict[str, Owner] = {
         below("trash"),
     ),
     "DATA/spent/": Owner((STATE,), name="spent"),
-    "DATA/spare/": Owner((STATE,), name="spare"),
-    "RUNTIME/spare/": Owner((STATE,)),
     "RUNTIME/group": Owner(("csrc/cgroup_host.c",)),
     "RUNTIME/groups": Owner((STATE,)),
     "RUNTIME/sweep.lock": Owner((STATE,), name=below(r"sweep\.lock")),
