@@ -33,6 +33,7 @@ cdef class Container:
 
     cdef prl_dirs dirs
     cdef prl_options options
+    cdef prl_request request
     cdef prl_template template
     cdef prl_container container
     cdef char **argv
@@ -46,7 +47,7 @@ cdef class Container:
         cdef bytes root_bytes = root.encode(errors="surrogateescape") if root is not None else None
         cdef const char *root_text = NULL if root_bytes is None else <const char *>root_bytes
         self.dirs.data_fd = self.dirs.runtime_fd = self.template.lock_fd = -1
-        prl_container_begin(&self.container, &self.dirs, &self.options)
+        prl_container_begin(&self.container, &self.dirs, &self.request)
         if launcher is not None:
             self.launcher = launcher.encode(errors="surrogateescape")
             self.container.launcher = self.launcher
@@ -57,6 +58,7 @@ cdef class Container:
         fill(<const char **>self.argv, self.words)
         if prl_options_parse(PRL_VERB_RUN, <int>len(argv), self.argv, &self.options, &error) < 0:
             raise exception(&error)
+        prl_request_read(&self.options, &self.request)
         if prl_dirs_open(root_text, &self.dirs, &error) < 0:
             raise exception(&error)
 
@@ -175,29 +177,27 @@ cdef class Container:
             raise exception(&error)
         self.owner = getpid()
 
-    def start(self, int stdin, int stdout, int stderr) -> None:
-        """Launch. Descriptors become 0, 1, 2 inside; -1 is /dev/null. The calling thread must outlive the container."""
+    cdef void begin(self, tuple lent, bint held) except *:
         cdef prl_error error
         cdef prl_stdio stdio
         cdef int r
-        stdio.fds[0], stdio.fds[1], stdio.fds[2] = stdin, stdout, stderr
+        stdio.fds[0], stdio.fds[1], stdio.fds[2] = lent
         with nogil:
-            r = prl_container_start(&self.container, &stdio, &error)
+            if held:
+                r = prl_container_hold(&self.container, &stdio, &error)
+            else:
+                r = prl_container_start(&self.container, &stdio, &error)
         if r < 0:
             raise exception(&error)
         self.running = True
 
+    def start(self, int stdin, int stdout, int stderr) -> None:
+        """Launch. Descriptors become 0, 1, 2 inside; -1 is /dev/null. The calling thread must outlive the container."""
+        self.begin((stdin, stdout, stderr), False)
+
     def hold(self, int stdin, int stdout, int stderr) -> None:
         """As start(), but it stops before the program and waits for go()."""
-        cdef prl_error error
-        cdef prl_stdio stdio
-        cdef int r
-        stdio.fds[0], stdio.fds[1], stdio.fds[2] = stdin, stdout, stderr
-        with nogil:
-            r = prl_container_hold(&self.container, &stdio, &error)
-        if r < 0:
-            raise exception(&error)
-        self.running = True
+        self.begin((stdin, stdout, stderr), True)
 
     def go(self, list args, list env, cwd, tuple lent) -> None:
         """Execute in a held container. env, cwd: None: as it was described; lent: -1: as it was held with."""

@@ -3,6 +3,9 @@
 
 from libc.stdint cimport int32_t, int64_t, uint16_t, uint32_t, uint64_t
 
+cdef extern from "cli/request_options.h" nogil:
+    pass
+
 cdef extern from "cli/container.h" nogil:
     struct prl_error:
         int32_t errnum
@@ -102,9 +105,12 @@ cdef extern from "cli/container.h" nogil:
         char *id
         char *path
 
+    struct prl_request:
+        const char *name
+
     struct prl_container:
         const prl_dirs *dirs
-        const prl_options *options
+        const prl_request *request
         const char *launcher
         prl_state state
         char *json
@@ -123,6 +129,7 @@ cdef extern from "cli/container.h" nogil:
     int prl_options_parse(unsigned verb, int argc, char **argv, prl_options *ret, prl_error *err)
     bint prl_options_flag(const prl_options *options, const char *name)
     void prl_options_free(prl_options *options)
+    void prl_request_read(const prl_options *options, prl_request *ret)
     int prl_dirs_open(const char *root, prl_dirs *ret, prl_error *err)
     int prl_dirs_look(const char *data, const char *runtime, prl_dirs *ret, prl_error *err)
     void prl_dirs_close(prl_dirs *dirs)
@@ -138,7 +145,7 @@ cdef extern from "cli/container.h" nogil:
     int prl_state_remove(const prl_dirs *dirs, const char *text, bint force, prl_error *err)
     int prl_process_hold(int pid, uint64_t start_ticks, prl_joinable *ret)
     void prl_template_free(prl_template *template)
-    void prl_container_begin(prl_container *c, const prl_dirs *dirs, const prl_options *options)
+    void prl_container_begin(prl_container *c, const prl_dirs *dirs, const prl_request *request)
     int prl_container_template(prl_container *c, const char *image, prl_template *ret, prl_error *err)
     int prl_container_text(prl_container *c, prl_error *err)
     int prl_container_describe(prl_container *c, prl_template *template, prl_error *err)

@@ -52,12 +52,10 @@ static bool is_refusal(const struct prl_error *error)
            (error->errnum == EPERM || error->errnum == ENODEV || error->errnum == EINVAL);
 }
 
-bool prl_config_may_fall_back(const struct prl_options *options, const struct prl_error *error)
+bool prl_config_may_fall_back(const struct prl_error *error)
 {
-    const char *text = prl_options_get(options, "storage-driver");
     char path[64];
-    return (!text || strcmp(text, "auto") == 0) && !prl_options_get(options, "spec") &&
-           is_refusal(error) && prl_helper_find("fuse-overlayfs", path);
+    return is_refusal(error) && prl_helper_find("fuse-overlayfs", path);
 }
 
 int prl_config_fall_back(const char *json, size_t len, char **ret_json, size_t *ret_len,

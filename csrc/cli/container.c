@@ -1,12 +1,11 @@
-/* container.c: one container between options and its end: created, started, finished.
- * In: options, a launch template.  Out: its directory, config.json, child; then its record.
- * Never: Python, waiting, a decision about streams.
+/* container.c: one container between request and end: created, started, finished.
+ * In: a request, a launch template.  Out: its directory, config.json, child; then its record.
+ * Never: Python, waiting, a decision about streams, an option.
  *
  * may_wait: it is started at once, so that its directory may be unmade until then, and made
  * while its child is set up, as may be the look at the template's sources; lost: a sweep had
  * its id meanwhile; stale: its template was found so meanwhile. */
 #include "cli/container.h"
-#include "cli/config.h"
 
 #include "base/error.h"
 #include "base/io.h"
@@ -20,13 +19,12 @@
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/ioctl.h>
 
 void prl_container_begin(struct prl_container *c, const struct prl_dirs *dirs,
-                         const struct prl_options *options)
+                         const struct prl_request *request)
 {
     c->dirs = dirs;
-    c->options = options;
+    c->request = request;
     c->state.dir_fd = c->state.lock_fd = c->state.marker_fd = -1;
     c->child.pid = c->child.pidfd = c->child.terminal_fd = -1;
 }
@@ -39,19 +37,10 @@ const char *prl_container_scratch(struct prl_container *c)
     return c->scratch[0] ? c->scratch : NULL;
 }
 
-/* Whoever leaves a container, or sits at its terminal, may speak of it later. */
-bool prl_container_is_named(const struct prl_container *c)
-{
-    const struct prl_options *o = c->options;
-    bool leaves = prl_options_flag(o, "ephemeral") || prl_options_flag(o, "rm");
-    return !leaves || prl_options_flag(o, "detach") || prl_options_flag(o, "tty") ||
-           prl_options_get(o, "name");
-}
-
 /* Without limits, of which a directory must tell before there is a group. */
 static bool may_begin_unmade(const struct prl_container *c)
 {
-    return c->may_wait && c->host.sight == PRL_SIGHT_NONE && !prl_container_is_named(c);
+    return c->may_wait && c->host.sight == PRL_SIGHT_NONE && !c->request->named;
 }
 
 int prl_container_template(struct prl_container *c, const char *image, struct prl_template *ret,
@@ -72,18 +61,8 @@ int prl_container_text(struct prl_container *c, struct prl_error *reterr)
     return c->json || !c->spec || !c->recall.flat.map ? 0 : prl_recall_text(c, reterr);
 }
 
-struct winsize prl_container_window(const struct prl_container *c)
-{
-    struct winsize size = {0};
-    if (prl_options_flag(c->options, "tty") && ioctl(0, TIOCGWINSZ, &size) < 0 &&
-        ioctl(1, TIOCGWINSZ, &size) < 0)
-        memset(&size, 0, sizeof size);
-    return size;
-}
-
 static struct prl_config_facts gather_facts(struct prl_container *c)
 {
-    const struct winsize size = prl_container_window(c);
     return (struct prl_config_facts){
         .id = c->state.id,
         .name = c->state.name,
@@ -97,20 +76,19 @@ static struct prl_config_facts gather_facts(struct prl_container *c)
         .uid = geteuid(),
         .gid = getegid(),
         .machine_ids = true,
-        .rows = size.ws_row,
-        .columns = size.ws_col,
+        .rows = c->request->window.ws_row,
+        .columns = c->request->window.ws_col,
     };
 }
 
-/* What the options name outside the engine: destinations, another container. */
+/* What the request names outside the engine: destinations, another container. */
 static int resolve_network(struct prl_container *c, struct prl_error *reterr)
 {
-    static const char prefix[] = "container:";
-    const char *network = prl_options_get(c->options, "network");
+    const struct prl_request *request = c->request;
     int r = 0;
-    if (network && strncmp(network, prefix, sizeof prefix - 1) == 0)
-        r = prl_neighbour_find(c->dirs, network + sizeof prefix - 1, &c->neighbour, reterr);
-    return r < 0 ? r : prl_config_allow_resolve(c->options, &c->allow, reterr);
+    if (request->network_of)
+        r = prl_neighbour_find(c->dirs, request->network_of, &c->neighbour, reterr);
+    return r < 0 ? r : request->words->resolve(request, &c->allow, reterr);
 }
 
 /* A config.json that was handed to us names the other container by its id. */
@@ -128,7 +106,7 @@ static int write_files(const struct prl_container *c, const struct prl_config_fa
                        struct prl_error *reterr)
 {
     struct prl_config_file files[PRL_CONFIG_FILES];
-    int n = prl_config_files(c->options, facts, files, reterr);
+    int n = c->request->words->files(c->request, facts, files, reterr);
     int r = n < 0 ? n : 0;
     for (int i = 0; i < n; i++) {
         int w = prl_io_write_file(c->state.dir_fd, files[i].name, files[i].content,
@@ -161,8 +139,10 @@ static int complete(struct prl_container *c, const struct prl_template *template
 static int merge(struct prl_container *c, const struct prl_template *template,
                  const struct prl_config_facts *facts, struct prl_error *reterr)
 {
-    int r = prl_config_merge(template->brief, template->brief_len, c->options, facts, &c->brief,
-                             &c->brief_len, reterr);
+    struct prl_request_text text = {NULL, 0};
+    int r = c->request->words->merge(c->request, template, facts, &text, reterr);
+    c->brief = text.json;
+    c->brief_len = text.len;
     c->recall.repeatable = r == 0;
     return r < 0 ? r : complete(c, template, reterr);
 }
@@ -215,11 +195,9 @@ static int plan_limits(struct prl_container *c, const struct prl_template *templ
 static int read_template(struct prl_container *c, struct prl_template *template,
                          struct prl_error *reterr)
 {
-    const char *image = prl_options_template(c->options);
+    const char *image = c->request->template;
     int r = template->json ? 0 : prl_template_read(c->dirs, image, template, reterr);
-    return r <= 0
-               ? r
-               : prl_fail_with(reterr, PRL_STAGE_TEMPLATE, ESTALE, "read", c->options->image);
+    return r <= 0 ? r : prl_fail_with(reterr, PRL_STAGE_TEMPLATE, ESTALE, "read", image);
 }
 
 int prl_container_describe(struct prl_container *c, struct prl_template *template,
@@ -239,29 +217,28 @@ int prl_container_describe(struct prl_container *c, struct prl_template *templat
     return r < 0 ? r : check_neighbour(c, reterr);
 }
 
-static struct prl_state_options state_options(const struct prl_container *c, bool spec_file)
+static struct prl_state_options state_options(const struct prl_container *c)
 {
-    bool ephemeral = prl_options_flag(c->options, "ephemeral") || spec_file;
+    const struct prl_request *request = c->request;
     return (struct prl_state_options){
-        .name = prl_options_get(c->options, "name"),
-        .named = !spec_file && prl_container_is_named(c),
-        .remove = ephemeral || prl_options_flag(c->options, "rm"),
-        .throw_away = ephemeral,
-        .upper = !ephemeral,
+        .name = request->name,
+        .named = request->named,
+        .remove = request->remove,
+        .throw_away = request->ephemeral,
+        .upper = !request->ephemeral,
     };
 }
 
-static int create_state(struct prl_container *c, bool spec_file, struct prl_error *reterr)
+static int create_state(struct prl_container *c, struct prl_error *reterr)
 {
-    const struct prl_state_options want = state_options(c, spec_file);
+    const struct prl_state_options want = state_options(c);
     return prl_state_create(c->dirs, &want, &c->state, reterr);
 }
 
 /* --cidfile and --pidfile: never over what is there, never through a link. */
-static int write_id_file(const struct prl_container *c, const char *option, const char *text,
+static int write_id_file(const char *path, const char *option, const char *text,
                          struct prl_error *reterr)
 {
-    const char *path = prl_options_get(c->options, option + 2);
     if (!path)
         return 0;
     int r = prl_io_write_file(AT_FDCWD, path, text, strlen(text), O_CREAT | O_EXCL, 0644);
@@ -292,7 +269,7 @@ static int fill_again(struct prl_container *c, struct prl_error *reterr)
     if (r == 0)
         r = write_again(c, reterr);
     prl_trace_mark("files");
-    return r == 0 ? write_id_file(c, "--cidfile", c->state.id, reterr) : r;
+    return r == 0 ? write_id_file(c->request->id_file, "--cidfile", c->state.id, reterr) : r;
 }
 
 static int fill_directory(struct prl_container *c, const struct prl_template *template,
@@ -319,7 +296,7 @@ static int fill_directory(struct prl_container *c, const struct prl_template *te
         prl_recall_keep(c, template);
     prl_trace_mark("files");
     if (r == 0)
-        r = write_id_file(c, "--cidfile", c->state.id, reterr);
+        r = write_id_file(c->request->id_file, "--cidfile", c->state.id, reterr);
     return r;
 }
 
@@ -327,7 +304,7 @@ static int fill_directory(struct prl_container *c, const struct prl_template *te
  * (make_again), when the caller starts it at once; a name must be taken before. */
 static int begin_again(struct prl_container *c, struct prl_error *reterr)
 {
-    const struct prl_state_options want = state_options(c, false);
+    const struct prl_state_options want = state_options(c);
     int r = prl_state_describe(c->dirs, &want, &c->state, reterr);
     if (r == 0)
         r = prl_recall_spec(c, reterr);
@@ -339,7 +316,7 @@ static int begin_again(struct prl_container *c, struct prl_error *reterr)
 static int make_again(void *data, struct prl_error *reterr)
 {
     struct prl_container *c = data;
-    const struct prl_state_options want = state_options(c, false);
+    const struct prl_state_options want = state_options(c);
     int r = prl_state_make(c->dirs, &want, &c->state, reterr);
     c->lost = r > 0;
     if (c->lost)
@@ -361,7 +338,7 @@ static int check_again(void *data, struct prl_error *reterr)
 {
     struct prl_container *c = data;
     int r = check_fresh(c, reterr);
-    return r == 0 ? write_id_file(c, "--cidfile", c->state.id, reterr) : r;
+    return r == 0 ? write_id_file(c->request->id_file, "--cidfile", c->state.id, reterr) : r;
 }
 
 int prl_container_create(struct prl_container *c, const struct prl_template *template,
@@ -369,7 +346,7 @@ int prl_container_create(struct prl_container *c, const struct prl_template *tem
 {
     if (c->unmade)
         return begin_again(c, reterr);
-    int r = create_state(c, template == NULL, reterr);
+    int r = create_state(c, reterr);
     if (r < 0)
         return r;
     prl_trace_mark("state");
@@ -407,7 +384,7 @@ static int start_over(struct prl_container *c, const struct prl_stdio *stdio, la
     c->lost = false;
     int r = check_fresh(c, reterr);
     if (r == 0)
-        r = create_state(c, false, reterr);
+        r = create_state(c, reterr);
     if (r == 0)
         r = fill_again(c, reterr);
     return r < 0 ? r : launch_once(c, stdio, launch, reterr);
@@ -439,12 +416,7 @@ static int start_again(struct prl_container *c, const struct prl_stdio *stdio, l
  * it free when the container has ended.  A server of its root ends after its mount. */
 static bool leaves_mounts(const struct prl_container *c)
 {
-    static const char lent[][8] = {"volume", "mount", "device", "rootfs", "spec"};
-    bool own = c->child.helper == 0 && (prl_options_flag(c->options, "ephemeral") ||
-                                        prl_options_flag(c->options, "rm"));
-    for (size_t i = 0; i < sizeof lent / sizeof *lent; i++)
-        own = own && !prl_options_get(c->options, lent[i]);
-    return own;
+    return c->child.helper == 0 && c->request->remove && !c->request->lent;
 }
 
 static int start(struct prl_container *c, const struct prl_stdio *stdio, launch_fn launch,
@@ -454,7 +426,7 @@ static int start(struct prl_container *c, const struct prl_stdio *stdio, launch_
     int r = launch_once(c, stdio, launch, reterr);
     if (r < 0 && c->lost)
         r = start_over(c, stdio, launch, reterr);
-    if (r < 0 && prl_config_may_fall_back(c->options, reterr))
+    if (r < 0 && c->request->any_driver && prl_config_may_fall_back(reterr))
         r = start_again(c, stdio, launch, reterr);
     if (r < 0)
         return r;
@@ -463,7 +435,7 @@ static int start(struct prl_container *c, const struct prl_stdio *stdio, launch_
     r = prl_state_write_child(&c->state, &c->child, reterr);
     snprintf(pid, sizeof pid, "%d\n", c->child.pid);
     if (r == 0)
-        r = write_id_file(c, "--pidfile", pid, reterr);
+        r = write_id_file(c->request->pid_file, "--pidfile", pid, reterr);
     if (r < 0) {
         prl_child_close(&c->child);
         return r;

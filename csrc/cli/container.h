@@ -1,17 +1,16 @@
-/* container.h: one container from options to its end, for `run` and Python: container.c. */
+/* container.h: one container from what is asked for to its end, for every door: container.c. */
 #pragma once
 
 #include "cgroup.h"
 #include "cli/neighbour.h"
-#include "cli/options.h"
 #include "cli/recall.h"
+#include "cli/request.h"
 
 #include <limits.h>
-#include <sys/ioctl.h>
 
 struct prl_container {
     const struct prl_dirs *dirs;
-    const struct prl_options *options;
+    const struct prl_request *request;
     const char *launcher; /* path of the native launcher; NULL: this program is it */
     struct prl_state state;
     char *allow;                     /* the list of destinations, resolved; NULL: none */
@@ -29,9 +28,9 @@ struct prl_container {
     struct prl_recall recall;
 };
 
-/* c is all zero.  dirs and options outlive it. */
+/* c is all zero.  dirs and request outlive it; the request may be filled later. */
 void prl_container_begin(struct prl_container *c, const struct prl_dirs *dirs,
-                         const struct prl_options *options);
+                         const struct prl_request *request);
 /* The template of `image`, locked, and read unless an earlier start is recalled.  1: it is not
  * here or stale. */
 int prl_container_template(struct prl_container *c, const char *image, struct prl_template *ret,
@@ -41,9 +40,7 @@ int prl_container_describe(struct prl_container *c, struct prl_template *templat
                            struct prl_error *reterr);
 /* Make sure that c->json is there, once the container is created. */
 int prl_container_text(struct prl_container *c, struct prl_error *reterr);
-bool prl_container_is_named(const struct prl_container *c); /* by the caller, or by us */
 const char *prl_container_scratch(struct prl_container *c); /* NULL: there is none */
-struct winsize prl_container_window(const struct prl_container *c); /* 0: no terminal */
 /* Directory, config.json, spec.  template NULL: c->json is the config.json already (--spec).
  * With recall.flat the template is locked and not read.  On failure nothing is left. */
 int prl_container_create(struct prl_container *c, const struct prl_template *template,

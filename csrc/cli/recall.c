@@ -6,6 +6,7 @@
  * given, and what of this machine they ask for (recall_facts.c).  The merge says itself when it
  * had to ask for more (prl_config_merge: 1). */
 #include "cli/container.h"
+#include "cli/request_options.h"
 
 #include "base/error.h"
 #include "base/own.h"
@@ -31,11 +32,12 @@ static char *add_json(char *at, const char *word)
 static bool write_args(struct prl_container *c)
 {
     size_t room = 1;
-    for (char **word = c->options->args; *word; word++)
+    char **args = prl_request_options(c->request)->args;
+    for (char **word = args; *word; word++)
         room += 2 * strlen(*word) + 3;
     char *at = c->recall.args = malloc(room);
-    for (char **word = c->options->args; at && *word; word++) {
-        if (word != c->options->args)
+    for (char **word = args; at && *word; word++) {
+        if (word != args)
             *at++ = ',';
         at = add_json(at, *word);
     }
@@ -52,7 +54,7 @@ static struct prl_flat_words words_of(const struct prl_container *c)
 {
     return (struct prl_flat_words){.id = c->state.id,
                                    .name = c->state.name,
-                                   .args = c->options->args,
+                                   .args = prl_request_options(c->request)->args,
                                    .args_json = {c->recall.args, c->recall.args_len}};
 }
 

@@ -2,6 +2,7 @@
  * In: a container's options.  Out: words.  Never: an answer by other means than the merge's
  * own; a question that is not in the key. */
 #include "cli/container.h"
+#include "cli/request_options.h"
 
 #include "base/io.h"
 #include "base/own.h"
@@ -99,7 +100,7 @@ static bool add_user(struct prl_recall_key *key, const struct prl_passwd_root *r
 /* A directory that is the root: where it is, and what the merge will look up in its files. */
 static bool add_root(const struct prl_container *c, struct prl_recall_key *key)
 {
-    const struct prl_options *o = c->options;
+    const struct prl_options *o = prl_request_options(c->request);
     _cleanup_free_ char *typed = prl_config_rootfs_path(o->image), *real = NULL;
     char own[32];
     if (!typed || !add_path(key, typed) || !(real = realpath(typed, NULL)))
@@ -167,9 +168,10 @@ static unsigned wanted_controllers(const struct prl_options *options)
 static bool add_groups(struct prl_container *c, struct prl_recall_key *key, bool all)
 {
     struct prl_error ignored; /* the plan meets it again */
-    const struct prl_cgroup_wish wish = {.hints_fd = c->dirs->runtime_fd,
-                                         .controllers = wanted_controllers(c->options),
-                                         .clock = prl_options_get(c->options, "cpu-time")};
+    const struct prl_cgroup_wish wish = {
+        .hints_fd = c->dirs->runtime_fd,
+        .controllers = wanted_controllers(prl_request_options(c->request)),
+        .clock = prl_options_get(prl_request_options(c->request), "cpu-time")};
     if (all && prl_cgroup_look_apart(wish.clock, &c->host, &ignored) < 0)
         return false;
     if (c->host.sight == PRL_SIGHT_NONE && prl_cgroup_look_first(&wish, &c->host, &ignored) < 0)
@@ -192,7 +194,8 @@ static bool add_groups(struct prl_container *c, struct prl_recall_key *key, bool
 static bool add_network(struct prl_container *c, struct prl_recall_key *key)
 {
     char text[512];
-    if (!prl_config_network_facts(c->options, c->dirs->data, text, sizeof text))
+    if (!prl_config_network_facts(prl_request_options(c->request), c->dirs->data, text,
+                                  sizeof text))
         return false;
     add(key, text);
     return true;
@@ -214,7 +217,7 @@ static bool has_own_id(const struct prl_options *o)
 
 static void add_given(const struct prl_container *c, struct prl_recall_key *key)
 {
-    const struct prl_options *o = c->options;
+    const struct prl_options *o = prl_request_options(c->request);
     add(key, PRL_BUILD);
     add_number(key, geteuid());
     add_number(key, getegid());
@@ -223,7 +226,7 @@ static void add_given(const struct prl_container *c, struct prl_recall_key *key)
     add(key, c->launcher);
     add(key, o->image);
     add(key, o->args[0] ? "args" : NULL);
-    add_number(key, prl_container_is_named(c));
+    add_number(key, c->request->named);
 }
 
 bool prl_recall_describe(struct prl_container *c, struct prl_recall_key *ret)
@@ -231,16 +234,17 @@ bool prl_recall_describe(struct prl_container *c, struct prl_recall_key *ret)
     unsigned needs = 0;
     ret->len = 0;
     ret->overflow = false;
-    if (!c->options->image)
+    const struct prl_options *o = prl_request_options(c->request);
+    if (!o || !o->image)
         return false;
     add_given(c, ret);
-    add_number(ret, has_own_id(c->options) ? 0 : 1 + prl_config_ids_here());
-    if (prl_options_flag(c->options, "tty")) {
-        const struct winsize size = prl_container_window(c);
-        add_number(ret, size.ws_row);
-        add_number(ret, size.ws_col);
+    add_number(ret,
+               has_own_id(prl_request_options(c->request)) ? 0 : 1 + prl_config_ids_here());
+    if (prl_options_flag(prl_request_options(c->request), "tty")) {
+        add_number(ret, c->request->window.ws_row);
+        add_number(ret, c->request->window.ws_col);
     }
-    return add_scratch(c, ret) && add_options(ret, c->options, &needs) &&
+    return add_scratch(c, ret) && add_options(ret, prl_request_options(c->request), &needs) &&
            (!(needs & PRL_NEEDS_ROOT) || add_root(c, ret)) &&
            (!(needs & (PRL_NEEDS_GROUPS | PRL_NEEDS_HIERARCHIES)) ||
             add_groups(c, ret, needs & PRL_NEEDS_HIERARCHIES)) &&

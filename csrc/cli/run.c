@@ -7,6 +7,7 @@
 #include "cli/config_network_facts.h"
 #include "cli/container.h"
 #include "cli/python.h"
+#include "cli/request_options.h"
 #include "cli/streams.h"
 #include "monitor.h"
 
@@ -30,6 +31,7 @@ struct run {
     int argc;
     char **argv; /* untouched, for Python */
     struct prl_options options;
+    struct prl_request request;
     struct prl_dirs dirs;
     struct prl_template template;
     struct prl_container container;
@@ -51,7 +53,7 @@ static int load_spec_file(struct run *run, const char *path, struct prl_error *r
 /* Without a fresh template Python prepares one and starts the launcher again, once. */
 static int find_template(struct run *run, struct prl_error *reterr)
 {
-    const char *image = prl_options_template(&run->options);
+    const char *image = run->request.template;
     bool prepared = getenv("PYROOTLESS_PREPARED") != NULL;
     run->container.may_wait = !prepared && !prl_options_flag(&run->options, "detach") &&
                               !prl_options_flag(&run->options, "tty") &&
@@ -79,7 +81,7 @@ static int run_foreground(struct run *run, struct prl_status *ret, struct prl_er
     prl_monitor_catchable(&forwarded);
     sigprocmask(SIG_BLOCK, &forwarded, &before);
     prl_trace_mark("signals");
-    int r = prl_streams_open(prl_options_flag(&run->options, "interactive"), &streams, reterr);
+    int r = prl_streams_open(run->request.interactive, &streams, reterr);
     if (r < 0)
         return r;
     prl_trace_mark("streams");
@@ -89,7 +91,7 @@ static int run_foreground(struct run *run, struct prl_status *ret, struct prl_er
         sigprocmask(SIG_SETMASK, &before, NULL);
         return r;
     }
-    prl_options_hide(c->options);
+    prl_options_hide(&run->options);
     prl_streams_lent(&streams);
     if (c->state.remove)
         prl_cgroups_tell_end_alone(c->child.cgroups);
@@ -124,7 +126,7 @@ static int run_container(struct run *run, struct prl_status *ret, struct prl_err
     if (r < 0)
         return r;
     tell_weak(c);
-    if (prl_options_flag(&run->options, "detach") || c->spec->process.terminal)
+    if (run->request.background || c->spec->process.terminal)
         return prl_run_kept(c, ret, reterr);
     r = run_foreground(run, ret, reterr);
     struct prl_error second;
@@ -199,7 +201,7 @@ int prl_run_main(int argc, char **argv)
     run.argc = argc;
     run.argv = argv;
     run.dirs.data_fd = run.dirs.runtime_fd = run.template.lock_fd = -1;
-    prl_container_begin(&run.container, &run.dirs, &run.options);
+    prl_container_begin(&run.container, &run.dirs, &run.request);
     prl_trace_begin();
     int r = prl_options_parse(PRL_VERB_RUN, argc - 2, argv + 2, &run.options, &error);
     if (r == 0 && run.options.help) {
@@ -207,6 +209,8 @@ int prl_run_main(int argc, char **argv)
         return 0;
     }
     prl_trace_mark("options");
+    if (r == 0)
+        prl_request_read(&run.options, &run.request);
     if (r == 0)
         r = run.options.engine ? prl_python_exec(argc, argv, &error)
                                : run_planned(&run, &error);

@@ -6,6 +6,7 @@
 #include "cli/attach.h"
 #include "cli/cli.h"
 #include "cli/container.h"
+#include "cli/request_options.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,7 +26,7 @@ static int start(void *data, const struct prl_stdio *stdio, struct prl_child *re
 {
     struct prl_container *c = data;
     int r = prl_container_start(c, stdio, reterr);
-    prl_options_hide(c->options);
+    prl_options_hide(prl_request_options(c->request));
     if (r < 0)
         return r;
     *ret = c->child; /* the monitor's from here on */
@@ -41,17 +42,16 @@ static int finish(void *data, const struct prl_status *status, struct prl_error 
 
 static struct prl_attach_options options_of(const struct prl_container *c)
 {
-    return (struct prl_attach_options){
-        .interactive = prl_options_flag(c->options, "interactive"),
-        .terminal = c->spec->process.terminal,
-        .background = prl_options_flag(c->options, "detach"),
-        .detach_keys = prl_options_get(c->options, "detach-keys"),
-        .name = c->state.name ? c->state.name : c->state.id,
-        .wall_limit_ns = c->spec->wall_limit_ns,
-        .finish = finish,
-        .dirs = c->dirs,
-        .id = c->state.id,
-        .place_fd = c->state.dir_fd};
+    return (struct prl_attach_options){.interactive = c->request->interactive,
+                                       .terminal = c->spec->process.terminal,
+                                       .background = c->request->background,
+                                       .detach_keys = c->request->detach_keys,
+                                       .name = c->state.name ? c->state.name : c->state.id,
+                                       .wall_limit_ns = c->spec->wall_limit_ns,
+                                       .finish = finish,
+                                       .dirs = c->dirs,
+                                       .id = c->state.id,
+                                       .place_fd = c->state.dir_fd};
 }
 
 int prl_run_kept(struct prl_container *c, struct prl_status *ret, struct prl_error *reterr)

@@ -156,6 +156,19 @@ def test_c_includes_go_down() -> None:
     assert wrong == []
 
 
+def test_a_container_knows_no_option() -> None:
+    """Every door makes a request of its own words; what it becomes asks none of them."""
+    edges = c_edges()
+    seen = {CSRC / "cli/container.c"}
+    while found := {used for user, used in edges if user in seen} - seen:
+        seen |= found
+    doors = {path.name for path in seen if path.parent == CSRC / "cli"}
+    assert doors == {
+        "container.c", "container.h", "request.h", "config_facts.h", "neighbour.h", "recall.h"
+    }  # fmt: skip
+    assert not {"options.h", "config.h"} & {path.name for path in seen}
+
+
 def test_the_public_header_includes_nothing_of_ours() -> None:
     assert [used for user, used in c_edges() if user == CSRC / "prl.h"] == []
 
