@@ -92,16 +92,27 @@ OWNERS: dict[str, Owner] = {
     "config.json": Owner((STATE,), name=below(r"config\.json")),
     "hosts": Owner(("csrc/cli/",), name="hosts"),
     "upper/": Owner(
-        (STATE, "csrc/cli/config_root.c", "csrc/steps/overlay.c", "csrc/serve_fuse.c"),
-        "made with the container; the overlay is mounted of them, and of a tmpfs's likewise",
+        (
+            STATE,
+            "csrc/cli/config_root.c",
+            "csrc/steps/overlay.c",
+            "csrc/serve_fuse.c",
+            "pyrootless/engine/tree",
+            "pyrootless/cli/ps.py",
+        ),
+        "made with the container; the overlay is mounted of them; cp, diff and ps -s look in",
         below("upper"),
     ),
-    "log": Owner(
-        (STATE, "csrc/cli/run_detached.c"), "the monitor writes it, the state shows it", "log"
-    ),
+    "log": Owner((STATE, "csrc/monitor"), "the monitor writes it, the state shows it", "log"),
     "owners": Owner(
-        ("csrc/cli/config_fake_root.c", "csrc/fakeroot/", "csrc/unpack/", IMAGES),
-        "the fake root's; a layer's list has this name too",
+        (
+            "csrc/cli/config_fake_root.c",
+            "csrc/fakeroot/",
+            "csrc/unpack/",
+            IMAGES,
+            "pyrootless/engine/trees.py",
+        ),
+        "the fake root's, which cp keeps; a layer's list has this name too",
         r"(.*/)?owners(\.new)?",
     ),
     "status.json": Owner((STATE,), name=r"(.*/)?status\.json(\.new)?"),
@@ -109,6 +120,11 @@ OWNERS: dict[str, Owner] = {
     "DATA/names/NAME": Owner((STATE,), name=r"(.*/)?names(/.*)?"),
     "DATA/isolate/ID/": Owner(("pyrootless/sandbox/isolate_place.py",), name="isolate"),
     "RUNTIME/running/ID": Owner((STATE,), name=below("running")),
+    "RUNTIME/control/ID": Owner(
+        ("csrc/monitor", STATE),
+        "the monitor makes it, a sweep removes a dead one's",
+        "control(/.*)?",
+    ),
     "RUNTIME/containers/ID/": Owner((STATE,)),
     "RUNTIME/mnt/": Owner((STATE,), name="mnt"),
     "RUNTIME/holder/": Owner(
