@@ -57,10 +57,17 @@ IDENTITY_MUTATIONS = (
     ),
     Mutation(
         "tables are printable",
-        _one(
-            "pyrootless/cli/ps.py",
-            'command = printable(shlex.join(item.command).replace("\\n", " "))',
-            'command = shlex.join(item.command).replace("\\n", " ")',
+        (
+            Edit(
+                "pyrootless/cli/ps.py",
+                'command = printable(shlex.join(item.command).replace("\\n", " "))',
+                'command = shlex.join(item.command).replace("\\n", " ")',
+            ),
+            Edit(
+                "pyrootless/cli/table.py",
+                "[[printable(cell) for cell in row] for row in rows]",
+                "[list(row) for row in rows]",
+            ),
         ),
         (f"{RUNTIME}::test_a_table_shows_no_escape_of_an_image",),
     ),

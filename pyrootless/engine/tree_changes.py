@@ -52,14 +52,19 @@ def pack_layer(upper: int, lower: Root, packer: Packer) -> None:
             marker = b"/".join(filter(None, (folder, _WHITEOUT + name)))
             packer.write(_mark(marker))
             continue
-        at, last = Root(upper).parent(path)
-        try:
-            packer.add_alone(at, last, path)
-            if _is_opaque_at(at, last) and lower_kind(lower, path) == stat.S_IFDIR:
+        with suppress(FileNotFoundError, NotADirectoryError):  # removed meanwhile
+            _pack_one(upper, path, packer)
+            if _is_opaque_at(upper, path) and lower_kind(lower, path) == stat.S_IFDIR:
                 packer.write(_mark(path + b"/" + _OPAQUE_NAME))
                 opaque.add(path)
-        finally:
-            os.close(at)
+
+
+def _pack_one(upper: int, path: bytes, packer: Packer) -> None:
+    at, name = Root(upper).parent(path)
+    try:
+        packer.add_alone(at, name, path)
+    finally:
+        os.close(at)
 
 
 def _is_under(path: bytes, opaque: set[bytes]) -> bool:
@@ -203,11 +208,14 @@ def _is_opaque(at: int, names: set[bytes]) -> bool:
     return False
 
 
-def _is_opaque_at(at: int, name: bytes) -> bool:
+def _is_opaque_at(upper: int, path: bytes) -> bool:
+    at, name = Root(upper).parent(path)
     try:
         inside = enter_directory(at, name)
     except OSError:
         return False
+    finally:
+        os.close(at)
     try:
         return _is_opaque(inside, _names(inside))
     finally:
