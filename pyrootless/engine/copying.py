@@ -21,6 +21,7 @@ from typing import IO, Any
 
 from pyrootless.engine.containers import Container, read_config
 from pyrootless.engine.tar_pack import Packer
+from pyrootless.engine.tar_stream import PlainStream
 from pyrootless.engine.tar_unpack import ArchiveError, Extractor
 from pyrootless.engine.tree_owners import Owners, Row
 from pyrootless.engine.trees import ContainerTree, PathStat, TreeError
@@ -83,7 +84,8 @@ def copy_out(tree: ContainerTree, source: str, target: str, *, follow: bool = Fa
     try:
         extractor = Extractor(lambda folder: _below(base, folder))
         tree.send(_request(tree, path, found, follow, place.member))
-        _carry(tree, path, lambda: extractor.run(tree.output))
+        stream = PlainStream(tree.output.fileno())
+        _carry(tree, path, lambda: extractor.run_plain(stream))
     finally:
         os.close(base)
     return Copied(extractor.size_bytes, tuple(extractor.left_out))
@@ -169,7 +171,7 @@ def copy_in(
         _pack_host(packer, source, place.member, whole)
         packer.end()
 
-    return _put(tree, place.folder, not archive, write)
+    return _put(tree, place.folder, write, as_root=not archive, plain=True)
 
 
 def stream_in(tree: ContainerTree, source: int, target: str) -> Copied:
@@ -190,7 +192,7 @@ def stream_in(tree: ContainerTree, source: int, target: str) -> Copied:
             while left:
                 left = left[os.write(tree.input.fileno(), left) :]
 
-    return _put(tree, path, False, write)
+    return _put(tree, path, write, as_root=False, plain=False)
 
 
 def clean_path(path: str) -> str:
@@ -263,12 +265,15 @@ def _carry(tree: ContainerTree, path: str, work: Callable[[], None]) -> None:
     tree.answer(path)
 
 
-def _put(tree: ContainerTree, folder: str, as_root: bool, write: Callable[[], None]) -> Copied:
+def _put(
+    tree: ContainerTree, folder: str, write: Callable[[], None], *, as_root: bool, plain: bool
+) -> Copied:
+    """plain: what is written comes from a Packer."""
     try:
         tree.stat(folder, follow=True)
     except TreeError as error:
         raise _missing(tree, folder, error) from None
-    tree.send({"verb": "put", "path": folder, "as_root": as_root})
+    tree.send({"verb": "put", "path": folder, "as_root": as_root, "plain": plain})
     try:
         write()
         tree.input.close()

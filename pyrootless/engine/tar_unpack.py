@@ -14,11 +14,13 @@ import errno
 import os
 import stat
 import tarfile
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import IO
 
+from pyrootless.engine.tar_stream import PlainStream
 from pyrootless.engine.tree_owners import DEVICE_ATTRIBUTE, Owners
 
 _CHUNK_BYTES = 1 << 20
@@ -27,6 +29,8 @@ _OLD = os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 _SET_ID = stat.S_ISUID | stat.S_ISGID
 _CAPABILITY = "SCHILY.xattr.security.capability"
 
+Copy = Callable[[tarfile.TarInfo, int], int]
+"""A member's content to a descriptor → how many bytes."""
 Place = Callable[[bytes], int]
 """A directory below the target, made where it is missing → its descriptor, the caller's."""
 
@@ -56,6 +60,13 @@ class Extractor:
     _at: int = field(default=-1, init=False)
     _directories: dict[bytes, tarfile.TarInfo] = field(default_factory=dict, init=False)
 
+    def run_plain(self, stream: PlainStream) -> None:
+        """All members of an archive of tar_pack.py; as `run`."""
+        with self._told():
+            for info in stream:
+                self._member(stream.copy, info)
+            self._finish()
+
     def run(self, stream: IO[bytes]) -> None:
         """All members.
 
@@ -63,21 +74,29 @@ class Extractor:
             ArchiveError: Malformed, leads out, or does not fit what is there.
             OSError: It cannot be written.
         """
-        try:
-            with tarfile.open(
+        with (
+            self._told(),
+            tarfile.open(
                 fileobj=stream, mode="r|*", bufsize=_CHUNK_BYTES, errors="surrogateescape"
-            ) as archive:
-                for info in archive:
-                    self._member(archive, info)
-                    archive.members = []  # type: ignore[attr-defined]
+            ) as archive,
+        ):
+            for info in archive:
+                self._member(partial(_copy, archive), info)
+                archive.members = []  # type: ignore[attr-defined]
             self._finish()
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """What is wrong with an archive is one kind of failure."""
+        try:
+            yield
         except (tarfile.TarError, EOFError, ValueError) as error:
             raise ArchiveError(f"no whole tar archive: {error}") from error
         finally:
             if self._at >= 0:
                 os.close(self._at)
 
-    def _member(self, archive: tarfile.TarFile, info: tarfile.TarInfo) -> None:
+    def _member(self, copy: Copy, info: tarfile.TarInfo) -> None:
         path = clean(info.name)
         if not path:  # the directory itself
             self._directories[b""] = info
@@ -90,14 +109,12 @@ class Extractor:
                 os.mkdir(name, 0o700, dir_fd=at)
             self._directories[path] = info
             return
-        if not self._make(archive, at, name, info):
+        if not self._make(copy, at, name, info):
             self.left_out.append(info.name)
 
-    def _make(
-        self, archive: tarfile.TarFile, at: int, name: bytes, info: tarfile.TarInfo
-    ) -> bool:
+    def _make(self, copy: Copy, at: int, name: bytes, info: tarfile.TarInfo) -> bool:
         if info.isreg():
-            self._file(archive, at, name, info)
+            self._file(copy, at, name, info)
         elif info.issym():
             _remove(at, name)
             os.symlink(_bytes(info.linkname), name, dir_fd=at)
@@ -112,17 +129,10 @@ class Extractor:
             return self._device(at, name, info)
         return True
 
-    def _file(
-        self, archive: tarfile.TarFile, at: int, name: bytes, info: tarfile.TarInfo
-    ) -> None:
+    def _file(self, copy: Copy, at: int, name: bytes, info: tarfile.TarInfo) -> None:
         out = _open_new(at, name)
         try:
-            source = archive.extractfile(info)
-            while source is not None and (data := source.read(_CHUNK_BYTES)):
-                left = memoryview(data)
-                while left:
-                    left = left[os.write(out, left) :]
-                self.size_bytes += len(data)
+            self.size_bytes += copy(info, out)
             self._settle_open(out, info)
         finally:
             os.close(out)
@@ -201,6 +211,18 @@ class Extractor:
     def _own(self, descriptor: int, info: tarfile.TarInfo) -> None:
         if self.owners is not None:
             self.owners.give(descriptor, *((0, 0) if self.as_root else (info.uid, info.gid)))
+
+
+def _copy(archive: tarfile.TarFile, info: tarfile.TarInfo, out: int) -> int:
+    """A member's content to a file; how many bytes."""
+    source = archive.extractfile(info)
+    size = 0
+    while source is not None and (data := source.read(_CHUNK_BYTES)):
+        left = memoryview(data)
+        while left:
+            left = left[os.write(out, left) :]
+        size += len(data)
+    return size
 
 
 def clean(name: str) -> bytes:

@@ -24,6 +24,7 @@ from typing import Any
 from pyrootless.engine import tree_changes, tree_mounts
 from pyrootless.engine.rooted import Root
 from pyrootless.engine.tar_pack import Packer
+from pyrootless.engine.tar_stream import PlainStream
 from pyrootless.engine.tar_unpack import ArchiveError, Extractor
 from pyrootless.engine.tree_owners import Owners, Row, join_maps, read_side
 
@@ -112,10 +113,13 @@ class Helper:
 
         os.close(self._readable(base))  # the archive's own directories are made, this is not
         extractor = Extractor(place, self.owners, as_root=asked["as_root"])
-        with os.fdopen(0, "rb", closefd=False) as stream:
-            extractor.run(stream)
-            while stream.read(1 << 16):
-                pass
+        if asked["plain"]:
+            extractor.run_plain(PlainStream(0))
+        else:
+            with os.fdopen(0, "rb", closefd=False) as stream:
+                extractor.run(stream)
+        while os.read(0, 1 << 16):  # the writer ends first
+            pass
         return {"bytes": extractor.size_bytes, "left_out": extractor.left_out[:100]}
 
     def changes(self, asked: dict[str, Any]) -> dict[str, Any]:

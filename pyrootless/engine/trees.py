@@ -7,6 +7,7 @@ its own in the container's user namespace).
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import socket
@@ -30,6 +31,8 @@ _PROGRAM = (
     "from pyrootless.engine.tree_helper import main; main()"
 )
 _END_SECONDS = 10
+_PIPE_BYTES = 1 << 20
+"""Each full pipe is a change from one process to the other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +112,9 @@ class ContainerTree:
         )
         theirs.close()
         self._input, self._output = self._process.stdin, self._process.stdout
+        for pipe in (self._input, self._output):
+            with suppress(OSError):  # a user's pipes are limited
+                fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)  # type: ignore[arg-type]
         self._control = ours.makefile("rw", encoding="ascii", newline="\n")
         ours.close()
         try:

@@ -8,12 +8,14 @@ import socket
 import stat
 import tarfile
 import threading
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from pyrootless.engine.copying import _below
 from pyrootless.engine.tar_pack import Packer
+from pyrootless.engine.tar_stream import PlainStream
 from pyrootless.engine.tar_unpack import ArchiveError, Extractor
 
 _READABLE = os.O_RDONLY | os.O_DIRECTORY
@@ -42,15 +44,37 @@ def pack(folder: Path, member: bytes = b".") -> bytes:
     return taken[0]
 
 
-def unpack(data: bytes, folder: Path) -> Extractor:
-    """Below a directory, as on the host."""
+def unpack(data: bytes, folder: Path, *, plain: bool = False) -> Extractor:
+    """Below a directory, as on the host; plain: by the reader of our own streams."""
     base = os.open(folder, _READABLE)
     try:
         extractor = Extractor(lambda name: _below(base, name))
-        extractor.run(io.BytesIO(data))
+        if plain:
+            _run_plain(extractor, data)
+        else:
+            extractor.run(io.BytesIO(data))
     finally:
         os.close(base)
     return extractor
+
+
+def _run_plain(extractor: Extractor, data: bytes) -> None:
+    reading, writing = os.pipe()
+
+    def give() -> None:
+        with suppress(BrokenPipeError), os.fdopen(writing, "wb") as stream:
+            stream.write(data)
+
+    thread = threading.Thread(target=give)
+    thread.start()
+    try:
+        extractor.run_plain(PlainStream(reading))
+    finally:
+        os.close(reading)
+        thread.join()
+
+
+WAYS = pytest.mark.parametrize("plain", [False, True], ids=["any archive", "our own stream"])
 
 
 def archive(*members: tuple[str, bytes, str]) -> bytes:
@@ -69,7 +93,8 @@ def archive(*members: tuple[str, bytes, str]) -> bytes:
     return stream.getvalue()
 
 
-def test_every_kind_and_name_comes_back(tmp_path: Path) -> None:
+@WAYS
+def test_every_kind_and_name_comes_back(tmp_path: Path, plain: bool) -> None:
     source, target = tmp_path / "source", tmp_path / "target"
     source.mkdir()
     target.mkdir()
@@ -92,7 +117,7 @@ def test_every_kind_and_name_comes_back(tmp_path: Path) -> None:
             server.bind("socket")
         finally:
             os.chdir(here)
-    extractor = unpack(pack(source), target)
+    extractor = unpack(pack(source), target, plain=plain)
     assert extractor.left_out == []
     wanted = {name for name in os.listdir(os.fsencode(source)) if name != b"socket"}
     assert set(os.listdir(os.fsencode(target))) == wanted
@@ -122,16 +147,19 @@ def test_deeper_than_any_stack(tmp_path: Path) -> None:
     assert pack(tmp_path).count(b"ustar") >= 701
 
 
-def test_sparse_and_empty_content(tmp_path: Path) -> None:
+@WAYS
+def test_sparse_and_empty_content(tmp_path: Path, plain: bool) -> None:
     (tmp_path / "source").mkdir()
     (tmp_path / "target").mkdir()
     with (tmp_path / "source/hole").open("wb") as stream:
         stream.truncate(3_000_000)
     (tmp_path / "source/empty").touch()
-    assert unpack(pack(tmp_path / "source"), tmp_path / "target").size_bytes == 3_000_000
+    made = unpack(pack(tmp_path / "source"), tmp_path / "target", plain=plain)
+    assert made.size_bytes == 3_000_000
     assert (tmp_path / "target/hole").read_bytes() == bytes(3_000_000)
 
 
+@WAYS
 @pytest.mark.parametrize(
     "members",
     [
@@ -149,14 +177,14 @@ def test_sparse_and_empty_content(tmp_path: Path) -> None:
     ],
 )
 def test_nothing_outside_is_touched(
-    tmp_path: Path, members: list[tuple[str, bytes, str]]
+    tmp_path: Path, members: list[tuple[str, bytes, str]], plain: bool
 ) -> None:
     (tmp_path / "secret").write_text("host")
     target = tmp_path / "target"
     target.mkdir()
     filled = [(name, kind, text.format(tmp_path)) for name, kind, text in members]
     with pytest.raises((ArchiveError, OSError)):
-        unpack(archive(*filled), target)
+        unpack(archive(*filled), target, plain=plain)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["secret", "target"]
     assert (tmp_path / "secret").stat().st_nlink == 1
 
@@ -185,13 +213,17 @@ def test_devices_are_left_out_and_named(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["f"]
 
 
-@pytest.mark.parametrize("data", [b"", b"no archive at all", b"\x1f\x8b broken"])
-def test_what_is_no_archive(tmp_path: Path, data: bytes) -> None:
+@WAYS
+@pytest.mark.parametrize(
+    "data", [b"", b"no archive at all", b"\x1f\x8b broken", b"x" * 512, b"x" * 5000]
+)
+def test_what_is_no_archive(tmp_path: Path, data: bytes, plain: bool) -> None:
     with pytest.raises(ArchiveError):
-        unpack(data, tmp_path)
+        unpack(data, tmp_path, plain=plain)
 
 
-def test_an_archive_that_is_cut_off(tmp_path: Path) -> None:
+@WAYS
+def test_an_archive_that_is_cut_off(tmp_path: Path, plain: bool) -> None:
     whole = archive(("f", tarfile.REGTYPE, "x" * 5000))
     with pytest.raises(ArchiveError):
-        unpack(whole[:3000], tmp_path)
+        unpack(whole[:3000], tmp_path, plain=plain)
