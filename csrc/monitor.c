@@ -272,19 +272,30 @@ static uint64_t watch_cpu(struct loop *loop)
     return UINT64_MAX;
 }
 
-/* NULL: for ever.  Past the wall limit it kills. */
-static const struct timespec *loop_timeout(struct loop *loop, struct timespec *wait)
+static const struct timespec *in_time(uint64_t left_ns, struct timespec *wait)
 {
-    uint64_t left_ns = UINT64_MAX, limit_ns = loop->options->wall_limit_ns;
-    if (loop->ended)
+    if (left_ns == UINT64_MAX)
         return NULL;
+    wait->tv_sec = (time_t)(left_ns / 1000000000u);
+    wait->tv_nsec = (long)(left_ns % 1000000000u);
+    return wait;
+}
+
+/* NULL: for ever.  Past the wall limit it kills.  full_ns: output is read again then; 0: it is
+ * read. */
+static const struct timespec *loop_timeout(struct loop *loop, uint64_t full_ns,
+                                           struct timespec *wait)
+{
+    uint64_t left_ns = full_ns ? full_ns : UINT64_MAX, limit_ns = loop->options->wall_limit_ns;
+    if (loop->ended)
+        return in_time(left_ns, wait);
     if (limit_ns > 0 && !loop->timed_out) {
         uint64_t passed_ns = prl_sys_now_ns() - loop->child->start_ns;
-        left_ns = limit_ns > passed_ns ? limit_ns - passed_ns : 0;
-        if (left_ns == 0) {
+        if (limit_ns > passed_ns) {
+            left_ns = limit_ns - passed_ns < left_ns ? limit_ns - passed_ns : left_ns;
+        } else {
             loop->timed_out = true;
             prl_child_kill(loop->child);
-            left_ns = UINT64_MAX;
         }
     }
     const uint64_t looks_ns[] = {watch(loop), watch_cpu(loop)};
@@ -292,11 +303,7 @@ static const struct timespec *loop_timeout(struct loop *loop, struct timespec *w
         left_ns = looks_ns[i] < left_ns ? looks_ns[i] : left_ns;
     if (loop->child->pidfd < 0 && left_ns > FALLBACK_TICK_NS)
         left_ns = FALLBACK_TICK_NS;
-    if (left_ns == UINT64_MAX)
-        return NULL;
-    wait->tv_sec = (time_t)(left_ns / 1000000000u);
-    wait->tv_nsec = (long)(left_ns % 1000000000u);
-    return wait;
+    return in_time(left_ns, wait);
 }
 
 /* Version 1 of control groups kills one process where memory ran out: here go the others. */
@@ -310,14 +317,13 @@ static void end_for_memory(struct loop *loop)
 }
 
 /* Returns how many there are: who has no clients is not asked about any. */
-static nfds_t loop_fill(const struct loop *loop, struct pollfd fds[FDS])
+static nfds_t loop_fill(const struct loop *loop, bool full, struct pollfd fds[FDS])
 {
     const struct prl_control *control = loop->options->control;
     fds[AT_CHILD] = (struct pollfd){loop->ended ? -1 : loop->child->pidfd, POLLIN, 0};
     fds[AT_SIGNAL] = (struct pollfd){loop->signal_fd, POLLIN, 0};
     fds[AT_MEMORY] =
         (struct pollfd){loop->ended ? -1 : prl_cgroups_oom_fd(loop->child->cgroups), POLLIN, 0};
-    bool full = control && prl_control_is_full(control);
     for (int i = 0; i < PRL_RELAYS; i++) {
         prl_pump_poll(&loop->pumps[i], fds + AT_PUMPS + 2 * i);
         if (full)
@@ -348,8 +354,10 @@ static int loop_turn(struct loop *loop, struct prl_status *ret, struct prl_error
 {
     struct pollfd fds[FDS];
     struct timespec wait;
-    const struct timespec *timeout = loop_timeout(loop, &wait);
-    nfds_t len = loop_fill(loop, fds);
+    struct prl_control *control = loop->options->control;
+    uint64_t full_ns = control ? prl_control_full_ns(control) : 0;
+    const struct timespec *timeout = loop_timeout(loop, full_ns, &wait);
+    nfds_t len = loop_fill(loop, full_ns > 0, fds);
     if (ppoll(fds, len, timeout, NULL) < 0) {
         if (errno == EINTR || errno == EAGAIN)
             return 0;
@@ -360,7 +368,7 @@ static int loop_turn(struct loop *loop, struct prl_status *ret, struct prl_error
     if (fds[AT_MEMORY].revents)
         end_for_memory(loop);
     if (len == FDS)
-        prl_control_step(loop->options->control, loop->child, fds + AT_CONTROL);
+        prl_control_step(control, loop->child, fds + AT_CONTROL);
     for (int i = 0; i < PRL_RELAYS; i++)
         prl_pump_step(&loop->pumps[i], fds + AT_PUMPS + 2 * i);
     if (!loop->ended && (fds[AT_CHILD].revents || loop->child->pidfd < 0))

@@ -173,15 +173,34 @@ size_t prl_control_output(void *data, char *bytes, size_t len)
     return 0;
 }
 
-bool prl_control_is_full(const struct prl_control *control)
+/* A client that reads as fast as it can is waited for, in all so long until it has caught up;
+ * one that stands still, or is slow for good, costs the container that once. */
+static uint64_t patience_ns(struct prl_control *control, struct prl_client *client)
 {
+    uint64_t now_ns = prl_sys_now_ns();
+    if (control->ring.end - client->place.at <= PRL_RING_BYTES / 2)
+        return 0;
+    if (client->starter)
+        return UINT64_MAX;
+    if (client->behind_ns == 0)
+        client->behind_ns = now_ns;
+    uint64_t passed_ns = now_ns - client->behind_ns;
+    return passed_ns < PRL_CONTROL_PATIENCE_NS ? PRL_CONTROL_PATIENCE_NS - passed_ns : 0;
+}
+
+uint64_t prl_control_full_ns(struct prl_control *control)
+{
+    uint64_t most_ns = 0;
     for (int i = 0; i < PRL_CONTROL_CLIENTS; i++) {
-        const struct prl_client *client = &control->clients[i];
-        if (client->starter && has_news(control, client) &&
-            control->ring.end - client->place.at > PRL_RING_BYTES / 2)
-            return true;
+        struct prl_client *client = &control->clients[i];
+        if (!has_news(control, client)) {
+            client->behind_ns = 0;
+            continue;
+        }
+        uint64_t left_ns = patience_ns(control, client);
+        most_ns = left_ns > most_ns ? left_ns : most_ns;
     }
-    return false;
+    return most_ns;
 }
 
 /* --- input --- */

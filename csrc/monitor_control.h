@@ -24,7 +24,8 @@ struct prl_client {
     bool attached;   /* it gets the output */
     bool waits;      /* it is told of the end */
     struct prl_ring_place place;
-    char *input; /* malloc'd window of PRL_RECORD_BYTES; NULL: it never wrote */
+    uint64_t behind_ns; /* when it fell behind, CLOCK_MONOTONIC; 0: it has not */
+    char *input;        /* malloc'd window of PRL_RECORD_BYTES; NULL: it never wrote */
     size_t input_start, input_len;
     bool input_over; /* it said INPUT_END */
     int streams[3];  /* of its next EXEC; -1: /dev/null */
@@ -66,8 +67,11 @@ void prl_control_step(struct prl_control *control, struct prl_child *child,
                       const struct pollfd fds[PRL_CONTROL_FDS]);
 /* A prl_pump_filter_fn; data is a prl_outlet. */
 size_t prl_control_output(void *data, char *bytes, size_t len);
-/* The starter is slow, and nothing may be lost for it: read no more output now. */
-bool prl_control_is_full(const struct prl_control *control);
+/* Somebody has not read half of what the ring holds: read no more output for so long.  0: go
+ * on; UINT64_MAX: the starter, for whom nothing may be lost; else at most
+ * PRL_CONTROL_PATIENCE_NS until that client has caught up again. */
+uint64_t prl_control_full_ns(struct prl_control *control);
+enum { PRL_CONTROL_PATIENCE_NS = 100000000 };
 
 /* The container has ended: hear all who connected and spoke until now. */
 void prl_control_hear(struct prl_control *control, struct prl_child *child);
