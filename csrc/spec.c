@@ -72,8 +72,7 @@ static int keep_seccomp(const struct prl_spec_reader *reader, yyjson_val *sectio
                         struct prl_spec *spec)
 {
     size_t len;
-    char *json =
-        section ? yyjson_val_write_opts(section, 0, NULL, &len, NULL) : NULL;
+    char *json = section ? yyjson_val_write_opts(section, 0, NULL, &len, NULL) : NULL;
     if (section)
         spec->seccomp_json = json ? prl_arena_strndup(reader->arena, json, len) : NULL;
     free(json);

@@ -61,8 +61,8 @@ def read_log(
             remedy="start it in the background: pyrootless run -d IMAGE",
         ) from None
     except OSError as error:
-        words = f"cannot read the log of container {container.id[:12]}: {error.strerror}"
-        raise StoreError(words) from error
+        shown = container.name or container.id[:12]
+        raise StoreError(f"cannot read the log of {shown}: {error.strerror}") from error
     try:
         if tail is not None:
             os.lseek(descriptor, _tail_offset(descriptor, tail), os.SEEK_SET)
