@@ -65,7 +65,7 @@ ENDS = [
     ("import os; os.kill(1, 9); os.kill(os.getpid(), 9)", "SG"),
     ("import signal; signal.pause()", "ILE"),
     ("x = bytearray(200 << 20)", "MLE"),
-    ("print('x' * 70000)", "OLE"),
+    ("print('x' * (1 << 20))", "OLE"),
     ("open('/tmp/big', 'wb').write(bytes(8 << 20))", "DLE"),
     ("import ctypes; ctypes.CDLL(None).syscall(165, 0, 0, 0, 0, 0)", "SV"),
 ]

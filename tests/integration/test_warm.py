@@ -165,7 +165,7 @@ ENDS = [
     ("while True: pass", "TLE"),
     ("import os\nfor n in range(3): os.fork()\nwhile True: pass", "TLE"),
     ("x = bytearray(200 << 20)", "MLE"),
-    ("print('x' * 70000)", "OLE"),
+    ("print('x' * (1 << 20))", "OLE"),
     ("open('/tmp/big', 'wb').write(bytes(8 << 20))", "DLE"),
 ]
 
