@@ -14,6 +14,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* A spec lies in one piece, which is what template_flat.c takes: more than it is ever of the
+ * text (an empty text in an array is 3 bytes there and 48 here, and as much once more when the
+ * array has grown).  What is not used is never touched. */
+enum { SPEC_OF_TEXT = 32, SPEC_BYTES = 64 * 1024 };
+
 static void free_doc_p(yyjson_doc **doc)
 {
     yyjson_doc_free(*doc);
@@ -115,7 +120,8 @@ static int read_all(const char *json, size_t len, bool launch, struct prl_spec *
     _cleanup_arena_ struct prl_arena *arena = prl_arena_new();
     _cleanup_doc_ yyjson_doc *doc = NULL;
     struct prl_spec_reader reader = {.arena = arena, .reterr = reterr};
-    struct prl_spec *spec = arena ? prl_arena_alloc(arena, sizeof *spec) : NULL;
+    bool room = arena && (launch || prl_arena_reserve(arena, len * SPEC_OF_TEXT + SPEC_BYTES));
+    struct prl_spec *spec = room ? prl_arena_alloc(arena, sizeof *spec) : NULL;
     if (!spec)
         return prl_spec_no_memory(&reader);
     reader.keep = launch ? NULL : spec;
@@ -153,7 +159,7 @@ void prl_spec_take_program(struct prl_spec *spec, const char *const *args)
     spec->process.args = args;
     spec->process.terminal = false;
     spec->process.console_rows = spec->process.console_columns = 0;
-    spec->init = spec->verify = false;
+    spec->verify = false; /* it reads a launch back */
     spec->wall_limit_ns = 0;
 }
 

@@ -27,8 +27,9 @@ static inline bool prl_spec_may_mount(const struct prl_spec *spec)
 int prl_spec_read(const char *json, size_t len, struct prl_spec **ret,
                   struct prl_error *reterr);
 int prl_spec_check(struct prl_spec *spec, struct prl_error *reterr);
-/* The other direction: a spec that prl_spec_read gives again.  *ret is malloc'd and
- * NUL-terminated.  Errors: EILSEQ, a text is not UTF-8; EINVAL, it is longer than is read. */
+/* The other direction: a spec that prl_spec_read gives again.  *ret is of the pool (pool.h)
+ * and NUL-terminated.  Errors: EILSEQ, a text is not UTF-8; EINVAL, it is longer than is read.
+ */
 int prl_spec_write(const struct prl_spec *spec, char **ret, size_t *ret_len,
                    struct prl_error *reterr);
 
@@ -45,5 +46,6 @@ int prl_spec_read_sysctl(const struct prl_spec_reader *reader, const char *key,
                          const char *value, struct prl_sysctl *ret);
 
 /* Another program in the place of the first one, for `exec`: what belonged to that one alone
- * goes, as prl_config_exec has it.  args outlive the spec. */
+ * goes.  Its init stays: a program that joins gets none, and the limit on processes is counted
+ * with it.  args outlive the spec. */
 void prl_spec_take_program(struct prl_spec *spec, const char *const *args);

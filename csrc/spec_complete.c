@@ -26,10 +26,15 @@ enum {
 
 static int check_process(const struct prl_spec_reader *reader, const struct prl_process *p)
 {
+    const struct prl_spec_place root = {.up = NULL}, process = {.up = &root, .key = "process"},
+                                cwd_place = {.up = &process, .key = "cwd"};
     if (!p->args || !p->args[0])
         return prl_spec_fail(reader, "/process/args is empty, expected a program");
     if (p->args[0][0] == '\0')
         return prl_spec_fail(reader, "/process/args/0 is empty, expected a program");
+    int r = prl_spec_need_absolute(reader, &cwd_place, p->cwd);
+    if (r < 0)
+        return r;
     for (size_t i = 0; p->env && p->env[i]; i++) {
         const char *equals = strchr(p->env[i], '=');
         if (!equals || equals == p->env[i])
@@ -196,6 +201,8 @@ int prl_spec_complete(const struct prl_spec_reader *reader, struct prl_spec *spe
     int r = check_process(reader, &spec->process);
     if (r == 0)
         r = prl_spec_check_linux(reader, spec);
+    if (r == 0)
+        r = prl_spec_check_mounts(reader, spec);
     if (r == 0)
         r = check_name(reader, spec, "hostname", spec->hostname);
     if (r == 0)

@@ -56,7 +56,6 @@ int prl_spec_copy_texts(const struct prl_spec_reader *reader, yyjson_val *list,
 /* Zeroed room for `count` elements and one more. */
 int prl_spec_new_array(const struct prl_spec_reader *reader, size_t count, size_t element_size,
                        void *ret);
-/* The same list (of prl_spec_new_array, or NULL) with room for one element more than its `len`,
- * and one; NULL: no memory, and the error is filled. */
+/* Such an array, or NULL, with room for one element more; NULL: no memory. */
 void *prl_spec_grow(const struct prl_spec_reader *reader, const void *list, size_t len,
                     size_t element_size);

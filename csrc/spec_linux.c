@@ -3,6 +3,7 @@
  * Never: a privilege assumed: what would need the host's root is refused here. Source: OCI
  * runtime-spec config-linux.md. */
 #include "base/sys.h"
+#include "spec.h"
 #include "spec_parts.h"
 
 #include <linux/sched.h>
@@ -205,6 +206,19 @@ static int check_sysctl(const struct prl_spec_reader *reader, const struct prl_s
     return 0;
 }
 
+static int check_paths(const struct prl_spec_reader *reader, const char *key,
+                       const char *const *paths)
+{
+    const struct prl_spec_place list_place = {.up = &linux_place, .key = key};
+    int r = 0;
+    for (size_t i = 0; r == 0 && paths && paths[i]; i++) {
+        const struct prl_spec_place place = {.up = &list_place, .index = i};
+        r = strcmp(paths[i], "/") == 0 ? prl_spec_fail_at(reader, &place, "is the root itself")
+                                       : prl_spec_need_absolute(reader, &place, paths[i]);
+    }
+    return r;
+}
+
 int prl_spec_check_linux(const struct prl_spec_reader *reader, const struct prl_spec *spec)
 {
     int r = 0;
@@ -214,7 +228,9 @@ int prl_spec_check_linux(const struct prl_spec_reader *reader, const struct prl_
                                  needed_namespaces[i].type, needed_namespaces[i].reason);
     for (size_t i = 0; r == 0 && i < spec->sysctls_len; i++)
         r = check_sysctl(reader, spec, &spec->sysctls[i]);
-    return r;
+    if (r == 0)
+        r = check_paths(reader, "maskedPaths", spec->masked_paths);
+    return r < 0 ? r : check_paths(reader, "readonlyPaths", spec->readonly_paths);
 }
 
 static int read_sysctls(const struct prl_spec_reader *reader, yyjson_val *map,
@@ -254,8 +270,6 @@ static int read_paths(const struct prl_spec_reader *reader, yyjson_val *section,
     {
         const struct prl_spec_place place = {.up = &list_place, .index = i};
         r = prl_spec_normalise(reader, &place, yyjson_get_str(path), &paths[i]);
-        if (r == 0 && strcmp(paths[i], "/") == 0)
-            r = prl_spec_fail_at(reader, &place, "is the root itself");
         if (r < 0)
             return r;
     }

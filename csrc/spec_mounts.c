@@ -128,6 +128,23 @@ static int read_mount(const struct prl_spec_reader *reader, yyjson_val *entry, s
     return r;
 }
 
+/* What a reader would not take again: paths that are too long. */
+int prl_spec_check_mounts(const struct prl_spec_reader *reader, const struct prl_spec *spec)
+{
+    struct mount_place at;
+    int r = 0;
+    for (size_t i = 0; r == 0 && i < spec->mounts_len; i++) {
+        const struct prl_mount *mount = &spec->mounts[i];
+        set_place(&at, i);
+        at.field.key = "destination";
+        r = prl_spec_need_absolute(reader, &at.field, mount->destination);
+        at.field.key = "source";
+        if (r == 0 && mount->bind)
+            r = prl_spec_need_absolute(reader, &at.field, mount->source);
+    }
+    return r;
+}
+
 int prl_spec_read_mounts(const struct prl_spec_reader *reader, yyjson_val *mounts,
                          struct prl_spec *ret)
 {

@@ -7,6 +7,7 @@
 #include "spec_notes.h"
 
 #include "base/limits.h"
+#include "spec.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -23,6 +24,8 @@ enum kind {
     PORTS,   /* spec_network.c */
     CGROUPS, /* spec_resources.c */
 };
+
+enum { ALWAYS = 1, ON_DISK };
 
 enum { UPPER = 1, DRIVER, KEYRING, FAKE_ROOT, HELPER, LIMITS_HOW };
 
@@ -41,7 +44,7 @@ static const char expected_word[][32] = {
 struct row {
     char name[24];
     uint8_t kind;
-    uint8_t words; /* WORD: of which list; else 1: written when it is 0, too */
+    uint8_t words; /* WORD: of which list; FLAG: when it is written as 0, too */
     uint16_t at, size;
     uint64_t min, max;
 };
@@ -53,19 +56,19 @@ static const struct row rows[] = {
     {"rootfs.upper", WORD, UPPER, SPEC(rootfs.upper), 0, 0},
     {"rootfs.upper.path", PATH, 0, SPEC(rootfs.upper_path), 0, 0},
     {"rootfs.upper.work", PATH, 0, SPEC(rootfs.work_path), 0, 0},
-    {"rootfs.upper.volatile", FLAG, 0, SPEC(rootfs.upper_volatile), 0, 0},
+    {"rootfs.upper.volatile", FLAG, ON_DISK, SPEC(rootfs.upper_volatile), 0, 0},
     {"rootfs.upper.size", NUMBER, 0, SPEC(rootfs.upper_size_bytes), 0, UINT64_MAX},
     {"rootfs.upper.inodes", NUMBER, 0, SPEC(rootfs.upper_inodes), 0, UINT64_MAX},
     {"rootfs.driver", WORD, DRIVER, SPEC(rootfs.driver), 0, 0},
     {"rootfs.fuse.program", PATH, 0, SPEC(rootfs.fuse_program), 0, 0},
     {"seccomp.program", PATH, 0, SPEC(seccomp_program), 0, 0},
     {"seccomp.digest", TEXT, 0, SPEC(seccomp_digest), 0, 0},
-    {"landlock", FLAG, 1, SPEC(landlock), 0, 0},
+    {"landlock", FLAG, ALWAYS, SPEC(landlock), 0, 0},
     {"keyring", WORD, KEYRING, SPEC(new_keyring), 0, 0},
     {"keep-groups", FLAG, 0, SPEC(process.keep_groups), 0, 0},
     {"init", FLAG, 0, SPEC(init), 0, 0},
     {"verify", FLAG, 0, SPEC(verify), 0, 0},
-    {"stop-signal", NUMBER, 1, SPEC(stop_signal), 1, 64},
+    {"stop-signal", NUMBER, 0, SPEC(stop_signal), 1, 64},
     {"wall-limit-ns", NUMBER, 0, SPEC(wall_limit_ns), 0, UINT64_MAX},
     {"cpu-limit-ns", NUMBER, 0, SPEC(resources.cpu_time_ns), 0, UINT64_MAX},
     {"lent", LINES, 0, SPEC(lent), 0, 0},
@@ -327,22 +330,14 @@ static size_t find_pair(const struct prl_spec *spec, const char *key)
     return i;
 }
 
-static int put_pair(const struct given *given, struct prl_spec *spec)
+/* At place `at`, which is an older pair's or the end of all. */
+static int write_pair(const struct given *given, struct prl_spec *spec, size_t at)
 {
-    size_t at = find_pair(spec, given->key);
-    if (!given->text) {
-        struct prl_note *list = (struct prl_note *)(uintptr_t)spec->notes;
-        if (at < spec->notes_len)
-            memmove(list + at, list + at + 1, (--spec->notes_len - at) * sizeof *list);
-        return 0;
-    }
+    struct prl_arena *arena = given->reader->arena;
     struct prl_note *list =
         prl_spec_grow(given->reader, spec->notes, spec->notes_len, sizeof *list);
-    struct prl_arena *arena = given->reader->arena;
-    struct prl_note pair = {.value =
-                                prl_arena_strndup(arena, given->text, strlen(given->text))};
-    pair.key = at < spec->notes_len ? list[at].key
-                                    : prl_arena_strndup(arena, given->key, strlen(given->key));
+    const struct prl_note pair = {prl_arena_strndup(arena, given->key, strlen(given->key)),
+                                  prl_arena_strndup(arena, given->text, strlen(given->text))};
     if (!list || !pair.key || !pair.value)
         return prl_spec_no_memory(given->reader);
     list[at] = pair;
@@ -351,22 +346,45 @@ static int put_pair(const struct given *given, struct prl_spec *spec)
     return 0;
 }
 
+static int put_pair(const struct given *given, struct prl_spec *spec)
+{
+    size_t at = find_pair(spec, given->key);
+    if (given->text)
+        return write_pair(given, spec, at);
+    struct prl_note *list = (struct prl_note *)(uintptr_t)spec->notes;
+    if (at < spec->notes_len)
+        memmove(list + at, list + at + 1, (--spec->notes_len - at) * sizeof *list);
+    return 0;
+}
+
+static int set(const struct given *given, struct prl_spec *spec,
+               int (*pair)(const struct given *given, struct prl_spec *spec))
+{
+    bool exactness = false, ours = strncmp(given->key, PREFIX, sizeof PREFIX - 1) == 0;
+    const char *name = given->key + (ours ? sizeof PREFIX - 1 : 0);
+    const struct row *row = ours ? find_row(name) : NULL;
+    unsigned limit = ours && !row ? find_limit(name, &exactness) : PRL_LIMITS;
+    if (limit < PRL_LIMITS)
+        return read_limit(given, limit, exactness, spec);
+    if (!row)
+        return pair(given, spec);
+    if (given->text)
+        return read_row(given, row, spec);
+    clear_row(row, spec);
+    return 0;
+}
+
 int prl_spec_note_set(const struct prl_spec_reader *reader, struct prl_spec *spec,
                       const char *key, const char *text)
 {
     const struct given given = {reader, key, text};
-    bool exactness = false, ours = strncmp(key, PREFIX, sizeof PREFIX - 1) == 0;
-    const char *name = key + (ours ? sizeof PREFIX - 1 : 0);
-    const struct row *row = ours ? find_row(name) : NULL;
-    unsigned limit = ours && !row ? find_limit(name, &exactness) : PRL_LIMITS;
-    if (limit < PRL_LIMITS)
-        return read_limit(&given, limit, exactness, spec);
-    if (!row)
-        return put_pair(&given, spec);
-    if (text)
-        return read_row(&given, row, spec);
-    clear_row(row, spec);
-    return 0;
+    return set(&given, spec, put_pair);
+}
+
+/* Of a document, which has each key once: nobody looks for an older one. */
+static int append_pair(const struct given *given, struct prl_spec *spec)
+{
+    return write_pair(given, spec, spec->notes_len);
 }
 
 int prl_spec_read_notes(const struct prl_spec_reader *reader, yyjson_val *annotations,
@@ -381,7 +399,8 @@ int prl_spec_read_notes(const struct prl_spec_reader *reader, yyjson_val *annota
         return 0;
     yyjson_obj_foreach(annotations, i, max, key, value)
     {
-        r = prl_spec_note_set(reader, ret, yyjson_get_str(key), yyjson_get_str(value));
+        const struct given given = {reader, yyjson_get_str(key), yyjson_get_str(value)};
+        r = set(&given, ret, append_pair);
         if (r < 0)
             return r;
     }
@@ -434,7 +453,10 @@ static int show_row(struct prl_arena *arena, const struct row *row, const struct
         *ret = get_pointer(spec, row);
         return 0;
     case FLAG:
-        *ret = get_field(spec, row) ? "1" : row->words ? "0" : NULL;
+        *ret = get_field(spec, row) ? "1" : NULL;
+        if (!*ret && (row->words == ALWAYS ||
+                      (row->words == ON_DISK && spec->rootfs.upper == PRL_UPPER_DISK)))
+            *ret = "0";
         return 0;
     case WORD:
         *ret = words[row->words][get_field(spec, row)];
@@ -478,17 +500,18 @@ int prl_spec_each_note(struct prl_arena *arena, const struct prl_spec *spec,
     int r = 0;
     for (size_t i = 0; r == 0 && i < ROWS; i++) {
         r = show_row(arena, &rows[i], spec, &text);
-        if ((size_t)snprintf(key, sizeof key, "%s%s", PREFIX, rows[i].name) >= sizeof key)
-            r = -ENAMETOOLONG;
-        if (r == 0 && text)
-            take(data, key, text);
+        if (r < 0 || !text)
+            continue;
+        snprintf(key, sizeof key, "%s%.24s", PREFIX, rows[i].name);
+        take(data, key, text);
     }
     for (unsigned i = 0; i < 2 * PRL_LIMITS; i++) {
         text = show_limit(spec, i / 2, i % 2);
+        if (!text)
+            continue;
         snprintf(key, sizeof key, "%slimits.%s%s", PREFIX, prl_limit_name(i / 2),
                  i % 2 ? ".exactness" : "");
-        if (text)
-            take(data, key, text);
+        take(data, key, text);
     }
     for (size_t i = 0; i < spec->notes_len; i++)
         take(data, spec->notes[i].key, spec->notes[i].value);

@@ -37,9 +37,11 @@ int prl_spec_read_cgroups(const struct prl_spec_reader *reader, const struct prl
 char *prl_spec_show_cgroups(struct prl_arena *arena, const struct prl_resources *resources);
 int prl_spec_check_resources(const struct prl_spec_reader *reader,
                              const struct prl_resources *resources);
+int prl_spec_check_mounts(const struct prl_spec_reader *reader, const struct prl_spec *spec);
 int prl_spec_check_linux(const struct prl_spec_reader *reader, const struct prl_spec *spec);
 /* Numbers → words of config.json. */
 const char *prl_spec_rlimit_name(int resource);
+int prl_spec_rlimit(const char *name);                            /* -1: no limit */
 const char *prl_spec_namespace(size_t index, uint64_t *ret_flag); /* NULL: no more */
 const char *prl_spec_propagation_word(unsigned flags);            /* NULL: none */
 /* Word `index` of a mount: 1, or 0: it is not said, or -1: there are no more. */

@@ -10,9 +10,6 @@
 
 enum { GROUPS_MAX = 65536 }; /* NGROUPS_MAX of the kernel */
 
-static const struct prl_spec_place root_place = {.up = NULL};
-static const struct prl_spec_place process_place = {.up = &root_place, .key = "process"};
-
 static const struct {
     char name[20];
     int resource;
@@ -163,11 +160,8 @@ static void read_scalars(yyjson_val *process, struct prl_process *ret)
 int prl_spec_read_process(const struct prl_spec_reader *reader, yyjson_val *process,
                           struct prl_process *ret)
 {
-    const struct prl_spec_place cwd_place = {.up = &process_place, .key = "cwd"};
     read_scalars(process, ret);
     int r = prl_spec_copy_text(reader, yyjson_obj_get(process, "cwd"), &ret->cwd);
-    if (r == 0)
-        r = prl_spec_need_absolute(reader, &cwd_place, ret->cwd);
     if (r == 0)
         r = prl_spec_copy_texts(reader, yyjson_obj_get(process, "args"), &ret->args);
     if (r == 0)

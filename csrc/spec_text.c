@@ -2,7 +2,6 @@
  * Source: RFC 8259; RFC 3629 for what is UTF-8. */
 #include "spec_text.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -54,25 +53,45 @@ static size_t character(const unsigned char *p)
     return code < low || code > 0x10FFFF || (code >= 0xD800 && code <= 0xDFFF) ? 0 : len;
 }
 
-static void put_string(struct prl_spec_text *o, const char *text)
+/* Letters that stand for themselves, from p on. */
+static size_t plain_run(const unsigned char *p)
+{
+    const unsigned char *begin = p;
+    while (*p >= ' ' && *p < 0x7F && *p != '"' && *p != '\\')
+        p++;
+    return (size_t)(p - begin);
+}
+
+static char *put_letter(char *end, unsigned char letter)
 {
     static const char letters[] = "\"\\\b\f\n\r\t", names[] = "\"\\bfnrt";
+    const char *found = strchr(letters, letter);
+    if (!found)
+        return end + snprintf(end, 7, "\\u%04x", letter);
+    *end++ = '\\';
+    *end++ = names[found - letters];
+    return end;
+}
+
+static void put_string(struct prl_spec_text *o, const char *text)
+{
     char *end = reserve(o, 6 * strlen(text) + 2);
     if (!end)
         return;
     *end++ = '"';
     for (const unsigned char *p = (const unsigned char *)text; *p;) {
-        size_t len = character(p);
-        const char *found = *p < 0x80 && *p ? strchr(letters, *p) : NULL;
-        o->not_utf8 |= len == 0;
-        if (found) {
-            *end++ = '\\';
-            *end++ = names[found - letters];
-        } else if (*p < ' ')
-            end += snprintf(end, 7, "\\u%04x", *p);
-        else
+        size_t len = plain_run(p);
+        end = mempcpy(end, p, len);
+        p += len;
+        if (*p && *p < 0x7F) {
+            end = put_letter(end, *p++);
+        } else if (*p) {
+            len = character(p);
+            o->not_utf8 |= len == 0;
+            len = len ? len : 1;
             end = mempcpy(end, p, len);
-        p += len ? len : 1;
+            p += len;
+        }
     }
     *end++ = '"';
     *end = '\0';
@@ -117,18 +136,27 @@ void prl_text_texts(struct prl_spec_text *o, const char *key, const char *const 
     prl_text_end(o, ']');
 }
 
+static void put_number(struct prl_spec_text *o, const char *key, uint64_t number, bool negative)
+{
+    char digits[24], *begin = digits + sizeof digits;
+    do {
+        *--begin = (char)('0' + number % 10);
+        number /= 10;
+    } while (number);
+    if (negative)
+        *--begin = '-';
+    put_key(o, key);
+    put(o, begin, (size_t)(digits + sizeof digits - begin));
+}
+
 void prl_text_number(struct prl_spec_text *o, const char *key, uint64_t number)
 {
-    char digits[24];
-    put_key(o, key);
-    put(o, digits, (size_t)snprintf(digits, sizeof digits, "%" PRIu64, number));
+    put_number(o, key, number, false);
 }
 
 void prl_text_signed(struct prl_spec_text *o, const char *key, int64_t number)
 {
-    char digits[24];
-    put_key(o, key);
-    put(o, digits, (size_t)snprintf(digits, sizeof digits, "%" PRId64, number));
+    put_number(o, key, number < 0 ? -(uint64_t)number : (uint64_t)number, number < 0);
 }
 
 void prl_text_flag(struct prl_spec_text *o, const char *key, bool flag)

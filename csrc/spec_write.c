@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static void end_object(struct prl_spec_text *o, const char *place)
@@ -25,6 +26,10 @@ static void end_object(struct prl_spec_text *o, const char *place)
 static void end_element(struct prl_spec_text *o, const char *array, size_t index)
 {
     char place[64];
+    if (o->spec->extras_len == 0) {
+        prl_text_end(o, '}');
+        return;
+    }
     snprintf(place, sizeof place, "%s/%zu", array, index);
     end_object(o, place);
 }
@@ -76,8 +81,8 @@ static void put_mounts(struct prl_spec_text *o, const struct prl_spec *spec)
         prl_text_text(o, "type", mount->type);
         prl_text_text(o, "source", mount->source);
         prl_text_begin(o, "options", '[');
-        for (unsigned at = 0; prl_spec_mount_word(mount, at, word) >= 0; at++)
-            if (prl_spec_mount_word(mount, at, word) > 0)
+        for (int r, at = 0; (r = prl_spec_mount_word(mount, (unsigned)at, word)) >= 0; at++)
+            if (r > 0)
                 prl_text_text(o, NULL, word);
         put_data(o, mount->data);
         prl_text_end(o, ']');
@@ -241,7 +246,11 @@ static void put_throttles(struct prl_spec_text *o, const struct prl_resources *r
     char place[56];
     prl_text_begin(o, "blockIO", '{');
     for (unsigned kind = 0; kind < PRL_THROTTLES; kind++) {
-        size_t element = 0;
+        size_t element = 0, len = 0;
+        for (size_t i = 0; i < r->throttles_len; i++)
+            len += r->throttles[i].kind == kind;
+        if (len == 0)
+            continue;
         snprintf(place, sizeof place, "/linux/resources/blockIO/%s", prl_spec_throttles[kind]);
         prl_text_begin(o, prl_spec_throttles[kind], '[');
         for (size_t i = 0; i < r->throttles_len; i++) {

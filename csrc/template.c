@@ -16,7 +16,6 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
-#include <yyjson.h>
 
 enum { TEMPLATE_MAX_BYTES = 4 << 20, STALE = 1 };
 
@@ -151,7 +150,7 @@ static bool is_source_fresh(const char *line, const char *end)
                mtime_ns;
 }
 
-bool prl_template_are_fresh(const char *text)
+static bool are_fresh(const char *text)
 {
     while (*text) {
         const char *end = strchrnul(text, '\n');
@@ -160,37 +159,6 @@ bool prl_template_are_fresh(const char *text)
         text = *end ? end + 1 : end;
     }
     return true;
-}
-
-/* 0: fresh, and *ret are its sources. */
-static int check_fresh(const char *json, size_t len, char **ret)
-{
-    yyjson_doc *doc = yyjson_read_opts((char *)json, len, 0, NULL, NULL);
-    if (!doc)
-        return STALE;
-    yyjson_val *annotations = yyjson_obj_get(yyjson_doc_get_root(doc), "annotations");
-    const char *version =
-        yyjson_get_str(yyjson_obj_get(annotations, "io.pyrootless.template.version"));
-    const char *sources =
-        yyjson_get_str(yyjson_obj_get(annotations, "io.pyrootless.template.sources"));
-    bool fresh = version && strcmp(version, PRL_TEMPLATE_VERSION) == 0 && sources &&
-                 prl_template_are_fresh(sources);
-    *ret = fresh ? strdup(sources) : NULL;
-    yyjson_doc_free(doc);
-    if (!fresh)
-        return STALE;
-    return *ret ? 0 : -ENOMEM;
-}
-
-/* The seccomp list is most of the text, and nothing of it is needed here. */
-static int make_brief(struct prl_template *t)
-{
-    const struct prl_span json = {t->json, t->len}, empty = {"{}", 2};
-    if (!prl_span_find(json, "linux", "seccomp", &t->filter))
-        t->filter = (struct prl_span){t->json, 0};
-    t->brief =
-        prl_span_replace(json, t->filter, t->filter.len ? empty : t->filter, &t->brief_len);
-    return t->brief ? 0 : -ENOMEM;
 }
 
 static struct prl_template_identity identify(const struct stat *st)
@@ -204,40 +172,47 @@ static struct prl_template_identity identify(const struct stat *st)
     };
 }
 
-/* The bytes, and the identity of the file that had them. */
-static int read_bytes(struct prl_template *t)
+/* Once for each template that was made. */
+static int make_flat(const struct prl_dirs *dirs, struct prl_template *t)
 {
+    _cleanup_free_ char *json = NULL;
     struct stat st;
+    size_t len;
     _cleanup_close_ int fd =
         openat(t->lock_fd, FILE_NAME, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     if (fd < 0 || fstat(fd, &st) < 0)
-        return -errno;
-    t->identity = identify(&st);
-    return prl_io_read_fd(fd, TEMPLATE_MAX_BYTES, &t->json, &t->len);
-}
-
-static int read_locked(struct prl_template *t)
-{
-    int r = read_bytes(t);
-    if (r == -ENOENT || r == -EFBIG || r == -EINVAL || r == -EISDIR)
+        return errno == ENOENT ? STALE : -errno;
+    const struct prl_template_identity identity = identify(&st);
+    int r = prl_io_read_fd(fd, TEMPLATE_MAX_BYTES, &json, &len);
+    if (r == -EFBIG || r == -EINVAL || r == -EISDIR)
         return STALE;
     if (r == 0)
-        r = make_brief(t);
-    return r == 0 ? check_fresh(t->brief, t->brief_len, &t->sources) : r;
+        r = prl_flat_make(json, len, &identity, &t->flat);
+    if (r == 0)
+        prl_flat_keep(dirs, &t->flat);
+    return r == -EINVAL ? STALE : r;
 }
 
-static int lock(int data_fd, const char *encoded, struct prl_template *t)
+static int read_flat(const struct prl_dirs *dirs, struct prl_template *t)
 {
     struct stat st;
-    char path[PATH_MAX];
-    int r = resolve_name(data_fd, encoded, path, sizeof path);
-    if (r == 0)
-        r = lock_image(data_fd, path, &t->lock_fd);
-    if (r == 0 && fstatat(t->lock_fd, FILE_NAME, &st, 0) < 0)
+    if (fstatat(t->lock_fd, FILE_NAME, &st, 0) < 0)
         return errno == ENOENT ? STALE : -errno;
+    const struct prl_template_identity identity = identify(&st);
+    int r = prl_flat_find(dirs, &identity, &t->flat) ? 0 : make_flat(dirs, t);
+    if (r != 0)
+        return r;
+    const char *sources = prl_flat_sources(&t->flat);
+    return sources && are_fresh(sources) ? 0 : STALE;
+}
+
+static int load(const struct prl_dirs *dirs, const char *encoded, struct prl_template *t)
+{
+    char path[PATH_MAX];
+    int r = resolve_name(dirs->data_fd, encoded, path, sizeof path);
     if (r == 0)
-        t->identity = identify(&st);
-    return r;
+        r = lock_image(dirs->data_fd, path, &t->lock_fd);
+    return r == 0 ? read_flat(dirs, t) : r;
 }
 
 /* What became of it: nothing of it is kept when it is not good. */
@@ -255,7 +230,7 @@ static int conclude(const struct prl_dirs *dirs, const char *image, int r,
                      dirs->data, encoded, strerror(-r));
 }
 
-int prl_template_lock(const struct prl_dirs *dirs, const char *image, struct prl_template *ret,
+int prl_template_load(const struct prl_dirs *dirs, const char *image, struct prl_template *ret,
                       struct prl_error *reterr)
 {
     char encoded[NAME_MAX + 1];
@@ -263,36 +238,21 @@ int prl_template_lock(const struct prl_dirs *dirs, const char *image, struct prl
     int r = encode_name(image, encoded, sizeof encoded, reterr);
     if (r < 0)
         return r;
-    r = conclude(dirs, image, lock(dirs->data_fd, encoded, &t), &t, reterr);
+    r = conclude(dirs, image, load(dirs, encoded, &t), &t, reterr);
     if (r == 0)
         *ret = t;
     return r;
 }
 
-int prl_template_read(const struct prl_dirs *dirs, const char *image, struct prl_template *t,
+int prl_template_spec(const struct prl_template *t, struct prl_spec **ret,
                       struct prl_error *reterr)
 {
-    return conclude(dirs, image, read_locked(t), t, reterr);
-}
-
-int prl_template_load(const struct prl_dirs *dirs, const char *image, struct prl_template *ret,
-                      struct prl_error *reterr)
-{
-    struct prl_template t;
-    int r = prl_template_lock(dirs, image, &t, reterr);
-    if (r == 0)
-        r = prl_template_read(dirs, image, &t, reterr);
-    if (r == 0)
-        *ret = t;
-    return r;
+    int r = prl_flat_spec(&t->flat, ret);
+    return r < 0 ? prl_fail_with(reterr, PRL_STAGE_TEMPLATE, -r, "malloc", "template") : 0;
 }
 
 void prl_template_free(struct prl_template *t)
 {
-    free(t->json);
-    free(t->brief);
-    free(t->sources);
-    t->json = t->brief = t->sources = NULL;
-    t->len = t->brief_len = 0;
+    prl_flat_close(&t->flat);
     prl_close_p(&t->lock_fd);
 }

@@ -101,9 +101,6 @@ cdef class Container:
     @property
     def config(self) -> bytes:
         """The OCI config.json of this launch; b"" before create() or describe()."""
-        cdef prl_error error
-        if prl_container_text(&self.container, &error) < 0:
-            raise exception(&error)
         return b"" if self.container.json == NULL else self.container.json[:self.container.json_len]
 
     @property
@@ -150,7 +147,7 @@ cdef class Container:
         """Find the launch template of an image; False: it is missing or stale."""
         cdef prl_error error
         cdef bytes name = image.encode(errors="surrogateescape")
-        cdef int r = prl_container_template(&self.container, name, &self.template, &error)
+        cdef int r = prl_template_load(&self.dirs, name, &self.template, &error)
         if r < 0:
             raise exception(&error)
         return r == 0

@@ -20,7 +20,6 @@ from verdict_mutations import VERDICT_MUTATIONS
 from warm_mutations import WARM_MUTATIONS
 
 POSTURE = "tests/security/test_posture.py"
-RECALL = "tests/integration/test_recall.py"
 EXEC = "tests/security/test_exec.py"
 EXEC_BASICS = "tests/integration/test_exec.py"
 SHARED = "tests/integration/test_network_container.py"
@@ -101,15 +100,6 @@ MUTATIONS = (
             f"{POSTURE}::test_the_probe_answers_what_security_md_says",
             f"{ESCAPES}::test_the_store_below_a_volume_is_masked",
         ),
-    ),
-    Mutation(
-        "a program waits for the look at what its template was made from",
-        _one(
-            "csrc/steps/parent.c",
-            "return s->awaits ? await(s, PRL_PARENT_CHECKED,",
-            "return s->awaits ? await(s, PRL_PARENT_FILES,",
-        ),
-        (f"{RECALL}::test_a_program_waits_for_the_look_at_the_sources",),
     ),
     Mutation(
         "the kernel's settings are read-only",
@@ -276,8 +266,8 @@ MUTATIONS = (
         "root of exec has its capabilities beside a claimed user",
         _one(
             "csrc/cli/config_exec.c",
-            'if (uid == 0 && !prl_options_flag(m->options, "privileged"))',
-            'if (uid == 1 && !prl_options_flag(m->options, "privileged"))',
+            'if (spec->process.uid == 0 && !prl_options_flag(m->options, "privileged"))',
+            'if (spec->process.uid == 1 && !prl_options_flag(m->options, "privileged"))',
         ),
         (f"{EXEC_BASICS}::test_root_has_its_capabilities_beside_a_claimed_user",),
     ),

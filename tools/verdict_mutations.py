@@ -57,11 +57,6 @@ VERDICT_MUTATIONS = (
         (f"{CPU_TIME}::test_perf_is_not_called_exact_where_time_is_stolen",),
     ),
     Mutation(
-        "a remembered start knows whether time is stolen",
-        one("csrc/cli/recall_facts.c", "    add_number(key, c->host.stolen);\n", ""),
-        (f"{CPU_TIME}::test_perf_is_not_called_exact_where_time_is_stolen",),
-    ),
-    Mutation(
         "what a hypervisor took is not billed",
         one(
             "csrc/sandbox_look.c",

@@ -40,22 +40,31 @@ void prl_arena_free(struct prl_arena *arena)
     free(arena);
 }
 
+static struct chunk *add_chunk(struct prl_arena *arena, size_t room)
+{
+    struct chunk *c = malloc(sizeof *c + room);
+    if (c) {
+        *c = (struct chunk){.next = arena->chunks, .size = room};
+        arena->chunks = c;
+    }
+    return c;
+}
+
+bool prl_arena_reserve(struct prl_arena *arena, size_t size)
+{
+    return size < SIZE_MAX / 2 && add_chunk(arena, size);
+}
+
 void *prl_arena_alloc(struct prl_arena *arena, size_t size)
 {
     if (size > SIZE_MAX / 2)
         return NULL;
     size_t need = (size + 15) & ~(size_t)15;
     struct chunk *c = arena->chunks;
-    if (!c || c->size - c->used < need) {
-        size_t room = need > CHUNK_BYTES ? need : CHUNK_BYTES;
-        c = malloc(sizeof *c + room);
-        if (!c)
-            return NULL;
-        c->used = 0;
-        c->size = room;
-        c->next = arena->chunks;
-        arena->chunks = c;
-    }
+    if (!c || c->size - c->used < need)
+        c = add_chunk(arena, need > CHUNK_BYTES ? need : CHUNK_BYTES);
+    if (!c)
+        return NULL;
     void *p = c->data + c->used;
     c->used += need;
     return memset(p, 0, need); /* not the chunk: its other pages may never be touched */

@@ -1,5 +1,5 @@
-/* config.h: options + launch template → config.json.
- * In: template bytes, options, facts about this start.  Out: config.json bytes.
+/* config.h: options + launch template → the spec of a launch.
+ * In: a template's spec, options, facts about this start.  Out: that spec, changed.
  * Never: writing a file; it may read --env-file, --spec-like inputs and stat volume sources. */
 #pragma once
 
@@ -10,12 +10,9 @@
  * NULL: no list.  Asks this host's resolver. */
 int prl_config_allow_resolve(const struct prl_options *options, char **ret,
                              struct prl_error *reterr);
-/* *ret_json is malloc'd, NUL-terminated.  1: the machine was asked; the next may differ. */
-int prl_config_merge(const char *template_json, size_t template_len,
-                     const struct prl_options *options, const struct prl_config_facts *facts,
-                     char **ret_json, size_t *ret_len, struct prl_error *reterr);
-/* The same text for people: indented; malloc'd, NULL: no memory, or not JSON. */
-char *prl_config_indent(const char *json, size_t len, size_t *ret_len);
+/* spec: a template's (prl_spec_read), which becomes that of a launch. */
+int prl_config_merge(struct prl_spec *spec, const struct prl_options *options,
+                     const struct prl_config_facts *facts, struct prl_error *reterr);
 /* With --rootfs the given template lends its defaults only: merge takes the root from
  * options->image and drops the template's binds, user, environment and command. */
 

@@ -1,6 +1,6 @@
 /* config_driver.c: who puts the layers together: the kernel's overlay or fuse-overlayfs.
- * In: --storage-driver; a config.json whose overlay the kernel refused.  Out: the annotations
- * rootfs.driver and rootfs.fuse.program.  Never: a copy of the layers; a driver other than the
+ * In: --storage-driver; a spec whose overlay the kernel refused.  Out: rootfs.driver and
+ * rootfs.fuse_program.  Never: a copy of the layers; a driver other than the
  * one asked for. */
 #include "cli/config_merge.h"
 
@@ -24,22 +24,22 @@ int prl_config_storage_driver(struct prl_merge *m)
     char path[64];
     bool fuse = text && strcmp(text, "fuse-overlayfs") == 0;
 
-    prl_config_note_drop(m, "rootfs.driver");
-    prl_config_note_drop(m, "rootfs.fuse.program");
+    m->spec->rootfs.driver = PRL_DRIVER_UNSAID;
+    m->spec->rootfs.fuse_program = NULL;
     if (text && !fuse && strcmp(text, "overlay") != 0 && strcmp(text, "auto") != 0)
         return prl_config_bad(m, EINVAL, "--storage-driver",
                               "\"%.60s\" is no driver: overlay, fuse-overlayfs or auto", text);
-    if (!prl_config_note_get(m, "rootfs.upper"))
+    if (m->spec->rootfs.upper == PRL_UPPER_NONE)
         return 0; /* a directory as it is: nothing to put together */
     if (text && strcmp(text, "overlay") == 0)
-        prl_config_note(m, "rootfs.driver", text);
+        m->spec->rootfs.driver = PRL_DRIVER_OVERLAY;
     if (!fuse)
         return 0;
     int r = find_program(m, path);
     if (r < 0)
         return r;
-    prl_config_note(m, "rootfs.driver", text);
-    prl_config_note(m, "rootfs.fuse.program", path);
+    m->spec->rootfs.driver = PRL_DRIVER_FUSE;
+    m->spec->rootfs.fuse_program = prl_config_copy(m, path);
     return 0;
 }
 
@@ -58,23 +58,15 @@ bool prl_config_may_fall_back(const struct prl_error *error)
     return is_refusal(error) && prl_helper_find("fuse-overlayfs", path);
 }
 
-int prl_config_fall_back(const char *json, size_t len, char **ret_json, size_t *ret_len,
-                         struct prl_error *reterr)
+int prl_config_fall_back(struct prl_spec *spec, struct prl_error *reterr)
 {
-    struct prl_merge m = {.reterr = reterr};
+    struct prl_merge m = {
+        .spec = spec, .reader = {.arena = spec->arena, .reterr = reterr}, .reterr = reterr};
     char path[64];
     int r = find_program(&m, path);
-    yyjson_doc *read = r < 0 ? NULL : yyjson_read(json, len, 0);
-    m.doc = read ? yyjson_doc_mut_copy(read, NULL) : NULL;
-    yyjson_doc_free(read);
-    if (r == 0 && !m.doc)
-        return prl_config_memory(&m);
     if (r < 0)
         return r;
-    m.root = yyjson_mut_doc_get_root(m.doc);
-    prl_config_note(&m, "rootfs.driver", "fuse-overlayfs");
-    prl_config_note(&m, "rootfs.fuse.program", path);
-    *ret_json = m.no_memory ? NULL : yyjson_mut_write(m.doc, 0, ret_len);
-    yyjson_mut_doc_free(m.doc);
-    return *ret_json ? 0 : prl_config_memory(&m);
+    spec->rootfs.driver = PRL_DRIVER_FUSE;
+    spec->rootfs.fuse_program = prl_config_copy(&m, path);
+    return prl_config_finish(&m, 0);
 }

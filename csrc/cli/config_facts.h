@@ -1,6 +1,6 @@
 /* config_facts.h: what a description needs to know of one start, and what is done to it later,
  * whoever asked for it.
- * In: facts, a config.json.  Out: the same with what was decided at the start.  Never: an
+ * In: facts, a spec.  Out: the same with what was decided at the start.  Never: an
  * option. */
 #pragma once
 
@@ -11,7 +11,7 @@ struct prl_config_facts {
     const char *name;          /* or NULL */
     const char *container_dir; /* absolute; where upper/, work/ and the small files live; NULL
                                   when there is none (tmpfs upper, no files) */
-    /* the engine's own directories, kept out of volumes; scratch_dir NULL: there is none */
+    /* the engine's own directories, canonical, kept out of volumes; scratch_dir NULL: none */
     const char *data_dir, *runtime_dir, *scratch_dir;
     const char *launcher;                  /* path of the native launcher; NULL: this program */
     const char *allow;                     /* see prl_config_allow_resolve; NULL: no list */
@@ -25,18 +25,16 @@ struct prl_config_facts {
 
 /* The kernel refused the overlay (*error), and fuse-overlayfs is installed. */
 bool prl_config_may_fall_back(const struct prl_error *error);
-/* The same config.json with fuse-overlayfs as driver; *ret_json is malloc'd. */
-int prl_config_fall_back(const char *json, size_t len, char **ret_json, size_t *ret_len,
-                         struct prl_error *reterr);
+/* The same launch with fuse-overlayfs as driver. */
+int prl_config_fall_back(struct prl_spec *spec, struct prl_error *reterr);
 
 struct prl_limits_plan; /* cgroup.h */
-/* What holds each limit (io.pyrootless.limits.*) into *json, a malloc'd text that is replaced.
- */
-int prl_config_rungs(const struct prl_limits_plan *plan, char **json, size_t *len,
+/* What enforces each limit (io.pyrootless.limits.*). */
+int prl_config_rungs(const struct prl_limits_plan *plan, struct prl_spec *spec,
                      struct prl_error *reterr);
 
 struct prl_config_file {
     const char *name; /* "hosts", "hostname", "resolv.conf" */
-    char *content;    /* of the pool */
+    char *content;    /* malloc'd */
 };
 enum { PRL_CONFIG_FILES = 3 };

@@ -39,20 +39,10 @@ static void note_owners(struct prl_merge *m)
  * fake root answers: without capabilities, as a real one would. */
 void prl_config_drop_caps_of_user(struct prl_merge *m)
 {
-    yyjson_mut_val *process = prl_config_process(m);
-    yyjson_mut_val *sets = prl_config_object(m, process, "capabilities");
+    struct prl_process *process = &m->spec->process;
 
-    if (yyjson_mut_get_uint(yyjson_mut_obj_get(prl_config_object(m, process, "user"), "uid")) ==
-        0)
-        return;
-    prl_config_clear(m, sets, "effective");
-    prl_config_clear(m, sets, "permitted");
-}
-
-bool prl_config_remembers(struct prl_merge *m)
-{
-    const char *mode = prl_config_note_get(m, "fake-root");
-    return mode && strcmp(mode, "remember") == 0;
+    if (process->uid != 0)
+        process->caps[PRL_CAP_EFFECTIVE] = process->caps[PRL_CAP_PERMITTED] = 0;
 }
 
 int prl_config_fake_root(struct prl_merge *m)
@@ -73,11 +63,11 @@ int prl_config_fake_root(struct prl_merge *m)
                               "kernel changes owners for real: leave " OPTION
                               " out, or take --userns=single");
     if (many || !wanted) {
-        prl_config_note_drop(m, "fake-root");
+        m->spec->fake_root = PRL_FAKE_ROOT_OFF;
         return 0;
     }
     prl_config_note(m, "fake-root", mode);
-    if (prl_config_remembers(m)) {
+    if (m->spec->fake_root == PRL_FAKE_ROOT_REMEMBER) {
         if (m->facts->launcher)
             prl_config_note(m, "launcher", m->facts->launcher);
         note_owners(m);

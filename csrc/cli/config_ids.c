@@ -16,7 +16,6 @@
 #include "base/error.h"
 #include "base/mapping.h"
 #include "base/own.h"
-#include "cli/config_needs.h"
 #include "cli/neighbour.h"
 #include "cli/passwd.h"
 
@@ -57,11 +56,6 @@ static bool in_first_namespace(void)
     return stat("/proc/self/ns/user", &st) == 0 && st.st_ino == 0xEFFFFFFDu;
 }
 
-unsigned prl_config_ids_here(void)
-{
-    return (unsigned)in_first_namespace() | (unsigned)prl_mapping_is_possible() << 1;
-}
-
 /* The template's ids are those of the user namespace it was prepared in, which `pyrootless
  * unshare` shares the store with.  Where the machine tells none, the template is believed; and
  * where it was made of files whose change would have made it stale, in the machine's first
@@ -74,7 +68,6 @@ static int refresh_ids(struct prl_merge *m)
     const char *lasting = prl_config_note_get(m, "ids.lasting");
     if (lasting && strcmp(lasting, "1") == 0 && in_first_namespace())
         return 0;
-    m->machine = true;
     int r = prl_ids_granted(&uids, &gids);
     if (r < 0)
         return prl_fail_with(m->reterr, PRL_STAGE_IDMAP, -r, "read",
@@ -144,19 +137,20 @@ int prl_config_userns(struct prl_merge *m)
                           asked);
 }
 
-static yyjson_mut_val *process_user(struct prl_merge *m)
-{
-    return prl_config_object(m, prl_config_process(m), "user");
-}
-
 int prl_config_add_gid(struct prl_merge *m, uint32_t gid)
 {
-    yyjson_mut_val *all = prl_config_array(m, process_user(m), "additionalGids"), *have;
-    yyjson_mut_arr_iter iter = yyjson_mut_arr_iter_with(all);
-    while ((have = yyjson_mut_arr_iter_next(&iter)))
-        if (yyjson_mut_get_uint(have) == gid)
+    struct prl_process *process = &m->spec->process;
+    uint32_t *all = (uint32_t *)(uintptr_t)process->additional_gids;
+
+    for (size_t i = 0; i < process->additional_gids_len; i++)
+        if (all[i] == gid)
             return 0;
-    return yyjson_mut_arr_add_uint(m->doc, all, gid) ? 0 : prl_config_memory(m);
+    all = prl_spec_grow(&m->reader, all, process->additional_gids_len, sizeof *all);
+    if (!all)
+        return -ENOMEM;
+    all[process->additional_gids_len++] = gid;
+    process->additional_gids = all;
+    return 0;
 }
 
 static const char KEEP[] = "keep-groups";
@@ -172,8 +166,8 @@ static int keep_groups(struct prl_merge *m)
             return prl_config_bad(m, EINVAL, "--group-add",
                                   "keep-groups goes with no other group: leave %.60s out",
                                   o->values[i].text);
-    prl_config_note(m, "keep-groups", "1");
-    prl_config_clear(m, process_user(m), "additionalGids");
+    m->spec->process.keep_groups = true;
+    m->spec->process.additional_gids_len = 0;
     return 0;
 }
 
@@ -182,16 +176,15 @@ int prl_config_group_add(struct prl_merge *m, const char *text)
 {
     if (strcmp(text, KEEP) == 0)
         return keep_groups(m);
-    _cleanup_free_ char **dirs = prl_config_root_dirs(m);
+    const char *const *dirs = prl_config_root_dirs(m);
     uint32_t gid = 0;
     if (!dirs)
         return prl_config_memory(m);
-    const struct prl_passwd_root root = {.dirs = (const char *const *)dirs};
+    const struct prl_passwd_root root = {.dirs = dirs};
     int r = prl_passwd_group(&root, text, &gid, m->reterr);
     if (r < 0)
         return r;
-    uint64_t own = yyjson_mut_get_uint(yyjson_mut_obj_get(process_user(m), "gid"));
-    if (m->userns == PRL_USERNS_SINGLE && gid != own)
+    if (m->userns == PRL_USERNS_SINGLE && gid != m->spec->process.gid)
         return prl_config_bad(m, EINVAL, "--group-add",
                               "%.60s does not exist in a container of one id: add "
                               "--userns=range",
@@ -210,53 +203,53 @@ int prl_config_keep_user(struct prl_merge *m, const char *text)
     return prl_config_user(m, user);
 }
 
-static void set_map(struct prl_merge *m, const char *key, const struct prl_idmap *rows,
-                    size_t len)
+static void copy_map(struct prl_merge *m, const struct prl_idmap *rows, size_t len,
+                     const struct prl_idmap **ret)
 {
-    yyjson_mut_val *linux_ = prl_config_linux(m);
+    struct prl_idmap *copy;
 
-    prl_config_clear(m, linux_, key);
-    yyjson_mut_val *all = prl_config_array(m, linux_, key);
-    for (size_t i = 0; i < len; i++) {
-        yyjson_mut_val *row = yyjson_mut_arr_add_obj(m->doc, all);
-        if (!row) {
-            m->no_memory = true;
-            return;
-        }
-        prl_config_set_number(m, row, "containerID", rows[i].container_id);
-        prl_config_set_number(m, row, "hostID", rows[i].host_id);
-        prl_config_set_number(m, row, "size", rows[i].size);
+    if (prl_spec_new_array(&m->reader, len, sizeof *copy, &copy) < 0) {
+        m->failed = -ENOMEM;
+        return;
     }
+    memcpy(copy, rows, len * sizeof *copy);
+    *ret = copy;
+}
+
+static void set_maps(struct prl_merge *m, const struct prl_idmap *uids, size_t uids_len,
+                     const struct prl_idmap *gids, size_t gids_len)
+{
+    m->spec->uid_maps_len = uids_len;
+    m->spec->gid_maps_len = gids_len;
+    copy_map(m, uids, uids_len, &m->spec->uid_maps);
+    copy_map(m, gids, gids_len, &m->spec->gid_maps);
 }
 
 /* The one id a plain user may map: whoever the program runs as inside is the caller outside.
  * With a fake root that remembers this is always root: it becomes the user by claim. */
 static void set_single(struct prl_merge *m)
 {
-    yyjson_mut_val *user = process_user(m);
-    bool claimed = prl_config_remembers(m);
-    uint64_t own_uid = yyjson_mut_get_uint(yyjson_mut_obj_get(user, "uid"));
-    uint64_t own_gid = yyjson_mut_get_uint(yyjson_mut_obj_get(user, "gid"));
-    const struct prl_idmap uid = {claimed ? 0 : (uint32_t)own_uid, m->facts->uid, 1};
-    const struct prl_idmap gid = {claimed ? 0 : (uint32_t)own_gid, m->facts->gid, 1};
+    struct prl_process *process = &m->spec->process;
+    bool claimed = m->spec->fake_root == PRL_FAKE_ROOT_REMEMBER;
+    const struct prl_idmap uid = {claimed ? 0 : process->uid, m->facts->uid, 1};
+    const struct prl_idmap gid = {claimed ? 0 : process->gid, m->facts->gid, 1};
 
-    set_map(m, "uidMappings", &uid, 1);
-    set_map(m, "gidMappings", &gid, 1);
+    set_maps(m, &uid, 1, &gid, 1);
     if (!claimed)
-        yyjson_mut_obj_remove_key(user, "additionalGids");
+        process->additional_gids_len = 0;
 }
 
 static int check_mapped(struct prl_merge *m, const struct prl_idmap *rows, size_t len,
-                        const char *what, yyjson_mut_val *id)
+                        const char *what, uint32_t number)
 {
-    uint64_t number = yyjson_mut_get_uint(id), count = 0;
+    uint64_t count = 0;
     for (size_t i = 0; i < len; i++) {
         if (number >= rows[i].container_id && number - rows[i].container_id < rows[i].size)
             return 0;
         count += rows[i].size;
     }
     return prl_failf(m->reterr, PRL_STAGE_IDMAP, ERANGE, OPTION,
-                     "the program's %s %" PRIu64 " is none of the %" PRIu64
+                     "the program's %s %" PRIu32 " is none of the %" PRIu64
                      " that your subordinate ids make",
                      what, number, count);
 }
@@ -266,20 +259,17 @@ static int set_range(struct prl_merge *m)
     static const enum prl_ids_map how[] = {[PRL_USERNS_RANGE] = PRL_IDS_MAP_RANGE,
                                            [PRL_USERNS_KEEP_ID] = PRL_IDS_MAP_KEEP,
                                            [PRL_USERNS_NOMAP] = PRL_IDS_MAP_NONE};
-    struct prl_idmap rows[PRL_IDMAP_ROWS];
-    yyjson_mut_val *user = process_user(m), *gid;
+    struct prl_idmap uids[PRL_IDMAP_ROWS], gids[PRL_IDMAP_ROWS];
+    const struct prl_process *process = &m->spec->process;
 
-    size_t len = prl_ids_map(how[m->userns], m->facts->uid, &m->uids, rows);
-    set_map(m, "uidMappings", rows, len);
-    int r = check_mapped(m, rows, len, "user", yyjson_mut_obj_get(user, "uid"));
-    len = prl_ids_map(how[m->userns], m->facts->gid, &m->gids, rows);
-    set_map(m, "gidMappings", rows, len);
+    size_t uids_len = prl_ids_map(how[m->userns], m->facts->uid, &m->uids, uids);
+    size_t gids_len = prl_ids_map(how[m->userns], m->facts->gid, &m->gids, gids);
+    set_maps(m, uids, uids_len, gids, gids_len);
+    int r = check_mapped(m, uids, uids_len, "user", process->uid);
     if (r == 0)
-        r = check_mapped(m, rows, len, "group", yyjson_mut_obj_get(user, "gid"));
-    yyjson_mut_val *all = yyjson_mut_obj_get(user, "additionalGids");
-    yyjson_mut_arr_iter iter = yyjson_mut_arr_iter_with(all);
-    while (r == 0 && (gid = yyjson_mut_arr_iter_next(&iter)))
-        r = check_mapped(m, rows, len, "group", gid);
+        r = check_mapped(m, gids, gids_len, "group", process->gid);
+    for (size_t i = 0; r == 0 && i < process->additional_gids_len; i++)
+        r = check_mapped(m, gids, gids_len, "group", process->additional_gids[i]);
     return r;
 }
 
@@ -287,17 +277,14 @@ static int set_range(struct prl_merge *m)
  * neither enter the store nor write to the upper directory. */
 static int check_nomap(struct prl_merge *m)
 {
-    const char *driver = prl_config_note_get(m, "rootfs.driver");
-    const char *upper = prl_config_note_get(m, "rootfs.upper");
-
-    if (driver && strcmp(driver, "fuse-overlayfs") == 0)
+    if (m->spec->rootfs.driver == PRL_DRIVER_FUSE)
         return 0;
     if (!prl_options_flag(m->options, "rootfs"))
         return prl_config_bad(m, EINVAL, OPTION,
                               "nomap cannot show an image of the store, whose files are yours: "
                               "use --userns=keep-id, a tree with --rootfs, or "
                               "--storage-driver fuse-overlayfs");
-    if (upper && strcmp(upper, "disk") == 0)
+    if (m->spec->rootfs.upper == PRL_UPPER_DISK)
         return prl_config_bad(m, EINVAL, OPTION,
                               "nomap cannot write to a directory of yours: add --ephemeral, or "
                               "use the tree in place (--rootfs DIR)");
@@ -307,12 +294,14 @@ static int check_nomap(struct prl_merge *m)
 /* docker's group of terminals, which is there when many ids are. */
 static void set_terminal_group(struct prl_merge *m)
 {
-    size_t at;
-    yyjson_mut_val *mounts = prl_config_array(m, m->root, "mounts");
-    yyjson_mut_val *devpts = prl_config_find(mounts, "type", "devpts", &at);
+    char data[4096];
+    struct prl_mount *devpts = prl_config_find_mount(m, "devpts", NULL);
 
-    if (devpts && m->gids.len && prl_ids_count(&m->gids) > TTY_GROUP)
-        prl_config_append(m, prl_config_array(m, devpts, "options"), "gid=5");
+    if (!devpts || !m->gids.len || prl_ids_count(&m->gids) <= TTY_GROUP)
+        return;
+    snprintf(data, sizeof data, "%s", devpts->data);
+    prl_config_add_data(data, sizeof data, "gid=5", 5);
+    devpts->data = prl_config_copy(m, data);
 }
 
 static void set_holder(struct prl_merge *m)

@@ -1,9 +1,8 @@
 /* config_merge.h: what the files of the merge share (config.c and config_*.c, nobody else).
- * In: one merge under way.  Out: its JSON document, changed.  Never: a caller outside the
- * merge.
+ * In: one merge under way.  Out: its spec, changed.  Never: a caller outside the merge.
  *
  * A function of a row has the form of prl_config_apply: it takes one value of its option.
- * Memory that runs out inside the document is remembered in no_memory and told once, at the
+ * Where a function returns nothing, what failed is remembered in `failed` and told once, at the
  * end. */
 #pragma once
 
@@ -11,7 +10,7 @@
 #include "cli/config.h"
 #include "cli/values.h"
 
-#include <yyjson.h>
+#include "spec_parts.h"
 
 enum prl_userns { /* see config_ids.c */
                   PRL_USERNS_SINGLE,
@@ -21,9 +20,10 @@ enum prl_userns { /* see config_ids.c */
 };
 
 struct prl_merge {
-    yyjson_mut_doc *doc;
-    yyjson_mut_val *root;
-    yyjson_mut_val *user_mounts; /* array: what the user asked for, in the order asked */
+    struct prl_spec *spec;
+    struct prl_spec_reader reader; /* the spec's arena, and the error */
+    struct prl_mount *user_mounts; /* what the user asked for, in the order asked */
+    size_t user_mounts_len;
     const struct prl_options *options;
     const struct prl_config_facts *facts;
     struct prl_error *reterr;
@@ -31,10 +31,9 @@ struct prl_merge {
     enum prl_userns userns;
     struct prl_ids uids, gids; /* what may be mapped beside the caller's own */
     bool overflow;             /* owners beyond the map may be nobody's */
-    bool no_memory;
-    bool machine;        /* something was asked of the machine; see prl_config_merge */
-    bool home_from_file; /* HOME stands in an --env-file */
-    char home[512];      /* of -u; "": none asked for */
+    int failed;                /* 0, or -errno of the first failure that was not returned */
+    bool home_from_file;       /* HOME stands in an --env-file */
+    char home[512];            /* of -u; "": none asked for */
 };
 
 typedef int (*prl_config_apply)(struct prl_merge *m, const char *text);
@@ -47,43 +46,31 @@ int prl_config_memory(struct prl_merge *m); /* -ENOMEM */
 /* config.c: does an option have a row in the merge?  For the test of the table. */
 bool prl_config_applies(const char *name);
 
-/* config.c: the document, read from JSON and written as JSON. */
-int prl_config_open(struct prl_merge *m, const char *json, size_t len);
-int prl_config_close(struct prl_merge *m, int r, char **ret_json, size_t *ret_len);
-/* config.c: the values of one option given to its row. */
+/* config.c: one merge; the values of one option given to its row. */
+int prl_config_finish(struct prl_merge *m, int r);
 int prl_config_apply_option(struct prl_merge *m, const char *name, prl_config_apply apply);
 
-/* config_json.c: words for changing the document.  Texts are copied. */
-yyjson_mut_val *prl_config_object(struct prl_merge *m, yyjson_mut_val *parent, const char *key);
-yyjson_mut_val *prl_config_array(struct prl_merge *m, yyjson_mut_val *parent, const char *key);
-yyjson_mut_val *prl_config_linux(struct prl_merge *m);
-yyjson_mut_val *prl_config_process(struct prl_merge *m);
-void prl_config_set(struct prl_merge *m, yyjson_mut_val *object, const char *key,
-                    yyjson_mut_val *value);
-void prl_config_set_text(struct prl_merge *m, yyjson_mut_val *object, const char *key,
-                         const char *text);
-void prl_config_set_number(struct prl_merge *m, yyjson_mut_val *object, const char *key,
-                           uint64_t number);
-void prl_config_append(struct prl_merge *m, yyjson_mut_val *array, const char *text);
-void prl_config_clear(struct prl_merge *m, yyjson_mut_val *parent, const char *key);
-/* The items of which the function says so are taken out.  (yyjson's own iterator passes by what
- * follows an item that it takes out.) */
-void prl_config_drop(yyjson_mut_val *array, bool (*is_dropped)(yyjson_mut_val *item));
-const char *prl_config_text(yyjson_mut_val *object, const char *key); /* NULL: none */
+/* config_words.c: words for changing the spec.  Texts are copied. */
+const char *prl_config_copy(struct prl_merge *m, const char *text); /* never NULL */
+void prl_config_append(struct prl_merge *m, const char *const **list, const char *text);
+/* The texts of which the function says so are taken out. */
+void prl_config_drop(const char *const *list,
+                     bool (*is_dropped)(const char *text, const void *how), const void *how);
 /* Annotations "io.pyrootless.NAME". */
 void prl_config_note(struct prl_merge *m, const char *name, const char *text);
 void prl_config_note_number(struct prl_merge *m, const char *name, uint64_t number);
 const char *prl_config_note_get(struct prl_merge *m, const char *name);
 void prl_config_note_drop(struct prl_merge *m, const char *name);
-/* Element of an array of objects whose key has this text; *ret_index its place. */
-yyjson_mut_val *prl_config_find(yyjson_mut_val *array, const char *key, const char *text,
-                                size_t *ret_index);
+/* The mount of this type, or on this destination; NULL: none.  type or destination NULL: any.
+ */
+struct prl_mount *prl_config_find_mount(struct prl_merge *m, const char *type,
+                                        const char *destination);
 
 /* config_root.c: root file system, upper layer, the engine's own directories. */
 bool prl_config_in_place(const struct prl_options *options);
 int prl_config_rootfs(struct prl_merge *m, const char *text);
 int prl_config_upper(struct prl_merge *m);
-char **prl_config_root_dirs(struct prl_merge *m); /* one malloc'd block; NULL: no memory */
+const char *const *prl_config_root_dirs(struct prl_merge *m); /* NULL: no memory */
 /* What the user typed → real host path (malloc'd); errors name the option. */
 int prl_config_host_path(struct prl_merge *m, const char *option, const char *typed,
                          char **ret);
@@ -101,6 +88,7 @@ int prl_config_env(struct prl_merge *m, const char *text);
 int prl_config_env_line(struct prl_merge *m, const char *text); /* NAME=VALUE, checked */
 int prl_config_entrypoint(struct prl_merge *m, const char *text);
 int prl_config_user(struct prl_merge *m, const char *text);
+void prl_config_set_user(struct prl_merge *m, uint32_t uid, uint32_t gid);
 int prl_config_workdir(struct prl_merge *m, const char *text);
 int prl_config_ulimit(struct prl_merge *m, const char *text);
 int prl_config_args(struct prl_merge *m);
@@ -163,18 +151,26 @@ int prl_config_capabilities(struct prl_merge *m);
 
 /* config_fake_root.c */
 int prl_config_fake_root(struct prl_merge *m); /* after the kind of map is known */
-bool prl_config_remembers(struct prl_merge *m);
 /* A claimed user other than root has no capabilities. */
 void prl_config_drop_caps_of_user(struct prl_merge *m);
 
 /* config_mounts.c: the list of mounts, tmpfs, devices. */
 struct prl_config_mount {
     const char *option, *type, *source, *target;
-    yyjson_mut_val *options; /* array */
+    const char *words[12]; /* its options, up to a NULL */
+    const char *data;      /* of the file system, with commas; NULL: none */
 };
 int prl_config_add_mount(struct prl_merge *m, const struct prl_config_mount *mount);
 /* The same without the checks, into the template's list; an older mount on target goes. */
 void prl_config_place_mount(struct prl_merge *m, const struct prl_config_mount *mount);
+/* Did the user ask for a mount on target? */
+bool prl_config_is_taken(const struct prl_merge *m, const char *target);
+/* Another mount at the place of this one; target NULL: on the same destination. */
+void prl_config_replace_mount(struct prl_merge *m, const struct prl_config_mount *from,
+                              struct prl_mount *mount);
+void prl_config_forget_mount(struct prl_merge *m, struct prl_mount *mount);
+/* One more word of a file system's, after a comma. */
+void prl_config_add_data(char *data, size_t size, const char *word, size_t len);
 int prl_config_add_tmpfs(struct prl_merge *m, const char *option, const char *typed_target,
                          const char *options);
 int prl_config_tmpfs(struct prl_merge *m, const char *text);

@@ -52,9 +52,7 @@ int prl_config_label(struct prl_merge *m, const char *text)
                               "\"%.60s\" is not KEY=VALUE with a key of at most 200 bytes",
                               text);
     snprintf(key, sizeof key, "%slabel.%.*s", NOTE, (int)len, text);
-    prl_config_set_text(m, prl_config_object(m, m->root, "annotations"), key,
-                        text[len] ? text + len + 1 : "");
-    return 0;
+    return prl_spec_note_set(&m->reader, m->spec, key, text[len] ? text + len + 1 : "");
 }
 
 int prl_config_annotation(struct prl_merge *m, const char *text)
@@ -75,8 +73,7 @@ int prl_config_annotation(struct prl_merge *m, const char *text)
     _cleanup_free_ char *key = strndup(text, len);
     if (!key)
         return prl_config_memory(m);
-    prl_config_set_text(m, prl_config_object(m, m->root, "annotations"), key, text + len + 1);
-    return 0;
+    return prl_spec_note_set(&m->reader, m->spec, key, text + len + 1);
 }
 
 int prl_config_sysctl(struct prl_merge *m, const char *text)
@@ -90,9 +87,15 @@ int prl_config_sysctl(struct prl_merge *m, const char *text)
     _cleanup_free_ char *key = strndup(text, sysctl.key_len);
     if (!key)
         return prl_config_memory(m);
-    prl_config_set_text(m, prl_config_object(m, prl_config_linux(m), "sysctl"), key,
-                        sysctl.value);
-    return 0;
+    struct prl_sysctl *list = (struct prl_sysctl *)(uintptr_t)m->spec->sysctls;
+    for (size_t i = 0; i < m->spec->sysctls_len; i++)
+        if (strcmp(list[i].key, key) == 0)
+            return prl_spec_read_sysctl(&m->reader, key, sysctl.value, &list[i]);
+    list = prl_spec_grow(&m->reader, list, m->spec->sysctls_len, sizeof *list);
+    if (!list)
+        return prl_config_memory(m);
+    m->spec->sysctls = list;
+    return prl_spec_read_sysctl(&m->reader, key, sysctl.value, &list[m->spec->sysctls_len++]);
 }
 
 /* The container's host name; false: none (host network, none asked for). */
@@ -111,10 +114,7 @@ void prl_config_hostname(struct prl_merge *m)
 {
     char name[65];
 
-    if (host_name(m->options, m->facts, name))
-        prl_config_set_text(m, m->root, "hostname", name);
-    else
-        yyjson_mut_obj_remove_key(m->root, "hostname");
+    m->spec->hostname = host_name(m->options, m->facts, name) ? prl_config_copy(m, name) : NULL;
 }
 
 /* /etc/hosts is the launcher's own when a name has to be in it that the image cannot know.  In
@@ -145,20 +145,17 @@ static void bind_file(struct prl_merge *m, const char *name)
 {
     bool readonly =
         prl_options_flag(m->options, "read-only") || prl_options_flag(m->options, "ephemeral");
-    const char *options[] = {"bind",  "rprivate", "nosuid",
-                             "nodev", "noexec",   readonly ? "ro" : "rw"};
     char source[PATH_MAX], target[32];
-    size_t at;
 
     snprintf(source, sizeof source, "%s/%s", m->facts->container_dir, name);
     snprintf(target, sizeof target, "/etc/%s", name);
-    if (prl_config_find(m->user_mounts, "destination", target, &at))
-        return; /* the user's own file goes before ours */
-    struct prl_config_mount mount = {.type = "bind", .source = source, .target = target};
-    mount.options = yyjson_mut_arr(m->doc);
-    for (size_t i = 0; i < sizeof options / sizeof *options; i++)
-        prl_config_append(m, mount.options, options[i]);
-    prl_config_place_mount(m, &mount);
+    const struct prl_config_mount mount = {
+        .type = "bind",
+        .source = source,
+        .target = target,
+        .words = {"bind", "rprivate", "nosuid", "nodev", "noexec", readonly ? "ro" : "rw"}};
+    if (!prl_config_is_taken(m, target)) /* the user's own file goes before ours */
+        prl_config_place_mount(m, &mount);
 }
 
 void prl_config_bind_files(struct prl_merge *m)

@@ -11,42 +11,84 @@
 #include <string.h>
 #include <sys/stat.h>
 
-static yyjson_mut_val *make_mount(struct prl_merge *m, const struct prl_config_mount *mount)
+/* A mount of our own words, which the reader of config.json knows. */
+static int make_mount(struct prl_merge *m, const struct prl_config_mount *from,
+                      struct prl_mount *ret)
 {
-    yyjson_mut_val *value = yyjson_mut_obj(m->doc);
+    struct prl_mount mount = {.type = prl_config_copy(m, from->type),
+                              .source = prl_config_copy(m, from->source),
+                              .destination = from->target ? prl_config_copy(m, from->target)
+                                                          : ret->destination,
+                              .data = prl_config_copy(m, from->data ? from->data : ""),
+                              .bind = strcmp(from->type, "bind") == 0};
 
-    if (!value) {
-        m->no_memory = true;
-        return NULL;
+    for (size_t i = 0; from->words[i]; i++) {
+        int r = prl_spec_mount_option(&m->reader, NULL, from->words[i], &mount);
+        if (r != 0)
+            return r < 0 ? r : prl_config_bad(m, EINVAL, "mount", "%s", from->words[i]);
     }
-    prl_config_set_text(m, value, "destination", mount->target);
-    prl_config_set_text(m, value, "type", mount->type);
-    prl_config_set_text(m, value, "source", mount->source);
-    prl_config_set(m, value, "options", mount->options);
-    return value;
+    *ret = mount;
+    return 0;
 }
 
 static void forget_target(struct prl_merge *m, const char *target)
 {
-    yyjson_mut_val *mounts = prl_config_array(m, m->root, "mounts");
-    size_t at;
+    struct prl_mount *mount;
 
-    while (prl_config_find(mounts, "destination", target, &at))
-        yyjson_mut_arr_remove(mounts, at);
+    while ((mount = prl_config_find_mount(m, NULL, target)))
+        prl_config_forget_mount(m, mount);
 }
 
-void prl_config_place_mount(struct prl_merge *m, const struct prl_config_mount *mount)
+void prl_config_forget_mount(struct prl_merge *m, struct prl_mount *mount)
 {
-    yyjson_mut_val *value = make_mount(m, mount);
+    const struct prl_mount *end = m->spec->mounts + m->spec->mounts_len--;
+    memmove(mount, mount + 1, (size_t)(end - mount - 1) * sizeof *mount);
+}
 
-    forget_target(m, mount->target);
-    if (value)
-        yyjson_mut_arr_append(prl_config_array(m, m->root, "mounts"), value);
+static int append_mount(struct prl_merge *m, const struct prl_mount *mount)
+{
+    struct prl_spec *spec = m->spec;
+    struct prl_mount *list =
+        prl_spec_grow(&m->reader, spec->mounts, spec->mounts_len, sizeof *list);
+
+    if (!list)
+        return -ENOMEM;
+    list[spec->mounts_len++] = *mount;
+    spec->mounts = list;
+    return 0;
+}
+
+void prl_config_place_mount(struct prl_merge *m, const struct prl_config_mount *from)
+{
+    struct prl_mount mount;
+    int r = make_mount(m, from, &mount);
+
+    forget_target(m, from->target);
+    if (r == 0)
+        r = append_mount(m, &mount);
+    if (r < 0 && m->failed == 0)
+        m->failed = r;
+}
+
+void prl_config_replace_mount(struct prl_merge *m, const struct prl_config_mount *from,
+                              struct prl_mount *mount)
+{
+    int r = make_mount(m, from, mount);
+
+    if (r < 0 && m->failed == 0)
+        m->failed = r;
+}
+
+bool prl_config_is_taken(const struct prl_merge *m, const char *target)
+{
+    for (size_t i = 0; i < m->user_mounts_len; i++)
+        if (strcmp(m->user_mounts[i].destination, target) == 0)
+            return true;
+    return false;
 }
 
 int prl_config_add_mount(struct prl_merge *m, const struct prl_config_mount *mount)
 {
-    size_t at;
     const char *target = mount->target;
 
     if (strcmp(target, "/") == 0)
@@ -57,14 +99,22 @@ int prl_config_add_mount(struct prl_merge *m, const struct prl_config_mount *mou
                               "nothing can be mounted on %.80s, /proc is the kernel's: choose "
                               "another place",
                               target);
-    if (prl_config_find(m->user_mounts, "destination", target, &at))
+    if (prl_config_is_taken(m, target))
         return prl_config_bad(m, EINVAL, mount->option,
                               "two options mount something on %.100s: leave one out", target);
     forget_target(m, target);
-    yyjson_mut_val *value = make_mount(m, mount);
-    if (value)
-        yyjson_mut_arr_append(m->user_mounts, value);
-    return 0;
+    struct prl_mount *list =
+        prl_spec_grow(&m->reader, m->user_mounts, m->user_mounts_len, sizeof *list);
+    if (!list)
+        return -ENOMEM;
+    m->user_mounts = list;
+    return make_mount(m, mount, &list[m->user_mounts_len++]);
+}
+
+void prl_config_add_data(char *data, size_t size, const char *word, size_t len)
+{
+    size_t used = strlen(data);
+    snprintf(data + used, size - used, "%s%.*s", used ? "," : "", (int)len, word);
 }
 
 /* A word of tmpfs(5) that takes a value, and the value's form is right. */
@@ -105,10 +155,17 @@ static const char *tmpfs_flag(const char *word, size_t len, size_t *ret_slot)
 int prl_config_add_tmpfs(struct prl_merge *m, const char *option, const char *typed_target,
                          const char *options)
 {
-    const char *flags[] = {"nosuid", "nodev", "noexec", "rw", NULL};
+    struct prl_config_mount mount = {.option = option, .type = "tmpfs", .source = "tmpfs"};
+    const char **flags = mount.words;
     _cleanup_free_ char *target = NULL;
-    yyjson_mut_val *list = yyjson_mut_arr(m->doc);
+    char data[4096] = "";
     int r = prl_value_target(option, typed_target, &target, m->reterr);
+
+    memcpy(flags, (const char *[]){"nosuid", "nodev", "noexec", "rw"}, 4 * sizeof *flags);
+    mount.target = target;
+    mount.data = data;
+    if (strlen(options) >= sizeof data)
+        return prl_config_bad(m, EINVAL, option, "the options of the tmpfs are too long");
 
     for (const char *at = options; r >= 0 && *at;) {
         size_t len = strcspn(at, ","), slot;
@@ -116,7 +173,7 @@ int prl_config_add_tmpfs(struct prl_merge *m, const char *option, const char *ty
         if (flag)
             flags[slot] = flag;
         else if (is_tmpfs_setting(at, len))
-            m->no_memory |= !yyjson_mut_arr_add_strncpy(m->doc, list, at, len);
+            prl_config_add_data(data, sizeof data, at, len);
         else if (len > 0)
             r = prl_config_bad(m, EINVAL, option,
                                "\"%.*s\" is no option of a tmpfs: use size=64m, mode=1777, "
@@ -124,10 +181,6 @@ int prl_config_add_tmpfs(struct prl_merge *m, const char *option, const char *ty
                                (int)(len < 60 ? len : 60), at);
         at += len + (at[len] == ',');
     }
-    for (size_t i = 0; r >= 0 && i < sizeof flags / sizeof *flags; i++)
-        if (flags[i])
-            prl_config_append(m, list, flags[i]);
-    struct prl_config_mount mount = {option, "tmpfs", "tmpfs", target, list};
     return r < 0 ? r : prl_config_add_mount(m, &mount);
 }
 
@@ -159,7 +212,6 @@ static int check_permissions(struct prl_merge *m, const char *text)
 
 static int add_device(struct prl_merge *m, const char *source, const char *target)
 {
-    static const char words[][12] = {"bind", "rprivate", "nosuid", "noexec", "rw"};
     _cleanup_free_ char *real = NULL, *clean = NULL;
     struct stat st;
     int r = prl_config_host_path(m, "--device", source, &real);
@@ -173,9 +225,8 @@ static int add_device(struct prl_merge *m, const char *source, const char *targe
     r = prl_value_target("--device", target, &clean, m->reterr);
     if (r < 0)
         return r;
-    struct prl_config_mount mount = {"--device", "bind", real, clean, yyjson_mut_arr(m->doc)};
-    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
-        prl_config_append(m, mount.options, words[i]);
+    const struct prl_config_mount mount = {
+        "--device", "bind", real, clean, {"bind", "rprivate", "nosuid", "noexec", "rw"}, NULL};
     r = prl_config_add_mount(m, &mount);
     return r < 0 ? r : prl_config_guard(m, mount.option, real, clean);
 }
@@ -200,31 +251,26 @@ int prl_config_device(struct prl_merge *m, const char *text)
     return add_device(m, copy, target ? target : copy);
 }
 
-static bool is_size(yyjson_mut_val *word)
-{
-    return yyjson_mut_is_str(word) && strncmp(yyjson_mut_get_str(word), "size=", 5) == 0;
-}
-
 int prl_config_shm_size(struct prl_merge *m, const char *text)
 {
     uint64_t bytes;
-    char setting[40];
-    size_t at;
+    char setting[40], data[4096] = "";
+    struct prl_mount *shm = prl_config_find_mount(m, NULL, "/dev/shm");
     int r = prl_value_size("--shm-size", text, &bytes, m->reterr);
 
     if (r < 0)
         return r;
-    yyjson_mut_val *shm =
-        prl_config_find(prl_config_array(m, m->root, "mounts"), "destination", "/dev/shm", &at);
     if (!shm)
         return prl_config_bad(
             m, EINVAL, "--shm-size",
             "another option mounts /dev/shm: give the size there, or leave one "
             "of the two out");
-    yyjson_mut_val *options = prl_config_array(m, shm, "options");
-    prl_config_drop(options, is_size);
     snprintf(setting, sizeof setting, "size=%llu", (unsigned long long)bytes);
-    prl_config_append(m, options, setting);
+    for (const char *at = shm->data; *at; at += strcspn(at, ","), at += *at == ',')
+        if (strncmp(at, "size=", 5) != 0)
+            prl_config_add_data(data, sizeof data, at, strcspn(at, ","));
+    prl_config_add_data(data, sizeof data, setting, strlen(setting));
+    shm->data = prl_config_copy(m, data);
     return 0;
 }
 
@@ -233,55 +279,41 @@ int prl_config_read_only(struct prl_merge *m, const char *text)
     static const struct {
         char target[12], mode[12];
     } rows[] = {{"/tmp", "mode=1777"}, {"/run", "mode=755"}, {"/var/tmp", "mode=1777"}};
-    static const char words[][12] = {"rw", "nosuid", "nodev"};
     const char *keep = prl_options_get(m->options, "read-only-tmpfs");
     bool on = strcmp(text, "true") == 0;
-    size_t at;
 
-    prl_config_set(m, prl_config_object(m, m->root, "root"), "readonly",
-                   yyjson_mut_bool(m->doc, on));
+    m->spec->rootfs.readonly = on;
     if (!on || (keep && strcmp(keep, "false") == 0))
         return 0;
-    yyjson_mut_val *mounts = prl_config_array(m, m->root, "mounts");
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        if (prl_config_find(mounts, "destination", rows[i].target, &at) ||
-            prl_config_find(m->user_mounts, "destination", rows[i].target, &at))
-            continue;
-        struct prl_config_mount mount = {NULL, "tmpfs", "tmpfs", rows[i].target,
-                                         yyjson_mut_arr(m->doc)};
-        for (size_t j = 0; j < sizeof words / sizeof *words; j++)
-            prl_config_append(m, mount.options, words[j]);
-        prl_config_append(m, mount.options, rows[i].mode);
-        prl_config_place_mount(m, &mount);
+        const struct prl_config_mount mount = {
+            NULL, "tmpfs", "tmpfs", rows[i].target, {"rw", "nosuid", "nodev"}, rows[i].mode};
+        if (!prl_config_find_mount(m, NULL, rows[i].target) &&
+            !prl_config_is_taken(m, rows[i].target))
+            prl_config_place_mount(m, &mount);
     }
     return 0;
 }
 
-static size_t depth(yyjson_mut_val *mount)
+static size_t depth(const struct prl_mount *mount)
 {
-    const char *target = prl_config_text(mount, "destination");
     size_t count = 0;
 
-    for (; target && *target; target++)
-        count += *target == '/';
+    for (const char *at = mount->destination; *at; at++)
+        count += *at == '/';
     return count;
 }
 
 /* The user's mounts after the template's, parents before what lies in them, else as asked. */
 void prl_config_finish_mounts(struct prl_merge *m)
 {
-    yyjson_mut_val *mounts = prl_config_array(m, m->root, "mounts");
+    size_t deepest = 0;
 
-    while (yyjson_mut_arr_size(m->user_mounts) > 0) {
-        yyjson_mut_arr_iter iter = yyjson_mut_arr_iter_with(m->user_mounts);
-        yyjson_mut_val *mount;
-        size_t best = 0, best_depth = SIZE_MAX;
-        for (size_t i = 0; (mount = yyjson_mut_arr_iter_next(&iter)); i++) {
-            if (depth(mount) < best_depth) {
-                best = i;
-                best_depth = depth(mount);
-            }
-        }
-        yyjson_mut_arr_append(mounts, yyjson_mut_arr_remove(m->user_mounts, best));
-    }
+    for (size_t i = 0; i < m->user_mounts_len; i++)
+        if (depth(&m->user_mounts[i]) > deepest)
+            deepest = depth(&m->user_mounts[i]);
+    for (size_t at = 0; at <= deepest; at++)
+        for (size_t i = 0; i < m->user_mounts_len; i++)
+            if (depth(&m->user_mounts[i]) == at && append_mount(m, &m->user_mounts[i]) < 0)
+                m->failed = -ENOMEM;
 }

@@ -7,12 +7,12 @@
 #include "base/addresses.h"
 #include "base/error.h"
 #include "base/own.h"
-#include "cli/config_needs.h"
 #include "cli/config_network_facts.h"
 #include "cli/neighbour.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <linux/sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -162,43 +162,25 @@ int prl_network_choose(const struct prl_options *options, const char *data_dir,
     return 0;
 }
 
-bool prl_config_network_facts(const struct prl_options *options, const char *data_dir,
-                              char *buf, size_t size)
-{
-    struct prl_network_choice choice;
-    struct prl_error ignored; /* the merge meets it again */
-    if (prl_network_choose(options, data_dir, &choice, &ignored) < 0)
-        return false;
-    snprintf(buf, size, "%d %u %s %s %d", (int)choice.kind, choice.mtu, choice.program,
-             choice.gateway, prl_resolv_needs_forward(options, &choice));
-    return true;
-}
-
 /* sysfs shows the network namespace and may only be mounted by its owner: lend the host's. */
 static void lend_sysfs(struct prl_merge *m)
 {
-    static const char options[][12] = {"rbind", "rprivate", "nosuid", "noexec",
-                                       "nodev", "ro",       "rro"};
-    size_t at;
-    yyjson_mut_val *mounts = prl_config_array(m, m->root, "mounts");
-    yyjson_mut_val *sysfs = prl_config_find(mounts, "type", "sysfs", &at);
+    static const struct prl_config_mount host = {
+        NULL,
+        "bind",
+        "/sys",
+        NULL,
+        {"rbind", "rprivate", "nosuid", "noexec", "nodev", "ro", "rro"},
+        NULL};
+    struct prl_mount *sysfs = prl_config_find_mount(m, "sysfs", NULL);
 
-    if (!sysfs)
-        return;
-    prl_config_set_text(m, sysfs, "type", "bind");
-    prl_config_set_text(m, sysfs, "source", "/sys");
-    prl_config_clear(m, sysfs, "options");
-    for (size_t i = 0; i < sizeof options / sizeof *options; i++)
-        prl_config_append(m, prl_config_array(m, sysfs, "options"), options[i]);
+    if (sysfs)
+        prl_config_replace_mount(m, &host, sysfs);
 }
 
 static void share_host(struct prl_merge *m)
 {
-    size_t at;
-    yyjson_mut_val *namespaces = prl_config_array(m, prl_config_linux(m), "namespaces");
-
-    if (prl_config_find(namespaces, "type", "network", &at))
-        yyjson_mut_arr_remove(namespaces, at);
+    m->spec->namespaces &= ~(uint64_t)CLONE_NEWNET;
     lend_sysfs(m);
 }
 

@@ -11,34 +11,26 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Index of NAME in the environment, or its length. */
-static size_t find_variable(yyjson_mut_val *env, const char *name, size_t len)
+/* Where NAME stands in the environment; NULL: nowhere. */
+static const char **find_variable(struct prl_merge *m, const char *name, size_t len)
 {
-    yyjson_mut_arr_iter iter = yyjson_mut_arr_iter_with(env);
-    yyjson_mut_val *value;
-    size_t at = 0;
+    const char **env = (const char **)(uintptr_t)m->spec->process.env;
 
-    for (; (value = yyjson_mut_arr_iter_next(&iter)); at++) {
-        const char *text = yyjson_mut_get_str(value);
-        if (text && strncmp(text, name, len) == 0 && text[len] == '=')
-            break;
-    }
-    return at;
-}
-
-static yyjson_mut_val *environment(struct prl_merge *m)
-{
-    return prl_config_array(m, prl_config_process(m), "env");
+    for (; env && *env; env++)
+        if (strncmp(*env, name, len) == 0 && (*env)[len] == '=')
+            return env;
+    return NULL;
 }
 
 int prl_config_env_line(struct prl_merge *m, const char *text)
 {
-    yyjson_mut_val *env = environment(m), *line = yyjson_mut_strcpy(m->doc, text);
-    size_t at = find_variable(env, text, strcspn(text, "="));
+    const char **place = find_variable(m, text, strcspn(text, "="));
 
-    bool done = at < yyjson_mut_arr_size(env) ? yyjson_mut_arr_replace(env, at, line) != NULL
-                                              : yyjson_mut_arr_append(env, line);
-    return done ? 0 : prl_config_memory(m);
+    if (place)
+        *place = prl_config_copy(m, text);
+    else
+        prl_config_append(m, &m->spec->process.env, text);
+    return m->failed;
 }
 
 int prl_config_env(struct prl_merge *m, const char *text)
@@ -54,9 +46,9 @@ int prl_config_env(struct prl_merge *m, const char *text)
         return prl_config_env_line(m, text);
     const char *value = getenv(text);
     if (!value) { /* asked for what the caller has not: it is not there inside either */
-        size_t at = find_variable(environment(m), text, len);
-        if (at < yyjson_mut_arr_size(environment(m)))
-            yyjson_mut_arr_remove(environment(m), at);
+        const char **place = find_variable(m, text, len);
+        for (; place && *place; place++)
+            *place = place[1];
         return 0;
     }
     size_t size = len + strlen(value) + 2;
@@ -68,9 +60,9 @@ int prl_config_env(struct prl_merge *m, const char *text)
 }
 
 /* JSON text of an array of texts, each appended to args; false: it is something else. */
-static bool append_json(struct prl_merge *m, yyjson_mut_val *args, const char *text)
+static bool append_json(struct prl_merge *m, const char *text)
 {
-    yyjson_doc *doc = yyjson_read(text, strlen(text), 0);
+    yyjson_doc *doc = yyjson_read_opts((char *)(uintptr_t)text, strlen(text), 0, NULL, NULL);
     yyjson_arr_iter iter;
     yyjson_val *value;
     bool good = yyjson_is_arr(yyjson_doc_get_root(doc));
@@ -80,7 +72,7 @@ static bool append_json(struct prl_merge *m, yyjson_mut_val *args, const char *t
         const char *word = yyjson_get_str(value);
         good = word && strlen(word) == yyjson_get_len(value);
         if (good)
-            prl_config_append(m, args, word);
+            prl_config_append(m, &m->spec->process.args, word);
     }
     yyjson_doc_free(doc);
     return good;
@@ -88,26 +80,24 @@ static bool append_json(struct prl_merge *m, yyjson_mut_val *args, const char *t
 
 int prl_config_entrypoint(struct prl_merge *m, const char *text)
 {
-    prl_config_clear(m, prl_config_process(m), "args");
-    yyjson_mut_val *args = prl_config_array(m, prl_config_process(m), "args");
-
+    m->spec->process.args = NULL;
     if (*text == '[') {
-        if (!append_json(m, args, text))
+        if (!append_json(m, text))
             return prl_config_bad(m, EINVAL, "--entrypoint",
                                   "\"%.60s\" is not a JSON array of texts: write for example "
                                   "--entrypoint '[\"/bin/sh\",\"-c\"]'",
                                   text);
     } else if (*text) {
-        prl_config_append(m, args, text);
+        prl_config_append(m, &m->spec->process.args, text);
     }
     return 0;
 }
 
-static int append_note(struct prl_merge *m, yyjson_mut_val *args, const char *name)
+static int append_note(struct prl_merge *m, const char *name)
 {
     const char *text = prl_config_note_get(m, name);
 
-    if (!text || append_json(m, args, text))
+    if (!text || append_json(m, text))
         return 0;
     return prl_failf(m->reterr, PRL_STAGE_CONFIG, EINVAL, "template",
                      "/annotations/io.pyrootless.%s is not a JSON array of texts: prepare the "
@@ -120,21 +110,20 @@ static int append_note(struct prl_merge *m, yyjson_mut_val *args, const char *na
 int prl_config_args(struct prl_merge *m)
 {
     bool replaced = prl_options_get(m->options, "entrypoint") != NULL;
-    yyjson_mut_val *process = prl_config_process(m);
+    struct prl_process *process = &m->spec->process;
     int r = 0;
 
     if (!replaced)
-        prl_config_clear(m, process, "args");
-    yyjson_mut_val *args = prl_config_array(m, process, "args");
+        process->args = NULL;
     if (!replaced)
-        r = append_note(m, args, "image.entrypoint");
+        r = append_note(m, "image.entrypoint");
     if (r >= 0 && !replaced && !m->options->args[0])
-        r = append_note(m, args, "image.cmd");
+        r = append_note(m, "image.cmd");
     if (r < 0)
         return r;
     for (char **word = m->options->args; *word; word++)
-        prl_config_append(m, args, *word);
-    if (yyjson_mut_arr_size(args) == 0)
+        prl_config_append(m, &process->args, *word);
+    if (!process->args || !process->args[0])
         return prl_config_bad(m, EINVAL, "PROGRAM",
                               "nothing says which program to run: name one after %.100s, as in "
                               "\"pyrootless run %.60s /bin/sh\"",
@@ -144,22 +133,28 @@ int prl_config_args(struct prl_merge *m)
     return 0;
 }
 
+void prl_config_set_user(struct prl_merge *m, uint32_t uid, uint32_t gid)
+{
+    struct prl_process *process = &m->spec->process;
+
+    process->uid = uid;
+    process->gid = gid;
+    process->umask = -1;
+    process->additional_gids_len = 0;
+}
+
 int prl_config_user(struct prl_merge *m, const char *text)
 {
     struct prl_passwd_user user;
-    _cleanup_free_ char **dirs = prl_config_root_dirs(m);
+    const char *const *dirs = prl_config_root_dirs(m);
 
     if (!dirs)
         return prl_config_memory(m);
-    struct prl_passwd_root root = {.dirs = (const char *const *)dirs,
-                                   .groups = m->userns != PRL_USERNS_SINGLE};
+    struct prl_passwd_root root = {.dirs = dirs, .groups = m->userns != PRL_USERNS_SINGLE};
     int r = prl_passwd_resolve(&root, text, &user, m->reterr);
     if (r < 0)
         return r;
-    prl_config_set(m, prl_config_process(m), "user", yyjson_mut_obj(m->doc));
-    yyjson_mut_val *value = prl_config_object(m, prl_config_process(m), "user");
-    prl_config_set_number(m, value, "uid", user.uid);
-    prl_config_set_number(m, value, "gid", user.gid);
+    prl_config_set_user(m, user.uid, user.gid);
     snprintf(m->home, sizeof m->home, "%s", user.home);
     if (m->userns == PRL_USERNS_SINGLE)
         return 0;
@@ -206,24 +201,26 @@ int prl_config_workdir(struct prl_merge *m, const char *text)
 
     if (r < 0)
         return r;
-    prl_config_set_text(m, prl_config_process(m), "cwd", path);
+    m->spec->process.cwd = prl_config_copy(m, path);
     return 0;
 }
 
 int prl_config_rlimit(struct prl_merge *m, const char *type, uint64_t soft, uint64_t hard)
 {
-    size_t at;
-    yyjson_mut_val *all = prl_config_array(m, prl_config_process(m), "rlimits");
-    yyjson_mut_val *row = prl_config_find(all, "type", type, &at);
+    struct prl_process *process = &m->spec->process;
+    const struct prl_rlimit row = {prl_spec_rlimit(type), soft, hard};
+    struct prl_rlimit *all = (struct prl_rlimit *)(uintptr_t)process->rlimits;
 
-    if (!row) {
-        row = yyjson_mut_arr_add_obj(m->doc, all);
-        if (!row)
-            return prl_config_memory(m);
-        prl_config_set_text(m, row, "type", type);
-    }
-    prl_config_set_number(m, row, "soft", soft);
-    prl_config_set_number(m, row, "hard", hard);
+    for (size_t i = 0; i < process->rlimits_len; i++)
+        if (all[i].resource == row.resource) {
+            all[i] = row;
+            return 0;
+        }
+    all = prl_spec_grow(&m->reader, all, process->rlimits_len, sizeof *all);
+    if (!all)
+        return -ENOMEM;
+    all[process->rlimits_len++] = row;
+    process->rlimits = all;
     return 0;
 }
 
@@ -232,7 +229,7 @@ int prl_config_ulimit(struct prl_merge *m, const char *text)
     struct prl_value_ulimit limit;
 
     if (strcmp(text, "host") == 0) {
-        prl_config_clear(m, prl_config_process(m), "rlimits");
+        m->spec->process.rlimits_len = 0;
         return 0;
     }
     int r = prl_value_ulimit("--ulimit", text, &limit, m->reterr);
@@ -241,17 +238,14 @@ int prl_config_ulimit(struct prl_merge *m, const char *text)
 
 int prl_config_terminal(struct prl_merge *m, const char *text)
 {
-    yyjson_mut_val *process = prl_config_process(m), *env = environment(m);
-    bool on = strcmp(text, "true") == 0;
+    struct prl_process *process = &m->spec->process;
 
-    prl_config_set(m, process, "terminal", yyjson_mut_bool(m->doc, on));
-    if (!on)
+    process->terminal = strcmp(text, "true") == 0;
+    if (!process->terminal)
         return 0;
     if (m->facts->rows && m->facts->columns) {
-        yyjson_mut_val *size = prl_config_object(m, process, "consoleSize");
-        prl_config_set_number(m, size, "height", m->facts->rows);
-        prl_config_set_number(m, size, "width", m->facts->columns);
+        process->console_rows = m->facts->rows;
+        process->console_columns = m->facts->columns;
     }
-    bool has_term = find_variable(env, "TERM", 4) < yyjson_mut_arr_size(env);
-    return has_term ? 0 : prl_config_env_line(m, "TERM=xterm");
+    return find_variable(m, "TERM", 4) ? 0 : prl_config_env_line(m, "TERM=xterm");
 }

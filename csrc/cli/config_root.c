@@ -6,7 +6,6 @@
 
 #include "base/error.h"
 #include "base/own.h"
-#include "cli/config_needs.h"
 #include "cli/values.h"
 
 #include <limits.h>
@@ -25,7 +24,7 @@ static bool asks_overlay(const char *directory)
     return len > 2 && strcmp(directory + len - 2, ":O") == 0;
 }
 
-char *prl_config_rootfs_path(const char *typed)
+static char *rootfs_path(const char *typed)
 {
     return strndup(typed, strlen(typed) - (asks_overlay(typed) ? 2 : 0));
 }
@@ -69,15 +68,14 @@ static int mask_engine(struct prl_merge *m, const struct prl_config_mount *what,
         return 0;
     if ((size_t)snprintf(masked, sizeof masked, "%s%s", target, rest) >= sizeof masked)
         return prl_config_bad(m, ENAMETOOLONG, what->option, "%.120s is too long", target);
-    prl_config_append(m, prl_config_array(m, prl_config_linux(m), "maskedPaths"), masked);
+    prl_config_append(m, &m->spec->masked_paths, masked);
     return 0;
 }
 
 static int guard_one(struct prl_merge *m, const struct prl_config_mount *what,
-                     const char *engine_dir)
+                     const char *engine)
 {
-    _cleanup_free_ char *real = engine_dir ? realpath(engine_dir, NULL) : NULL;
-    const char *engine = real ? real : engine_dir, *rest;
+    const char *rest;
 
     if (!engine)
         return 0;
@@ -89,36 +87,21 @@ static int guard_one(struct prl_merge *m, const struct prl_config_mount *what,
     return mask_engine(m, what, engine);
 }
 
-/* One more line. */
-static int add_line(struct prl_merge *m, const char *note, const char *line)
-{
-    const char *before = prl_config_note_get(m, note);
-    _cleanup_free_ char *text = NULL;
-
-    if (asprintf(&text, "%s%s%s", before ? before : "", before ? "\n" : "", line) < 0) {
-        text = NULL;
-        return prl_config_memory(m);
-    }
-    prl_config_note_drop(m, note);
-    prl_config_note(m, note, text);
-    return 0;
-}
-
 /* By then the path may lead elsewhere: the launch decides once more, on what it has opened
  * (prepare_sources.c). */
 static int tell_launch(struct prl_merge *m, const struct prl_config_mount *what)
 {
     const char *const engine[] = {m->facts->data_dir, m->facts->runtime_dir,
                                   m->facts->scratch_dir};
-    int r = 0;
 
     if (strchr(what->target, '\n'))
         return prl_config_bad(m, EINVAL, what->option,
                               "a path with a line end in it cannot be used");
-    for (size_t i = 0; r >= 0 && i < 3 && !prl_config_note_get(m, "lent"); i++)
+    for (size_t i = 0; i < 3 && !m->spec->lent; i++)
         if (engine[i])
-            r = add_line(m, "unseen", engine[i]);
-    return r < 0 ? r : add_line(m, "lent", what->target);
+            prl_config_append(m, &m->spec->unseen, engine[i]);
+    prl_config_append(m, &m->spec->lent, what->target);
+    return m->failed;
 }
 
 int prl_config_guard(struct prl_merge *m, const char *option, const char *path,
@@ -135,34 +118,16 @@ int prl_config_guard(struct prl_merge *m, const char *option, const char *path,
     return r < 0 ? r : guard_one(m, &what, m->facts->scratch_dir);
 }
 
-static bool is_bind(yyjson_mut_val *mount)
-{
-    const char *type = prl_config_text(mount, "type");
-    yyjson_mut_arr_iter iter = yyjson_mut_arr_iter_with(yyjson_mut_obj_get(mount, "options"));
-    yyjson_mut_val *option;
-
-    if (type && strcmp(type, "bind") == 0)
-        return true;
-    while ((option = yyjson_mut_arr_iter_next(&iter)))
-        if (yyjson_mut_equals_str(option, "bind") || yyjson_mut_equals_str(option, "rbind"))
-            return true;
-    return false;
-}
-
 /* The template's binds show directories of the host too, as /usr: the same care. */
-static int guard_binds(struct prl_merge *m, const char *engine_dir)
+static int guard_binds(struct prl_merge *m, const char *engine)
 {
-    _cleanup_free_ char *real = engine_dir ? realpath(engine_dir, NULL) : NULL;
-    const char *engine = real ? real : engine_dir;
-    yyjson_mut_arr_iter iter = yyjson_mut_arr_iter_with(prl_config_array(m, m->root, "mounts"));
-    yyjson_mut_val *mount;
     int r = 0;
 
-    while (engine && r >= 0 && (mount = yyjson_mut_arr_iter_next(&iter))) {
-        struct prl_config_mount what = {.option = "--root",
-                                        .source = prl_config_text(mount, "source"),
-                                        .target = prl_config_text(mount, "destination")};
-        if (is_bind(mount) && what.source && what.target)
+    for (size_t i = 0; engine && r >= 0 && i < m->spec->mounts_len; i++) {
+        const struct prl_mount *mount = &m->spec->mounts[i];
+        const struct prl_config_mount what = {
+            .option = "--root", .source = mount->source, .target = mount->destination};
+        if (mount->bind)
             r = mask_engine(m, &what, engine);
     }
     return r;
@@ -177,30 +142,22 @@ int prl_config_guard_template(struct prl_merge *m)
     return r < 0 ? r : guard_binds(m, m->facts->scratch_dir);
 }
 
-/* /sys is no image's: it is lent where the network is the host's (lend_sysfs). */
-static bool is_of_image(yyjson_mut_val *mount)
-{
-    const char *target = prl_config_text(mount, "destination");
-    return is_bind(mount) && !(target && strcmp(target, "/sys") == 0);
-}
-
-/* Away with what the template's image brought along. */
+/* Away with what the template's image brought along.  /sys is no image's: it is lent where the
+ * network is the host's (lend_sysfs). */
 static void forget_image(struct prl_merge *m)
 {
-    yyjson_mut_val *process = prl_config_process(m);
+    struct prl_mount *mounts = (struct prl_mount *)(uintptr_t)m->spec->mounts;
 
-    prl_config_drop(prl_config_array(m, m->root, "mounts"), is_of_image);
-    prl_config_set(m, process, "user", yyjson_mut_obj(m->doc));
-    yyjson_mut_val *user = prl_config_object(m, process, "user");
-    prl_config_set_number(m, user, "uid", 0);
-    prl_config_set_number(m, user, "gid", 0);
-    prl_config_clear(m, process, "env");
-    prl_config_append(m, prl_config_array(m, process, "env"), DEFAULT_PATH);
-    prl_config_clear(m, process, "args");
-    prl_config_set_text(m, process, "cwd", "/");
+    for (size_t i = m->spec->mounts_len; i-- > 0;)
+        if (mounts[i].bind && strcmp(mounts[i].destination, "/sys") != 0)
+            prl_config_forget_mount(m, &mounts[i]);
+    prl_config_set_user(m, 0, 0);
+    m->spec->process.env = m->spec->process.args = NULL;
+    prl_config_append(m, &m->spec->process.env, DEFAULT_PATH);
+    m->spec->process.cwd = "/";
     prl_config_note_drop(m, "image.entrypoint");
     prl_config_note_drop(m, "image.cmd");
-    prl_config_note_drop(m, "rootfs.lower");
+    m->spec->rootfs.lowers = NULL;
 }
 
 int prl_config_rootfs(struct prl_merge *m, const char *text)
@@ -210,7 +167,7 @@ int prl_config_rootfs(struct prl_merge *m, const char *text)
 
     if (strcmp(text, "true") != 0)
         return 0;
-    _cleanup_free_ char *path = prl_config_rootfs_path(typed), *real = NULL;
+    _cleanup_free_ char *path = rootfs_path(typed), *real = NULL;
     if (!path)
         return prl_config_memory(m);
     int r = prl_config_host_path(m, "--rootfs", path, &real);
@@ -222,11 +179,10 @@ int prl_config_rootfs(struct prl_merge *m, const char *text)
                               "unpacked into",
                               path);
     forget_image(m);
-    yyjson_mut_val *root = prl_config_object(m, m->root, "root");
-    prl_config_set_text(m, root, "path", real);
-    prl_config_set(m, root, "readonly", yyjson_mut_bool(m->doc, false));
+    m->spec->rootfs.path = prl_config_copy(m, real);
+    m->spec->rootfs.readonly = false;
     if (asks_overlay(typed))
-        prl_config_note(m, "rootfs.lower", real);
+        prl_config_append(m, &m->spec->rootfs.lowers, real);
     prl_config_note(m, "image", typed);
     r = prl_config_user(m, "0");
     return r < 0 ? r : prl_config_guard(m, "--rootfs", real, "/");
@@ -237,13 +193,14 @@ static void upper_on_disk(struct prl_merge *m)
 {
     char path[PATH_MAX];
     const char *dir = m->facts->container_dir;
+    struct prl_rootfs *root = &m->spec->rootfs;
 
-    prl_config_note(m, "rootfs.upper", "disk");
+    root->upper = PRL_UPPER_DISK;
     snprintf(path, sizeof path, "%s/upper", dir);
-    prl_config_note(m, "rootfs.upper.path", path);
+    root->upper_path = prl_config_copy(m, path);
     snprintf(path, sizeof path, "%s/work", dir);
-    prl_config_note(m, "rootfs.upper.work", path);
-    prl_config_note(m, "rootfs.upper.volatile", prl_options_flag(m->options, "rm") ? "1" : "0");
+    root->work_path = prl_config_copy(m, path);
+    root->upper_volatile = prl_options_flag(m->options, "rm");
 }
 
 static int upper_in_memory(struct prl_merge *m)
@@ -261,29 +218,26 @@ static int upper_in_memory(struct prl_merge *m)
         r = prl_value_integer("--ephemeral-inodes", inodes, &number, m->reterr);
     if (r < 0)
         return r;
-    prl_config_note(m, "rootfs.upper", "tmpfs");
-    if (size)
-        prl_config_note_number(m, "rootfs.upper.size", bytes);
+    m->spec->rootfs.upper = PRL_UPPER_TMPFS;
+    m->spec->rootfs.upper_size_bytes = bytes;
     if (!inodes && storage) /* empty files take memory too: one for each page */
         number = bytes < (uint64_t)INODES_MIN * PAGE_BYTES ? INODES_MIN
                                                            : (int64_t)(bytes / PAGE_BYTES);
-    if (number > 0)
-        prl_config_note_number(m, "rootfs.upper.inodes", (uint64_t)number);
+    m->spec->rootfs.upper_inodes = number > 0 ? (uint64_t)number : 0;
     return 0;
 }
 
 int prl_config_upper(struct prl_merge *m)
 {
-    static const char notes[][24] = {"rootfs.upper", "rootfs.upper.path", "rootfs.upper.work",
-                                     "rootfs.upper.volatile"};
     bool ephemeral = prl_options_flag(m->options, "ephemeral");
-    const char *path = prl_config_text(prl_config_object(m, m->root, "root"), "path");
+    struct prl_rootfs *root = &m->spec->rootfs;
 
-    for (size_t i = 0; i < sizeof notes / sizeof *notes; i++)
-        prl_config_note_drop(m, notes[i]);
-    if (ephemeral && path && !prl_config_note_get(m, "rootfs.lower"))
-        prl_config_note(m, "rootfs.lower", path);
-    if (!prl_config_note_get(m, "rootfs.lower"))
+    root->upper = PRL_UPPER_NONE;
+    root->upper_path = root->work_path = NULL;
+    root->upper_volatile = false;
+    if (ephemeral && !root->lowers)
+        prl_config_append(m, &root->lowers, root->path);
+    if (!root->lowers)
         return 0;
     if (ephemeral || !m->facts->container_dir)
         return upper_in_memory(m);
@@ -291,31 +245,13 @@ int prl_config_upper(struct prl_merge *m)
     return 0;
 }
 
-char **prl_config_root_dirs(struct prl_merge *m)
+const char *const *prl_config_root_dirs(struct prl_merge *m)
 {
-    const char *text = prl_config_note_get(m, "rootfs.lower");
-    size_t lines = 1;
+    const char *only = m->facts->running_root ? m->facts->running_root : m->spec->rootfs.path;
 
-    if (!text || !*text)
-        text = prl_config_text(prl_config_object(m, m->root, "root"), "path");
-    if (m->facts->running_root)
-        text = m->facts->running_root;
-    if (!text)
-        text = "";
-    for (const char *at = text; *at; at++)
-        lines += *at == '\n';
-    char **dirs = malloc((lines + 1) * sizeof *dirs + strlen(text) + 1);
-    if (!dirs)
-        return NULL;
-    char *line = memcpy(dirs + lines + 1, text, strlen(text) + 1);
-    size_t count = 0;
-    while (*line) {
-        size_t len = strcspn(line, "\n");
-        bool more = line[len] != '\0';
-        line[len] = '\0';
-        dirs[count++] = line;
-        line += len + more;
-    }
-    dirs[count] = NULL;
+    if (m->spec->rootfs.lowers && !m->facts->running_root)
+        return m->spec->rootfs.lowers;
+    const char *const *dirs = NULL;
+    prl_config_append(m, &dirs, only);
     return dirs;
 }

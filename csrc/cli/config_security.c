@@ -23,10 +23,10 @@ enum { SECTION_MAX_BYTES = 1024 * 1024 };
 
 static void forget_seccomp(struct prl_merge *m)
 {
-    yyjson_mut_obj_remove_key(prl_config_linux(m), "seccomp");
-    prl_config_note_drop(m, "seccomp.program");
-    prl_config_note_drop(m, "seccomp.digest");
-    prl_config_note(m, "keyring", "new"); /* the default filter refuses keyring calls */
+    m->spec->has_seccomp = false;
+    m->spec->seccomp_json = m->spec->seccomp_program = m->spec->seccomp_digest = NULL;
+    m->spec->seccomp_bytes = NULL;
+    m->spec->new_keyring = true; /* the default filter refuses keyring calls */
 }
 
 /* For a caller who is root the kernel's owner checks of /proc/sys pass inside too: it stays
@@ -38,9 +38,9 @@ static bool keeps_readonly(const struct prl_merge *m)
 
 static void forget_masks(struct prl_merge *m)
 {
-    prl_config_clear(m, prl_config_linux(m), "maskedPaths");
+    m->spec->masked_paths = NULL;
     if (!keeps_readonly(m))
-        prl_config_clear(m, prl_config_linux(m), "readonlyPaths");
+        m->spec->readonly_paths = NULL;
 }
 
 int prl_config_privileged(struct prl_merge *m, const char *text)
@@ -49,7 +49,7 @@ int prl_config_privileged(struct prl_merge *m, const char *text)
         return 0;
     forget_masks(m);
     forget_seccomp(m);
-    prl_config_note(m, "landlock", "0");
+    m->spec->landlock = false;
     return 0;
 }
 
@@ -71,38 +71,12 @@ int prl_config_cap_drop(struct prl_merge *m, const char *text)
     return r;
 }
 
-/* The template's bounding set. */
-static uint64_t template_caps(struct prl_merge *m, yyjson_mut_val *sets)
-{
-    yyjson_mut_arr_iter iter = yyjson_mut_arr_iter_with(prl_config_array(m, sets, "bounding"));
-    yyjson_mut_val *name;
-    uint64_t all = 0, one;
-    struct prl_error unneeded; /* a name unknown here is unknown to the kernel interface too */
-
-    while ((name = yyjson_mut_arr_iter_next(&iter)))
-        if (yyjson_mut_is_str(name) &&
-            prl_value_capability("", yyjson_mut_get_str(name), &one, &unneeded) == 0)
-            all |= one;
-    return all;
-}
-
-static void set_caps(struct prl_merge *m, yyjson_mut_val *sets, const char *key, uint64_t mask)
-{
-    const char *name;
-
-    prl_config_clear(m, sets, key);
-    for (unsigned i = 0; (name = prl_spec_capability_name(i)); i++)
-        if (mask & (1ULL << i))
-            prl_config_append(m, prl_config_array(m, sets, key), name);
-}
-
 /* docker's rule: ALL in --cap-add is the base, else ALL in --cap-drop is, else the template. */
 int prl_config_capabilities(struct prl_merge *m)
 {
     bool add_all = m->cap_add == PRL_VALUE_CAPS_ALL,
          drop_all = m->cap_drop == PRL_VALUE_CAPS_ALL;
-    yyjson_mut_val *sets = prl_config_object(m, prl_config_process(m), "capabilities");
-    uint64_t caps;
+    uint64_t caps, *sets = m->spec->process.caps;
 
     if (add_all && drop_all)
         return prl_config_bad(m, EINVAL, "--cap-drop",
@@ -116,15 +90,12 @@ int prl_config_capabilities(struct prl_merge *m)
     else if (drop_all)
         caps = m->cap_add;
     else
-        caps = (template_caps(m, sets) & ~m->cap_drop) | m->cap_add;
-    set_caps(m, sets, "bounding", caps);
-    set_caps(m, sets, "effective", caps);
-    set_caps(m, sets, "permitted", caps);
-    set_caps(m, sets, "inheritable", 0);
-    set_caps(m, sets, "ambient", 0);
+        caps = (sets[PRL_CAP_BOUNDING] & ~m->cap_drop) | m->cap_add;
+    sets[PRL_CAP_BOUNDING] = sets[PRL_CAP_EFFECTIVE] = sets[PRL_CAP_PERMITTED] = caps;
+    sets[PRL_CAP_INHERITABLE] = sets[PRL_CAP_AMBIENT] = 0;
     /* Landlock forbids every mount, which is what CAP_SYS_ADMIN was asked for. */
     if (caps & CAP_SYS_ADMIN_BIT)
-        prl_config_note(m, "landlock", "0");
+        m->spec->landlock = false;
     return 0;
 }
 
@@ -138,7 +109,7 @@ static void note_digest(struct prl_merge *m, const char *path)
     base = base ? base + 1 : path;
     while (isxdigit((unsigned char)base[hex]))
         hex++;
-    prl_config_note_drop(m, "seccomp.digest");
+    m->spec->seccomp_digest = NULL;
     if (hex == 64 && strcmp(base + hex, ".bpf") == 0) {
         snprintf(digest, sizeof digest, "sha256:%.64s", base);
         prl_config_note(m, "seccomp.digest", digest);
@@ -159,12 +130,12 @@ static int take_section(struct prl_merge *m, const char *program)
     if (prl_io_read_file(AT_FDCWD, path, SECTION_MAX_BYTES, &json, &json_len) < 0)
         return 0;
     yyjson_doc *doc = yyjson_read(json, json_len, 0);
-    yyjson_mut_val *section =
-        doc ? yyjson_val_mut_copy(m->doc, yyjson_doc_get_root(doc)) : NULL;
+    bool object = yyjson_is_obj(yyjson_doc_get_root(doc));
     yyjson_doc_free(doc);
-    if (!section)
+    if (!object)
         return prl_config_bad(m, EINVAL, "--seccomp-program", "%s is not JSON", path);
-    prl_config_set(m, prl_config_linux(m), "seccomp", section);
+    m->spec->has_seccomp = true;
+    m->spec->seccomp_json = prl_config_copy(m, json);
     return 0;
 }
 
@@ -175,8 +146,9 @@ int prl_config_seccomp_program(struct prl_merge *m, const char *text)
 
     if (r < 0)
         return r;
-    prl_config_note(m, "seccomp.program", real);
-    prl_config_note(m, "keyring", "new"); /* nobody said what this filter refuses */
+    m->spec->seccomp_program = prl_config_copy(m, real);
+    m->spec->seccomp_bytes = NULL; /* the template's */
+    m->spec->new_keyring = true;   /* nobody said what this filter refuses */
     note_digest(m, real);
     return take_section(m, real);
 }
@@ -194,21 +166,14 @@ static int mask_paths(struct prl_merge *m, const char *key, const char *value)
         int r = prl_value_target(OPTION, word, &clean, m->reterr);
         if (r < 0)
             return r;
-        prl_config_append(m, prl_config_array(m, prl_config_linux(m), "maskedPaths"), clean);
+        prl_config_append(m, &m->spec->masked_paths, clean);
     }
     return 0;
 }
 
-static void unmask_matching(struct prl_merge *m, const char *key, const char *pattern)
+static bool matches(const char *path, const void *pattern)
 {
-    yyjson_mut_arr_iter iter =
-        yyjson_mut_arr_iter_with(prl_config_array(m, prl_config_linux(m), key));
-    yyjson_mut_val *path;
-
-    while ((path = yyjson_mut_arr_iter_next(&iter)))
-        if (yyjson_mut_is_str(path) &&
-            fnmatch(pattern, yyjson_mut_get_str(path), FNM_PATHNAME) == 0)
-            yyjson_mut_arr_iter_remove(&iter);
+    return fnmatch(pattern, path, FNM_PATHNAME) == 0;
 }
 
 static int unmask_paths(struct prl_merge *m, const char *key, const char *value)
@@ -228,9 +193,9 @@ static int unmask_paths(struct prl_merge *m, const char *key, const char *value)
             return prl_config_bad(
                 m, EINVAL, OPTION,
                 "unmask=%.60s: write ALL or absolute paths with \":\" between", word);
-        unmask_matching(m, "maskedPaths", word);
+        prl_config_drop(m->spec->masked_paths, matches, word);
         if (!keeps_readonly(m))
-            unmask_matching(m, "readonlyPaths", word);
+            prl_config_drop(m->spec->readonly_paths, matches, word);
     }
     return 0;
 }
@@ -243,7 +208,7 @@ static int set_no_new_privileges(struct prl_merge *m, const char *key, const cha
     (void)key;
     if (r < 0)
         return r;
-    prl_config_set(m, prl_config_process(m), "noNewPrivileges", yyjson_mut_bool(m->doc, on));
+    m->spec->process.no_new_privileges = on;
     return 0;
 }
 
@@ -255,7 +220,7 @@ static int set_landlock(struct prl_merge *m, const char *key, const char *value)
     (void)key;
     if (r < 0)
         return r;
-    prl_config_note(m, "landlock", on ? "1" : "0");
+    m->spec->landlock = on;
     return 0;
 }
 
@@ -280,7 +245,7 @@ static int compiled(struct prl_merge *m, const char *key, const char *value)
                               "%.40s needs a filter that the engine compiles first", key);
     /* Landlock would forbid the mounts that a nested container lives from. */
     if (strcmp(key, "nested-userns") == 0)
-        prl_config_note(m, "landlock", "0");
+        m->spec->landlock = false;
     return 0;
 }
 

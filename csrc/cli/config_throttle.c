@@ -1,5 +1,5 @@
 /* config_throttle.c: limits of disks: options → /linux/resources/blockIO.
- * In: values of --io-max and --device-{read,write}-{bps,iops}.  Out: JSON.
+ * In: values of --io-max and --device-{read,write}-{bps,iops}.  Out: the spec.
  * Never: a path that is no disk taken for one.
  * Source: OCI runtime-spec config-linux.md, "Block IO"; cgroup-v2.rst, "io.max". */
 #include "cli/config_merge.h"
@@ -13,20 +13,17 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
-/* One of the four rates, by its option, by the kernel's word for it, and by the
- * specification's.
- */
+/* One of the four rates, by its option and by the kernel's word for it. */
 struct throttle {
-    char option[20], word[8], key[24];
+    char option[20], word[8];
     bool bytes;
 };
 
 static const struct throttle throttles[PRL_THROTTLES] = {
-    [PRL_THROTTLE_READ_BPS] = {"--device-read-bps", "rbps", "throttleReadBpsDevice", true},
-    [PRL_THROTTLE_WRITE_BPS] = {"--device-write-bps", "wbps", "throttleWriteBpsDevice", true},
-    [PRL_THROTTLE_READ_IOPS] = {"--device-read-iops", "riops", "throttleReadIOPSDevice", false},
-    [PRL_THROTTLE_WRITE_IOPS] = {"--device-write-iops", "wiops", "throttleWriteIOPSDevice",
-                                 false},
+    [PRL_THROTTLE_READ_BPS] = {"--device-read-bps", "rbps", true},
+    [PRL_THROTTLE_WRITE_BPS] = {"--device-write-bps", "wbps", true},
+    [PRL_THROTTLE_READ_IOPS] = {"--device-read-iops", "riops", false},
+    [PRL_THROTTLE_WRITE_IOPS] = {"--device-write-iops", "wiops", false},
 };
 
 static int read_rate(struct prl_merge *m, const char *option, bool bytes, const char *text,
@@ -55,17 +52,21 @@ static int find_disk(struct prl_merge *m, const char *option, const char *path,
     return 0;
 }
 
-static int add_row(struct prl_merge *m, const char *key, dev_t disk, uint64_t rate)
+/* Behind those of its kind, which stand together in config.json. */
+static int add_row(struct prl_merge *m, enum prl_throttle_kind kind, dev_t disk, uint64_t rate)
 {
-    yyjson_mut_val *resources = prl_config_object(m, prl_config_linux(m), "resources");
-    yyjson_mut_val *section = prl_config_object(m, resources, "blockIO");
-    yyjson_mut_val *row = yyjson_mut_arr_add_obj(m->doc, prl_config_array(m, section, key));
+    struct prl_resources *r = &m->spec->resources;
+    struct prl_throttle *rows =
+        prl_spec_grow(&m->reader, r->throttles, r->throttles_len, sizeof *rows);
+    size_t at = r->throttles_len;
 
-    if (!row)
-        return prl_config_memory(m);
-    prl_config_set_number(m, row, "major", major(disk));
-    prl_config_set_number(m, row, "minor", minor(disk));
-    prl_config_set_number(m, row, "rate", rate);
+    if (!rows)
+        return -ENOMEM;
+    for (; at > 0 && rows[at - 1].kind > kind; at--)
+        rows[at] = rows[at - 1];
+    rows[at] = (struct prl_throttle){kind, major(disk), minor(disk), rate};
+    r->throttles = rows;
+    r->throttles_len++;
     return 0;
 }
 
@@ -83,7 +84,7 @@ static int throttle(struct prl_merge *m, const struct throttle *how, const char 
     int r = read_rate(m, how->option, how->bytes, colon + 1, &rate);
     if (r == 0)
         r = find_disk(m, how->option, path, &disk);
-    return r < 0 ? r : add_row(m, how->key, disk, rate);
+    return r < 0 ? r : add_row(m, (enum prl_throttle_kind)(how - throttles), disk, rate);
 }
 
 int prl_config_throttle_read_bps(struct prl_merge *m, const char *text)
@@ -132,7 +133,7 @@ static int add_item(struct prl_merge *m, dev_t disk, char *item, const char *tex
         int r = strcmp(value, "max") == 0
                     ? 0
                     : read_rate(m, "--io-max", throttles[i].bytes, value, &rate);
-        return r < 0 || rate == 0 ? r : add_row(m, throttles[i].key, disk, rate);
+        return r < 0 || rate == 0 ? r : add_row(m, (enum prl_throttle_kind)i, disk, rate);
     }
     return misread(m, text);
 }

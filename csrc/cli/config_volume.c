@@ -5,7 +5,6 @@
 
 #include "base/error.h"
 #include "base/own.h"
-#include "cli/config_needs.h"
 #include "cli/values.h"
 
 #include <stdio.h>
@@ -77,21 +76,18 @@ static int take_volume_word(struct prl_merge *m, struct bind *bind, const char *
     return 0;
 }
 
-static yyjson_mut_val *bind_options(struct prl_merge *m, const struct bind *bind, bool device)
+static void bind_words(const struct bind *bind, bool device, const char **words)
 {
-    yyjson_mut_val *list = yyjson_mut_arr(m->doc);
-
-    prl_config_append(m, list, bind->recursion == NOT_RECURSIVE ? "bind" : "rbind");
-    prl_config_append(m, list, bind->propagation ? bind->propagation : "rprivate");
-    prl_config_append(m, list, bind->suid ? bind->suid : "nosuid");
+    *words++ = bind->recursion == NOT_RECURSIVE ? "bind" : "rbind";
+    *words++ = bind->propagation ? bind->propagation : "rprivate";
+    *words++ = bind->suid ? bind->suid : "nosuid";
     if (bind->dev || !device)
-        prl_config_append(m, list, bind->dev ? bind->dev : "nodev");
+        *words++ = bind->dev ? bind->dev : "nodev";
     if (bind->exec)
-        prl_config_append(m, list, bind->exec);
-    prl_config_append(m, list, bind->readonly ? "ro" : "rw");
+        *words++ = bind->exec;
+    *words++ = bind->readonly ? "ro" : "rw";
     if (bind->readonly && bind->recursion == RECURSIVE)
-        prl_config_append(m, list, "rro");
-    return list;
+        *words++ = "rro";
 }
 
 static int add_bind(struct prl_merge *m, const struct bind *bind)
@@ -108,8 +104,9 @@ static int add_bind(struct prl_merge *m, const struct bind *bind)
     /* A device, or /dev and what is in it, was meant to be usable. */
     bool device = strcmp(real, "/dev") == 0 || strncmp(real, "/dev/", 5) == 0 ||
                   (stat(real, &st) == 0 && (S_ISCHR(st.st_mode) || S_ISBLK(st.st_mode)));
-    struct prl_config_mount mount = {bind->option, "bind", real, target,
-                                     bind_options(m, bind, device)};
+    struct prl_config_mount mount = {
+        .option = bind->option, .type = "bind", .source = real, .target = target};
+    bind_words(bind, device, mount.words);
     r = prl_config_add_mount(m, &mount);
     return r < 0 ? r : prl_config_guard(m, bind->option, real, target);
 }
@@ -310,27 +307,4 @@ int prl_config_mount_option(struct prl_merge *m, const char *text)
         return prl_config_memory(m);
     int r = read_request(m, copy, &request);
     return r < 0 ? r : add_request(m, &request);
-}
-
-/* --- what an option of any kind shows of the host --- */
-
-char *prl_config_source(const char *name, const char *text)
-{
-    _cleanup_free_ char *copy = strdup(text);
-    struct prl_error ignored;
-    struct prl_merge m = {.reterr = &ignored};
-    struct request request;
-
-    if (!copy)
-        return NULL;
-    if (strcmp(name, "mount") == 0)
-        return read_request(&m, copy, &request) < 0 || !request.bind.source
-                   ? NULL
-                   : strdup(request.bind.source);
-    bool rate = strcmp(name, "volume") != 0 && strcmp(name, "device") != 0;
-    char *colon =
-        rate ? strrchr(copy, ':') : strchr(copy, ':'); /* DEVICE:RATE, SOURCE:TARGET */
-    if (colon)
-        *colon = '\0';
-    return steal_ptr(&copy);
 }

@@ -1,10 +1,6 @@
 /* container.c: one container between request and end: created, started, finished.
  * In: a request, a launch template.  Out: its directory, config.json, child; then its record.
- * Never: Python, waiting, a decision about streams, an option.
- *
- * may_wait: it is started at once, so that its directory may be unmade until then, and made
- * while its child is set up, as may be the look at the template's sources; lost: a sweep had
- * its id meanwhile; stale: its template was found so meanwhile. */
+ * Never: Python, waiting, a decision about streams, an option. */
 #include "cli/container.h"
 
 #include "base/error.h"
@@ -12,8 +8,8 @@
 #include "base/own.h"
 #include "base/trace.h"
 #include "holder/holder.h"
-#include "launch_meanwhile.h"
 #include "monitor_mounts.h"
+#include "spec.h"
 
 #include <fcntl.h>
 #include <sched.h>
@@ -29,36 +25,15 @@ void prl_container_begin(struct prl_container *c, const struct prl_dirs *dirs,
     c->child.pid = c->child.pidfd = c->child.terminal_fd = -1;
 }
 
-const char *prl_container_scratch(struct prl_container *c)
+static const char *scratch_of(struct prl_container *c)
 {
-    if (!c->scratch_known && (prl_scratch_path(c->scratch) < 0 || access(c->scratch, F_OK) < 0))
-        c->scratch[0] = '\0';
+    _cleanup_free_ char *real = NULL;
+    if (!c->scratch_known && prl_scratch_path(c->scratch) == 0 && access(c->scratch, F_OK) == 0)
+        real = realpath(c->scratch, NULL);
+    if (!c->scratch_known)
+        snprintf(c->scratch, sizeof c->scratch, "%s", real ? real : "");
     c->scratch_known = true;
     return c->scratch[0] ? c->scratch : NULL;
-}
-
-/* Without limits, of which a directory must tell before there is a group. */
-static bool may_begin_unmade(const struct prl_container *c)
-{
-    return c->may_wait && c->host.sight == PRL_SIGHT_NONE && !c->request->named;
-}
-
-int prl_container_template(struct prl_container *c, const char *image, struct prl_template *ret,
-                           struct prl_error *reterr)
-{
-    int r = prl_template_lock(c->dirs, image, ret, reterr);
-    if (r != 0)
-        return r;
-    c->unmade = prl_recall(c, ret) && may_begin_unmade(c);
-    if (c->unmade || (c->recall.flat.map && prl_flat_is_fresh(&c->recall.flat)))
-        return 0;
-    prl_flat_close(&c->recall.flat);
-    return prl_template_read(c->dirs, image, ret, reterr);
-}
-
-int prl_container_text(struct prl_container *c, struct prl_error *reterr)
-{
-    return c->json || !c->spec || !c->recall.flat.map ? 0 : prl_recall_text(c, reterr);
 }
 
 static struct prl_config_facts gather_facts(struct prl_container *c)
@@ -69,7 +44,7 @@ static struct prl_config_facts gather_facts(struct prl_container *c)
         .container_dir = c->state.path,
         .data_dir = c->dirs->data,
         .runtime_dir = c->dirs->runtime,
-        .scratch_dir = prl_container_scratch(c),
+        .scratch_dir = scratch_of(c),
         .launcher = c->launcher,
         .allow = c->allow,
         .neighbour = c->neighbour,
@@ -118,55 +93,27 @@ static int write_files(const struct prl_container *c, const struct prl_config_fa
     return r;
 }
 
-/* The template's filter goes back where the merge left its place empty.  What the launch reads
- * of it stands in annotations, so the spec is made of the brief text. */
-static int complete(struct prl_container *c, const struct prl_template *template,
-                    struct prl_error *reterr)
-{
-    const struct prl_span brief = {c->brief, c->brief_len};
-    struct prl_span place = {c->brief, 0}, filter = {"", 0};
-    if (template->filter.len && prl_span_find(brief, "linux", "seccomp", &place)) {
-        if (place.len == 2 && memcmp(place.at, "{}", 2) == 0)
-            filter = template->filter;
-        else
-            place.len = 0;
-    }
-    c->json = prl_span_replace(brief, place, filter, &c->json_len);
-    return c->json ? 0
-                   : prl_fail_with(reterr, PRL_STAGE_CONFIG, ENOMEM, "malloc", "config.json");
-}
-
 static int merge(struct prl_container *c, const struct prl_template *template,
                  const struct prl_config_facts *facts, struct prl_error *reterr)
 {
-    struct prl_request_text text = {NULL, 0};
-    int r = c->request->words->merge(c->request, template, facts, &text, reterr);
-    c->brief = text.json;
-    c->brief_len = text.len;
-    c->recall.repeatable = r == 0;
-    return r < 0 ? r : complete(c, template, reterr);
-}
-
-static int parse(struct prl_container *c, struct prl_error *reterr)
-{
     prl_spec_free(c->spec);
     c->spec = NULL;
-    return c->brief ? prl_spec_parse(c->brief, c->brief_len, &c->spec, reterr)
-                    : prl_spec_parse(c->json, c->json_len, &c->spec, reterr);
+    int r = prl_template_spec(template, &c->spec, reterr);
+    return r < 0 ? r : c->request->words->merge(c->request, facts, c->spec, reterr);
 }
 
-/* The plan into config.json: into the brief text where there is one, a sixth of the whole. */
-static int write_rungs(struct prl_container *c, const struct prl_template *template,
-                       struct prl_error *reterr)
+/* A config.json that was handed to us (--spec). */
+static int parse(struct prl_container *c, struct prl_error *reterr)
 {
-    if (!c->brief)
-        return prl_config_rungs(&c->plan, &c->json, &c->json_len, reterr);
-    int r = prl_config_rungs(&c->plan, &c->brief, &c->brief_len, reterr);
-    if (r < 0)
-        return r;
+    int r = prl_spec_read(c->json, c->json_len, &c->spec, reterr);
+    return r < 0 ? r : prl_spec_check(c->spec, reterr);
+}
+
+static int write_text(struct prl_container *c, struct prl_error *reterr)
+{
     free(c->json);
     c->json = NULL;
-    return complete(c, template, reterr);
+    return prl_spec_write(c->spec, &c->json, &c->json_len, reterr);
 }
 
 static int choose_limits(struct prl_container *c, struct prl_error *reterr)
@@ -176,45 +123,43 @@ static int choose_limits(struct prl_container *c, struct prl_error *reterr)
 }
 
 /* What holds each limit: decided on this host, written into config.json.  Costs nothing when
- * nothing is limited. */
-static int plan_limits(struct prl_container *c, const struct prl_template *template,
-                       struct prl_error *reterr)
+ * nothing is limited.  1: something was decided. */
+static int plan_limits(struct prl_container *c, struct prl_error *reterr)
 {
-    int r = parse(c, reterr);
-    if (r < 0 || (c->spec->resources.asked == 0 && !prl_cgroup_is_apart(c->spec)))
-        return r;
-    r = prl_cgroup_look_or_ask(c->spec, &c->host, reterr);
+    if (c->spec->resources.asked == 0 && !prl_cgroup_is_apart(c->spec))
+        return 0;
+    int r = prl_cgroup_look_or_ask(c->spec, &c->host, reterr);
     if (r == 0)
         r = choose_limits(c, reterr);
     if (r == 0)
-        r = write_rungs(c, template, reterr);
-    return r < 0 ? r : parse(c, reterr);
+        r = prl_config_rungs(&c->plan, c->spec, reterr);
+    return r < 0 ? r : 1;
 }
 
-/* One that was only locked, for a start that is recalled. */
-static int read_template(struct prl_container *c, struct prl_template *template,
-                         struct prl_error *reterr)
+/* Options and template → spec and config.json, or config.json → spec: its bytes stay as they
+ * are where nothing is decided. */
+static int describe(struct prl_container *c, const struct prl_template *template,
+                    struct prl_error *reterr)
 {
-    const char *image = c->request->template;
-    int r = template->json ? 0 : prl_template_read(c->dirs, image, template, reterr);
-    return r <= 0 ? r : prl_fail_with(reterr, PRL_STAGE_TEMPLATE, ESTALE, "read", image);
+    const struct prl_config_facts facts = gather_facts(c);
+    int r = template ? merge(c, template, &facts, reterr) : parse(c, reterr);
+    prl_trace_mark("merge");
+    int decided = r < 0 ? r : plan_limits(c, reterr);
+    r = decided < 0 ? decided : check_neighbour(c, reterr);
+    if (r == 0 && (template || decided > 0))
+        r = write_text(c, reterr);
+    prl_trace_mark("text");
+    return r;
 }
 
-int prl_container_describe(struct prl_container *c, struct prl_template *template,
+int prl_container_describe(struct prl_container *c, const struct prl_template *template,
                            struct prl_error *reterr)
 {
     static const char no_id[] =
         "0000000000000000000000000000000000000000000000000000000000000000";
     memcpy(c->state.id, no_id, sizeof no_id);
-    int r = template ? read_template(c, template, reterr) : 0;
-    if (r == 0 && template)
-        r = resolve_network(c, reterr);
-    const struct prl_config_facts facts = gather_facts(c);
-    if (r == 0 && template)
-        r = merge(c, template, &facts, reterr);
-    if (r == 0)
-        r = plan_limits(c, template, reterr);
-    return r < 0 ? r : check_neighbour(c, reterr);
+    int r = template ? resolve_network(c, reterr) : 0;
+    return r < 0 ? r : describe(c, template, reterr);
 }
 
 static struct prl_state_options state_options(const struct prl_container *c)
@@ -251,106 +196,29 @@ static int write_id_file(const char *path, const char *option, const char *text,
     return 0;
 }
 
-static int write_again(struct prl_container *c, struct prl_error *reterr)
-{
-    const struct prl_config_facts facts = gather_facts(c);
-    int r = write_files(c, &facts, reterr);
-    return r < 0 ? r : prl_recall_write(c, reterr);
-}
-
-/* Like a start before: nothing is merged, and nothing parsed. */
-static int fill_again(struct prl_container *c, struct prl_error *reterr)
-{
-    int r = prl_recall_spec(c, reterr);
-    /* The same as before, of the same host, by the key; strict ones leave nothing to tell. */
-    if (r == 0 && c->spec->resources.asked && c->spec->resources.best_effort)
-        r = choose_limits(c, reterr);
-    prl_trace_mark("spec");
-    if (r == 0)
-        r = write_again(c, reterr);
-    prl_trace_mark("files");
-    return r == 0 ? write_id_file(c->request->id_file, "--cidfile", c->state.id, reterr) : r;
-}
-
 static int fill_directory(struct prl_container *c, const struct prl_template *template,
                           struct prl_error *reterr)
 {
-    int r = 0;
-    if (template) {
-        r = resolve_network(c, reterr);
-        const struct prl_config_facts facts = gather_facts(c);
-        if (r == 0)
-            r = merge(c, template, &facts, reterr);
-        prl_trace_mark("merge");
-        if (r == 0)
-            r = write_files(c, &facts, reterr);
-    }
+    int r = template ? resolve_network(c, reterr) : 0;
+    const struct prl_config_facts facts = gather_facts(c);
     if (r == 0)
-        r = plan_limits(c, template, reterr);
-    if (r == 0)
-        r = check_neighbour(c, reterr);
-    prl_trace_mark("parse");
+        r = describe(c, template, reterr);
+    if (r == 0 && template)
+        r = write_files(c, &facts, reterr);
     if (r == 0)
         r = prl_state_write_config(&c->state, c->json, c->json_len, reterr);
-    if (r == 0 && template)
-        prl_recall_keep(c, template);
     prl_trace_mark("files");
-    if (r == 0)
-        r = write_id_file(c->request->id_file, "--cidfile", c->state.id, reterr);
-    return r;
-}
-
-/* The spec of a start like one before.  Its directory is made while its child is set up
- * (make_again), when the caller starts it at once; a name must be taken before. */
-static int begin_again(struct prl_container *c, struct prl_error *reterr)
-{
-    const struct prl_state_options want = state_options(c);
-    int r = prl_state_describe(c->dirs, &want, &c->state, reterr);
-    if (r == 0)
-        r = prl_recall_spec(c, reterr);
-    prl_trace_mark("spec");
-    return r;
-}
-
-/* The child runs beside this and shares errno: what fails here fails the start. */
-static int make_again(void *data, struct prl_error *reterr)
-{
-    struct prl_container *c = data;
-    const struct prl_state_options want = state_options(c);
-    int r = prl_state_make(c->dirs, &want, &c->state, reterr);
-    c->lost = r > 0;
-    if (c->lost)
-        return prl_failf(reterr, PRL_STAGE_STATE, EAGAIN, "flock", "%s/running/%s",
-                         c->dirs->runtime, c->state.id);
-    return r == 0 ? write_again(c, reterr) : r;
-}
-
-static int check_fresh(struct prl_container *c, struct prl_error *reterr)
-{
-    c->stale = !prl_flat_is_fresh(&c->recall.flat);
-    return c->stale ? prl_fail_with(reterr, PRL_STAGE_TEMPLATE, ESTALE, "stat",
-                                    "what the launch template was made from")
-                    : 0;
-}
-
-/* Beside the child as well, for it is seldom otherwise. */
-static int check_again(void *data, struct prl_error *reterr)
-{
-    struct prl_container *c = data;
-    int r = check_fresh(c, reterr);
     return r == 0 ? write_id_file(c->request->id_file, "--cidfile", c->state.id, reterr) : r;
 }
 
 int prl_container_create(struct prl_container *c, const struct prl_template *template,
                          struct prl_error *reterr)
 {
-    if (c->unmade)
-        return begin_again(c, reterr);
     int r = create_state(c, reterr);
     if (r < 0)
         return r;
     prl_trace_mark("state");
-    r = c->recall.flat.map ? fill_again(c, reterr) : fill_directory(c, template, reterr);
+    r = fill_directory(c, template, reterr);
     if (r < 0) {
         struct prl_error second;
         prl_container_finish(c, NULL, &second);
@@ -366,49 +234,19 @@ static int launch_once(struct prl_container *c, const struct prl_stdio *stdio, l
 {
     c->spec->neighbour = c->neighbour ? &c->neighbour->running.target : NULL;
     prl_cgroup_host_lend(&c->host, &c->spec->resources);
-    if (!c->unmade)
-        return launch(c->spec, stdio, &c->child, reterr);
-    c->unmade = false;
-    const struct prl_meanwhile meanwhile = {make_again, check_again, c};
-    return prl_launch_meanwhile(c->spec, stdio, &meanwhile, &c->child, reterr);
-}
-
-/* The id is somebody else's: once more with another one, and in the usual order. */
-static int start_over(struct prl_container *c, const struct prl_stdio *stdio, launch_fn launch,
-                      struct prl_error *reterr)
-{
-    struct prl_error ignored;
-    prl_state_finish(c->dirs, &c->state, &ignored);
-    prl_spec_free(c->spec);
-    c->spec = NULL;
-    c->lost = false;
-    int r = check_fresh(c, reterr);
-    if (r == 0)
-        r = create_state(c, reterr);
-    if (r == 0)
-        r = fill_again(c, reterr);
-    return r < 0 ? r : launch_once(c, stdio, launch, reterr);
+    return launch(c->spec, stdio, &c->child, reterr);
 }
 
 /* The kernel has no overlay for us: once more, with the program that does the same. */
 static int start_again(struct prl_container *c, const struct prl_stdio *stdio, launch_fn launch,
                        struct prl_error *reterr)
 {
-    char *json = NULL;
-    size_t len;
-    int r = prl_container_text(c, reterr);
+    int r = prl_config_fall_back(c->spec, reterr);
     if (r == 0)
-        r = prl_config_fall_back(c->json, c->json_len, &json, &len, reterr);
+        r = write_text(c, reterr);
     if (r < 0)
         return r;
-    free(c->json);
-    c->json = json;
-    c->json_len = len;
-    prl_spec_free(c->spec);
-    c->spec = NULL;
-    r = prl_state_rewrite_config(&c->state, json, len, reterr);
-    if (r == 0)
-        r = prl_spec_parse(json, len, &c->spec, reterr);
+    r = prl_state_rewrite_config(&c->state, c->json, c->json_len, reterr);
     return r < 0 ? r : launch_once(c, stdio, launch, reterr);
 }
 
@@ -424,8 +262,6 @@ static int start(struct prl_container *c, const struct prl_stdio *stdio, launch_
 {
     char pid[24];
     int r = launch_once(c, stdio, launch, reterr);
-    if (r < 0 && c->lost)
-        r = start_over(c, stdio, launch, reterr);
     if (r < 0 && c->request->any_driver && prl_config_may_fall_back(reterr))
         r = start_again(c, stdio, launch, reterr);
     if (r < 0)
@@ -486,10 +322,8 @@ void prl_container_free(struct prl_container *c)
     prl_spec_free(c->spec);
     prl_neighbour_free(c->neighbour);
     free(c->json);
-    free(c->brief);
     free(c->allow);
-    prl_recall_free(&c->recall);
     c->spec = NULL;
     c->neighbour = NULL;
-    c->json = c->brief = c->allow = NULL;
+    c->json = c->allow = NULL;
 }

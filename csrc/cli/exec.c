@@ -9,7 +9,6 @@
 #include "cli/streams.h"
 #include "launch_exec.h"
 #include "monitor.h"
-#include "spec.h"
 #include "state.h"
 
 #include "base/error.h"
@@ -35,16 +34,7 @@ struct exec {
     struct prl_spec *spec;
 };
 
-/* Does an option change more of the process than what it executes? */
-static bool changes_process(const struct prl_options *options)
-{
-    for (size_t i = 0; i < options->values_len; i++)
-        if (strcmp(options->values[i].option->field, "-") != 0)
-            return true;
-    return false;
-}
-
-static int merge(struct exec *exec, const char *brief, char **ret, struct prl_error *reterr)
+static int merge(struct exec *exec, struct prl_error *reterr)
 {
     char root[48];
     struct winsize size = {0};
@@ -58,25 +48,17 @@ static int merge(struct exec *exec, const char *brief, char **ret, struct prl_er
                                            .gid = getegid(),
                                            .rows = size.ws_row,
                                            .columns = size.ws_col};
-    return prl_config_exec(brief, &exec->options, &facts, ret, reterr);
+    return prl_config_exec(exec->spec, &exec->options, &facts, reterr);
 }
 
-/* The usual call changes only the program, and needs no second text for that. */
 static int make_spec(struct exec *exec, struct prl_error *reterr)
 {
-    _cleanup_free_ char *brief = NULL, *json = NULL;
-    bool merged = changes_process(&exec->options) || !exec->options.args[0];
-    int r = prl_running_config(&exec->running, &brief, reterr);
-    if (r == 0 && merged)
-        r = merge(exec, brief, &json, reterr);
-    prl_trace_mark("merge");
-    if (r < 0)
-        return r;
-    const char *text = merged ? json : brief;
-    r = prl_spec_parse(text, strlen(text), &exec->spec, reterr);
-    if (r == 0 && !merged)
-        prl_spec_take_program(exec->spec, (const char *const *)exec->options.args);
-    return r;
+    _cleanup_free_ char *json = NULL;
+    int r = prl_running_config(&exec->running, &json, reterr);
+    if (r == 0)
+        r = prl_spec_parse(json, strlen(json), &exec->spec, reterr);
+    prl_trace_mark("parse");
+    return r < 0 ? r : merge(exec, reterr);
 }
 
 static int run_foreground(struct exec *exec, struct prl_status *ret, struct prl_error *reterr)
@@ -140,7 +122,7 @@ static int run_in_container(struct exec *exec, struct prl_error *reterr)
         r = make_spec(exec, reterr);
     if (r == 0 && !(exec->spec->landlock && prl_sys_landlock_abi() >= LANDLOCK_ABI))
         r = prl_exec_sealed(exec->argv, reterr);
-    prl_trace_mark("parse");
+    prl_trace_mark("merge");
     if (r < 0)
         return r;
     r = exec->spec->process.terminal ? run_terminal(exec, &status, reterr)

@@ -7,7 +7,7 @@
 #include "base/error.h"
 #include "base/io.h"
 #include "base/own.h"
-#include "base/span.h"
+#include "spec.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -19,18 +19,6 @@
 enum { FILE_MAX_BYTES = 64 * 1024 };
 
 #define BAD(errnum, ...) prl_failf(reterr, PRL_STAGE_OPTIONS, errnum, "--network", __VA_ARGS__)
-
-/* What no annotation says is a map of one id. */
-static void read_kind(const char *json, char ret[16])
-{
-    struct prl_span kind;
-    bool said = prl_span_find((struct prl_span){json, strlen(json)}, "annotations",
-                              "io.pyrootless.userns", &kind);
-    if (said && kind.len > 2 && kind.len < 16)
-        snprintf(ret, 16, "%.*s", (int)kind.len - 2, kind.at + 1); /* without the quotes */
-    else
-        snprintf(ret, 16, "single");
-}
 
 static int read_files(struct prl_neighbour *n, struct prl_error *reterr)
 {
@@ -57,7 +45,9 @@ static int fill(struct prl_neighbour *n, struct prl_error *reterr)
         r = prl_spec_parse(json, strlen(json), &n->spec, reterr);
     if (r < 0)
         return r;
-    read_kind(json, n->userns);
+    const char *kind = NULL; /* what no annotation says is a map of one id */
+    (void)prl_spec_note_get(n->spec->arena, n->spec, "io.pyrootless.userns", &kind);
+    snprintf(n->userns, sizeof n->userns, "%s", kind ? kind : "single");
     if (!(n->spec->namespaces & CLONE_NEWNET))
         return BAD(EINVAL,
                    "container %.12s shares the host's network itself: take --network "

@@ -11,22 +11,16 @@
 
 struct prl_request;
 
-/* A config.json: malloc'd, NUL-terminated. */
-struct prl_request_text {
-    char *json;
-    size_t len;
-};
-
 /* How the words of a door become a description; `request->asked` are these words. */
 struct prl_request_words {
     /* What is asked of the host's resolver, before the description.  See
      * prl_config_allow_resolve. */
     int (*resolve)(const struct prl_request *request, char **ret_allow,
                    struct prl_error *reterr);
-    /* Template and words → config.json.  See prl_config_merge. */
-    int (*merge)(const struct prl_request *request, const struct prl_template *template,
-                 const struct prl_config_facts *facts, struct prl_request_text *ret,
-                 struct prl_error *reterr);
+    /* The words into the spec of a template, which becomes that of a launch.  See
+     * prl_config_merge. */
+    int (*merge)(const struct prl_request *request, const struct prl_config_facts *facts,
+                 struct prl_spec *spec, struct prl_error *reterr);
     /* The small files that this config.json binds.  See prl_config_files. */
     int (*files)(const struct prl_request *request, const struct prl_config_facts *facts,
                  struct prl_config_file ret[PRL_CONFIG_FILES], struct prl_error *reterr);

@@ -12,12 +12,10 @@ static int resolve(const struct prl_request *request, char **ret_allow,
     return prl_config_allow_resolve(request->asked, ret_allow, reterr);
 }
 
-static int merge(const struct prl_request *request, const struct prl_template *template,
-                 const struct prl_config_facts *facts, struct prl_request_text *ret,
-                 struct prl_error *reterr)
+static int merge(const struct prl_request *request, const struct prl_config_facts *facts,
+                 struct prl_spec *spec, struct prl_error *reterr)
 {
-    return prl_config_merge(template->brief, template->brief_len, request->asked, facts,
-                            &ret->json, &ret->len, reterr);
+    return prl_config_merge(spec, request->asked, facts, reterr);
 }
 
 static int files(const struct prl_request *request, const struct prl_config_facts *facts,

@@ -24,6 +24,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include <yyjson.h>
 
 enum { CONFIG_MAX_BYTES = 4 * 1024 * 1024 };
 
@@ -55,10 +56,7 @@ static int find_template(struct run *run, struct prl_error *reterr)
 {
     const char *image = run->request.template;
     bool prepared = getenv("PYROOTLESS_PREPARED") != NULL;
-    run->container.may_wait = !prepared && !prl_options_flag(&run->options, "detach") &&
-                              !prl_options_flag(&run->options, "tty") &&
-                              !prl_options_flag(&run->options, "print-spec");
-    int r = prl_container_template(&run->container, image, &run->template, reterr);
+    int r = prl_template_load(&run->dirs, image, &run->template, reterr);
     if (r == 0 && !prepared && prl_network_facts_missing(&run->options, run->dirs.data))
         r = 1;
     if (r != 1)
@@ -134,7 +132,16 @@ static int run_container(struct run *run, struct prl_status *ret, struct prl_err
     prl_trace_mark("finish");
     if (r == 0 && f < 0)
         prl_cli_warn(&second);
-    return r < 0 && c->stale ? prl_python_exec(run->argc, run->argv, reterr) : r;
+    return r;
+}
+
+/* config.json for people; malloc'd, NULL: no memory. */
+static char *indent(const char *json, size_t len, size_t *ret_len)
+{
+    yyjson_doc *doc = yyjson_read(json, len, 0);
+    char *text = doc ? yyjson_write(doc, YYJSON_WRITE_PRETTY_TWO_SPACES, ret_len) : NULL;
+    yyjson_doc_free(doc);
+    return text;
 }
 
 static int print_spec(struct run *run, struct prl_error *reterr)
@@ -145,8 +152,7 @@ static int print_spec(struct run *run, struct prl_error *reterr)
     if (r < 0)
         return r;
     size_t len = c->json_len;
-    _cleanup_free_ char *shown =
-        spec_file ? NULL : prl_config_indent(c->json, c->json_len, &len);
+    _cleanup_free_ char *shown = spec_file ? NULL : indent(c->json, c->json_len, &len);
     r = prl_io_write_all(1, shown ? shown : c->json, len);
     if (r == 0)
         r = prl_io_write_all(1, "\n", 1);

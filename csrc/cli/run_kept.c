@@ -16,9 +16,8 @@ static void shed_memory(struct prl_container *c)
 {
     prl_spec_free(c->spec);
     free(c->json);
-    free(c->brief);
     c->spec = NULL;
-    c->json = c->brief = NULL;
+    c->json = NULL;
 }
 
 static int start(void *data, const struct prl_stdio *stdio, struct prl_child *ret,

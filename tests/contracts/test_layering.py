@@ -32,7 +32,6 @@ C_TOP = {
     "serve": ORCHESTRATION,
     "monitor": ORCHESTRATION,
     "sandbox": ORCHESTRATION,
-    "flat": ORCHESTRATION,
 }
 C_FOLDERS = {
     "base": BASE,
@@ -55,6 +54,7 @@ C_GENERATED = {
 # Edges beside the layers: (user, used) → why.
 C_EDGES = {
     ("template", "state"): "a template is found below prl_dirs, the type alone",
+    ("template", "spec"): "a template is a spec that lacks a program and maps of ids",
     ("launch", "serve"): "what the launch does for its child while that waits",
     ("launch", "cgroup"): "the child is born in, or enters, what was made for it",
     ("monitor", "cgroup"): "what a container used is read before its groups go",

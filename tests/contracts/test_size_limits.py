@@ -27,7 +27,6 @@ MAIN_LINES = 80
 
 # Functions with more parameters: name → why.
 MANY_PARAMETERS = {
-    "prl_config_merge": "template, options, facts in, text and its length out, and the error",
     "prl_failf": "printf's own shape",
     "prl_io_write_file": "openat's own shape and the data",
 }

@@ -15,6 +15,11 @@
 
 #define ID "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 
+/* The namespaces of a container whose network is its own. */
+#define OWN_NETWORK                                                                            \
+    "[{\"type\":\"pid\"},{\"type\":\"network\"},{\"type\":\"mount\"},{\"type\":\"ipc\"},"      \
+    "{\"type\":\"uts\"},{\"type\":\"user\"}]"
+
 static const char TEMPLATE[] =
     "{\"ociVersion\":\"1.2.0\",\"process\":{\"terminal\":false,\"user\":{\"uid\":0,\"gid\":0},"
     "\"args\":[\"/bin/sh\"],\"env\":[\"PATH=/bin\",\"HOME=/home\"],\"cwd\":\"/work\","
@@ -27,14 +32,16 @@ static const char TEMPLATE[] =
     "{\"destination\":\"/dev/shm\",\"type\":\"tmpfs\",\"source\":\"shm\",\"options\":"
     "[\"nosuid\",\"size=65536k\"]},{\"destination\":\"/sys\",\"type\":\"sysfs\",\"source\":"
     "\"sysfs\",\"options\":[\"ro\"]}],\"linux\":{\"namespaces\":[{\"type\":\"user\"},{\"type\":"
-    "\"network\"}],\"maskedPaths\":[\"/proc/kcore\",\"/sys/firmware\"],\"readonlyPaths\":"
+    "\"network\"},{\"type\":\"mount\"},{\"type\":\"pid\"},{\"type\":\"ipc\"},{\"type\":\"uts\"}"
+    "],\"maskedPaths\":["
+    "\"/proc/kcore\",\"/sys/firmware\"],\"readonlyPaths\":"
     "[\"/proc/sys\"],\"seccomp\":{\"defaultAction\":\"SCMP_ACT_ERRNO\"}},\"annotations\":{"
     "\"io.pyrootless.template.version\":\"2\",\"io.pyrootless.template.sources\":\"0 0 /x\","
     "\"io.pyrootless.image\":\"host\",\"io.pyrootless.image.entrypoint\":\"[\\\"/entry\\\"]\","
     "\"io.pyrootless.image.cmd\":\"[\\\"one\\\",\\\"two\\\"]\",\"io.pyrootless.rootfs.lower\":"
     "\"%s/image\",\"io.pyrootless.landlock\":\"1\",\"io.pyrootless.keyring\":\"inherit\","
     "\"io.pyrootless.seccomp.program\":\"/p.bpf\",\"io.pyrootless.seccomp.digest\":"
-    "\"sha256:00\"}}";
+    "\"sha256:" ID "\"}}";
 
 static char work[64], template_json[4096];
 static struct prl_config_facts facts;
@@ -42,7 +49,6 @@ static struct prl_options options;
 static struct prl_error error;
 static yyjson_doc *doc;
 static char *kept[48];
-static bool asked_machine __attribute__((unused)); /* what the last merge returned beside 0 */
 
 static void make_file(const char *name, const char *text)
 {
@@ -122,6 +128,7 @@ __attribute__((destructor)) static void remove_work(void)
 __attribute__((unused)) static int merge(char **argv)
 {
     _cleanup_free_ char *json = NULL;
+    struct prl_spec *spec = NULL;
     size_t len = 0;
     int argc = 0;
 
@@ -134,12 +141,15 @@ __attribute__((unused)) static int merge(char **argv)
     memset(&error, 0, sizeof error);
     int r = prl_options_parse(PRL_VERB_RUN, argc, kept, &options, &error);
     if (r == 0)
-        r = prl_config_merge(template_json, strlen(template_json), &options, &facts, &json,
-                             &len, &error);
-    asked_machine = r > 0;
-    if (r >= 0)
+        r = prl_spec_read(template_json, strlen(template_json), &spec, &error);
+    if (r == 0)
+        r = prl_config_merge(spec, &options, &facts, &error);
+    if (r == 0)
+        r = prl_spec_write(spec, &json, &len, &error);
+    if (r == 0)
         doc = yyjson_read(json, len, 0);
-    return r > 0 ? 0 : r;
+    prl_spec_free(spec);
+    return r;
 }
 
 #define RUN(...) merge((char *[]){__VA_ARGS__, NULL})

@@ -1,11 +1,9 @@
-// sources: csrc/cli/conf*.c csrc/cli/[ophv][ape]*.c csrc/spec_caps.c csrc/base/*.c
+// sources: csrc/cli/conf*.c csrc/cli/[ophv][ape]*.c csrc/spec.c csrc/spec_*.c csrc/base/*.c
 // libs: -lyyjson
 
 /* test_config.c: options + template → config.json: every option's effect but those of mounts.
  * In: command lines.  Out: exact JSON, exact errors.  Never: a launch. */
 #include "config_fixture.h"
-
-#include "cli/config_needs.h"
 
 TEST(defaults)
 {
@@ -209,12 +207,14 @@ TEST(labels_and_annotations)
 TEST(networks)
 {
     CHECK_INT(RUN("--network=none", "host"), 0);
-    CHECK_STR(at("/linux/namespaces"), "[{\"type\":\"user\"},{\"type\":\"network\"}]");
+    CHECK_STR(at("/linux/namespaces"), OWN_NETWORK);
     CHECK_INT(RUN("--network", "host", "host"), 0);
-    CHECK_STR(at("/linux/namespaces"), "[{\"type\":\"user\"}]");
+    CHECK_STR(at("/linux/namespaces"),
+              "[{\"type\":\"pid\"},{\"type\":\"mount\"},"
+              "{\"type\":\"ipc\"},{\"type\":\"uts\"},{\"type\":\"user\"}]");
     CHECK_STR(mount_on("/sys"),
               "{\"destination\":\"/sys\",\"type\":\"bind\",\"source\":\"/sys\",\"options\":["
-              "\"rbind\",\"rprivate\",\"nosuid\",\"noexec\",\"nodev\",\"ro\",\"rro\"]}");
+              "\"rbind\",\"rprivate\",\"nosuid\",\"nodev\",\"noexec\",\"ro\",\"rro\"]}");
     CHECK_STR(at("/hostname"), "(none)");
     CHECK_STR(mount_on("/etc/hosts"), "(none)");
     CHECK_STR(mount_options("/etc/resolv.conf"),
@@ -224,8 +224,8 @@ TEST(networks)
     /* A tree of one's own has none of the image's binds; the host's /sys is not the image's. */
     CHECK_INT(RUN("--network=host", "-v", "./src:/lent", "--rootfs", "image", "sh"), 0);
     CHECK_STR(mount_on("/usr"), "(none)");
-    CHECK_STR(mount_options("/sys"), "[\"rbind\",\"rprivate\",\"nosuid\",\"noexec\","
-                                     "\"nodev\",\"ro\",\"rro\"]");
+    CHECK_STR(mount_options("/sys"), "[\"rbind\",\"rprivate\",\"nosuid\",\"nodev\","
+                                     "\"noexec\",\"ro\",\"rro\"]");
     CHECK_STR(mount_options("/lent"), "[\"rbind\",\"rprivate\",\"nosuid\",\"nodev\",\"rw\"]");
     CHECK_INT(RUN("--sysctl=net.ipv4.ip_forward=1", "--sysctl", "kernel.sem=1 2", "host"), 0);
     CHECK_STR(at("/linux/sysctl"), "{\"net.ipv4.ip_forward\":\"1\",\"kernel.sem\":\"1 2\"}");
@@ -393,11 +393,12 @@ TEST(own_root)
 
 static int merge_template(const char *json)
 {
-    char *out = NULL;
-    size_t len;
-    int r = prl_config_merge(json, strlen(json), &options, &facts, &out, &len, &error);
+    struct prl_spec *spec = NULL;
+    int r = prl_spec_read(json, strlen(json), &spec, &error);
 
-    free(out);
+    if (r == 0)
+        r = prl_config_merge(spec, &options, &facts, &error);
+    prl_spec_free(spec);
     return r;
 }
 
@@ -410,68 +411,15 @@ TEST(bad_templates)
     memset(deep + 10000, ']', 10000);
     CHECK_INT(merge_template("{\"process\":"), -EINVAL);
     CHECK_INT(error.stage, PRL_STAGE_CONFIG);
-    CHECK(strstr(error.subject, "is not JSON (byte "));
+    CHECK(strstr(error.subject, "config.json ends too early, at byte "));
     CHECK_INT(merge_template(""), -EINVAL);
     CHECK_INT(merge_template(deep), -EINVAL);
-    CHECK(strstr(error.subject, "not a JSON object"));
-    CHECK_INT(
-        merge_template("{\"process\":[],\"mounts\":7,\"linux\":\"x\",\"annotations\":null}"),
-        0);
-    CHECK_INT(merge_template("{\"annotations\":{\"io.pyrootless.image.entrypoint\":\"[1]\"}}"),
-              -EINVAL);
+    CHECK(strstr(error.subject, "nested deeper than"));
+    CHECK_INT(merge_template("{\"process\":[],\"mounts\":7,\"linux\":\"x\"}"), -EINVAL);
+    char *entry = strstr(template_json, "[\\\"/entry\\\"]");
+    memcpy(entry, "[1         ]", 12);
+    CHECK_INT(merge_template(template_json), -EINVAL);
     CHECK(strstr(error.subject, "image.entrypoint is not a JSON array"));
-}
-
-/* What csrc/cli/recall.c may take from an earlier start with the same words. */
-TEST(a_merge_tells_when_it_asked_the_machine)
-{
-    setenv("GIVEN", "x", 1);
-    CHECK_INT(RUN("--rm", "--ephemeral", "-eA=B", "-w/x", "--hostname=h", "host", "ls"), 0);
-    CHECK(!asked_machine);
-    CHECK_INT(RUN("-e", "GIVEN", "-u", "0", "host", "ls"), 0); /* prl_config_needs */
-    CHECK(!asked_machine);
-}
-
-TEST(what_an_option_needs_to_know_of_the_machine)
-{
-    CHECK_INT(prl_config_needs("env", "A=B"), PRL_NEEDS_NOTHING);
-    CHECK_INT(prl_config_needs("env", "A"), PRL_NEEDS_VARIABLE);
-    CHECK_INT(prl_config_needs("network", "none"), PRL_NEEDS_NOTHING);
-    CHECK_INT(prl_config_needs("network", "auto"), PRL_NEEDS_NETWORK);
-    CHECK_INT(prl_config_needs("network", "container:web"), PRL_NEEDS_MORE);
-    CHECK_INT(prl_config_needs("publish", "8080:80"), PRL_NEEDS_NETWORK);
-    CHECK_INT(prl_config_needs("publish", "127.0.0.1::80"), PRL_NEEDS_MORE);
-    CHECK_INT(prl_config_needs("storage-driver", "overlay"), PRL_NEEDS_NOTHING);
-    CHECK_INT(prl_config_needs("storage-driver", "fuse-overlayfs"), PRL_NEEDS_MORE);
-    CHECK_INT(prl_config_needs("io-max", "/dev/x:rbps=1"), PRL_NEEDS_PATH | PRL_NEEDS_GROUPS);
-    CHECK_INT(prl_config_needs("userns", "single"), PRL_NEEDS_NOTHING);
-    CHECK_INT(prl_config_needs("volume", "/a:/b"), PRL_NEEDS_PATH);
-    CHECK_INT(prl_config_needs("env-file", "x"), PRL_NEEDS_LINES);
-    CHECK_INT(prl_config_needs("rootfs", "true"), PRL_NEEDS_ROOT);
-    CHECK_INT(prl_config_needs("allow-host", "x"), PRL_NEEDS_MORE);
-    CHECK_INT(prl_config_needs("memory", "1g"), PRL_NEEDS_GROUPS);
-    CHECK_INT(prl_config_needs("no-such-option", ""), PRL_NEEDS_MORE);
-}
-
-static const char *source_of(const char *name, const char *text)
-{
-    static char named[256];
-    char *source = prl_config_source(name, text);
-    snprintf(named, sizeof named, "%s", source ? source : "(none)");
-    free(source);
-    return named;
-}
-
-TEST(the_path_that_an_option_names)
-{
-    CHECK_STR(source_of("volume", "./a:/b:ro"), "./a");
-    CHECK_STR(source_of("volume", "nothing"), "nothing");
-    CHECK_STR(source_of("device", "/dev/x:/dev/y:rw"), "/dev/x");
-    CHECK_STR(source_of("device-read-bps", "/dev/a:b:10m"), "/dev/a:b");
-    CHECK_STR(source_of("io-max", "/dev/sda:rbps=1,wbps=2"), "/dev/sda");
-    CHECK_STR(source_of("mount", "type=bind,src=/one,dst=/b,source=/two"), "/two");
-    CHECK_STR(source_of("mount", "type=tmpfs,dst=/b"), "(none)");
-    CHECK_STR(source_of("mount", "type=bind,src=/one,nonsense=1"), "(none)");
 }
 
 /* The launcher takes care of these itself ("-"), the engine of its own; the rest is merged. */

@@ -1,4 +1,4 @@
-// sources: csrc/cli/conf*.c csrc/cli/[ophv][ape]*.c csrc/spec_caps.c csrc/base/*.c
+// sources: csrc/cli/conf*.c csrc/cli/[ophv][ape]*.c csrc/spec.c csrc/spec_*.c csrc/base/*.c
 // libs: -lyyjson
 
 /* test_config_mounts.c: -v, --mount, --tmpfs, --device, --shm-size, --read-only → mounts, and
@@ -95,7 +95,7 @@ TEST(mount_option)
               "[\"rbind\",\"rprivate\",\"nosuid\",\"nodev\",\"ro\",\"rro\"]");
     CHECK_STR(mount_options("/b"), "[\"rbind\",\"rprivate\",\"nosuid\",\"nodev\",\"ro\"]");
     CHECK_STR(mount_options("/c"),
-              "[\"size=1m\",\"mode=700\",\"nosuid\",\"nodev\",\"exec\",\"rw\"]");
+              "[\"nosuid\",\"nodev\",\"exec\",\"rw\",\"size=1m\",\"mode=700\"]");
     CHECK_STR(mount_options("/d"), "[\"bind\",\"slave\",\"nosuid\",\"nodev\",\"rw\"]");
     CHECK_BAD(RUN("--mount=src=./src,dst=/a", "host"), EINVAL, "--mount", "type=volume");
     CHECK_BAD(RUN("--mount=type=bind,dst=/a", "host"), EINVAL, "--mount", "add src=PATH");
@@ -115,7 +115,7 @@ TEST(tmpfs_and_shm)
     CHECK_STR(mount_on("/a"), "{\"destination\":\"/a\",\"type\":\"tmpfs\",\"source\":\"tmpfs\","
                               "\"options\":[\"nosuid\",\"nodev\",\"noexec\",\"rw\"]}");
     CHECK_STR(mount_options("/b"),
-              "[\"size=64m\",\"mode=1777\",\"nosuid\",\"nodev\",\"exec\",\"ro\"]");
+              "[\"nosuid\",\"nodev\",\"exec\",\"ro\",\"size=64m\",\"mode=1777\"]");
     CHECK_STR(mount_options("/dev/shm"), "[\"nosuid\",\"size=1048576\"]");
     CHECK_BAD(RUN("--tmpfs=/a:size=big", "host"), EINVAL, "--tmpfs",
               "\"size=big\" is no option");
@@ -130,9 +130,9 @@ TEST(read_only)
 {
     CHECK_INT(RUN("--read-only", "--tmpfs=/run", "host"), 0);
     CHECK_STR(at("/root/readonly"), "true");
-    CHECK_STR(mount_options("/tmp"), "[\"rw\",\"nosuid\",\"nodev\",\"mode=1777\"]");
+    CHECK_STR(mount_options("/tmp"), "[\"nosuid\",\"nodev\",\"rw\",\"mode=1777\"]");
     CHECK_STR(mount_options("/run"), "[\"nosuid\",\"nodev\",\"noexec\",\"rw\"]");
-    CHECK_STR(mount_options("/var/tmp"), "[\"rw\",\"nosuid\",\"nodev\",\"mode=1777\"]");
+    CHECK_STR(mount_options("/var/tmp"), "[\"nosuid\",\"nodev\",\"rw\",\"mode=1777\"]");
     CHECK_INT(RUN("--read-only", "--read-only-tmpfs=false", "host"), 0);
     CHECK_STR(mount_on("/tmp"), "(none)");
     CHECK_INT(RUN("--read-only=false", "host"), 0);

@@ -13,7 +13,6 @@
 #include "base/own.h"
 
 #include <unistd.h>
-#include <yyjson.h>
 
 enum { WORDS = 32, TEXT_BYTES = 4096 };
 
@@ -26,11 +25,12 @@ static const char template_json[] =
     "\"mounts\":[{\"destination\":\"/proc\",\"type\":\"proc\",\"source\":\"proc\"},"
     "{\"destination\":\"/dev\",\"type\":\"tmpfs\",\"source\":\"tmpfs\"}],"
     "\"linux\":{\"namespaces\":[{\"type\":\"user\"},{\"type\":\"mount\"},{\"type\":\"network\"}"
-    "],\"maskedPaths\":[\"/proc/kcore\"],\"seccomp\":{}},\"annotations\":{"
+    ",{\"type\":\"pid\"},{\"type\":\"ipc\"},{\"type\":\"uts\"}],\"maskedPaths\":[\"/proc/"
+    "kcore\"],\"seccomp\":{}},\"annotations\":{"
     "\"io.pyrootless.image\":\"x\",\"io.pyrootless.image.cmd\":\"[\\\"one\\\"]\","
     "\"io.pyrootless.rootfs.lower\":\"/\",\"io.pyrootless.landlock\":\"1\","
     "\"io.pyrootless.seccomp.program\":\"/p.bpf\",\"io.pyrootless.seccomp.digest\":"
-    "\"sha256:00\"}}";
+    "\"sha256:" ID "\"}}";
 
 /* Options that read what they name would make the outcome this machine's. */
 static bool is_about_files(const char *word)
@@ -51,16 +51,6 @@ static int cut_words(char *text, size_t size, char **words)
     return n;
 }
 
-static void see_spec(const char *json, size_t len)
-{
-    struct prl_spec *spec = NULL;
-    struct prl_error error = {0};
-    int r = prl_spec_parse(json, len, &spec, &error);
-    if (r < 0)
-        need_error(r, &error);
-    prl_spec_free(spec);
-}
-
 static void see_merge(const struct prl_options *options)
 {
     static const struct prl_config_facts facts = {.id = ID,
@@ -71,18 +61,19 @@ static void see_merge(const struct prl_options *options)
                                                   .uid = 5000,
                                                   .gid = 5001};
     _cleanup_free_ char *json = NULL;
+    struct prl_spec *spec = NULL, *again = NULL;
     struct prl_error error = {0};
     size_t len = 0;
-    int r = prl_config_merge(template_json, sizeof template_json - 1, options, &facts, &json,
-                             &len, &error);
-    if (r < 0) {
+    need(prl_spec_read(template_json, sizeof template_json - 1, &spec, &error) == 0);
+    int r = prl_config_merge(spec, options, &facts, &error);
+    if (r == 0)
+        r = prl_spec_write(spec, &json, &len, &error);
+    if (r < 0)
         need_error(r, &error);
-        return;
-    }
-    yyjson_doc *doc = yyjson_read(json, len, YYJSON_READ_NOFLAG);
-    need(doc != NULL);
-    yyjson_doc_free(doc);
-    see_spec(json, len);
+    else
+        need(prl_spec_parse(json, len, &again, &error) == 0);
+    prl_spec_free(spec);
+    prl_spec_free(again);
 }
 
 static void see_options(const struct prl_options *o, const char *text, size_t size)
