@@ -31,7 +31,7 @@ PAUSE = [
     "inject=clone3,clone:delay_enter=50000",
 ]
 OWN = "belongs to pyrootless itself"
-CHANGED = "something else came to lie at this path"
+CHANGED = "the path was replaced while the container was started"
 
 # renameat2 with RENAME_EXCHANGE: the name is always there.
 EXCHANGE = """
