@@ -1,4 +1,4 @@
-// sources: csrc/cli/conf*.c csrc/cli/[ophv][ape]*.c csrc/spec.c csrc/spec_*.c csrc/base/*.c
+// sources: csrc/cli/conf*.c csrc/cli/[oph][ape]*.c csrc/cli/values*.c csrc/spec.c csrc/spec_*.c csrc/base/*.c
 // libs: -lyyjson
 
 /* test_config_network.c: --network, --publish, --mac-address and the facts about helpers.

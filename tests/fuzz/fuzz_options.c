@@ -1,4 +1,4 @@
-// sources: csrc/cli/conf*.c csrc/cli/[ophv][ape]*.c csrc/spec*.c csrc/base/*.c
+// sources: csrc/cli/conf*.c csrc/cli/[oph][ape]*.c csrc/cli/values*.c csrc/spec*.c csrc/base/*.c
 // libs: -lyyjson
 
 /* fuzz_options.c: a command line, and what becomes of it: options → config.json → spec.

@@ -1,4 +1,4 @@
-// sources: csrc/template*.c csrc/cli/conf*.c csrc/cli/[ophv][ape]*.c csrc/spec*.c csrc/base/*.c
+// sources: csrc/template*.c csrc/cli/conf*.c csrc/cli/[oph][ape]*.c csrc/cli/values*.c csrc/spec*.c csrc/base/*.c
 // libs: -lyyjson
 
 /* fuzz_template.c: a launch template of any bytes, on its way to config.json.
