@@ -138,7 +138,6 @@ OWNERS: dict[str, Owner] = {
     ),
     "DATA/spent/": Owner((STATE,), name="spent"),
     "RUNTIME/group": Owner(("csrc/cgroup_host.c",)),
-    "RUNTIME/groups": Owner((STATE,)),
     "RUNTIME/sweep.lock": Owner((STATE,), name=below(r"sweep\.lock")),
     "RUNTIME/scanned-DEV-INO": Owner((STATE,), name="scanned-.*"),
 }
