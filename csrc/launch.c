@@ -4,8 +4,7 @@
  * the child beyond exec; a half-started container left behind.
  *
  * The hand-overs, numbered where they happen:
- *   #1 parent → child  everything in struct prl_setup, before clone; and, where the parent
- *                     works meanwhile, one word that it is done
+ *   #1 parent → child  everything in struct prl_setup, before clone
  *   #2 child → parent  over a socket, before exec: "write my id maps", "serve my
  *                     FUSE root", "connect my network", the pty's master
  *   #3 child → parent  one record on the report pipe: all zero "exec comes next", or the
@@ -19,14 +18,12 @@
 #include "cgroup.h"
 #include "launch_box.h"
 #include "launch_joined.h"
-#include "launch_meanwhile.h"
 #include "launch_report.h"
 #include "prepare.h"
 #include "serve.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/futex.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -47,7 +44,6 @@ static const struct {
     {"cgroup", prl_cgroup_enter},    /* from here on it is in its groups */
     {"beside", prl_netns_begin},     /* a second task makes the namespace */
     {"idmap", prl_idmap_apply},      /* who we are in the new user namespace */
-    {"files", prl_parent_files},     /* its own are there */
     {"null", prl_devices_open_null}, /* while the host's /dev is in reach */
     {"sources", prl_mounts_open},    /* sources of binds, before anything lies over them */
     {"early", prl_idmap_early},     /* 0:0 makes what follows, if the caller is nobody inside */
@@ -80,7 +76,6 @@ static const struct {
     {"domain", prl_watch_landlock},   /* with --verify */
     {"class", prl_box_class},         /* late: set-up may be as urgent as its caller */
     {"resolve", prl_exec_resolve},    /* which program, and no magic link on the way */
-    {"checked", prl_parent_checked},  /* what it is made from is still so */
 };
 
 static int PRL_CHILD_SAFE child_steps(struct prl_setup *s, struct prl_error *reterr)
@@ -169,7 +164,7 @@ static uint64_t choose_beside(const struct prl_spec *spec)
     return spec->namespaces & CLONE_NEWNET ? spec->namespaces & dear : 0;
 }
 
-/* Unless it is served or awaited, the parent sleeps until the child has executed its program or
+/* Unless it is served, the parent sleeps until the child has executed its program or
  * is gone. */
 static int run_clone(struct prl_setup *s, void *stack, struct prl_child *child,
                      struct prl_error *reterr)
@@ -177,7 +172,7 @@ static int run_clone(struct prl_setup *s, void *stack, struct prl_child *child,
     sigset_t all, before;
     s->beside_namespaces = choose_beside(s->spec);
     const struct prl_sys_clone how = {
-        .flags = CLONE_VM | (s->served || s->awaits ? 0 : CLONE_VFORK) |
+        .flags = CLONE_VM | (s->served ? 0 : CLONE_VFORK) |
                  (s->spec->namespaces &
                   ~((s->late_cgroup ? CLONE_NEWCGROUP : 0ULL) | s->beside_namespaces)),
         .pidfd = &child->pidfd,
@@ -216,51 +211,19 @@ static const char *write_numbers(const struct prl_setup *s, char buf[48])
     return buf;
 }
 
-/* Before its own files it needs nothing of the parent. */
-static bool may_await(const struct prl_setup *s)
-{
-    return !s->served && !s->box && s->holder_fd < 0 && !s->spec->neighbour &&
-           s->spec->resources.asked == 0 && s->spec->resources.cgroups_len == 0;
-}
-
-static void tell_child(struct prl_setup *s, int done)
-{
-    __atomic_store_n(&s->parent_done, done, __ATOMIC_RELEASE);
-    if (s->awaits)
-        (void)syscall(SYS_futex, &s->parent_done, FUTEX_WAKE, 1, NULL, NULL, 0);
-}
-
-static int work_meanwhile(struct prl_setup *s, const struct prl_meanwhile *meanwhile,
-                          struct prl_error *reterr)
-{
-    int r = meanwhile->files(meanwhile->data, reterr);
-    tell_child(s, r < 0 ? PRL_PARENT_FAILED : PRL_PARENT_FILES);
-    if (r < 0)
-        return r;
-    r = meanwhile->check(meanwhile->data, reterr);
-    tell_child(s, r < 0 ? PRL_PARENT_FAILED : PRL_PARENT_CHECKED);
-    return r;
-}
-
-static int launch_prepared(struct prl_setup *s, const struct prl_meanwhile *meanwhile,
-                           struct prl_child *child, struct prl_error *reterr)
+static int launch_prepared(struct prl_setup *s, struct prl_child *child,
+                           struct prl_error *reterr)
 {
     struct prl_channels channels = PRL_CHANNELS_NONE;
     char numbers[48];
     int r = prl_channels_open(s, &channels, reterr);
     if (s->init_args)
         s->init_args[1] = write_numbers(s, numbers);
-    s->report_parent_fd = channels.report[0];
-    s->awaits = meanwhile && may_await(s);
-    if (r == 0 && meanwhile && !s->awaits)
-        r = work_meanwhile(s, meanwhile, reterr);
     void *stack = r < 0 ? NULL : prl_stack_map();
     if (r == 0 && !stack)
         r = prl_fail(reterr, PRL_STAGE_CLONE, "mmap", "stack of the set-up process");
     if (r == 0)
         r = run_clone(s, stack, child, reterr);
-    if (r == 0 && s->awaits)
-        r = work_meanwhile(s, meanwhile, reterr);
     if (r == 0)
         r = prl_channels_follow(s, &channels, child, reterr);
     if (r < 0) {
@@ -286,8 +249,8 @@ static bool is_flat(const struct prl_setup *s)
            s->spec->process.caps[PRL_CAP_BOUNDING] == 0;
 }
 
-static int launch_described(struct prl_setup *setup, const struct prl_meanwhile *meanwhile,
-                            struct prl_child *child, struct prl_error *reterr)
+static int launch_described(struct prl_setup *setup, struct prl_child *child,
+                            struct prl_error *reterr)
 {
     int r = prl_serve_ports_check(&setup->spec->network, reterr);
     if (r == 0)
@@ -295,7 +258,7 @@ static int launch_described(struct prl_setup *setup, const struct prl_meanwhile 
     if (r < 0)
         return r;
     setup->cgroup_fds_len = prl_cgroups_entries(child->cgroups, setup->cgroup_fds);
-    return launch_prepared(setup, meanwhile, child, reterr);
+    return launch_prepared(setup, child, reterr);
 }
 
 /* The gate's socket: one end for the child, the other for prl_child_go. */
@@ -314,12 +277,10 @@ static int open_gate(struct prl_setup *s, struct prl_child *child, struct prl_er
     return 0;
 }
 
-/* What kind of launch: stopped at the gate, with a box, beside work of the caller's (NULL:
- * none). */
+/* What kind of launch: stopped at the start barrier, served, with a box. */
 struct kind {
     bool held, served;
     struct prl_box *box;
-    const struct prl_meanwhile *meanwhile;
 };
 
 static int launch_once(const struct prl_spec *spec, const struct prl_stdio *stdio,
@@ -341,7 +302,7 @@ static int launch_once(const struct prl_spec *spec, const struct prl_stdio *stdi
     if (r == 0 && kind.held)
         r = open_gate(&setup, &child, reterr);
     if (r == 0)
-        r = launch_described(&setup, kind.meanwhile, &child, reterr);
+        r = launch_described(&setup, &child, reterr);
     prl_close_p(&setup.init_fd);
     prl_close_p(&setup.gate_fd);
     prl_close_p(&setup.wish_fd);
@@ -381,13 +342,6 @@ int prl_launch(const struct prl_spec *spec, const struct prl_stdio *stdio,
                struct prl_child *ret, struct prl_error *reterr)
 {
     return launch(spec, stdio, (struct kind){.held = false}, ret, reterr);
-}
-
-int prl_launch_meanwhile(const struct prl_spec *spec, const struct prl_stdio *stdio,
-                         const struct prl_meanwhile *meanwhile, struct prl_child *ret,
-                         struct prl_error *reterr)
-{
-    return launch(spec, stdio, (struct kind){.meanwhile = meanwhile}, ret, reterr);
 }
 
 int prl_launch_box(const struct prl_spec *spec, const struct prl_stdio *stdio,

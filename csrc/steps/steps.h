@@ -27,9 +27,6 @@ struct prl_beside {
     bool begun; /* set by the task itself */
 };
 
-/* How far the parent's work beside its child has come. */
-enum { PRL_PARENT_FAILED = -1, PRL_PARENT_BEGUN, PRL_PARENT_FILES, PRL_PARENT_CHECKED };
-
 /* What the parent found at a source when it decided about it; name NULL: there was nothing to
  * decide. */
 struct prl_seen {
@@ -41,19 +38,16 @@ struct prl_seen {
 /* Made by the parent before clone, in memory the child shares. */
 struct prl_setup {
     const struct prl_spec *spec;
-    int stdio[3];         /* -1: /dev/null */
-    int report_fd;        /* the child's end of the report pipe */
-    int service_fd;       /* the child's end of the socket for hand-overs; -1: there are none */
-    int parent_fd;        /* the parent's end, which the child closes; -1 */
-    int report_parent_fd; /* the parent's end of the report pipe */
-    bool awaits;          /* the parent works beside the child, which waits for `parent_done` */
-    int parent_done;      /* a futex: PRL_PARENT_* */
-    bool served; /* the parent works for the child while it is set up: not vfork's order, and
-                    each hand-over waits for its answer */
-    bool asks;   /* it is served with more than its maps */
-    int init_fd; /* sealed memory file with the small init; -1 */
-    int gate_fd; /* the same with the start barrier; -1: the program is known */
-    int wish_fd; /* the child's end of the socket on which the start barrier waits; -1 */
+    int stdio[3];   /* -1: /dev/null */
+    int report_fd;  /* the child's end of the report pipe */
+    int service_fd; /* the child's end of the socket for hand-overs; -1: there are none */
+    int parent_fd;  /* the parent's end, which the child closes; -1 */
+    bool served;    /* the parent works for the child while it is set up: not vfork's order, and
+                       each hand-over waits for its answer */
+    bool asks;      /* it is served with more than its maps */
+    int init_fd;    /* sealed memory file with the small init; -1 */
+    int gate_fd;    /* the same with the start barrier; -1: the program is known */
+    int wish_fd;    /* the child's end of the socket on which the start barrier waits; -1 */
     struct prl_box *box;     /* what a sandbox wants; NULL: this is none */
     int outcome_fd;          /* the child's end of the pipe for the init's record; -1 */
     char *uid_map, *gid_map; /* NULL: the parent writes them (PRL_HANDOVER_MAPS) */
@@ -120,8 +114,6 @@ static inline size_t prl_devices_count(const struct prl_setup *s)
 int prl_join_namespaces(const struct prl_joinable *target, uint64_t flags) PRL_CHILD_SAFE;
 int prl_join_enter(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAFE;
 int prl_join_root(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAFE;
-int prl_parent_files(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAFE;
-int prl_parent_checked(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAFE;
 int prl_cgroup_enter(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAFE;
 int prl_idmap_apply(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAFE;
 int prl_idmap_early(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAFE;

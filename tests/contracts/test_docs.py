@@ -113,10 +113,6 @@ def test_documented_annotations_are_used() -> None:
     assert sorted(wrong) == []
 
 
-# Waits for what the parent does meanwhile: no set-up of the container.
-NOT_SET_UP = {"files", "checked"}
-
-
 def test_the_steps_of_a_launch_are_those_of_the_table() -> None:
     """ARCHITECTURE.md names every step of csrc/launch.c, in its order."""
     table = (ROOT / "csrc" / "launch.c").read_text().split("} steps[] = {")[1].split("\n};")[0]
@@ -124,7 +120,7 @@ def test_the_steps_of_a_launch_are_those_of_the_table() -> None:
     assert len(steps) > 20
     section = (ROOT / "ARCHITECTURE.md").read_text().split("\n## The steps of a launch\n")[1]
     named = re.findall(r"\*\* \(`([a-z ]+)`\)", section.split("\n## ")[0])
-    assert " ".join(named).split() == [s for s in dict.fromkeys(steps) if s not in NOT_SET_UP]
+    assert " ".join(named).split() == list(dict.fromkeys(steps))
 
 
 def make_targets() -> set[str]:
