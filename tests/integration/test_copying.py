@@ -52,7 +52,8 @@ def starter(
     started: list[str] = []
 
     def call(ids: str, script: str, *options: str) -> str:
-        words = ["-d", f"--userns={ids}", *options, image, "sh", "-c"]
+        name = f"box{len(started)}"
+        words = ["-d", f"--name={name}", f"--userns={ids}", *options, image, "sh", "-c"]
         done = pyrootless("run", *words, f"{script}; echo ready; sleep 1000")
         assert done.returncode == 0, done.stderr
         started.append(done.stdout.strip())
@@ -137,10 +138,8 @@ def test_out_of_a_container(pyrootless: Run, start_one: Start, tmp_path: Path) -
     assert os.readlink(tmp_path / "dangling") == "nowhere"
     assert cp("/fifo", "fifo") == ""
     assert stat.S_ISFIFO((tmp_path / "fifo").stat().st_mode)
-    assert cp("/nosuch", "x") == f"could not find the file /nosuch in container {box[:12]}"
-    assert cp("/dangling", "x", "-L") == (
-        f"could not find the file /dangling in container {box[:12]}"
-    )
+    assert cp("/nosuch", "x") == "could not find the file /nosuch in container box0"
+    assert cp("/dangling", "x", "-L") == "could not find the file /dangling in container box0"
     assert cp("/d", "file") == "cannot copy directory /d to the file file"
     assert cp("/d/one", "nodir/") == "nodir/: no such directory"
     assert cp("/d/one", "no/x") == 'invalid output path: directory "no" does not exist'
@@ -180,10 +179,10 @@ def test_into_a_container(pyrootless: Run, start: Start, tmp_path: Path) -> None
     assert owners(pyrootless, box, "/newf", "/d/one", "/d2", "/d2/in/x") == [
         "0:0 /newf", "0:0 /d/one", "0:0 /d2", "0:0 /d2/in/x",
     ]  # fmt: skip
-    assert cp("f", "/nodir/x") == f"could not find the file /nodir in container {box[:12]}"
+    assert cp("f", "/nodir/x") == "could not find the file /nodir in container box0"
     assert cp("f", "/nodir/") == "/nodir/: no such directory"
     assert cp("dir", "/newf") == "cannot copy directory dir to the file /newf"
-    assert cp("dir", "/no/such") == f"could not find the file /no in container {box[:12]}"
+    assert cp("dir", "/no/such") == "could not find the file /no in container box0"
     assert cp("nofile", "/") == "cannot read nofile: No such file or directory"
     assert pyrootless("exec", box, "ls", "/nodir").returncode != 0
 
@@ -212,7 +211,7 @@ def test_streams(pyrootless: Run, start: Start, tmp_path: Path, launcher: Path,
         "1000:1000 /root/d/one", "7:8 /root/d/sub/two",
     ]  # fmt: skip
     done = pyrootless("cp", "-", f"{box}:/d/one")
-    assert done.stderr.startswith(f'pyrootless: destination "{box[:12]}:/d/one" must be a dir')
+    assert done.stderr.startswith('pyrootless: destination "box0:/d/one" must be a dir')
 
 
 def test_archive_keeps_the_callers_own_owner_as_root(
