@@ -1,5 +1,6 @@
 // sources: csrc/cli/conf*.c csrc/cli/[oph][ape]*.c csrc/cli/values*.c csrc/spec.c csrc/spec_*.c
-// csrc/base/*.c libs: -lyyjson
+// sources: csrc/base/*.c
+// libs: -lyyjson
 
 /* test_config_fake_root.c: who gets a fake root, and what becomes of the map and the user.
  * In: command lines, the template's wish.  Out: exact JSON, exact errors.  Never: a launch. */

@@ -1,5 +1,6 @@
 // sources: csrc/cli/conf*.c csrc/cli/[oph][ape]*.c csrc/cli/values*.c csrc/spec.c csrc/spec_*.c
-// csrc/base/*.c libs: -lyyjson
+// sources: csrc/base/*.c
+// libs: -lyyjson
 
 /* test_config_ids.c: --userns and --group-add: template + option → maps, groups, layers.
  * In: command lines.  Out: exact JSON, exact errors.  Never: a launch. */

@@ -1,5 +1,6 @@
 // sources: csrc/cli/conf*.c csrc/cli/[oph][ape]*.c csrc/cli/values*.c csrc/spec.c csrc/spec_*.c
-// csrc/base/*.c libs: -lyyjson
+// sources: csrc/base/*.c
+// libs: -lyyjson
 
 /* test_config_mounts.c: -v, --mount, --tmpfs, --device, --shm-size, --read-only → mounts, and
  * what of the engine stays out of reach. In: command lines.  Out: exact JSON, exact errors.

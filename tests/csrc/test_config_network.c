@@ -1,5 +1,6 @@
 // sources: csrc/cli/conf*.c csrc/cli/[oph][ape]*.c csrc/cli/values*.c csrc/spec.c csrc/spec_*.c
-// csrc/base/*.c libs: -lyyjson
+// sources: csrc/base/*.c
+// libs: -lyyjson
 
 /* test_config_network.c: --network, --publish, --mac-address and the facts about helpers.
  * In: command lines, files of facts.  Out: exact annotations, exact errors.  Never: a launch.

@@ -1,5 +1,6 @@
 // sources: csrc/cli/conf*.c csrc/cli/[oph][ape]*.c csrc/cli/values*.c csrc/spec*.c
-// csrc/base/*.c libs: -lyyjson
+// sources: csrc/base/*.c
+// libs: -lyyjson
 
 /* fuzz_options.c: a command line, and what becomes of it: options → config.json → spec.
  * In: bytes (replay.h): the words of a command line, each ended by a zero byte.  Out: an abort

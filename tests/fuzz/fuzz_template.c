@@ -1,5 +1,6 @@
 // sources: csrc/template*.c csrc/cli/conf*.c csrc/cli/[oph][ape]*.c csrc/cli/values*.c
-// csrc/spec*.c csrc/base/*.c libs: -lyyjson
+// sources: csrc/spec*.c csrc/base/*.c
+// libs: -lyyjson
 
 /* fuzz_template.c: a launch template of any bytes, on its way to config.json.
  * In: bytes (replay.h) as DATA/images/ID/config.json.  Out: an abort when a failure has no fit
