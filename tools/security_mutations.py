@@ -20,6 +20,7 @@ from verdict_mutations import VERDICT_MUTATIONS
 from warm_mutations import WARM_MUTATIONS
 
 POSTURE = "tests/security/test_posture.py"
+SECOND = "tests/integration/test_second_task.py"
 EXEC = "tests/security/test_exec.py"
 EXEC_BASICS = "tests/integration/test_exec.py"
 SHARED = "tests/integration/test_network_container.py"
@@ -88,6 +89,15 @@ MUTATIONS = (
             ),
         ),
         (f"{POSTURE}::test_the_probe_answers_what_security_md_says",),
+    ),
+    Mutation(
+        "a path that cannot be hidden ends the start",
+        _one(
+            "csrc/steps/mounts.c",
+            "return is_absent(errno) || (early && errno == ELOOP)",
+            "return errno != 0 || (early && errno == ELOOP)",
+        ),
+        (f"{SECOND}::test_what_cannot_be_masked_in_sys_ends_the_start",),
     ),
     Mutation(
         "paths of the kernel are masked",
