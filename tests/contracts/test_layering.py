@@ -164,7 +164,7 @@ def test_a_container_knows_no_option() -> None:
         seen |= found
     doors = {path.name for path in seen if path.parent == CSRC / "cli"}
     assert doors == {
-        "container.c", "container.h", "request.h", "config_facts.h", "neighbour.h", "recall.h"
+        "container.c", "container.h", "request.h", "config_facts.h", "neighbour.h"
     }  # fmt: skip
     assert not {"options.h", "config.h"} & {path.name for path in seen}
 

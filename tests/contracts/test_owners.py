@@ -87,7 +87,7 @@ OWNERS: dict[str, Owner] = {
         r".*cache/network\.json",
     ),
     "DATA/cache/jobe/": Owner(("pyrootless/sandbox/jobe_files.py",)),
-    "RUNTIME/flat/NN": Owner(("csrc/flat",), name=below("flat")),
+    "RUNTIME/flat/NN": Owner(("csrc/template_flat",), name=below("flat")),
     "DATA/containers/ID/": Owner((STATE,), name=r"(.*/)?containers(/%.*)?"),
     "config.json": Owner((STATE,), name=below(r"config\.json")),
     "hosts": Owner(("csrc/cli/",), name="hosts"),

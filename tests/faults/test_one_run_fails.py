@@ -171,7 +171,8 @@ def test_a_call_that_fails_once(batch: Place, once: Path, call: str) -> None:
     if count == 0:
         pytest.skip(f"no judge calls {call} here")
     done = [fail_once(batch, once, call, nth, answer) for nth in occurrences(count)]
-    assert any(done)
+    # Of the looks at /proc there are as many as time allows: perhaps fewer than counted.
+    assert any(done) or fail_once(batch, once, call, 1, answer)
 
 
 @pytest.mark.parametrize(

@@ -161,6 +161,7 @@ def test_who_may_mount_makes_groups_below_its_own(rung: Rung, options: tuple[str
     assert found["mounted"] and set(found["mounted"]) >= set(found["made"]) != set()
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("rung", ["shown"], indirect=True)
 def test_the_groups_go_with_the_container(rung: Rung) -> None:
     done = rung.run("--privileged", "--verify", "host", "cat", "/proc/self/cgroup")
