@@ -71,8 +71,6 @@ int prl_cgroup_look_rest(const char *proc, struct prl_cgroup_host *host,
 int prl_cgroup_look_apart(bool clock, struct prl_cgroup_host *host, struct prl_error *reterr);
 /* Does a group bill processor time, where one is made? */
 bool prl_cgroup_has_meter(const struct prl_cgroup_host *host);
-/* Is there a manager that could be asked? */
-bool prl_cgroup_may_ask(void);
 void prl_cgroup_host_free(struct prl_cgroup_host *host);
 /* What a launch that was planned with it may use, for as long as it lasts. */
 void prl_cgroup_host_lend(const struct prl_cgroup_host *host, struct prl_resources *resources);

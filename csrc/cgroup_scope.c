@@ -118,12 +118,6 @@ static unsigned offered(const struct prl_cgroup_host *host)
     return all;
 }
 
-bool prl_cgroup_may_ask(void)
-{
-    char manager[PATH_MAX];
-    return find_manager(manager);
-}
-
 static bool lacks(const struct prl_cgroup_host *host, const struct prl_spec *spec)
 {
     return (prl_limits_controllers(spec) & ~offered(host)) != 0;

@@ -189,19 +189,22 @@ static int apply_all(struct prl_merge *m)
     return 0;
 }
 
-int prl_config_finish(struct prl_merge *m, int r)
-{
-    r = r < 0 ? r : m->failed;
-    return r < 0 ? r : prl_spec_check(m->spec, m->reterr);
-}
-
-int prl_config_merge(struct prl_spec *spec, const struct prl_options *options,
-                     const struct prl_config_facts *facts, struct prl_error *reterr)
+int prl_config_run(struct prl_spec *spec, const struct prl_options *options,
+                   const struct prl_config_facts *facts, int (*apply)(struct prl_merge *m),
+                   struct prl_error *reterr)
 {
     struct prl_merge m = {.spec = spec,
                           .reader = {.arena = spec->arena, .reterr = reterr},
                           .options = options,
                           .facts = facts,
                           .reterr = reterr};
-    return prl_config_finish(&m, apply_all(&m));
+    int r = apply(&m);
+    r = r < 0 ? r : m.failed;
+    return r < 0 ? r : prl_spec_check(spec, reterr);
+}
+
+int prl_config_merge(struct prl_spec *spec, const struct prl_options *options,
+                     const struct prl_config_facts *facts, struct prl_error *reterr)
+{
+    return prl_config_run(spec, options, facts, apply_all, reterr);
 }

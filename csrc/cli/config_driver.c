@@ -18,10 +18,20 @@ static int find_program(struct prl_merge *m, char path[64])
                           "fuse-overlayfs is not installed (package fuse-overlayfs)");
 }
 
+static int take_fuse(struct prl_merge *m)
+{
+    char path[64];
+    int r = find_program(m, path);
+    if (r < 0)
+        return r;
+    m->spec->rootfs.driver = PRL_DRIVER_FUSE;
+    m->spec->rootfs.fuse_program = prl_config_copy(m, path);
+    return 0;
+}
+
 int prl_config_storage_driver(struct prl_merge *m)
 {
     const char *text = prl_options_get(m->options, "storage-driver");
-    char path[64];
     bool fuse = text && strcmp(text, "fuse-overlayfs") == 0;
 
     m->spec->rootfs.driver = PRL_DRIVER_UNSAID;
@@ -33,14 +43,7 @@ int prl_config_storage_driver(struct prl_merge *m)
         return 0; /* a directory as it is: nothing to put together */
     if (text && strcmp(text, "overlay") == 0)
         m->spec->rootfs.driver = PRL_DRIVER_OVERLAY;
-    if (!fuse)
-        return 0;
-    int r = find_program(m, path);
-    if (r < 0)
-        return r;
-    m->spec->rootfs.driver = PRL_DRIVER_FUSE;
-    m->spec->rootfs.fuse_program = prl_config_copy(m, path);
-    return 0;
+    return fuse ? take_fuse(m) : 0;
 }
 
 /* Exactly the failure of that one mount, in the ways a kernel says that it will not do it:
@@ -60,13 +63,5 @@ bool prl_config_may_fall_back(const struct prl_error *error)
 
 int prl_config_fall_back(struct prl_spec *spec, struct prl_error *reterr)
 {
-    struct prl_merge m = {
-        .spec = spec, .reader = {.arena = spec->arena, .reterr = reterr}, .reterr = reterr};
-    char path[64];
-    int r = find_program(&m, path);
-    if (r < 0)
-        return r;
-    spec->rootfs.driver = PRL_DRIVER_FUSE;
-    spec->rootfs.fuse_program = prl_config_copy(&m, path);
-    return prl_config_finish(&m, 0);
+    return prl_config_run(spec, NULL, NULL, take_fuse, reterr);
 }

@@ -96,10 +96,5 @@ static int apply_all(struct prl_merge *m)
 int prl_config_exec(struct prl_spec *spec, const struct prl_options *options,
                     const struct prl_config_facts *facts, struct prl_error *reterr)
 {
-    struct prl_merge m = {.spec = spec,
-                          .reader = {.arena = spec->arena, .reterr = reterr},
-                          .options = options,
-                          .facts = facts,
-                          .reterr = reterr};
-    return prl_config_finish(&m, apply_all(&m));
+    return prl_config_run(spec, options, facts, apply_all, reterr);
 }

@@ -46,8 +46,10 @@ int prl_config_memory(struct prl_merge *m); /* -ENOMEM */
 /* config.c: does an option have a row in the merge?  For the test of the table. */
 bool prl_config_applies(const char *name);
 
-/* config.c: one merge; the values of one option given to its row. */
-int prl_config_finish(struct prl_merge *m, int r);
+/* config.c: one merge, by the rows of `apply`; the values of one option given to its row. */
+int prl_config_run(struct prl_spec *spec, const struct prl_options *options,
+                   const struct prl_config_facts *facts, int (*apply)(struct prl_merge *m),
+                   struct prl_error *reterr);
 int prl_config_apply_option(struct prl_merge *m, const char *name, prl_config_apply apply);
 
 /* config_words.c: words for changing the spec.  Texts are copied. */

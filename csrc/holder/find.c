@@ -7,6 +7,7 @@
 #include "holder/socket.h"
 
 #include "base/own.h"
+#include "base/pass.h"
 #include "base/sys.h"
 
 #include <fcntl.h>
@@ -14,18 +15,10 @@
 #include <string.h>
 #include <sys/socket.h>
 
-int prl_holder_address(int dir_fd, const char *name, struct sockaddr_un *ret)
-{
-    *ret = (struct sockaddr_un){.sun_family = AF_UNIX};
-    /* By descriptor: the directory's own path may be longer than an address. */
-    int n = snprintf(ret->sun_path, sizeof ret->sun_path, "/proc/self/fd/%d/%s", dir_fd, name);
-    return n < (int)sizeof ret->sun_path ? 0 : -ENAMETOOLONG;
-}
-
 int prl_holder_connect(int dir_fd, const char *name)
 {
     struct sockaddr_un address;
-    int r = prl_holder_address(dir_fd, name, &address);
+    int r = prl_pass_address(dir_fd, name, &address);
     if (r < 0)
         return r;
     _cleanup_close_ int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);

@@ -14,6 +14,7 @@
 #include "base/io.h"
 #include "base/mapping.h"
 #include "base/own.h"
+#include "base/pass.h"
 #include "base/sys.h"
 
 #include <fcntl.h>
@@ -101,7 +102,7 @@ static int enter_namespace(struct holder *h)
 static int listen_there(struct holder *h)
 {
     struct sockaddr_un address;
-    int r = prl_holder_address(h->dir_fd, h->key.name, &address);
+    int r = prl_pass_address(h->dir_fd, h->key.name, &address);
     if (r < 0)
         return r;
     h->socket_fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);

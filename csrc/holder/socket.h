@@ -4,7 +4,5 @@
 
 #include <sys/un.h>
 
-/* -ENAMETOOLONG. */
-int prl_holder_address(int dir_fd, const char *name, struct sockaddr_un *ret);
 /* A connection to a living holder, or -errno: -ECONNREFUSED where it has died. */
 int prl_holder_connect(int dir_fd, const char *name);
