@@ -21,7 +21,7 @@ import peers
 from harness import Candidate
 
 ASIDE = "pyrootless-launcher"
-"""PRL_CGROUP_LAUNCHER of csrc/cgroup_files.h."""
+"""PRL_CGROUP_LAUNCHER of csrc/limits/files.h."""
 LIMITS = ("--memory=256m", "--pids-limit=100", "--cpus=1")
 START = ("--rm", "--ephemeral")
 INSIDE = ("host", "busybox", "true")

@@ -152,7 +152,7 @@ struct prl_network {
     uint32_t mtu;          /* 0: the helper's own */
     bool dns_forward;      /* the helper's DNS address leads to the host's first name server */
     bool gateway;          /* pasta: an address that leads to the host's own */
-    const char *allow;     /* rows of base/allow.h: the only allowed destinations; NULL:
+    const char *allow;     /* rows of network/allow.h: the only allowed destinations; NULL:
                             * everything */
     const char *container; /* id of the container whose network this is; NULL: its own */
 };
@@ -185,7 +185,7 @@ struct prl_process {
     unsigned short console_rows, console_columns; /* 0: leave */
 };
 
-/* What of the machine a container may use; names in base/limits.c. */
+/* What of the machine a container may use; names in limits/names.c. */
 enum prl_limit {
     PRL_LIMIT_MEMORY,
     PRL_LIMIT_SWAP,
@@ -200,7 +200,7 @@ enum prl_limit {
     PRL_LIMITS,
 };
 
-/* What enforces a limit; names in base/limits.c, how exactly in docs/limits.md. */
+/* What enforces a limit; names in limits/names.c, how exactly in docs/limits.md. */
 enum prl_rung {
     PRL_RUNG_UNSET,    /* not chosen yet */
     PRL_RUNG_CGROUP2,  /* a control group, version 2 */
@@ -331,7 +331,7 @@ struct prl_stdio {
                    process.terminal */
 };
 
-struct prl_cgroups; /* cgroup.h */
+struct prl_cgroups; /* limits/groups.h */
 
 /* A running container.  The owner must wait for it or kill it, then prl_child_close(). */
 struct prl_child {
@@ -352,7 +352,7 @@ struct prl_child {
     bool joined;                 /* its ids came from a holder */
     bool held;                   /* by prl_launch_held */
     int gate_fd;     /* only when held: on which the start barrier waits; -1: it went */
-    bool left;       /* its mounts are not waited for: monitor_mounts.h */
+    bool left;       /* its mounts are not waited for: container/monitor/mounts.h */
     int mounts_fd;   /* only when held or left: its mount namespace, which lasts as long; -1 */
     pid_t companion; /* its tree counts against the watchdog's limit too; 0: none */
 };

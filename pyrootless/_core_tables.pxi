@@ -92,7 +92,7 @@ def stage_names() -> list:
 
 
 def capability_names() -> list:
-    """Names of the kernel's capabilities; the index is the number (csrc/spec_caps.c)."""
+    """Names of the kernel's capabilities; the index is the number (csrc/spec/caps.c)."""
     cdef list names = []
     while prl_spec_capability_name(<unsigned>len(names)) != NULL:
         names.append(prl_spec_capability_name(<unsigned>len(names)).decode())

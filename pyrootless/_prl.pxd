@@ -3,10 +3,10 @@
 
 from libc.stdint cimport int32_t, int64_t, uint16_t, uint32_t, uint64_t
 
-cdef extern from "cli/request_options.h" nogil:
+cdef extern from "config/options/request.h" nogil:
     pass
 
-cdef extern from "cli/container.h" nogil:
+cdef extern from "container/life.h" nogil:
     struct prl_error:
         int32_t errnum
         uint16_t stage, sentence
@@ -158,7 +158,7 @@ cdef extern from "cli/container.h" nogil:
     int prl_child_signal(prl_child *child, int signal, prl_error *err)
     const char *prl_stage_name(unsigned stage)
 
-cdef extern from "monitor.h" nogil:
+cdef extern from "container/monitor/wait.h" nogil:
     int prl_first_signal(int pid, int pidfd, int signal, prl_error *err)
     struct prl_capture:
         char *bytes
@@ -176,7 +176,7 @@ cdef extern from "monitor.h" nogil:
 
     int prl_monitor_run(prl_child *child, const prl_monitor_options *options, prl_status *ret, prl_error *err)
 
-cdef extern from "monitor_record.h" nogil:
+cdef extern from "container/monitor/record.h" nogil:
     enum:
         PRL_RECORD_ENDED
 
@@ -193,13 +193,13 @@ cdef extern from "monitor_record.h" nogil:
     int prl_record_send_fd(int fd, const prl_record_head *head, int passed_fd)
     int prl_record_receive(int fd, prl_record *ret, int *ret_fd)
 
-cdef extern from "monitor_socket.h" nogil:
+cdef extern from "container/monitor/socket.h" nogil:
     int prl_control_connect(const prl_dirs *dirs, const char *id)
 
-cdef extern from "cli/await.h" nogil:
+cdef extern from "container/monitor/await.h" nogil:
     int prl_container_wait(const prl_dirs *dirs, const char *text, prl_status *ret, prl_error *err)
 
-cdef extern from "cli/config_network_facts.h" nogil:
+cdef extern from "config/network/facts.h" nogil:
     bint prl_network_facts_missing(const prl_options *options, const char *data_dir)
 
 cdef extern from "base/error.h" nogil:
@@ -213,10 +213,10 @@ cdef extern from "base/error.h" nogil:
     const prl_remedy prl_remedies[]
     const prl_remedy *prl_error_remedy(const prl_error *error)
 
-cdef extern from "spec.h" nogil:
+cdef extern from "spec/parse.h" nogil:
     const char *prl_spec_capability_name(unsigned number)
 
-cdef extern from "cli/offer.h" nogil:
+cdef extern from "limits/offer.h" nogil:
     struct prl_limits_plan:
         unsigned char *rungs
         uint32_t weak
@@ -224,7 +224,7 @@ cdef extern from "cli/offer.h" nogil:
     int prl_offer_rungs(prl_limits_plan *ret, prl_error *err)
     void prl_limits_plan_free(prl_limits_plan *plan)
 
-cdef extern from "base/limits.h" nogil:
+cdef extern from "limits/names.h" nogil:
     const char *prl_limit_name(unsigned limit)
     const char *prl_rung_name(unsigned rung)
     const char *prl_exactness_name(unsigned rung, bint weak)

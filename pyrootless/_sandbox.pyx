@@ -1,5 +1,5 @@
 # cython: language_level=3, embedsignature=True
-"""_sandbox: the door from Python to the sandbox's monitor (csrc/sandbox.h).
+"""_sandbox: the door from Python to the sandbox's monitor (csrc/sandbox/run.h).
 
 What it does: one run of one box, from config.json to its report, at once or in two halves; the GIL is released for it.
 What comes in: bytes of a config.json with an init, files, limits as whole numbers. What goes out: a dict of facts.
@@ -12,7 +12,7 @@ from libc.stdint cimport int32_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memset
 
-cdef extern from "sandbox.h" nogil:
+cdef extern from "sandbox/run.h" nogil:
     struct prl_error:
         int errnum
         unsigned short stage, sentence
@@ -117,7 +117,7 @@ cdef extern from "sandbox.h" nogil:
     int prl_sandbox_held_pidfd(const prl_sandbox_held *held)
     void prl_sandbox_held_free(prl_sandbox_held *held)
 
-cdef extern from "cgroup.h" nogil:
+cdef extern from "limits/groups.h" nogil:
     struct prl_cgroup_host:
         size_t len
 
@@ -133,15 +133,15 @@ cdef extern from "cgroup.h" nogil:
 cdef extern from "base/error.h" nogil:
     pass
 
-cdef extern from "base/limits.h" nogil:
+cdef extern from "limits/names.h" nogil:
     const char *prl_rung_name(unsigned rung)
 
-cdef extern from "sandbox_zygote.h" nogil:
+cdef extern from "sandbox/zygote.h" nogil:
     int prl_zygote_start(const prl_sandbox *want, int wait_ms, prl_zygote **ret, prl_error *err)
     int prl_zygote_pidfd(const prl_zygote *zygote)
     void prl_zygote_free(prl_zygote *zygote)
 
-cdef extern from "sandbox_pair.h" nogil:
+cdef extern from "sandbox/deadlock/pair.h" nogil:
     prl_sandbox_pair *prl_sandbox_pair_new()
     void prl_sandbox_pair_free(prl_sandbox_pair *pair)
     bint prl_sandbox_pair_ask(prl_sandbox_pair *pair)
@@ -152,7 +152,7 @@ cdef extern from "prl_zygote_blob.h":
     unsigned prl_zygote_blob_len
 
 ZYGOTE_MODULE = <bytes>(<const char *>prl_zygote_blob)[:prl_zygote_blob_len]
-"""csrc/zygote/zygote.c as a shared object: the module _zygote of any interpreter."""
+"""csrc/sandbox/zygote/module.c as a shared object: the module _zygote of any interpreter."""
 CLOCKS = ("none", "cgroup2", "cgroup1", "perf", "proc")
 """Names of enum prl_sandbox_clock, in its order."""
 

@@ -11,7 +11,7 @@ from collections import namedtuple
 
 from libc.stdint cimport uint64_t
 
-cdef extern from "unpack/unpack.h" nogil:
+cdef extern from "unpack/stream.h" nogil:
     struct prl_error:
         int errnum
         unsigned short stage, sentence

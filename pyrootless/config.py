@@ -3,7 +3,7 @@
 What comes in: the environment and the value of --root.
 What goes out: `Directories` (paths, nothing made yet) and the path of the native launcher.
 Must never: create anything but in `Directories.make`, follow a runtime directory somebody else
-owns. The rules are those of csrc/state.h (prl_dirs_open): both sides must find the same places.
+owns. The rules are those of csrc/container/state/record.h (prl_dirs_open): both sides must find the same places.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from pathlib import Path
 from pyrootless.errors import HostUnsupportedError, StoreError
 
 TEMPLATE_VERSION = "2"
-"""Form of launch templates; the launcher refuses others (csrc/template.h)."""
+"""Form of launch templates; the launcher refuses others (csrc/config/template.h)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +102,7 @@ def find_directories(
     env = os.environ if environ is None else environ
     data = _data_directory(root, env)
     try:
-        # Without links: the launcher compares and mounts the real path (csrc/state_dirs.c).
+        # Without links: the launcher compares and mounts the real path (csrc/container/state/dirs.c).
         data = data.resolve()
     except (OSError, RuntimeError) as error:
         raise StoreError(f"the store's path {data} leads nowhere: {error}") from error

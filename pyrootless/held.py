@@ -2,7 +2,7 @@
 
 What comes in: the annotations of a config.json.  What goes out: `HeldLimit`, one for each limit
 that was asked for.
-Must never: choose an enforcement (csrc/cgroup_plan.c does), look at the machine.
+Must never: choose an enforcement (csrc/limits/plan.c does), look at the machine.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ LIMITS = (
     "storage",
     "cpu-time",
 )
-"""Names of enum prl_limit (csrc/base/limits.c), in its order."""
+"""Names of enum prl_limit (csrc/limits/names.c), in its order."""
 NOTE = "io.pyrootless.limits"
 
 

@@ -81,7 +81,7 @@ def check_store(host: Host) -> Entry:
 
 
 def _scratch(host: Host) -> str:
-    """Where uppers go that the store cannot take (csrc/state_scratch.c)."""
+    """Where uppers go that the store cannot take (csrc/container/state/scratch.c)."""
     given = host.environ.get("PYROOTLESS_SCRATCH", "")
     return given if given.startswith("/") else f"/var/tmp/pyrootless-{host.uid}"
 
@@ -366,7 +366,7 @@ def _is_delegated(host: Host, place: str) -> bool:
 
 
 def _has_group(host: Host, point: str, path: str) -> bool:
-    """The own group, or one of this user's below it or below the mount (cgroup_host.c)."""
+    """The own group, or one of this user's below it or below the mount (limits/host.c)."""
     if _is_delegated(host, point + path):
         return True
     return any(

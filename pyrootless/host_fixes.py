@@ -31,7 +31,7 @@ _PACKAGES = {
 
 LAUNCHER_GROUP = "pyrootless-launcher"
 """The group of version 2 that launchers stand in, so that the one above is free for
-containers' (csrc/cgroup_files.h)."""
+containers' (csrc/limits/files.h)."""
 
 APPARMOR_PROFILE_PATH = "/etc/apparmor.d/pyrootless"
 

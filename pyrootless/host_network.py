@@ -1,7 +1,7 @@
 """What is known of this machine's network helpers: DATA/cache/network.json.
 
 What comes in: the file that engine/network.py writes and the launcher reads
-(csrc/cli/config_network_facts.c), the programs that are installed.
+(csrc/config/network/facts.c), the programs that are installed.
 What goes out: `Facts`, as text and back.
 Must never: run a helper, write the file.
 
@@ -20,7 +20,7 @@ from typing import Any
 VERSION = 1
 HELPERS = ("pasta", "slirp4netns")
 DIRECTORIES = ("/usr/bin", "/bin", "/usr/local/bin", "/usr/sbin", "/sbin")
-"""Where the launcher looks too, in this order (csrc/base/helper.c)."""
+"""Where the launcher looks too, in this order (csrc/base/process/helper.c)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """C programs of the tests: compiled with ASAN and UBSAN, and kept.
 
 In: C files whose first lines say what they need, a key on as many lines as it takes:
-    // sources: csrc/spec.c csrc/spec_*.c csrc/base/*.c        (globs from the checkout's root)
+    // sources: csrc/spec/*.c csrc/base/**/*.c        (globs from the checkout's root)
     // libs: -lyyjson                                          (optional)
     // flags: -fno-sanitize=address                            (optional, after the common ones)
 Out: programs.  Never: a file outside the build directory.

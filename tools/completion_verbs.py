@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 from pyrootless.cli.arguments import Parser
 from pyrootless.cli.main import VERBS
 
-RUN, EXEC, ATTACH, WAIT = 1, 2, 8, 16  # the bits of a row's verbs (csrc/cli/options.h)
+RUN, EXEC, ATTACH, WAIT = 1, 2, 8, 16  # the bits of a row's verbs (csrc/config/options/parse.h)
 NATIVE = {"run": RUN, "exec": EXEC, "attach": ATTACH, "wait": WAIT}
 
 VALUES = {

@@ -20,7 +20,7 @@ import gen_completion
 from pyrootless.cli.main import VERBS
 
 ROOT = Path(__file__).resolve().parent.parent
-# Values of enum prl_option_kind, and the bits of a row's verbs (csrc/cli/options.h).
+# Values of enum prl_option_kind, and the bits of a row's verbs (csrc/config/options/parse.h).
 KINDS = ("flag", "text", "integer", "size", "duration", "signal", "path")
 RUN, ATTACH = 1, 8
 

@@ -37,7 +37,7 @@ HOLE_MUTATIONS = (
         "no container has the upper of one before it",
         (
             Edit(
-                "csrc/state.c",
+                "csrc/container/state/record.c",
                 "    int r = prl_dirs_mkdir(parent_fd, name, 0700);\n    if (r == -ENOENT) {",
                 '    int r = renameat(parent_fd, "spent", parent_fd, name) == 0\n'
                 "                ? 0\n"
@@ -49,7 +49,7 @@ HOLE_MUTATIONS = (
     ),
     Mutation(
         "--group-add keep-groups keeps the caller's groups",
-        _one("csrc/steps/caps.c", "told && !p->keep_groups ?", "told ?"),
+        _one("csrc/launch/steps/privileges/caps.c", "told && !p->keep_groups ?", "told ?"),
         (
             f"{CALLER_GROUPS}::test_a_user_of_the_container_reads_what_the_group_may_not",
             f"{CALLER_GROUPS}::test_root_inside_leaves_a_group_unless_it_may_not",
@@ -58,7 +58,7 @@ HOLE_MUTATIONS = (
     Mutation(
         "the store is looked for behind what the launch has opened",
         _one(
-            "csrc/prepare_sources.c",
+            "csrc/launch/prepare/sources.c",
             "if (!spec->lent || !spec->unseen)",
             "if (spec->lent || !spec->unseen)",
         ),
@@ -73,13 +73,17 @@ HOLE_MUTATIONS = (
     ),
     Mutation(
         "what is mounted below a volume shows no store either",
-        _one("csrc/prepare_sources.c", "if (r == 0 && recursive)", "if (r > 0 && recursive)"),
+        _one(
+            "csrc/launch/prepare/sources.c",
+            "if (r == 0 && recursive)",
+            "if (r > 0 && recursive)",
+        ),
         (f"{LENT}::test_another_name_below_what_is_lent_shows_no_store",),
     ),
     Mutation(
         "the child mounts what the parent has decided on",
         _one(
-            "csrc/steps/mounts.c",
+            "csrc/launch/steps/filesystem/mounts.c",
             "if (s->seen && s->seen[i].name &&",
             "if (s->seen && !s->spec &&",
         ),
@@ -87,7 +91,7 @@ HOLE_MUTATIONS = (
     ),
     Mutation(
         "who may mount stands in a group of its own in every hierarchy",
-        _one("csrc/cgroup_plan.c", "if (prl_cgroup_is_apart(spec)) {", "if (plan.weak > 99) {"),
+        _one("csrc/limits/plan.c", "if (prl_cgroup_is_apart(spec)) {", "if (plan.weak > 99) {"),
         (
             f"{CONTROL_GROUPS}::test_who_may_mount_sees_no_group_but_its_own",
             f"{CONTROL_GROUPS}::test_where_no_group_can_be_had_there_is_no_cgroup_namespace",
@@ -96,7 +100,7 @@ HOLE_MUTATIONS = (
     Mutation(
         "where no group can be had there is no cgroup namespace",
         _one(
-            "csrc/cli/config_resources.c",
+            "csrc/config/resources.c",
             "if (plan->open)",
             "if (plan->open && plan->weak > 99)",
         ),
@@ -109,7 +113,7 @@ HOLE_MUTATIONS = (
         "where no group can be had nobody inside makes a cgroup namespace",
         (
             Edit(
-                "csrc/steps/seccomp.c",
+                "csrc/launch/steps/privileges/seccomp.c",
                 "PRL_CHILD_SAFE prl_seccomp_apply(struct prl_setup *s, "
                 "struct prl_error *reterr)\n{\n    if (s->fence &&",
                 "PRL_CHILD_SAFE prl_seccomp_apply(struct prl_setup *s, "
@@ -123,7 +127,7 @@ HOLE_MUTATIONS = (
         (
             OUT_OF_THE_ROOT,
             Edit(
-                "csrc/steps/mounts.c",
+                "csrc/launch/steps/filesystem/mounts.c",
                 "prl_place_target(s->root_fd, path, directory, is_kernel_tree(path))",
                 'prl_place_target(s->root_fd, path, directory, !is_kernel_tree("/proc"))',
             ),
@@ -133,7 +137,7 @@ HOLE_MUTATIONS = (
     Mutation(
         "a source is opened without reading the directories above it",
         _one(
-            "csrc/steps/mounts.c",
+            "csrc/launch/steps/filesystem/mounts.c",
             "        if (m->bind && s->source_fds[i] < 0)\n",
             '        int above = openat(s->source_fds[i], "..", O_RDONLY | O_CLOEXEC);\n'
             "        if (m->bind && above < 0 && errno == EACCES)\n"
@@ -160,7 +164,7 @@ HOLE_MUTATIONS = (
     Mutation(
         "a file system is mounted on a descriptor and not on its name",
         _one(
-            "csrc/base/place.c",
+            "csrc/launch/steps/filesystem/place.c",
             "    return mount(type, prl_sys_fd_path(target_fd, to), type, flags, data);",
             "    char name[PATH_MAX];\n"
             "    ssize_t n = readlinkat(AT_FDCWD, prl_sys_fd_path(target_fd, to), name,\n"
@@ -173,7 +177,7 @@ HOLE_MUTATIONS = (
     Mutation(
         "devices go by name into a /dev of the container's own alone",
         _one(
-            "csrc/steps/devices.c",
+            "csrc/launch/steps/filesystem/devices.c",
             "bool own = s->dev_sketched || s->dev_fd >= 0;",
             "bool own = true;",
         ),
@@ -182,7 +186,7 @@ HOLE_MUTATIONS = (
     Mutation(
         "masks are made of the host's null device",
         _one(
-            "csrc/steps/mounts.c",
+            "csrc/launch/steps/filesystem/mounts.c",
             "    for (; s->mounts_done < s->spec->mounts_len; s->mounts_done++) {\n",
             "    if (s->mounts_done == 0) {\n"
             '        int fd = prl_sys_open_in_root(s->root_fd, "/dev/null", O_PATH);\n'
@@ -195,7 +199,7 @@ HOLE_MUTATIONS = (
     Mutation(
         "a terminal is of the container's own devpts",
         _one(
-            "csrc/steps/terminal.c",
+            "csrc/launch/steps/terminal.c",
             "    if (master < 0 || !is_ptmx(master) ||",
             "    prl_close_p(&master);\n"
             '    master = open("/dev/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC);\n'
@@ -206,7 +210,7 @@ HOLE_MUTATIONS = (
     Mutation(
         "file systems of the kernel are mounted without power",
         _one(
-            "csrc/steps/mounts.c",
+            "csrc/launch/steps/filesystem/mounts.c",
             "    uint64_t attr = m->attr_set | m->attr_set_recursive;\n",
             "    uint64_t attr = m->attr_set & MOUNT_ATTR_RDONLY;\n",
         ),
@@ -215,7 +219,7 @@ HOLE_MUTATIONS = (
     Mutation(
         "a store below a volume is told from a path that begins like it",
         _one(
-            "csrc/cli/config_root.c",
+            "csrc/config/rootfs/root.c",
             "    if (!is_below(engine, what->source, &rest))\n        return 0;\n",
             "    bool like = strncmp(engine, what->source, strlen(what->source)) == 0;\n"
             "    rest = strrchr(engine, '/');\n"
@@ -313,7 +317,7 @@ HOLE_MUTATIONS = (
     Mutation(
         "owners beyond the map end a start",
         _one(
-            "csrc/cli/config_ids.c",
+            "csrc/config/ids.c",
             "if (!unfit || m->userns != PRL_USERNS_RANGE ||",
             "if (unfit || m->userns != PRL_USERNS_RANGE ||",
         ),

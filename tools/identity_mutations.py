@@ -20,7 +20,7 @@ IDENTITY_MUTATIONS = (
     Mutation(
         "a stranger at a control socket is turned away",
         _one(
-            "csrc/monitor_socket.c",
+            "csrc/container/monitor/socket.c",
             "return is_owner(fd) ? steal_fd(&fd) : -EPERM;",
             "return is_owner(fd) || true ? steal_fd(&fd) : -EPERM;",
         ),
@@ -28,15 +28,19 @@ IDENTITY_MUTATIONS = (
     ),
     Mutation(
         "a control socket is its owner's alone",
-        _one("csrc/monitor_socket.c", "fchmod(fd, 0600) < 0", "fchmod(fd, 0666) < 0"),
+        _one("csrc/container/monitor/socket.c", "fchmod(fd, 0600) < 0", "fchmod(fd, 0666) < 0"),
         (f"{ATTACH}::test_the_socket_is_its_owners_alone",),
     ),
     Mutation(
         "a runtime directory that another user owns is refused",
         (
-            Edit("csrc/state_dirs.c", "if (st.st_uid != geteuid())", "if (st.st_uid == 1)"),
             Edit(
-                "csrc/state_dirs.c",
+                "csrc/container/state/dirs.c",
+                "if (st.st_uid != geteuid())",
+                "if (st.st_uid == 1)",
+            ),
+            Edit(
+                "csrc/container/state/dirs.c",
                 "if (!made && (st.st_mode & 0777) != 0700)",
                 "if (!made && (st.st_mode & 0700) != 0700)",
             ),
@@ -49,7 +53,7 @@ IDENTITY_MUTATIONS = (
     Mutation(
         "values of variables leave the command line",
         _one(
-            "csrc/cli/options.c",
+            "csrc/config/options/parse.c",
             'bool secret = strcmp(options->values[i].option->name, "env") == 0;',
             "bool secret = options == NULL;",
         ),
@@ -74,7 +78,7 @@ IDENTITY_MUTATIONS = (
     Mutation(
         "what the engine brings is made where a link leads in the root, after a bounded number",
         _one(
-            "csrc/base/place.c",
+            "csrc/launch/steps/filesystem/place.c",
             "errno == ENOENT && links < LINKS_MAX;",
             "errno == ENOENT && links < 64;",
         ),
@@ -83,17 +87,21 @@ IDENTITY_MUTATIONS = (
     Mutation(
         "a process is signalled when the kernel says that it is a container's",
         _one(
-            "csrc/state_process.c",
+            "csrc/container/state/process.c",
             "return ioctl(userns_fd, NS_GET_OWNER_UID, &owner) == 0 && owner == geteuid();",
             "return true;",
         )
-        + _one("csrc/state_process.c", "(its.st_ino == own.st_ino && ", "(its.st_ino == 0 && "),
+        + _one(
+            "csrc/container/state/process.c",
+            "(its.st_ino == own.st_ino && ",
+            "(its.st_ino == 0 && ",
+        ),
         (f"{CONTAINERS}::test_a_process_that_no_container_began_is_not_signalled",),
     ),
     Mutation(
         "an entry is a plain file of the caller's",
         _one(
-            "csrc/state_entry.c",
+            "csrc/container/state/entry.c",
             "return fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_uid == geteuid() &&",
             "return fstat(fd, &st) < 0 || S_ISREG(st.st_mode) || st.st_uid == geteuid() ||",
         ),
@@ -148,7 +156,7 @@ IDENTITY_MUTATIONS = (
     Mutation(
         "nobody but the supervisor holds the listener",
         _one(
-            "csrc/serve_fakeroot.c",
+            "csrc/launch/serve/fakeroot.c",
             "_cleanup_close_ int listener = fcntl(",
             "int listener = fcntl(",
         ),
@@ -158,12 +166,12 @@ IDENTITY_MUTATIONS = (
         "a container through the holder has a user namespace of its own",
         (
             Edit(
-                "csrc/launch_joined.c",
+                "csrc/launch/userns.c",
                 "below.flags |= CLONE_PARENT;",
                 "below.flags = (below.flags | CLONE_PARENT) & ~(uint64_t)CLONE_NEWUSER;",
             ),
             Edit(
-                "csrc/launch_joined.c",
+                "csrc/launch/userns.c",
                 "fd < 0 ? -1 : prl_io_write_all(fd, text, strlen(text))",
                 "fd < 0 || !text ? -1 : 0",
             ),
@@ -176,18 +184,20 @@ IDENTITY_MUTATIONS = (
     ),
     Mutation(
         "the holder has no capability when it listens",
-        _one("csrc/holder/main.c", " || prl_sys_capset(0, 0, 0) < 0", ""),
+        _one("csrc/userns/holder/main.c", " || prl_sys_capset(0, 0, 0) < 0", ""),
         (f"{HOLDER}::test_the_holder_holds_nothing",),
     ),
     Mutation(
         "who listens is the caller",
-        _one("csrc/holder/find.c", "ret->uid == geteuid() && ret->pid > 0", "ret->pid > 0"),
+        _one(
+            "csrc/userns/holder/find.c", "ret->uid == geteuid() && ret->pid > 0", "ret->pid > 0"
+        ),
         (f"{HOLDER}::test_a_strangers_socket_is_not_believed",),
     ),
     Mutation(
         "the limits that a namespace keeps are the caller's",
         _one(
-            "csrc/holder/maps.c",
+            "csrc/userns/holder/maps.c",
             "hash = mix(hash, getrlimit(counted[i], &limit) < 0",
             "(void)(getrlimit(counted[i], &limit) < 0",
         ),

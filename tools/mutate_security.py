@@ -49,10 +49,10 @@ native.run([*native.compiler(), *flags, source, *objects, "-o", target, *link])
 EXTENSIONS = {
     "_unpack": ("csrc/unpack/",),
     "_sandbox": (
-        *("csrc/zygote/", "csrc/sandbox", "csrc/monitor_watch", "csrc/init/init"),
-        "csrc/base/handover",
+        *("csrc/sandbox/", "csrc/container/monitor/watch", "csrc/init/pid1"),
+        "csrc/launch/steps/handover",
     ),
-    "_core": ("csrc/state",),
+    "_core": ("csrc/container/state/",),
 }
 
 

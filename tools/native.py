@@ -28,11 +28,8 @@ GENERATED = BUILD / "generated"
 UNPACK = CSRC / "unpack"
 BARE = CSRC / "init"
 """Programs without a C library: each is embedded in what starts containers."""
-ZYGOTE = CSRC / "zygote" / "zygote.c"
+ZYGOTE = CSRC / "sandbox" / "zygote" / "module.c"
 """A module for any interpreter, without a C library of its own: embedded as well."""
-
-# Files of csrc/cli that only the executable needs: its main, its verbs, its terminal.
-LAUNCHER_ONLY = ("main", "run", "unshare", "exec", "oci", "attach", "verb", "python")
 
 WARNINGS = ("-Wall", "-Wextra", "-Wshadow", "-Wvla")
 COMMON = ("-std=gnu11", "-D_GNU_SOURCE", "-fvisibility=hidden")
@@ -226,17 +223,12 @@ def launcher_sources() -> list[Path]:
 
 def unpack_sources() -> list[Path]:
     """What the extension pyrootless._unpack is made of: its room and the base."""
-    return sorted([*UNPACK.glob("*.c"), *(CSRC / "base").glob("*.c")])
+    return sorted([*UNPACK.rglob("*.c"), *(CSRC / "base").rglob("*.c")])
 
 
 def core_sources() -> list[Path]:
-    """What the extension is made of: all but the launcher's own files."""
-    cli = CSRC / "cli"
-    return [
-        path
-        for path in launcher_sources()
-        if not (path.parent == cli and path.stem.split("_")[0] in LAUNCHER_ONLY)
-    ]
+    """What the extension is made of: all but the door for a person at a shell."""
+    return [path for path in launcher_sources() if not path.is_relative_to(CSRC / "cli")]
 
 
 def header_words(text: str, key: str) -> list[str]:
@@ -307,7 +299,7 @@ def make_blobs(env: Mapping[str, str] = os.environ) -> list[Path]:
     """
     GENERATED.mkdir(parents=True, exist_ok=True)
     blobs = [_make_blob(source, BARE_FLAGS, env) for source in sorted(BARE.glob("*.c"))]
-    return [make_build_header(), *blobs, _make_blob(ZYGOTE, MODULE_FLAGS, env)]
+    return [make_build_header(), *blobs, _make_blob(ZYGOTE, MODULE_FLAGS, env, name="zygote")]
 
 
 def make_build_header() -> Path:
@@ -331,8 +323,10 @@ def make_build_header() -> Path:
     return header
 
 
-def _make_blob(source: Path, means: tuple[str, ...], env: Mapping[str, str]) -> Path:
-    name = source.stem
+def _make_blob(
+    source: Path, means: tuple[str, ...], env: Mapping[str, str], *, name: str = ""
+) -> Path:
+    name = name or source.stem
     program, dependencies = GENERATED / f"prl-{name}", GENERATED / f"prl-{name}.d"
     header = GENERATED / f"prl_{name}_blob.h"
     if _stale(header, dependencies):

@@ -16,15 +16,15 @@ NETWORK_MUTATIONS = (
     Mutation(
         "a user-mode network leaves out the host's loopback",
         (
-            Edit("csrc/serve_network.c", '    add(h, "--no-map-gw");\n', ""),
-            Edit("csrc/serve_network.c", '    add(h, "--disable-host-loopback");\n', ""),
+            Edit("csrc/launch/serve/network.c", '    add(h, "--no-map-gw");\n', ""),
+            Edit("csrc/launch/serve/network.c", '    add(h, "--disable-host-loopback");\n', ""),
         ),
         ("tests/integration/test_network.py::test_the_hosts_loopback_is_out_of_reach",),
     ),
     Mutation(
         "forwarded callers never look like the container's own loopback",
         _one(
-            "csrc/serve_network.c",
+            "csrc/launch/serve/network.c",
             '    add(h, "--no-map-gw");\n',
             '    add(h, "--no-map-gw");\n    add(h, "--host-lo-to-ns-lo");\n',
         ),
@@ -33,7 +33,7 @@ NETWORK_MUTATIONS = (
     Mutation(
         "a network helper has no privilege to gain",
         _one(
-            "csrc/base/helper_start.c",
+            "csrc/base/process/start.c",
             "prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && syscall",
             "prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) >= 0 && syscall",
         ),
@@ -42,7 +42,7 @@ NETWORK_MUTATIONS = (
     Mutation(
         "a network helper has no descriptor of the caller's",
         _one(
-            "csrc/base/helper_start.c",
+            "csrc/base/process/start.c",
             "return prl_sys_close_range(FDS, UINT_MAX);",
             "return 0;",
         ),
@@ -51,7 +51,7 @@ NETWORK_MUTATIONS = (
     Mutation(
         "a network helper has no variable of the caller's",
         _one(
-            "csrc/base/helper_start.c",
+            "csrc/base/process/start.c",
             "(char *const *)environment);",
             "environment[0] ? environ : NULL);",
         ),
@@ -61,12 +61,12 @@ NETWORK_MUTATIONS = (
         "a network helper ends with its launcher, and pasta with its container",
         (
             Edit(
-                "csrc/base/helper_start.c",
+                "csrc/base/process/start.c",
                 "prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) == 0",
                 "prctl(PR_SET_PDEATHSIG, 0, 0, 0, 0) == 0",
             ),
             Edit(
-                "csrc/serve_network.c",
+                "csrc/launch/serve/network.c",
                 "    if (h->hidden)\n",
                 "    if (!h->hidden || h->hidden)\n",
             ),
@@ -76,7 +76,7 @@ NETWORK_MUTATIONS = (
     Mutation(
         "slirp4netns gets no frame that leads to the host's loopback",
         _one(
-            "csrc/serve_tap.c",
+            "csrc/launch/serve/tap.c",
             "    BPF_STMT(BPF_RET | BPF_K, 0),",
             "    BPF_STMT(BPF_RET | BPF_K, WHOLE),",
         ),
@@ -88,7 +88,7 @@ NETWORK_MUTATIONS = (
     Mutation(
         "a published port is bound to the address named",
         _one(
-            "csrc/serve_network.c",
+            "csrc/launch/serve/network.c",
             'port->address ? port->address : "",\n'
             '                            port->address ? "/" : "", port->host,',
             '"", "", port->host,',
@@ -98,7 +98,7 @@ NETWORK_MUTATIONS = (
     Mutation(
         "--allow-host: only what is on the list is reached",
         _one(
-            "csrc/border/filter.c",
+            "csrc/network/egress/filter.c",
             "prl_allow_has(border->allow, border->allow_len, packet.target, port)) ||",
             "true) ||",
         ),
@@ -113,7 +113,7 @@ NETWORK_MUTATIONS = (
     Mutation(
         "--allow-host: a network of one family opens nothing of the other",
         _one(
-            "csrc/base/allow.c",
+            "csrc/network/allow.c",
             "if ((row->bits >= V4_BITS && is_v4(row->address)) != is_v4(address))",
             "if (row->bits > ALL_BITS && is_v4(address))",
         ),
@@ -122,7 +122,7 @@ NETWORK_MUTATIONS = (
     Mutation(
         "--allow-host: what cannot be judged stays inside",
         _one(
-            "csrc/border/filter.c",
+            "csrc/network/egress/filter.c",
             "    if (!prl_packet_parse(frame, len, &packet))\n        return false;\n"
             "    if (packet.protocol",
             "    if (!prl_packet_parse(frame, len, &packet))\n        return true;\n"
@@ -133,7 +133,7 @@ NETWORK_MUTATIONS = (
     Mutation(
         "--allow-host: a container begins nothing from a published TCP port",
         _one(
-            "csrc/border/filter.c",
+            "csrc/network/egress/filter.c",
             "return (packet->body[13] & (FLAG_SYN | FLAG_ACK)) != FLAG_SYN;",
             "return true;",
         ),
@@ -142,7 +142,7 @@ NETWORK_MUTATIONS = (
     Mutation(
         "--allow-host: a published UDP port answers only who asked",
         _one(
-            "csrc/border/filter.c",
+            "csrc/network/egress/filter.c",
             "return has_asked(border, packet, port, remote);",
             "return remote != 0;",
         ),
@@ -150,13 +150,13 @@ NETWORK_MUTATIONS = (
     ),
     Mutation(
         "--allow-host: a name may not lead to this machine or its link",
-        _one("csrc/cli/config_allow.c", "    if (where)\n", "    if (where && !*where)\n"),
+        _one("csrc/config/network/allow.c", "    if (where)\n", "    if (where && !*where)\n"),
         (f"{ALLOW}::test_a_name_that_leads_inwards_starts_nothing",),
     ),
     Mutation(
         "--allow-host: refused where no border can stand",
         _one(
-            "csrc/cli/config_network.c",
+            "csrc/config/network/helper.c",
             'prl_options_get(m->options, "allow-host"))\n        return prl_config_bad(',
             'prl_options_get(m->options, "allow-host") && !network)\n'
             "        return prl_config_bad(",
@@ -166,7 +166,7 @@ NETWORK_MUTATIONS = (
     Mutation(
         "--allow-host: the border runs under strict seccomp",
         _one(
-            "csrc/border/border.c",
+            "csrc/network/egress/relay.c",
             "return prctl(PR_SET_SECCOMP, SECCOMP_MODE_STRICT, 0, 0, 0) == 0;",
             "return prctl(PR_GET_SECCOMP, 0, 0, 0, 0) == 0;",
         ),

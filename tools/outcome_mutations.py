@@ -14,7 +14,11 @@ FAILS = "tests/faults/test_one_run_fails.py"
 OUTCOME_MUTATIONS = (
     Mutation(
         "a box is made while this user may send no more descriptors",
-        one("csrc/base/handover.c", "errno == ETOOMANYREFS && wait)", "errno == 0 && wait)"),
+        one(
+            "csrc/launch/steps/handover.c",
+            "errno == ETOOMANYREFS && wait)",
+            "errno == 0 && wait)",
+        ),
         (f"{IN_FLIGHT}::test_no_box_needs_to_send_a_descriptor",),
     ),
     Mutation(
@@ -32,7 +36,7 @@ OUTCOME_MUTATIONS = (
     Mutation(
         "a run whose box was lost is not its program's",
         one(
-            "csrc/sandbox.c",
+            "csrc/sandbox/run.c",
             "return !w->has_outcome && !w->killed",
             "return !w->report && !w->killed",
         ),

@@ -32,7 +32,7 @@ MUTATIONS = (
     Mutation(
         "the filter of system calls is installed",
         _one(
-            "csrc/steps/seccomp.c",
+            "csrc/launch/steps/privileges/seccomp.c",
             "if (prl_sys_seccomp_load(s->filter, s->filter_len) < 0)",
             "if (s->filter_len == 0)",
         ),
@@ -45,7 +45,7 @@ MUTATIONS = (
     Mutation(
         "capabilities that were not asked for leave the bounding set",
         _one(
-            "csrc/steps/caps.c",
+            "csrc/launch/steps/privileges/caps.c",
             ": prctl(PR_CAPBSET_DROP, bit, 0, 0, 0)",
             ": prctl(PR_CAPBSET_READ, bit, 0, 0, 0)",
         ),
@@ -77,13 +77,13 @@ MUTATIONS = (
         "no_new_privs",
         (
             Edit(
-                "csrc/steps/caps.c",
+                "csrc/launch/steps/privileges/caps.c",
                 "if (p->no_new_privileges && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)",
                 "if (p->no_new_privileges && prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) < 0)",
             ),
             # A filter without it needs the capabilities that are about to go.
             Edit(
-                "csrc/launch.c",
+                "csrc/launch/start.c",
                 "bool late = s->spec->process.no_new_privileges;",
                 "bool late = false;",
             ),
@@ -93,7 +93,7 @@ MUTATIONS = (
     Mutation(
         "a path that cannot be hidden ends the start",
         _one(
-            "csrc/steps/mounts.c",
+            "csrc/launch/steps/filesystem/mounts.c",
             "return is_absent(errno) || (early && errno == ELOOP)",
             "return errno != 0 || (early && errno == ELOOP)",
         ),
@@ -102,7 +102,7 @@ MUTATIONS = (
     Mutation(
         "paths of the kernel are masked",
         _one(
-            "csrc/steps/mounts.c",
+            "csrc/launch/steps/filesystem/mounts.c",
             "change_all(s, s->spec->masked_paths, early, &masked, reterr)",
             "change_all(s, NULL, early, &masked, reterr)",
         ),
@@ -114,7 +114,7 @@ MUTATIONS = (
     Mutation(
         "the kernel's settings are read-only",
         _one(
-            "csrc/steps/mounts.c",
+            "csrc/launch/steps/filesystem/mounts.c",
             "change_all(s, s->spec->readonly_paths, early, &readonly, reterr)",
             "change_all(s, NULL, early, &readonly, reterr)",
         ),
@@ -124,7 +124,7 @@ MUTATIONS = (
     Mutation(
         "inheritable capabilities are set to zero before exec",
         _one(
-            "csrc/steps/caps.c",
+            "csrc/launch/steps/privileges/caps.c",
             "p->caps[PRL_CAP_INHERITABLE] & known",
             "p->caps[PRL_CAP_PERMITTED] & known",
         ),
@@ -133,7 +133,7 @@ MUTATIONS = (
     Mutation(
         "mount points of the kernel's trees are opened without following a link",
         _one(
-            "csrc/steps/mounts.c",
+            "csrc/launch/steps/filesystem/mounts.c",
             "prl_place_target(s->root_fd, path, directory, is_kernel_tree(path))",
             'prl_place_target(s->root_fd, path, directory, !is_kernel_tree("/proc"))',
         ),
@@ -142,7 +142,7 @@ MUTATIONS = (
     Mutation(
         "a file in place of a kernel's tree is not mended",
         _one(
-            "csrc/steps/mounts.c",
+            "csrc/launch/steps/filesystem/mounts.c",
             "    if (prl_place_fs(m->type, target, flags, m->data) < 0)\n",
             "    struct stat st;\n"
             "    if (fstat(target, &st) == 0 && !S_ISDIR(st.st_mode))\n"
@@ -154,7 +154,7 @@ MUTATIONS = (
     Mutation(
         "the container has a /dev of its own",
         _one(
-            "csrc/steps/mounts.c",
+            "csrc/launch/steps/filesystem/mounts.c",
             ": mount_fs(s, m, reterr);",
             ': strcmp(m->destination, "/dev") == 0 ? 0 : mount_fs(s, m, reterr);',
         ),
@@ -174,7 +174,7 @@ MUTATIONS = (
         "a list of users is a plain file",
         (
             Edit(
-                "csrc/cli/passwd.c",
+                "csrc/config/passwd.c",
                 "    if (!S_ISREG(st.st_mode))\n        return -EINVAL;\n",
                 "",
             ),
@@ -193,7 +193,7 @@ MUTATIONS = (
         "a list of users has at most 1 MiB",
         (
             Edit(
-                "csrc/cli/passwd.c",
+                "csrc/config/passwd.c",
                 "#define MAX_FILE_BYTES ((size_t)1 << 20)",
                 "#define MAX_FILE_BYTES ((size_t)1 << 33)",
             ),
@@ -206,7 +206,7 @@ MUTATIONS = (
     Mutation(
         "the working directory is reached without a magic link",
         _one(
-            "csrc/steps/exec.c",
+            "csrc/launch/steps/exec.c",
             "prl_sys_open_in_root(root, cwd, O_PATH | O_DIRECTORY)",
             "open(cwd, O_PATH | O_DIRECTORY | O_CLOEXEC)",
         ),
@@ -215,7 +215,7 @@ MUTATIONS = (
     Mutation(
         "every descriptor above 2 is closed before exec",
         _one(
-            "csrc/steps/fds.c",
+            "csrc/launch/steps/fds.c",
             "if (from <= last && prl_sys_close_range(from, last) < 0)",
             "if (from <= last && last < 3 && prl_sys_close_range(from, last) < 0)",
         ),
@@ -228,12 +228,12 @@ MUTATIONS = (
         "no program is reached through a magic link (and Landlock stands behind it)",
         (
             Edit(
-                "csrc/steps/exec.c",
+                "csrc/launch/steps/exec.c",
                 "fd = prl_sys_open_in_root(root, path, O_PATH);",
                 "fd = root < 0 ? -1 : open(path, O_PATH | O_CLOEXEC);",
             ),
             Edit(
-                "csrc/steps/landlock.c",
+                "csrc/launch/steps/privileges/landlock.c",
                 "int abi = s->spec->landlock ? prl_sys_landlock_abi() : 0;",
                 "int abi = s->spec->landlock ? 0 : 0;",
             ),
@@ -243,7 +243,7 @@ MUTATIONS = (
     Mutation(
         "the environment is made from nothing",
         _one(
-            "csrc/steps/exec.c",
+            "csrc/launch/steps/exec.c",
             "execve(name, (char *const *)p->args, (char *const *)p->env);",
             "execve(name, (char *const *)p->args, environ);",
         ),
@@ -252,7 +252,7 @@ MUTATIONS = (
     Mutation(
         "paths are compared by component",
         _one(
-            "csrc/cli/config_root.c",
+            "csrc/config/rootfs/root.c",
             "strncmp(path, dir, len) == 0 && (path[len] == '/' || path[len] == '\\0')",
             "strncmp(path, dir, len) == 0 && path[len] != 1",
         ),
@@ -261,7 +261,7 @@ MUTATIONS = (
     Mutation(
         "the root is the mount namespace's own",
         _one(
-            "csrc/steps/rootfs.c",
+            "csrc/launch/steps/filesystem/rootfs.c",
             'if (mount(".", "/", NULL, MS_MOVE, NULL) < 0)',
             'if (access(".", F_OK) < 0)',
         ),
@@ -269,13 +269,13 @@ MUTATIONS = (
     ),
     Mutation(
         "a claimed user of exec has no capabilities",
-        _one("csrc/cli/config_exec.c", "    prl_config_drop_caps_of_user(m);\n", ""),
+        _one("csrc/config/exec.c", "    prl_config_drop_caps_of_user(m);\n", ""),
         (f"{EXEC_BASICS}::test_another_user_of_a_container_of_one_id_is_claimed",),
     ),
     Mutation(
         "root of exec has its capabilities beside a claimed user",
         _one(
-            "csrc/cli/config_exec.c",
+            "csrc/config/exec.c",
             'if (spec->process.uid == 0 && !prl_options_flag(m->options, "privileged"))',
             'if (spec->process.uid == 1 && !prl_options_flag(m->options, "privileged"))',
         ),
@@ -284,7 +284,7 @@ MUTATIONS = (
     Mutation(
         "the old root is detached",
         _one(
-            "csrc/steps/rootfs.c",
+            "csrc/launch/steps/filesystem/rootfs.c",
             'if (umount2(".", MNT_DETACH) < 0)',
             'if (access(".", F_OK) < 0)',
         ),
@@ -293,7 +293,7 @@ MUTATIONS = (
     Mutation(
         "Landlock's scope of abstract sockets",
         _one(
-            "csrc/steps/landlock.c",
+            "csrc/launch/steps/privileges/landlock.c",
             "scoped |= PRL_LANDLOCK_SCOPE_ABSTRACT_UNIX;",
             "scoped |= 0;",
         ),
@@ -305,7 +305,9 @@ MUTATIONS = (
     Mutation(
         "the caller's groups go in a user namespace that is shared",
         _one(
-            "csrc/steps/caps.c", "s->served || s->ready || s->target", "s->served || s->target"
+            "csrc/launch/steps/privileges/caps.c",
+            "s->served || s->ready || s->target",
+            "s->served || s->target",
         ),
         (f"{SHARED}::test_the_posture_is_that_of_any_container",),
     ),
@@ -313,12 +315,12 @@ MUTATIONS = (
         "a network that is shared shares no other namespace",
         (
             Edit(
-                "csrc/launch_joined.c",
+                "csrc/launch/userns.c",
                 "const uint64_t pair = CLONE_NEWUSER | CLONE_NEWNET;",
                 "const uint64_t pair = CLONE_NEWUSER | CLONE_NEWNET | CLONE_NEWPID;",
             ),
             Edit(
-                "csrc/launch_joined.c",
+                "csrc/launch/userns.c",
                 "below.flags &= ~(uint64_t)(CLONE_NEWUSER | CLONE_NEWNET);",
                 "below.flags &= ~(uint64_t)(CLONE_NEWUSER | CLONE_NEWNET | CLONE_NEWPID);",
             ),
@@ -330,12 +332,16 @@ MUTATIONS = (
     ),
     Mutation(
         "what is not a program of the container yet cannot be looked into by it",
-        _one("csrc/launch_exec.c", "prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0", "dumpable < 0"),
+        _one("csrc/launch/join.c", "prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0", "dumpable < 0"),
         (f"{EXEC}::test_the_container_sees_nothing_of_the_launcher",),
     ),
     Mutation(
         "a program that joins is under the container's filter",
-        _one("csrc/prepare.c", "int r = prepare_filter(ret, arena, reterr);", "int r = 0;"),
+        _one(
+            "csrc/launch/prepare/setup.c",
+            "int r = prepare_filter(ret, arena, reterr);",
+            "int r = 0;",
+        ),
         (f"{EXEC}::test_a_joined_program_may_what_the_container_may",),
     ),
     Mutation(
@@ -350,7 +356,7 @@ MUTATIONS = (
     Mutation(
         "an interpreter with a relative name is looked up as well",
         _one(
-            "csrc/steps/exec.c",
+            "csrc/launch/steps/exec.c",
             "path = make_absolute(name, absolute, sizeof absolute);",
             "path = name[0] == '/' ? name : \"/bin/sh\";",
         ),
@@ -384,7 +390,7 @@ MUTATIONS = (
     Mutation(
         "the upper of an overlay is given by descriptor",
         _one(
-            "csrc/steps/overlay.c",
+            "csrc/launch/steps/filesystem/overlay.c",
             "    return fd < 0 ? -1 : append_fd(o, before, fd);",
             "    return append(o, before) < 0 ? -1 : append(o, path);",
         ),
@@ -395,7 +401,7 @@ MUTATIONS = (
     Mutation(
         "a layer is named from where it lies",
         _one(
-            "csrc/steps/overlay.c",
+            "csrc/launch/steps/filesystem/overlay.c",
             'append(o, *name ? name : ".");',
             "append(o, *name ? path : path);",
         ),
@@ -407,7 +413,7 @@ MUTATIONS = (
     Mutation(
         "a difference that was read back ends the program",
         _one(
-            "csrc/launch_report.c",
+            "csrc/launch/report.c",
             "        r = prl_serve_verify(s, child->pid, reterr);\n",
             "        prl_serve_verify(s, child->pid, reterr);\n",
         ),
@@ -415,13 +421,17 @@ MUTATIONS = (
     ),
     Mutation(
         "the bytes of the filter are compared with the digest that was asked for",
-        _one("csrc/verify.c", "return strcmp(asked, digest) == 0\n", "return *asked == 's'\n"),
+        _one(
+            "csrc/verify/check.c",
+            "return strcmp(asked, digest) == 0\n",
+            "return *asked == 's'\n",
+        ),
         (f"{VERIFY}::test_a_filter_of_other_bytes_is_found",),
     ),
     Mutation(
         "each mount that was asked for is looked for",
         _one(
-            "csrc/verify_mounts.c",
+            "csrc/verify/mounts.c",
             'if (!row || strcmp(row->point, "/") == 0)\n            return prl_verify_differs(',
             'if (!row || strcmp(row->point, "/") == 0)\n            continue;\n'
             "        if (!row)\n            return prl_verify_differs(",
@@ -431,7 +441,7 @@ MUTATIONS = (
     Mutation(
         "a program that differs is not let go of",
         _one(
-            "csrc/serve_verify.c",
+            "csrc/launch/serve/verify.c",
             "        kill(pid, SIGKILL); /* let go of it would run */",
             "        ptrace(PTRACE_DETACH, pid, NULL, NULL), usleep(500000);",
         ),
@@ -445,7 +455,7 @@ MUTATIONS = (
     Mutation(
         "a mount on a file of /proc/sys is refused",
         _one(
-            "csrc/steps/sysctl.c",
+            "csrc/launch/steps/sysctl.c",
             "PRL_RESOLVE_BENEATH | PRL_RESOLVE_NO_XDEV",
             "PRL_RESOLVE_BENEATH",
         ),
@@ -453,18 +463,18 @@ MUTATIONS = (
     ),
     Mutation(
         "settings are written to procfs alone",
-        _one("csrc/steps/sysctl.c", "fs.f_type != PROC_MAGIC", "fs.f_type == 0"),
+        _one("csrc/launch/steps/sysctl.c", "fs.f_type != PROC_MAGIC", "fs.f_type == 0"),
         (f"{HOLES}::test_a_sysctl_is_not_written_elsewhere",),
     ),
     Mutation(
         "a session without the caller's terminal",
-        _one("csrc/steps/terminal.c", "if (setsid() < 0)", "if (getsid(0) < 0)"),
+        _one("csrc/launch/steps/terminal.c", "if (setsid() < 0)", "if (getsid(0) < 0)"),
         (f"{HOLES}::test_nothing_is_typed_into_the_callers_terminal",),
     ),
     Mutation(
         "id files are made exclusively",
         _one(
-            "csrc/cli/container.c",
+            "csrc/container/life.c",
             "prl_io_write_file(AT_FDCWD, path, text, strlen(text), O_CREAT | O_EXCL, 0644)",
             "prl_io_write_file(AT_FDCWD, path, text, strlen(text), O_CREAT | O_TRUNC, 0644)",
         ),

@@ -81,7 +81,7 @@ SHARED_MUTATIONS = (
     Mutation(
         "full sockets are memory where no group counts them",
         one(
-            "csrc/sandbox_look.c",
+            "csrc/sandbox/look.c",
             "    used = kept > used ? kept : used;\n",
             "    (void)kept;\n",
         ),
@@ -90,7 +90,7 @@ SHARED_MUTATIONS = (
     Mutation(
         "a box gives pipes back while they are scarce",
         one(
-            "csrc/sandbox_look.c",
+            "csrc/sandbox/look.c",
             "return prl_sandbox_takes_pipes(w->child.pid) ? 0 : PIPES_NS;",
             "return PIPES_NS;",
         ),
@@ -98,7 +98,7 @@ SHARED_MUTATIONS = (
     ),
     Mutation(
         "a box takes no swap",
-        one("csrc/sandbox_plan.c", "resources.swapless = true;", "resources.swapless = false;"),
+        one("csrc/sandbox/plan.c", "resources.swapless = true;", "resources.swapless = false;"),
         (f"{SHARED}::test_a_box_takes_no_swap",),
     ),
 )

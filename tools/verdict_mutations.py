@@ -36,7 +36,7 @@ VERDICT_MUTATIONS = (
     Mutation(
         "a group that is delegated bills processor time",
         one(
-            "csrc/sandbox_plan.c",
+            "csrc/sandbox/plan.c",
             "    return meter ? use(p, meter, controller, reterr) : 0;",
             "    *ret_used = false;\n    return meter ? 0 * controller : 0;",
         ),
@@ -44,13 +44,13 @@ VERDICT_MUTATIONS = (
     ),
     Mutation(
         "perf's clock is not exact where a hypervisor takes time",
-        one("csrc/sandbox_plan.c", "if (!prl_steal_happens())", "if (prl_steal_happens() < 2)"),
+        one("csrc/sandbox/plan.c", "if (!prl_steal_happens())", "if (prl_steal_happens() < 2)"),
         (f"{CLOCK}::test_stolen_time_is_not_billed_and_perf_not_called_exact",),
     ),
     Mutation(
         "perf's clock is not exact for --cpu-time either",
         one(
-            "csrc/cgroup_plan.c",
+            "csrc/limits/plan.c",
             "host->stolen ? 1u << PRL_LIMIT_CPU_TIME : 0",
             "0 * host->stolen",
         ),
@@ -59,7 +59,7 @@ VERDICT_MUTATIONS = (
     Mutation(
         "what a hypervisor took is not billed",
         one(
-            "csrc/sandbox_look.c",
+            "csrc/sandbox/look.c",
             "if (perf_ns <= tree_ns || !prl_steal_happens())",
             "if (perf_ns != tree_ns || !prl_steal_happens())",
         ),
@@ -67,13 +67,15 @@ VERDICT_MUTATIONS = (
     ),
     Mutation(
         "the recorded peak of memory decides at the end",
-        one("csrc/sandbox.c", "peak_bytes > limit_bytes))", "peak_bytes > UINT64_MAX - 1))"),
+        one(
+            "csrc/sandbox/run.c", "peak_bytes > limit_bytes))", "peak_bytes > UINT64_MAX - 1))"
+        ),
         (f"{MEMORY}::test_the_recorded_peak_decides_at_the_end",),
     ),
     Mutation(
         "the recorded peak of memory is any process's that the init reaped",
         one(
-            "csrc/init/init.c",
+            "csrc/init/pid1.c",
             "outcome.usage.ru_maxrss = most_kib;",
             "most_kib = outcome.usage.ru_maxrss;",
         ),
@@ -82,7 +84,7 @@ VERDICT_MUTATIONS = (
     Mutation(
         "files in memory count as memory",
         one(
-            "csrc/sandbox_look.c",
+            "csrc/sandbox/look.c",
             "return bytes > w->put_bytes ? bytes - w->put_bytes : 0;",
             "return bytes > UINT64_MAX - w->put_bytes - 1;",
         ),
@@ -91,7 +93,7 @@ VERDICT_MUTATIONS = (
     Mutation(
         "files in memory that are mapped count once",
         one(
-            "csrc/monitor_watch.c",
+            "csrc/container/monitor/watch.c",
             "kib -= shared > nameless ? shared - nameless : 0;",
             "kib -= nameless > nameless + 1 ? shared : 0;",
         ),
@@ -99,18 +101,22 @@ VERDICT_MUTATIONS = (
     ),
     Mutation(
         "shared memory without a file counts beside files in memory",
-        one("csrc/monitor_watch.c", "&path) < 1 || shared != 's')", "&path) < 1 || shared)"),
+        one(
+            "csrc/container/monitor/watch.c",
+            "&path) < 1 || shared != 's')",
+            "&path) < 1 || shared)",
+        ),
         (f"{MEMORY}::test_files_in_memory_count_once",),
     ),
     Mutation(
         "who is gone when the wall limit passes was busy too",
-        one("csrc/sandbox_busy.c", "busy->sum_ns += passed_ns;", "busy->sum_ns += 0;"),
+        one("csrc/sandbox/deadlock/busy.c", "busy->sum_ns += passed_ns;", "busy->sum_ns += 0;"),
         (f"{CLOCK}::test_processes_that_are_gone_waited_for_a_processor_too",),
     ),
     Mutation(
         "who sleeps is not busy",
         one(
-            "csrc/sandbox_busy.c",
+            "csrc/sandbox/deadlock/busy.c",
             "state == 'R' || state == '?'",
             "state != 'R' || state != '?'",
         ),

@@ -33,7 +33,7 @@ WARM_MUTATIONS = (
     Mutation(
         "a copy has no descriptor of the zygote's",
         one(
-            "csrc/zygote/zygote.c",
+            "csrc/sandbox/zygote/module.c",
             "call(NR_CLOSE_RANGE, WISH_FD + 1, ~0u, 0, 0)",
             "call(NR_CLOSE_RANGE, WISH_FD + 90, ~0u, 0, 0)",
         ),
@@ -41,13 +41,13 @@ WARM_MUTATIONS = (
     ),
     Mutation(
         "a copy enters every namespace of its box",
-        one("csrc/zygote/zygote.c", "CLONE_NEWUTS | CLONE_NEWNS;", "CLONE_NEWNS;"),
+        one("csrc/sandbox/zygote/module.c", "CLONE_NEWUTS | CLONE_NEWNS;", "CLONE_NEWNS;"),
         (f"{RESET}::test_every_run_has_namespaces_of_its_own",),
     ),
     Mutation(
         "a copy gives up the capabilities that its box's namespace brought",
         one(
-            "csrc/zygote/zygote.c",
+            "csrc/sandbox/zygote/module.c",
             _GIVE_UP,
             "if (take_descriptors() < 0 || load_filter() < 0)",
         ),

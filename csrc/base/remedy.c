@@ -3,7 +3,7 @@
  * What it is: one row for a stage and an errno, one row with errnum 0 for the rest of a stage.
  * In: a filled error record.  Out: class for Python, doctor's entry, a sentence that ends with
  * a command where there is one.  Never: allocation, reading the machine (doctor does that).
- * Tests: tests/csrc/test_remedy.c, tests/contracts/test_errors.py. */
+ * Tests: tests/csrc/base/test_remedy.c, tests/contracts/test_errors.py. */
 #include "base/error.h"
 
 #include <errno.h>

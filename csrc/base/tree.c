@@ -1,7 +1,7 @@
 /* tree.c: removing a tree.
  * In: a directory descriptor and a name below it.  Out: 0, 1 (budget used up) or -errno.
  * Never: a path longer than one name, recursion, following a link, entering a mount, an
- * allocation (a copy of a process with threads may remove too, tree_foreign.c).
+ * allocation (a copy of a process with threads may remove too, userns/remove.c).
  *
  * The walk keeps at most DEPTH directories open.  What is deeper is first moved up beside the
  * entries of the tree's top and removed from there.  So ten thousand levels need no more memory

@@ -1,15 +1,15 @@
 /* exec.c: `pyrootless exec`: one more program in a running container, from argv to exit status.
  * In: argv, a container that runs.  Out: the exit status (podman-exec(1), "Exit Codes").
  * Never: an interpreter; a change to the container's directory or its monitor. */
-#include "cli/attach.h"
-#include "cli/cli.h"
-#include "cli/config_exec.h"
-#include "cli/exec_sealed.h"
-#include "cli/neighbour.h"
+#include "config/exec.h"
+#include "cli/attach/session.h"
+#include "cli/sealed.h"
 #include "cli/streams.h"
-#include "launch_exec.h"
-#include "monitor.h"
-#include "state.h"
+#include "cli/verbs.h"
+#include "config/network/shared.h"
+#include "container/monitor/wait.h"
+#include "container/state/record.h"
+#include "launch/join.h"
 
 #include "base/error.h"
 #include "base/own.h"
@@ -24,7 +24,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-enum { LANDLOCK_ABI = 2 /* steps/landlock.c */ };
+enum { LANDLOCK_ABI = 2 /* launch/steps/privileges/landlock.c */ };
 
 struct exec {
     char **argv;

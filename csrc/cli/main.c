@@ -1,13 +1,13 @@
 /* main.c: the door `pyrootless`: which verb, and who serves it.
  * In: argv.  Out: the exit status.  Never: a verb's own work; running with borrowed rights. */
-#include "cli/cli.h"
 #include "cli/python.h"
 #include "cli/streams.h"
+#include "cli/verbs.h"
 
 #include "base/error.h"
-#include "border/border.h"
 #include "fakeroot/supervisor.h"
-#include "holder/main.h"
+#include "network/egress/relay.h"
+#include "userns/holder/main.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -52,11 +52,12 @@ int main(int argc, char **argv)
     argv[taken] = argv[0];
     argc -= taken;
     argv += taken;
-    if (argc > 2 && strcmp(argv[1], "_fakeroot") == 0) /* serve_fakeroot.c started us */
+    if (argc > 2 && strcmp(argv[1], "_fakeroot") == 0) /* launch/serve/fakeroot.c started us */
         return prl_fake_main(argv[3], (pid_t)strtol(argv[2], NULL, 10));
-    if (argc > 1 && strcmp(argv[1], "_holder") == 0) /* holder/start.c started us */
+    if (argc > 1 && strcmp(argv[1], "_holder") == 0) /* userns/holder/start.c started us */
         return prl_holder_main(argv + 2);
-    if (argc > 5 && strcmp(argv[1], "_border") == 0) /* serve_border.c, serve_network.c */
+    if (argc > 5 &&
+        strcmp(argv[1], "_border") == 0) /* launch/serve/egress.c, launch/serve/network.c */
         return prl_border_main(argv + 2);
     if (argc > 1 && strcmp(argv[1], "run") == 0)
         return prl_run_main(argc, argv);

@@ -2,20 +2,20 @@
  * In: argv.  Out: the exit status (podman-run(1), "Exit Status").
  * Never: an interpreter, when the launch template is there; anything left behind when it
  * returns. */
-#include "cli/cli.h"
-#include "cli/config.h"
-#include "cli/config_network_facts.h"
-#include "cli/container.h"
 #include "cli/python.h"
-#include "cli/request_options.h"
 #include "cli/streams.h"
-#include "monitor.h"
+#include "cli/verbs.h"
+#include "config/merge.h"
+#include "config/network/facts.h"
+#include "config/options/request.h"
+#include "container/life.h"
+#include "container/monitor/wait.h"
 
 #include "base/error.h"
 #include "base/io.h"
-#include "base/limits.h"
 #include "base/own.h"
 #include "base/trace.h"
+#include "limits/names.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -2,7 +2,7 @@
  * streams.c. */
 #pragma once
 
-#include "monitor.h"
+#include "container/monitor/wait.h"
 
 struct prl_streams {
     struct prl_stdio lent;               /* for prl_launch */

@@ -4,10 +4,10 @@
  * Never: an image, a container, a process that stays: a helper writes the maps and is gone.
  *
  * Source: unshare(2), user_namespaces(7). */
-#include "cli/cli.h"
+#include "cli/verbs.h"
 
-#include "base/ids.h"
-#include "base/mapping.h"
+#include "userns/ids.h"
+#include "userns/mapping.h"
 
 #include <errno.h>
 #include <sched.h>

@@ -3,7 +3,7 @@
  * Never: a change to the file but its two attributes. */
 #pragma once
 
-#include "fakeroot/side.h"
+#include "fakeroot/table.h"
 
 struct prl_claims {
     struct prl_side *side;

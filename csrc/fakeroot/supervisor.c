@@ -77,7 +77,7 @@ static struct seccomp_notif_resp answer(struct prl_fake *fake, const struct secc
         .args = (const uint64_t *)n->data.args,
     };
     struct seccomp_notif_resp response = {.id = n->id};
-    prl_fake_answer how = answers[request.call]; /* none: PRL_FAKE_RENAME, see births.c */
+    prl_fake_answer how = answers[request.call]; /* none: PRL_FAKE_RENAME, see creation.c */
     long result = how ? how(fake, &request) : PRL_FAKE_PASS;
     if (result == PRL_FAKE_PASS)
         response.flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE;

@@ -3,9 +3,9 @@
  * memory the caller named for the result. */
 #pragma once
 
-#include "fakeroot/births.h"
 #include "fakeroot/calls.h"
 #include "fakeroot/claims.h"
+#include "fakeroot/creation.h"
 #include "fakeroot/target.h"
 
 #include <limits.h>
@@ -33,7 +33,7 @@ typedef long (*prl_fake_answer)(struct prl_fake *fake, const struct prl_fake_req
 long prl_fake_stat(struct prl_fake *fake, const struct prl_fake_request *request);
 long prl_fake_chown(struct prl_fake *fake, const struct prl_fake_request *request);
 long prl_fake_mknod(struct prl_fake *fake, const struct prl_fake_request *request);
-/* births.c: calls that make files. */
+/* creation.c: calls that make files. */
 long prl_fake_birth(struct prl_fake *fake, const struct prl_fake_request *request);
 /* calls_peer.c: SO_PEERCRED. */
 long prl_fake_peer(struct prl_fake *fake, const struct prl_fake_request *request);

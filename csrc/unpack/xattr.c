@@ -10,7 +10,7 @@
 #include "unpack/xattr.h"
 
 #include "base/own.h"
-#include "unpack/unpack.h"
+#include "unpack/stream.h"
 
 #include <errno.h>
 #include <string.h>

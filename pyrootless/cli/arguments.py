@@ -1,7 +1,7 @@
 """The parser of a verb that Python serves.
 
 What comes in: a verb's options.  What goes out: their values, or a usage error in the words and
-with the exit code of all other failures (csrc/cli/main_tell.c).
+with the exit code of all other failures (csrc/cli/errors.c).
 Must never: end the process, but after --help.
 """
 

@@ -3,7 +3,7 @@
 What comes in: the engine's directories (layout: docs/reference/disk.md).
 What goes out: `Container` values.
 Must never: open a file of a container's or of the runtime directory: they are the C core's
-(csrc/state_list.c, state_find.c, state_text.c, state_discard.c).
+(csrc/container/state/list.c, container/state/find.c, container/state/text.c, container/state/removal/discard.c).
 """
 
 from __future__ import annotations

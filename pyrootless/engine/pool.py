@@ -1,7 +1,7 @@
 """Prepared containers: set up before anybody asks, each used once and thrown away.
 
 A box is a whole container, every restriction in force, whose process 1 is a tiny program that
-waits to be told what to execute (csrc/init/gate.c). A run takes one, executes, and gives the
+waits to be told what to execute (csrc/init/barrier.c). A run takes one, executes, and gives the
 answer; taking the box apart and preparing the next happen afterwards, in other threads.
 
 What comes in: an image and options as of `launch`, once; then programs.

@@ -5,7 +5,7 @@ The same for both doors: `pyrootless run` (cli/run.py) and Python's `launch`.
 What comes in: the words after `run`.
 What goes out: the words that the core serves alone: with `--seccomp-program` for a filter that
 had to be compiled, and without what was served here.
-Must never: give an option a meaning (the table in csrc/cli/options_table.c does), start a
+Must never: give an option a meaning (the table in csrc/config/options/table.c does), start a
 container.
 """
 
@@ -113,7 +113,7 @@ def is_fresh(image: str, root: str | None) -> bool:
 def network_kind(asked: Asked) -> str | None:
     """The helper a launch needs: "pasta", "slirp4netns", "auto"; None: none.
 
-    As prl_config_network_kind has it (csrc/cli/config_network.c).
+    As prl_config_network_kind has it (csrc/config/network/helper.c).
     """
     publishes = asked.all("publish") or asked.last("publish-all") == "true"
     needs_helper = publishes or asked.all("allow-host")

@@ -39,7 +39,7 @@ from pyrootless.images.store_files import remedy_of
 
 CONFIG_NAME = "config.json"
 MAX_BYTES = 4 << 20
-"""What the launcher reads of a template (csrc/template.c)."""
+"""What the launcher reads of a template (csrc/config/template.c)."""
 UNFIT = "io.pyrootless.rootfs.lower.unfit"
 EMPTY_NAME = "empty"
 """Lower directory of an image without layers."""

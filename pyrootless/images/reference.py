@@ -23,7 +23,7 @@ MAX_NAME = 255
 """Letters of a name (domain and path) at most."""
 MAX_TAG = 128
 MAX_ENCODED_BYTES = 255
-"""NAME_MAX of Linux: an encoded name is one directory entry (csrc/template.c)."""
+"""NAME_MAX of Linux: an encoded name is one directory entry (csrc/config/template.c)."""
 
 _OFFICIAL = "library/"
 _LEGACY_DOMAIN = "index.docker.io"
@@ -121,7 +121,7 @@ def check_digest(digest: str) -> str:
 
 
 def encode_name(text: str) -> str:
-    """A name as one directory entry: "a/b%" → "a%2Fb%25" (csrc/template.c does the same).
+    """A name as one directory entry: "a/b%" → "a%2Fb%25" (as csrc/config/template.c has it).
 
     Raises:
         UsageError: It is empty, begins with "." or "-", has control characters, or is too long

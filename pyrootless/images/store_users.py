@@ -1,6 +1,6 @@
 """Who uses layers: containers that run or are kept, and images whose lock a launch holds.
 
-What comes in: config.json of containers, locks on DATA/images/HEX (csrc/template.c).
+What comes in: config.json of containers, locks on DATA/images/HEX (csrc/config/template.c).
 What goes out: `LayerUser` values; locked image directories.
 Must never: start or end a container, wait for a lock, guess that a layer is free.
 """

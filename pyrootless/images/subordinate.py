@@ -4,7 +4,7 @@ What comes in: `getsubids`, /etc/subuid, /etc/subgid, the map of the namespace w
 What goes out: `SubordinateIds`, ranges in the order in which they are mapped.
 Must never: fail because of a malformed line; name an id that the caller's own namespace lacks.
 
-Sources: subuid(5), subgid(5), getsubids(1), user_namespaces(7). csrc/base/subids.c reads the
+Sources: subuid(5), subgid(5), getsubids(1), user_namespaces(7). csrc/userns/subids.c reads the
 same for the launcher, which has no interpreter.
 """
 

@@ -40,7 +40,7 @@ DEFAULT_CAPABILITIES = (
 """Docker's without two. They count inside the container's user namespace alone.
 
 CAP_AUDIT_WRITE means nothing there: the kernel hears the audit messages of its first user
-namespace alone. CAP_NET_RAW is for ping, which works without it (steps/sysctl.c), and reads
+namespace alone. CAP_NET_RAW is for ping, which works without it (launch/steps/sysctl.c), and reads
 what passes a network that two containers share. CAP_MKNOD stays: the kernel makes no device
 for it there, and a fake root makes what stat(2) calls one, which installers of packages need.
 """

@@ -1,7 +1,7 @@
 """Boxes that are ready before anybody asks: a sandbox's run without the set-up.
 
 Each waits complete up to the program, every restriction and limit in force
-(csrc/sandbox_held.c), is used once, and is taken apart after the answer.
+(csrc/sandbox/held.c), is used once, and is taken apart after the answer.
 
 What comes in: what all boxes have in common, once; then programs, files, input.
 What goes out: an `Outcome` each, as `run` gives it.

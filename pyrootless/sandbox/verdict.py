@@ -51,7 +51,7 @@ FLAGS = (
     "idle",
     "file_size",
 )
-"""Names of enum prl_sandbox_flag's bits, in their order (csrc/sandbox.h); the last one is told
+"""Names of enum prl_sandbox_flag's bits, in their order (csrc/sandbox/run.h); the last one is told
 by the signal that ended the program."""
 
 

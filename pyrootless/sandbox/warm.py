@@ -1,7 +1,7 @@
 """Warm runs: an interpreter with modules imported, copied into each box instead of started.
 
 What comes in: what boxes stand on, words that start an interpreter, modules to import.
-What goes out: a zygote (csrc/sandbox_zygote.c) that lives; programs, checked to be for it.
+What goes out: a zygote (csrc/sandbox/zygote.c) that lives; programs, checked to be for it.
 Must never: give a run to an interpreter started with another environment or other options;
 let a zygote of an older image bring programs into boxes of a newer one.
 """

@@ -8,7 +8,7 @@ Must never: look at a request in the zygote itself; keep memory that copies woul
 frame or a module of its own in a copy beyond the one frame it cannot avoid.
 
 It is executed as text by the interpreter of an image (3.9 or later) and imports nothing that an
-interpreter has not imported at its start. csrc/zygote/zygote.c does what Python cannot.
+interpreter has not imported at its start. csrc/sandbox/zygote/module.c does what Python cannot.
 """
 
 from __future__ import annotations

@@ -114,8 +114,13 @@ def test_documented_annotations_are_used() -> None:
 
 
 def test_the_steps_of_a_launch_are_those_of_the_table() -> None:
-    """ARCHITECTURE.md names every step of csrc/launch.c, in its order."""
-    table = (ROOT / "csrc" / "launch.c").read_text().split("} steps[] = {")[1].split("\n};")[0]
+    """ARCHITECTURE.md names every step of csrc/launch/start.c, in its order."""
+    table = (
+        (ROOT / "csrc" / "launch/start.c")
+        .read_text()
+        .split("} steps[] = {")[1]
+        .split("\n};")[0]
+    )
     steps = re.findall(r'^    \{"([a-z]+)", prl_', table, re.MULTILINE)
     assert len(steps) > 20
     section = (ROOT / "ARCHITECTURE.md").read_text().split("\n## The steps of a launch\n")[1]

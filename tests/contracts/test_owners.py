@@ -19,7 +19,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 DISK = ROOT / "docs/reference/disk.md"
 
-STATE = "csrc/state"
+STATE = "csrc/container/state/"
 IMAGES = "pyrootless/images/"
 SECCOMP = "pyrootless/_seccomp"
 HOME = "pyrootless/config.py"
@@ -64,15 +64,17 @@ OWNERS: dict[str, Owner] = {
     "range-KEY/": Owner((IMAGES,), name="range-.*"),
     "range-KEY.bytes": Owner((IMAGES,)),
     "points-KEY/": Owner((IMAGES,), name="points-.*"),
-    "DATA/refs/NAME": Owner((IMAGES, "csrc/template.c", HOME), TEMPLATE, r"(.*/)?refs/.*"),
+    "DATA/refs/NAME": Owner(
+        (IMAGES, "csrc/config/template.c", HOME), TEMPLATE, r"(.*/)?refs/.*"
+    ),
     "DATA/refs/ALIAS": Owner((IMAGES,)),
-    "DATA/images/ID/config.json": Owner((IMAGES, "csrc/template.c", HOME), TEMPLATE),
+    "DATA/images/ID/config.json": Owner((IMAGES, "csrc/config/template.c", HOME), TEMPLATE),
     "DATA/images/ID/rootfs/": Owner((IMAGES,)),
     "DATA/collect.lock": Owner((IMAGES,), name=below(r"collect\.lock")),
     "DATA/cache/seccomp/DIGEST.bpf": Owner(
         (
             SECCOMP,
-            "csrc/cli/config_security.c",
+            "csrc/config/security.c",
             "pyrootless/sandbox/box_filter.py",
             "pyrootless/images/pull.py",
         ),
@@ -82,31 +84,33 @@ OWNERS: dict[str, Owner] = {
     "DATA/cache/seccomp/DIGEST.json": Owner((SECCOMP,)),
     "DATA/cache/seccomp/strict-KEY": Owner(("pyrootless/sandbox/box_filter.py",)),
     "DATA/cache/network.json": Owner(
-        ("pyrootless/host_network.py", "csrc/cli/config_network_facts.c"),
+        ("pyrootless/host_network.py", "csrc/config/network/facts.c"),
         "Python looks for the helpers, the launcher takes one",
         r".*cache/network\.json",
     ),
     "DATA/cache/jobe/": Owner(("pyrootless/sandbox/jobe_files.py",)),
-    "RUNTIME/flat/NN": Owner(("csrc/template_flat",), name=below("flat")),
+    "RUNTIME/flat/NN": Owner(("csrc/config/mapped",), name=below("flat")),
     "DATA/containers/ID/": Owner((STATE,), name=r"(.*/)?containers(/%.*)?"),
     "config.json": Owner((STATE,), name=below(r"config\.json")),
-    "hosts": Owner(("csrc/cli/",), name="hosts"),
+    "hosts": Owner(("csrc/config/", "csrc/container/"), "C alone", name="hosts"),
     "upper/": Owner(
         (
             STATE,
-            "csrc/cli/config_root.c",
-            "csrc/steps/overlay.c",
-            "csrc/serve_fuse.c",
+            "csrc/config/rootfs/root.c",
+            "csrc/launch/steps/filesystem/overlay.c",
+            "csrc/launch/serve/fuse.c",
             "pyrootless/engine/tree",
             "pyrootless/cli/ps.py",
         ),
         "made with the container; the overlay is mounted of them; cp, diff and ps -s look in",
         below("upper"),
     ),
-    "log": Owner((STATE, "csrc/monitor"), "the monitor writes it, the state shows it", "log"),
+    "log": Owner(
+        (STATE, "csrc/container/monitor/"), "the monitor writes it, the state shows it", "log"
+    ),
     "owners": Owner(
         (
-            "csrc/cli/config_fake_root.c",
+            "csrc/config/fake_root.c",
             "csrc/fakeroot/",
             "csrc/unpack/",
             IMAGES,
@@ -121,14 +125,14 @@ OWNERS: dict[str, Owner] = {
     "DATA/isolate/ID/": Owner(("pyrootless/sandbox/isolate_place.py",), name="isolate"),
     "RUNTIME/running/ID": Owner((STATE,), name=below("running")),
     "RUNTIME/control/ID": Owner(
-        ("csrc/monitor", STATE),
+        ("csrc/container/monitor/", STATE),
         "the monitor makes it, a sweep removes a dead one's",
         "control(/.*)?",
     ),
     "RUNTIME/containers/ID/": Owner((STATE,)),
     "RUNTIME/mnt/": Owner((STATE,), name="mnt"),
     "RUNTIME/holder/": Owner(
-        ("csrc/cli/config_ids.c", "csrc/holder/"), "config.json names it", below("%s/holder")
+        ("csrc/config/ids.c", "csrc/userns/holder/"), "config.json names it", below("%s/holder")
     ),
     "DATA/tmp/": Owner((IMAGES, HOME, STATE), "made with the store's other directories", "tmp"),
     "DATA/trash/": Owner(
@@ -137,20 +141,20 @@ OWNERS: dict[str, Owner] = {
         below("trash"),
     ),
     "DATA/spent/": Owner((STATE,), name="spent"),
-    "RUNTIME/group": Owner(("csrc/cgroup_host.c",)),
+    "RUNTIME/group": Owner(("csrc/limits/host.c",)),
     "RUNTIME/sweep.lock": Owner((STATE,), name=below(r"sweep\.lock")),
     "RUNTIME/scanned-DEV-INO": Owner((STATE,), name="scanned-.*"),
 }
 
 OTHER_THINGS = {
-    ("csrc/verify.c", "mnt"),  # a namespace
+    ("csrc/verify/check.c", "mnt"),  # a namespace
     ("pyrootless/images/credentials.py", "config.json"),  # docker's
     ("pyrootless/images/credentials.py", "containers/auth.json"),
     ("pyrootless/_seccomp.py", "network.json"),  # of the package
     ("pyrootless/sandbox/box.py", "config.json"),  # an image's
 }
 """(source, literal) of the same names that mean something else."""
-IMAGE_CONFIG = (IMAGES, "csrc/template.c")
+IMAGE_CONFIG = (IMAGES, "csrc/config/template.c")
 """Who says "config.json" and means an image's."""
 C_WORDS = r"\b(?:prl_fail\w*|fail_\w+|BAD|prl_trace_mark)\("
 """Calls whose literals are told to a person."""

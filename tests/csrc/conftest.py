@@ -1,6 +1,6 @@
 """C tests as pytest items.
 
-In: tests/csrc/test_*.c, programs on tests/csrc/check.h (c_programs.py tells how they name what
+In: tests/csrc/*/test_*.c, programs on tests/csrc/check.h (c_programs.py tells how they name what
 they need).
 Out: one item per TEST(name), run as `program name`.  Never: a file outside the build directory.
 """
@@ -53,7 +53,7 @@ class CheckItem(pytest.Item):
 
 
 class CheckFile(pytest.File):
-    """A tests/csrc/test_*.c file."""
+    """A tests/csrc/*/test_*.c file."""
 
     def collect(self) -> Iterator[CheckItem]:
         """One item per TEST, in the order of the file."""

@@ -1,5 +1,7 @@
-// sources: csrc/cli/conf*.c csrc/cli/[oph][ape]*.c csrc/cli/values*.c csrc/spec*.c
-// sources: csrc/base/*.c
+// sources: csrc/spec/**/*.c csrc/userns/*.c csrc/base/**/*.c csrc/config/*.c
+// sources: csrc/config/options/*.c csrc/config/rootfs/*.c csrc/config/network/allow.c
+// sources: csrc/config/network/facts.c csrc/config/network/helper.c
+// sources: csrc/config/network/resolv.c csrc/limits/names.c csrc/network/allow.c
 // libs: -lyyjson
 
 /* fuzz_options.c: a command line, and what becomes of it: options → config.json → spec.
@@ -7,9 +9,9 @@
  * when a failure has no fit record, when the merge writes what the next reader calls no JSON,
  * or when a value of the table lies outside the command line; sanitizers see the rest.
  * Never: a launch, a file that is written, more of the machine than /dev/null. */
-#include "cli/config.h"
+#include "config/merge.h"
 #include "replay.h"
-#include "spec.h"
+#include "spec/parse.h"
 
 #include "base/own.h"
 

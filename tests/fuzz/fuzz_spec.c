@@ -1,4 +1,4 @@
-// sources: csrc/spec*.c csrc/base/*.c
+// sources: csrc/spec/**/*.c csrc/base/**/*.c csrc/limits/names.c csrc/network/allow.c
 // libs: -lyyjson
 
 /* fuzz_spec.c: prl_spec_parse against any bytes.
@@ -7,7 +7,7 @@
  * Never: a launch. */
 #include "base/sys.h"
 #include "replay.h"
-#include "spec.h"
+#include "spec/parse.h"
 
 static volatile size_t seen; /* every byte is read, so that a sanitizer can object */
 

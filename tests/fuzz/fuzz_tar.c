@@ -1,4 +1,4 @@
-// sources: csrc/unpack/*.c csrc/base/*.c
+// sources: csrc/unpack/*.c csrc/userns/*.c csrc/base/**/*.c
 // libs:
 
 /* fuzz_tar.c: the unpacker against any bytes.
@@ -9,7 +9,7 @@
  * Never: a path outside a fresh directory in TMPDIR or /tmp; run it as an ordinary user. */
 #include "base/io.h"
 #include "base/own.h"
-#include "unpack/unpack.h"
+#include "unpack/stream.h"
 
 #include <errno.h>
 #include <fcntl.h>

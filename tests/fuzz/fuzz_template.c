@@ -1,15 +1,17 @@
-// sources: csrc/template*.c csrc/cli/conf*.c csrc/cli/[oph][ape]*.c csrc/cli/values*.c
-// sources: csrc/spec*.c csrc/base/*.c
+// sources: csrc/spec/**/*.c csrc/userns/*.c csrc/base/**/*.c csrc/config/*.c
+// sources: csrc/config/options/*.c csrc/config/rootfs/*.c csrc/config/network/allow.c
+// sources: csrc/config/network/facts.c csrc/config/network/helper.c
+// sources: csrc/config/network/resolv.c csrc/limits/names.c csrc/network/allow.c
 // libs: -lyyjson
 
 /* fuzz_template.c: a launch template of any bytes, on its way to config.json.
  * In: bytes (replay.h) as DATA/images/ID/config.json.  Out: an abort when a failure has no fit
  * record, or when what is written cannot be read again; sanitizers see the rest.
  * Never: a launch, a file outside one fresh directory in TMPDIR or /tmp. */
-#include "cli/config.h"
+#include "config/merge.h"
+#include "config/template.h"
 #include "replay.h"
-#include "spec.h"
-#include "template.h"
+#include "spec/parse.h"
 
 #include "base/own.h"
 

@@ -16,7 +16,7 @@ from rungs import Rung
 
 pytestmark = pytest.mark.needs("user-namespaces")
 
-WORDS = Path(__file__).resolve().parents[2] / "csrc/state_words.c"
+WORDS = Path(__file__).resolve().parents[2] / "csrc/container/state/words.c"
 MADE_UP = re.compile(r"[a-z]+_[a-z]+")
 
 

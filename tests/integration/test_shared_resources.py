@@ -58,7 +58,7 @@ def test_sockets_that_are_not_full_are_no_memory() -> None:
 
 @pytest.mark.needs("cgroup1-delegated")
 def test_a_box_takes_no_swap() -> None:
-    """(Of version 2: tests/csrc/test_cgroup.c.)"""
+    """(Of version 2: tests/csrc/limits/test_groups.c.)"""
     before = own_groups()
     (stdin, ours), (told, stdout) = os.pipe(), os.pipe()
     words = ["sh", "-c", "echo ready; read line"]

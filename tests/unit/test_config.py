@@ -1,4 +1,4 @@
-"""pyrootless.config: the same places as csrc/state_dirs.c finds."""
+"""pyrootless.config: the same places as csrc/container/state/dirs.c finds."""
 
 from __future__ import annotations
 

@@ -67,7 +67,7 @@ def sleeper() -> Iterator[subprocess.Popen[bytes]]:
 
 
 def run_entry(store: Directories, key: str, place: Path, pid: int, ticks: int) -> int:
-    """A locked running entry, as csrc/state_entry.c writes it; the result holds the lock."""
+    """A locked running entry, as csrc/container/state/entry.c writes it; the result holds the lock."""
     path = store.runtime / "running" / key
     path.write_text(f"{pid:010d} {ticks:020d} {place} kept\n")
     descriptor = os.open(path, os.O_RDWR)

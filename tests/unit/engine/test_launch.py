@@ -159,7 +159,7 @@ def test_a_failed_launch_leaves_no_descriptor(engine: Path) -> None:
 
 
 def test_a_start_like_one_before_is_the_same() -> None:
-    """The first makes the template's flat form (csrc/template_flat.c), which others map."""
+    """The first makes the template's flat form (csrc/config/mapped.c), which others map."""
     told = []
     for word in ("first", "ä", "second"):
         with pyrootless.launch("host", ["cat", "-", word], stdin=subprocess.PIPE) as child:

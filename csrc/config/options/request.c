@@ -1,0 +1,86 @@
+/* request.c: options of `run` → what is wanted of a container.
+ * In: the words of a command line, parsed.  Out: struct prl_request.  Never: a look at the
+ * host, but for the size of the caller's terminal. */
+#include "config/options/request.h"
+#include "config/merge.h"
+
+#include <string.h>
+
+static int resolve(const struct prl_request *request, char **ret_allow,
+                   struct prl_error *reterr)
+{
+    return prl_config_allow_resolve(request->asked, ret_allow, reterr);
+}
+
+static int merge(const struct prl_request *request, const struct prl_config_facts *facts,
+                 struct prl_spec *spec, struct prl_error *reterr)
+{
+    return prl_config_merge(spec, request->asked, facts, reterr);
+}
+
+static int files(const struct prl_request *request, const struct prl_config_facts *facts,
+                 struct prl_config_file ret[PRL_CONFIG_FILES], struct prl_error *reterr)
+{
+    return prl_config_files(request->asked, facts, ret, reterr);
+}
+
+static const struct prl_request_words of_options = {resolve, merge, files};
+
+const struct prl_options *prl_request_options(const struct prl_request *request)
+{
+    return request->words == &of_options ? request->asked : NULL;
+}
+
+static struct winsize window_of(const struct prl_options *o)
+{
+    struct winsize size = {0};
+    if (prl_options_flag(o, "tty") && ioctl(0, TIOCGWINSZ, &size) < 0 &&
+        ioctl(1, TIOCGWINSZ, &size) < 0)
+        memset(&size, 0, sizeof size);
+    return size;
+}
+
+static bool lends(const struct prl_options *o)
+{
+    static const char lent[][8] = {"volume", "mount", "device", "rootfs", "spec"};
+    for (size_t i = 0; i < sizeof lent / sizeof *lent; i++)
+        if (prl_options_get(o, lent[i]))
+            return true;
+    return false;
+}
+
+static const char *network_of(const struct prl_options *o)
+{
+    static const char prefix[] = "container:";
+    const char *network = prl_options_get(o, "network");
+    bool shared = network && strncmp(network, prefix, sizeof prefix - 1) == 0;
+    return shared ? network + sizeof prefix - 1 : NULL;
+}
+
+void prl_request_read(const struct prl_options *o, struct prl_request *ret)
+{
+    const char *driver = prl_options_get(o, "storage-driver");
+    bool handed = prl_options_get(o, "spec") != NULL; /* --spec: config.json as it is */
+    bool ephemeral = handed || prl_options_flag(o, "ephemeral");
+    bool remove = ephemeral || prl_options_flag(o, "rm");
+    /* Whoever leaves a container, or sits at its terminal, may speak of it later. */
+    bool spoken_of = !remove || prl_options_flag(o, "detach") || prl_options_flag(o, "tty");
+    *ret = (struct prl_request){
+        .words = &of_options,
+        .asked = o,
+        .template = handed ? NULL : prl_options_template(o),
+        .name = prl_options_get(o, "name"),
+        .named = prl_options_get(o, "name") || (spoken_of && !handed),
+        .remove = remove,
+        .ephemeral = ephemeral,
+        .lent = lends(o),
+        .any_driver = !handed && (!driver || strcmp(driver, "auto") == 0),
+        .network_of = network_of(o),
+        .id_file = prl_options_get(o, "cidfile"),
+        .pid_file = prl_options_get(o, "pidfile"),
+        .window = window_of(o),
+        .interactive = prl_options_flag(o, "interactive"),
+        .background = prl_options_flag(o, "detach"),
+        .detach_keys = prl_options_get(o, "detach-keys"),
+    };
+}

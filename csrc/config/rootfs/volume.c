@@ -1,0 +1,310 @@
+/* volume.c: -v SOURCE:TARGET[:OPTIONS] and --mount type=…,src=…,dst=….
+ * In: option values.  Out: bind mounts and tmpfs in /mounts.
+ * Never: creating a source; a source inside the engine's own directories. */
+#include "config/parts.h"
+
+#include "base/error.h"
+#include "base/own.h"
+#include "config/options/values.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+enum recursion { RECURSIVE, NOT_RECURSIVE, RECURSIVE_WRITABLE };
+
+/* One bind as asked for.  Words are NULL when nothing was said. */
+struct bind {
+    const char *option, *source, *target;
+    enum recursion recursion;
+    bool readonly;
+    const char *propagation, *suid, *dev, *exec;
+};
+
+/* One mount flag into bind; false: not one. */
+static bool take_flag(struct bind *bind, const char *word)
+{
+    static const char propagations[][12] = {"private", "rprivate", "slave",
+                                            "rslave",  "shared",   "rshared"};
+    static const char ignored[][12] = {"z", "Z", "cached", "delegated", "nocopy", "consistent"};
+    static const char flags[][2][8] = {
+        {"suid", "nosuid"}, {"dev", "nodev"}, {"exec", "noexec"}};
+    const char **slots[] = {&bind->suid, &bind->dev, &bind->exec};
+
+    for (size_t i = 0; i < sizeof propagations / sizeof *propagations; i++) {
+        if (strcmp(word, propagations[i]) == 0) {
+            bind->propagation = propagations[i];
+            return true;
+        }
+    }
+    for (size_t i = 0; i < 6; i++) {
+        if (strcmp(word, flags[i / 2][i % 2]) == 0) {
+            *slots[i / 2] = flags[i / 2][i % 2];
+            return true;
+        }
+    }
+    for (size_t i = 0; i < sizeof ignored / sizeof *ignored; i++)
+        if (strcmp(word, ignored[i]) == 0)
+            return true;
+    return false;
+}
+
+/* One word of -v's third part. */
+static int take_volume_word(struct prl_merge *m, struct bind *bind, const char *word)
+{
+    if (strcmp(word, "ro") == 0 || strcmp(word, "rro") == 0)
+        bind->readonly = true;
+    else if (strcmp(word, "rw") == 0)
+        bind->readonly = false;
+    else if (strcmp(word, "bind") == 0)
+        bind->recursion = NOT_RECURSIVE;
+    else if (strcmp(word, "rbind") == 0)
+        bind->recursion = RECURSIVE;
+    else if (strcmp(word, "U") == 0)
+        return prl_config_bad(
+            m, EINVAL, bind->option,
+            "\"U\" would change who owns the files on the host: leave it out, "
+            "they already belong to the container's user");
+    else if (strcmp(word, "O") == 0)
+        return prl_config_bad(m, EINVAL, bind->option,
+                              "an overlay on a volume is not here yet: use ro, or a copy");
+    else if (!take_flag(bind, word))
+        return prl_config_bad(m, EINVAL, bind->option,
+                              "\"%.40s\" is no option of a volume: use ro, rw, bind, rbind, "
+                              "noexec, nosuid, nodev, exec, suid, dev or a propagation",
+                              word);
+    return 0;
+}
+
+static void bind_words(const struct bind *bind, bool device, const char **words)
+{
+    *words++ = bind->recursion == NOT_RECURSIVE ? "bind" : "rbind";
+    *words++ = bind->propagation ? bind->propagation : "rprivate";
+    *words++ = bind->suid ? bind->suid : "nosuid";
+    if (bind->dev || !device)
+        *words++ = bind->dev ? bind->dev : "nodev";
+    if (bind->exec)
+        *words++ = bind->exec;
+    *words++ = bind->readonly ? "ro" : "rw";
+    if (bind->readonly && bind->recursion == RECURSIVE)
+        *words++ = "rro";
+}
+
+static int add_bind(struct prl_merge *m, const struct bind *bind)
+{
+    _cleanup_free_ char *real = NULL, *target = NULL;
+    struct stat st;
+    int r = prl_value_target(bind->option, bind->target, &target, m->reterr);
+
+    if (r < 0)
+        return r;
+    r = prl_config_host_path(m, bind->option, bind->source, &real);
+    if (r < 0)
+        return r;
+    /* A device, or /dev and what is in it, was meant to be usable. */
+    bool device = strcmp(real, "/dev") == 0 || strncmp(real, "/dev/", 5) == 0 ||
+                  (stat(real, &st) == 0 && (S_ISCHR(st.st_mode) || S_ISBLK(st.st_mode)));
+    struct prl_config_mount mount = {
+        .option = bind->option, .type = "bind", .source = real, .target = target};
+    bind_words(bind, device, mount.words);
+    r = prl_config_add_mount(m, &mount);
+    return r < 0 ? r : prl_config_guard(m, bind->option, real, target);
+}
+
+static int check_source(struct prl_merge *m, const char *option, const char *source)
+{
+    if (*source == '/' || strcmp(source, ".") == 0 || strcmp(source, "..") == 0 ||
+        strncmp(source, "./", 2) == 0 || strncmp(source, "../", 3) == 0)
+        return 0;
+    return prl_config_bad(m, EINVAL, option,
+                          "\"%.60s\" would be a named volume, which is not here yet: for a "
+                          "directory of the host write ./%.60s or the whole path",
+                          source, source);
+}
+
+int prl_config_volume(struct prl_merge *m, const char *text)
+{
+    _cleanup_free_ char *copy = strdup(text);
+    char *parts[3] = {copy, NULL, NULL};
+    int r = 0;
+
+    if (!copy)
+        return prl_config_memory(m);
+    for (int i = 1; i < 3; i++) {
+        parts[i] = strchr(parts[i - 1], ':');
+        if (!parts[i])
+            break;
+        *parts[i]++ = '\0';
+    }
+    if (!parts[1] || !*parts[0] || (parts[2] && strchr(parts[2], ':')))
+        return prl_config_bad(m, EINVAL, "--volume",
+                              "\"%.80s\" is not SOURCE:TARGET[:OPTIONS]: write for example -v "
+                              "./data:/data:ro, or --tmpfs for an empty directory",
+                              text);
+    struct bind bind = {.option = "--volume", .source = parts[0], .target = parts[1]};
+    char *rest = NULL;
+    for (char *word = parts[2] ? strtok_r(parts[2], ",", &rest) : NULL; word && r >= 0;
+         word = strtok_r(NULL, ",", &rest))
+        r = take_volume_word(m, &bind, word);
+    if (r >= 0)
+        r = check_source(m, bind.option, bind.source);
+    return r < 0 ? r : add_bind(m, &bind);
+}
+
+/* What --mount said. */
+struct request {
+    const char *type;
+    struct bind bind;
+    char tmpfs[256]; /* options of a tmpfs, comma-joined */
+};
+
+static int add_tmpfs_word(struct prl_merge *m, struct request *request, const char *name,
+                          const char *value)
+{
+    size_t len = strlen(request->tmpfs), room = sizeof request->tmpfs - len;
+    int n = snprintf(request->tmpfs + len, room, "%s%s%s", len ? "," : "", name, value);
+
+    if (n < 0 || (size_t)n >= room)
+        return prl_config_bad(m, EINVAL, "--mount", "the options of the tmpfs are too long");
+    return 0;
+}
+
+static int take_recursion(struct prl_merge *m, struct bind *bind, const char *value)
+{
+    if (strcmp(value, "enabled") == 0 || strcmp(value, "readonly") == 0)
+        bind->recursion = RECURSIVE;
+    else if (strcmp(value, "disabled") == 0)
+        bind->recursion = NOT_RECURSIVE;
+    else if (strcmp(value, "writable") == 0)
+        bind->recursion = RECURSIVE_WRITABLE;
+    else
+        return prl_config_bad(m, EINVAL, "--mount",
+                              "bind-recursive=%.40s: write enabled, disabled, writable or "
+                              "readonly",
+                              value);
+    return 0;
+}
+
+static int take_readonly(struct prl_merge *m, struct request *request, const char *key,
+                         const char *value)
+{
+    bool on = true;
+    int r = *value ? prl_value_bool("--mount", value, &on, m->reterr) : 0;
+
+    if (r < 0)
+        return r;
+    on = strcmp(key, "rw") == 0 ? !on : on;
+    request->bind.readonly = on;
+    return add_tmpfs_word(m, request, on ? "ro" : "rw", "");
+}
+
+static bool is_one_of(const char *text, const char words[][12])
+{
+    for (; **words; words++)
+        if (strcmp(text, *words) == 0)
+            return true;
+    return false;
+}
+
+/* Keys whose value is a text of its own; NULL: another key. */
+static const char **text_slot(struct request *request, const char *key)
+{
+    static const char sources[][12] = {"source", "src", ""};
+    static const char targets[][12] = {"destination", "dst", "target", ""};
+
+    if (strcmp(key, "type") == 0)
+        return &request->type;
+    if (is_one_of(key, sources))
+        return &request->bind.source;
+    return is_one_of(key, targets) ? &request->bind.target : NULL;
+}
+
+static int take_nonrecursive(struct prl_merge *m, struct bind *bind, const char *value)
+{
+    bool on = true;
+    int r = *value ? prl_value_bool("--mount", value, &on, m->reterr) : 0;
+
+    bind->recursion = on ? NOT_RECURSIVE : RECURSIVE;
+    return r;
+}
+
+/* One key[=value] of --mount. */
+static int take_mount_word(struct prl_merge *m, struct request *request, char *key)
+{
+    static const char readonly[][12] = {"ro", "readonly", "rw", ""};
+    static const char ignored[][12] = {"consistency", "relabel", ""};
+    char *value = strchr(key, '=');
+
+    if (value)
+        *value++ = '\0';
+    else
+        value = key + strlen(key);
+    const char **slot = text_slot(request, key);
+    if (slot) {
+        *slot = value;
+        return 0;
+    }
+    if (is_one_of(key, readonly))
+        return take_readonly(m, request, key, value);
+    if (strcmp(key, "bind-recursive") == 0)
+        return take_recursion(m, &request->bind, value);
+    if (strcmp(key, "bind-nonrecursive") == 0)
+        return take_nonrecursive(m, &request->bind, value);
+    if (strcmp(key, "tmpfs-size") == 0 || strcmp(key, "tmpfs-mode") == 0)
+        return add_tmpfs_word(m, request, key[6] == 's' ? "size=" : "mode=", value);
+    if (is_one_of(key, ignored) ||
+        (strcmp(key, "bind-propagation") == 0 && take_flag(&request->bind, value)))
+        return 0;
+    if (!*value && take_flag(&request->bind, key))
+        return add_tmpfs_word(m, request, key, "");
+    return prl_config_bad(m, EINVAL, "--mount",
+                          "\"%.40s%s%.40s\" is not understood: write for example "
+                          "type=bind,src=./data,dst=/data,ro",
+                          key, *value ? "=" : "", value);
+}
+
+static int add_request(struct prl_merge *m, const struct request *request)
+{
+    const struct bind *bind = &request->bind;
+    const char *type = request->type ? request->type : "volume";
+
+    if (strcmp(type, "bind") != 0 && strcmp(type, "tmpfs") != 0)
+        return prl_config_bad(m, EINVAL, "--mount",
+                              "type=%.40s is not here yet: write type=bind or type=tmpfs",
+                              type);
+    if (!bind->target)
+        return prl_config_bad(m, EINVAL, "--mount",
+                              "it does not say where: add dst=DIRECTORY, as in dst=/data");
+    if (strcmp(type, "bind") == 0 && bind->source && *bind->source)
+        return add_bind(m, bind);
+    if (strcmp(type, "bind") == 0)
+        return prl_config_bad(m, EINVAL, "--mount",
+                              "it does not say what: add src=PATH, as in src=./data");
+    if (bind->source)
+        return prl_config_bad(m, EINVAL, "--mount", "a tmpfs has no source: leave src= out");
+    return prl_config_add_tmpfs(m, "--mount", bind->target, request->tmpfs);
+}
+
+/* Texts of the request lie in copy. */
+static int read_request(struct prl_merge *m, char *copy, struct request *ret)
+{
+    char *rest = NULL;
+    int r = 0;
+
+    *ret = (struct request){.bind = {.option = "--mount"}};
+    for (char *word = strtok_r(copy, ",", &rest); word && r >= 0;
+         word = strtok_r(NULL, ",", &rest))
+        r = take_mount_word(m, ret, word);
+    return r;
+}
+
+int prl_config_mount_option(struct prl_merge *m, const char *text)
+{
+    _cleanup_free_ char *copy = strdup(text);
+    struct request request;
+
+    if (!copy)
+        return prl_config_memory(m);
+    int r = read_request(m, copy, &request);
+    return r < 0 ? r : add_request(m, &request);
+}

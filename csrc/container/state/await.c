@@ -1,0 +1,46 @@
+/* await.c: the end of a container that its monitor records.
+ * In: an id, a directory.  Out: the monitor is done with it; how it ended.  Never: a tick, a
+ * lock that is kept. */
+#include "base/own.h"
+#include "container/state/entry.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/file.h>
+
+int prl_state_await(const struct prl_dirs *dirs, const char *id, struct prl_error *reterr)
+{
+    char path[32 + PRL_ID_LEN];
+    snprintf(path, sizeof path, "running/%.64s", id);
+    _cleanup_close_ int fd =
+        openat(dirs->runtime_fd, path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    if (fd < 0)
+        return errno == ENOENT ? 0
+                               : prl_failf(reterr, PRL_STAGE_STATE, errno, "open", "%s/%s",
+                                           dirs->runtime, path);
+    while (flock(fd, LOCK_SH) < 0)
+        if (errno != EINTR)
+            return prl_failf(reterr, PRL_STAGE_STATE, errno, "flock", "%s/%s", dirs->runtime,
+                             path);
+    return 0;
+}
+
+/* What prl_state_record wrote begins so. */
+int prl_state_read_end(const char *directory, struct prl_status *ret)
+{
+    _cleanup_free_ char *text = NULL;
+    char word[16];
+    int code, signal;
+    size_t len;
+    int r = prl_state_read(directory, PRL_STATE_STATUS, &text, &len);
+    if (r < 0)
+        return r;
+    if (sscanf(text, "{\"ended_by\":\"%15[a-z-]\",\"exit_code\":%d,\"signal\":%d", word, &code,
+               &signal) != 3)
+        return -EBADMSG;
+    bool exited = strcmp(word, "exit") == 0;
+    *ret = (struct prl_status){.ended_by = exited ? PRL_ENDED_EXIT : PRL_ENDED_SIGNAL,
+                               .exit_code = exited ? code : -1,
+                               .signal = signal};
+    return 0;
+}

@@ -1,0 +1,113 @@
+/* names.c: the names of limits, of what enforces them and of controllers; see names.h.
+ * In: numbers or names.  Out: the other.  Never: a choice.
+ * Source of the controllers' names: cgroups(7). */
+#include "limits/names.h"
+
+#include <string.h>
+
+static const struct {
+    char name[20], option[24];
+} limits[PRL_LIMITS] = {
+    [PRL_LIMIT_MEMORY] = {"memory", "--memory"},
+    [PRL_LIMIT_SWAP] = {"memory-swap", "--memory-swap"},
+    [PRL_LIMIT_RESERVATION] = {"memory-reservation", "--memory-reservation"},
+    [PRL_LIMIT_CPUS] = {"cpus", "--cpus"},
+    [PRL_LIMIT_SHARES] = {"cpu-shares", "--cpu-shares"},
+    [PRL_LIMIT_CPUSET] = {"cpuset", "--cpuset-cpus"},
+    [PRL_LIMIT_PIDS] = {"pids", "--pids-limit"},
+    [PRL_LIMIT_IO] = {"io", "--io-max"},
+    [PRL_LIMIT_STORAGE] = {"storage", "--storage-size"},
+    [PRL_LIMIT_CPU_TIME] = {"cpu-time", "--cpu-time"},
+};
+
+static const char rungs[PRL_RUNGS][16] = {
+    [PRL_RUNG_UNSET] = "",
+    [PRL_RUNG_CGROUP2] = "cgroup2",
+    [PRL_RUNG_CGROUP1] = "cgroup1",
+    [PRL_RUNG_TMPFS] = "tmpfs",
+    [PRL_RUNG_NPROC] = "rlimit-nproc",
+    [PRL_RUNG_FSIZE] = "rlimit-fsize",
+    [PRL_RUNG_CLOCK] = "perf-clock",
+    [PRL_RUNG_AFFINITY] = "affinity",
+    [PRL_RUNG_WATCHDOG] = "watchdog",
+    [PRL_RUNG_NONE] = "none",
+};
+
+static const struct {
+    unsigned bit;
+    char name[8], name1[8];
+} controllers[] = {
+    {PRL_CONTROL_MEMORY, "memory", "memory"}, {PRL_CONTROL_PIDS, "pids", "pids"},
+    {PRL_CONTROL_CPU, "cpu", "cpu"},          {PRL_CONTROL_CPUSET, "cpuset", "cpuset"},
+    {PRL_CONTROL_IO, "io", "blkio"},          {PRL_CONTROL_CPUACCT, "cpuacct", "cpuacct"},
+    {PRL_CONTROL_OTHER, "other", "other"},
+};
+
+const char *prl_limit_name(unsigned limit)
+{
+    return limit < PRL_LIMITS ? limits[limit].name : "";
+}
+
+const char *prl_limit_option(unsigned limit)
+{
+    return limit < PRL_LIMITS ? limits[limit].option : "";
+}
+
+const char *prl_rung_name(unsigned rung)
+{
+    return rung < PRL_RUNGS ? rungs[rung] : "";
+}
+
+const char *prl_exactness_name(unsigned rung, bool weak)
+{
+    static const char words[PRL_RUNGS][12] = {
+        [PRL_RUNG_CGROUP1] = "changeable",  [PRL_RUNG_NPROC] = "each",
+        [PRL_RUNG_FSIZE] = "each",          [PRL_RUNG_CLOCK] = "late",
+        [PRL_RUNG_AFFINITY] = "changeable", [PRL_RUNG_WATCHDOG] = "late",
+        [PRL_RUNG_NONE] = "none",
+    };
+    if (rung == PRL_RUNG_UNSET || rung >= PRL_RUNGS)
+        return "";
+    return weak && *words[rung] ? words[rung] : "exact";
+}
+
+enum prl_rung prl_rung_find(const char *name)
+{
+    for (unsigned i = PRL_RUNG_UNSET + 1; i < PRL_RUNGS; i++)
+        if (strcmp(rungs[i], name) == 0)
+            return (enum prl_rung)i;
+    return PRL_RUNG_UNSET;
+}
+
+static bool is_word(const char *word, const char *text, size_t len)
+{
+    return strlen(word) == len && memcmp(word, text, len) == 0;
+}
+
+unsigned prl_controller_find(const char *name, size_t len)
+{
+    for (size_t i = 0; i < sizeof controllers / sizeof *controllers; i++)
+        if (is_word(controllers[i].name, name, len) || is_word(controllers[i].name1, name, len))
+            return controllers[i].bit;
+    return 0;
+}
+
+const char *prl_controller_name(unsigned controller, bool version2)
+{
+    for (size_t i = 0; i < sizeof controllers / sizeof *controllers; i++)
+        if (controllers[i].bit == controller)
+            return version2 ? controllers[i].name : controllers[i].name1;
+    return "";
+}
+
+unsigned prl_controllers_parse(const char *text, const char *separators)
+{
+    unsigned found = 0;
+    while (*text) {
+        size_t len = strcspn(text, separators);
+        found |= prl_controller_find(text, len);
+        text += len;
+        text += strspn(text, separators);
+    }
+    return found;
+}

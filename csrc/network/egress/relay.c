@@ -1,0 +1,209 @@
+/* relay.c: the egress filter: the process between a container's interface and its network
+ * helper. In, out: as in relay.h. Never: a frame out that filter.h refuses; a system call
+ * beyond read, write and exit once it is at work (strict seccomp: it reads what hostile
+ * programs wrote).
+ *
+ * Two processes, one for each direction, each a loop of one read and one write: neither waits
+ * for the other, so a helper that is slow to read cannot stop the frames it sends.  Nothing in
+ * the container can reach them, whatever its capabilities: they are in none of its namespaces,
+ * and only one process at a time may have the interface open.  When one of them ends, so does
+ * the network.  Source: seccomp(2), SECCOMP_SET_MODE_STRICT; tun(4); passt(1), --fd. */
+#include "network/egress/relay.h"
+
+#include "base/own.h"
+#include "base/sys.h"
+#include "network/egress/filter.h"
+
+#include <linux/seccomp.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+
+enum { TAP_FD = 3, HELPER_FD = 4, USERNS_FD = 5 };
+enum { HEAD_BYTES = 4, FRAME_BYTES = 65536 + 64, BUFFER_BYTES = 4 * FRAME_BYTES };
+
+struct border {
+    struct prl_border *filter;
+    bool stream; /* each frame behind its length; else one message a frame */
+    unsigned char *buffer;
+};
+
+/* exit(2) and not exit_group(2), which strict mode does not have. */
+static _Noreturn void finish(int status)
+{
+    for (;;)
+        syscall(SYS_exit, status);
+}
+
+static bool write_all(const unsigned char *at, size_t len)
+{
+    while (len > 0) {
+        ssize_t n = write(HELPER_FD, at, len);
+        if (n <= 0)
+            return false;
+        at += n;
+        len -= (size_t)n;
+    }
+    return true;
+}
+
+static bool send_out(const struct border *border, size_t len)
+{
+    unsigned char *head = border->buffer;
+    if (!border->stream)
+        return write(HELPER_FD, head + HEAD_BYTES, len) == (ssize_t)len;
+    head[0] = 0;
+    head[1] = (unsigned char)(len >> 16);
+    head[2] = (unsigned char)(len >> 8);
+    head[3] = (unsigned char)len;
+    return write_all(head, HEAD_BYTES + len);
+}
+
+/* A frame that the interface does not take is lost, as on any wire. */
+static void put_in(const unsigned char *frame, size_t len)
+{
+    (void)!write(TAP_FD, frame, len);
+}
+
+static _Noreturn void carry_out(const struct border *border)
+{
+    unsigned char refusal[PRL_BORDER_REFUSAL_BYTES];
+    unsigned char *frame = border->buffer + HEAD_BYTES;
+    for (;;) {
+        ssize_t n = read(TAP_FD, frame, FRAME_BYTES);
+        if (n <= 0)
+            finish(1);
+        if (prl_border_lets_out(border->filter, frame, (size_t)n)) {
+            if (!send_out(border, (size_t)n))
+                finish(1);
+            continue;
+        }
+        size_t len = prl_border_refuse(frame, (size_t)n, refusal);
+        if (len > 0)
+            put_in(refusal, len);
+    }
+}
+
+static void take_in(const struct border *border, const unsigned char *frame, size_t len)
+{
+    prl_border_let_in(border->filter, frame, len);
+    put_in(frame, len);
+}
+
+/* The frames that are complete, of `used` bytes; what is left moves to the begin. */
+static size_t take_stream(const struct border *border, size_t used)
+{
+    const unsigned char *at = border->buffer;
+    while (used >= HEAD_BYTES) {
+        size_t len = (size_t)at[0] << 24 | (size_t)at[1] << 16 | (size_t)at[2] << 8 | at[3];
+        if (len > FRAME_BYTES)
+            finish(1);
+        if (used < HEAD_BYTES + len)
+            break;
+        take_in(border, at + HEAD_BYTES, len);
+        at += HEAD_BYTES + len;
+        used -= HEAD_BYTES + len;
+    }
+    memmove(border->buffer, at, used);
+    return used;
+}
+
+static _Noreturn void carry_in(const struct border *border)
+{
+    size_t used = 0;
+    for (;;) {
+        ssize_t n = read(HELPER_FD, border->buffer + used, BUFFER_BYTES - used);
+        if (n <= 0)
+            finish(1);
+        if (border->stream)
+            used = take_stream(border, used + (size_t)n);
+        else
+            take_in(border, border->buffer, (size_t)n);
+    }
+}
+
+static bool detach(pid_t parent)
+{
+    return prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) == 0 && getppid() == parent &&
+           prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+           prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0;
+}
+
+static bool confine(void)
+{
+    return prctl(PR_SET_SECCOMP, SECCOMP_MODE_STRICT, 0, 0, 0) == 0;
+}
+
+static void *map_shared(size_t size)
+{
+    void *at = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    return at == MAP_FAILED ? NULL : at;
+}
+
+static bool open_border(struct border *border, char **args)
+{
+    border->stream = strcmp(args[1], "stream") == 0;
+    border->filter = map_shared(sizeof *border->filter);
+    border->buffer = malloc(BUFFER_BYTES);
+    if (!border->filter || !border->buffer || !prl_border_parse_ports(border->filter, args[2]))
+        return false;
+    int rows = prl_allow_parse_all(args[3], border->filter->allow, PRL_ALLOW_MAX);
+    border->filter->allow_len = rows < 0 ? 0 : (size_t)rows;
+    return rows >= 0;
+}
+
+/* The inward direction is a child, which ends with its parent. */
+static bool start_inwards(const struct border *border)
+{
+    pid_t parent = getpid();
+    int ready[2];
+    char byte = 0;
+    if (pipe(ready) < 0)
+        return false;
+    pid_t pid = fork();
+    if (pid == 0) {
+        if (!detach(parent) || !confine() || write(ready[1], "1", 1) != 1)
+            finish(125);
+        carry_in(border);
+    }
+    close(ready[1]);
+    bool up = pid > 0 && read(ready[0], &byte, 1) == 1;
+    close(ready[0]);
+    return up;
+}
+
+/* slirp4netns makes a sandbox for itself, for which it must be root. */
+static int execute_inside(char **args)
+{
+    const char *failed;
+    pid_t parent = (pid_t)strtol(args[0], NULL, 10);
+    if (setns(USERNS_FD, CLONE_NEWUSER) < 0)
+        return 125;
+    if ((getuid() != 0 || getgid() != 0) && prl_sys_become(0, 0, &failed) < 0)
+        return 125;
+    /* Only now: a change of ids takes it away.  no_new_privs is inherited. */
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0 || getppid() != parent)
+        return 125;
+    close(USERNS_FD);
+    execve(args[1], args + 1, environ);
+    return 125;
+}
+
+int prl_border_main(char **args)
+{
+    struct border border;
+    if (strcmp(args[0], "inside") == 0)
+        return execute_inside(args + 1);
+    signal(SIGPIPE, SIG_IGN); /* the end of the helper is an error of write(2) */
+    if (!detach((pid_t)strtol(args[0], NULL, 10)) || !open_border(&border, args) ||
+        !start_inwards(&border))
+        return 125;
+    if (!confine() || write(STDOUT_FILENO, "1", 1) != 1)
+        return 125;
+    carry_out(&border);
+}
