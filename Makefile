@@ -4,7 +4,7 @@
 PYTHON ?= /usr/bin/python3
 VENV := build/venv
 BIN := $(VENV)/bin
-NATIVE := $(shell find csrc pyrootless -name '*.[ch]' -o -name '*.p[yx][xdi]' -o -name '_seccomp_build.py' 2>/dev/null)
+NATIVE := $(shell find csrc pyrootless -name '*.[ch]' -o -name '*.p[yx][xdi]' -o -path '*/seccomp/build.py' 2>/dev/null)
 FORMATTED = $(shell find csrc tests benchmarks -name '*.[ch]' -not -path '*/corpus/*' 2>/dev/null)
 export PYTHON
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -106,4 +106,4 @@ dist: deps ## sdist and wheel into dist/
 	$(BIN)/python -m build --quiet --outdir dist .
 
 clean: ## remove everything that was built
-	rm -rf build dist *.egg-info pyrootless/*.so pyrootless/_core.c .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf build dist *.egg-info pyrootless/*/*.so .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,8 +1,8 @@
 """Build of pyrootless: the Cython extensions, the seccomp module, the native launcher.
 
-In: csrc/, pyrootless/, the environment (see tools/native.py).  Out: pyrootless._core,
-pyrootless._sandbox, pyrootless._unpack, pyrootless._seccomp_cffi, and the executable
-`pyrootless`, shipped as a script of the wheel.
+In: csrc/, pyrootless/, the environment (see tools/native.py).  Out:
+pyrootless.core._containers, pyrootless.core._boxes, pyrootless.core._layers,
+pyrootless.seccomp._cffi, and the executable `pyrootless`, shipped as a script of the wheel.
 Never: a download, a guess about a missing library: it stops with the line that installs it.
 """
 
@@ -29,9 +29,9 @@ import system_packages
 
 # Extension → what compiles csrc/ for it.
 EXTENSIONS = {
-    "_core": native.build_core_objects,
-    "_sandbox": native.build_core_objects,
-    "_unpack": native.build_unpack_objects,
+    "core._containers": native.build_core_objects,
+    "core._boxes": native.build_core_objects,
+    "core._layers": native.build_unpack_objects,
 }
 
 
@@ -54,10 +54,15 @@ def translated(name: str) -> Path:
     return Path("build/cython", f"{name}.c")
 
 
+def source_of(name: str) -> Path:
+    """The Cython of an extension."""
+    return Path("pyrootless", *name.split(".")).with_suffix(".pyx")
+
+
 def translate(name: str) -> None:
     """NAME.pyx → C, where it is newer."""
     target = translated(name)
-    inputs = Path("pyrootless").glob("*.p[yx][xdi]")
+    inputs = Path("pyrootless", "core").glob("*.p[yx][xdi]")
     newest = max(path.stat().st_mtime_ns for path in [*inputs, *native.CSRC.rglob("*.h")])
     if target.exists() and target.stat().st_mtime_ns > newest:
         return
@@ -65,7 +70,7 @@ def translate(name: str) -> None:
     # Translation takes a second; type inference has been seen not to end (declare the type).
     words: list[str | Path] = [sys.executable, "-m", "cython", "-3"]
     words += ["--module-name", f"pyrootless.{name}", "-o", target]
-    native.run([*words, Path("pyrootless", f"{name}.pyx")], timeout_seconds=120)
+    native.run([*words, source_of(name)], timeout_seconds=120)
 
 
 class BuildExtensions(build_ext):  # type: ignore[misc]
@@ -95,7 +100,7 @@ class BuildPackage(build_py):  # type: ignore[misc]
         super().run()
         if self.editable_mode:
             return
-        target = Path(self.build_lib, "pyrootless", "sandbox", "hostile")
+        target = Path(self.build_lib, "pyrootless", "sandbox", "selftest", "hostile")
         target.mkdir(parents=True, exist_ok=True)
         for source in sorted(Path("tests", "hostile").iterdir()):
             if source.is_file():
@@ -115,7 +120,7 @@ def cython_extension(name: str) -> Extension:
     """pyrootless.NAME, without the objects that BuildExtensions adds."""
     sanitize = os.environ.get("PYROOTLESS_SANITIZE") == "1"
     flags = list(native.SANITIZE if sanitize else native.RELEASE)
-    yyjson = native.find_yyjson() if name in ("_core", "_sandbox") else None
+    yyjson = native.find_yyjson() if name != "core._layers" else None
     return Extension(
         f"pyrootless.{name}",
         sources=[str(translated(name))],
@@ -151,7 +156,7 @@ def build_options() -> dict[str, dict[str, str]]:
 setup(
     options=build_options(),
     ext_modules=[cython_extension(name) for name in EXTENSIONS],
-    cffi_modules=["pyrootless/_seccomp_build.py:ffibuilder"],
+    cffi_modules=["pyrootless/seccomp/build.py:ffibuilder"],
     cmdclass={
         "build_ext": BuildExtensions,
         "build_py": BuildPackage,

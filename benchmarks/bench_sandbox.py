@@ -31,9 +31,9 @@ import targets
 from harness import percentile
 
 from pyrootless.sandbox import Limits, ReadyBoxes, run
-from pyrootless.sandbox.judging import judge_batch
-from pyrootless.sandbox.submission import Submission
-from pyrootless.sandbox.task import load_task
+from pyrootless.sandbox.judge.batch import judge_batch
+from pyrootless.sandbox.judge.submission import Submission
+from pyrootless.sandbox.judge.task import load_task
 
 HERE = Path(__file__).resolve().parent
 EMPTY = "int main(void) { return 0; }\n"

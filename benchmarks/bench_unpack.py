@@ -29,7 +29,7 @@ HERE = Path(__file__).resolve().parent
 UNPACK = """
 import sys
 from pathlib import Path
-from pyrootless.images.layers import unpack_layer
+from pyrootless.images.layers.unpacking import unpack_layer
 
 class Writer:
     directory = Path(sys.argv[2])
@@ -65,7 +65,12 @@ def commands(forms: dict[str, Path]) -> dict[str, list[str]]:
     tar = ["tar", "-p", "--exclude=./dev/*", "-x"]
     found["GNU tar plain"] = [*tar, "-f", str(forms["plain"]), "-C"]
     found["GNU tar gzip"] = [*tar, "-z", "-f", str(forms["gzip"]), "-C"]
-    found["interpreter alone"] = [sys.executable, "-I", "-c", "import pyrootless.images.layers"]
+    found["interpreter alone"] = [
+        sys.executable,
+        "-I",
+        "-c",
+        "import pyrootless.images.layers.unpacking",
+    ]
     return found
 
 

@@ -21,10 +21,11 @@ import peers
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from pyrootless import _core, _seccomp
 from pyrootless.config import Directories
+from pyrootless.core import _containers
 from pyrootless.engine.containers import list_containers
-from pyrootless.images.layers import unpack_layer
+from pyrootless.images.layers.unpacking import unpack_layer
+from pyrootless.seccomp import profiles
 
 WORDS = [
     *("--rm", "--ephemeral", "--memory=256m", "--pids-limit=100", "-e", "A=1", "-e", "B=2"),
@@ -47,7 +48,7 @@ UNPACK_ROUNDS = 10
 
 @pytest.mark.benchmark(group="option parsing")
 def test_option_parsing(benchmark: BenchmarkFixture) -> None:
-    values, image, args = benchmark(_core.parse_options, "run", WORDS)
+    values, image, args = benchmark(_containers.parse_options, "run", WORDS)
     assert (len(values), image, args) == (10, "host", ["true"])
 
 
@@ -56,7 +57,7 @@ def test_template_merge(benchmark: BenchmarkFixture, in_store: Path) -> None:
     """Options and the template of `host` → config.json."""
 
     def merge() -> bytes:
-        container = _core.Container(WORDS, str(in_store))
+        container = _containers.Container(WORDS, str(in_store))
         assert container.load_template("host")
         return container.describe()
 
@@ -66,7 +67,7 @@ def test_template_merge(benchmark: BenchmarkFixture, in_store: Path) -> None:
 @pytest.fixture
 def spec_file(in_store: Path, tmp_path: Path) -> Path:
     """A config.json."""
-    container = _core.Container(WORDS, str(in_store))
+    container = _containers.Container(WORDS, str(in_store))
     assert container.load_template("host")
     file = tmp_path / "config.json"
     file.write_bytes(container.describe())
@@ -87,13 +88,13 @@ def test_spec(
 @pytest.mark.benchmark(group="filter compilation")
 def test_filter_compilation(benchmark: BenchmarkFixture) -> None:
     """Docker's form of the default profile → classic BPF."""
-    profile = _seccomp.load_profile(None)
+    profile = profiles.load_profile(None)
 
     def compile_profile() -> bytes:
-        section = _seccomp.resolve_profile(
+        section = profiles.resolve_profile(
             profile, capabilities=frozenset({"CAP_CHOWN"}), arch="x86_64"
         )
-        return _seccomp.compile_section(section)
+        return profiles.compile_section(section)
 
     assert len(benchmark(compile_profile)) % 8 == 0
 

@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from pyrootless.engine.asynchronous import AsyncChild as AsyncChild
     from pyrootless.engine.asynchronous import launch_async as launch_async
     from pyrootless.engine.asynchronous import run_async as run_async
-    from pyrootless.engine.asynchronous_pool import AsyncPool as AsyncPool
     from pyrootless.engine.child import Child as Child
     from pyrootless.engine.launch import launch as launch
     from pyrootless.engine.launch import run as run
-    from pyrootless.engine.pool import Pool as Pool
+    from pyrootless.engine.pool.asynchronous import AsyncPool as AsyncPool
+    from pyrootless.engine.pool.prepared import Pool as Pool
     from pyrootless.errors import BuildError as BuildError
     from pyrootless.errors import ContainerStateError as ContainerStateError
     from pyrootless.errors import HostUnsupportedError as HostUnsupportedError
@@ -57,8 +57,8 @@ _HOME = {
     "Child": "pyrootless.engine.child",
     "launch": "pyrootless.engine.launch",
     "run": "pyrootless.engine.launch",
-    "Pool": "pyrootless.engine.pool",
-    "AsyncPool": "pyrootless.engine.asynchronous_pool",
+    "Pool": "pyrootless.engine.pool.prepared",
+    "AsyncPool": "pyrootless.engine.pool.asynchronous",
 }
 """Public name → module that has it. PEP 562."""
 

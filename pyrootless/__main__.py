@@ -10,6 +10,7 @@ import sys
 
 if __name__ == "__main__":
     gc.disable()  # imports leave no garbage, and looking for it is a tenth of their time
-    from pyrootless.cli.main import leave, main
+    from pyrootless.cli import leave
+    from pyrootless.cli.main import main
 
     leave(sys.argv[1:], main(sys.argv[1:]))

@@ -3,7 +3,8 @@
 What comes in: the environment and the value of --root.
 What goes out: `Directories` (paths, nothing made yet) and the path of the native launcher.
 Must never: create anything but in `Directories.make`, follow a runtime directory somebody else
-owns. The rules are those of csrc/container/state/record.h (prl_dirs_open): both sides must find the same places.
+owns. The rules are those of csrc/container/state/record.h (prl_dirs_open): both sides must find
+the same places.
 """
 
 from __future__ import annotations
@@ -102,7 +103,8 @@ def find_directories(
     env = os.environ if environ is None else environ
     data = _data_directory(root, env)
     try:
-        # Without links: the launcher compares and mounts the real path (csrc/container/state/dirs.c).
+        # Without links: the launcher compares and mounts the real path
+        # (csrc/container/state/dirs.c).
         data = data.resolve()
     except (OSError, RuntimeError) as error:
         raise StoreError(f"the store's path {data} leads nowhere: {error}") from error

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from pyrootless.sandbox.session import Sandbox
+    from pyrootless.sandbox import Sandbox
 
 _OF_THE_BOX = frozenset(
     {"image", "rootfs", "env", "cwd", "exact", "rungs", "allow_hosts", "warm", "root"}
@@ -33,8 +33,7 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.fixture
 def sandbox(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
     """A `pyrootless.Sandbox` for this test, made as its markers say."""
-    from pyrootless.sandbox.limits import Limits
-    from pyrootless.sandbox.session import Sandbox
+    from pyrootless.sandbox import Limits, Sandbox
 
     words = _words(request)
     box = {name: words.pop(name) for name in sorted(_OF_THE_BOX & words.keys())}

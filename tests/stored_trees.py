@@ -17,10 +17,10 @@ from unittest import mock
 from image_layouts import write_layout
 
 from pyrootless.config import Directories
-from pyrootless.images.image_template import write_template
-from pyrootless.images.oci_layout import read_layout
+from pyrootless.images.archive.layout import read_layout
 from pyrootless.images.reference import parse_reference
-from pyrootless.images.store import Store
+from pyrootless.images.store.disk import Store
+from pyrootless.images.template.image import write_template
 
 SECONDS = 60
 TAR = ["tar", "--format=posix", "--sparse", "--sort=name", "--owner=0", "--group=0",

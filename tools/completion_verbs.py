@@ -2,7 +2,8 @@
 
 In: the rows of the option table, the parsers of the verbs that Python serves.
 Out: values that gen_completion.py writes down for each shell.
-Never: a word for an option that its row does not have (tests/unit/cli/test_completion.py).
+Never: a word for an option that its row does not have
+(tests/unit/cli/system/test_completion.py).
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from pyrootless.cli.arguments import Parser
-from pyrootless.cli.main import VERBS
+from pyrootless.cli.main import VERBS, module_of
 
 RUN, EXEC, ATTACH, WAIT = 1, 2, 8, 16  # the bits of a row's verbs (csrc/config/options/parse.h)
 NATIVE = {"run": RUN, "exec": EXEC, "attach": ATTACH, "wait": WAIT}
@@ -122,7 +123,7 @@ def _parser_of(name: str) -> Parser:
     before = Parser.parse_args
     Parser.parse_args = catch  # type: ignore[assignment, method-assign]
     try:
-        importlib.import_module(f"pyrootless.cli.{name}").main([])
+        importlib.import_module(module_of(name)).main([])
     except _CaughtError as caught:
         return caught.args[0]  # type: ignore[no-any-return]
     finally:

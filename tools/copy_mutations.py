@@ -10,14 +10,14 @@ from mutation import Mutation
 from mutation import one as _one
 
 COPYING = "tests/integration/test_copying.py"
-ROOTED = "tests/unit/engine/test_rooted.py"
+ROOTED = "tests/unit/engine/files/test_rooted.py"
 ROUND = "tests/unit/engine/test_tar_round.py"
 
 COPY_MUTATIONS = (
     Mutation(
         "a link of a container's counts from the container's root",
         _one(
-            "pyrootless/engine/rooted.py",
+            "pyrootless/engine/files/rooted.py",
             "            found = os.open(name, _PATH, dir_fd=self.stack[-1])",
             "            found = os.open(name, _PATH & ~os.O_NOFOLLOW, dir_fd=self.stack[-1])",
         ),
@@ -29,7 +29,7 @@ COPY_MUTATIONS = (
     Mutation(
         'a name ".." does not leave the root',
         _one(
-            "pyrootless/engine/rooted.py",
+            "pyrootless/engine/files/rooted.py",
             "        if len(self.stack) > 1:\n            os.close(self.stack.pop())",
             "        if self.stack:\n"
             '            self.stack.append(os.open("..", _DIRECTORY, dir_fd=self.stack[-1]))',
@@ -39,7 +39,7 @@ COPY_MUTATIONS = (
     Mutation(
         "an archive's directories are not links of the host's",
         _one(
-            "pyrootless/engine/copying.py",
+            "pyrootless/engine/files/copying.py",
             "below = os.open(name, _READABLE | os.O_NOFOLLOW, dir_fd=at)",
             "below = os.open(name, _READABLE, dir_fd=at)",
         ),
@@ -48,7 +48,7 @@ COPY_MUTATIONS = (
     Mutation(
         'no member of an archive has ".." in its name',
         _one(
-            "pyrootless/engine/tar_unpack.py",
+            "pyrootless/engine/files/unpack.py",
             'if b".." in parts or',
             'if parts == [b".."] or',
         ),
@@ -57,7 +57,7 @@ COPY_MUTATIONS = (
     Mutation(
         "a link in the way is replaced",
         _one(
-            "pyrootless/engine/tar_unpack.py",
+            "pyrootless/engine/files/unpack.py",
             "    try:\n        _remove(at, name)\n    except OSError as error:",
             "    with suppress(OSError):\n"
             "        return os.open(name, os.O_WRONLY | os.O_TRUNC | os.O_CLOEXEC, dir_fd=at)\n"
@@ -68,7 +68,7 @@ COPY_MUTATIONS = (
     Mutation(
         "what comes out of a container is no program that runs as its owner",
         _one(
-            "pyrootless/engine/tar_unpack.py",
+            "pyrootless/engine/files/unpack.py",
             "(0o7777 if self.owners else 0o7777 & ~_SET_ID)",
             "0o7777",
         ),

@@ -1,6 +1,7 @@
 """Man pages and completions, from the one table of options.
 
-In: pyrootless._core.option_rows(), the verbs of pyrootless.cli.main and their parsers.
+In: pyrootless.core._containers.option_rows(), the verbs of pyrootless.cli.main and their
+parsers.
 Out: docs/man/*.1, completions/{bash,zsh,fish}.
 Never: a word about an option that is not in its row.
 
@@ -155,9 +156,9 @@ def generate(raw: Iterable[dict[str, Any]] | None = None) -> dict[str, str]:
         raw: rows as the binding gives them; None: from the binding.
     """
     if raw is None:
-        from pyrootless import _core
+        from pyrootless.core import _containers
 
-        raw = _core.option_rows()
+        raw = _containers.option_rows()
     raw = list(raw)
     rows, verbs = read_rows(raw, RUN), completion_verbs.read_verbs(raw)
     return {

@@ -15,13 +15,13 @@ CALLER_GROUPS = "tests/security/test_caller_groups.py"
 LENT = "tests/security/test_lent.py"
 HOLES = "tests/security/test_known_holes.py"
 NEXT = "tests/security/test_next_container.py"
-UNPACK = "tests/unit/test_unpack.py"
-ARCHIVE = "tests/unit/images/test_archive.py"
-IMPORT = "tests/unit/images/test_import.py"
-LAYERS = "tests/unit/images/test_layers.py"
+UNPACK = "tests/unit/core/test_layers.py"
+ARCHIVE = "tests/unit/images/archive/test_images.py"
+IMPORT = "tests/unit/images/archive/test_rootfs.py"
+LAYERS = "tests/unit/images/layers/test_unpacking.py"
 MANIFEST = "tests/unit/images/test_manifest.py"
-OWNERS = "tests/unit/images/test_owners.py"
-REGISTRY = "tests/unit/images/test_registry.py"
+OWNERS = "tests/unit/images/layers/test_owners.py"
+REGISTRY = "tests/unit/images/registry/test_client.py"
 
 # A path that was looked up within the root is opened by its name; "/" is the root in both.
 OUT_OF_THE_ROOT = Edit(
@@ -268,7 +268,7 @@ HOLE_MUTATIONS = (
     Mutation(
         "compressed bytes that grow beyond measure are refused at every door",
         _one(
-            "pyrootless/images/compression.py",
+            "pyrootless/images/layers/compression.py",
             "if size_bytes > compressed_bytes * max_ratio:",
             "if compressed_bytes < 0:",
         ),
@@ -277,7 +277,7 @@ HOLE_MUTATIONS = (
     Mutation(
         "an owner beyond the map is nobody, and never root",
         _one(
-            "pyrootless/images/owners_missing.py",
+            "pyrootless/images/layers/missing.py",
             "uid if _has(self._uids, uid) else NOBODY,",
             "uid if _has(self._uids, uid) else 0,",
         ),
@@ -286,7 +286,7 @@ HOLE_MUTATIONS = (
     Mutation(
         "an access list names nobody whom the map lacks",
         _one(
-            "pyrootless/images/owners.py",
+            "pyrootless/images/layers/owners.py",
             "list(entries), lambda uid, gid: self.missing.mapped(uid, gid, path)",
             "list(entries), lambda uid, gid: (uid % 60000, gid % 60000)",
         ),
@@ -302,7 +302,7 @@ HOLE_MUTATIONS = (
                 "                   AT_SYMLINK_FOLLOW) == 0)",
             ),
             Edit(
-                "pyrootless/images/owners.py",
+                "pyrootless/images/layers/owners.py",
                 "os.link(first, path, src_dir_fd=here, dst_dir_fd=here, follow_symlinks=False)",
                 "os.link(first, path, src_dir_fd=here, dst_dir_fd=here, follow_symlinks=True)",
             ),
@@ -325,13 +325,13 @@ HOLE_MUTATIONS = (
     ),
     Mutation(
         "an archive of images has a bounded number of names",
-        _one("pyrootless/images/taken.py", "if count > most:", "if count < 0:"),
+        _one("pyrootless/images/imported.py", "if count > most:", "if count < 0:"),
         (f"{ARCHIVE}::test_names_have_a_bound",),
     ),
     Mutation(
         "a load that is refused leaves nothing",
         _one(
-            "pyrootless/images/store.py",
+            "pyrootless/images/store/disk.py",
             """                self._collect_quietly()
             raise""",
             """                pass
@@ -365,7 +365,7 @@ HOLE_MUTATIONS = (
     Mutation(
         "a registry that drips is given up",
         _one(
-            "pyrootless/images/registry_transport.py",
+            "pyrootless/images/registry/transport.py",
             "if self._window_bytes < self._patience.window_bytes:",
             "if self._window_bytes < 0:",
         ),
@@ -375,7 +375,7 @@ HOLE_MUTATIONS = (
     Mutation(
         "credentials do not follow a redirect to another host",
         _one(
-            "pyrootless/images/registry_exchange.py",
+            "pyrootless/images/registry/exchange.py",
             "if not (elsewhere and name.lower() in _SECRET_HEADERS)",
             "if not (elsewhere and name in _SECRET_HEADERS)",
         ),
@@ -384,7 +384,7 @@ HOLE_MUTATIONS = (
     Mutation(
         "a place we are sent to may not ask for credentials",
         _one(
-            "pyrootless/images/registry_exchange.py",
+            "pyrootless/images/registry/exchange.py",
             "if response.status == 401 and origin(last) != origin(first):",
             "if response.status == 401 and not origin(last):",
         ),

@@ -63,7 +63,7 @@ IDENTITY_MUTATIONS = (
         "tables are printable",
         (
             Edit(
-                "pyrootless/cli/ps.py",
+                "pyrootless/cli/containers/ps.py",
                 'command = printable(shlex.join(item.command).replace("\\n", " "))',
                 'command = shlex.join(item.command).replace("\\n", " ")',
             ),

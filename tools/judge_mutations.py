@@ -10,15 +10,15 @@ from mutation import Mutation
 from mutation import one as _one
 
 FILTER = "tests/integration/test_sandbox_filter.py"
-NAMES = "tests/unit/sandbox/test_languages.py"
-DATA = "tests/unit/sandbox/test_plain_data.py"
+NAMES = "tests/unit/sandbox/languages/test_table.py"
+DATA = "tests/unit/sandbox/calls/test_plain_data.py"
 SHOWN = "tests/integration/test_judge.py"
 
 JUDGE_MUTATIONS = (
     Mutation(
         "a source's name is never an option",
         _one(
-            "pyrootless/sandbox/languages.py",
+            "pyrootless/sandbox/languages/table.py",
             'return name if plain else f"./{name}"',
             "return name",
         ),
@@ -27,7 +27,7 @@ JUDGE_MUTATIONS = (
     Mutation(
         "names of submissions are printable",
         _one(
-            "pyrootless/sandbox/submission.py",
+            "pyrootless/sandbox/judge/submission.py",
             'names = [printable_name("/".join(path.parts[-parts:])) for path in paths]',
             'names = ["/".join(path.parts[-parts:]) for path in paths]',
         ),
@@ -36,7 +36,7 @@ JUDGE_MUTATIONS = (
     Mutation(
         "a filter that names a call refuses the others",
         _one(
-            "pyrootless/sandbox/box_filter.py",
+            "pyrootless/sandbox/filter.py",
             '"action": "SCMP_ACT_ERRNO", "errnoRet": errno.EPERM}',
             '"action": "SCMP_ACT_ALLOW"}',
         ),
@@ -45,7 +45,7 @@ JUDGE_MUTATIONS = (
     Mutation(
         "the caller of a function compares no more than it counted",
         _one(
-            "pyrootless/sandbox/plain_data.py",
+            "pyrootless/sandbox/calls/plain_data.py",
             "self._spend(before * self._parts(item))",
             "self._parts(item)",
         ),

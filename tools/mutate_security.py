@@ -40,19 +40,20 @@ import native, sys, sysconfig
 target, source, name = sys.argv[1:]
 flags = [*native.RELEASE, "-fPIC", "-shared", "-I" + sysconfig.get_path("include")]
 flags += ["-I" + str(native.CSRC), "-I" + str(native.GENERATED)]
-unpack = name == "_unpack"
+unpack = name == "core._layers"
 objects = native.build_unpack_objects() if unpack else native.build_core_objects()
 link = [] if unpack else native.yyjson_link_flags(native.find_yyjson())
 native.run([*native.compiler(), *flags, source, *objects, "-o", target, *link])
 """
-# Extension → what of csrc/ its tests see through it; of all but _core not through the launcher.
+# Extension → what of csrc/ its tests see through it; of all but _containers not through the
+# launcher.
 EXTENSIONS = {
-    "_unpack": ("csrc/unpack/",),
-    "_sandbox": (
+    "core._layers": ("csrc/unpack/",),
+    "core._boxes": (
         *("csrc/sandbox/", "csrc/container/monitor/watch", "csrc/init/pid1"),
         "csrc/launch/steps/handover",
     ),
-    "_core": ("csrc/container/state/",),
+    "core._containers": ("csrc/container/state/",),
 }
 
 
@@ -102,7 +103,7 @@ def build(files: set[str]) -> str:
     rest = set(files)
     for name, places in EXTENSIONS.items():
         mine = {file for file in files if file.startswith(places)}
-        rest -= mine if name != "_core" else set()
+        rest -= mine if name != "core._containers" else set()
         words = (extension(COPY, name), cython_of(name), name)
         if mine and (said := build_one(BUILD_EXTENSION, *words)):
             return said
@@ -113,10 +114,11 @@ def build(files: set[str]) -> str:
 
 def extension(tree: Path, name: str) -> Path:
     """Where a tree has an extension.  Raises SystemExit when it was not built."""
-    found = sorted((ROOT / "pyrootless").glob(f"{name}.*.so"))
+    place = Path("pyrootless", *name.split("."))
+    found = sorted((ROOT / place.parent).glob(f"{place.name}.*.so"))
     if not found:
         raise SystemExit(f"mutate_security: pyrootless.{name} is not built: make build")
-    return tree / "pyrootless" / found[0].name
+    return tree / place.parent / found[0].name
 
 
 def cython_of(name: str) -> Path:

@@ -222,7 +222,7 @@ def launcher_sources() -> list[Path]:
 
 
 def unpack_sources() -> list[Path]:
-    """What the extension pyrootless._unpack is made of: its room and the base."""
+    """What the extension pyrootless.core._layers is made of: its room and the base."""
     return sorted([*UNPACK.rglob("*.c"), *(CSRC / "base").rglob("*.c")])
 
 
@@ -358,7 +358,7 @@ def build_core_objects() -> list[Path]:
 
 
 def build_unpack_objects() -> list[Path]:
-    """Everything pyrootless._unpack links, compiled.  Raises SystemExit as `run` does."""
+    """Everything pyrootless.core._layers links, compiled.  Raises SystemExit as `run` does."""
     return compile_all(core_variant(require_yyjson()), unpack_sources())
 
 

@@ -58,7 +58,7 @@ MUTATIONS = (
     Mutation(
         "nobody has a capability that docker's users do not need",
         _one(
-            "pyrootless/images/template.py",
+            "pyrootless/images/template/runtime_config.py",
             '    "CAP_SYS_CHROOT",\n)',
             '    "CAP_SYS_CHROOT",\n    "CAP_NET_RAW",\n    "CAP_AUDIT_WRITE",\n)',
         ),
@@ -377,7 +377,7 @@ MUTATIONS = (
     Mutation(
         "the layer of mount points hides no link of the image",
         _one(
-            "pyrootless/images/mount_points.py",
+            "pyrootless/images/layers/mount_points.py",
             "if found is None or (isinstance(found, list) and "
             "_is_plain(found[0], name, owned)):",
             "if (found := found if isinstance(found, list) else None) or not found:",

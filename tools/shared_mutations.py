@@ -10,9 +10,9 @@ from mutation import Mutation, one
 
 SHARED = "tests/integration/test_shared_resources.py"
 TAKEN = f"{SHARED}::test_what_others_use_is_not_taken"
-VERDICTS = "tests/unit/test_seccomp_shared.py::test_verdicts"
+VERDICTS = "tests/unit/seccomp/test_shared.py::test_verdicts"
 STRICT = "pyrootless/seccomp/strict.json"
-REFUSALS = "pyrootless/_seccomp_shared.py"
+REFUSALS = "pyrootless/seccomp/shared.py"
 UNUSED = "(0x7FFFFFFF, 0x7FFFFFFF)"
 
 

@@ -24,7 +24,7 @@ WARM_MUTATIONS = (
     Mutation(
         "an import that keeps shared memory is refused",
         one(
-            "pyrootless/sandbox/zygote_main.py",
+            "pyrootless/sandbox/warm/zygote_main.py",
             'if "w" in words[1] and "s" in words[1]:',
             'if "z" in words[1]:',
         ),

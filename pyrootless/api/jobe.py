@@ -17,7 +17,9 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from pyrootless.api.http import Request, Response
+from pyrootless.sandbox import Quiet
 from pyrootless.sandbox.jobe import (
+    FileCache,
     SpecError,
     failed,
     language_versions,
@@ -25,8 +27,6 @@ from pyrootless.sandbox.jobe import (
     parse_spec,
     run_spec,
 )
-from pyrootless.sandbox.jobe_files import FileCache
-from pyrootless.sandbox.quiet import Quiet
 
 PREFIX = "/jobe/index.php/restapi"
 _PATH = re.compile(re.escape(PREFIX) + r"/(runs|files|languages|runresults)(?:/([^/]*))?/?")

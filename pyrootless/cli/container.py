@@ -57,7 +57,7 @@ def main(args: list[str]) -> int:
 
 
 def _prune(args: list[str]) -> int:
-    from pyrootless.cli.image import confirm
+    from pyrootless.cli.images import confirm
     from pyrootless.cli.system import print_containers, prune_containers
     from pyrootless.config import find_directories
 

@@ -18,18 +18,20 @@ from pathlib import Path
 from pyrootless import __version__
 from pyrootless.errors import PyrootlessError, UsageError
 from pyrootless.printable import printable_name
-from pyrootless.sandbox import box, isolate_place
-from pyrootless.sandbox.isolate import Wish, run_in_place
-from pyrootless.sandbox.isolate_meta import (
+from pyrootless.sandbox import Limits, box
+from pyrootless.sandbox.isolate import (
     Status,
+    Wish,
+    environment,
     failure,
     meta_of,
+    parse_rules,
+    run_in_place,
     seconds,
     status_of,
     to_text,
 )
-from pyrootless.sandbox.isolate_rules import environment, parse_rules
-from pyrootless.sandbox.limits import Limits
+from pyrootless.sandbox.isolate import place as isolate_place
 from pyrootless.units import parse_duration_ns
 
 EXIT_INTERNAL = 2

@@ -20,11 +20,15 @@ from pyrootless.cli.arguments import Parser
 from pyrootless.cli.table import format_rows
 from pyrootless.cli.values import positive
 from pyrootless.errors import StoreError
-from pyrootless.sandbox.excerpts import first_error
-from pyrootless.sandbox.judged import NOT_COMPILED, BatchResult, SubmissionResult
-from pyrootless.sandbox.judging import judge_batch
-from pyrootless.sandbox.submission import find_submissions
-from pyrootless.sandbox.task import load_task
+from pyrootless.sandbox.judge import (
+    NOT_COMPILED,
+    BatchResult,
+    SubmissionResult,
+    find_submissions,
+    first_error,
+    judge_batch,
+    load_task,
+)
 
 
 def main(args: list[str]) -> int:
@@ -65,8 +69,7 @@ def _parse(args: list[str]) -> argparse.Namespace:
 
 def _write_reports(batch: BatchResult, words: argparse.Namespace) -> list[str]:
     """All that can be written.  Returns what could not: one sentence each."""
-    from pyrootless.sandbox.report import to_csv, to_json, to_junit
-    from pyrootless.sandbox.report_page import to_page
+    from pyrootless.sandbox.judge import to_csv, to_json, to_junit, to_page
 
     wanted = ((words.report, to_page), (words.json, to_json), (words.junit, to_junit),
               (words.csv, to_csv))  # fmt: skip

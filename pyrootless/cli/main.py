@@ -63,7 +63,45 @@ VERBS = {
     "completion": "print completions for bash, zsh or fish",
     "help": "print this, or the help of a verb",
 }
-"""Verb → one line. Each is pyrootless/cli/VERB.py with main(args) -> exit code."""
+"""Verb → one line. Each is a module with main(args) -> exit code (`module_of`)."""
+
+FOLDERS = {
+    "containers": (
+        "attach",
+        "exec",
+        "inspect",
+        "kill",
+        "logs",
+        "port",
+        "ps",
+        "rm",
+        "run",
+        "stop",
+        "top",
+        "wait",
+    ),
+    "files": ("commit", "cp", "diff", "export"),
+    "images": (
+        "bootstrap",
+        "history",
+        "image",
+        "images",
+        "import",
+        "load",
+        "login",
+        "logout",
+        "prepare",
+        "pull",
+        "rmi",
+        "save",
+        "tag",
+    ),
+    "system": ("bench", "completion", "doctor", "info", "system", "unshare", "version"),
+}
+"""Folder of pyrootless/cli → the verbs whose modules lie in it."""
+
+MODULES = {"image": "prune", "images": "list", "system": "disk"}
+"""Verbs whose modules have another name."""
 
 ELSEWHERE = {
     "build": "build elsewhere, then: pyrootless load -i FILE; or a tree: pyrootless import",
@@ -115,6 +153,12 @@ def main(argv: list[str]) -> int:
         return 0 if stop.code in (0, None) else 125
 
 
+def module_of(verb: str) -> str:
+    """The dotted name of the module that serves a verb."""
+    folder = next((f"{name}." for name, words in FOLDERS.items() if verb in words), "")
+    return f"pyrootless.cli.{folder}{MODULES.get(verb, verb)}"
+
+
 def leave(argv: list[str], code: int) -> NoReturn:
     """End the process with an exit code; what was written is out."""
     if argv[:1] and argv[0] in AT_ONCE and threading.active_count() == 1:
@@ -153,7 +197,7 @@ def serve(words: list[str]) -> int:
     verb, args = words[0], words[1:]
     if verb not in VERBS:
         raise UsageError(_unknown_verb(verb))
-    module = importlib.import_module(f"pyrootless.cli.{verb}")
+    module = importlib.import_module(module_of(verb))
     if not gc.isenabled():  # __main__.py; what was imported stays for good
         gc.freeze()
         gc.enable()

@@ -18,8 +18,16 @@ from pyrootless.cli.arguments import Parser
 from pyrootless.cli.table import format_rows
 from pyrootless.errors import UsageError
 from pyrootless.printable import printable
-from pyrootless.sandbox.hostile import Attack, find_attacks
-from pyrootless.sandbox.selftest import USUAL_WAYS, WAYS, Case, Certificate, Held, certify
+from pyrootless.sandbox.selftest import (
+    USUAL_WAYS,
+    WAYS,
+    Attack,
+    Case,
+    Certificate,
+    Held,
+    certify,
+    find_attacks,
+)
 
 
 def main(args: list[str]) -> int:

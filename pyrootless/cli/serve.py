@@ -70,9 +70,8 @@ def _keys(path: Path | None) -> frozenset[str]:
 
 
 async def _serve(words: argparse.Namespace, keys: frozenset[str]) -> None:
-    from pyrootless.api.http import Server
-    from pyrootless.api.jobe import PREFIX, Jobe
-    from pyrootless.sandbox.jobe_files import FileCache
+    from pyrootless.api import PREFIX, Jobe, Server
+    from pyrootless.sandbox.jobe import FileCache
 
     over = asyncio.Event()
     loop = asyncio.get_running_loop()

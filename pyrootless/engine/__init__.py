@@ -3,3 +3,84 @@
 What comes in: images and options. What goes out: children and results.
 Must never: parse an option's text (the C table does) or know a door.
 """
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pyrootless.lazy import exports
+
+if TYPE_CHECKING:
+    from pyrootless.engine.arguments import OptionValue as OptionValue
+    from pyrootless.engine.arguments import to_argv as to_argv
+    from pyrootless.engine.asynchronous import AsyncChild as AsyncChild
+    from pyrootless.engine.asynchronous import exchange as exchange
+    from pyrootless.engine.asynchronous import start_async as start_async
+    from pyrootless.engine.child import DEVNULL as DEVNULL
+    from pyrootless.engine.child import PIPE as PIPE
+    from pyrootless.engine.child import Child as Child
+    from pyrootless.engine.child import Stream as Stream
+    from pyrootless.engine.child import descriptor as descriptor
+    from pyrootless.engine.child import make_result as make_result
+    from pyrootless.engine.containers import Container as Container
+    from pyrootless.engine.containers import Found as Found
+    from pyrootless.engine.containers import describe as describe
+    from pyrootless.engine.containers import find_container as find_container
+    from pyrootless.engine.containers import list_found as list_found
+    from pyrootless.engine.containers import read_annotations as read_annotations
+    from pyrootless.engine.containers import read_config as read_config
+    from pyrootless.engine.containers import remove_container as remove_container
+    from pyrootless.engine.containers import remove_named as remove_named
+    from pyrootless.engine.inspection import inspect_container as inspect_container
+    from pyrootless.engine.launch import find_template as find_template
+    from pyrootless.engine.launch import open_container as open_container
+    from pyrootless.engine.launch import prepared_words as prepared_words
+    from pyrootless.engine.ports import PublishedPort as PublishedPort
+    from pyrootless.engine.ports import published_ports as published_ports
+    from pyrootless.engine.prepare import REINSTALL as REINSTALL
+    from pyrootless.engine.prepare import parse as parse
+    from pyrootless.engine.selection import exit_code as exit_code
+    from pyrootless.engine.selection import labels as labels
+    from pyrootless.engine.selection import mounts as mounts
+    from pyrootless.engine.selection import parse_filters as parse_filters
+    from pyrootless.engine.selection import select as select
+
+_HOME = {
+    "AsyncChild": "asynchronous",
+    "Child": "child",
+    "Container": "containers",
+    "DEVNULL": "child",
+    "Found": "containers",
+    "OptionValue": "arguments",
+    "PIPE": "child",
+    "PublishedPort": "ports",
+    "REINSTALL": "prepare",
+    "Stream": "child",
+    "describe": "containers",
+    "descriptor": "child",
+    "exchange": "asynchronous",
+    "exit_code": "selection",
+    "find_container": "containers",
+    "find_template": "launch",
+    "inspect_container": "inspection",
+    "labels": "selection",
+    "list_found": "containers",
+    "make_result": "child",
+    "mounts": "selection",
+    "open_container": "launch",
+    "parse": "prepare",
+    "parse_filters": "selection",
+    "prepared_words": "launch",
+    "published_ports": "ports",
+    "read_annotations": "containers",
+    "read_config": "containers",
+    "remove_container": "containers",
+    "remove_named": "containers",
+    "select": "selection",
+    "start_async": "asynchronous",
+    "to_argv": "arguments",
+}
+"""Public name → module of this package that has it."""
+
+__all__ = sorted(_HOME)
+__getattr__, __dir__ = exports(__name__, _HOME)

@@ -11,7 +11,7 @@ import os
 from collections.abc import Mapping, Sequence
 from functools import cache
 
-from pyrootless import _core
+from pyrootless.core import _containers
 from pyrootless.errors import UsageError
 
 OptionValue = (
@@ -30,7 +30,7 @@ OptionValue = (
 @cache
 def _kinds() -> dict[str, str]:
     """Name of each option of `run` → its kind."""
-    return {str(row["name"]): str(row["kind"]) for row in _core.option_rows()}
+    return {str(row["name"]): str(row["kind"]) for row in _containers.option_rows()}
 
 
 def to_argv(image: str, args: Sequence[str], options: Mapping[str, OptionValue]) -> list[str]:

@@ -1,6 +1,6 @@
 """A running container in a Python program's hands.
 
-What comes in: a created `_core.Container` and what its standard streams should be.
+What comes in: a created `_containers.Container` and what its standard streams should be.
 What goes out: `Child`: streams, wait, signal, kill; `Result` when it ended.
 Must never: leave a container behind: close, garbage collection and the process's end kill it.
 """
@@ -17,11 +17,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import IO, BinaryIO, cast
 
-from pyrootless import _core
 from pyrootless.closing import Closing
+from pyrootless.core import _containers
 from pyrootless.engine.arguments import OptionValue, to_argv
-from pyrootless.engine.inside import run_inside
-from pyrootless.engine.pidfd import ended_within
+from pyrootless.engine.control import ended_within, run_inside
 from pyrootless.engine.spawner import call_in_lasting_thread
 from pyrootless.errors import UsageError
 from pyrootless.held import HeldLimit, held_limits
@@ -33,7 +32,7 @@ DEVNULL = subprocess.DEVNULL
 _LOOK_AGAIN_S = 0.01
 
 Ending = tuple[tuple[str, int, int, int, int, int, int], dict[str, int]]
-"""How a container ended, as _core tells it: (ended_by, exit code, signal, nanoseconds of wall,
+"""How a container ended, as C tells it: (ended_by, exit code, signal, nanoseconds of wall,
 user and system, largest resident set in bytes), usage."""
 Stream = int | IO[bytes] | IO[str] | None
 """PIPE, DEVNULL (or None), a descriptor, or an open file."""
@@ -52,7 +51,7 @@ class Child(Closing):
     """
 
     def __init__(
-        self, container: _core.Container, stdin: Stream, stdout: Stream, stderr: Stream
+        self, container: _containers.Container, stdin: Stream, stdout: Stream, stderr: Stream
     ) -> None:
         self._container = container
         self.result: Result | None = None
@@ -220,7 +219,7 @@ class Child(Closing):
                     pass
 
 
-def _limits_of(container: _core.Container) -> tuple[HeldLimit, ...]:
+def _limits_of(container: _containers.Container) -> tuple[HeldLimit, ...]:
     """What holds each limit. config.json is read for it: most containers have none."""
     if not container.is_limited:
         return ()

@@ -3,7 +3,8 @@
 What comes in: the engine's directories (layout: docs/reference/disk.md).
 What goes out: `Container` values.
 Must never: open a file of a container's or of the runtime directory: they are the C core's
-(csrc/container/state/list.c, container/state/find.c, container/state/text.c, container/state/removal/discard.c).
+(csrc/container/state/list.c, container/state/find.c, container/state/text.c,
+container/state/removal/discard.c).
 """
 
 from __future__ import annotations
@@ -13,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from pyrootless import _core
 from pyrootless.config import Directories
+from pyrootless.core import _containers
 from pyrootless.errors import UsageError
 
 
@@ -82,7 +83,7 @@ def list_found(directories: Directories, *, kept: bool = True) -> list[Found]:
     Raises:
         StoreError: The runtime directory is another user's.
     """
-    rows = _core.list_states(str(directories.data), str(directories.runtime), kept)
+    rows = _containers.list_states(str(directories.data), str(directories.runtime), kept)
     found = [_found(row) for row in rows]
     return sorted(found, key=lambda item: (-item.created_unix_ns, item.id))
 
@@ -106,7 +107,7 @@ def find_container(directories: Directories, wanted: str) -> Container:
     if not wanted:
         raise UsageError("a container's name or id is missing")
     places = str(directories.data), str(directories.runtime)
-    return describe(_found(_core.look_up_state(*places, wanted)))
+    return describe(_found(_containers.look_up_state(*places, wanted)))
 
 
 def remove_container(
@@ -136,7 +137,7 @@ def remove_named(directories: Directories, wanted: str, *, force: bool) -> None:
     """
     if not wanted:
         raise UsageError("a container's name or id is missing")
-    _core.remove_state(str(directories.data), str(directories.runtime), wanted, force)
+    _containers.remove_state(str(directories.data), str(directories.runtime), wanted, force)
 
 
 def describe(item: Found) -> Container:
@@ -185,7 +186,7 @@ def _found(row: tuple[str, str, str, int, int, int, bool]) -> Found:
 
 def _read_json(directory: Path, *, status: bool) -> dict[str, Any]:
     try:
-        return _dict(json.loads(_core.read_state(str(directory), status)))
+        return _dict(json.loads(_containers.read_state(str(directory), status)))
     except (OSError, ValueError, RecursionError):
         return {}
 

@@ -17,8 +17,8 @@ from dataclasses import replace
 from functools import cache
 from typing import BinaryIO
 
-from pyrootless import _core
 from pyrootless.config import find_launcher
+from pyrootless.core import _containers
 from pyrootless.engine.arguments import OptionValue, to_argv
 from pyrootless.engine.child import DEVNULL, PIPE, Child, Stream
 from pyrootless.errors import HostUnsupportedError, UsageError
@@ -164,12 +164,12 @@ def _bytes_of(outputs: dict[BinaryIO, bytearray], stream: BinaryIO | None) -> by
     return b"" if stream is None else bytes(outputs[stream])
 
 
-def open_container(words: list[str], root: str | None) -> _core.Container:
+def open_container(words: list[str], root: str | None) -> _containers.Container:
     """The container that the words after `run` describe, with all that Python prepares."""
-    container = _core.Container(words, root, _launcher())
+    container = _containers.Container(words, root, _launcher())
     if not container.needs_engine:
         return container
-    return _core.Container(_prepare_words(words), root, _launcher())
+    return _containers.Container(_prepare_words(words), root, _launcher())
 
 
 def prepared_words(words: list[str], root: str | None) -> list[str]:
@@ -178,7 +178,7 @@ def prepared_words(words: list[str], root: str | None) -> list[str]:
     Raises:
         UsageError: They have no meaning.
     """
-    return _prepare_words(words) if _core.Container(words, root).needs_engine else words
+    return _prepare_words(words) if _containers.Container(words, root).needs_engine else words
 
 
 def _prepare_words(words: list[str]) -> list[str]:
@@ -196,9 +196,9 @@ def _launcher() -> str | None:
         return None
 
 
-def find_template(container: _core.Container, root: str | None) -> None:
+def find_template(container: _containers.Container, root: str | None) -> None:
     """Make sure the launch template is there, preparing it when it is missing or stale."""
-    from pyrootless.images.prepare import launch_name, prepare_image
+    from pyrootless.images import launch_name, prepare_image
 
     image = container.image
     if image is None:

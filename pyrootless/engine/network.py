@@ -4,7 +4,7 @@ One of pasta and slirp4netns may be a thousand times slower than the other on a 
 `--network auto` takes what a short upload showed to be the better one.
 
 What comes in: the helpers that are installed.
-What goes out: DATA/cache/network.json (host_network.py), which the launcher reads natively.
+What goes out: DATA/cache/network.json (host/network.py), which the launcher reads natively.
 Must never: measure again while kernel and helpers are the same and one of them worked; open a
 port to other machines (the measurement listens on this host's own address, takes one
 connection and is gone within seconds).
@@ -23,7 +23,7 @@ from pathlib import Path
 
 from pyrootless.config import Directories, find_directories, find_launcher
 from pyrootless.errors import StoreError
-from pyrootless.host_network import (
+from pyrootless.host import (
     Facts,
     Helper,
     encode_facts,

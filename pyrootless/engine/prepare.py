@@ -1,6 +1,6 @@
 """What a launch needs beyond the launcher: images, compiled filters.
 
-The same for both doors: `pyrootless run` (cli/run.py) and Python's `launch`.
+The same for both doors: `pyrootless run` (cli/containers/run.py) and Python's `launch`.
 
 What comes in: the words after `run`.
 What goes out: the words that the core serves alone: with `--seccomp-program` for a filter that
@@ -22,10 +22,10 @@ from typing import TYPE_CHECKING
 
 from pyrootless.config import find_directories
 from pyrootless.errors import HostUnsupportedError, UsageError
-from pyrootless.images.prepare import launch_name, prepare_image
+from pyrootless.images import launch_name, prepare_image
 
 if TYPE_CHECKING:
-    from pyrootless.images.prepare import Announce
+    from pyrootless.images import Announce
 
 REINSTALL = "install it again: python3 -m pip install --force-reinstall pyrootless"
 
@@ -165,17 +165,17 @@ def _compile(
     directory: Path,
 ) -> Path:
     """The filter in the cache; `version` tells one content of profile_path from the next."""
-    from pyrootless import _seccomp  # loads libseccomp; only here
+    from pyrootless.seccomp import profiles  # loads libseccomp; only here
 
-    profile = _seccomp.load_profile(profile_path)
+    profile = profiles.load_profile(profile_path)
     if "nested-userns" in changes:
-        profile = _seccomp.allow_nested_userns(profile)
+        profile = profiles.allow_nested_userns(profile)
     if "io-uring" in changes:
-        profile = _seccomp.allow_io_uring(profile)
-    section = _seccomp.resolve_profile(
+        profile = profiles.allow_io_uring(profile)
+    section = profiles.resolve_profile(
         profile, capabilities=capabilities, arch=os.uname().machine
     )
-    return _seccomp.compile_to_cache(section, directory)[0]
+    return profiles.compile_to_cache(section, directory)[0]
 
 
 def _version(path: Path) -> tuple[int, int]:
@@ -209,7 +209,7 @@ def _capability(name: str) -> str:
 
 def _core() -> ModuleType:
     try:
-        return importlib.import_module("pyrootless._core")  # compiled; only here
+        return importlib.import_module("pyrootless.core._containers")  # compiled; only here
     except ImportError as error:
         raise HostUnsupportedError(
             f"the package's compiled part cannot be loaded: {error}", remedy=REINSTALL

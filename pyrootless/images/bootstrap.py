@@ -26,7 +26,7 @@ from threading import Thread
 from typing import TYPE_CHECKING
 
 from pyrootless.errors import HostUnsupportedError, StoreError, UsageError
-from pyrootless.images.store_removal import remove_tree
+from pyrootless.images.store import remove_tree
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer as Buffer

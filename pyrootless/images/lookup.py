@@ -10,7 +10,7 @@ from pyrootless.errors import UsageError
 from pyrootless.images.store import Store, StoredImage
 
 HOST = "host"
-"""The image that is no stored one (host_image.py)."""
+"""The image that is no stored one (images/template/host.py)."""
 
 
 def find_image(store: Store, text: str) -> StoredImage:

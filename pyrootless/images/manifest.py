@@ -18,14 +18,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pyrootless.errors import IntegrityError, UsageError
-from pyrootless.images.document import Node, encode_document, parse_document
-from pyrootless.images.image_config import (
+from pyrootless.images.config import (
     Healthcheck,
     HistoryEntry,
     ImageConfig,
     encode_image_config,
     parse_image_config,
 )
+from pyrootless.images.document import Node, encode_document, parse_document
 from pyrootless.images.platforms import (
     Platform,
     host_platform,

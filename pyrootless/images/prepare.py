@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING, Protocol
 
 from pyrootless.config import Directories, find_directories
 from pyrootless.errors import RegistryError, UsageError
-from pyrootless.images import host_image
+from pyrootless.images.template import host
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
+    from pyrootless.images.archive import Place
     from pyrootless.images.platforms import Platform
     from pyrootless.images.pull import Progress
     from pyrootless.images.store import Store, StoredImage
-    from pyrootless.images.transport import Place
 
     class Announce(Protocol):
         """Who shows a person how a preparation goes on."""
@@ -66,11 +66,11 @@ def prepare_image(
         raise UsageError(f'--pull "{pull}": write missing, always or never')
     wanted = None if platform is None else _runnable_platform(platform, image)
     directories = find_directories(root)
-    if image == host_image.NAME:
-        return host_image.prepare_host_image(directories)
-    from pyrootless.images.image_template import write_template
+    if image == host.NAME:
+        return host.prepare_host_image(directories)
+    from pyrootless.images.archive import parse_place
     from pyrootless.images.store import Store
-    from pyrootless.images.transport import parse_place
+    from pyrootless.images.template import write_template
 
     store = Store(directories)
     watch = None if announce is None else announce.owners_set
@@ -85,7 +85,7 @@ def prepare_image(
 
 def _expand(text: str) -> str:
     """The name that an alias of the user's registries.toml stands for."""
-    from pyrootless.images.registry_settings import load_settings
+    from pyrootless.images.registry import load_settings
 
     return load_settings().expand_alias(text)
 
@@ -103,7 +103,7 @@ def launch_name(image: str, root: str | None, directory: Path) -> str:
     """
     from pyrootless.images.reference import encode_name
 
-    if image == host_image.NAME:
+    if image == host.NAME:
         return image
     try:
         link = find_directories(root).refs / encode_name(image)
@@ -114,21 +114,21 @@ def launch_name(image: str, root: str | None, directory: Path) -> str:
 
 def known_images(directories: Directories) -> list[str]:
     """Names in the store and built-in ones, as a person types them, sorted."""
+    from pyrootless.images.imported import is_named
     from pyrootless.images.store import Store
-    from pyrootless.images.taken import is_named
 
     names = {name.familiar for name in Store(directories).refs.references() if is_named(name)}
-    return sorted(names | {host_image.NAME})
+    return sorted(names | {host.NAME})
 
 
 def _runnable_platform(text: str, image: str) -> Platform:
     """What --platform means; refused before anything is fetched where it cannot be executed."""
-    from pyrootless.images.image_template import check_platform
     from pyrootless.images.platforms import host_platform, parse_platform
+    from pyrootless.images.template import check_platform
 
     wanted = parse_platform(text)
     check_platform(wanted, f"{image} that is asked for")
-    if image == host_image.NAME and not _fits(host_platform(), wanted):
+    if image == host.NAME and not _fits(host_platform(), wanted):
         raise UsageError(
             f"--platform {text}: the image host is this machine's own, {host_platform()}"
         )
@@ -148,8 +148,8 @@ def _take(store: Store, place: Place, platform: Platform | None) -> StoredImage:
     """The image of a directory or archive. It changes no name: those are for `pull`."""
     from dataclasses import replace
 
-    from pyrootless.images.taken import keep
-    from pyrootless.images.transport import take_place
+    from pyrootless.images.archive import take_place
+    from pyrootless.images.imported import keep
 
     with store.adding():
         return keep(store, replace(take_place(store, place, platform), references=()))

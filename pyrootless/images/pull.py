@@ -19,10 +19,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from pyrootless.errors import IntegrityError, PyrootlessError, RegistryError, UsageError
-from pyrootless.images.channel import Channel, ChannelClosed
-from pyrootless.images.host_image import compile_default_filter
-from pyrootless.images.image_config import ImageConfig, parse_image_config
-from pyrootless.images.layers import unpack_layer
+from pyrootless.images.config import ImageConfig, parse_image_config
+from pyrootless.images.layers import Channel, ChannelClosed, make_owners, unpack_layer
 from pyrootless.images.manifest import (
     Descriptor,
     Index,
@@ -31,17 +29,19 @@ from pyrootless.images.manifest import (
     parse_manifest,
 )
 from pyrootless.images.platforms import Platform, host_platform, normalize, runnable
-from pyrootless.images.range_layers import make_owners
 from pyrootless.images.reference import Reference
-from pyrootless.images.registry import RegistryClient
-from pyrootless.images.registry_exchange import ConnectionLost
-from pyrootless.images.registry_host import NotThere
-from pyrootless.images.registry_settings import RegistrySettings, load_settings
+from pyrootless.images.registry import (
+    ConnectionLost,
+    NotThere,
+    RegistryClient,
+    RegistrySettings,
+    load_settings,
+)
+from pyrootless.images.template import compile_default_filter
 
 if TYPE_CHECKING:
-    from pyrootless.images.store import Store
-    from pyrootless.images.store_blobs import BlobWriter
-    from pyrootless.images.store_images import StoredImage
+    from pyrootless.images.store import BlobWriter, Store
+    from pyrootless.images.store.images import StoredImage
 
 PARALLEL = 3
 """Layers under way at once, as docker does."""

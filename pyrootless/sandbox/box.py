@@ -24,7 +24,7 @@ from typing import Any
 
 from pyrootless.errors import PyrootlessError, UsageError
 from pyrootless.printable import is_utf8
-from pyrootless.sandbox.box_filter import strict_filter
+from pyrootless.sandbox.filter import strict_filter
 from pyrootless.sandbox.limits import Limits
 
 CWD = "/box"
@@ -106,17 +106,17 @@ def _image_base(image: str, root: str | None, moment: int) -> Base:
 
 def _fresh_image(image: str, root: str | None) -> int | None:
     """The directory of an image whose launch template is there and fresh, as `run` finds it."""
-    from pyrootless import _core
+    from pyrootless.core import _containers
 
     try:
-        container = _core.Container(["--", image], root)
+        container = _containers.Container(["--", image], root)
         return _hold(container.template_fd) if container.load_template(image) else None
     except PyrootlessError:
         return None  # preparing it says what is wrong
 
 
 def _prepared_image(image: str, root: str | None) -> int:
-    from pyrootless.images.prepare import prepare_image  # a third of what a fresh one takes
+    from pyrootless.images import prepare_image  # a third of what a fresh one takes
 
     fd = os.open(prepare_image(image, root), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:

@@ -18,7 +18,7 @@ import os
 import signal
 from dataclasses import replace
 
-from pyrootless.sandbox.box_filter import killed_calls, part_filter
+from pyrootless.sandbox.filter import killed_calls, part_filter
 from pyrootless.sandbox.runs import Job, run_for_facts
 
 ANOTHER = "one of another architecture"

@@ -15,14 +15,14 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from pyrootless import _sandbox
+from pyrootless.core import _boxes
 from pyrootless.errors import UsageError
 from pyrootless.printable import printable_name
 from pyrootless.sandbox import box
-from pyrootless.sandbox.box_network import Network, find_network
 from pyrootless.sandbox.collect import Collected, collect_files
 from pyrootless.sandbox.files import FileLike, Row, file_rows
 from pyrootless.sandbox.limits import Limits
+from pyrootless.sandbox.network import Network, find_network
 from pyrootless.sandbox.outcome import Enforced, Noise, Outcome
 from pyrootless.sandbox.verdict import FLAGS, End, Verdict, judge
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from pyrootless.sandbox.warm import Warm
 
 _EXACT = frozenset({"cgroup2", "cgroup1", "rlimit-nproc", "rlimit", "tmpfs", "pipe", "timer"})
-DEFAULT_LIMITS = Limits()
+DEFAULT_LIMITS: Limits = Limits()
 _BUSY_SHARE = 0.5
 _TICKS_SHARE = 0.8
 RUNGS = {"best": (True, True), "no-groups": (False, True), "least": (False, False)}
@@ -42,7 +42,7 @@ SHARED_MEMORY: Row = ("dev/shm", None, 0o1777)
 class Side:
     """One of two boxes that talk to each other; when both wait for ever, number 0 is ended."""
 
-    pair: _sandbox.Pair
+    pair: _boxes.Pair
     number: int
 
 
@@ -140,8 +140,7 @@ def run(  # noqa: PLR0913  # one keyword for each thing a run may be given
         base, program, rows, limits, stdin, wanted, exact, rungs, network=network, root=root
     )
     if warm:  # few want it, and it brings threads
-        from pyrootless.sandbox.kept import run_kept
-        from pyrootless.sandbox.warm import Warm
+        from pyrootless.sandbox.warm import Warm, run_kept
 
         return run_kept(job, Warm() if warm is True else warm)
     return run_job(job)
@@ -162,11 +161,11 @@ def run_for_facts(job: Job) -> tuple[dict[str, Any], Collected]:
         rows += [row for row in job.network.rows if row[0] not in own]
         numbers["idle_ns"] = 0  # somebody outside may wake it
     with lend_stdin(job.stdin) as lent:
-        facts, found = _sandbox.run(
+        facts, found = _boxes.run(
             host_for(job.rungs),
             box.box_config(base, job.program, job.limits, job.exact),
             (lent, job.stdout, job.stderr),
-            _sandbox.Files(sorted(rows)),
+            _boxes.Files(sorted(rows)),
             numbers,
             gather_for(job),
             not base.lent,
@@ -191,12 +190,12 @@ async def run_async(args: Sequence[str], **options: Any) -> Outcome:
 
 
 @cache
-def host_for(rungs: str) -> _sandbox.Host:
+def host_for(rungs: str) -> _boxes.Host:
     """What may hold limits, of what this machine has."""
     if rungs not in RUNGS:
         raise UsageError(f"rungs={rungs!r}: write one of {', '.join(RUNGS)}")
     groups, clock = RUNGS[rungs]
-    return _sandbox.Host(groups, clock)
+    return _boxes.Host(groups, clock)
 
 
 def numbers_of(limits: Limits) -> dict[str, int]:

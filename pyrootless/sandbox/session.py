@@ -19,18 +19,16 @@ from typing import Any
 from pyrootless.closing import Closing
 from pyrootless.errors import UsageError
 from pyrootless.sandbox import box
-from pyrootless.sandbox.box_network import find_network
 from pyrootless.sandbox.calls import Function, function_files, with_driver
 from pyrootless.sandbox.collect import Collected
 from pyrootless.sandbox.files import File, FileLike, file_rows
-from pyrootless.sandbox.java_names import main_class, source_names
-from pyrootless.sandbox.languages import Language, find_language
+from pyrootless.sandbox.languages import Language, find_language, main_class, source_names
 from pyrootless.sandbox.limits import Limits
+from pyrootless.sandbox.network import find_network
 from pyrootless.sandbox.outcome import Outcome
 from pyrootless.sandbox.runs import DEFAULT_LIMITS, Job, Side, run_for_facts, to_outcome
-from pyrootless.sandbox.shelf import Shelf
 from pyrootless.sandbox.verdict import Verdict
-from pyrootless.sandbox.warm import Warm, as_warm, warm_for
+from pyrootless.sandbox.warm import Shelf, Warm, as_warm, warm_for
 
 _EVERYTHING = ("**?",)
 

@@ -51,8 +51,8 @@ FLAGS = (
     "idle",
     "file_size",
 )
-"""Names of enum prl_sandbox_flag's bits, in their order (csrc/sandbox/run.h); the last one is told
-by the signal that ended the program."""
+"""Names of enum prl_sandbox_flag's bits, in their order (csrc/sandbox/run.h); the last one is
+told by the signal that ended the program."""
 
 
 @dataclass(frozen=True, slots=True)

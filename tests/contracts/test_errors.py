@@ -16,16 +16,16 @@ ENUM = re.compile(r"^\s+PRL_STAGE_(\w+)", re.MULTILINE)
 
 def stages() -> list[str]:
     """Names of the stages without NONE, in the order of enum prl_stage."""
-    from pyrootless import _core
+    from pyrootless.core import _containers
 
-    return list(_core.stage_names())[1:]
+    return list(_containers.stage_names())[1:]
 
 
 @pytest.fixture(scope="module")
 def rows() -> list[dict[str, object]]:
-    from pyrootless import _core
+    from pyrootless.core import _containers
 
-    return list(_core.remedy_rows())
+    return list(_containers.remedy_rows())
 
 
 def test_every_stage_of_the_header_has_a_name() -> None:
@@ -64,7 +64,7 @@ def test_remedies_say_something(rows: list[dict[str, object]]) -> None:
 def test_checks_are_entries_of_doctor(rows: list[dict[str, object]]) -> None:
     """The page of doctor and its code know every entry that a remedy names."""
     names = sorted({str(row["check"]) for row in rows if row["check"]})
-    code = "".join(path.read_text() for path in (ROOT / "pyrootless").glob("host*.py"))
+    code = "".join(path.read_text() for path in (ROOT / "pyrootless" / "host").glob("*.py"))
     page = (ROOT / "docs" / "doctor.md").read_text()
     assert [name for name in names if f'"{name}"' not in code] == []
     assert [name for name in names if name not in page] == []

@@ -84,14 +84,11 @@ PY_LAYERS = {
     "closing": BASE,
     "config": BASE,
     "printable": BASE,
-    "_core": BASE,
-    "_sandbox": BASE,
-    "_unpack": BASE,
-    "_seccomp_cffi": BASE,
+    "core": BASE,
+    "lazy": BASE,
     "images": ROOMS,
     "host": ROOMS,
-    "_seccomp": ROOMS,
-    "_bpf": BASE,
+    "seccomp": ROOMS,
     "engine": ORCHESTRATION,
     "build": ORCHESTRATION,
     "sandbox": ORCHESTRATION,
@@ -108,7 +105,7 @@ PY_EDGES = {
     ("__main__", "cli"): "`python -m pyrootless` is the command line",
     ("cli", "api"): "`pyrootless serve` starts a server",
     ("cli", "__init__"): "the package's version and place",
-    ("images", "_seccomp"): "preparing an image compiles its filter",
+    ("images", "seccomp"): "preparing an image compiles its filter",
     ("images", "__init__"): "the engine's version, which a template's key contains",
 }
 
@@ -195,7 +192,7 @@ def test_ifdefs_stand_in_base_sys_alone() -> None:
 
 
 def py_room(module: str) -> str:
-    """pyrootless.images.store → images; pyrootless → __init__; host_facts → host."""
+    """pyrootless.images.store.disk → images; pyrootless → __init__."""
     parts = module.split(".")
     if len(parts) == 1:
         return "__init__"

@@ -125,9 +125,9 @@ Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
 def table() -> list[dict[str, Any]]:
-    from pyrootless import _core
+    from pyrootless.core import _containers
 
-    return list(_core.option_rows())
+    return list(_containers.option_rows())
 
 
 @pytest.fixture(scope="module")

@@ -21,7 +21,7 @@ DISK = ROOT / "docs/reference/disk.md"
 
 STATE = "csrc/container/state/"
 IMAGES = "pyrootless/images/"
-SECCOMP = "pyrootless/_seccomp"
+SECCOMP = "pyrootless/seccomp/"
 HOME = "pyrootless/config.py"
 """Paths of the store's rooms, and nothing in them."""
 
@@ -75,20 +75,20 @@ OWNERS: dict[str, Owner] = {
         (
             SECCOMP,
             "csrc/config/security.c",
-            "pyrootless/sandbox/box_filter.py",
+            "pyrootless/sandbox/filter.py",
             "pyrootless/images/pull.py",
         ),
         FILTERS,
         r".*\.bpf",
     ),
     "DATA/cache/seccomp/DIGEST.json": Owner((SECCOMP,)),
-    "DATA/cache/seccomp/strict-KEY": Owner(("pyrootless/sandbox/box_filter.py",)),
+    "DATA/cache/seccomp/strict-KEY": Owner(("pyrootless/sandbox/filter.py",)),
     "DATA/cache/network.json": Owner(
-        ("pyrootless/host_network.py", "csrc/config/network/facts.c"),
+        ("pyrootless/host/network.py", "csrc/config/network/facts.c"),
         "Python looks for the helpers, the launcher takes one",
         r".*cache/network\.json",
     ),
-    "DATA/cache/jobe/": Owner(("pyrootless/sandbox/jobe_files.py",)),
+    "DATA/cache/jobe/": Owner(("pyrootless/sandbox/jobe/files.py",)),
     "RUNTIME/flat/NN": Owner(("csrc/config/mapped",), name=below("flat")),
     "DATA/containers/ID/": Owner((STATE,), name=r"(.*/)?containers(/%.*)?"),
     "config.json": Owner((STATE,), name=below(r"config\.json")),
@@ -99,8 +99,8 @@ OWNERS: dict[str, Owner] = {
             "csrc/config/rootfs/root.c",
             "csrc/launch/steps/filesystem/overlay.c",
             "csrc/launch/serve/fuse.c",
-            "pyrootless/engine/tree",
-            "pyrootless/cli/ps.py",
+            "pyrootless/engine/files/",
+            "pyrootless/cli/containers/ps.py",
         ),
         "made with the container; the overlay is mounted of them; cp, diff and ps -s look in",
         below("upper"),
@@ -114,7 +114,7 @@ OWNERS: dict[str, Owner] = {
             "csrc/fakeroot/",
             "csrc/unpack/",
             IMAGES,
-            "pyrootless/engine/trees.py",
+            "pyrootless/engine/files/trees.py",
         ),
         "the fake root's, which cp keeps; a layer's list has this name too",
         r"(.*/)?owners(\.new)?",
@@ -122,7 +122,7 @@ OWNERS: dict[str, Owner] = {
     "status.json": Owner((STATE,), name=r"(.*/)?status\.json(\.new)?"),
     "remove": Owner((STATE,), name=r".*/remove"),
     "DATA/names/NAME": Owner((STATE,), name=r"(.*/)?names(/.*)?"),
-    "DATA/isolate/ID/": Owner(("pyrootless/sandbox/isolate_place.py",), name="isolate"),
+    "DATA/isolate/ID/": Owner(("pyrootless/sandbox/isolate/place.py",), name="isolate"),
     "RUNTIME/running/ID": Owner((STATE,), name=below("running")),
     "RUNTIME/control/ID": Owner(
         ("csrc/container/monitor/", STATE),
@@ -148,9 +148,9 @@ OWNERS: dict[str, Owner] = {
 
 OTHER_THINGS = {
     ("csrc/verify/check.c", "mnt"),  # a namespace
-    ("pyrootless/images/credentials.py", "config.json"),  # docker's
-    ("pyrootless/images/credentials.py", "containers/auth.json"),
-    ("pyrootless/_seccomp.py", "network.json"),  # of the package
+    ("pyrootless/images/registry/credentials.py", "config.json"),  # docker's
+    ("pyrootless/images/registry/credentials.py", "containers/auth.json"),
+    ("pyrootless/seccomp/profiles.py", "network.json"),  # of the package
     ("pyrootless/sandbox/box.py", "config.json"),  # an image's
 }
 """(source, literal) of the same names that mean something else."""

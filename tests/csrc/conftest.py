@@ -1,7 +1,7 @@
 """C tests as pytest items.
 
-In: tests/csrc/*/test_*.c, programs on tests/csrc/check.h (c_programs.py tells how they name what
-they need).
+In: tests/csrc/*/test_*.c, programs on tests/csrc/check.h (c_programs.py tells how they name
+what they need).
 Out: one item per TEST(name), run as `program name`.  Never: a file outside the build directory.
 """
 

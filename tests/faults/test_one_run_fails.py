@@ -34,9 +34,9 @@ SECONDS = 120
 JUDGE = """
 import json, sys, warnings
 from pathlib import Path
-from pyrootless.sandbox.judging import judge_batch
-from pyrootless.sandbox.submission import find_submissions
-from pyrootless.sandbox.task import load_task
+from pyrootless.sandbox.judge.batch import judge_batch
+from pyrootless.sandbox.judge.submission import find_submissions
+from pyrootless.sandbox.judge.task import load_task
 warnings.simplefilter("ignore")
 task = load_task(Path("TASK.toml"))
 submissions = find_submissions(task, ())

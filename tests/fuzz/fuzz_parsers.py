@@ -12,21 +12,26 @@ import urllib.parse
 from collections.abc import Callable
 from dataclasses import replace
 
-from pyrootless._seccomp_check import parse_profile
 from pyrootless.cli.go_template import Template
-from pyrootless.engine.tree_owners import decode_owner, encode_owner
+from pyrootless.engine.files.owners import decode_owner, encode_owner
 from pyrootless.errors import IntegrityError, PyrootlessError, RegistryError, UsageError
-from pyrootless.images import image_template
-from pyrootless.images.archive_compression import compression_of, plain_chunks
-from pyrootless.images.archive_source import TarSource
-from pyrootless.images.auth import Credential, parse_challenges, parse_token, token_request
+from pyrootless.images.archive.compression import compression_of, plain_chunks
+from pyrootless.images.archive.source import TarSource
+from pyrootless.images.config import encode_image_config, parse_image_config
 from pyrootless.images.document import parse_document
-from pyrootless.images.image_config import encode_image_config, parse_image_config
 from pyrootless.images.manifest import Index, choose_platform, parse_manifest
 from pyrootless.images.platforms import Platform
 from pyrootless.images.reference import decode_name, encode_name, parse_reference
-from pyrootless.images.registry_exchange import Question, redirected
+from pyrootless.images.registry.auth import (
+    Credential,
+    parse_challenges,
+    parse_token,
+    token_request,
+)
+from pyrootless.images.registry.exchange import Question, redirected
 from pyrootless.images.signals import parse_signal
+from pyrootless.images.template import image
+from pyrootless.seccomp.check import parse_profile
 
 Target = Callable[[bytes], None]
 
@@ -88,14 +93,14 @@ def image_config(data: bytes) -> None:
     assert replace(again, raw=b"") == replace(found, raw=b"")
     assert not any("\0" in text for text in (*found.env, *found.entrypoint, *found.cmd))
     try:
-        directory = image_template._working_directory(found)
-        number = image_template._stop_signal(found)
+        directory = image._working_directory(found)
+        number = image._stop_signal(found)
     except IntegrityError as error:
         check_told(error)
         return
     assert directory.startswith("/") and ".." not in directory.split("/")
     assert 1 <= number <= 64
-    for key, value in image_template._notes(found).items():
+    for key, value in image._notes(found).items():
         assert "\0" not in key + value
 
 

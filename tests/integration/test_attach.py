@@ -20,8 +20,8 @@ import pexpect
 import pytest
 
 from pyrootless.config import find_directories
-from pyrootless.engine.attachment import Attachment, Ending, Execution, wait_container
 from pyrootless.engine.containers import find_container
+from pyrootless.engine.control.attachment import Attachment, Ending, Execution, wait_container
 from pyrootless.errors import ContainerStateError
 
 pytestmark = pytest.mark.needs("user-namespaces")

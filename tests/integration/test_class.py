@@ -21,8 +21,8 @@ from pathlib import Path
 
 import pytest
 
-from pyrootless.sandbox.hostile import Attack, find_attacks
-from pyrootless.sandbox.languages import find_language
+from pyrootless.sandbox.languages.table import find_language
+from pyrootless.sandbox.selftest.attacks import Attack, find_attacks
 
 pytestmark = [pytest.mark.alone, pytest.mark.needs("user-namespaces", "gcc", "g++")]
 Runner = Callable[..., "subprocess.CompletedProcess[str]"]

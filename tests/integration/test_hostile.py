@@ -16,10 +16,10 @@ import pytest
 
 from pyrootless.sandbox import session
 from pyrootless.sandbox.collect import Collected
-from pyrootless.sandbox.hostile import Attack, find_attacks, own_corpus, parse_attack
-from pyrootless.sandbox.ready import ReadyBox, ReadyBoxes
 from pyrootless.sandbox.runs import Job
-from pyrootless.sandbox.selftest import WAYS, Case, Certificate, certify
+from pyrootless.sandbox.selftest.attacks import Attack, find_attacks, own_corpus, parse_attack
+from pyrootless.sandbox.selftest.certificate import WAYS, Case, Certificate, certify
+from pyrootless.sandbox.warm.ready import ReadyBox, ReadyBoxes
 
 pytestmark = [
     pytest.mark.alone,

@@ -270,8 +270,8 @@ def test_an_image_for_another_machine(
     config = (blobs / base[7:]).read_bytes()
     foreign = config.replace(b'"architecture":"amd64"', b'"architecture":"s390x"')
     foreign = foreign.replace(b'"architecture":"arm64"', b'"architecture":"s390x"')
+    from pyrootless.images.imported import make_manifest
     from pyrootless.images.manifest import digest_of, encode_index, parse_manifest
-    from pyrootless.images.taken import make_manifest
 
     index = json.loads((tmp_path / "l/index.json").read_bytes())
     old = parse_manifest((blobs / index["manifests"][0]["digest"][7:]).read_bytes(), None)

@@ -25,7 +25,7 @@ import pytest
 
 from pyrootless.api.http import Request, Response, Server
 from pyrootless.api.jobe import PREFIX, Jobe
-from pyrootless.sandbox.jobe_files import FileCache
+from pyrootless.sandbox.jobe.files import FileCache
 
 Ask = Callable[..., tuple[int, Any]]
 Start = Callable[..., Any]

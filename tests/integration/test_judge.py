@@ -18,11 +18,11 @@ from pathlib import Path
 
 import pytest
 
-from pyrootless.sandbox.journal import Journal, digest_files
-from pyrootless.sandbox.judged import SubmissionResult
-from pyrootless.sandbox.judging import task_digest
-from pyrootless.sandbox.submission import find_submissions, list_files
-from pyrootless.sandbox.task import load_task
+from pyrootless.sandbox.judge.batch import task_digest
+from pyrootless.sandbox.judge.journal import Journal, digest_files
+from pyrootless.sandbox.judge.results import SubmissionResult
+from pyrootless.sandbox.judge.submission import find_submissions, list_files
+from pyrootless.sandbox.judge.task import load_task
 
 pytestmark = pytest.mark.needs("user-namespaces", "gcc")
 Runner = Callable[..., "subprocess.CompletedProcess[str]"]

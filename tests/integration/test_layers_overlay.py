@@ -20,7 +20,7 @@ SECONDS = 60
 UNPACK = """
 import sys
 from pathlib import Path
-from pyrootless.images.layers import unpack_layer
+from pyrootless.images.layers.unpacking import unpack_layer
 
 class Writer:
     def __init__(self, directory):

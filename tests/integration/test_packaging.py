@@ -107,7 +107,12 @@ def test_sdist_holds_the_sources(distributions: tuple[Path, Path]) -> None:
         names = {name.split("/", 1)[-1] for name in archive.getnames()}
     wanted = {
         *(str(path.relative_to(ROOT)) for path in (ROOT / "csrc").rglob("*.[ch]")),
-        *("pyrootless/_core.pyx", "tools/native.py", "tools/system_packages.py", "LICENSE"),
+        *(
+            "pyrootless/core/_containers.pyx",
+            "tools/native.py",
+            "tools/system_packages.py",
+            "LICENSE",
+        ),
         *("Makefile", "tests/conftest.py", "tests/csrc/check.h", ".ci/run"),
     }
     assert wanted - names == set()
@@ -125,8 +130,8 @@ def test_wheel_holds_a_launcher_and_no_sources_of_it(distributions: tuple[Path, 
     others = [name for name in sources if "/sandbox/hostile/" not in name]  # of `selftest`
     assert [Path(name).name for name in others] == ["floor.c"]  # of `pyrootless bench`
     assert any(name.endswith("share/pyrootless/benchmarks/bench.py") for name in names)
-    assert any(re.search(r"pyrootless/_core\..*\.so$", name) for name in names)
-    assert any(re.search(r"pyrootless/_seccomp_cffi\..*so$", name) for name in names)
+    assert any(re.search(r"pyrootless/core/_containers\..*\.so$", name) for name in names)
+    assert any(re.search(r"pyrootless/seccomp/_cffi\..*so$", name) for name in names)
     assert "pyrootless/py.typed" in names
 
 

@@ -16,7 +16,7 @@ from real_registry import PASSWORD, REFRESH, USER, RealRegistry, serve_registry
 from scripted_images import Said, ScriptedImages
 from scripted_server import Request, ScriptedServer, head
 
-from pyrootless.images.store import Store, open_store
+from pyrootless.images.store.disk import Store, open_store
 
 Runner = Callable[..., "subprocess.CompletedProcess[str]"]
 NEEDS = pytest.mark.needs("docker-registry", "skopeo", "htpasswd", "openssl")

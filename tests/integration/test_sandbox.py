@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from pyrootless import _sandbox
+from pyrootless.core import _boxes
 from pyrootless.errors import HostUnsupportedError
 from pyrootless.sandbox import File, Limits, Outcome, ReadyBoxes, run
 from pyrootless.sandbox.runs import RUNGS
@@ -381,7 +381,7 @@ PREPARES = """
 import sys
 from pyrootless.sandbox import run
 assert run(["true"]).ok
-print(*sorted({"pyrootless.images.prepare", "pyrootless._seccomp"} & set(sys.modules)))
+print(*sorted({"pyrootless.images.prepare", "pyrootless.seccomp.profiles"} & set(sys.modules)))
 """
 
 
@@ -395,7 +395,7 @@ def test_a_process_prepares_only_what_is_stale(
         done = subprocess.run(words, env=env, check=True, capture_output=True, timeout=120)
         return done.stdout.decode().split()
 
-    both = ["pyrootless._seccomp", "pyrootless.images.prepare"]
+    both = ["pyrootless.seccomp.profiles", "pyrootless.images.prepare"]
     assert (loaded(), loaded()) == (both, [])
     [note] = tmp_path.glob("cache/seccomp/strict-*")
     note.write_text(note.read_text().replace(" /", "1 /", 1))  # an inode that changed
@@ -486,7 +486,7 @@ def test_groups_of_a_killed_caller_go() -> None:
         caller.kill()
     assert list(base.glob(mine)) != []
     while list(base.glob(mine)):  # its box ends with it, in a moment
-        _sandbox.Host()
+        _boxes.Host()
 
 
 LEAVES = """

@@ -10,8 +10,8 @@ import pytest
 
 from pyrootless.sandbox import Limits, Outcome, Sandbox, run
 from pyrootless.sandbox.box import CWD, Program, environment, image_base
-from pyrootless.sandbox.box_filter import killed_calls, part_filter
 from pyrootless.sandbox.files import file_rows
+from pyrootless.sandbox.filter import killed_calls, part_filter
 from pyrootless.sandbox.runs import Job, run_job
 
 pytestmark = [pytest.mark.usefixtures("engine"), pytest.mark.needs("x86_64", "gcc")]

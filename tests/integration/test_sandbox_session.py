@@ -8,7 +8,7 @@ import pytest
 
 from pyrootless import Limits, Sandbox
 from pyrootless.errors import UsageError
-from pyrootless.sandbox.languages import find_language
+from pyrootless.sandbox.languages.table import find_language
 
 pytestmark = pytest.mark.usefixtures("engine")
 

@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 
 from pyrootless import Limits, Sandbox
-from pyrootless.sandbox.hostile import own_corpus, read_attack
-from pyrootless.sandbox.outside import own_groups
-from pyrootless.sandbox.selftest import certify
+from pyrootless.sandbox.selftest.attacks import own_corpus, read_attack
+from pyrootless.sandbox.selftest.certificate import certify
+from pyrootless.sandbox.selftest.outside import own_groups
 
 pytestmark = [pytest.mark.alone, pytest.mark.usefixtures("engine"), pytest.mark.needs("gcc")]
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from pyrootless.sandbox import Limits, Outcome, Sandbox
-from pyrootless.sandbox.shelf import Shelf
+from pyrootless.sandbox.warm.kinds import Shelf
 
 pytestmark = pytest.mark.usefixtures("engine")
 

@@ -13,12 +13,13 @@ from pathlib import Path
 
 import pytest
 
-from pyrootless.sandbox import Limits, Outcome, Sandbox, answers
-from pyrootless.sandbox.answers import Answers, TeacherError
-from pyrootless.sandbox.checkers import Finding
-from pyrootless.sandbox.interact import Party, interact
-from pyrootless.sandbox.shelf import Shelf
-from pyrootless.sandbox.task import load_task
+from pyrootless.sandbox import Limits, Outcome, Sandbox
+from pyrootless.sandbox.judge import answers
+from pyrootless.sandbox.judge.answers import Answers, TeacherError
+from pyrootless.sandbox.judge.checkers import Finding
+from pyrootless.sandbox.judge.interact import Party, interact
+from pyrootless.sandbox.judge.task import load_task
+from pyrootless.sandbox.warm.kinds import Shelf
 
 pytestmark = pytest.mark.usefixtures("engine")
 
@@ -31,7 +32,7 @@ Talk = Callable[..., tuple[Outcome, Finding | None]]
 def talk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Talk:
     """(The interactor's text, the submission's) → what `interact` says."""
     monkeypatch.setattr(answers, "TRUSTED", WIDE)
-    monkeypatch.setattr("pyrootless.sandbox.interact.TRUSTED", WIDE)
+    monkeypatch.setattr("pyrootless.sandbox.judge.interact.TRUSTED", WIDE)
 
     def let_talk(judge: str, student: str, limits: Limits = WIDE) -> object:
         program = "talk.c" if "#include" in judge else "talk.py"

@@ -15,12 +15,12 @@ import pytest
 
 from pyrootless.errors import UsageError
 from pyrootless.sandbox import Limits, ReadyBoxes, Sandbox, call, run
-from pyrootless.sandbox.calls import CallFailed
-from pyrootless.sandbox.isolate import Wish, run_in_place
-from pyrootless.sandbox.isolate_place import Place
-from pyrootless.sandbox.jobe import RUN_ERROR, parse_spec, run_spec
+from pyrootless.sandbox.calls.functions import CallFailed
+from pyrootless.sandbox.concurrency import Quiet
+from pyrootless.sandbox.isolate.place import Place
+from pyrootless.sandbox.isolate.run import Wish, run_in_place
+from pyrootless.sandbox.jobe.runs import RUN_ERROR, parse_spec, run_spec
 from pyrootless.sandbox.outcome import Outcome
-from pyrootless.sandbox.quiet import Quiet
 from pyrootless.sandbox.verdict import Verdict
 
 pytestmark = [pytest.mark.usefixtures("engine"), pytest.mark.needs("user-namespaces", "gcc")]

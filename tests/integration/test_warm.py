@@ -20,14 +20,14 @@ import pytest
 from pyrootless.errors import PyrootlessError, UsageError
 from pyrootless.sandbox import Limits, ReadyBoxes, Verdict, Warm, run, session
 from pyrootless.sandbox.collect import Collected
-from pyrootless.sandbox.hostile import find_attacks
-from pyrootless.sandbox.judging import judge_batch
-from pyrootless.sandbox.ready import ReadyBox
+from pyrootless.sandbox.judge.batch import judge_batch
+from pyrootless.sandbox.judge.submission import Submission
+from pyrootless.sandbox.judge.task import load_task
 from pyrootless.sandbox.runs import RUNGS, Job
-from pyrootless.sandbox.selftest import certify
-from pyrootless.sandbox.submission import Submission
-from pyrootless.sandbox.task import load_task
-from pyrootless.sandbox.warm import Zygote
+from pyrootless.sandbox.selftest.attacks import find_attacks
+from pyrootless.sandbox.selftest.certificate import certify
+from pyrootless.sandbox.warm.interpreter import Zygote
+from pyrootless.sandbox.warm.ready import ReadyBox
 
 pytestmark = pytest.mark.usefixtures("engine")
 

@@ -11,12 +11,13 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from pyrootless.errors import HostUnsupportedError, UsageError
-from pyrootless.sandbox import CallFailed, Limits, Sandbox, Warm, call, kept, run, run_async
-from pyrootless.sandbox import shelf as shelf_module
-from pyrootless.sandbox.ready import ReadyBox
+from pyrootless.sandbox import CallFailed, Limits, Sandbox, Warm, call, run, run_async
 from pyrootless.sandbox.runs import Job
-from pyrootless.sandbox.shelf import Shelf
-from pyrootless.sandbox.warm import Zygote
+from pyrootless.sandbox.warm import cache
+from pyrootless.sandbox.warm import kinds as shelf_module
+from pyrootless.sandbox.warm.interpreter import Zygote
+from pyrootless.sandbox.warm.kinds import Shelf
+from pyrootless.sandbox.warm.ready import ReadyBox
 
 pytestmark = pytest.mark.usefixtures("engine")
 
@@ -28,7 +29,7 @@ ONE = ["python3", "-c", "print(1)"]
 def shelf(monkeypatch: pytest.MonkeyPatch) -> Iterator[Shelf]:
     """The boxes that `run` keeps, of one test alone."""
     with Shelf(1) as own:
-        monkeypatch.setattr(kept, "_shelf", lambda: own)
+        monkeypatch.setattr(cache, "_shelf", lambda: own)
         yield own
 
 

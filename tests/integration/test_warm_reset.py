@@ -17,22 +17,13 @@ from pathlib import Path
 
 import pytest
 
-from pyrootless.sandbox import (
-    Limits,
-    Outcome,
-    ReadyBoxes,
-    Sandbox,
-    Verdict,
-    Warm,
-    kept,
-    run,
-    zygote_main,
-)
+from pyrootless.sandbox import Limits, Outcome, ReadyBoxes, Sandbox, Verdict, Warm, run
 from pyrootless.sandbox.box import CWD, Program, environment, image_base
-from pyrootless.sandbox.ready import ReadyBox
 from pyrootless.sandbox.runs import Job
-from pyrootless.sandbox.shelf import Shelf
-from pyrootless.sandbox.warm import Zygote
+from pyrootless.sandbox.warm import cache, zygote_main
+from pyrootless.sandbox.warm.interpreter import Zygote
+from pyrootless.sandbox.warm.kinds import Shelf
+from pyrootless.sandbox.warm.ready import ReadyBox
 
 pytestmark = pytest.mark.usefixtures("engine")
 
@@ -169,7 +160,7 @@ def door(
         Shelf() as shelf,
         pytest.MonkeyPatch.context() as patch,
     ):
-        patch.setattr(kept, "_shelf", lambda: shelf)
+        patch.setattr(cache, "_shelf", lambda: shelf)
         doors: dict[str, Door] = {
             "ready": boxes.run,
             "run": partial(run, limits=LIMITS, warm=Warm(IMPORTS), root=root),

@@ -11,15 +11,15 @@ import json
 import os
 import sys
 
-from pyrootless import _core
-from pyrootless.engine.box import Box
+from pyrootless.core import _containers
 from pyrootless.engine.launch import find_template, open_container
+from pyrootless.engine.pool.box import Box
 from pyrootless.errors import PyrootlessError, UsageError
 
 
 def main(words: list[str]) -> int:
     """Hold, go, collect."""
-    values, image, args = _core.parse_options("run", words[1:])
+    values, image, args = _containers.parse_options("run", words[1:])
     root = next((text for name, text in values if name == "root"), None)
     options = [f"--{name}={text}" for name, text in values]
     container = open_container([*options, "--", str(image), "prepared"], root)

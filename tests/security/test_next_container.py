@@ -1,7 +1,8 @@
 """A container does not see the next one's files, whatever of its own it sent outside.
 
 In: containers with --rm, one after the other, of one store; what the first one leaves is empty
-directories (csrc/container/state/removal/remove.c).  Out: what a descriptor of the first one's root shows.
+directories (csrc/container/state/removal/remove.c).  Out: what a descriptor of the first one's
+root shows.
 Never: a store that another test fills.
 """
 

@@ -21,7 +21,7 @@ from pyrootless.images.manifest import (
     parse_manifest,
 )
 from pyrootless.images.reference import parse_reference
-from pyrootless.images.store import Store
+from pyrootless.images.store.disk import Store
 
 
 def diff_id_of(text: str) -> str:

@@ -7,7 +7,7 @@ import sys
 
 import pyrootless
 
-HEAVY = ("argparse", "asyncio", "ctypes", "json", "subprocess", "pyrootless._core")
+HEAVY = ("argparse", "asyncio", "ctypes", "json", "subprocess", "pyrootless.core._containers")
 
 
 def test_import_loads_nothing_heavy() -> None:

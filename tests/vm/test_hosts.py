@@ -45,7 +45,7 @@ EXCLUDED = [
 SUITES = ["tests/integration/test_contexts.py", "tests/faults/test_no_userns.py"]
 # More of it on the plain machine: its kernel, its cgroup v2, its session.
 PLAIN_SUITES = [
-    "tests/unit/test_host.py",
+    "tests/unit/host/test_doctor.py",
     "tests/integration/test_limits.py",
     "tests/integration/test_cpu_time.py",
     "tests/integration/test_run_host.py",

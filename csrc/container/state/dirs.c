@@ -16,7 +16,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-/* The form of the store that is known here (pyrootless/images/store_files.py has the same). */
+/* The form of the store that is known here (pyrootless/images/store/files.py has the same). */
 enum { STORE_VERSION = 1, VERSION_MAX_BYTES = 64 };
 
 /* "trash" is made last and says that all are there: a killed prl_dirs_open is repeated. */

@@ -20,7 +20,7 @@
 #include <sys/xattr.h>
 
 /* Over a network, in a program, or an overlay: no upper of an overlay for the kernel.  The
- * names stand in pyrootless/host_checks_user.py. */
+ * names stand in pyrootless/host/user.py. */
 static const uint32_t foreign_types[] = {
     0x6969,     /* nfs */
     0xff534d42, /* cifs */

@@ -6,13 +6,14 @@ import json
 import resource
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
 from pyrootless import __version__
-from pyrootless.cli import completion
 from pyrootless.cli import main as door
+from pyrootless.cli.system import completion
 from pyrootless.errors import LaunchError
 
 
@@ -35,8 +36,7 @@ def test_help_of_a_verb_is_its_own(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_every_verb_has_its_file() -> None:
-    folder = Path(door.__file__).parent
-    assert [verb for verb in door.VERBS if not (folder / f"{verb}.py").is_file()] == []
+    assert [verb for verb in door.VERBS if find_spec(door.module_of(verb)) is None] == []
 
 
 def test_unknown_verb(capsys: pytest.CaptureFixture[str]) -> None:
@@ -123,7 +123,7 @@ def test_failures_have_their_exit_code_and_no_traceback(
     def fail(_: list[str]) -> int:
         raise LaunchError.from_record(("exec", 2, "execve", "/bin/nothing", False), "look")
 
-    monkeypatch.setattr("pyrootless.cli.ps.main", fail)
+    monkeypatch.setattr("pyrootless.cli.containers.ps.main", fail)
     assert door.main(["ps"]) == 127
     assert capsys.readouterr().err == (
         "pyrootless: exec: execve(/bin/nothing): No such file or directory\n  remedy: look\n"
@@ -134,7 +134,7 @@ def test_interrupt(monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupt(_: list[str]) -> int:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("pyrootless.cli.ps.main", interrupt)
+    monkeypatch.setattr("pyrootless.cli.containers.ps.main", interrupt)
     assert door.main(["ps"]) == 130
 
 
@@ -154,8 +154,8 @@ def test_completion_is_read_from_where_it_was_installed(
 
 
 NOT_FOR_A_PULL = (
-    "fractions", "tomllib", "urllib.request", "pyrootless.images.archive",
-    "pyrootless.images.oci_layout",
+    "fractions", "tomllib", "urllib.request", "pyrootless.images.archive.images",
+    "pyrootless.images.archive.layout",
 )  # fmt: skip
 
 
@@ -165,7 +165,7 @@ def python(code: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_a_pull_imports_what_it_needs() -> None:
-    done = python("import sys, pyrootless.cli.pull; print('\\n'.join(sys.modules))")
+    done = python("import sys, pyrootless.cli.images.pull; print('\\n'.join(sys.modules))")
     loaded = set(done.stdout.split())
     assert "pyrootless.images.pull" in loaded
     assert [name for name in NOT_FOR_A_PULL if name in loaded] == []
@@ -206,7 +206,7 @@ def test_collection_is_on_while_a_verb_works(tmp_path: Path) -> None:
 
 BLOCKS = """
 import resource
-from pyrootless.cli import pull
+from pyrootless.cli.images import pull
 {prepare}
 before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
 for _ in range(100):

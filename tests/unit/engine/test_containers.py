@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from pyrootless.cli import ps
+from pyrootless.cli.containers import ps
 from pyrootless.cli.main import main
 from pyrootless.config import Directories
 from pyrootless.engine import containers
 from pyrootless.errors import ContainerStateError, StoreError
-from pyrootless.images.store_users import list_users
+from pyrootless.images.store.users import list_users
 
 A, B, C = "a" * 64, "b" * 64, "ab" + "c" * 62
 
@@ -67,7 +67,8 @@ def sleeper() -> Iterator[subprocess.Popen[bytes]]:
 
 
 def run_entry(store: Directories, key: str, place: Path, pid: int, ticks: int) -> int:
-    """A locked running entry, as csrc/container/state/entry.c writes it; the result holds the lock."""
+    """A locked running entry, as csrc/container/state/entry.c writes it; the result holds the
+    lock."""
     path = store.runtime / "running" / key
     path.write_text(f"{pid:010d} {ticks:020d} {place} kept\n")
     descriptor = os.open(path, os.O_RDWR)

@@ -34,9 +34,9 @@ def test_output_code_and_times() -> None:
 
 WITHOUT_TEMPLATE = """
 import sys
-from pyrootless import _core, errors
+from pyrootless import errors; from pyrootless.core import _containers
 for step in "describe", "create":
-    container = _core.Container(sys.argv[1:])
+    container = _containers.Container(sys.argv[1:])
     try:
         getattr(container, step)()
     except errors.UsageError as error:

@@ -10,7 +10,7 @@ import pytest
 
 from pyrootless.config import find_directories
 from pyrootless.engine import network
-from pyrootless.host_network import Facts, Helper, facts_path, read_facts
+from pyrootless.host.network import Facts, Helper, facts_path, read_facts
 
 PASTA = Helper("/usr/bin/pasta", "1.000000000 2", "pasta 1", gateway=True)
 SLIRP = Helper("/usr/bin/slirp4netns", "3.000000000 4")
@@ -47,7 +47,7 @@ def helpers(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     done: list[str] = []
     known = {"pasta": (PASTA.path, PASTA.stamp), "slirp4netns": (SLIRP.path, SLIRP.stamp)}
     monkeypatch.setattr(network, "find_programs", lambda: known)
-    monkeypatch.setattr("pyrootless.host_network.find_programs", lambda: known)
+    monkeypatch.setattr("pyrootless.host.network.find_programs", lambda: known)
 
     def ask(path: str, *options: str) -> tuple[int, str]:
         done.append(f"ask {Path(path).name}")

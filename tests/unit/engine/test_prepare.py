@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-import pyrootless
+import pyrootless.seccomp
 from pyrootless.config import find_launcher
 from pyrootless.engine import network, prepare
 from pyrootless.engine.prepare import Asked
@@ -145,8 +145,8 @@ def test_filters_are_compiled_into_the_cache(
         resolve_profile=resolve,
         compile_to_cache=compile_to_cache,
     )
-    monkeypatch.setitem(sys.modules, "pyrootless._seccomp", fake)
-    monkeypatch.setattr(pyrootless, "_seccomp", fake, raising=False)
+    monkeypatch.setitem(sys.modules, "pyrootless.seccomp.profiles", fake)
+    monkeypatch.setattr(pyrootless.seccomp, "profiles", fake, raising=False)
     words = prepare.prepare(
         asked(
             ("root", str(tmp_path)),

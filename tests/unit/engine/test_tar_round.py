@@ -1,4 +1,4 @@
-"""pyrootless.engine.tar_pack and tar_unpack: a tree through a pipe, and hostile archives."""
+"""pyrootless.engine.files.pack and tar_unpack: a tree through a pipe, and hostile archives."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from pyrootless.engine.copying import _below
-from pyrootless.engine.tar_pack import Packer
-from pyrootless.engine.tar_stream import PlainStream
-from pyrootless.engine.tar_unpack import ArchiveError, Extractor
+from pyrootless.engine.files.copying import _below
+from pyrootless.engine.files.pack import Packer
+from pyrootless.engine.files.stream import PlainStream
+from pyrootless.engine.files.unpack import ArchiveError, Extractor
 
 _READABLE = os.O_RDONLY | os.O_DIRECTORY
 

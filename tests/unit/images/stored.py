@@ -14,12 +14,12 @@ from pathlib import Path
 from images.tars import files
 
 from pyrootless.config import Directories
-from pyrootless.images.archive_layer import compress_layer
-from pyrootless.images.image_config import HistoryEntry, ImageConfig, encode_image_config
+from pyrootless.images.archive.layer import compress_layer
+from pyrootless.images.config import HistoryEntry, ImageConfig, encode_image_config
+from pyrootless.images.imported import Taken, keep, make_manifest
 from pyrootless.images.platforms import Platform, host_platform
 from pyrootless.images.reference import Reference, parse_reference
-from pyrootless.images.store import Store, StoredImage
-from pyrootless.images.taken import Taken, keep, make_manifest
+from pyrootless.images.store.disk import Store, StoredImage
 
 BASE = {"etc/passwd": b"root:x:0:0::/root:/bin/sh\nwww:x:33:33::/srv:/bin/sh\n", "run": b"#!"}
 """Files of the lowest layer."""

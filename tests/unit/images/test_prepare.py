@@ -12,10 +12,10 @@ import pytest
 from images.stored import HOST, make_image, make_store
 
 from pyrootless.errors import HostUnsupportedError, RegistryError, UsageError
-from pyrootless.images import image_template
-from pyrootless.images.oci_layout import write_layout
+from pyrootless.images.archive.layout import write_layout
 from pyrootless.images.prepare import known_images, launch_name, prepare_image
-from pyrootless.images.store import Store, StoredImage
+from pyrootless.images.store.disk import Store, StoredImage
+from pyrootless.images.template import image as image_template
 
 
 @pytest.fixture

@@ -17,13 +17,15 @@ from scripted_images import Said, ScriptedImages, digest_of, tar_of
 from scripted_server import Request, ScriptedServer, head, reply
 
 from pyrootless.errors import IntegrityError, RegistryError, StoreError, UsageError
-from pyrootless.images import pull, range_layers, store_layers, subordinate
-from pyrootless.images.channel import Channel, ChannelClosed
-from pyrootless.images.owners import range_key
+from pyrootless.images import pull, subordinate
+from pyrootless.images.layers import ranges
+from pyrootless.images.layers.channel import Channel, ChannelClosed
+from pyrootless.images.layers.owners import range_key
 from pyrootless.images.platforms import Platform
 from pyrootless.images.reference import Reference, parse_reference
-from pyrootless.images.registry_settings import Patience, RegistrySettings
-from pyrootless.images.store import LayerWriter, Store, StoredImage, open_store
+from pyrootless.images.registry.settings import Patience, RegistrySettings
+from pyrootless.images.store import layers as store_layers
+from pyrootless.images.store.disk import LayerWriter, Store, StoredImage, open_store
 from pyrootless.images.subordinate import SubordinateIds
 
 QUICK = Patience(
@@ -424,7 +426,7 @@ def test_owners_are_set_by_the_pull(
         for layer in "$@"; do mkdir $layer/range-{range_key(ids.uids, ids.gids)}; echo; done
         """)
     helper.chmod(0o755)
-    monkeypatch.setattr(range_layers, "find_launcher", lambda: helper)
+    monkeypatch.setattr(ranges, "find_launcher", lambda: helper)
     unpack = pull.unpack_layer
 
     def owned(chunks: Iterable[bytes], writer: LayerWriter, *args: str, **named: str) -> str:

@@ -20,12 +20,14 @@ import pytest
 from scripted_images import ScriptedImages, digest_of
 from scripted_server import ScriptedServer
 
-from pyrootless._unpack import Unpacker
-from pyrootless.images import layers, pull, store_layers
+from pyrootless.core._layers import Unpacker
+from pyrootless.images import pull
+from pyrootless.images.layers import unpacking
 from pyrootless.images.platforms import Platform
 from pyrootless.images.reference import parse_reference
-from pyrootless.images.registry_settings import Patience, RegistrySettings
-from pyrootless.images.store import Store, open_store
+from pyrootless.images.registry.settings import Patience, RegistrySettings
+from pyrootless.images.store import layers as store_layers
+from pyrootless.images.store.disk import Store, open_store
 
 CHANGES = (
     "open",
@@ -100,7 +102,7 @@ def die_before(step: int) -> None:
         feed = counted(Unpacker.feed)
         finish = counted(Unpacker.finish)
 
-    layers.Unpacker = Counted  # type: ignore[misc]
+    unpacking.Unpacker = Counted  # type: ignore[misc]
     for name in CHANGES:
         setattr(os, name, counted(getattr(os, name)))
 

@@ -209,7 +209,8 @@ def test_names_of_files_lead_back(text: str) -> None:
 
 
 def test_encoded_names_are_those_of_the_launcher() -> None:
-    """csrc/config/template.c, encode_name; tests/csrc/config/test_template.c has the other half."""
+    """csrc/config/template.c, encode_name; tests/csrc/config/test_template.c has the other
+    half."""
     assert encode_name("docker.io/library/debian:12") == "docker.io%2Flibrary%2Fdebian:12"
     assert encode_name("a%2Fb/c%") == "a%252Fb%2Fc%25"
 

@@ -1,0 +1,62 @@
+"""`run` where the launcher needs Python: prepare what is missing, then hand the launch back.
+
+What comes in: the launcher's untouched argv after the verb.
+What goes out: nothing: the launcher takes this process's place, with the words that
+engine/prepare.py made of its own.
+Must never: give an option a meaning, start a container, come here twice for one launch.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING
+
+from pyrootless.config import find_launcher
+from pyrootless.engine import REINSTALL, parse
+from pyrootless.engine.prepare import prepare
+from pyrootless.errors import HostUnsupportedError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pyrootless.images import Progress
+
+PREPARED = "PYROOTLESS_PREPARED"
+
+
+def main(args: list[str]) -> int:
+    """Prepare, then become the launcher again; see the file's head."""
+    launcher = str(find_launcher())
+    environ = dict(os.environ)
+    if environ.get(PREPARED):
+        raise HostUnsupportedError(
+            "the launcher asked for the same preparation twice; launcher and package differ",
+            remedy=REINSTALL,
+        )
+    argv = prepare(parse(args), Announcer())
+    os.execve(launcher, [launcher, "run", *argv], environ | {PREPARED: "1"})
+    raise AssertionError("execve returned")
+
+
+class Announcer:
+    """Says what is fetched and shows how it goes; all on standard error."""
+
+    def __init__(self) -> None:
+        self._owners: Callable[[int, int], None] | None = None
+
+    def __call__(self, name: str) -> AbstractContextManager[Progress]:
+        """Source: images.prepare.Announce."""
+        from pyrootless.cli.images import show_progress
+
+        sys.stderr.write(f"pulling {name}\n")
+        return show_progress(quiet=False)
+
+    def owners_set(self, count: int, total: int) -> None:
+        """Source: images.prepare.Announce.  On a terminal alone: a program's output follows."""
+        if self._owners is None:
+            from pyrootless.cli.images import OwnersLine
+
+            self._owners = OwnersLine(sys.stderr)
+        self._owners(count, total)

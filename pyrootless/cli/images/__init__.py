@@ -1,0 +1,30 @@
+"""The verbs about images.
+
+What comes in: names.  What goes out: what other folders use of this one, each loaded when it is
+first used.  Must never: decide anything.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pyrootless.lazy import exports
+
+if TYPE_CHECKING:
+    from pyrootless.cli.images.progress import OwnersLine as OwnersLine
+    from pyrootless.cli.images.progress import show_progress as show_progress
+    from pyrootless.cli.images.prune import collect_images as collect_images
+    from pyrootless.cli.images.prune import confirm as confirm
+    from pyrootless.cli.images.prune import print_collected as print_collected
+
+_HOME = {
+    "OwnersLine": "progress",
+    "collect_images": "prune",
+    "confirm": "prune",
+    "print_collected": "prune",
+    "show_progress": "progress",
+}
+"""Public name → module of this package that has it."""
+
+__all__ = sorted(_HOME)
+__getattr__, __dir__ = exports(__name__, _HOME)

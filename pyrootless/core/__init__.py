@@ -1,0 +1,1 @@
+"""The Cython doors to C: containers, the boxes of the sandbox, layers."""

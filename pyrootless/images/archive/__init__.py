@@ -1,0 +1,46 @@
+"""Images that come from somewhere else than a registry, and go there.
+
+What comes in: names.  What goes out: what other folders use of this one, each loaded when it is
+first used.  Must never: decide anything.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pyrootless.lazy import exports
+
+if TYPE_CHECKING:
+    from pyrootless.images.archive.images import FORMS as FORMS
+    from pyrootless.images.archive.images import Form as Form
+    from pyrootless.images.archive.images import load_images as load_images
+    from pyrootless.images.archive.images import save_images as save_images
+    from pyrootless.images.archive.layer import compress_layer as compress_layer
+    from pyrootless.images.archive.layer import unpack_stored as unpack_stored
+    from pyrootless.images.archive.layout import write_layout as write_layout
+    from pyrootless.images.archive.places import Place as Place
+    from pyrootless.images.archive.places import parse_place as parse_place
+    from pyrootless.images.archive.places import pull_place as pull_place
+    from pyrootless.images.archive.places import take_place as take_place
+    from pyrootless.images.archive.rootfs import import_rootfs as import_rootfs
+    from pyrootless.images.archive.rootfs import now_text as now_text
+
+_HOME = {
+    "FORMS": "images",
+    "Form": "images",
+    "Place": "places",
+    "compress_layer": "layer",
+    "import_rootfs": "rootfs",
+    "load_images": "images",
+    "now_text": "rootfs",
+    "parse_place": "places",
+    "pull_place": "places",
+    "save_images": "images",
+    "take_place": "places",
+    "unpack_stored": "layer",
+    "write_layout": "layout",
+}
+"""Public name → module of this package that has it."""
+
+__all__ = sorted(_HOME)
+__getattr__, __dir__ = exports(__name__, _HOME)
