@@ -286,7 +286,7 @@ struct prl_spec {
     const char *holder; /* directory of the holder of user namespaces; NULL: do without */
     /* with network.container, lent by who launches: it has the user and the network namespace
      */
-    const struct prl_joinable *neighbour;
+    const struct prl_joinable *shared_network;
     const struct prl_idmap *uid_maps, *gid_maps;
     size_t uid_maps_len, gid_maps_len;
     const struct prl_mount *mounts; /* in the order of config.json */

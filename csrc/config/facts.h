@@ -13,10 +13,11 @@ struct prl_config_facts {
                                   when there is none (tmpfs upper, no files) */
     /* the engine's own directories, canonical, kept out of volumes; scratch_dir NULL: none */
     const char *data_dir, *runtime_dir, *scratch_dir;
-    const char *launcher;                  /* path of the native launcher; NULL: this program */
-    const char *allow;                     /* see prl_config_allow_resolve; NULL: no list */
-    const struct prl_neighbour *neighbour; /* with --network container:NAME; else NULL */
-    uid_t uid;                             /* caller, becomes hostID of the map */
+    const char *launcher; /* path of the native launcher; NULL: this program */
+    const char *allow;    /* see prl_config_allow_resolve; NULL: no list */
+    const struct prl_shared_network
+        *shared_network; /* with --network container:NAME; else NULL */
+    uid_t uid;           /* caller, becomes hostID of the map */
     gid_t gid;
     const char *running_root; /* with exec: "/" of the running container, a host path */
     bool machine_ids; /* ask again which ids there are, the template may not be of here */

@@ -79,7 +79,7 @@ int prl_config_annotation(struct prl_merge *m, const char *text)
 int prl_config_sysctl(struct prl_merge *m, const char *text)
 {
     struct prl_value_sysctl sysctl;
-    bool own_network = !prl_config_host_network(m->options) && !m->facts->neighbour;
+    bool own_network = !prl_config_host_network(m->options) && !m->facts->shared_network;
     int r = prl_value_sysctl("--sysctl", text, own_network, &sysctl, m->reterr);
 
     if (r < 0)
@@ -130,7 +130,7 @@ static bool has_hosts(const struct prl_options *options, const struct prl_config
 
 static bool has_resolv(const struct prl_options *options, const struct prl_config_facts *facts)
 {
-    bool shared = facts->neighbour && facts->neighbour->resolv;
+    bool shared = facts->shared_network && facts->shared_network->resolv;
 
     return facts->container_dir && (shared || prl_resolv_wanted(options));
 }
@@ -207,7 +207,7 @@ static int make_hosts(const struct prl_options *options, const struct prl_config
                       struct prl_error *reterr)
 {
     static const char internal[] = "host.docker.internal host.containers.internal";
-    const struct prl_neighbour *other = facts->neighbour;
+    const struct prl_shared_network *other = facts->shared_network;
     const char *begin = other && other->hosts ? other->hosts : HOSTS;
     char name[65] = "";
     struct prl_value_host host;
@@ -266,7 +266,7 @@ static int make_files(const struct prl_options *options, const struct prl_config
 {
     struct prl_network_choice choice;
     char name[65] = "", line[72], *content = NULL;
-    const struct prl_neighbour *other = facts->neighbour;
+    const struct prl_shared_network *other = facts->shared_network;
     int r = prl_network_choose(options, facts->data_dir, &choice, reterr);
 
     host_name(options, facts, name);

@@ -101,7 +101,7 @@ static int check_granted(struct prl_merge *m, const char *asked)
 /* Both are in one user namespace, so there is nothing to choose. */
 static int take_kind(struct prl_merge *m, const char **asked)
 {
-    const char *kind = m->facts->neighbour->userns;
+    const char *kind = m->facts->shared_network->userns;
     if (*asked && strcmp(*asked, "auto") != 0 && strcmp(*asked, kind) != 0)
         return prl_config_bad(m, EINVAL, OPTION,
                               "the network of the other container belongs to its user "
@@ -115,7 +115,7 @@ int prl_config_userns(struct prl_merge *m)
 {
     const char *asked = prl_options_get(m->options, "userns");
     int r = read_ids(m);
-    if (r == 0 && m->facts->neighbour)
+    if (r == 0 && m->facts->shared_network)
         r = take_kind(m, &asked);
     if (r < 0)
         return r;
@@ -307,7 +307,7 @@ static void set_terminal_group(struct prl_merge *m)
 static void set_holder(struct prl_merge *m)
 {
     char path[PATH_MAX];
-    bool without = prl_options_flag(m->options, "no-holder") || m->facts->neighbour;
+    bool without = prl_options_flag(m->options, "no-holder") || m->facts->shared_network;
     if (without || !m->facts->runtime_dir)
         return;
     if (snprintf(path, sizeof path, "%s/holder", m->facts->runtime_dir) < (int)sizeof path)

@@ -47,7 +47,7 @@ static struct prl_config_facts gather_facts(struct prl_container *c)
         .scratch_dir = scratch_of(c),
         .launcher = c->launcher,
         .allow = c->allow,
-        .neighbour = c->neighbour,
+        .shared_network = c->shared_network,
         .uid = geteuid(),
         .gid = getegid(),
         .machine_ids = true,
@@ -62,18 +62,18 @@ static int resolve_network(struct prl_container *c, struct prl_error *reterr)
     const struct prl_request *request = c->request;
     int r = 0;
     if (request->network_of)
-        r = prl_neighbour_find(c->dirs, request->network_of, &c->neighbour, reterr);
+        r = prl_shared_network_find(c->dirs, request->network_of, &c->shared_network, reterr);
     return r < 0 ? r : request->words->resolve(request, &c->allow, reterr);
 }
 
 /* A config.json that was handed to us names the other container by its id. */
-static int check_neighbour(struct prl_container *c, struct prl_error *reterr)
+static int check_shared_network(struct prl_container *c, struct prl_error *reterr)
 {
     const char *id = c->spec->network.container;
     int r = 0;
-    if (id && !c->neighbour)
-        r = prl_neighbour_find(c->dirs, id, &c->neighbour, reterr);
-    return r < 0 || !id ? r : prl_neighbour_check(c->neighbour, c->spec, reterr);
+    if (id && !c->shared_network)
+        r = prl_shared_network_find(c->dirs, id, &c->shared_network, reterr);
+    return r < 0 || !id ? r : prl_shared_network_check(c->shared_network, c->spec, reterr);
 }
 
 /* The small files that config.json binds out of the container's directory. */
@@ -145,7 +145,7 @@ static int describe(struct prl_container *c, const struct prl_template *template
     int r = template ? merge(c, template, &facts, reterr) : parse(c, reterr);
     prl_trace_mark("merge");
     int decided = r < 0 ? r : plan_limits(c, reterr);
-    r = decided < 0 ? decided : check_neighbour(c, reterr);
+    r = decided < 0 ? decided : check_shared_network(c, reterr);
     if (r == 0 && (template || decided > 0))
         r = write_text(c, reterr);
     prl_trace_mark("text");
@@ -232,7 +232,7 @@ typedef int (*launch_fn)(const struct prl_spec *spec, const struct prl_stdio *st
 static int launch_once(struct prl_container *c, const struct prl_stdio *stdio, launch_fn launch,
                        struct prl_error *reterr)
 {
-    c->spec->neighbour = c->neighbour ? &c->neighbour->running.target : NULL;
+    c->spec->shared_network = c->shared_network ? &c->shared_network->running.target : NULL;
     prl_cgroup_host_lend(&c->host, &c->spec->resources);
     return launch(c->spec, stdio, &c->child, reterr);
 }
@@ -320,10 +320,10 @@ void prl_container_free(struct prl_container *c)
     prl_cgroup_host_free(&c->host);
     prl_state_close(&c->state);
     prl_spec_free(c->spec);
-    prl_neighbour_free(c->neighbour);
+    prl_shared_network_free(c->shared_network);
     free(c->json);
     free(c->allow);
     c->spec = NULL;
-    c->neighbour = NULL;
+    c->shared_network = NULL;
     c->json = c->allow = NULL;
 }

@@ -12,9 +12,9 @@ struct prl_container {
     const struct prl_request *request;
     const char *launcher; /* path of the native launcher; NULL: this program is it */
     struct prl_state state;
-    char *allow;                     /* the list of destinations, resolved; NULL: none */
-    struct prl_neighbour *neighbour; /* whose network it shares; NULL: nobody's */
-    char *json;                      /* config.json */
+    char *allow; /* the list of destinations, resolved; NULL: none */
+    struct prl_shared_network *shared_network; /* whose network it shares; NULL: nobody's */
+    char *json;                                /* config.json */
     size_t json_len;
     struct prl_spec *spec;
     struct prl_cgroup_host host; /* as far as it was looked at */

@@ -187,7 +187,7 @@ static int run_clone(struct prl_setup *s, void *stack, struct prl_child *child,
     pthread_sigmask(SIG_SETMASK, &all, &before);
     child->start_ns = prl_sys_now_ns();
     int r = 0;
-    if (s->spec->neighbour)
+    if (s->spec->shared_network)
         r = run_beside(s, &how, child, reterr);
     else if (s->box && s->box->zygote_fd >= 0)
         r = prl_launch_below(s, &how, child_main, child, reterr);

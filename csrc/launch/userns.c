@@ -1,12 +1,12 @@
 /* userns.c: the child of a launch whose user namespace lies below the holder's, or is
  * that of another container, whose network it shares. In: a holder's pidfd, the maps as its
- * namespace has them; or spec->neighbour.  Out: the child, which is the caller's. Never: the
- * caller in that namespace, because nobody can leave one again.  An intermediate process, which
- * shares the caller's memory and descriptors, enters it, makes the child there for the caller
- * (CLONE_PARENT), writes the child's maps, and ends.
+ * namespace has them; or spec->shared_network.  Out: the child, which is the caller's. Never:
+ * the caller in that namespace, because nobody can leave one again.  An intermediate process,
+ * which shares the caller's memory and descriptors, enters it, makes the child there for the
+ * caller (CLONE_PARENT), writes the child's maps, and ends.
  *
- * With spec->neighbour the child is born in the namespaces of the other container, and there
- * are no maps to write.
+ * With spec->shared_network the child is born in the namespaces of the other container, and
+ * there are no maps to write.
  *
  * If any of them dies meanwhile, no process is left behind: the child waits for a word on a
  * socket whose other end only the caller and the intermediate process have. Source: setns(2),
@@ -50,8 +50,8 @@ static int PRL_CHILD_SAFE write_map(pid_t pid, const char *file, const char *tex
 static int PRL_CHILD_SAFE enter(const struct prl_setup *s)
 {
     const uint64_t pair = CLONE_NEWUSER | CLONE_NEWNET;
-    if (s->spec->neighbour)
-        return prl_join_namespaces(s->spec->neighbour, pair);
+    if (s->spec->shared_network)
+        return prl_join_namespaces(s->spec->shared_network, pair);
     return setns(s->holder_fd, CLONE_NEWUSER);
 }
 

@@ -1,5 +1,5 @@
 /* userns.h: the one process of a launch that is born in another user namespace.
- * In: what is to be cloned, a holder or a neighbour.  Out: the child, its maps written; or
+ * In: what is to be cloned, a holder or a shared network.  Out: the child, its maps written; or
  * nothing of it.
  * Never: the launcher itself in the holder's namespace. */
 #pragma once

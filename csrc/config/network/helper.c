@@ -1,7 +1,7 @@
 /* helper.c: --network, --publish, --mac-address: which helper, which ports.
- * In: options, the facts about the helpers, what the image exposes, the neighbour.  Out: the
- * namespace and the annotations io.pyrootless.network*.  Never: a port promised that no helper
- * opens; a helper started here. */
+ * In: options, the facts about the helpers, what the image exposes, the shared network.  Out:
+ * the namespace and the annotations io.pyrootless.network*.  Never: a port promised that no
+ * helper opens; a helper started here. */
 #include "config/parts.h"
 
 #include "base/error.h"
@@ -369,7 +369,7 @@ static int check_lonely(struct prl_merge *m, enum prl_value_network kind)
 }
 
 /* What a network is made with is asked of the container that it is made for. */
-static int share_neighbour(struct prl_merge *m)
+static int share_network(struct prl_merge *m)
 {
     static const char made[][2][16] = {
         {"publish", "--publish"},
@@ -386,7 +386,7 @@ static int share_neighbour(struct prl_merge *m)
                                   "the network is the other container's, which has its ports, "
                                   "addresses and name servers already: give this option to the "
                                   "container that is started first");
-    prl_config_note(m, "network.container", m->facts->neighbour->running.id);
+    prl_config_note(m, "network.container", m->facts->shared_network->running.id);
     return 0;
 }
 
@@ -420,7 +420,7 @@ int prl_config_network(struct prl_merge *m)
     if (choice.kind == PRL_VALUE_NETWORK_HOST)
         share_host(m);
     if (choice.kind == PRL_VALUE_NETWORK_CONTAINER)
-        return share_neighbour(m);
+        return share_network(m);
     if (choice.kind <= PRL_VALUE_NETWORK_HOST)
         return check_lonely(m, choice.kind);
     note_helper(m, &choice);

@@ -1,7 +1,7 @@
 /* shared.c: --network container:NAME: whose network it is, and who may come into it.
- * In: a name, the directories of running containers.  Out: struct prl_neighbour, or why not.
- * Never: a container of somebody else's (there is none in these directories); a launch whose
- * ids mean others in the shared user namespace than its config.json says. */
+ * In: a name, the directories of running containers.  Out: struct prl_shared_network, or why
+ * not. Never: a container of somebody else's (there is none in these directories); a launch
+ * whose ids mean others in the shared user namespace than its config.json says. */
 #include "config/network/shared.h"
 
 #include "base/error.h"
@@ -20,7 +20,7 @@ enum { FILE_MAX_BYTES = 64 * 1024 };
 
 #define BAD(errnum, ...) prl_failf(reterr, PRL_STAGE_OPTIONS, errnum, "--network", __VA_ARGS__)
 
-static int read_files(struct prl_neighbour *n, struct prl_error *reterr)
+static int read_files(struct prl_shared_network *n, struct prl_error *reterr)
 {
     const struct {
         const char *name;
@@ -37,7 +37,7 @@ static int read_files(struct prl_neighbour *n, struct prl_error *reterr)
     return 0;
 }
 
-static int fill(struct prl_neighbour *n, struct prl_error *reterr)
+static int fill(struct prl_shared_network *n, struct prl_error *reterr)
 {
     _cleanup_free_ char *json = NULL;
     int r = prl_running_config(&n->running, &json, reterr);
@@ -56,10 +56,10 @@ static int fill(struct prl_neighbour *n, struct prl_error *reterr)
     return read_files(n, reterr);
 }
 
-int prl_neighbour_find(const struct prl_dirs *dirs, const char *text,
-                       struct prl_neighbour **ret, struct prl_error *reterr)
+int prl_shared_network_find(const struct prl_dirs *dirs, const char *text,
+                            struct prl_shared_network **ret, struct prl_error *reterr)
 {
-    struct prl_neighbour *n = calloc(1, sizeof *n);
+    struct prl_shared_network *n = calloc(1, sizeof *n);
     if (!n)
         return prl_fail_with(reterr, PRL_STAGE_STATE, ENOMEM, "malloc", "container");
     n->running.target = (struct prl_joinable){.pidfd = -1, .proc_fd = -1};
@@ -69,7 +69,7 @@ int prl_neighbour_find(const struct prl_dirs *dirs, const char *text,
     if (r == 0)
         *ret = n;
     else
-        prl_neighbour_free(n);
+        prl_shared_network_free(n);
     return r;
 }
 
@@ -89,11 +89,11 @@ static bool has_one_id(const struct prl_spec *spec)
            spec->gid_maps[0].size == 1;
 }
 
-int prl_neighbour_check(const struct prl_neighbour *neighbour, const struct prl_spec *spec,
-                        struct prl_error *reterr)
+int prl_shared_network_check(const struct prl_shared_network *shared_network,
+                             const struct prl_spec *spec, struct prl_error *reterr)
 {
-    const struct prl_spec *other = neighbour->spec;
-    const char *id = neighbour->running.id;
+    const struct prl_spec *other = shared_network->spec;
+    const char *id = shared_network->running.id;
     if (other->resources.rungs[PRL_LIMIT_PIDS] == PRL_RUNG_NPROC)
         return BAD(
             EOPNOTSUPP,
@@ -118,13 +118,13 @@ int prl_neighbour_check(const struct prl_neighbour *neighbour, const struct prl_
         other->uid_maps[0].container_id, other->gid_maps[0].container_id);
 }
 
-void prl_neighbour_free(struct prl_neighbour *neighbour)
+void prl_shared_network_free(struct prl_shared_network *shared_network)
 {
-    if (!neighbour)
+    if (!shared_network)
         return;
-    prl_running_free(&neighbour->running);
-    prl_spec_free(neighbour->spec);
-    free(neighbour->hosts);
-    free(neighbour->resolv);
-    free(neighbour);
+    prl_running_free(&shared_network->running);
+    prl_spec_free(shared_network->spec);
+    free(shared_network->hosts);
+    free(shared_network->resolv);
+    free(shared_network);
 }

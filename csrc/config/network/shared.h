@@ -5,7 +5,7 @@
 
 #include "container/state/record.h"
 
-struct prl_neighbour {
+struct prl_shared_network {
     struct prl_running running;
     struct prl_spec *spec;
     char userns[16];      /* the kind of its map, as in --userns */
@@ -13,9 +13,9 @@ struct prl_neighbour {
 };
 
 /* *ret is malloc'd.  Refused: one that shares the host's network itself. */
-int prl_neighbour_find(const struct prl_dirs *dirs, const char *text,
-                       struct prl_neighbour **ret, struct prl_error *reterr);
+int prl_shared_network_find(const struct prl_dirs *dirs, const char *text,
+                            struct prl_shared_network **ret, struct prl_error *reterr);
 /* Does a launch fit into its user namespace? */
-int prl_neighbour_check(const struct prl_neighbour *neighbour, const struct prl_spec *spec,
-                        struct prl_error *reterr);
-void prl_neighbour_free(struct prl_neighbour *neighbour); /* NULL is allowed */
+int prl_shared_network_check(const struct prl_shared_network *shared_network,
+                             const struct prl_spec *spec, struct prl_error *reterr);
+void prl_shared_network_free(struct prl_shared_network *shared_network); /* NULL is allowed */

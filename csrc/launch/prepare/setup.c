@@ -67,10 +67,10 @@ static void ask_parent(struct prl_setup *s, bool asks)
     s->served |= asks;
 }
 
-/* The neighbour's user namespace has its maps. */
-static int prepare_neighbour(struct prl_setup *s, bool own, struct prl_error *reterr)
+/* The user namespace of a shared network has its maps. */
+static int prepare_shared_network(struct prl_setup *s, bool own, struct prl_error *reterr)
 {
-    if (!s->spec->neighbour)
+    if (!s->spec->shared_network)
         return prl_failf(reterr, PRL_STAGE_STATE, ESRCH, "container",
                          "\"%.12s\" was not looked up", s->spec->network.container);
     if (!own)
@@ -92,7 +92,7 @@ static int prepare_maps(struct prl_setup *s, struct prl_arena *arena, struct prl
     bool own = prl_mapping_is_own(spec->uid_maps, spec->uid_maps_len, uid) &&
                prl_mapping_is_own(spec->gid_maps, spec->gid_maps_len, gid);
     if (spec->network.container)
-        return prepare_neighbour(s, own, reterr);
+        return prepare_shared_network(s, own, reterr);
     if (!own) {
         s->served = true;
         prepare_settling(s);

@@ -53,8 +53,8 @@ struct prl_setup {
     char *uid_map, *gid_map; /* NULL: the parent writes them (PRL_HANDOVER_MAPS) */
     int holder_fd; /* pidfd of a holder, in whose namespace the maps are written; -1 */
     bool joined;   /* the child is born there, and waits for its maps unless they are ready */
-    bool ready; /* it is born in the user namespace of spec->neighbour, which has maps, and in
-                   the network namespace of that */
+    bool ready; /* it is born in the user namespace of spec->shared_network, which has maps, and
+                   in the network namespace of that */
     char *overlay_data; /* room for the overlay's mount options */
     size_t overlay_data_size;
     const char *layers_at; /* the directory they are named from; NULL: there is none */

@@ -26,7 +26,7 @@ static void sort(struct prl_ids *ids)
 }
 
 /* The maps of range and of keep-id cut the same ids in different pieces. */
-static void join_neighbours(struct prl_ids *ids)
+static void join_adjacent(struct prl_ids *ids)
 {
     size_t n = 0;
     for (size_t i = 0; i < ids->len; i++) {
@@ -49,7 +49,7 @@ static int collect(const struct prl_idmap *rows, size_t len, uint32_t own, struc
         return r;
     memmove(ret->ranges, ret->ranges + 1, --ret->len * sizeof *ret->ranges);
     sort(ret);
-    join_neighbours(ret);
+    join_adjacent(ret);
     return 0;
 }
 

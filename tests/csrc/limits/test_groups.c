@@ -109,7 +109,7 @@ TEST(processor_time_is_counted_by_the_best_there_is)
 {
     static const struct {
         struct prl_cgroup_host host;
-        enum prl_rung rung;
+        enum prl_rung held_by;
         const char *groups;
     } rows[] = {
         {{.bases = {{(char *)"/acct", PRL_CONTROL_CPUACCT, false},

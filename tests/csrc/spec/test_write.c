@@ -92,7 +92,7 @@ static bool same_resources(const struct prl_resources *a, const struct prl_resou
                 SAME(a, b, reservation_bytes) && SAME(a, b, swap_bytes) &&
                 SAME(a, b, quota_us) && SAME(a, b, period_us) && SAME(a, b, shares) &&
                 SAME(a, b, cpu_time_ns) && same_text(a->cpus, b->cpus) && SAME(a, b, pids) &&
-                SAME(a, b, throttles_len) && SAME(a, b, rungs) && SAME(a, b, weak) &&
+                SAME(a, b, throttles_len) && SAME(a, b, held_by) && SAME(a, b, weak) &&
                 SAME(a, b, cgroups_len);
     for (size_t i = 0; same && i < a->throttles_len; i++)
         same = SAME(a, b, throttles[i].kind) && SAME(a, b, throttles[i].major) &&
