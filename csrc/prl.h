@@ -341,7 +341,7 @@ struct prl_child {
     pid_t supervisor;  /* of its fake root; 0: none */
     pid_t network;     /* pasta or slirp4netns; 0: none */
     int network_fd;    /* held for it as long as it may live; only with `network` */
-    pid_t border;      /* the egress filter between container and helper; 0: none */
+    pid_t egress;      /* the egress filter between container and helper; 0: none */
     int terminal_fd;   /* pty master; -1 without process.terminal */
     uint64_t start_ns; /* CLOCK_MONOTONIC just before clone */
     int fatal_signal;  /* set by prl_child_signal: what the SIGKILL it sent stands for; 0: none

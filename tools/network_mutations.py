@@ -99,7 +99,7 @@ NETWORK_MUTATIONS = (
         "--allow-host: only what is on the list is reached",
         _one(
             "csrc/network/egress/filter.c",
-            "prl_allow_has(border->allow, border->allow_len, packet.target, port)) ||",
+            "prl_allow_has(egress->allow, egress->allow_len, packet.target, port)) ||",
             "true) ||",
         ),
         (
@@ -143,7 +143,7 @@ NETWORK_MUTATIONS = (
         "--allow-host: a published UDP port answers only who asked",
         _one(
             "csrc/network/egress/filter.c",
-            "return has_asked(border, packet, port, remote);",
+            "return has_asked(egress, packet, port, remote);",
             "return remote != 0;",
         ),
         (f"{ALLOW}::test_every_capability_lifts_nothing",),
@@ -154,7 +154,7 @@ NETWORK_MUTATIONS = (
         (f"{ALLOW}::test_a_name_that_leads_inwards_starts_nothing",),
     ),
     Mutation(
-        "--allow-host: refused where no border can stand",
+        "--allow-host: refused where no egress filter can stand",
         _one(
             "csrc/config/network/helper.c",
             'prl_options_get(m->options, "allow-host"))\n        return prl_config_bad(',
@@ -164,13 +164,13 @@ NETWORK_MUTATIONS = (
         (f"{ALLOW}::test_what_cannot_be_held_starts_nothing",),
     ),
     Mutation(
-        "--allow-host: the border runs under strict seccomp",
+        "--allow-host: the egress filter runs under strict seccomp",
         _one(
             "csrc/network/egress/relay.c",
             "return prctl(PR_SET_SECCOMP, SECCOMP_MODE_STRICT, 0, 0, 0) == 0;",
             "return prctl(PR_GET_SECCOMP, 0, 0, 0, 0) == 0;",
         ),
-        (f"{ALLOW}::test_the_border_is_confined",),
+        (f"{ALLOW}::test_the_egress_filter_is_confined",),
     ),
     Mutation(
         "allow_hosts: no protocol but those of the internet",

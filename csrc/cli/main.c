@@ -56,9 +56,9 @@ int main(int argc, char **argv)
         return prl_fake_main(argv[3], (pid_t)strtol(argv[2], NULL, 10));
     if (argc > 1 && strcmp(argv[1], "_holder") == 0) /* userns/holder/start.c started us */
         return prl_holder_main(argv + 2);
-    if (argc > 5 &&
-        strcmp(argv[1], "_border") == 0) /* launch/serve/egress.c, launch/serve/network.c */
-        return prl_border_main(argv + 2);
+    if (argc > 5 && strcmp(argv[1], "_egress-filter") ==
+                        0) /* launch/serve/egress.c, launch/serve/network.c */
+        return prl_egress_main(argv + 2);
     if (argc > 1 && strcmp(argv[1], "run") == 0)
         return prl_run_main(argc, argv);
     if (argc > 1 && strcmp(argv[1], "exec") == 0)

@@ -9,9 +9,9 @@
                    */
 #define PRL_PASTA_GATEWAY6 "fd70:7972:6f6f:746c::2" /* the same for IPv6 (RFC 4193) */
 /* Behind an egress filter both helpers have one network inside, and each its own for IPv6. */
-#define PRL_BORDER_GUEST   "10.0.2.100"
-#define PRL_BORDER_ROUTER  "10.0.2.2"
-#define PRL_BORDER_NOWHERE "240.0.0.1" /* RFC 1112: nobody's; refused whatever is allowed */
+#define PRL_EGRESS_GUEST   "10.0.2.100"
+#define PRL_EGRESS_ROUTER  "10.0.2.2"
+#define PRL_EGRESS_NOWHERE "240.0.0.1" /* RFC 1112: nobody's; refused whatever is allowed */
 #define PRL_PASTA_GUEST6   "fd70:7972:6f6f:746c::64"
 #define PRL_PASTA_ROUTER6  "fd70:7972:6f6f:746c::2"
 #define PRL_SLIRP_GUEST6   "fd00::64"

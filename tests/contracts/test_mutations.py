@@ -34,8 +34,8 @@ HELD_TWICE = {
     "test_a_taken_port_starts_nothing": "pasta and slirp4netns refuse it too",
     "test_a_hostile_program_finds_nobody": "user namespace, process ids and no capability",
     "test_its_death_harms_no_container": "a namespace lasts as long as those below it",
-    "test_without_its_border_a_network_is_shut": "frames that nobody reads go nowhere",
-    "test_the_border_ends_with_the_container": "a parent-death signal and a closed interface",
+    "test_without_its_filter_a_network_is_shut": "frames that nobody reads go nowhere",
+    "test_the_filter_ends_with_the_container": "a parent-death signal and a closed interface",
 }
 
 

@@ -341,14 +341,14 @@ def all_end(pids: list[int]) -> bool:
 @pytest.mark.context_single
 @each_helper
 @pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL])
-def test_the_border_ends_with_the_container(
+def test_the_filter_ends_with_the_container(
     launcher: Path, engine_environment: dict[str, str], helper: str, end: int
 ) -> None:
-    """The launcher asked to end, or killed: two of the border's and the helper."""
+    """The launcher asked to end, or killed: two of the egress filter's and the helper."""
     options = [f"--network={helper}", "--allow-host=192.0.2.1"]
     process = started(launcher, engine_environment, *options)
     outside = descendants(process.pid)
-    assert sum("_border" in words for words in outside.values()) == 2
+    assert sum("_egress-filter" in words for words in outside.values()) == 2
     assert len(outside) == 3
     pids = [os.pidfd_open(pid) for pid in outside]
     process.send_signal(end)
@@ -360,7 +360,7 @@ def test_the_border_ends_with_the_container(
 
 @pytest.mark.context_single
 @each_helper
-def test_the_border_is_confined(
+def test_the_egress_filter_is_confined(
     launcher: Path, engine_environment: dict[str, str], helper: str
 ) -> None:
     """Strict mode, which leaves read, write and exit; no privilege to gain."""
@@ -369,22 +369,24 @@ def test_the_border_is_confined(
     for pid, words in descendants(process.pid).items():
         status = Path(f"/proc/{pid}/status").read_text()
         assert "NoNewPrivs:\t1\n" in status
-        assert ("Seccomp:\t1\n" in status) == ("_border" in words)
+        assert ("Seccomp:\t1\n" in status) == ("_egress-filter" in words)
     process.kill()
     process.communicate(timeout=LIMIT_SECONDS)
 
 
 @each_helper
-def test_without_its_border_a_network_is_shut(
+def test_without_its_filter_a_network_is_shut(
     machine: Machine, serve: Serve, helper: str
 ) -> None:
     """Killed under a running container: nothing passes, and nothing opens."""
     options = [f"--network={helper}", "--allow-host=198.51.100.1", "-p", "8093:80"]
     process = serve(options, "tcp", 80)
     assert machine.ask("tcp", "203.0.113.2", 8093).split()[0] == "80"
-    border = next(pid for pid, words in descendants(process.pid).items() if "_border" in words)
-    opened = os.pidfd_open(border)
-    os.kill(border, signal.SIGKILL)
+    egress_filter = next(
+        pid for pid, words in descendants(process.pid).items() if "_egress-filter" in words
+    )
+    opened = os.pidfd_open(egress_filter)
+    os.kill(egress_filter, signal.SIGKILL)
     assert all_end([opened])
     os.close(opened)
     quick = CLIENT.replace("settimeout(10)", "settimeout(1)")

@@ -105,12 +105,12 @@ static enum prl_value_network choose_auto(const struct prl_options *options,
                                           const struct prl_network_facts *facts)
 {
     bool pasta = strcmp(facts->chosen, "pasta") == 0;
-    bool bordered = prl_options_get(options, "allow-host") != NULL;
+    bool filtered = prl_options_get(options, "allow-host") != NULL;
     if (!facts->chosen[0])
         return PRL_VALUE_NETWORK_AUTO;
     if (!pasta && facts->pasta_works && publishes_for_pasta(options))
         pasta = true;
-    if (pasta && bordered && facts->slirp_works && !has_passt(facts))
+    if (pasta && filtered && facts->slirp_works && !has_passt(facts))
         pasta = false;
     return pasta ? PRL_VALUE_NETWORK_PASTA : PRL_VALUE_NETWORK_SLIRP;
 }
@@ -149,13 +149,13 @@ int prl_network_choose(const struct prl_options *options, const char *data_dir,
     if (ret->kind == PRL_VALUE_NETWORK_AUTO || !*program)
         return fail_helper(&facts, ret->kind, reterr);
     memcpy(ret->program, program, sizeof ret->program);
-    bool bordered = prl_options_get(options, "allow-host") != NULL;
-    if (bordered && pasta) {
+    bool filtered = prl_options_get(options, "allow-host") != NULL;
+    if (filtered && pasta) {
         int r = take_passt(ret->program, reterr);
         if (r < 0)
             return r;
     }
-    if (!pasta || bordered)
+    if (!pasta || filtered)
         prl_network_own_address(AF_INET, ret->gateway);
     else if (facts.pasta_gateway)
         snprintf(ret->gateway, sizeof ret->gateway, PRL_PASTA_GATEWAY);

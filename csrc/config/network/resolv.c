@@ -86,7 +86,7 @@ static bool has_servers(const struct prl_options *options)
 }
 
 /* The names that may be spoken to stand in /etc/hosts; a name server would be a way out. */
-static bool is_bordered(const struct prl_options *options)
+static bool is_filtered(const struct prl_options *options)
 {
     return prl_options_get(options, "allow-host") != NULL;
 }
@@ -96,7 +96,7 @@ bool prl_resolv_needs_forward(const struct prl_options *options,
                               const struct prl_network_choice *choice)
 {
     struct host_file file;
-    if (has_servers(options) || is_bordered(options) || choice->kind <= PRL_VALUE_NETWORK_HOST)
+    if (has_servers(options) || is_filtered(options) || choice->kind <= PRL_VALUE_NETWORK_HOST)
         return false;
     read_host(&file);
     return file.servers_len > 0 && strncmp(file.servers[0], "127.", 4) == 0;
@@ -185,7 +185,7 @@ int prl_resolv_make(const struct prl_options *options, const struct prl_network_
         read_host(&file);
     if (has_servers(options))
         append_values(&text, options, "dns", "nameserver ");
-    else if (!is_bordered(options))
+    else if (!is_filtered(options))
         append_host_servers(&text, &file, choice);
     append_search(&text, options, &file);
     append_options(&text, options, &file);

@@ -255,9 +255,9 @@ void prl_child_close(struct prl_child *child)
         prl_helper_end(child->network);
         prl_close_p(&child->network_fd);
     }
-    if (child->border > 0) {
-        kill(child->border, SIGKILL);
-        prl_helper_end(child->border);
+    if (child->egress > 0) {
+        kill(child->egress, SIGKILL);
+        prl_helper_end(child->egress);
     }
     if (child->supervisor > 0) /* it ends with its last call done */
         prl_helper_end(child->supervisor);

@@ -58,14 +58,14 @@ static int start(const char *const argv[], struct prl_setup *s, int helper_fd,
     _cleanup_close_ int reader = ready[0], writer = ready[1];
     const struct prl_helper_start how = {.argv = argv,
                                          .fds = {-1, writer, -1, s->tap_fd, helper_fd, -1}};
-    int r = prl_helper_start(&how, &child->border);
+    int r = prl_helper_start(&how, &child->egress);
     prl_close_p(&s->tap_fd);
     prl_close_p(&writer);
     return r < 0 ? prl_fail_with(reterr, PRL_STAGE_NETWORK, -r, "execve", argv[0])
                  : await(reader, reterr);
 }
 
-int prl_serve_border(struct prl_setup *setup, struct prl_child *child, int *ret_socket,
+int prl_serve_egress(struct prl_setup *setup, struct prl_child *child, int *ret_socket,
                      struct prl_error *reterr)
 {
     const struct prl_network *network = &setup->spec->network;
@@ -80,7 +80,7 @@ int prl_serve_border(struct prl_setup *setup, struct prl_child *child, int *ret_
     struct prl_arena *arena = prl_arena_new();
     const char *ports = arena ? list_ports(arena, network) : NULL;
     const char *const argv[] = {program,
-                                "_border",
+                                "_egress-filter",
                                 prl_sys_decimal((uint64_t)getpid(), parent),
                                 stream ? "stream" : "packet",
                                 ports,

@@ -90,9 +90,9 @@ static void add_pasta_ports(struct helper *h)
 static void describe_passt(struct helper *h)
 {
     add_text(h, "--fd", "5");
-    add_text(h, "--address", PRL_BORDER_GUEST);
+    add_text(h, "--address", PRL_EGRESS_GUEST);
     add_text(h, "--netmask", "24");
-    add_text(h, "--gateway", PRL_BORDER_ROUTER);
+    add_text(h, "--gateway", PRL_EGRESS_ROUTER);
     add_text(h, "--address", PRL_PASTA_GUEST6);
     add_text(h, "--gateway", PRL_PASTA_ROUTER6);
     add(h, "--no-dhcp");
@@ -144,7 +144,7 @@ static void describe_slirp(struct helper *h)
     enum { MTU = 65520 };
     const struct prl_network *network = h->network;
     add(h, h->launcher);
-    add(h, "_border");
+    add(h, "_egress-filter");
     add(h, "inside");
     add(h, prl_arena_printf(h->arena, "%d", (int)getpid()));
     add(h, network->program);
@@ -314,7 +314,7 @@ int prl_serve_network(struct prl_setup *setup, struct prl_child *child, int netn
     h.arena = prl_arena_new();
     int r = 0;
     if (spec->network.allow)
-        r = prl_serve_border(setup, child, &h.frames_fd, reterr);
+        r = prl_serve_egress(setup, child, &h.frames_fd, reterr);
     else if (spec->network.helper == PRL_NETWORK_SLIRP)
         r = prl_serve_tap(setup, &h.frames_fd, reterr);
     if (r == 0)

@@ -30,8 +30,8 @@ int prl_serve_network(struct prl_setup *setup, struct prl_child *child, int netn
 /* tap.c: setup->tap_fd with a filter on it, as *ret_fd. */
 int prl_serve_tap(struct prl_setup *setup, int *ret_fd, struct prl_error *reterr);
 /* egress.c: the egress filter between setup->tap_fd, which is closed, and the helper,
- * whose socket *ret_socket becomes.  Fills child->border. */
-int prl_serve_border(struct prl_setup *setup, struct prl_child *child, int *ret_socket,
+ * whose socket *ret_socket becomes.  Fills child->egress. */
+int prl_serve_egress(struct prl_setup *setup, struct prl_child *child, int *ret_socket,
                      struct prl_error *reterr);
 /* ports.c: are all ports that are to be published free, and ours to take? */
 int prl_serve_ports_check(const struct prl_network *network, struct prl_error *reterr);

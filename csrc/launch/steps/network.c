@@ -25,7 +25,7 @@
 #define TAP "tap0"
 
 enum {
-    BORDER_MTU = 65520,
+    EGRESS_MTU = 65520,
     PREFIX6 = 64,
     ADDRESS_NODAD = 0x02,
     ANSWER_BYTES = 512,
@@ -72,7 +72,7 @@ static void PRL_CHILD_SAFE parse_mac(const char *text, char ret[6])
 static int PRL_CHILD_SAFE set_link(int fd, const struct prl_network *network,
                                    struct prl_error *reterr)
 {
-    struct ifreq mtu = {.ifr_mtu = network->mtu ? (int)network->mtu : BORDER_MTU};
+    struct ifreq mtu = {.ifr_mtu = network->mtu ? (int)network->mtu : EGRESS_MTU};
     struct ifreq mac = {.ifr_hwaddr = {.sa_family = ARPHRD_ETHER}};
     struct ifreq up = {.ifr_flags = IFF_UP | IFF_RUNNING};
     int r = ask(fd, SIOCSIFMTU, "ioctl SIOCSIFMTU", &mtu, reterr);
@@ -87,15 +87,15 @@ static int PRL_CHILD_SAFE set_ipv4(int fd, struct prl_error *reterr)
 {
     struct rtentry route = {.rt_flags = RTF_UP | RTF_GATEWAY};
     struct sockaddr_in router = {.sin_family = AF_INET}, any = {.sin_family = AF_INET};
-    inet_pton(AF_INET, PRL_BORDER_ROUTER, &router.sin_addr);
+    inet_pton(AF_INET, PRL_EGRESS_ROUTER, &router.sin_addr);
     memcpy(&route.rt_gateway, &router, sizeof router);
     memcpy(&route.rt_dst, &any, sizeof any);
     memcpy(&route.rt_genmask, &any, sizeof any);
-    int r = set_address(fd, SIOCSIFADDR, "ioctl SIOCSIFADDR", PRL_BORDER_GUEST, reterr);
+    int r = set_address(fd, SIOCSIFADDR, "ioctl SIOCSIFADDR", PRL_EGRESS_GUEST, reterr);
     if (r == 0)
         r = set_address(fd, SIOCSIFNETMASK, "ioctl SIOCSIFNETMASK", "255.255.255.0", reterr);
     if (r == 0 && ioctl(fd, SIOCADDRT, &route) < 0)
-        r = prl_fail(reterr, PRL_STAGE_NETWORK, "ioctl SIOCADDRT", PRL_BORDER_ROUTER);
+        r = prl_fail(reterr, PRL_STAGE_NETWORK, "ioctl SIOCADDRT", PRL_EGRESS_ROUTER);
     return r;
 }
 
@@ -191,12 +191,12 @@ static int PRL_CHILD_SAFE await_refusal(struct prl_error *reterr)
     struct sockaddr_in nowhere = {.sin_family = AF_INET, .sin_port = htons(9)};
     char byte = 0;
     _cleanup_close_ int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    inet_pton(AF_INET, PRL_BORDER_NOWHERE, &nowhere.sin_addr);
+    inet_pton(AF_INET, PRL_EGRESS_NOWHERE, &nowhere.sin_addr);
     if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience) < 0)
         return prl_fail(reterr, PRL_STAGE_NETWORK, "socket", "AF_INET");
     if (connect(fd, (struct sockaddr *)&nowhere, sizeof nowhere) < 0 ||
         send(fd, &byte, 1, 0) < 0)
-        return prl_fail(reterr, PRL_STAGE_NETWORK, "connect", PRL_BORDER_NOWHERE);
+        return prl_fail(reterr, PRL_STAGE_NETWORK, "connect", PRL_EGRESS_NOWHERE);
     if (recv(fd, &byte, 1, 0) >= 0 || errno != EHOSTUNREACH)
         return prl_fail_with(reterr, PRL_STAGE_NETWORK, ETIMEDOUT, "recv",
                              "the egress filter does not answer");

@@ -23,23 +23,23 @@ static bool is_nowhere(const struct prl_packet *packet)
     return memcmp(target, zero, sizeof zero) == 0 || target[0] == 0xff;
 }
 
-static bool is_published(const struct prl_border *border, bool udp, uint16_t port)
+static bool is_published(const struct prl_egress *egress, bool udp, uint16_t port)
 {
-    for (size_t i = 0; i < border->ports_len; i++)
-        if (border->ports[i].udp == udp && border->ports[i].first <= port &&
-            port <= border->ports[i].last)
+    for (size_t i = 0; i < egress->ports_len; i++)
+        if (egress->ports[i].udp == udp && egress->ports[i].first <= port &&
+            port <= egress->ports[i].last)
             return true;
     return false;
 }
 
 /* Has this address sent from this port to that one? The other direction may be writing. */
-static bool has_asked(const struct prl_border *border, const struct prl_packet *packet,
+static bool has_asked(const struct prl_egress *egress, const struct prl_packet *packet,
                       uint16_t port, uint16_t remote_port)
 {
-    for (size_t i = 0; i < PRL_BORDER_PEERS; i++) {
-        const struct prl_border_peer *peer = &border->peers[i];
+    for (size_t i = 0; i < PRL_EGRESS_PEERS; i++) {
+        const struct prl_egress_peer *peer = &egress->peers[i];
         uint32_t turn = __atomic_load_n(&peer->turn, __ATOMIC_SEQ_CST);
-        struct prl_border_peer seen = *peer;
+        struct prl_egress_peer seen = *peer;
         if (turn == 0 || turn % 2 == 1 ||
             turn != __atomic_load_n(&peer->turn, __ATOMIC_SEQ_CST))
             continue;
@@ -51,26 +51,26 @@ static bool has_asked(const struct prl_border *border, const struct prl_packet *
 }
 
 /* TCP needs no memory: the helper makes a connection only for a SYN without ACK. */
-static bool is_answer(const struct prl_border *border, const struct prl_packet *packet)
+static bool is_answer(const struct prl_egress *egress, const struct prl_packet *packet)
 {
     uint16_t port = prl_packet_16(packet->body), remote = prl_packet_16(packet->body + 2);
-    if (!is_published(border, packet->protocol == PRL_IP_UDP, port))
+    if (!is_published(egress, packet->protocol == PRL_IP_UDP, port))
         return false;
     if (packet->protocol == PRL_IP_UDP)
-        return has_asked(border, packet, port, remote);
+        return has_asked(egress, packet, port, remote);
     return (packet->body[13] & (FLAG_SYN | FLAG_ACK)) != FLAG_SYN;
 }
 
-static bool lets_out_icmp(const struct prl_border *border, const struct prl_packet *packet)
+static bool lets_out_icmp(const struct prl_egress *egress, const struct prl_packet *packet)
 {
     uint8_t type = packet->body[0];
     if (packet->v6 && type >= ROUTER_SOLICITATION && type <= NEIGHBOUR_ADVERTISEMENT)
         return packet->hops == HOPS_ON_LINK;
     return type == (packet->v6 ? ECHO6 : ECHO) && !is_nowhere(packet) &&
-           prl_allow_has(border->allow, border->allow_len, packet->target, 0);
+           prl_allow_has(egress->allow, egress->allow_len, packet->target, 0);
 }
 
-bool prl_border_lets_out(const struct prl_border *border, const unsigned char *frame,
+bool prl_egress_lets_out(const struct prl_egress *egress, const unsigned char *frame,
                          size_t len)
 {
     struct prl_packet packet;
@@ -79,16 +79,16 @@ bool prl_border_lets_out(const struct prl_border *border, const unsigned char *f
     if (!prl_packet_parse(frame, len, &packet))
         return false;
     if (packet.protocol != PRL_IP_TCP && packet.protocol != PRL_IP_UDP)
-        return lets_out_icmp(border, &packet);
+        return lets_out_icmp(egress, &packet);
     if (is_nowhere(&packet))
         return false;
     uint16_t port = prl_packet_16(packet.body + 2);
     return (port != 0 &&
-            prl_allow_has(border->allow, border->allow_len, packet.target, port)) ||
-           is_answer(border, &packet);
+            prl_allow_has(egress->allow, egress->allow_len, packet.target, port)) ||
+           is_answer(egress, &packet);
 }
 
-void prl_border_let_in(struct prl_border *border, const unsigned char *frame, size_t len)
+void prl_egress_let_in(struct prl_egress *egress, const unsigned char *frame, size_t len)
 {
     struct prl_packet packet;
     if (!prl_packet_parse(frame, len, &packet) || packet.protocol != PRL_IP_UDP)
@@ -96,9 +96,9 @@ void prl_border_let_in(struct prl_border *border, const unsigned char *frame, si
     struct prl_packet back = packet;
     memcpy(back.target, packet.source, sizeof back.target);
     uint16_t remote = prl_packet_16(packet.body), port = prl_packet_16(packet.body + 2);
-    if (!is_published(border, true, port) || has_asked(border, &back, port, remote))
+    if (!is_published(egress, true, port) || has_asked(egress, &back, port, remote))
         return;
-    struct prl_border_peer *peer = &border->peers[border->next++ % PRL_BORDER_PEERS];
+    struct prl_egress_peer *peer = &egress->peers[egress->next++ % PRL_EGRESS_PEERS];
     uint32_t turn = peer->turn;
     __atomic_store_n(&peer->turn, turn + 1, __ATOMIC_SEQ_CST);
     peer->port = port;
@@ -107,7 +107,7 @@ void prl_border_let_in(struct prl_border *border, const unsigned char *frame, si
     __atomic_store_n(&peer->turn, turn + 2, __ATOMIC_SEQ_CST);
 }
 
-static bool parse_range(const char *text, char end, struct prl_border_ports *ret)
+static bool parse_range(const char *text, char end, struct prl_egress_ports *ret)
 {
     char *behind;
     unsigned long first = strtoul(text, &behind, 10);
@@ -119,12 +119,12 @@ static bool parse_range(const char *text, char end, struct prl_border_ports *ret
     return true;
 }
 
-bool prl_border_parse_ports(struct prl_border *border, const char *text)
+bool prl_egress_parse_ports(struct prl_egress *egress, const char *text)
 {
-    for (border->ports_len = 0; *text; border->ports_len++) {
+    for (egress->ports_len = 0; *text; egress->ports_len++) {
         size_t len = strcspn(text, "\n");
-        struct prl_border_ports *ports = &border->ports[border->ports_len];
-        if (border->ports_len == PRL_BORDER_PORTS)
+        struct prl_egress_ports *ports = &egress->ports[egress->ports_len];
+        if (egress->ports_len == PRL_EGRESS_PORTS)
             return false;
         ports->udp = strncmp(text, "udp ", 4) == 0;
         if (!ports->udp && strncmp(text, "tcp ", 4) != 0)

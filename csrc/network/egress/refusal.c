@@ -90,8 +90,8 @@ static bool deserves_answer(const struct prl_packet *packet)
     return !many;
 }
 
-size_t prl_border_refuse(const unsigned char *frame, size_t len,
-                         unsigned char ret[PRL_BORDER_REFUSAL_BYTES])
+size_t prl_egress_refuse(const unsigned char *frame, size_t len,
+                         unsigned char ret[PRL_EGRESS_REFUSAL_BYTES])
 {
     struct prl_packet packet;
     const unsigned char *ip = frame + PRL_ETHER_BYTES;

@@ -27,8 +27,8 @@
 enum { TAP_FD = 3, HELPER_FD = 4, USERNS_FD = 5 };
 enum { HEAD_BYTES = 4, FRAME_BYTES = 65536 + 64, BUFFER_BYTES = 4 * FRAME_BYTES };
 
-struct border {
-    struct prl_border *filter;
+struct egress {
+    struct prl_egress *filter;
     bool stream; /* each frame behind its length; else one message a frame */
     unsigned char *buffer;
 };
@@ -52,10 +52,10 @@ static bool write_all(const unsigned char *at, size_t len)
     return true;
 }
 
-static bool send_out(const struct border *border, size_t len)
+static bool send_out(const struct egress *egress, size_t len)
 {
-    unsigned char *head = border->buffer;
-    if (!border->stream)
+    unsigned char *head = egress->buffer;
+    if (!egress->stream)
         return write(HELPER_FD, head + HEAD_BYTES, len) == (ssize_t)len;
     head[0] = 0;
     head[1] = (unsigned char)(len >> 16);
@@ -70,60 +70,60 @@ static void put_in(const unsigned char *frame, size_t len)
     (void)!write(TAP_FD, frame, len);
 }
 
-static _Noreturn void carry_out(const struct border *border)
+static _Noreturn void carry_out(const struct egress *egress)
 {
-    unsigned char refusal[PRL_BORDER_REFUSAL_BYTES];
-    unsigned char *frame = border->buffer + HEAD_BYTES;
+    unsigned char refusal[PRL_EGRESS_REFUSAL_BYTES];
+    unsigned char *frame = egress->buffer + HEAD_BYTES;
     for (;;) {
         ssize_t n = read(TAP_FD, frame, FRAME_BYTES);
         if (n <= 0)
             finish(1);
-        if (prl_border_lets_out(border->filter, frame, (size_t)n)) {
-            if (!send_out(border, (size_t)n))
+        if (prl_egress_lets_out(egress->filter, frame, (size_t)n)) {
+            if (!send_out(egress, (size_t)n))
                 finish(1);
             continue;
         }
-        size_t len = prl_border_refuse(frame, (size_t)n, refusal);
+        size_t len = prl_egress_refuse(frame, (size_t)n, refusal);
         if (len > 0)
             put_in(refusal, len);
     }
 }
 
-static void take_in(const struct border *border, const unsigned char *frame, size_t len)
+static void take_in(const struct egress *egress, const unsigned char *frame, size_t len)
 {
-    prl_border_let_in(border->filter, frame, len);
+    prl_egress_let_in(egress->filter, frame, len);
     put_in(frame, len);
 }
 
 /* The frames that are complete, of `used` bytes; what is left moves to the begin. */
-static size_t take_stream(const struct border *border, size_t used)
+static size_t take_stream(const struct egress *egress, size_t used)
 {
-    const unsigned char *at = border->buffer;
+    const unsigned char *at = egress->buffer;
     while (used >= HEAD_BYTES) {
         size_t len = (size_t)at[0] << 24 | (size_t)at[1] << 16 | (size_t)at[2] << 8 | at[3];
         if (len > FRAME_BYTES)
             finish(1);
         if (used < HEAD_BYTES + len)
             break;
-        take_in(border, at + HEAD_BYTES, len);
+        take_in(egress, at + HEAD_BYTES, len);
         at += HEAD_BYTES + len;
         used -= HEAD_BYTES + len;
     }
-    memmove(border->buffer, at, used);
+    memmove(egress->buffer, at, used);
     return used;
 }
 
-static _Noreturn void carry_in(const struct border *border)
+static _Noreturn void carry_in(const struct egress *egress)
 {
     size_t used = 0;
     for (;;) {
-        ssize_t n = read(HELPER_FD, border->buffer + used, BUFFER_BYTES - used);
+        ssize_t n = read(HELPER_FD, egress->buffer + used, BUFFER_BYTES - used);
         if (n <= 0)
             finish(1);
-        if (border->stream)
-            used = take_stream(border, used + (size_t)n);
+        if (egress->stream)
+            used = take_stream(egress, used + (size_t)n);
         else
-            take_in(border, border->buffer, (size_t)n);
+            take_in(egress, egress->buffer, (size_t)n);
     }
 }
 
@@ -145,20 +145,20 @@ static void *map_shared(size_t size)
     return at == MAP_FAILED ? NULL : at;
 }
 
-static bool open_border(struct border *border, char **args)
+static bool open_egress(struct egress *egress, char **args)
 {
-    border->stream = strcmp(args[1], "stream") == 0;
-    border->filter = map_shared(sizeof *border->filter);
-    border->buffer = malloc(BUFFER_BYTES);
-    if (!border->filter || !border->buffer || !prl_border_parse_ports(border->filter, args[2]))
+    egress->stream = strcmp(args[1], "stream") == 0;
+    egress->filter = map_shared(sizeof *egress->filter);
+    egress->buffer = malloc(BUFFER_BYTES);
+    if (!egress->filter || !egress->buffer || !prl_egress_parse_ports(egress->filter, args[2]))
         return false;
-    int rows = prl_allow_parse_all(args[3], border->filter->allow, PRL_ALLOW_MAX);
-    border->filter->allow_len = rows < 0 ? 0 : (size_t)rows;
+    int rows = prl_allow_parse_all(args[3], egress->filter->allow, PRL_ALLOW_MAX);
+    egress->filter->allow_len = rows < 0 ? 0 : (size_t)rows;
     return rows >= 0;
 }
 
 /* The inward direction is a child, which ends with its parent. */
-static bool start_inwards(const struct border *border)
+static bool start_inwards(const struct egress *egress)
 {
     pid_t parent = getpid();
     int ready[2];
@@ -169,7 +169,7 @@ static bool start_inwards(const struct border *border)
     if (pid == 0) {
         if (!detach(parent) || !confine() || write(ready[1], "1", 1) != 1)
             finish(125);
-        carry_in(border);
+        carry_in(egress);
     }
     close(ready[1]);
     bool up = pid > 0 && read(ready[0], &byte, 1) == 1;
@@ -194,16 +194,16 @@ static int execute_inside(char **args)
     return 125;
 }
 
-int prl_border_main(char **args)
+int prl_egress_main(char **args)
 {
-    struct border border;
+    struct egress egress;
     if (strcmp(args[0], "inside") == 0)
         return execute_inside(args + 1);
     signal(SIGPIPE, SIG_IGN); /* the end of the helper is an error of write(2) */
-    if (!detach((pid_t)strtol(args[0], NULL, 10)) || !open_border(&border, args) ||
-        !start_inwards(&border))
+    if (!detach((pid_t)strtol(args[0], NULL, 10)) || !open_egress(&egress, args) ||
+        !start_inwards(&egress))
         return 125;
     if (!confine() || write(STDOUT_FILENO, "1", 1) != 1)
         return 125;
-    carry_out(&border);
+    carry_out(&egress);
 }

@@ -3,8 +3,8 @@
  * destinations. Out: frames, both ways.  Never: see relay.c. */
 #pragma once
 
-/* What `pyrootless _border PARENT stream|packet PORTS ALLOW` does; returns an exit status.
- * Writes one byte to standard output when it is at work.
- * `pyrootless _border inside PARENT PROGRAM ARGS…`: execute it as root of the user namespace
- * that is descriptor 5. */
-int prl_border_main(char **args);
+/* What `pyrootless _egress-filter PARENT stream|packet PORTS ALLOW` does; returns an exit
+ * status. Writes one byte to standard output when it is at work. `pyrootless _egress-filter
+ * inside PARENT PROGRAM ARGS…`: execute it as root of the user namespace that is descriptor 5.
+ */
+int prl_egress_main(char **args);

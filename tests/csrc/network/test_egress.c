@@ -1,9 +1,9 @@
 // sources: csrc/network/allow.c csrc/network/egress/filter.c csrc/network/egress/packet.c
 // sources: csrc/network/egress/refusal.c
 
-/* test_border.c: which frames leave a container behind a border, and what it is told of the
- * others. In: frames byte by byte, also broken ones.  Out: exact answers.  Never: a process, a
- * network.
+/* test_egress_filter.c: which frames leave a container behind an egress filter, and what it is
+ * told of the others. In: frames byte by byte, also broken ones.  Out: exact answers.  Never: a
+ * process, a network.
  */
 #include "network/egress/filter.h"
 #include "network/egress/packet.h"
@@ -15,7 +15,7 @@
 enum { TCP = PRL_IP_TCP, UDP = PRL_IP_UDP, ICMP = PRL_IP_ICMP, ICMP6 = PRL_IP_ICMP6 };
 enum { SYN = 2, ACK = 16, FIN = 1 };
 
-static struct prl_border border;
+static struct prl_egress egress;
 static unsigned char frame[2048];
 static size_t frame_len;
 
@@ -27,10 +27,10 @@ static void put_16(unsigned char *at, unsigned value)
 
 static void use(const char *allow, const char *ports)
 {
-    memset(&border, 0, sizeof border);
-    int rows = prl_allow_parse_all(allow, border.allow, PRL_ALLOW_MAX);
-    border.allow_len = rows < 0 ? 0 : (size_t)rows;
-    if (rows < 0 || !prl_border_parse_ports(&border, ports))
+    memset(&egress, 0, sizeof egress);
+    int rows = prl_allow_parse_all(allow, egress.allow, PRL_ALLOW_MAX);
+    egress.allow_len = rows < 0 ? 0 : (size_t)rows;
+    if (rows < 0 || !prl_egress_parse_ports(&egress, ports))
         abort();
 }
 
@@ -65,7 +65,7 @@ static void make(const char *target, unsigned protocol, unsigned port, unsigned 
 static bool leaves(const char *target, unsigned protocol, unsigned port, unsigned flags)
 {
     make(target, protocol, port, flags);
-    return prl_border_lets_out(&border, frame, frame_len);
+    return prl_egress_lets_out(&egress, frame, frame_len);
 }
 
 TEST(rows)
@@ -96,22 +96,22 @@ TEST(rows)
         CHECK(prl_allow_parse(good[i], strlen(good[i]), &row));
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         CHECK(!prl_allow_parse(bad[i], strlen(bad[i]), &row));
-    CHECK_INT(prl_allow_parse_all("192.0.2.1/32 *\n::1/128 80", border.allow, 2), 2);
-    CHECK_INT(prl_allow_parse_all("192.0.2.1/32 *\n::1/128 80", border.allow, 1), -1);
-    CHECK_INT(prl_allow_parse_all("192.0.2.1/32 *\n", border.allow, 2), -1);
+    CHECK_INT(prl_allow_parse_all("192.0.2.1/32 *\n::1/128 80", egress.allow, 2), 2);
+    CHECK_INT(prl_allow_parse_all("192.0.2.1/32 *\n::1/128 80", egress.allow, 1), -1);
+    CHECK_INT(prl_allow_parse_all("192.0.2.1/32 *\n", egress.allow, 2), -1);
 }
 
 TEST(ports)
 {
     static const char *const bad[] = {"80-90",    "tcp 0-1",     "tcp 90-80", "tcp 80",
                                       "icmp 1-2", "tcp 1-65536", "tcp 1-2x",  "tcp 1-2\n\n"};
-    CHECK(prl_border_parse_ports(&border, ""));
-    CHECK_INT(border.ports_len, 0);
-    CHECK(prl_border_parse_ports(&border, "tcp 80-80\nudp 5000-5002"));
-    CHECK_INT(border.ports_len, 2);
-    CHECK(border.ports[1].udp && border.ports[1].first == 5000 && border.ports[1].last == 5002);
+    CHECK(prl_egress_parse_ports(&egress, ""));
+    CHECK_INT(egress.ports_len, 0);
+    CHECK(prl_egress_parse_ports(&egress, "tcp 80-80\nudp 5000-5002"));
+    CHECK_INT(egress.ports_len, 2);
+    CHECK(egress.ports[1].udp && egress.ports[1].first == 5000 && egress.ports[1].last == 5002);
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
-        CHECK(!prl_border_parse_ports(&border, bad[i]));
+        CHECK(!prl_egress_parse_ports(&egress, bad[i]));
 }
 
 TEST(destinations)
@@ -229,12 +229,12 @@ TEST(neighbours)
 {
     use("192.0.2.1/32 *", "");
     make("ff02::1:ff00:2", ICMP6, 0, 135);
-    CHECK(!prl_border_lets_out(&border, frame, frame_len)); /* 64 hops: it may have come far */
+    CHECK(!prl_egress_lets_out(&egress, frame, frame_len)); /* 64 hops: it may have come far */
     frame[PRL_ETHER_BYTES + 7] = 255;
-    CHECK(prl_border_lets_out(&border, frame, frame_len));
+    CHECK(prl_egress_lets_out(&egress, frame, frame_len));
     memset(frame, 0, sizeof frame);
     put_16(frame + 12, PRL_ETHER_ARP);
-    CHECK(prl_border_lets_out(&border, frame, 42));
+    CHECK(prl_egress_lets_out(&egress, frame, 42));
 }
 
 /* What could be read in two ways is not read. */
@@ -246,9 +246,9 @@ TEST(odd_forms)
 #define CHECK_ODD(target, change)                                                              \
     do {                                                                                       \
         make(target, TCP, 80, SYN);                                                            \
-        CHECK(prl_border_lets_out(&border, frame, frame_len));                                 \
+        CHECK(prl_egress_lets_out(&egress, frame, frame_len));                                 \
         change;                                                                                \
-        CHECK(!prl_border_lets_out(&border, frame, frame_len));                                \
+        CHECK(!prl_egress_lets_out(&egress, frame, frame_len));                                \
     } while (0)
     for (size_t i = 0; i < sizeof types / sizeof *types; i++)
         CHECK_ODD("192.0.2.1", put_16(frame + 12, types[i]));
@@ -281,10 +281,10 @@ TEST(ip_options_are_walked_over)
     put_16(ip + 2, 54);
     put_16(ip + 26, 443); /* where a header of 24 bytes has the port */
     frame_len += 4;
-    CHECK(prl_border_lets_out(&border, frame, frame_len));
+    CHECK(prl_egress_lets_out(&egress, frame, frame_len));
     put_16(ip + 26, 80);
     put_16(ip + 22, 443); /* where one of 20 would have it */
-    CHECK(!prl_border_lets_out(&border, frame, frame_len));
+    CHECK(!prl_egress_lets_out(&egress, frame, frame_len));
 }
 
 /* Answers, and nothing that begins anything. */
@@ -311,7 +311,7 @@ static void arrive(const char *source, unsigned remote, unsigned port)
     memcpy(ip + from, ip + to, size);
     memcpy(ip + to, held, size);
     put_16(ip + (v6 ? PRL_IPV6_BYTES : PRL_IPV4_BYTES), remote);
-    prl_border_let_in(&border, frame, frame_len);
+    prl_egress_let_in(&egress, frame, frame_len);
 }
 
 TEST(published_udp)
@@ -335,14 +335,14 @@ TEST(published_udp_peers)
     use("192.0.2.1/32 443", "udp 5000-5000");
     for (unsigned i = 0; i < 3; i++)
         arrive("203.0.113.9", 1, 5000);
-    CHECK_INT(border.next, 1);
-    for (unsigned i = 2; i <= PRL_BORDER_PEERS; i++)
+    CHECK_INT(egress.next, 1);
+    for (unsigned i = 2; i <= PRL_EGRESS_PEERS; i++)
         arrive("203.0.113.9", i, 5000);
     CHECK(leaves("203.0.113.9", UDP, 1, 0));
-    arrive("203.0.113.9", PRL_BORDER_PEERS + 1, 5000);
+    arrive("203.0.113.9", PRL_EGRESS_PEERS + 1, 5000);
     CHECK(!leaves("203.0.113.9", UDP, 1, 0));
-    CHECK(leaves("203.0.113.9", UDP, PRL_BORDER_PEERS + 1, 0));
-    border.peers[5].turn++; /* being written */
+    CHECK(leaves("203.0.113.9", UDP, PRL_EGRESS_PEERS + 1, 0));
+    egress.peers[5].turn++; /* being written */
     CHECK(!leaves("203.0.113.9", UDP, 6, 0));
     CHECK(leaves("203.0.113.9", UDP, 7, 0));
 }
@@ -358,9 +358,9 @@ static unsigned checksum(uint32_t total, const unsigned char *at, size_t len)
 
 TEST(refusals)
 {
-    unsigned char answer[PRL_BORDER_REFUSAL_BYTES], *ip = answer + PRL_ETHER_BYTES;
+    unsigned char answer[PRL_EGRESS_REFUSAL_BYTES], *ip = answer + PRL_ETHER_BYTES;
     make("192.0.2.1", TCP, 80, SYN);
-    CHECK_INT(prl_border_refuse(frame, frame_len, answer), 14 + 20 + 8 + 28);
+    CHECK_INT(prl_egress_refuse(frame, frame_len, answer), 14 + 20 + 8 + 28);
     CHECK(memcmp(answer, frame + 6, 6) == 0 && memcmp(answer + 6, frame, 6) == 0);
     CHECK(memcmp(ip + 12, frame + 14 + 16, 4) == 0 && memcmp(ip + 16, frame + 14 + 12, 4) == 0);
     CHECK_INT(ip[20], 3);
@@ -369,7 +369,7 @@ TEST(refusals)
     CHECK_INT(checksum(0, ip, 20), 0xffff);
     CHECK_INT(checksum(0, ip + 20, 36), 0xffff);
     make("2001:db8::1", UDP, 80, 0);
-    CHECK_INT(prl_border_refuse(frame, frame_len, answer), 14 + 40 + 8 + 48);
+    CHECK_INT(prl_egress_refuse(frame, frame_len, answer), 14 + 40 + 8 + 48);
     CHECK_INT(ip[40], 1);
     CHECK_INT(ip[41], 1);
     CHECK(memcmp(ip + 48, frame + 14, 48) == 0);
@@ -378,7 +378,7 @@ TEST(refusals)
 
 TEST(no_refusal_of_errors_and_crowds)
 {
-    unsigned char answer[PRL_BORDER_REFUSAL_BYTES];
+    unsigned char answer[PRL_EGRESS_REFUSAL_BYTES];
     static const struct {
         const char *target;
         unsigned protocol, flags;
@@ -390,11 +390,11 @@ TEST(no_refusal_of_errors_and_crowds)
                  {"240.0.0.1", UDP, 0, true}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         make(cases[i].target, cases[i].protocol, 80, cases[i].flags);
-        CHECK_INT(prl_border_refuse(frame, frame_len, answer) > 0, cases[i].answered);
+        CHECK_INT(prl_egress_refuse(frame, frame_len, answer) > 0, cases[i].answered);
     }
     memset(frame, 0, sizeof frame);
     put_16(frame + 12, PRL_ETHER_ARP);
-    CHECK_INT(prl_border_refuse(frame, 42, answer), 0);
+    CHECK_INT(prl_egress_refuse(frame, 42, answer), 0);
 }
 
 /* Each frame in a block of its own size, so that a byte behind it is seen; each byte of a good
@@ -402,17 +402,17 @@ TEST(no_refusal_of_errors_and_crowds)
 TEST(broken_frames)
 {
     static const char *const targets[] = {"192.0.2.1", "2001:db8::1"};
-    unsigned char answer[PRL_BORDER_REFUSAL_BYTES];
+    unsigned char answer[PRL_EGRESS_REFUSAL_BYTES];
     use("192.0.2.1/32 443", "udp 5000-5000\ntcp 5000-5000");
     for (size_t t = 0; t < 2; t++) {
         make(targets[t], TCP, 80, ACK);
         for (size_t len = 0; len <= frame_len; len++) {
             unsigned char *copy = malloc(len ? len : 1);
             memcpy(copy, frame, len);
-            bool out = prl_border_lets_out(&border, copy, len);
+            bool out = prl_egress_lets_out(&egress, copy, len);
             CHECK(!out || len == frame_len);
-            CHECK(prl_border_refuse(copy, len, answer) <= sizeof answer);
-            prl_border_let_in(&border, copy, len);
+            CHECK(prl_egress_refuse(copy, len, answer) <= sizeof answer);
+            prl_egress_let_in(&egress, copy, len);
             free(copy);
         }
         for (size_t at = 0; at < 2 * frame_len; at++)
@@ -421,9 +421,9 @@ TEST(broken_frames)
                 memcpy(copy, frame, frame_len);
                 copy[at / 2] = (unsigned char)value;
                 copy[23 - 3 * t] = at % 2 ? UDP : copy[23 - 3 * t];
-                prl_border_let_in(&border, copy, frame_len);
-                (void)prl_border_lets_out(&border, copy, frame_len);
-                CHECK(prl_border_refuse(copy, frame_len, answer) <= sizeof answer);
+                prl_egress_let_in(&egress, copy, frame_len);
+                (void)prl_egress_lets_out(&egress, copy, frame_len);
+                CHECK(prl_egress_refuse(copy, frame_len, answer) <= sizeof answer);
                 free(copy);
             }
     }
