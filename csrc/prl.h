@@ -351,7 +351,7 @@ struct prl_child {
     bool over_cpu_time;          /* or because its processor time was used up */
     bool joined;                 /* its ids came from a holder */
     bool held;                   /* by prl_launch_held */
-    int gate_fd;     /* only when held: on which the start barrier waits; -1: it went */
+    int barrier_fd;  /* only when held: on which the start barrier waits; -1: it went */
     bool left;       /* its mounts are not waited for: container/monitor/mounts.h */
     int mounts_fd;   /* only when held or left: its mount namespace, which lasts as long; -1 */
     pid_t companion; /* its tree counts against the watchdog's limit too; 0: none */

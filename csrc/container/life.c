@@ -311,7 +311,7 @@ void prl_container_free(struct prl_container *c)
     prl_close_p(&c->child.pidfd);
     prl_close_p(&c->child.terminal_fd);
     if (c->child.held)
-        prl_close_p(&c->child.gate_fd);
+        prl_close_p(&c->child.barrier_fd);
     if (c->child.held || c->child.left)
         prl_close_p(&c->child.mounts_fd);
     prl_cgroups_forget(c->child.cgroups);

@@ -37,7 +37,7 @@ int prl_container_create(struct prl_container *c, const struct prl_template *tem
 /* Launch; on failure the container still has to be finished. */
 int prl_container_start(struct prl_container *c, const struct prl_stdio *stdio,
                         struct prl_error *reterr);
-/* The same up to the gate (prl_launch_held). */
+/* The same up to the start barrier (prl_launch_held). */
 int prl_container_hold(struct prl_container *c, const struct prl_stdio *stdio,
                        struct prl_error *reterr);
 /* Kill and reap if it still runs, record, remove what must go.  status NULL: it never ran. */

@@ -1,11 +1,11 @@
 /* barrier.c: the start barrier: process 1 of a prepared container, which waits for its program.
- * It has no C library. In: argv = "gate", number of the socket (of a sandbox "SOCKET,OUTCOME",
- * which the init gets), number of the small init's descriptor if that is to be process 1; one
- * message on the socket (wish.h) with the standard streams. Out: the program in its place, or a
- * record on the socket that says why not. Never: a second request; a container that outlives
- * the other end of the socket; a magic link of /proc on the way to the program, its interpreter
- * or the working directory (exec.c says why); anything of the engine's memory: it was executed
- * from a sealed memory file like the init.
+ * It has no C library. In: argv = "barrier", number of the socket (of a sandbox
+ * "SOCKET,OUTCOME", which the init gets), number of the small init's descriptor if that is to
+ * be process 1; one message on the socket (wish.h) with the standard streams. Out: the program
+ * in its place, or a record on the socket that says why not. Never: a second request; a
+ * container that outlives the other end of the socket; a magic link of /proc on the way to the
+ * program, its interpreter or the working directory (exec.c says why); anything of the engine's
+ * memory: it was executed from a sealed memory file like the init.
  *
  * Everything is set up when it begins: capabilities are gone, the filter is in force. */
 #include "init/start.h"
@@ -30,7 +30,7 @@ enum {
 /* Not static in a function: its pages are touched before the request comes. */
 static char room[ROOM_BYTES];
 
-struct gate {
+struct barrier {
     int socket_fd, init_fd; /* init_fd -1: the program itself is process 1 */
     const char *socket_number;
     struct prl_wish_head head;
@@ -44,7 +44,7 @@ static _Noreturn void leave(int code)
         call(NR_EXIT, (ulong)code, 0, 0, 0);
 }
 
-static _Noreturn void fail(const struct gate *g, unsigned stage, long error,
+static _Noreturn void fail(const struct barrier *g, unsigned stage, long error,
                            const char *const names[2])
 {
     report(g->socket_fd, stage, error, names);
@@ -59,7 +59,7 @@ static long open_path(const char *path, ulong flags)
 }
 
 /* The head, its descriptors, and as much of the block as came along. */
-static long receive_head(struct gate *g)
+static long receive_head(struct barrier *g)
 {
     union {
         struct cmsghdr header;
@@ -82,7 +82,7 @@ static long receive_head(struct gate *g)
     return n - (long)sizeof g->head;
 }
 
-static void receive(struct gate *g)
+static void receive(struct barrier *g)
 {
     ulong got = (ulong)receive_head(g), size = g->head.size;
     g->block = room;
@@ -103,7 +103,7 @@ static void receive(struct gate *g)
 }
 
 /* Numbers become addresses, in place. */
-static char **array_at(const struct gate *g, uint32_t at)
+static char **array_at(const struct barrier *g, uint32_t at)
 {
     uint64_t *numbers = (uint64_t *)(void *)(g->block + at);
     for (uint64_t *n = numbers; *n; n++)
@@ -111,7 +111,7 @@ static char **array_at(const struct gate *g, uint32_t at)
     return (char **)numbers;
 }
 
-static void take_streams(const struct gate *g)
+static void take_streams(const struct barrier *g)
 {
     for (int i = 0; i < STREAMS; i++) {
         long r = g->streams[i] < 0 ? 0 : call(NR_DUP3, (ulong)g->streams[i], (ulong)i, 0, 0);
@@ -120,7 +120,7 @@ static void take_streams(const struct gate *g)
     }
 }
 
-static void change_directory(const struct gate *g)
+static void change_directory(const struct barrier *g)
 {
     static char now[PATH_BYTES];
     const char *cwd = g->block + g->head.cwd_at;
@@ -171,7 +171,7 @@ static long check_program(const char *path)
     return 0;
 }
 
-static const char *find_program(const struct gate *g, const char *name)
+static const char *find_program(const struct barrier *g, const char *name)
 {
     long worst = -ENOENT;
     for (char **p = array_at(g, g->head.programs_at); *p; p++) {
@@ -185,7 +185,7 @@ static const char *find_program(const struct gate *g, const char *name)
 }
 
 /* The init reports for its child, then closes the socket. */
-static long execute_init(const struct gate *g, const char *program, char **args, char **env)
+static long execute_init(const struct barrier *g, const char *program, char **args, char **env)
 {
     char **own = args - PRL_WISH_SPARE;
     own[0] = (char *)"init";
@@ -199,7 +199,7 @@ static long execute_init(const struct gate *g, const char *program, char **args,
 __attribute__((used, noreturn)) void bare_main(long *stack)
 {
     static const char *const nothing[2] = {"", ""};
-    static struct gate g; /* touched with the room */
+    static struct barrier g; /* touched with the room */
     long argc = stack[0];
     char **argv = (char **)(stack + 1);
     if (argc < 2)

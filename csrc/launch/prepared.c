@@ -125,16 +125,16 @@ static int go(struct prl_child *child, const struct prl_process *p, const struct
     if (write_block(p, programs, wish->cwd != NULL, arena, &message) < 0)
         return prl_fail_with(reterr, PRL_STAGE_EXEC, E2BIG, "execve", p->args[0]);
     child->start_ns = prl_sys_now_ns();
-    if (send_wish(child->gate_fd, &message, wish->fds) < 0)
+    if (send_wish(child->barrier_fd, &message, wish->fds) < 0)
         return prl_fail(reterr, PRL_STAGE_CLONE, "sendmsg", "the prepared container is gone");
-    return prl_report_read(child->gate_fd, reterr);
+    return prl_report_read(child->barrier_fd, reterr);
 }
 
 int prl_child_go(struct prl_child *child, const struct prl_spec *spec,
                  const struct prl_wish *wish, struct prl_error *reterr)
 {
     struct prl_process process = spec->process;
-    if (!child->held || child->gate_fd < 0 || child->pid <= 0)
+    if (!child->held || child->barrier_fd < 0 || child->pid <= 0)
         return prl_fail_with(reterr, PRL_STAGE_CLONE, EALREADY, "sendmsg",
                              "the container was not prepared, or is used already");
     process.args = wish->args;
@@ -145,6 +145,6 @@ int prl_child_go(struct prl_child *child, const struct prl_spec *spec,
         return prl_fail_with(reterr, PRL_STAGE_CLONE, ENOMEM, "malloc", "arguments");
     int r = go(child, &process, wish, arena, reterr);
     prl_arena_free(arena);
-    prl_close_p(&child->gate_fd);
+    prl_close_p(&child->barrier_fd);
     return r;
 }

@@ -261,17 +261,17 @@ static int launch_described(struct prl_setup *setup, struct prl_child *child,
     return launch_prepared(setup, child, reterr);
 }
 
-/* The gate's socket: one end for the child, the other for prl_child_go. */
-static int open_gate(struct prl_setup *s, struct prl_child *child, struct prl_error *reterr)
+/* The start barrier's socket: one end for the child, the other for prl_child_go. */
+static int open_barrier(struct prl_setup *s, struct prl_child *child, struct prl_error *reterr)
 {
     int pair[2];
-    int r = prl_prepare_gate(s, reterr);
+    int r = prl_prepare_barrier(s, reterr);
     if (r < 0)
         return r;
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
         return prl_fail(reterr, PRL_STAGE_CLONE, "socketpair", "start barrier");
     child->held = true;
-    child->gate_fd = pair[0];
+    child->barrier_fd = pair[0];
     child->mounts_fd = -1;
     s->wish_fd = pair[1];
     return 0;
@@ -300,11 +300,11 @@ static int launch_once(const struct prl_spec *spec, const struct prl_stdio *stdi
     if (r == 0 && kind.box && kind.box->zygote_fd >= 0)
         r = prl_prepare_below(&setup, arena, reterr);
     if (r == 0 && kind.held)
-        r = open_gate(&setup, &child, reterr);
+        r = open_barrier(&setup, &child, reterr);
     if (r == 0)
         r = launch_described(&setup, &child, reterr);
     prl_close_p(&setup.init_fd);
-    prl_close_p(&setup.gate_fd);
+    prl_close_p(&setup.barrier_fd);
     prl_close_p(&setup.wish_fd);
     prl_close_p(&setup.holder_fd);
     prl_arena_free(arena);

@@ -247,7 +247,7 @@ int prl_zygote_bring(struct prl_zygote *z, struct prl_sandbox_watch *w,
         return prl_fail(reterr, PRL_STAGE_BOX, "socketpair", "the zygote's copy");
     snprintf(path, sizeof path, "/proc/%d/ns/mnt", (int)w->child.pid);
     w->child.held = true;
-    w->child.gate_fd = pair[0];
+    w->child.barrier_fd = pair[0];
     w->child.mounts_fd = open(path, O_RDONLY | O_CLOEXEC);
     const int fds[PRL_ZYGOTE_FDS] = {
         [PRL_ZYGOTE_BOX] = w->child.pidfd,

@@ -6,7 +6,7 @@
  * many calls there were, and how many of them failed Out: the program's own exit status; 120
  * when this failed. Never: a call counted that a program in a box makes: ours are those whose
  * command line is that of PROGRAM (its threads, its children before they execute), the init and
- * the gate.
+ * the start barrier.
  *
  * The kernel asks this process about each of these calls (seccomp_unotify(2)), so they are
  * counted over all processes together, which strace(1) does not do.  It needs no_new_privs. */
@@ -147,7 +147,7 @@ static bool is_ours(struct fault *f, pid_t pid)
         return false;
     if (f->line_len <= 0)
         f->line_len = read_line(f->child, f->line);
-    return strcmp(line, "init") == 0 || strcmp(line, "gate") == 0 ||
+    return strcmp(line, "init") == 0 || strcmp(line, "barrier") == 0 ||
            (n == f->line_len && memcmp(line, f->line, (size_t)n) == 0);
 }
 

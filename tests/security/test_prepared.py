@@ -17,8 +17,8 @@ import pytest
 import pyrootless as package
 from tests.security.conftest import run_prepared
 
-# The same tests, through this module's `pyrootless`: those about what the gate does itself, and
-# about what was set up before it.
+# The same tests, through this module's `pyrootless`: those about what the start barrier does
+# itself, and about what was set up before it.
 from tests.security.test_escapes import (  # noqa: F401
     test_a_descriptor_of_the_caller_is_not_inherited,
     test_a_planted_variable_is_not_seen,

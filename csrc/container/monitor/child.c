@@ -243,7 +243,7 @@ void prl_child_close(struct prl_child *child)
         (void)prl_child_reap(child, 0, false, &status, &error);
     }
     if (child->held) {
-        prl_close_p(&child->gate_fd);
+        prl_close_p(&child->barrier_fd);
         prl_close_p(&child->mounts_fd);
     }
     if (child->left)

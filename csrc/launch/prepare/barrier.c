@@ -18,7 +18,7 @@
 #include <unistd.h>
 
 /* What csrc/init/barrier.c does. */
-static const struct prl_gate_call calls[] = {
+static const struct prl_barrier_call calls[] = {
     {"recvmsg", SYS_recvmsg, -1, 0},   {"read", SYS_read, -1, 0},
     {"write", SYS_write, -1, 0},       {"close", SYS_close, -1, 0},
     {"fstat", SYS_fstat, -1, 0},       {"mmap", SYS_mmap, 3, MAP_PRIVATE | MAP_ANONYMOUS},
@@ -43,7 +43,7 @@ static bool jumps(const struct sock_filter *f, uint32_t value)
 }
 
 /* A word of what the filter sees, little-endian; false: it differs from call to call. */
-static bool load(const struct prl_gate_call *call, uint32_t offset, uint32_t *ret)
+static bool load(const struct prl_barrier_call *call, uint32_t offset, uint32_t *ret)
 {
     size_t known = offsetof(struct seccomp_data, args) + 8 * (size_t)call->known;
     if (offset == offsetof(struct seccomp_data, nr))
@@ -59,8 +59,8 @@ static bool load(const struct prl_gate_call *call, uint32_t offset, uint32_t *re
 
 /* Follow the program for one call of this machine.  What depends on anything that is not known
  * is not surely allowed. */
-bool prl_gate_filter_allows(const struct sock_filter *filter, size_t len,
-                            const struct prl_gate_call *call)
+bool prl_barrier_filter_allows(const struct sock_filter *filter, size_t len,
+                               const struct prl_barrier_call *call)
 {
     uint32_t value = 0;
     for (size_t at = 0; at < len; at++) {
@@ -89,16 +89,16 @@ static bool has_openat2(void)
     return prl_sys_openat2(-1, "", 0, 0, 0) >= 0 || errno != ENOSYS;
 }
 
-int prl_prepare_gate(struct prl_setup *s, struct prl_error *reterr)
+int prl_prepare_barrier(struct prl_setup *s, struct prl_error *reterr)
 {
     for (size_t i = 0; s->filter && i < sizeof calls / sizeof *calls; i++)
-        if (!prl_gate_filter_allows(s->filter, s->filter_len, &calls[i]))
+        if (!prl_barrier_filter_allows(s->filter, s->filter_len, &calls[i]))
             return prl_failf(reterr, PRL_STAGE_SECCOMP, EOPNOTSUPP, calls[i].name,
                              "a prepared container needs %s, which this profile does not allow "
                              "whatever its arguments are",
                              calls[i].name);
     if (!has_openat2())
         return prl_fail_with(reterr, PRL_STAGE_HOST, ENOSYS, "openat2", "prepared containers");
-    s->gate_fd = prl_gate_open(reterr);
-    return s->gate_fd < 0 ? s->gate_fd : 0;
+    s->barrier_fd = prl_barrier_open(reterr);
+    return s->barrier_fd < 0 ? s->barrier_fd : 0;
 }

@@ -247,7 +247,7 @@ static struct prl_setup empty_setup(const struct prl_spec *spec)
                               .parent_fd = -1,
                               .outcome_fd = -1,
                               .init_fd = -1,
-                              .gate_fd = -1,
+                              .barrier_fd = -1,
                               .wish_fd = -1,
                               .holder_fd = -1,
                               .complaint_fd = -1,

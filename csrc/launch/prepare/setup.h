@@ -12,19 +12,19 @@ int prl_prepare(const struct prl_spec *spec, struct prl_arena *arena, struct prl
 /* Candidate paths of the program, NULL-terminated: execvp's search. */
 int prl_prepare_programs(const struct prl_process *process, struct prl_arena *arena,
                          const char ***ret, struct prl_error *reterr);
-/* barrier.c: the set-up stops at the gate.  -EOPNOTSUPP: what the start barrier does
+/* barrier.c: the set-up stops at the start barrier.  -EOPNOTSUPP: what the start barrier does
  * itself is not surely allowed by the container's own filter, or not known to this kernel. */
-int prl_prepare_gate(struct prl_setup *s, struct prl_error *reterr);
+int prl_prepare_barrier(struct prl_setup *s, struct prl_error *reterr);
 /* A call with one argument that is always the same, or (known < 0) with none. */
-struct prl_gate_call {
+struct prl_barrier_call {
     char name[12];
     uint32_t number;
     int known; /* its index */
     uint32_t value;
 };
 /* A compiled filter allows this call of this machine, whatever its other arguments are. */
-bool prl_gate_filter_allows(const struct sock_filter *filter, size_t len,
-                            const struct prl_gate_call *call);
+bool prl_barrier_filter_allows(const struct sock_filter *filter, size_t len,
+                               const struct prl_barrier_call *call);
 /* The same for a program that joins `target`. */
 int prl_prepare_join(const struct prl_spec *spec, const struct prl_joinable *target,
                      struct prl_arena *arena, struct prl_setup *ret, struct prl_error *reterr);

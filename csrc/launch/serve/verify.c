@@ -101,7 +101,7 @@ static int verify_program(const struct prl_setup *s, pid_t init, struct prl_erro
 
 int prl_serve_verify(const struct prl_setup *s, pid_t pid, struct prl_error *reterr)
 {
-    bool held = s->gate_fd >= 0, init = s->spec->init;
+    bool held = s->barrier_fd >= 0, init = s->spec->init;
     if (!run_to(pid, PTRACE_EVENT_EXEC))
         return 0; /* its report says why */
     int r = verify(s, pid, held ? 2 : init, reterr);

@@ -78,7 +78,7 @@ static int PRL_CHILD_SAFE check_program(int root, const char *program)
 int PRL_CHILD_SAFE prl_exec_resolve(struct prl_setup *s, struct prl_error *reterr)
 {
     int worst = ENOENT;
-    if (s->gate_fd >= 0) /* the request names it */
+    if (s->barrier_fd >= 0) /* the request names it */
         return 0;
     s->program = "";
     if (s->box && s->box->zygote_fd >= 0) /* and a zygote brings it */
@@ -116,11 +116,12 @@ static void PRL_CHILD_SAFE reset_signals(bool keep_blocked)
 
 /* The start barrier executes the program later, or the init that does.  Its own environment is
  * empty. */
-static void PRL_CHILD_SAFE execute_gate(const struct prl_setup *s)
+static void PRL_CHILD_SAFE execute_barrier(const struct prl_setup *s)
 {
     static const char *const no_env[] = {NULL};
     char numbers[48], init[24];
-    const char *args[] = {"gate", prl_sys_decimal((uint64_t)s->wish_fd, numbers), NULL, NULL};
+    const char *args[] = {"barrier", prl_sys_decimal((uint64_t)s->wish_fd, numbers), NULL,
+                          NULL};
     if (s->outcome_fd >= 0) { /* "WISH,OUTCOME", as the init takes them */
         size_t len = strlen(numbers);
         numbers[len] = ',';
@@ -132,7 +133,7 @@ static void PRL_CHILD_SAFE execute_gate(const struct prl_setup *s)
         fcntl(s->init_fd, F_SETFD, 0);
     }
     fcntl(s->wish_fd, F_SETFD, 0); /* the start barrier marks both close-on-exec again */
-    syscall(SYS_execveat, s->gate_fd, "", args, no_env, AT_EMPTY_PATH);
+    syscall(SYS_execveat, s->barrier_fd, "", args, no_env, AT_EMPTY_PATH);
 }
 
 int PRL_CHILD_SAFE prl_exec_now(struct prl_setup *s, struct prl_error *reterr)
@@ -143,8 +144,8 @@ int PRL_CHILD_SAFE prl_exec_now(struct prl_setup *s, struct prl_error *reterr)
     int r = prl_io_write_all(s->report_fd, &marker, sizeof marker);
     if (r < 0)
         return prl_fail_with(reterr, PRL_STAGE_EXEC, -r, "write", "report");
-    if (s->gate_fd >= 0) {
-        execute_gate(s);
+    if (s->barrier_fd >= 0) {
+        execute_barrier(s);
         return prl_fail(reterr, PRL_STAGE_EXEC, "execve", "start barrier");
     }
     if (s->init_fd >= 0) {

@@ -9,7 +9,7 @@
 
 int PRL_CHILD_SAFE prl_fds_shed(struct prl_setup *s, struct prl_error *reterr)
 {
-    int keep[] = {s->report_fd, s->init_fd,    s->gate_fd,
+    int keep[] = {s->report_fd, s->init_fd,    s->barrier_fd,
                   s->wish_fd,   s->outcome_fd, s->served ? s->service_fd : -1};
     unsigned from = 3;
     /* The second task works on, with the table that was both's. */

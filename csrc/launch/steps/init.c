@@ -28,7 +28,7 @@ int prl_init_open(struct prl_error *reterr)
     return open_sealed("init", prl_pid1_blob, prl_pid1_blob_len, reterr);
 }
 
-int prl_gate_open(struct prl_error *reterr)
+int prl_barrier_open(struct prl_error *reterr)
 {
-    return open_sealed("gate", prl_barrier_blob, prl_barrier_blob_len, reterr);
+    return open_sealed("barrier", prl_barrier_blob, prl_barrier_blob_len, reterr);
 }

@@ -46,7 +46,7 @@ struct prl_setup {
                        each hand-over waits for its answer */
     bool asks;      /* it is served with more than its maps */
     int init_fd;    /* sealed memory file with the small init; -1 */
-    int gate_fd;    /* the same with the start barrier; -1: the program is known */
+    int barrier_fd; /* the same with the start barrier; -1: the program is known */
     int wish_fd;    /* the child's end of the socket on which the start barrier waits; -1 */
     struct prl_box *box;     /* what a sandbox wants; NULL: this is none */
     int outcome_fd;          /* the child's end of the pipe for the init's record; -1 */

@@ -1,5 +1,5 @@
 // sources: csrc/base/**/*.c csrc/launch/prepare/barrier.c csrc/launch/steps/init.c
-/* test_prepare_gate.c: which calls a filter surely allows.
+/* test_prepare_barrier.c: which calls a filter surely allows.
  * In: filters of a few instructions.  Out: yes or no, and the refused call by its name. */
 // csrc/base/sys.c csrc/base/walk.c csrc/base/tree.c csrc/userns/remove.c csrc/base/remedy.c
 #include "check.h"
@@ -20,8 +20,8 @@
 
 static bool allows(const struct sock_filter *filter, size_t len, uint32_t number)
 {
-    const struct prl_gate_call call = {"", number, -1, 0};
-    return prl_gate_filter_allows(filter, len, &call);
+    const struct prl_barrier_call call = {"", number, -1, 0};
+    return prl_barrier_filter_allows(filter, len, &call);
 }
 
 TEST(the_number_decides)
@@ -67,9 +67,9 @@ TEST(an_argument_that_is_always_the_same_is_known)
         ALLOW,
     };
     for (uint32_t value = 0; value < 10; value++) {
-        const struct prl_gate_call call = {"", 1, 1, value}, other = {"", 1, 0, value};
-        CHECK_INT(prl_gate_filter_allows(f, COUNT(f), &call), !(value & 4));
-        CHECK_INT(prl_gate_filter_allows(f, COUNT(f), &other), 0);
+        const struct prl_barrier_call call = {"", 1, 1, value}, other = {"", 1, 0, value};
+        CHECK_INT(prl_barrier_filter_allows(f, COUNT(f), &call), !(value & 4));
+        CHECK_INT(prl_barrier_filter_allows(f, COUNT(f), &other), 0);
     }
 }
 
@@ -88,10 +88,10 @@ TEST(a_filter_that_refuses_a_call_of_the_gate_is_named)
     const struct sock_filter f[] = {
         NUMBER, BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_fchdir, 1, 0), ALLOW, REFUSE};
     struct prl_setup setup = {
-        .filter = (void *)(uintptr_t)f, .filter_len = COUNT(f), .gate_fd = -1};
+        .filter = (void *)(uintptr_t)f, .filter_len = COUNT(f), .barrier_fd = -1};
     struct prl_error error;
-    CHECK_INT(prl_prepare_gate(&setup, &error), -EOPNOTSUPP);
+    CHECK_INT(prl_prepare_barrier(&setup, &error), -EOPNOTSUPP);
     CHECK_STR(error.syscall, "fchdir");
     CHECK_INT(error.stage, PRL_STAGE_SECCOMP);
-    CHECK_INT(setup.gate_fd, -1);
+    CHECK_INT(setup.barrier_fd, -1);
 }

@@ -81,7 +81,7 @@ def test_what_one_program_has_otherwise(shared: pyrootless.Pool) -> None:
     assert changed.text == "/h n /tmp\n"
 
 
-def test_arguments_longer_than_the_gates_room(shared: pyrootless.Pool) -> None:
+def test_arguments_longer_than_the_barriers_room(shared: pyrootless.Pool) -> None:
     words = [f"{number:0100}" for number in range(8000)]
     result = shared.run(["sh", "-c", "echo $# $1 $8000", "sh", *words])
     assert result.text.split() == ["8000", words[0], f"{words[7]}000"]
@@ -99,7 +99,7 @@ def test_arguments_that_are_too_long(shared: pyrootless.Pool) -> None:
     ["/no/such", "no-such", "/etc/hosts", "/etc", "/proc/self/exe", "/proc/self/fd/1"],
 )
 def test_a_program_that_cannot_be_executed(shared: pyrootless.Pool, program: str) -> None:
-    """The gate answers as the direct way does."""
+    """The start barrier answers as the direct way does."""
     seen = []
     for run in (shared.run, lambda args: pyrootless.run("host", args)):
         with pytest.raises(LaunchError) as caught:
