@@ -169,7 +169,7 @@ static struct prl_state_options state_options(const struct prl_container *c)
         .name = request->name,
         .named = request->named,
         .remove = request->remove,
-        .throw_away = request->ephemeral,
+        .ephemeral = request->ephemeral,
         .upper = !request->ephemeral,
     };
 }

@@ -282,7 +282,7 @@ def test_nothing_of_the_hosts_homes_is_in_sight(pyrootless: Run) -> None:
 # Life of a container
 
 
-def test_a_throw_away_container_leaves_nothing(pyrootless: Run, place: dict[str, str]) -> None:
+def test_an_ephemeral_container_leaves_nothing(pyrootless: Run, place: dict[str, str]) -> None:
     for extra in ([], ["--ephemeral"], ["--name", "gone"], ["--init"]):
         run = ("run", "--rm", *extra, "host", "sh", "-c", "echo x > /work/x; exit 4")
         assert pyrootless(*run, env=place).returncode == 4

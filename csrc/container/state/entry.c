@@ -47,7 +47,7 @@ static int write_line(int fd, const struct prl_state *state)
     char line[PRL_LINE_MAX];
     int n = snprintf(line, sizeof line, "%0*d %0*d %s %s%s%s%s\n", PID_DIGITS, 0, TICKS_DIGITS,
                      0, state->path, state->remove ? "remove" : "kept",
-                     state->throw_away ? ",throw-away" : "", state->name ? ",name=" : "",
+                     state->ephemeral ? ",throw-away" : "", state->name ? ",name=" : "",
                      state->name ? state->name : "");
     if (n < 0 || (size_t)n >= sizeof line)
         return -ENAMETOOLONG;
@@ -115,7 +115,7 @@ static int parse_flags(char *flags, struct prl_entry *entry)
         if (strcmp(flag, "remove") == 0)
             entry->remove = true;
         else if (strcmp(flag, "throw-away") == 0)
-            entry->throw_away = true;
+            entry->ephemeral = true;
         else if (strncmp(flag, "name=", 5) == 0 && strlen(flag + 5) <= PRL_NAME_MAX)
             memcpy(entry->name, flag + 5, strlen(flag + 5) + 1);
         else if (strcmp(flag, "kept") != 0)

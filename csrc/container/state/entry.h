@@ -23,7 +23,7 @@ struct prl_entry {
     uint64_t start_ticks;
     char *directory; /* owned, of the pool */
     char name[PRL_NAME_MAX + 1];
-    bool remove, throw_away;
+    bool remove, ephemeral;
 };
 
 /* dirs.c */

@@ -124,7 +124,7 @@ static int taken(const struct prl_dirs *dirs, int names_fd, const char *name,
 /* What the name leads to. */
 static void describe_target(const struct prl_state *state, char *target, size_t size)
 {
-    if (state->throw_away)
+    if (state->ephemeral)
         snprintf(target, size, "%s", state->path);
     else
         snprintf(target, size, "../containers/%s", state->id);

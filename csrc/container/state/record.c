@@ -72,7 +72,7 @@ static int make_directory(const struct prl_dirs *dirs, struct prl_state *state,
                           struct prl_error *reterr)
 {
     char name[32 + PRL_ID_LEN];
-    int parent_fd = state->throw_away ? dirs->runtime_fd : dirs->data_fd;
+    int parent_fd = state->ephemeral ? dirs->runtime_fd : dirs->data_fd;
     snprintf(name, sizeof name, "containers/%s", state->id);
     int r = prl_dirs_mkdir(parent_fd, name, 0700);
     if (r == -ENOENT) { /* the store was emptied, or was read-only when it was opened */
@@ -138,8 +138,8 @@ int prl_state_describe(const struct prl_dirs *dirs, const struct prl_state_optio
     *ret = (struct prl_state){.dir_fd = -1,
                               .lock_fd = -1,
                               .marker_fd = -1,
-                              .remove = options->remove || options->throw_away,
-                              .throw_away = options->throw_away};
+                              .remove = options->remove || options->ephemeral,
+                              .ephemeral = options->ephemeral};
     char made[PRL_NAME_MAX + 1];
     const char *name = options->name;
     int r = prl_id_new(ret->id);
@@ -149,8 +149,8 @@ int prl_state_describe(const struct prl_dirs *dirs, const struct prl_state_optio
     }
     if (r < 0)
         return prl_fail_with(reterr, PRL_STAGE_STATE, -r, "getrandom", "id of the container");
-    ret->path = prl_io_format("%s/containers/%s", ret->throw_away ? dirs->runtime : dirs->data,
-                              ret->id);
+    ret->path =
+        prl_io_format("%s/containers/%s", ret->ephemeral ? dirs->runtime : dirs->data, ret->id);
     ret->name = name ? strdup(name) : NULL;
     if (!ret->path || (name && !ret->name))
         return prl_fail_with(reterr, PRL_STAGE_STATE, ENOMEM, "malloc",
@@ -164,7 +164,7 @@ int prl_state_make(const struct prl_dirs *dirs, const struct prl_state_options *
     int r = prl_entry_create(dirs, state, reterr);
     if (r == 0)
         r = make_directory(dirs, state, reterr);
-    if (r == 0 && !state->throw_away)
+    if (r == 0 && !state->ephemeral)
         r = make_marker(dirs, state, reterr);
     if (r == 0 && options->upper)
         r = make_upper(state, reterr);

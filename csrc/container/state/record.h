@@ -36,16 +36,16 @@ struct prl_state {
                     ephemeral */
     int dir_fd;  /* O_DIRECTORY on it */
     int lock_fd; /* RUNTIME/running/ID, flock'd exclusively while the monitor lives */
-    int marker_fd; /* the file `remove`, flock'd likewise: what other sessions see; -1: none */
-    bool remove;   /* goes away when the container ends (--rm, --ephemeral) */
-    bool throw_away; /* nothing of it on disk: lives below the runtime directory */
+    int marker_fd;  /* the file `remove`, flock'd likewise: what other sessions see; -1: none */
+    bool remove;    /* goes away when the container ends (--rm, --ephemeral) */
+    bool ephemeral; /* nothing of it on disk: lives below the runtime directory */
 };
 
 struct prl_state_options {
     const char *name; /* or NULL */
     bool named;       /* without one it gets one that is made up (words.c) */
     unsigned taken;   /* so many of these were taken already */
-    bool remove, throw_away;
+    bool remove, ephemeral;
     bool upper; /* make upper/ and work/ */
 };
 

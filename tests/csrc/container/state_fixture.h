@@ -91,10 +91,10 @@ static inline int mode_of(int dir_fd, const char *name)
                                                                : (int)(st.st_mode & 07777);
 }
 
-static inline int create(const char *name, bool remove, bool throw_away, struct prl_state *ret)
+static inline int create(const char *name, bool remove, bool ephemeral, struct prl_state *ret)
 {
     struct prl_state_options options = {
-        .name = name, .remove = remove, .throw_away = throw_away, .upper = !throw_away};
+        .name = name, .remove = remove, .ephemeral = ephemeral, .upper = !ephemeral};
     return prl_state_create(&dirs, &options, ret, &error);
 }
 

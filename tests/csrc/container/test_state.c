@@ -66,7 +66,7 @@ TEST(entry_names_process_and_birth)
     CHECK_INT(entry.start_ticks, ticks);
     CHECK_STR(entry.directory, state.path);
     CHECK_STR(entry.name, "ab");
-    CHECK(entry.remove && !entry.throw_away);
+    CHECK(entry.remove && !entry.ephemeral);
     prl_entry_free(&entry);
     CHECK_INT(prl_state_finish(&dirs, &state, &error), 0);
     end();
@@ -96,7 +96,7 @@ TEST(never_begun_is_not_kept)
     end();
 }
 
-TEST(throw_away_lives_in_the_runtime_directory)
+TEST(ephemeral_lives_in_the_runtime_directory)
 {
     begin();
     struct prl_state state;

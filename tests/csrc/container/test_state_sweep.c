@@ -356,19 +356,19 @@ TEST(scan_leaves_the_living_of_other_sessions)
 
 /* What is killed at every stop below, once after each half of each system call. */
 struct victim {
-    bool kept, throw_away, began, wrote;
+    bool kept, ephemeral, began, wrote;
 };
 static struct victim victim;
 
 static int victim_body(void)
 {
     struct prl_state state;
-    if (create("web", !victim.kept, victim.throw_away, &state) < 0 ||
+    if (create("web", !victim.kept, victim.ephemeral, &state) < 0 ||
         prl_state_write_config(&state, "{}", 2, &error) < 0)
         return 1;
     if (victim.began && mark_begun(&state, getpid()) < 0)
         return 2;
-    if (!victim.throw_away && mkdirat(state.dir_fd, "work/work", 0) < 0)
+    if (!victim.ephemeral && mkdirat(state.dir_fd, "work/work", 0) < 0)
         return 3;
     if (victim.wrote && mkdirat(state.dir_fd, "upper/written", 0755) < 0)
         return 5;
@@ -402,7 +402,7 @@ TEST(killed_at_every_moment)
     begin_in_memory();
     CHECK(kill_everywhere((struct victim){.began = true}, false) > 40);
     CHECK(kill_everywhere((struct victim){.began = true, .wrote = true}, false) > 40);
-    CHECK(kill_everywhere((struct victim){.throw_away = true, .began = true}, false) > 40);
+    CHECK(kill_everywhere((struct victim){.ephemeral = true, .began = true}, false) > 40);
     CHECK(kill_everywhere((struct victim){.kept = true}, false) > 40);
     end();
 }
@@ -412,7 +412,7 @@ TEST(killed_at_every_moment_by_a_power_cut)
     begin_in_memory();
     CHECK(kill_everywhere((struct victim){.began = true}, true) > 40);
     CHECK(kill_everywhere((struct victim){.began = true, .wrote = true}, true) > 40);
-    CHECK(kill_everywhere((struct victim){.throw_away = true, .began = true}, true) > 40);
+    CHECK(kill_everywhere((struct victim){.ephemeral = true, .began = true}, true) > 40);
     CHECK(kill_everywhere((struct victim){.kept = true}, true) > 40);
     end();
 }

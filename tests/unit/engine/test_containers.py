@@ -104,7 +104,7 @@ def test_running_is_what_is_locked(store: Directories) -> None:
     assert (item.state, item.pid) == ("exited", 0)
 
 
-def test_throw_away_containers_are_found_by_their_entry(store: Directories) -> None:
+def test_ephemeral_containers_are_found_by_their_entry(store: Directories) -> None:
     place = store.runtime / "containers" / B
     place.mkdir(parents=True)
     (place / "config.json").write_text('{"process":{"args":["id"]}}')

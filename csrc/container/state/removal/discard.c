@@ -110,7 +110,7 @@ int prl_state_remove(const struct prl_dirs *dirs, const char *text, bool force,
                             : prl_fail_with(reterr, PRL_STAGE_STATE, ENOMEM, "malloc",
                                             "a container's path");
     }
-    if (r == 0 && !entry.throw_away)
+    if (r == 0 && !entry.ephemeral)
         r = discard(dirs, id, &entry, reterr);
     prl_entry_free(&entry);
     return r < 0 ? r : 0;

@@ -78,7 +78,7 @@ static int open_store(const struct prl_removal *removal)
     const char *directory = removal->entry->directory;
     size_t tail = strlen("/containers/") + PRL_ID_LEN, len = strlen(directory);
     char path[PATH_MAX];
-    if (removal->entry->throw_away)
+    if (removal->entry->ephemeral)
         return openat(removal->dirs->data_fd, ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (len <= tail || len - tail >= sizeof path ||
         strncmp(directory + len - tail, "/containers/", strlen("/containers/")) != 0 ||
@@ -105,7 +105,7 @@ static int remove_in(int dir_fd, const char *id, unsigned *budget)
     return r == 1 ? -EAGAIN : r;
 }
 
-static int remove_throw_away(const struct prl_removal *removal)
+static int remove_ephemeral(const struct prl_removal *removal)
 {
     _cleanup_close_ int containers_fd = open_below(removal->dirs->runtime_fd, "containers");
     if (containers_fd < 0)
@@ -190,9 +190,9 @@ int prl_removal_run(const struct prl_removal *removal, struct prl_error *reterr)
         r = prl_name_release(store_fd, entry->name, removal->id, removal->patient);
     /* A name that cannot be released (read-only store) leads nowhere once the directory is
      * gone. */
-    if (r == 0 || entry->throw_away)
-        r = entry->throw_away ? remove_throw_away(removal)
-                              : move_to_trash(removal, store_fd, &trash_fd);
+    if (r == 0 || entry->ephemeral)
+        r = entry->ephemeral ? remove_ephemeral(removal)
+                             : move_to_trash(removal, store_fd, &trash_fd);
     if (r < 0)
         return fail(removal, r, reterr);
     r = prl_removal_forget(removal->dirs, removal->id, reterr);

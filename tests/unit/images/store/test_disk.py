@@ -312,7 +312,7 @@ def test_collect_keeps_what_containers_stand_on(store: Store) -> None:
     assert store.layers.list_all() == []
 
 
-def test_collect_keeps_layers_of_owners_and_of_throw_away_containers(store: Store) -> None:
+def test_collect_keeps_layers_of_owners_and_of_ephemeral_containers(store: Store) -> None:
     put_image(store, "a", "one")
     put_image(store, "b", "two")
     place = put_container(store, "a")
