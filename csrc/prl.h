@@ -201,18 +201,18 @@ enum prl_limit {
 };
 
 /* What enforces a limit; names in limits/names.c, how exactly in docs/limits.md. */
-enum prl_rung {
-    PRL_RUNG_UNSET,    /* not chosen yet */
-    PRL_RUNG_CGROUP2,  /* a control group, version 2 */
-    PRL_RUNG_CGROUP1,  /* one of version 1 */
-    PRL_RUNG_TMPFS,    /* the size of the memory file system that takes the writes */
-    PRL_RUNG_NPROC,    /* RLIMIT_NPROC, counted in the container's own user namespace */
-    PRL_RUNG_FSIZE,    /* RLIMIT_FSIZE, for each file alone */
-    PRL_RUNG_CLOCK,    /* perf's clock, inherited by every process, read by the monitor */
-    PRL_RUNG_AFFINITY, /* the processors of each process, which it may change itself */
-    PRL_RUNG_WATCHDOG, /* the monitor sums and kills; RLIMIT_DATA for each process */
-    PRL_RUNG_NONE,     /* nothing holds it */
-    PRL_RUNGS,
+enum prl_enforcement {
+    PRL_BY_UNSET,    /* not chosen yet */
+    PRL_BY_CGROUP2,  /* a control group, version 2 */
+    PRL_BY_CGROUP1,  /* one of version 1 */
+    PRL_BY_TMPFS,    /* the size of the memory file system that takes the writes */
+    PRL_BY_NPROC,    /* RLIMIT_NPROC, counted in the container's own user namespace */
+    PRL_BY_FSIZE,    /* RLIMIT_FSIZE, for each file alone */
+    PRL_BY_CLOCK,    /* perf's clock, inherited by every process, read by the monitor */
+    PRL_BY_AFFINITY, /* the processors of each process, which it may change itself */
+    PRL_BY_WATCHDOG, /* the monitor sums and kills; RLIMIT_DATA for each process */
+    PRL_BY_NONE,     /* nothing holds it */
+    PRL_ENFORCEMENTS,
 };
 
 enum prl_controller {
@@ -248,7 +248,7 @@ struct prl_throttle {
 
 struct prl_resources {
     uint32_t asked;   /* bit n: enum prl_limit n; 0: nothing is limited, and nothing is done */
-    bool best_effort; /* a weaker rung will do */
+    bool best_effort; /* a weaker enforcement will do */
     bool swapless;    /* as much swap as memory, if nobody asked, is none instead */
     uint64_t memory_bytes, reservation_bytes;
     uint64_t data_bytes; /* RLIMIT_DATA beside the watchdog; 0: memory_bytes */
@@ -263,8 +263,8 @@ struct prl_resources {
     const struct prl_throttle *throttles;
     size_t throttles_len;
     uint64_t storage_bytes;
-    uint8_t rungs[PRL_LIMITS]; /* enum prl_rung, of what was asked */
-    uint32_t weak;             /* bit n: that rung does not hold limit n exactly */
+    uint8_t held_by[PRL_LIMITS]; /* enum prl_enforcement, of what was asked */
+    uint32_t weak;               /* bit n: that enforcement does not hold limit n exactly */
     const struct prl_cgroup *cgroups;
     size_t cgroups_len;
     /* Lent by who looked at the host: the directory in which the group of version 2 is made; 0:
@@ -401,7 +401,8 @@ struct prl_status {
         system_ns;          /* CPU: pid 1 and everything it reaped, or the kernel for it */
     uint64_t max_rss_bytes; /* largest resident set of any single process of the container */
     uint64_t yields, preemptions; /* switches to others, by its own will or not; of the same */
-    uint8_t rungs[PRL_LIMITS]; /* enum prl_rung; PRL_RUNG_UNSET: this limit was not asked for */
+    uint8_t held_by[PRL_LIMITS]; /* enum prl_enforcement; PRL_BY_UNSET: this limit was not asked
+                                    for */
     struct prl_usage usage;
 };
 

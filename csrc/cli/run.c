@@ -102,7 +102,8 @@ static int run_foreground(struct run *run, struct prl_status *ret, struct prl_er
     return r;
 }
 
-/* What a weaker rung holds is never silent; under strict limits none but those that bind. */
+/* What a weaker enforcement holds is never silent; under strict limits none but those that
+ * bind. */
 static void tell_weak(const struct prl_container *c)
 {
     char sentence[200];
@@ -167,13 +168,13 @@ static void tell_end(const struct prl_container *c, const struct prl_status *sta
     if (status->ended_by == PRL_ENDED_OOM)
         dprintf(2, "pyrootless: the container was killed at its --memory of %llu bytes (%s)\n",
                 (unsigned long long)c->spec->resources.memory_bytes,
-                prl_rung_name(status->rungs[PRL_LIMIT_MEMORY]));
+                prl_enforcement_name(status->held_by[PRL_LIMIT_MEMORY]));
     if (status->ended_by == PRL_ENDED_CPU_TIME)
         dprintf(2,
                 "pyrootless: the container was killed when it had used its --cpu-time of %.3f "
                 "seconds (%s)\n",
                 (double)c->spec->resources.cpu_time_ns / 1e9,
-                prl_rung_name(status->rungs[PRL_LIMIT_CPU_TIME]));
+                prl_enforcement_name(status->held_by[PRL_LIMIT_CPU_TIME]));
     if (status->usage.pids_refused > 0)
         dprintf(2, "pyrootless: --pids-limit of %llu refused a process %u times\n",
                 (unsigned long long)c->spec->resources.pids, status->usage.pids_refused);

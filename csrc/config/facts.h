@@ -31,8 +31,8 @@ int prl_config_fall_back(struct prl_spec *spec, struct prl_error *reterr);
 
 struct prl_limits_plan; /* limits/groups.h */
 /* What enforces each limit (io.pyrootless.limits.*). */
-int prl_config_rungs(const struct prl_limits_plan *plan, struct prl_spec *spec,
-                     struct prl_error *reterr);
+int prl_config_enforcement(const struct prl_limits_plan *plan, struct prl_spec *spec,
+                           struct prl_error *reterr);
 
 struct prl_config_file {
     const char *name; /* "hosts", "hostname", "resolv.conf" */

@@ -186,7 +186,7 @@ void prl_config_finish_mounts(struct prl_merge *m);
 int prl_config_volume(struct prl_merge *m, const char *text);
 int prl_config_mount_option(struct prl_merge *m, const char *text);
 
-/* resources.c: limits.  What enforces them is noted later (prl_config_rungs). */
+/* resources.c: limits.  What enforces them is noted later (prl_config_enforcement). */
 int prl_config_limits(struct prl_merge *m, const char *text);
 int prl_config_resource_memory(struct prl_merge *m, const char *text);
 int prl_config_resource_reservation(struct prl_merge *m, const char *text);

@@ -194,10 +194,10 @@ int prl_config_resource_pids(struct prl_merge *m, const char *text)
 int prl_config_storage(struct prl_merge *m)
 {
     const char *text = prl_options_get(m->options, "storage-size");
-    uint8_t *rung = &m->spec->resources.rungs[PRL_LIMIT_STORAGE];
+    uint8_t *enforcement = &m->spec->resources.held_by[PRL_LIMIT_STORAGE];
     uint64_t bytes;
 
-    *rung = PRL_RUNG_UNSET;
+    *enforcement = PRL_BY_UNSET;
     if (!text)
         return 0;
     int r = prl_value_size("--storage-size", text, &bytes, m->reterr);
@@ -206,7 +206,7 @@ int prl_config_storage(struct prl_merge *m)
     if (bytes == 0)
         return prl_config_bad(m, EINVAL, "--storage-size", "nothing could be written with 0");
     if (m->spec->rootfs.upper == PRL_UPPER_TMPFS) {
-        *rung = PRL_RUNG_TMPFS;
+        *enforcement = PRL_BY_TMPFS;
         return 0;
     }
     if (!m->spec->resources.best_effort)
@@ -214,19 +214,19 @@ int prl_config_storage(struct prl_merge *m)
                               "on a disk only its administrator's quota could enforce it: keep "
                               "the writes in memory with --ephemeral, or let each file alone "
                               "be bounded with --limits=best-effort");
-    *rung = PRL_RUNG_FSIZE;
+    *enforcement = PRL_BY_FSIZE;
     return prl_config_rlimit(m, "RLIMIT_FSIZE", bytes, bytes);
 }
 
 /* --- what the host holds --- */
 
-int prl_config_rungs(const struct prl_limits_plan *plan, struct prl_spec *spec,
-                     struct prl_error *reterr)
+int prl_config_enforcement(const struct prl_limits_plan *plan, struct prl_spec *spec,
+                           struct prl_error *reterr)
 {
     const struct prl_spec_reader reader = {.arena = spec->arena, .reterr = reterr};
     const char *groups = *plan->groups ? plan->groups : NULL;
 
-    memcpy(spec->resources.rungs, plan->rungs, sizeof plan->rungs);
+    memcpy(spec->resources.held_by, plan->held_by, sizeof plan->held_by);
     spec->resources.weak = plan->weak;
     if (plan->open) /* its root would be a group that the container shares with others */
         spec->namespaces &= ~(uint64_t)CLONE_NEWCGROUP;

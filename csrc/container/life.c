@@ -132,7 +132,7 @@ static int plan_limits(struct prl_container *c, struct prl_error *reterr)
     if (r == 0)
         r = choose_limits(c, reterr);
     if (r == 0)
-        r = prl_config_rungs(&c->plan, c->spec, reterr);
+        r = prl_config_enforcement(&c->plan, c->spec, reterr);
     return r < 0 ? r : 1;
 }
 

@@ -30,7 +30,7 @@ struct prl_cgroups {
     uint64_t watch_bytes, cpu_limit_ns;
     int oom_fd, clock_fd;
     bool told; /* somebody may ask what was used */
-    uint8_t rungs[PRL_LIMITS];
+    uint8_t held_by[PRL_LIMITS];
     uint32_t pids_own; /* of the processes that are counted */
 };
 
@@ -83,7 +83,7 @@ static int open_entry(struct group *row, struct prl_error *reterr)
 /* Version 2 kills the container as a whole by itself (memory.oom.group). */
 void prl_cgroups_listen(struct prl_cgroups *groups)
 {
-    bool limited = groups && groups->rungs[PRL_LIMIT_MEMORY] == PRL_RUNG_CGROUP1;
+    bool limited = groups && groups->held_by[PRL_LIMIT_MEMORY] == PRL_BY_CGROUP1;
     for (size_t i = 0; limited && i < groups->len; i++)
         if (!groups->rows[i].version2 && (groups->rows[i].controllers & PRL_CONTROL_MEMORY))
             groups->oom_fd = prl_cgroup1_open_oom(groups->rows[i].dir_fd, groups->rows[i].flat);
@@ -182,7 +182,7 @@ static int make_group(const struct prl_resources *resources, const struct prl_cg
 static int check_chosen(const struct prl_resources *resources, struct prl_error *reterr)
 {
     for (unsigned i = 0; i < PRL_LIMITS; i++)
-        if ((resources->asked & (1u << i)) && resources->rungs[i] == PRL_RUNG_UNSET)
+        if ((resources->asked & (1u << i)) && resources->held_by[i] == PRL_BY_UNSET)
             return prl_failf(reterr, PRL_STAGE_LIMITS, EOPNOTSUPP, prl_limit_option(i),
                              "no enforcement was chosen for it: start it with pyrootless run "
                              "--spec FILE, which chooses");
@@ -199,8 +199,8 @@ static int new_groups(const struct prl_resources *res, struct prl_cgroups **ret,
     groups->cpu_limit_ns = res->cpu_time_ns;
     groups->told = true;
     groups->pids_own = res->pids_own;
-    memcpy(groups->rungs, res->rungs, sizeof groups->rungs);
-    if (res->rungs[PRL_LIMIT_MEMORY] == PRL_RUNG_WATCHDOG)
+    memcpy(groups->held_by, res->held_by, sizeof groups->held_by);
+    if (res->held_by[PRL_LIMIT_MEMORY] == PRL_BY_WATCHDOG)
         groups->watch_bytes = res->memory_bytes;
     *ret = groups;
     return 0;
@@ -265,8 +265,8 @@ int prl_cgroups_open(const struct prl_spec *spec, struct prl_cgroups **ret,
 void prl_cgroups_lend(struct prl_cgroups **groups)
 {
     struct prl_cgroups *rest = *groups;
-    if (rest && rest->rungs[PRL_LIMIT_CPU_TIME] != PRL_RUNG_CLOCK &&
-        rest->rungs[PRL_LIMIT_CPU_TIME] != PRL_RUNG_WATCHDOG)
+    if (rest && rest->held_by[PRL_LIMIT_CPU_TIME] != PRL_BY_CLOCK &&
+        rest->held_by[PRL_LIMIT_CPU_TIME] != PRL_BY_WATCHDOG)
         rest->cpu_limit_ns = 0; /* its own monitor has what the group counts */
     if (rest && (rest->watch_bytes > 0 || rest->cpu_limit_ns > 0)) {
         close_rows(rest);
@@ -293,9 +293,10 @@ size_t prl_cgroups_entries(const struct prl_cgroups *groups, int fds[PRL_CGROUP_
     return n;
 }
 
-uint64_t prl_cgroups_cpu_limit_ns(const struct prl_cgroups *groups, enum prl_rung *ret_rung)
+uint64_t prl_cgroups_cpu_limit_ns(const struct prl_cgroups *groups,
+                                  enum prl_enforcement *ret_enforcement)
 {
-    *ret_rung = groups ? groups->rungs[PRL_LIMIT_CPU_TIME] : PRL_RUNG_UNSET;
+    *ret_enforcement = groups ? groups->held_by[PRL_LIMIT_CPU_TIME] : PRL_BY_UNSET;
     return groups ? groups->cpu_limit_ns : 0;
 }
 
@@ -347,7 +348,7 @@ void prl_cgroups_measure(const struct prl_cgroups *groups, struct prl_status *re
 {
     if (!groups)
         return;
-    memcpy(ret->rungs, groups->rungs, sizeof ret->rungs);
+    memcpy(ret->held_by, groups->held_by, sizeof ret->held_by);
     bool memory = groups->told || ret->exit_code < 0;
     for (size_t i = 0; i < groups->len; i++) {
         const struct group *row = &groups->rows[i];

@@ -78,11 +78,11 @@ void prl_cgroup_host_lend(const struct prl_cgroup_host *host, struct prl_resourc
 struct prl_group_text; /* values.h */
 
 struct prl_limits_plan {
-    uint8_t rungs[PRL_LIMITS]; /* enum prl_rung */
-    uint32_t weak;             /* bit n: this one does not hold limit n exactly */
-    char *groups;              /* "VERSION CONTROLLERS PATH" a line, as the annotation has it */
-    bool open; /* host->open, and the container must have groups of its own: then it gets no
-                * cgroup namespace */
+    uint8_t held_by[PRL_LIMITS]; /* enum prl_enforcement */
+    uint32_t weak;               /* bit n: this one does not hold limit n exactly */
+    char *groups; /* "VERSION CONTROLLERS PATH" a line, as the annotation has it */
+    bool open;    /* host->open, and the container must have groups of its own: then it gets no
+                   * cgroup namespace */
 };
 
 /* Pure. Under strict limits -EOPNOTSUPP when only weaker enforcement is possible for one of
@@ -118,7 +118,8 @@ int prl_cgroups_born_fd(const struct prl_cgroups *groups);
 size_t prl_cgroups_entries(const struct prl_cgroups *groups, int fds[PRL_CGROUP_BASES]);
 /* The limit of processor time that the monitor holds, or 0; what holds it; the clock, handed
  * over (groups NULL: closed), -1: none; what the groups counted. */
-uint64_t prl_cgroups_cpu_limit_ns(const struct prl_cgroups *groups, enum prl_rung *ret_rung);
+uint64_t prl_cgroups_cpu_limit_ns(const struct prl_cgroups *groups,
+                                  enum prl_enforcement *ret_enforcement);
 void prl_cgroups_take_clock(struct prl_cgroups *groups, int fd);
 int prl_cgroups_clock_fd(const struct prl_cgroups *groups);
 uint64_t prl_cgroups_cpu_ns(const struct prl_cgroups *groups);

@@ -20,17 +20,17 @@ static const struct {
     [PRL_LIMIT_CPU_TIME] = {"cpu-time", "--cpu-time"},
 };
 
-static const char rungs[PRL_RUNGS][16] = {
-    [PRL_RUNG_UNSET] = "",
-    [PRL_RUNG_CGROUP2] = "cgroup2",
-    [PRL_RUNG_CGROUP1] = "cgroup1",
-    [PRL_RUNG_TMPFS] = "tmpfs",
-    [PRL_RUNG_NPROC] = "rlimit-nproc",
-    [PRL_RUNG_FSIZE] = "rlimit-fsize",
-    [PRL_RUNG_CLOCK] = "perf-clock",
-    [PRL_RUNG_AFFINITY] = "affinity",
-    [PRL_RUNG_WATCHDOG] = "watchdog",
-    [PRL_RUNG_NONE] = "none",
+static const char enforcements[PRL_ENFORCEMENTS][16] = {
+    [PRL_BY_UNSET] = "",
+    [PRL_BY_CGROUP2] = "cgroup2",
+    [PRL_BY_CGROUP1] = "cgroup1",
+    [PRL_BY_TMPFS] = "tmpfs",
+    [PRL_BY_NPROC] = "rlimit-nproc",
+    [PRL_BY_FSIZE] = "rlimit-fsize",
+    [PRL_BY_CLOCK] = "perf-clock",
+    [PRL_BY_AFFINITY] = "affinity",
+    [PRL_BY_WATCHDOG] = "watchdog",
+    [PRL_BY_NONE] = "none",
 };
 
 static const struct {
@@ -53,30 +53,30 @@ const char *prl_limit_option(unsigned limit)
     return limit < PRL_LIMITS ? limits[limit].option : "";
 }
 
-const char *prl_rung_name(unsigned rung)
+const char *prl_enforcement_name(unsigned enforcement)
 {
-    return rung < PRL_RUNGS ? rungs[rung] : "";
+    return enforcement < PRL_ENFORCEMENTS ? enforcements[enforcement] : "";
 }
 
-const char *prl_exactness_name(unsigned rung, bool weak)
+const char *prl_exactness_name(unsigned enforcement, bool weak)
 {
-    static const char words[PRL_RUNGS][12] = {
-        [PRL_RUNG_CGROUP1] = "changeable",  [PRL_RUNG_NPROC] = "each",
-        [PRL_RUNG_FSIZE] = "each",          [PRL_RUNG_CLOCK] = "late",
-        [PRL_RUNG_AFFINITY] = "changeable", [PRL_RUNG_WATCHDOG] = "late",
-        [PRL_RUNG_NONE] = "none",
+    static const char words[PRL_ENFORCEMENTS][12] = {
+        [PRL_BY_CGROUP1] = "changeable",  [PRL_BY_NPROC] = "each",
+        [PRL_BY_FSIZE] = "each",          [PRL_BY_CLOCK] = "late",
+        [PRL_BY_AFFINITY] = "changeable", [PRL_BY_WATCHDOG] = "late",
+        [PRL_BY_NONE] = "none",
     };
-    if (rung == PRL_RUNG_UNSET || rung >= PRL_RUNGS)
+    if (enforcement == PRL_BY_UNSET || enforcement >= PRL_ENFORCEMENTS)
         return "";
-    return weak && *words[rung] ? words[rung] : "exact";
+    return weak && *words[enforcement] ? words[enforcement] : "exact";
 }
 
-enum prl_rung prl_rung_find(const char *name)
+enum prl_enforcement prl_enforcement_find(const char *name)
 {
-    for (unsigned i = PRL_RUNG_UNSET + 1; i < PRL_RUNGS; i++)
-        if (strcmp(rungs[i], name) == 0)
-            return (enum prl_rung)i;
-    return PRL_RUNG_UNSET;
+    for (unsigned i = PRL_BY_UNSET + 1; i < PRL_ENFORCEMENTS; i++)
+        if (strcmp(enforcements[i], name) == 0)
+            return (enum prl_enforcement)i;
+    return PRL_BY_UNSET;
 }
 
 static bool is_word(const char *word, const char *text, size_t len)

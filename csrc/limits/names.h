@@ -9,14 +9,14 @@
 const char *prl_limit_name(unsigned limit);
 /* The option that asks for it, as a person types it: "--memory". */
 const char *prl_limit_option(unsigned limit);
-/* "cgroup2", "watchdog", …; "" for PRL_RUNG_UNSET. */
-const char *prl_rung_name(unsigned rung);
+/* "cgroup2", "watchdog", …; "" for PRL_BY_UNSET. */
+const char *prl_enforcement_name(unsigned enforcement);
 /* How exactly a limit is enforced, the value of "limits.NAME.exactness": "exact"; for weak
  * enforcement "late" (can be exceeded for a moment), "each" (parts of the container are counted
  * separately), "changeable" (a program can remove it) or "none". */
-const char *prl_exactness_name(unsigned rung, bool weak);
-/* PRL_RUNG_UNSET: no rung has this name. */
-enum prl_rung prl_rung_find(const char *name);
+const char *prl_exactness_name(unsigned enforcement, bool weak);
+/* PRL_BY_UNSET: no enforcement has this name. */
+enum prl_enforcement prl_enforcement_find(const char *name);
 /* "memory" → PRL_CONTROL_MEMORY, "blkio" and "io" → PRL_CONTROL_IO; 0: none of ours. */
 unsigned prl_controller_find(const char *name, size_t len);
 /* The name of one controller in this version of control groups. */

@@ -6,7 +6,7 @@
 
 #include <linux/sched.h>
 
-int prl_offer_rungs(struct prl_limits_plan *ret, struct prl_error *reterr)
+int prl_offer_enforcement(struct prl_limits_plan *ret, struct prl_error *reterr)
 {
     static const struct prl_idmap one = {.size = 1};
     const struct prl_spec spec = {

@@ -3,5 +3,5 @@
 
 #include "limits/groups.h"
 
-/* ret->rungs and ret->weak of each limit but the storage's; prl_limits_plan_free() it. */
-int prl_offer_rungs(struct prl_limits_plan *ret, struct prl_error *reterr);
+/* ret->held_by and ret->weak of each limit but the storage's; prl_limits_plan_free() it. */
+int prl_offer_enforcement(struct prl_limits_plan *ret, struct prl_error *reterr);

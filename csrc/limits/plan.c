@@ -17,29 +17,29 @@
 /* Each limit's controller, and what is left without it. */
 static const struct {
     unsigned controller;
-    enum prl_rung weaker;
+    enum prl_enforcement weaker;
 } ladder[PRL_LIMITS] = {
-    [PRL_LIMIT_MEMORY] = {PRL_CONTROL_MEMORY, PRL_RUNG_WATCHDOG},
-    [PRL_LIMIT_SWAP] = {PRL_CONTROL_MEMORY, PRL_RUNG_NONE},
-    [PRL_LIMIT_RESERVATION] = {PRL_CONTROL_MEMORY, PRL_RUNG_NONE},
-    [PRL_LIMIT_CPUS] = {PRL_CONTROL_CPU, PRL_RUNG_AFFINITY},
-    [PRL_LIMIT_SHARES] = {PRL_CONTROL_CPU, PRL_RUNG_NONE},
-    [PRL_LIMIT_CPUSET] = {PRL_CONTROL_CPUSET, PRL_RUNG_AFFINITY},
-    [PRL_LIMIT_PIDS] = {PRL_CONTROL_PIDS, PRL_RUNG_NPROC},
-    [PRL_LIMIT_IO] = {PRL_CONTROL_IO, PRL_RUNG_NONE},
+    [PRL_LIMIT_MEMORY] = {PRL_CONTROL_MEMORY, PRL_BY_WATCHDOG},
+    [PRL_LIMIT_SWAP] = {PRL_CONTROL_MEMORY, PRL_BY_NONE},
+    [PRL_LIMIT_RESERVATION] = {PRL_CONTROL_MEMORY, PRL_BY_NONE},
+    [PRL_LIMIT_CPUS] = {PRL_CONTROL_CPU, PRL_BY_AFFINITY},
+    [PRL_LIMIT_SHARES] = {PRL_CONTROL_CPU, PRL_BY_NONE},
+    [PRL_LIMIT_CPUSET] = {PRL_CONTROL_CPUSET, PRL_BY_AFFINITY},
+    [PRL_LIMIT_PIDS] = {PRL_CONTROL_PIDS, PRL_BY_NPROC},
+    [PRL_LIMIT_IO] = {PRL_CONTROL_IO, PRL_BY_NONE},
     /* Only to ask for: any group of version 2 counts. */
-    [PRL_LIMIT_CPU_TIME] = {PRL_CONTROL_CPU, PRL_RUNG_WATCHDOG},
+    [PRL_LIMIT_CPU_TIME] = {PRL_CONTROL_CPU, PRL_BY_WATCHDOG},
 };
 
-static const char sentences[PRL_RUNGS][84] = {
-    [PRL_RUNG_CGROUP1] = "a group of version 1, whose limits of disks a program that may mount "
-                         "can rewrite",
-    [PRL_RUNG_NPROC] = "RLIMIT_NPROC, which counts each user of the container for itself",
-    [PRL_RUNG_FSIZE] = "RLIMIT_FSIZE, which counts each file for itself",
-    [PRL_RUNG_CLOCK] = "perf's clock, less what a hypervisor may have taken of the processors",
-    [PRL_RUNG_AFFINITY] = "the processors of each process, which a program may change itself",
-    [PRL_RUNG_WATCHDOG] = "the watchdog alone, which looks again and again and may be late",
-    [PRL_RUNG_NONE] = "nothing",
+static const char sentences[PRL_ENFORCEMENTS][84] = {
+    [PRL_BY_CGROUP1] = "a group of version 1, whose limits of disks a program that may mount "
+                       "can rewrite",
+    [PRL_BY_NPROC] = "RLIMIT_NPROC, which counts each user of the container for itself",
+    [PRL_BY_FSIZE] = "RLIMIT_FSIZE, which counts each file for itself",
+    [PRL_BY_CLOCK] = "perf's clock, less what a hypervisor may have taken of the processors",
+    [PRL_BY_AFFINITY] = "the processors of each process, which a program may change itself",
+    [PRL_BY_WATCHDOG] = "the watchdog alone, which looks again and again and may be late",
+    [PRL_BY_NONE] = "nothing",
 };
 
 unsigned prl_limits_controllers(const struct prl_spec *spec)
@@ -78,25 +78,25 @@ static bool counts_the_container(const struct prl_spec *spec)
            spec->uid_maps[0].size == 1 && geteuid() != 0 && !spec->network.container;
 }
 
-static int refuse(unsigned limit, enum prl_rung rung, struct prl_error *reterr)
+static int refuse(unsigned limit, enum prl_enforcement enforcement, struct prl_error *reterr)
 {
     return prl_failf(
         reterr, PRL_STAGE_LIMITS, EOPNOTSUPP, prl_limit_option(limit),
         "no control group for it is delegated to you; without one it is held by %s",
-        sentences[rung]);
+        sentences[enforcement]);
 }
 
 static int choose_group(const struct prl_spec *spec, unsigned limit, bool version2,
                         struct prl_limits_plan *plan, struct prl_error *reterr)
 {
-    plan->rungs[limit] = version2 ? PRL_RUNG_CGROUP2 : PRL_RUNG_CGROUP1;
+    plan->held_by[limit] = version2 ? PRL_BY_CGROUP2 : PRL_BY_CGROUP1;
     /* A throttle of version 1 is set in the very group that is the root of the container's
      * cgroup namespace: a program that can mount it can rewrite it. */
     if (limit != PRL_LIMIT_IO || version2 || !prl_cgroup_is_apart(spec))
         return 0;
     if (!spec->resources.best_effort)
         return prl_failf(reterr, PRL_STAGE_LIMITS, EOPNOTSUPP, prl_limit_option(limit),
-                         "it would be held by %s", sentences[PRL_RUNG_CGROUP1]);
+                         "it would be held by %s", sentences[PRL_BY_CGROUP1]);
     plan->weak |= 1u << limit;
     return 0;
 }
@@ -104,16 +104,16 @@ static int choose_group(const struct prl_spec *spec, unsigned limit, bool versio
 static int choose_weaker(const struct prl_spec *spec, unsigned limit,
                          struct prl_limits_plan *plan, struct prl_error *reterr)
 {
-    enum prl_rung rung = ladder[limit].weaker;
-    bool holds = rung == PRL_RUNG_NPROC && counts_the_container(spec);
+    enum prl_enforcement enforcement = ladder[limit].weaker;
+    bool holds = enforcement == PRL_BY_NPROC && counts_the_container(spec);
     /* A user namespace that is shared counts the processes of both. */
-    if (rung == PRL_RUNG_NPROC && (geteuid() == 0 || spec->network.container))
-        rung = PRL_RUNG_NONE;
+    if (enforcement == PRL_BY_NPROC && (geteuid() == 0 || spec->network.container))
+        enforcement = PRL_BY_NONE;
     if (!holds && !spec->resources.best_effort)
-        return refuse(limit, rung, reterr);
+        return refuse(limit, enforcement, reterr);
     if (!holds)
         plan->weak |= 1u << limit;
-    plan->rungs[limit] = (uint8_t)rung;
+    plan->held_by[limit] = (uint8_t)enforcement;
     return 0;
 }
 
@@ -147,13 +147,13 @@ static int choose_meter(const struct prl_spec *spec, const struct prl_cgroup_hos
     int base = find_meter(host, &controller);
     if (base >= 0) {
         used[base] |= controller;
-        plan->rungs[PRL_LIMIT_CPU_TIME] =
-            host->bases[base].version2 ? PRL_RUNG_CGROUP2 : PRL_RUNG_CGROUP1;
+        plan->held_by[PRL_LIMIT_CPU_TIME] =
+            host->bases[base].version2 ? PRL_BY_CGROUP2 : PRL_BY_CGROUP1;
         return 0;
     }
     if (!host->clock)
         return choose_weaker(spec, PRL_LIMIT_CPU_TIME, plan, reterr);
-    plan->rungs[PRL_LIMIT_CPU_TIME] = PRL_RUNG_CLOCK;
+    plan->held_by[PRL_LIMIT_CPU_TIME] = PRL_BY_CLOCK;
     plan->weak |= host->stolen ? 1u << PRL_LIMIT_CPU_TIME : 0;
     return 0;
 }
@@ -223,8 +223,8 @@ int prl_limits_choose(const struct prl_spec *spec, const struct prl_cgroup_host 
         if (!(spec->resources.asked & (1u << i)))
             continue;
         if (i == PRL_LIMIT_STORAGE) { /* the root's form decided */
-            plan.rungs[i] = spec->resources.rungs[i];
-            plan.weak |= plan.rungs[i] == PRL_RUNG_FSIZE ? 1u << i : 0;
+            plan.held_by[i] = spec->resources.held_by[i];
+            plan.weak |= plan.held_by[i] == PRL_BY_FSIZE ? 1u << i : 0;
             continue;
         }
         if (i == PRL_LIMIT_CPU_TIME) {
@@ -264,11 +264,11 @@ void prl_limits_describe(const struct prl_resources *resources,
                          const struct prl_limits_plan *plan, unsigned limit, char *buf,
                          size_t size)
 {
-    const char *by = sentences[plan->rungs[limit]];
+    const char *by = sentences[plan->held_by[limit]];
     int n =
         snprintf(buf, size, "%s is held by %s", prl_limit_option(limit), *by ? by : "nothing");
     uint64_t quota = resources->quota_us, period = resources->period_us;
-    if (limit != PRL_LIMIT_CPUS || plan->rungs[limit] != PRL_RUNG_AFFINITY ||
+    if (limit != PRL_LIMIT_CPUS || plan->held_by[limit] != PRL_BY_AFFINITY ||
         quota % period == 0 || n < 0 || (size_t)n >= size)
         return;
     uint64_t whole = quota / period + 1; /* a mask has no parts of one */

@@ -37,7 +37,7 @@ static int write_rows(int dir_fd, const struct prl_cgroup *group, const struct r
 
 static bool is_asked(const struct prl_resources *resources, enum prl_limit limit)
 {
-    return (resources->asked & (1u << limit)) && resources->rungs[limit] == PRL_RUNG_CGROUP1;
+    return (resources->asked & (1u << limit)) && resources->held_by[limit] == PRL_BY_CGROUP1;
 }
 
 static int limit_memory(int dir_fd, const struct prl_cgroup *group,

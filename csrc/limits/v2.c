@@ -72,7 +72,7 @@ int prl_cgroup2_hand_down(const char *parent, unsigned controllers, struct prl_e
 
 static bool is_asked(const struct prl_resources *resources, enum prl_limit limit)
 {
-    return (resources->asked & (1u << limit)) && resources->rungs[limit] == PRL_RUNG_CGROUP2;
+    return (resources->asked & (1u << limit)) && resources->held_by[limit] == PRL_BY_CGROUP2;
 }
 
 struct list {

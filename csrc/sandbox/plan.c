@@ -77,16 +77,16 @@ static int plan_limit(struct plan *p, enum prl_limit limit, unsigned controller,
     if (!(res->asked & (1u << limit)))
         return 0;
     if (base && (base->version2 || !counts_itself)) {
-        res->rungs[limit] = base->version2 ? PRL_RUNG_CGROUP2 : PRL_RUNG_CGROUP1;
+        res->held_by[limit] = base->version2 ? PRL_BY_CGROUP2 : PRL_BY_CGROUP1;
         return use(p, base, controller, reterr);
     }
     if (limit == PRL_LIMIT_PIDS) {
-        res->rungs[limit] = counts_itself ? PRL_RUNG_NPROC : PRL_RUNG_NONE;
+        res->held_by[limit] = counts_itself ? PRL_BY_NPROC : PRL_BY_NONE;
     } else {
-        res->rungs[limit] = PRL_RUNG_WATCHDOG;
+        res->held_by[limit] = PRL_BY_WATCHDOG;
         res->data_bytes = res->memory_bytes * DATA_SHARE + DATA_MORE_BYTES;
     }
-    if (res->rungs[limit] == PRL_RUNG_NPROC || res->best_effort)
+    if (res->held_by[limit] == PRL_BY_NPROC || res->best_effort)
         return 0;
     return prl_failf(
         reterr, PRL_STAGE_LIMITS, EOPNOTSUPP, prl_limit_option(limit),

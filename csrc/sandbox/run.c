@@ -123,7 +123,7 @@ static int bell_fd(const struct prl_sandbox_watch *w)
 
 static int turn(struct prl_sandbox_watch *w, struct prl_error *reterr)
 {
-    uint64_t left_ns = look(w), rung;
+    uint64_t left_ns = look(w), rings;
     struct timespec wait = {(time_t)(left_ns / 1000000000u), (long)(left_ns % 1000000000u)};
     struct pollfd fds[FDS] = {
         [AT_CHILD] = {w->ended ? -1 : w->child.pidfd, POLLIN, 0},
@@ -144,7 +144,7 @@ static int turn(struct prl_sandbox_watch *w, struct prl_error *reterr)
     if (fds[AT_MEMORY].revents)
         end_for_memory(w);
     if (fds[AT_BELL].revents)
-        eventfd_read(fds[AT_BELL].fd, &rung); /* the next look answers */
+        eventfd_read(fds[AT_BELL].fd, &rings); /* the next look answers */
     return fds[AT_CHILD].revents ? reap(w, reterr) : 0;
 }
 

@@ -67,7 +67,7 @@ struct prl_sandbox_report {
     bool running; /* at the wall limit: it was busy, or kept waiting by others, not idle */
     struct prl_sandbox_stream streams[PRL_STREAMS];
     struct prl_sandbox_noise noise;
-    struct prl_status status;    /* rungs and usage */
+    struct prl_status status;    /* what held the limits, and usage */
     char unfit[PRL_UNFIT_BYTES]; /* the file at which the disk was full before the program could
                                     begin, which it then did not; "" */
     int scratch_fd;              /* the box's upper, for collecting; the caller's; -1 */

@@ -186,9 +186,9 @@ static int limit_process(pid_t pid, const struct prl_spec *spec, struct prl_erro
             return prl_fail(reterr, PRL_STAGE_RLIMITS, "prlimit",
                             prl_sys_decimal((uint64_t)row->resource, number));
     }
-    if (res->rungs[PRL_LIMIT_PIDS] == PRL_RUNG_NPROC)
+    if (res->held_by[PRL_LIMIT_PIDS] == PRL_BY_NPROC)
         r = lower(pid, RLIMIT_NPROC, res->nproc, reterr);
-    if (r == 0 && res->rungs[PRL_LIMIT_MEMORY] == PRL_RUNG_WATCHDOG)
+    if (r == 0 && res->held_by[PRL_LIMIT_MEMORY] == PRL_BY_WATCHDOG)
         r = lower(pid, RLIMIT_DATA, res->data_bytes ? res->data_bytes : res->memory_bytes,
                   reterr);
     return r;

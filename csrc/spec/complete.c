@@ -177,7 +177,7 @@ static void set_asked(struct prl_resources *r)
         [PRL_LIMIT_CPUSET] = r->cpus,
         [PRL_LIMIT_PIDS] = r->pids,
         [PRL_LIMIT_IO] = r->throttles_len,
-        [PRL_LIMIT_STORAGE] = r->rungs[PRL_LIMIT_STORAGE],
+        [PRL_LIMIT_STORAGE] = r->held_by[PRL_LIMIT_STORAGE],
         [PRL_LIMIT_CPU_TIME] = r->cpu_time_ns,
     };
     r->asked = 0;

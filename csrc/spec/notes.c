@@ -306,14 +306,15 @@ static int read_limit(const struct given *given, unsigned limit, bool exactness,
                       struct prl_spec *spec)
 {
     struct prl_resources *to = &spec->resources;
-    enum prl_rung rung = given->text ? prl_rung_find(given->text) : PRL_RUNG_UNSET;
+    enum prl_enforcement enforcement =
+        given->text ? prl_enforcement_find(given->text) : PRL_BY_UNSET;
     if (exactness) {
         bool weak = given->text && strcmp(given->text, "exact") != 0;
         to->weak = (to->weak & ~(1u << limit)) | (unsigned)weak << limit;
         return 0;
     }
-    to->rungs[limit] = (uint8_t)rung;
-    if (given->text && rung == PRL_RUNG_UNSET)
+    to->held_by[limit] = (uint8_t)enforcement;
+    if (given->text && enforcement == PRL_BY_UNSET)
         return prl_spec_fail(given->reader,
                              "/annotations/%s is \"%s\", which names no enforcement",
                              given->key, prl_spec_show(given->text).text);
@@ -471,8 +472,8 @@ static int show_row(struct prl_arena *arena, const struct row *row, const struct
 static const char *show_limit(const struct prl_spec *spec, unsigned limit, bool exactness)
 {
     const struct prl_resources *of = &spec->resources;
-    const char *text = exactness ? prl_exactness_name(of->rungs[limit], of->weak >> limit & 1)
-                                 : prl_rung_name(of->rungs[limit]);
+    const char *text = exactness ? prl_exactness_name(of->held_by[limit], of->weak >> limit & 1)
+                                 : prl_enforcement_name(of->held_by[limit]);
     return *text ? text : NULL;
 }
 

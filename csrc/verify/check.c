@@ -90,8 +90,8 @@ static int check_namespaces(const struct prl_verify *v, struct prl_error *reterr
 /* Enforcement may lower what was asked (launch/steps/rlimits.c): then less is right too. */
 static bool is_lowered(const struct prl_resources *res, int resource)
 {
-    return (resource == RLIMIT_NPROC && res->rungs[PRL_LIMIT_PIDS] == PRL_RUNG_NPROC) ||
-           (resource == RLIMIT_DATA && res->rungs[PRL_LIMIT_MEMORY] == PRL_RUNG_WATCHDOG);
+    return (resource == RLIMIT_NPROC && res->held_by[PRL_LIMIT_PIDS] == PRL_BY_NPROC) ||
+           (resource == RLIMIT_DATA && res->held_by[PRL_LIMIT_MEMORY] == PRL_BY_WATCHDOG);
 }
 
 static int check_rlimit(const struct prl_verify *v, int resource, uint64_t soft, uint64_t hard,

@@ -84,10 +84,11 @@ static int check_limits(const struct prl_resources *res, const struct prl_cgroup
         {PRL_LIMIT_PIDS, PRL_CONTROL_PIDS, "pids.max", res->pids + res->pids_own},
         {PRL_LIMIT_CPUS, PRL_CONTROL_CPU, two ? "cpu.max" : "cpu.cfs_quota_us", res->quota_us},
     };
-    enum prl_rung rung = two ? PRL_RUNG_CGROUP2 : PRL_RUNG_CGROUP1;
+    enum prl_enforcement enforcement = two ? PRL_BY_CGROUP2 : PRL_BY_CGROUP1;
     int r = 0;
     for (size_t i = 0; r == 0 && i < sizeof rows / sizeof *rows; i++)
-        if ((res->asked & (1u << rows[i].limit)) && res->rungs[rows[i].limit] == rung &&
+        if ((res->asked & (1u << rows[i].limit)) &&
+            res->held_by[rows[i].limit] == enforcement &&
             (group->controllers & rows[i].controller))
             r = check_file(group, rows[i].name, rows[i].asked, reterr);
     return r;

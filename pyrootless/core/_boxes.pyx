@@ -33,7 +33,7 @@ cdef extern from "sandbox/run.h" nogil:
         uint64_t throttled_ns
 
     struct prl_status:
-        unsigned char *rungs
+        unsigned char *held_by
         uint64_t max_rss_bytes
         prl_usage usage
 
@@ -134,7 +134,7 @@ cdef extern from "base/error.h" nogil:
     pass
 
 cdef extern from "limits/names.h" nogil:
-    const char *prl_rung_name(unsigned rung)
+    const char *prl_enforcement_name(unsigned enforcement)
 
 cdef extern from "sandbox/zygote.h" nogil:
     int prl_zygote_start(const prl_sandbox *want, int wait_ms, prl_zygote **ret, prl_error *err)
@@ -235,8 +235,8 @@ cdef dict facts(prl_sandbox_report *r):
         "yields": r.yields, "preemptions": r.preemptions,
         "processes_peak": r.processes_peak, "processes_exact": bool(r.processes_exact),
         "running": bool(r.running), "unfit": r.unfit.decode(errors="replace"),
-        "memory_rung": prl_rung_name(r.status.rungs[PRL_LIMIT_MEMORY]).decode(),
-        "processes_rung": prl_rung_name(r.status.rungs[PRL_LIMIT_PIDS]).decode(),
+        "memory_rung": prl_enforcement_name(r.status.held_by[PRL_LIMIT_MEMORY]).decode(),
+        "processes_rung": prl_enforcement_name(r.status.held_by[PRL_LIMIT_PIDS]).decode(),
         "throttled_ns": r.status.usage.throttled_ns,
         "cpu_stall_ns": r.noise.cpu_stall_ns, "memory_stall_ns": r.noise.memory_stall_ns,
         "io_stall_ns": r.noise.io_stall_ns, "steal_ns": r.noise.steal_ns,

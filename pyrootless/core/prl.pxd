@@ -218,13 +218,13 @@ cdef extern from "spec/parse.h" nogil:
 
 cdef extern from "limits/offer.h" nogil:
     struct prl_limits_plan:
-        unsigned char *rungs
+        unsigned char *held_by
         uint32_t weak
 
-    int prl_offer_rungs(prl_limits_plan *ret, prl_error *err)
+    int prl_offer_enforcement(prl_limits_plan *ret, prl_error *err)
     void prl_limits_plan_free(prl_limits_plan *plan)
 
 cdef extern from "limits/names.h" nogil:
     const char *prl_limit_name(unsigned limit)
-    const char *prl_rung_name(unsigned rung)
-    const char *prl_exactness_name(unsigned rung, bint weak)
+    const char *prl_enforcement_name(unsigned enforcement)
+    const char *prl_exactness_name(unsigned enforcement, bint weak)

@@ -36,8 +36,8 @@ cdef tuple ending(prl_status *status):
             status.system_ns, status.max_rss_bytes)
 
 
-def offered_rungs() -> list:
-    """What would hold each limit of a container started now: [(limit, rung, exactness), …], without the storage's.
+def offered_enforcement() -> list:
+    """What would hold each limit of a container started now: [(limit, enforcement, exactness), …], without the storage's.
 
     Where systemd must be asked for control groups, this process is moved into a scope of its own.
     """
@@ -45,12 +45,12 @@ def offered_rungs() -> list:
     cdef prl_limits_plan plan
     cdef unsigned i = 0
     cdef list rows = []
-    if prl_offer_rungs(&plan, &error) < 0:
+    if prl_offer_enforcement(&plan, &error) < 0:
         raise exception(&error)
     while prl_limit_name(i)[0] != 0:
-        if plan.rungs[i] != 0:
-            rows.append((prl_limit_name(i).decode(), prl_rung_name(plan.rungs[i]).decode(),
-                         prl_exactness_name(plan.rungs[i], plan.weak >> i & 1).decode()))
+        if plan.held_by[i] != 0:
+            rows.append((prl_limit_name(i).decode(), prl_enforcement_name(plan.held_by[i]).decode(),
+                         prl_exactness_name(plan.held_by[i], plan.weak >> i & 1).decode()))
         i += 1
     prl_limits_plan_free(&plan)
     return rows

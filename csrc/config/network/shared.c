@@ -94,7 +94,7 @@ int prl_shared_network_check(const struct prl_shared_network *shared_network,
 {
     const struct prl_spec *other = shared_network->spec;
     const char *id = shared_network->running.id;
-    if (other->resources.rungs[PRL_LIMIT_PIDS] == PRL_RUNG_NPROC)
+    if (other->resources.held_by[PRL_LIMIT_PIDS] == PRL_BY_NPROC)
         return BAD(
             EOPNOTSUPP,
             "the --pids-limit of container %.12s is enforced by RLIMIT_NPROC, which would "

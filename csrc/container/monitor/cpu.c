@@ -106,11 +106,11 @@ static uint64_t since(uint64_t now_ns, uint64_t before_ns)
 static uint64_t read_used(struct prl_cpu_watch *w, const struct prl_child *child)
 {
     uint64_t used_ns = 0;
-    if (w->rung == PRL_RUNG_CGROUP2 || w->rung == PRL_RUNG_CGROUP1)
+    if (w->held_by == PRL_BY_CGROUP2 || w->held_by == PRL_BY_CGROUP1)
         used_ns = since(prl_cgroups_cpu_ns(child->cgroups), w->before_ns);
-    if (w->rung == PRL_RUNG_CLOCK || w->rung == PRL_RUNG_WATCHDOG)
+    if (w->held_by == PRL_BY_CLOCK || w->held_by == PRL_BY_WATCHDOG)
         used_ns = since(prl_cpu_tree_ns(&w->tree, child->pid), w->tree_before_ns);
-    if (w->rung == PRL_RUNG_CLOCK) {
+    if (w->held_by == PRL_BY_CLOCK) {
         /* A program that may not be read leaves perf's clock at its exec, by the kernel's rule;
          * /proc still shows it. */
         uint64_t clock_ns = prl_taskclock_read(prl_cgroups_clock_fd(child->cgroups));
@@ -125,16 +125,17 @@ static uint64_t read_used(struct prl_cpu_watch *w, const struct prl_child *child
 
 void prl_cpu_watch_begin(struct prl_cpu_watch *w, const struct prl_child *child)
 {
-    enum prl_rung rung;
-    *w = (struct prl_cpu_watch){.limit_ns = prl_cgroups_cpu_limit_ns(child->cgroups, &rung)};
+    enum prl_enforcement enforcement;
+    *w = (struct prl_cpu_watch){.limit_ns =
+                                    prl_cgroups_cpu_limit_ns(child->cgroups, &enforcement)};
     if (w->limit_ns == 0)
         return;
     long processors = sysconf(_SC_NPROCESSORS_ONLN);
-    w->rung = rung;
+    w->held_by = enforcement;
     w->processors = processors > 0 ? (unsigned)processors : 1;
     w->before_ns = prl_cgroups_cpu_ns(child->cgroups);
     w->tree_before_ns = prl_cpu_of(child->pid);
-    w->steal_before_ns = rung == PRL_RUNG_CLOCK ? prl_steal_begin() : 0;
+    w->steal_before_ns = enforcement == PRL_BY_CLOCK ? prl_steal_begin() : 0;
 }
 
 uint64_t prl_cpu_watch_look(struct prl_cpu_watch *w, const struct prl_child *child,
@@ -148,7 +149,7 @@ uint64_t prl_cpu_watch_look(struct prl_cpu_watch *w, const struct prl_child *chi
     if (used_ns >= w->limit_ns)
         return 0;
     uint64_t pause_ns =
-        prl_cpu_pause_ns(w->limit_ns - used_ns, w->processors, w->rung == PRL_RUNG_WATCHDOG);
+        prl_cpu_pause_ns(w->limit_ns - used_ns, w->processors, w->held_by == PRL_BY_WATCHDOG);
     w->next_look_ns = now_ns + pause_ns;
     return pause_ns;
 }

@@ -30,7 +30,7 @@ uint64_t prl_cpu_pause_ns(uint64_t left_ns, unsigned processors, bool blind);
 /* The limit of one container. */
 struct prl_cpu_watch {
     uint64_t limit_ns; /* 0: there is none that the monitor holds */
-    enum prl_rung held_by;
+    enum prl_enforcement held_by;
     unsigned processors;
     uint64_t before_ns;             /* of the set-up, which is not billed: by the group, */
     uint64_t tree_before_ns;        /* by /proc */

@@ -46,9 +46,9 @@ int prl_prepare_limits(struct prl_setup *s, struct prl_arena *arena, struct prl_
     /* A program that joins has a supervisor of its own, beside that of the first one. */
     bool second = s->target && s->spec->fake_root == PRL_FAKE_ROOT_REMEMBER;
     s->nproc = res->nproc + second;
-    bool fewer = res->rungs[PRL_LIMIT_CPUS] == PRL_RUNG_AFFINITY;
+    bool fewer = res->held_by[PRL_LIMIT_CPUS] == PRL_BY_AFFINITY;
     s->late_cgroup = res->cgroups_len > 0 && (s->spec->namespaces & CLONE_NEWCGROUP);
-    if (!fewer && res->rungs[PRL_LIMIT_CPUSET] != PRL_RUNG_AFFINITY)
+    if (!fewer && res->held_by[PRL_LIMIT_CPUSET] != PRL_BY_AFFINITY)
         return 0;
     s->affinity = prl_arena_alloc(arena, MASK_BYTES);
     if (!s->affinity)

@@ -161,7 +161,7 @@ int PRL_CHILD_SAFE prl_box_fill(struct prl_setup *s, struct prl_error *reterr)
 
 bool PRL_CHILD_SAFE prl_box_wants_clock(const struct prl_setup *s)
 {
-    return s->spec->resources.rungs[PRL_LIMIT_CPU_TIME] == PRL_RUNG_CLOCK;
+    return s->spec->resources.held_by[PRL_LIMIT_CPU_TIME] == PRL_BY_CLOCK;
 }
 
 /* The clock starts at the exec.  Refused to a sandbox: the parent sums what /proc tells. */

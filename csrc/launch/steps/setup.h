@@ -98,7 +98,7 @@ struct prl_setup {
     int complaint_fd;    /* filled by the parent: what the server of a FUSE root complains of */
     int tap_fd;          /* filled by the parent: the egress filter's interface; -1 */
     bool dev_sketched;   /* the names of /dev lie in the upper already */
-    int clock_fd;        /* filled by the parent: the clock of PRL_RUNG_CLOCK; -1 */
+    int clock_fd;        /* filled by the parent: the clock of PRL_BY_CLOCK; -1 */
     int root_fd;         /* "/" of the container */
     int scratch_root_fd; /* the tmpfs of a sandbox, until its files are put in; -1 */
     int null_fd;         /* /dev/null of the host, checked */

@@ -46,8 +46,8 @@ def gather_facts(directories: Directories) -> dict[str, dict[str, Any]]:
         "host": _host(),
         "store": _store(directories),
         "limits": {
-            name: {"held_by": rung, "exactness": exactness}
-            for name, rung, exactness in (*_containers.offered_rungs(), STORAGE)
+            name: {"held_by": enforcement, "exactness": exactness}
+            for name, enforcement, exactness in (*_containers.offered_enforcement(), STORAGE)
         },
         "doctor": _doctor(directories),
     }

@@ -1,7 +1,7 @@
 // sources: csrc/limits/*.c csrc/base/**/*.c
-/* test_cgroup.c: the ladder of limits: what the host offers, and which rung is chosen.
- * In: a /proc of the test's own, offers written by hand.  Out: bases, rungs, groups, refusals.
- * Never: a control group of this machine. */
+/* test_cgroup.c: the ladder of limits: what the host offers, and which enforcement is chosen.
+ * In: a /proc of the test's own, offers written by hand.  Out: bases, enforcements, groups,
+ * refusals. Never: a control group of this machine. */
 #include "check.h"
 #include "limits/files.h"
 #include "limits/names.h"
@@ -50,10 +50,10 @@ TEST(version_2_comes_before_version_1)
     struct prl_spec spec =
         spec_of(BIT(PRL_LIMIT_MEMORY) | BIT(PRL_LIMIT_PIDS) | BIT(PRL_LIMIT_IO));
     CHECK_INT(choose(&spec, &host), 0);
-    CHECK_INT(plan.rungs[PRL_LIMIT_MEMORY], PRL_RUNG_CGROUP2);
-    CHECK_INT(plan.rungs[PRL_LIMIT_PIDS], PRL_RUNG_CGROUP2);
-    CHECK_INT(plan.rungs[PRL_LIMIT_IO], PRL_RUNG_CGROUP1);
-    CHECK_INT(plan.rungs[PRL_LIMIT_CPUS], PRL_RUNG_UNSET);
+    CHECK_INT(plan.held_by[PRL_LIMIT_MEMORY], PRL_BY_CGROUP2);
+    CHECK_INT(plan.held_by[PRL_LIMIT_PIDS], PRL_BY_CGROUP2);
+    CHECK_INT(plan.held_by[PRL_LIMIT_IO], PRL_BY_CGROUP1);
+    CHECK_INT(plan.held_by[PRL_LIMIT_CPUS], PRL_BY_UNSET);
     CHECK_INT(plan.weak, 0);
     CHECK_STR(plan.groups, "1 blkio /v1/io/pyrootless-ID\n2 memory,pids /v2/pyrootless-ID");
     prl_limits_plan_free(&plan);
@@ -71,20 +71,20 @@ TEST(processor_time_of_version_1_is_measured_beside_its_limit)
     prl_limits_plan_free(&plan);
 }
 
-/* Each limit without a control group: refused, or held by the rung below. */
+/* Each limit without a control group: refused, or held by the enforcement below. */
 static const struct {
     enum prl_limit limit;
-    enum prl_rung weaker;
+    enum prl_enforcement weaker;
     const char *option, *exactness;
 } alone[] = {
-    {PRL_LIMIT_MEMORY, PRL_RUNG_WATCHDOG, "--memory", "late"},
-    {PRL_LIMIT_SWAP, PRL_RUNG_NONE, "--memory-swap", "none"},
-    {PRL_LIMIT_RESERVATION, PRL_RUNG_NONE, "--memory-reservation", "none"},
-    {PRL_LIMIT_CPUS, PRL_RUNG_AFFINITY, "--cpus", "changeable"},
-    {PRL_LIMIT_SHARES, PRL_RUNG_NONE, "--cpu-shares", "none"},
-    {PRL_LIMIT_CPUSET, PRL_RUNG_AFFINITY, "--cpuset-cpus", "changeable"},
-    {PRL_LIMIT_IO, PRL_RUNG_NONE, "--io-max", "none"},
-    {PRL_LIMIT_CPU_TIME, PRL_RUNG_WATCHDOG, "--cpu-time", "late"},
+    {PRL_LIMIT_MEMORY, PRL_BY_WATCHDOG, "--memory", "late"},
+    {PRL_LIMIT_SWAP, PRL_BY_NONE, "--memory-swap", "none"},
+    {PRL_LIMIT_RESERVATION, PRL_BY_NONE, "--memory-reservation", "none"},
+    {PRL_LIMIT_CPUS, PRL_BY_AFFINITY, "--cpus", "changeable"},
+    {PRL_LIMIT_SHARES, PRL_BY_NONE, "--cpu-shares", "none"},
+    {PRL_LIMIT_CPUSET, PRL_BY_AFFINITY, "--cpuset-cpus", "changeable"},
+    {PRL_LIMIT_IO, PRL_BY_NONE, "--io-max", "none"},
+    {PRL_LIMIT_CPU_TIME, PRL_BY_WATCHDOG, "--cpu-time", "late"},
 };
 
 TEST(without_a_group_bind_or_refuse)
@@ -96,9 +96,9 @@ TEST(without_a_group_bind_or_refuse)
         CHECK_STR(error.syscall, alone[i].option);
         spec.resources.best_effort = true;
         CHECK_INT(choose(&spec, &host), 0);
-        CHECK_INT(plan.rungs[alone[i].limit], alone[i].weaker);
+        CHECK_INT(plan.held_by[alone[i].limit], alone[i].weaker);
         CHECK_INT(plan.weak, BIT(alone[i].limit));
-        CHECK_STR(prl_exactness_name(plan.rungs[alone[i].limit], true), alone[i].exactness);
+        CHECK_STR(prl_exactness_name(plan.held_by[alone[i].limit], true), alone[i].exactness);
         CHECK_STR(plan.groups, "");
         prl_limits_plan_free(&plan);
     }
@@ -109,31 +109,31 @@ TEST(processor_time_is_counted_by_the_best_there_is)
 {
     static const struct {
         struct prl_cgroup_host host;
-        enum prl_rung held_by;
+        enum prl_enforcement held_by;
         const char *groups;
     } rows[] = {
         {{.bases = {{(char *)"/acct", PRL_CONTROL_CPUACCT, false},
                     {(char *)"/two", PRL_CONTROL_MEMORY | PRL_CONTROL_PIDS, true}},
           .len = 2},
-         PRL_RUNG_CGROUP2,
+         PRL_BY_CGROUP2,
          "2 memory /two/pyrootless-ID"},
         {{.bases = {{(char *)"/two", PRL_CONTROL_MEMORY | PRL_CONTROL_CPU, true}}, .len = 1},
-         PRL_RUNG_CGROUP2,
+         PRL_BY_CGROUP2,
          "2 cpu /two/pyrootless-ID"},
         {{.bases = {{(char *)"/cpu", PRL_CONTROL_CPU, false},
                     {(char *)"/acct", PRL_CONTROL_CPUACCT, false}},
           .len = 2,
           .clock = true},
-         PRL_RUNG_CGROUP1,
+         PRL_BY_CGROUP1,
          "1 cpuacct /acct/pyrootless-ID"},
         {{.bases = {{(char *)"/cpu", PRL_CONTROL_CPU, false}}, .len = 1, .clock = true},
-         PRL_RUNG_CLOCK,
+         PRL_BY_CLOCK,
          ""},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct prl_spec spec = spec_of(BIT(PRL_LIMIT_CPU_TIME));
         CHECK_INT(choose(&spec, &rows[i].host), 0);
-        CHECK_INT(plan.rungs[PRL_LIMIT_CPU_TIME], rows[i].rung);
+        CHECK_INT(plan.held_by[PRL_LIMIT_CPU_TIME], rows[i].held_by);
         CHECK_STR(plan.groups, rows[i].groups);
         CHECK_INT(plan.weak, 0);
         prl_limits_plan_free(&plan);
@@ -147,8 +147,8 @@ TEST(perf_may_be_late_where_a_hypervisor_takes_time)
         const struct prl_cgroup_host host = {.clock = true, .stolen = stolen};
         struct prl_spec spec = spec_of(BIT(PRL_LIMIT_CPU_TIME));
         CHECK_INT(choose(&spec, &host), 0);
-        CHECK_INT(plan.rungs[PRL_LIMIT_CPU_TIME], PRL_RUNG_CLOCK);
-        CHECK_STR(prl_exactness_name(PRL_RUNG_CLOCK, plan.weak & BIT(PRL_LIMIT_CPU_TIME)),
+        CHECK_INT(plan.held_by[PRL_LIMIT_CPU_TIME], PRL_BY_CLOCK);
+        CHECK_STR(prl_exactness_name(PRL_BY_CLOCK, plan.weak & BIT(PRL_LIMIT_CPU_TIME)),
                   stolen ? "late" : "exact");
         prl_limits_plan_free(&plan);
     }
@@ -163,15 +163,15 @@ TEST(processes_of_one_id_are_counted_exactly)
         return;
     }
     CHECK_INT(choose(&spec, &host), 0);
-    CHECK_INT(plan.rungs[PRL_LIMIT_PIDS], PRL_RUNG_NPROC);
-    CHECK_STR(prl_exactness_name(plan.rungs[PRL_LIMIT_PIDS], plan.weak != 0), "exact");
+    CHECK_INT(plan.held_by[PRL_LIMIT_PIDS], PRL_BY_NPROC);
+    CHECK_STR(prl_exactness_name(plan.held_by[PRL_LIMIT_PIDS], plan.weak != 0), "exact");
     prl_limits_plan_free(&plan);
     spec.uid_maps = many;
     spec.uid_maps_len = 2;
     CHECK_INT(choose(&spec, &host), -EOPNOTSUPP);
     spec.resources.best_effort = true;
     CHECK_INT(choose(&spec, &host), 0);
-    CHECK_STR(prl_exactness_name(plan.rungs[PRL_LIMIT_PIDS], plan.weak != 0), "each");
+    CHECK_STR(prl_exactness_name(plan.held_by[PRL_LIMIT_PIDS], plan.weak != 0), "each");
     prl_limits_plan_free(&plan);
 }
 
@@ -183,7 +183,7 @@ TEST(a_shared_user_namespace_counts_nobodys_processes_alone)
     CHECK_INT(choose(&spec, &host), -EOPNOTSUPP);
     spec.resources.best_effort = true;
     CHECK_INT(choose(&spec, &host), 0);
-    CHECK_INT(plan.rungs[PRL_LIMIT_PIDS], PRL_RUNG_NONE);
+    CHECK_INT(plan.held_by[PRL_LIMIT_PIDS], PRL_BY_NONE);
     CHECK_INT(plan.weak, BIT(PRL_LIMIT_PIDS));
     prl_limits_plan_free(&plan);
 }
@@ -207,7 +207,7 @@ TEST(a_throttle_of_version_1_binds_who_cannot_mount)
     CHECK_INT(choose(&spec, &host), -EOPNOTSUPP);
     spec.resources.best_effort = true;
     CHECK_INT(choose(&spec, &host), 0);
-    CHECK_STR(prl_exactness_name(plan.rungs[PRL_LIMIT_IO], plan.weak != 0), "changeable");
+    CHECK_STR(prl_exactness_name(plan.held_by[PRL_LIMIT_IO], plan.weak != 0), "changeable");
     prl_limits_plan_free(&plan);
 }
 
@@ -272,7 +272,7 @@ TEST(controllers_of_an_option)
 
 /* --- the files of version 2 --- */
 
-#define ON_VERSION_2(limit) [limit] = PRL_RUNG_CGROUP2
+#define ON_VERSION_2(limit) [limit] = PRL_BY_CGROUP2
 
 TEST(limits_as_the_files_of_version_2_take_them)
 {
@@ -289,9 +289,9 @@ TEST(limits_as_the_files_of_version_2_take_them)
         .asked = BIT(PRL_LIMIT_MEMORY) | BIT(PRL_LIMIT_RESERVATION) | BIT(PRL_LIMIT_PIDS) |
                  BIT(PRL_LIMIT_CPUS) | BIT(PRL_LIMIT_SHARES) | BIT(PRL_LIMIT_CPUSET) |
                  BIT(PRL_LIMIT_IO),
-        .rungs = {ON_VERSION_2(PRL_LIMIT_MEMORY), ON_VERSION_2(PRL_LIMIT_RESERVATION),
-                  ON_VERSION_2(PRL_LIMIT_PIDS), ON_VERSION_2(PRL_LIMIT_CPUS),
-                  ON_VERSION_2(PRL_LIMIT_SHARES), ON_VERSION_2(PRL_LIMIT_SWAP)},
+        .held_by = {ON_VERSION_2(PRL_LIMIT_MEMORY), ON_VERSION_2(PRL_LIMIT_RESERVATION),
+                    ON_VERSION_2(PRL_LIMIT_PIDS), ON_VERSION_2(PRL_LIMIT_CPUS),
+                    ON_VERSION_2(PRL_LIMIT_SHARES), ON_VERSION_2(PRL_LIMIT_SWAP)},
         .memory_bytes = 1 << 20,
         .reservation_bytes = 4096,
         .pids = 50,
@@ -459,7 +459,7 @@ TEST(a_group_that_is_there_is_not_taken)
     folder("pyrootless-ID");
     const struct prl_cgroup group = {path, PRL_CONTROL_PIDS, true};
     struct prl_spec spec = spec_of(BIT(PRL_LIMIT_PIDS));
-    spec.resources.rungs[PRL_LIMIT_PIDS] = PRL_RUNG_CGROUP2;
+    spec.resources.held_by[PRL_LIMIT_PIDS] = PRL_BY_CGROUP2;
     spec.resources.cgroups = &group;
     spec.resources.cgroups_len = 1;
     struct prl_cgroups *groups = NULL;

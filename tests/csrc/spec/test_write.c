@@ -394,7 +394,7 @@ static const struct {
     {"name", "of no row"},
 };
 
-/* With the rung that a word for its exactness belongs to. */
+/* With the enforcement that a word for its exactness belongs to. */
 static bool note_comes_back(const char *name, const char *text)
 {
     char path[128], json[512];

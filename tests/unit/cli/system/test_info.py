@@ -25,11 +25,11 @@ def no_manager(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_every_limit_has_a_rung() -> None:
-    rows = _containers.offered_rungs()
+    rows = _containers.offered_enforcement()
     assert [name for name, _, _ in rows] == [name for name in LIMITS if name != "storage"]
     exact = {"cgroup2", "cgroup1", "rlimit-nproc"}
-    for name, rung, exactness in rows:
-        assert (exactness == "exact") == (rung in exact), name
+    for name, enforcement, exactness in rows:
+        assert (exactness == "exact") == (enforcement in exact), name
 
 
 def test_the_object(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
