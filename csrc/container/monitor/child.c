@@ -71,7 +71,8 @@ static bool signal_terminates(int signal)
 /* A program inside sigwait(3) shows the signal as not blocked, and keeps it pending all the
  * same until it takes it.  One that is back in there has run in between; one that never ran had
  * nothing to take. */
-static bool taken_by_sigwait(const struct prl_sight *before, const struct prl_sight *now)
+static bool taken_by_sigwait(const struct prl_disposition *before,
+                             const struct prl_disposition *now)
 {
     return (before->sigwait || now->sigwait) && before->runs != now->runs;
 }
@@ -88,20 +89,20 @@ static bool taken_by_sigwait(const struct prl_sight *before, const struct prl_si
  * handler ran, whatever it executed then.
  *
  * Unknown counts as not dropped: nothing is killed by guess. */
-bool prl_first_dropped(pid_t pid, int signal, const struct prl_sight *before)
+bool prl_first_dropped(pid_t pid, int signal, const struct prl_disposition *before)
 {
     const struct timespec pause = {.tv_nsec = LOOK_AGAIN_NS};
     const uint64_t start_ns = prl_sys_now_ns();
     bool may_exec = before->caught && before->busy && before->image != 0;
-    struct prl_sight now;
+    struct prl_disposition now;
     if (!before->defaults && !may_exec)
         return false;
-    prl_sight_take(pid, signal, &now);
+    prl_disposition_take(pid, signal, &now);
     if (before->defaults)
         return now.defaults && !taken_by_sigwait(before, &now);
     while (now.pending && prl_sys_now_ns() - start_ns < SETTLE_NS) {
         nanosleep(&pause, NULL);
-        prl_sight_take(pid, signal, &now);
+        prl_disposition_take(pid, signal, &now);
     }
     return now.defaults && now.image != 0 && now.image != before->image;
 }
@@ -109,9 +110,9 @@ bool prl_first_dropped(pid_t pid, int signal, const struct prl_sight *before)
 int prl_first_signal(pid_t pid, int pidfd, int signal, struct prl_error *reterr)
 {
     char name[24];
-    struct prl_sight before = {0};
+    struct prl_disposition before = {0};
     if (signal != SIGKILL && signal_terminates(signal))
-        prl_sight_take(pid, signal, &before);
+        prl_disposition_take(pid, signal, &before);
     if (send_to(pid, pidfd, signal) == 0)
         return prl_first_dropped(pid, signal, &before);
     snprintf(name, sizeof name, "signal %d", signal);

@@ -12,5 +12,5 @@ int prl_child_reap(struct prl_child *child, int flags, bool timed_out, struct pr
 /* SIGKILL without remembering why; errors mean it is gone already. */
 void prl_child_kill(const struct prl_child *child);
 /* After a terminating signal was sent to process 1: did the kernel drop it?  before: what
- * prl_sight_take showed just before it was sent. */
-bool prl_first_dropped(pid_t pid, int signal, const struct prl_sight *before);
+ * prl_disposition_take showed just before it was sent. */
+bool prl_first_dropped(pid_t pid, int signal, const struct prl_disposition *before);

@@ -1,5 +1,5 @@
 /* disposition.c: /proc/PID/status, stat and wchan, read for one signal.
- * In: a pid that is not reaped, a signal.  Out: a prl_sight.
+ * In: a pid that is not reaped, a signal.  Out: a prl_disposition.
  * Never: a judgement, a guess: what cannot be read is zero.  Source: proc_pid_status(5),
  * proc_pid_stat(5), proc_pid_wchan(5). */
 #include "container/monitor/disposition.h"
@@ -55,7 +55,7 @@ static bool in_sigwait(pid_t pid)
     return function && strstr(function, "sigtimedwait");
 }
 
-static void read_status(const char *status, int signal, struct prl_sight *ret)
+static void read_status(const char *status, int signal, struct prl_disposition *ret)
 {
     const char *state = strstr(status, "\nState:\t");
     if (!state || !strstr(status, "\nSigCgt:"))
@@ -72,12 +72,12 @@ static void read_status(const char *status, int signal, struct prl_sight *ret)
     ret->defaults = !caught && !ignored && !blocked && !ret->pending;
 }
 
-void prl_sight_take(pid_t pid, int signal, struct prl_sight *ret)
+void prl_disposition_take(pid_t pid, int signal, struct prl_disposition *ret)
 {
     uint64_t image = image_of(pid);
     for (int i = 0; i < LOOKS; i++) { /* again when an exec came in between */
         _cleanup_free_ char *status = read_of(pid, "status");
-        *ret = (struct prl_sight){.image = image_of(pid)};
+        *ret = (struct prl_disposition){.image = image_of(pid)};
         if (status)
             read_status(status, signal, ret);
         ret->sigwait = ret->defaults && in_sigwait(pid);

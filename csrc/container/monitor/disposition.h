@@ -1,5 +1,5 @@
 /* disposition.h: what the kernel shows about a process and one signal.
- * In: a pid that is not reaped, a signal.  Out: a prl_sight.
+ * In: a pid that is not reaped, a signal.  Out: a prl_disposition.
  * Never: a judgement, a change of the process. */
 #pragma once
 
@@ -8,7 +8,7 @@
 #include <sys/types.h>
 
 /* All fields are zero when nothing could be read: unknown. */
-struct prl_sight {
+struct prl_disposition {
     bool busy;      /* on a processor, or in a call that no signal interrupts: may be in exec */
     bool caught;    /* a handler is there, and the signal is not blocked */
     bool defaults;  /* its default action is, it is neither blocked nor pending */
@@ -18,4 +18,4 @@ struct prl_sight {
     uint64_t runs;  /* another when it ran in between */
 };
 
-void prl_sight_take(pid_t pid, int signal, struct prl_sight *ret);
+void prl_disposition_take(pid_t pid, int signal, struct prl_disposition *ret);

@@ -54,12 +54,12 @@ static void wait_executed(void)
 TEST(signal_that_an_exec_drops_is_seen)
 {
     bool busy = true;
-    struct prl_sight before = {0};
+    struct prl_disposition before = {0};
     struct prl_child child = start_first(body_exec, &busy);
     if (!first_process_available)
         return;
     wait_ready();
-    prl_sight_take(child.pid, SIGTERM, &before);
+    prl_disposition_take(child.pid, SIGTERM, &before);
     CHECK(before.caught && before.busy && before.image != 0);
     say_once(); /* what may happen between the look and the signal */
     wait_executed();
@@ -72,13 +72,13 @@ TEST(handler_that_executes_is_not_killed)
 {
     bool busy = false;
     struct prl_status status = {0};
-    struct prl_sight before = {0};
+    struct prl_disposition before = {0};
     struct prl_child child = start_first(body_exec, &busy);
     if (!first_process_available)
         return;
     wait_ready();
     wait_asleep(child.pid);
-    prl_sight_take(child.pid, SIGTERM, &before);
+    prl_disposition_take(child.pid, SIGTERM, &before);
     CHECK(before.caught && !before.busy);
     kill(child.pid, SIGTERM);
     wait_executed(); /* without the handler now, and the signal is gone */
@@ -104,16 +104,16 @@ static void body_sigwait(void *arg)
 }
 
 /* It said "ready", and waits for a signal next. */
-static void wait_in_sigwait(const struct prl_child *child, struct prl_sight *ret)
+static void wait_in_sigwait(const struct prl_child *child, struct prl_disposition *ret)
 {
     do
-        prl_sight_take(child->pid, SIGTERM, ret);
+        prl_disposition_take(child->pid, SIGTERM, ret);
     while (!ret->sigwait && sched_yield() == 0);
 }
 
 TEST(first_process_back_in_sigwait_is_not_killed)
 {
-    struct prl_sight before = {0}, again = {0};
+    struct prl_disposition before = {0}, again = {0};
     struct prl_child child = start_first(body_sigwait, NULL);
     if (!first_process_available)
         return;
@@ -131,7 +131,7 @@ TEST(first_process_in_sigwait_for_another_signal_ends)
 {
     struct prl_error error = {0};
     struct prl_status status = {0};
-    struct prl_sight before = {0};
+    struct prl_disposition before = {0};
     struct prl_child child = start_first(body_sigwait, NULL);
     if (!first_process_available)
         return;
@@ -144,8 +144,8 @@ TEST(first_process_in_sigwait_for_another_signal_ends)
 
 TEST(a_sight_of_nothing_is_unknown)
 {
-    struct prl_sight sight = {.caught = true};
-    prl_sight_take(0, SIGTERM, &sight);
+    struct prl_disposition sight = {.caught = true};
+    prl_disposition_take(0, SIGTERM, &sight);
     CHECK(!sight.caught && !sight.defaults && !sight.busy && !sight.pending);
     CHECK_INT(sight.image, 0);
 }
@@ -153,14 +153,14 @@ TEST(a_sight_of_nothing_is_unknown)
 TEST(a_sight_tells_images_apart)
 {
     bool busy = false;
-    struct prl_sight before, again, after;
+    struct prl_disposition before, again, after;
     struct prl_child child = start(body_exec, &busy);
     wait_ready();
-    prl_sight_take(child.pid, SIGTERM, &before);
-    prl_sight_take(child.pid, SIGTERM, &again);
+    prl_disposition_take(child.pid, SIGTERM, &before);
+    prl_disposition_take(child.pid, SIGTERM, &again);
     say_once();
     wait_executed();
-    prl_sight_take(child.pid, SIGTERM, &after);
+    prl_disposition_take(child.pid, SIGTERM, &after);
     CHECK(before.image == again.image && before.image != after.image && after.image != 0);
     CHECK(before.caught && after.defaults);
     prl_child_close(&child);
