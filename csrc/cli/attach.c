@@ -4,8 +4,8 @@
  * was left.  Never: an interpreter; the end of the container when this process ends. */
 #include "cli/attach/session.h"
 #include "cli/verbs.h"
-#include "config/options/parse.h"
-#include "container/monitor/socket.h"
+#include "config/options/exports.h"
+#include "container/monitor/exports.h"
 #include "container/state/record.h"
 
 #include "base/error.h"

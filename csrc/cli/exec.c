@@ -7,9 +7,9 @@
 #include "cli/streams.h"
 #include "cli/verbs.h"
 #include "config/network/shared.h"
-#include "container/monitor/wait.h"
+#include "container/monitor/exports.h"
 #include "container/state/record.h"
-#include "launch/join.h"
+#include "launch/exports.h"
 
 #include "base/error.h"
 #include "base/own.h"

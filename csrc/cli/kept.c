@@ -4,9 +4,9 @@
  * Never: the container's child in two hands; an answer before the program runs. */
 #include "cli/attach/session.h"
 #include "cli/verbs.h"
-#include "config/options/request.h"
+#include "config/options/exports.h"
 #include "container/life.h"
-#include "limits/groups.h"
+#include "limits/exports.h"
 
 #include <stdio.h>
 #include <stdlib.h>

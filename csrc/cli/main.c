@@ -5,9 +5,9 @@
 #include "cli/verbs.h"
 
 #include "base/error.h"
-#include "fakeroot/supervisor.h"
+#include "fakeroot/exports.h"
 #include "network/egress/relay.h"
-#include "userns/holder/main.h"
+#include "userns/holder/exports.h"
 
 #include <errno.h>
 #include <signal.h>

@@ -7,15 +7,15 @@
 #include "cli/verbs.h"
 #include "config/merge.h"
 #include "config/network/facts.h"
-#include "config/options/request.h"
+#include "config/options/exports.h"
 #include "container/life.h"
-#include "container/monitor/wait.h"
+#include "container/monitor/exports.h"
 
 #include "base/error.h"
 #include "base/io.h"
 #include "base/own.h"
 #include "base/trace.h"
-#include "limits/names.h"
+#include "limits/exports.h"
 
 #include <errno.h>
 #include <fcntl.h>

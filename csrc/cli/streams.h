@@ -2,7 +2,7 @@
  * streams.c. */
 #pragma once
 
-#include "container/monitor/wait.h"
+#include "container/monitor/exports.h"
 
 struct prl_streams {
     struct prl_stdio lent;               /* for prl_launch */

@@ -6,8 +6,7 @@
  * Source: unshare(2), user_namespaces(7). */
 #include "cli/verbs.h"
 
-#include "userns/ids.h"
-#include "userns/mapping.h"
+#include "userns/exports.h"
 
 #include <errno.h>
 #include <sched.h>

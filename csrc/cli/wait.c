@@ -2,8 +2,8 @@
  * statuses. In: argv: names and ids.  Out: a line each; 0, or 1 when one of them could not be
  * waited for. Never: an interpreter, a stop at the first failure. */
 #include "cli/verbs.h"
-#include "config/options/parse.h"
-#include "container/monitor/await.h"
+#include "config/options/exports.h"
+#include "container/monitor/exports.h"
 #include "container/state/record.h"
 
 #include <stdio.h>

@@ -7,7 +7,7 @@
 #include "base/own.h"
 #include "config/network/facts.h"
 #include "config/network/shared.h"
-#include "config/options/values.h"
+#include "config/options/exports.h"
 
 #include <limits.h>
 #include <stdio.h>

@@ -17,7 +17,7 @@
 #include "base/own.h"
 #include "config/network/shared.h"
 #include "config/passwd.h"
-#include "userns/mapping.h"
+#include "userns/exports.h"
 
 #include <inttypes.h>
 #include <limits.h>

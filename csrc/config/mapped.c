@@ -14,7 +14,7 @@
 #include "base/sys.h"
 #include "config/template.h"
 #include "prl_build.h"
-#include "spec/parse.h"
+#include "spec/exports.h"
 
 #include <fcntl.h>
 #include <stddef.h>

@@ -7,7 +7,7 @@
 #include "config/parts.h"
 
 #include "base/error.h"
-#include "config/options/values.h"
+#include "config/options/exports.h"
 
 #include <string.h>
 

@@ -4,7 +4,7 @@
 #pragma once
 
 #include "config/facts.h"
-#include "config/options/parse.h"
+#include "config/options/exports.h"
 
 /* --allow-host → the rows of io.pyrootless.network.allow, malloc'd in place of the former *ret;
  * NULL: no list.  Asks this host's resolver. */

@@ -7,10 +7,10 @@
 #pragma once
 
 #include "config/merge.h"
-#include "config/options/values.h"
-#include "userns/ids.h"
+#include "config/options/exports.h"
+#include "userns/exports.h"
 
-#include "spec/parts.h"
+#include "spec/exports.h"
 
 enum prl_userns { /* see ids.c */
                   PRL_USERNS_SINGLE,

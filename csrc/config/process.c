@@ -5,7 +5,7 @@
 
 #include "base/error.h"
 #include "base/own.h"
-#include "config/options/values.h"
+#include "config/options/exports.h"
 #include "config/passwd.h"
 
 #include <stdio.h>

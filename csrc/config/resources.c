@@ -5,8 +5,8 @@
 #include "config/parts.h"
 
 #include "base/error.h"
-#include "config/options/values.h"
-#include "limits/groups.h"
+#include "config/options/exports.h"
+#include "limits/exports.h"
 
 #include <errno.h>
 #include <inttypes.h>

@@ -7,7 +7,7 @@
 #include "base/error.h"
 #include "base/io.h"
 #include "base/own.h"
-#include "config/options/values.h"
+#include "config/options/exports.h"
 
 #include <ctype.h>
 #include <fcntl.h>

@@ -7,9 +7,9 @@
 #include "base/io.h"
 #include "base/own.h"
 #include "base/trace.h"
-#include "container/monitor/mounts.h"
-#include "spec/parse.h"
-#include "userns/holder/keeper.h"
+#include "container/monitor/exports.h"
+#include "spec/exports.h"
+#include "userns/holder/exports.h"
 
 #include <fcntl.h>
 #include <sched.h>

@@ -3,7 +3,7 @@
 
 #include "config/network/shared.h"
 #include "config/request.h"
-#include "limits/groups.h"
+#include "limits/exports.h"
 
 #include <limits.h>
 

@@ -143,7 +143,7 @@ static int owner_of(struct prl_fake *fake, int fd, struct prl_claim *ret)
     return 0;
 }
 
-static int change_owner(struct prl_fake *fake, const struct prl_ids *ids, int fd,
+static int change_owner(struct prl_fake *fake, const struct prl_fakeroot_ids *ids, int fd,
                         const uint32_t wanted[2])
 {
     struct prl_claim claim;
@@ -196,7 +196,7 @@ long prl_fake_mknod(struct prl_fake *fake, const struct prl_fake_request *reques
 {
     bool at = request->call == PRL_FAKE_MKNODAT;
     const uint64_t *a = request->args + at;
-    const struct prl_ids *ids = prl_fake_ids(fake, request);
+    const struct prl_fakeroot_ids *ids = prl_fake_ids(fake, request);
     char name[NAME_MAX + 1];
     uint64_t caps = 0, mask = 0;
     mode_t mode = (mode_t)a[1];

@@ -12,22 +12,22 @@
 
 enum { SETS_MAX = 4096, CAP_SETGID = 6, CAP_SETUID = 7 };
 
-const struct prl_ids *prl_fake_ids(const struct prl_fake *fake,
-                                   const struct prl_fake_request *request)
+const struct prl_fakeroot_ids *prl_fake_ids(const struct prl_fake *fake,
+                                            const struct prl_fake_request *request)
 {
     uint32_t index = prl_target_ids(&request->target);
     return &fake->sets[index < fake->sets_len ? index : 0];
 }
 
 /* The index of this set, new or known; -EAGAIN: too many. */
-static long intern(struct prl_fake *fake, const struct prl_ids *ids)
+static long intern(struct prl_fake *fake, const struct prl_fakeroot_ids *ids)
 {
     for (uint32_t i = 0; i < fake->sets_len; i++)
         if (memcmp(&fake->sets[i], ids, sizeof *ids) == 0)
             return i;
     if (fake->sets_len == SETS_MAX)
         return -EAGAIN;
-    struct prl_ids *sets = realloc(fake->sets, (fake->sets_len + 1) * sizeof *sets);
+    struct prl_fakeroot_ids *sets = realloc(fake->sets, (fake->sets_len + 1) * sizeof *sets);
     if (!sets)
         return -EAGAIN;
     sets[fake->sets_len] = *ids;
@@ -36,7 +36,7 @@ static long intern(struct prl_fake *fake, const struct prl_ids *ids)
 }
 
 static int keep(struct prl_fake *fake, const struct prl_fake_request *request,
-                const struct prl_ids *ids)
+                const struct prl_fakeroot_ids *ids)
 {
     long index = intern(fake, ids);
     if (index < 0)
@@ -48,7 +48,7 @@ static int keep(struct prl_fake *fake, const struct prl_fake_request *request,
 
 long prl_fake_get_id(struct prl_fake *fake, const struct prl_fake_request *request)
 {
-    const struct prl_ids *ids = prl_fake_ids(fake, request);
+    const struct prl_fakeroot_ids *ids = prl_fake_ids(fake, request);
     switch (request->call) {
     case PRL_FAKE_GETUID:
         return ids->uid.real;
@@ -63,8 +63,9 @@ long prl_fake_get_id(struct prl_fake *fake, const struct prl_fake_request *reque
 
 long prl_fake_get_ids(struct prl_fake *fake, const struct prl_fake_request *request)
 {
-    const struct prl_ids *ids = prl_fake_ids(fake, request);
-    const struct prl_ids_quad *q = request->call == PRL_FAKE_GETRESUID ? &ids->uid : &ids->gid;
+    const struct prl_fakeroot_ids *ids = prl_fake_ids(fake, request);
+    const struct prl_fakeroot_quad *q =
+        request->call == PRL_FAKE_GETRESUID ? &ids->uid : &ids->gid;
     const uint32_t values[3] = {q->real, q->effective, q->saved};
     for (int i = 0; i < 3; i++) {
         int r =
@@ -77,7 +78,7 @@ long prl_fake_get_ids(struct prl_fake *fake, const struct prl_fake_request *requ
 
 long prl_fake_get_groups(struct prl_fake *fake, const struct prl_fake_request *request)
 {
-    const struct prl_ids *ids = prl_fake_ids(fake, request);
+    const struct prl_fakeroot_ids *ids = prl_fake_ids(fake, request);
     int32_t room = (int32_t)request->args[0];
     if (room < 0 || (room > 0 && (uint32_t)room < ids->groups_len))
         return -EINVAL;
@@ -88,7 +89,7 @@ long prl_fake_get_groups(struct prl_fake *fake, const struct prl_fake_request *r
     return r < 0 ? r : (long)ids->groups_len;
 }
 
-static long apply(struct prl_ids *ids, enum prl_fake_call call, const uint32_t a[3])
+static long apply(struct prl_fakeroot_ids *ids, enum prl_fake_call call, const uint32_t a[3])
 {
     switch (call) {
     case PRL_FAKE_SETUID:
@@ -115,7 +116,7 @@ static long apply(struct prl_ids *ids, enum prl_fake_call call, const uint32_t a
 
 long prl_fake_set_ids(struct prl_fake *fake, const struct prl_fake_request *request)
 {
-    struct prl_ids ids = *prl_fake_ids(fake, request);
+    struct prl_fakeroot_ids ids = *prl_fake_ids(fake, request);
     const uint64_t *args = request->args;
     const uint32_t a[3] = {(uint32_t)args[0], (uint32_t)args[1], (uint32_t)args[2]};
     long result = apply(&ids, request->call, a);
@@ -128,7 +129,7 @@ long prl_fake_set_ids(struct prl_fake *fake, const struct prl_fake_request *requ
 long prl_fake_set_groups(struct prl_fake *fake, const struct prl_fake_request *request)
 {
     uint32_t groups[PRL_IDS_GROUPS];
-    struct prl_ids ids = *prl_fake_ids(fake, request);
+    struct prl_fakeroot_ids ids = *prl_fake_ids(fake, request);
     uint32_t len = (uint32_t)request->args[0];
     if (!ids.capable)
         return -EPERM;
@@ -147,7 +148,7 @@ long prl_fake_capset(struct prl_fake *fake, const struct prl_fake_request *reque
 {
     uint32_t words[2]; /* effective, permitted of the first 32 capabilities */
     const uint32_t ours = 1u << CAP_SETGID | 1u << CAP_SETUID;
-    struct prl_ids ids = *prl_fake_ids(fake, request);
+    struct prl_fakeroot_ids ids = *prl_fake_ids(fake, request);
     if (prl_target_read(&request->target, request->args[1], words, sizeof words) < 0)
         return PRL_FAKE_PASS; /* EFAULT is the kernel's to say */
     int r = prl_ids_capset(&ids, words[1] & ours, words[0] & ours);
@@ -160,7 +161,7 @@ long prl_fake_capset(struct prl_fake *fake, const struct prl_fake_request *reque
  */
 long prl_fake_exec(struct prl_fake *fake, const struct prl_fake_request *request)
 {
-    struct prl_ids ids = *prl_fake_ids(fake, request);
+    struct prl_fakeroot_ids ids = *prl_fake_ids(fake, request);
     if (prl_target_ids(&request->target) != 0) {
         prl_ids_exec(&ids);
         (void)keep(fake, request, &ids); /* as capable as before, then: these are claims */

@@ -53,7 +53,7 @@ static bool claimed_peer(struct prl_fake *fake, const struct prl_fake_request *r
     peer.target.pid = ret->pid;
     if (prl_target_ids(&peer.target) == 0)
         return false;
-    const struct prl_ids *ids = prl_fake_ids(fake, &peer);
+    const struct prl_fakeroot_ids *ids = prl_fake_ids(fake, &peer);
     ret->uid = ids->uid.effective;
     ret->gid = ids->gid.effective;
     ret->pid = inner_pid(&peer.target);

@@ -87,7 +87,8 @@ static bool is_file_socket(const struct prl_fake_request *request)
     return family == AF_UNIX && head[sizeof head - 1] != '\0';
 }
 
-static uint32_t group_of_birth(struct prl_fake *fake, int parent, const struct prl_ids *ids)
+static uint32_t group_of_birth(struct prl_fake *fake, int parent,
+                               const struct prl_fakeroot_ids *ids)
 {
     struct stat st;
     struct prl_claim claim;
@@ -98,7 +99,7 @@ static uint32_t group_of_birth(struct prl_fake *fake, int parent, const struct p
 
 long prl_fake_birth(struct prl_fake *fake, const struct prl_fake_request *request)
 {
-    const struct prl_ids *ids = prl_fake_ids(fake, request);
+    const struct prl_fakeroot_ids *ids = prl_fake_ids(fake, request);
     struct prl_births *births = &fake->births;
     struct prl_birth birth = {.thread = request->target.pid};
     uint64_t path;

@@ -7,28 +7,29 @@
 #include <errno.h>
 #include <string.h>
 
-struct prl_ids prl_ids_root(void)
+struct prl_fakeroot_ids prl_ids_root(void)
 {
-    struct prl_ids ids;
+    struct prl_fakeroot_ids ids;
     memset(&ids, 0, sizeof ids);
     ids.permitted = ids.capable = 1;
     return ids;
 }
 
 /* A new id must be one of those the process has, unless it is capable. */
-static bool may_take(const struct prl_ids *ids, const struct prl_ids_quad *old, uint32_t id)
+static bool may_take(const struct prl_fakeroot_ids *ids, const struct prl_fakeroot_quad *old,
+                     uint32_t id)
 {
     return ids->capable || id == PRL_IDS_KEEP || id == old->real || id == old->effective ||
            id == old->saved;
 }
 
-static bool has_root(const struct prl_ids_quad *q)
+static bool has_root(const struct prl_fakeroot_quad *q)
 {
     return q->real == 0 || q->effective == 0 || q->saved == 0;
 }
 
 /* What a change of user ids does to the capabilities. */
-static void follow_caps(struct prl_ids *ids, const struct prl_ids_quad *old)
+static void follow_caps(struct prl_fakeroot_ids *ids, const struct prl_fakeroot_quad *old)
 {
     if (has_root(old) && !has_root(&ids->uid) && !ids->keep_caps)
         ids->permitted = ids->capable = 0;
@@ -38,7 +39,7 @@ static void follow_caps(struct prl_ids *ids, const struct prl_ids_quad *old)
         ids->capable = ids->permitted;
 }
 
-static int set_one(const struct prl_ids *ids, struct prl_ids_quad *q, uint32_t id)
+static int set_one(const struct prl_fakeroot_ids *ids, struct prl_fakeroot_quad *q, uint32_t id)
 {
     if (id == PRL_IDS_KEEP)
         return -EINVAL;
@@ -50,10 +51,10 @@ static int set_one(const struct prl_ids *ids, struct prl_ids_quad *q, uint32_t i
     return 0;
 }
 
-static int set_two(const struct prl_ids *ids, struct prl_ids_quad *q, uint32_t real,
-                   uint32_t effective)
+static int set_two(const struct prl_fakeroot_ids *ids, struct prl_fakeroot_quad *q,
+                   uint32_t real, uint32_t effective)
 {
-    const struct prl_ids_quad old = *q;
+    const struct prl_fakeroot_quad old = *q;
     bool real_fits = real == PRL_IDS_KEEP || real == old.real || real == old.effective;
     if (!ids->capable && (!real_fits || !may_take(ids, &old, effective)))
         return -EPERM;
@@ -67,9 +68,10 @@ static int set_two(const struct prl_ids *ids, struct prl_ids_quad *q, uint32_t r
     return 0;
 }
 
-static int set_three(const struct prl_ids *ids, struct prl_ids_quad *q, const uint32_t want[3])
+static int set_three(const struct prl_fakeroot_ids *ids, struct prl_fakeroot_quad *q,
+                     const uint32_t want[3])
 {
-    const struct prl_ids_quad old = *q;
+    const struct prl_fakeroot_quad old = *q;
     for (int i = 0; i < 3; i++)
         if (!may_take(ids, &old, want[i]))
             return -EPERM;
@@ -83,7 +85,8 @@ static int set_three(const struct prl_ids *ids, struct prl_ids_quad *q, const ui
     return 0;
 }
 
-static uint32_t set_fs(const struct prl_ids *ids, struct prl_ids_quad *q, uint32_t id)
+static uint32_t set_fs(const struct prl_fakeroot_ids *ids, struct prl_fakeroot_quad *q,
+                       uint32_t id)
 {
     uint32_t old = q->fs;
     if (id != PRL_IDS_KEEP && (may_take(ids, q, id) || id == old))
@@ -91,51 +94,53 @@ static uint32_t set_fs(const struct prl_ids *ids, struct prl_ids_quad *q, uint32
     return old;
 }
 
-int prl_ids_setuid(struct prl_ids *ids, uint32_t uid)
+int prl_ids_setuid(struct prl_fakeroot_ids *ids, uint32_t uid)
 {
-    const struct prl_ids_quad old = ids->uid;
+    const struct prl_fakeroot_quad old = ids->uid;
     int r = set_one(ids, &ids->uid, uid);
     follow_caps(ids, &old);
     return r;
 }
 
-int prl_ids_setreuid(struct prl_ids *ids, uint32_t real, uint32_t effective)
+int prl_ids_setreuid(struct prl_fakeroot_ids *ids, uint32_t real, uint32_t effective)
 {
-    const struct prl_ids_quad old = ids->uid;
+    const struct prl_fakeroot_quad old = ids->uid;
     int r = set_two(ids, &ids->uid, real, effective);
     follow_caps(ids, &old);
     return r;
 }
 
-int prl_ids_setresuid(struct prl_ids *ids, uint32_t real, uint32_t effective, uint32_t saved)
+int prl_ids_setresuid(struct prl_fakeroot_ids *ids, uint32_t real, uint32_t effective,
+                      uint32_t saved)
 {
-    const struct prl_ids_quad old = ids->uid;
+    const struct prl_fakeroot_quad old = ids->uid;
     int r = set_three(ids, &ids->uid, (const uint32_t[3]){real, effective, saved});
     follow_caps(ids, &old);
     return r;
 }
 
-uint32_t prl_ids_setfsuid(struct prl_ids *ids, uint32_t uid)
+uint32_t prl_ids_setfsuid(struct prl_fakeroot_ids *ids, uint32_t uid)
 {
     return set_fs(ids, &ids->uid, uid);
 }
 
-int prl_ids_setgid(struct prl_ids *ids, uint32_t gid)
+int prl_ids_setgid(struct prl_fakeroot_ids *ids, uint32_t gid)
 {
     return set_one(ids, &ids->gid, gid);
 }
 
-int prl_ids_setregid(struct prl_ids *ids, uint32_t real, uint32_t effective)
+int prl_ids_setregid(struct prl_fakeroot_ids *ids, uint32_t real, uint32_t effective)
 {
     return set_two(ids, &ids->gid, real, effective);
 }
 
-int prl_ids_setresgid(struct prl_ids *ids, uint32_t real, uint32_t effective, uint32_t saved)
+int prl_ids_setresgid(struct prl_fakeroot_ids *ids, uint32_t real, uint32_t effective,
+                      uint32_t saved)
 {
     return set_three(ids, &ids->gid, (const uint32_t[3]){real, effective, saved});
 }
 
-uint32_t prl_ids_setfsgid(struct prl_ids *ids, uint32_t gid)
+uint32_t prl_ids_setfsgid(struct prl_fakeroot_ids *ids, uint32_t gid)
 {
     return set_fs(ids, &ids->gid, gid);
 }
@@ -152,7 +157,7 @@ static void sort(uint32_t *groups, size_t len)
     }
 }
 
-int prl_ids_setgroups(struct prl_ids *ids, const uint32_t *groups, size_t len)
+int prl_ids_setgroups(struct prl_fakeroot_ids *ids, const uint32_t *groups, size_t len)
 {
     if (!ids->capable)
         return -EPERM;
@@ -165,7 +170,7 @@ int prl_ids_setgroups(struct prl_ids *ids, const uint32_t *groups, size_t len)
     return 0;
 }
 
-int prl_ids_capset(struct prl_ids *ids, bool permitted, bool effective)
+int prl_ids_capset(struct prl_fakeroot_ids *ids, bool permitted, bool effective)
 {
     if ((permitted || effective) && !ids->permitted)
         return -EPERM;
@@ -174,7 +179,7 @@ int prl_ids_capset(struct prl_ids *ids, bool permitted, bool effective)
     return 0;
 }
 
-void prl_ids_exec(struct prl_ids *ids)
+void prl_ids_exec(struct prl_fakeroot_ids *ids)
 {
     ids->uid.saved = ids->uid.fs = ids->uid.effective;
     ids->gid.saved = ids->gid.fs = ids->gid.effective;
@@ -183,7 +188,7 @@ void prl_ids_exec(struct prl_ids *ids)
     ids->keep_caps = 0;
 }
 
-static bool in_group(const struct prl_ids *ids, uint32_t gid)
+static bool in_group(const struct prl_fakeroot_ids *ids, uint32_t gid)
 {
     for (uint32_t i = 0; i < ids->groups_len; i++)
         if (ids->groups[i] == gid)
@@ -191,7 +196,7 @@ static bool in_group(const struct prl_ids *ids, uint32_t gid)
     return gid == ids->gid.fs;
 }
 
-int prl_ids_may_chown(const struct prl_ids *ids, const uint32_t owner[2],
+int prl_ids_may_chown(const struct prl_fakeroot_ids *ids, const uint32_t owner[2],
                       const uint32_t wanted[2])
 {
     bool owns = ids->uid.fs == owner[0];

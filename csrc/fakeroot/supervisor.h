@@ -13,7 +13,7 @@
 struct prl_fake {
     int listener_fd;
     struct prl_claims claims;
-    struct prl_ids *sets; /* by index; 0: root, who has claimed nothing */
+    struct prl_fakeroot_ids *sets; /* by index; 0: root, who has claimed nothing */
     uint32_t sets_len;
     struct prl_births births;
 };
@@ -49,8 +49,8 @@ long prl_fake_capset(struct prl_fake *fake, const struct prl_fake_request *reque
 long prl_fake_exec(struct prl_fake *fake, const struct prl_fake_request *request);
 long prl_fake_limit(struct prl_fake *fake, const struct prl_fake_request *request);
 /* The set the caller has; never NULL. */
-const struct prl_ids *prl_fake_ids(const struct prl_fake *fake,
-                                   const struct prl_fake_request *request);
+const struct prl_fakeroot_ids *prl_fake_ids(const struct prl_fake *fake,
+                                            const struct prl_fake_request *request);
 
 /* Until every process under the filter is gone.  The listener is descriptor 3, the container's
  * user namespace descriptor 4.  Returns the exit status. */

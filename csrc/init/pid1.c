@@ -10,7 +10,7 @@
 
 #include "init/start.h"
 
-#include "launch/steps/box.h"
+#include "launch/steps/exports.h"
 
 enum {
     SIG_BLOCK_ = 0,

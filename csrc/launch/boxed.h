@@ -3,7 +3,7 @@
  * running container, and the box's descriptors.  Never: a box that is half filled. */
 #pragma once
 
-#include "launch/steps/box.h"
+#include "launch/steps/exports.h"
 #include "prl.h"
 
 /* As prl_launch; on failure the box's descriptors are still the caller's to close. */

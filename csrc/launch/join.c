@@ -15,7 +15,7 @@
 #include "base/trace.h"
 #include "launch/prepare/setup.h"
 #include "launch/report.h"
-#include "limits/groups.h"
+#include "limits/exports.h"
 
 #include <errno.h>
 #include <fcntl.h>

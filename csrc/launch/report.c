@@ -7,8 +7,7 @@
 #include "base/own.h"
 #include "base/report.h"
 #include "launch/serve/parent.h"
-#include "launch/steps/box.h"
-#include "launch/steps/handover.h"
+#include "launch/steps/exports.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -7,7 +7,7 @@
  *                    then end of file */
 #pragma once
 
-#include "launch/steps/setup.h"
+#include "launch/steps/exports.h"
 
 enum { PRL_STACK_BYTES = 256 * 1024 };
 

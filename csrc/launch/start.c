@@ -18,9 +18,9 @@
 #include "launch/prepare/setup.h"
 #include "launch/report.h"
 #include "launch/serve/parent.h"
-#include "launch/steps/box.h"
+#include "launch/steps/exports.h"
 #include "launch/userns.h"
-#include "limits/groups.h"
+#include "limits/exports.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -16,8 +16,7 @@
 #include "base/io.h"
 #include "base/own.h"
 #include "launch/prepare/setup.h"
-#include "launch/steps/box.h"
-#include "launch/steps/handover.h"
+#include "launch/steps/exports.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -4,7 +4,7 @@
  * Never: the launcher itself in the holder's namespace. */
 #pragma once
 
-#include "launch/steps/setup.h"
+#include "launch/steps/exports.h"
 
 /* Clone fn(s) as `how` says, in a user namespace below the holder's, or in the
  * neighbour's user and network namespace.  -errno: nothing is left of the attempt,

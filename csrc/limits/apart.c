@@ -7,7 +7,7 @@
 
 #include "base/own.h"
 #include "limits/names.h"
-#include "spec/parse.h"
+#include "spec/exports.h"
 
 #include <errno.h>
 #include <fcntl.h>

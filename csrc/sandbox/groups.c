@@ -5,9 +5,8 @@
 #include "sandbox/run.h"
 
 #include "base/own.h"
-#include "container/monitor/tree.h"
-#include "limits/groups.h"
-#include "limits/leaf.h"
+#include "container/monitor/exports.h"
+#include "limits/exports.h"
 
 #include <inttypes.h>
 #include <stdio.h>

@@ -11,8 +11,8 @@
 
 #include "base/error.h"
 #include "base/own.h"
-#include "launch/boxed.h"
-#include "launch/steps/setup.h"
+#include "launch/exports.h"
+#include "launch/steps/exports.h"
 #include "sandbox/parts.h"
 #include "sandbox/zygote.h"
 

@@ -2,11 +2,9 @@
  * In: a running box.  Out: nanoseconds.  Never: a tick, but for pipes: processor time cannot be
  * used faster than the processors have it, memory not faster than it can be filled. */
 #include "base/sys.h"
-#include "container/monitor/watch.h"
-#include "limits/groups.h"
-#include "limits/steal.h"
-#include "limits/taskclock.h"
-#include "sandbox/deadlock/pair.h"
+#include "container/monitor/exports.h"
+#include "limits/exports.h"
+#include "sandbox/deadlock/exports.h"
 #include "sandbox/parts.h"
 
 #include <sys/vfs.h>

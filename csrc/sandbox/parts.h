@@ -2,8 +2,8 @@
  * In: one run.  Out: how long until the next look.  Never: a sleep. */
 #pragma once
 
-#include "container/monitor/cpu.h"
-#include "sandbox/deadlock/busy.h"
+#include "container/monitor/exports.h"
+#include "sandbox/deadlock/exports.h"
 #include "sandbox/run.h"
 
 struct prl_sandbox_watch {

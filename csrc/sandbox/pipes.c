@@ -10,7 +10,7 @@
 #include "sandbox/parts.h"
 
 #include "base/own.h"
-#include "container/monitor/tree.h"
+#include "container/monitor/exports.h"
 
 #include <dirent.h>
 #include <errno.h>

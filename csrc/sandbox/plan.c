@@ -14,10 +14,7 @@
 #include "base/arena.h"
 #include "base/error.h"
 #include "base/own.h"
-#include "limits/groups.h"
-#include "limits/names.h"
-#include "limits/steal.h"
-#include "limits/taskclock.h"
+#include "limits/exports.h"
 
 #include <errno.h>
 #include <string.h>

@@ -3,7 +3,7 @@
  * Source: Documentation/accounting/psi.rst, proc_stat(5).  What a kernel does not have is 0. */
 #include "sandbox/parts.h"
 
-#include "container/monitor/tree.h"
+#include "container/monitor/exports.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -6,11 +6,10 @@
 #include "base/error.h"
 #include "base/own.h"
 #include "base/sys.h"
-#include "container/monitor/child.h"
-#include "container/monitor/mounts.h"
-#include "launch/boxed.h"
-#include "limits/groups.h"
-#include "sandbox/deadlock/pair.h"
+#include "container/monitor/exports.h"
+#include "launch/exports.h"
+#include "limits/exports.h"
+#include "sandbox/deadlock/exports.h"
 #include "sandbox/parts.h"
 
 #include <errno.h>

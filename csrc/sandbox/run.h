@@ -6,7 +6,7 @@
  * Never: a verdict (pyrootless/sandbox/verdict.py gives it); a fact the program could write. */
 #pragma once
 
-#include "launch/steps/box.h"
+#include "launch/steps/exports.h"
 #include "prl.h"
 
 enum { PRL_STREAM_OUT, PRL_STREAM_ERR, PRL_STREAMS };

@@ -9,7 +9,7 @@
  */
 #include "sandbox/parts.h"
 
-#include "container/monitor/tree.h"
+#include "container/monitor/exports.h"
 
 #include <stdio.h>
 

@@ -6,7 +6,7 @@
  * belongs together. */
 #include "spec/notes.h"
 
-#include "limits/names.h"
+#include "limits/exports.h"
 #include "spec/parse.h"
 
 #include <errno.h>

@@ -6,7 +6,7 @@
 
 #include "base/io.h"
 #include "base/own.h"
-#include "limits/names.h"
+#include "limits/exports.h"
 
 #include <errno.h>
 #include <fcntl.h>

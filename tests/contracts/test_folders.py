@@ -23,33 +23,12 @@ TOOLS = ("base", "base/process")
 
 # Folder of csrc/ → headers that others include, where it is more than one.
 HEADERS: dict[str, set[str]] = {
+    # request.h is what a container's life takes; the others are asked with options.
     "config": {"exec.h", "merge.h", "request.h"},
+    # facts.h asks the options, shared.h is for everybody.
     "config/network": {"facts.h", "shared.h"},
-    "config/options": {"parse.h", "request.h", "values.h"},
-    "container/monitor": {
-        "await.h",
-        "child.h",
-        "control.h",
-        "cpu.h",
-        "mounts.h",
-        "record.h",
-        "relay.h",
-        "socket.h",
-        "tree.h",
-        "wait.h",
-        "watch.h",
-    },
-    "fakeroot": {"calls.h", "supervisor.h"},
+    # Programs without a C library: each needs its own part, and none the others.
     "init": {"bare.h", "interpreter.h", "wish.h"},
-    "launch": {"boxed.h", "join.h"},
-    "launch/steps": {"box.h", "handover.h", "init.h", "setup.h"},
-    "launch/steps/filesystem": {"dev.h", "place.h"},
-    "limits": {"groups.h", "leaf.h", "names.h", "steal.h", "taskclock.h"},
-    "network": {"addresses.h", "allow.h"},
-    "sandbox/deadlock": {"busy.h", "pair.h"},
-    "spec": {"parse.h", "parts.h"},
-    "userns": {"ids.h", "mapping.h"},
-    "userns/holder": {"keeper.h", "main.h"},
 }
 
 # Folder of pyrootless/ → modules that others import past its __init__.

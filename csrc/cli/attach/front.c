@@ -6,8 +6,7 @@
 
 #include "base/error.h"
 #include "base/own.h"
-#include "container/monitor/record.h"
-#include "container/monitor/relay.h"
+#include "container/monitor/exports.h"
 
 #include <errno.h>
 #include <poll.h>

@@ -9,10 +9,7 @@
 
 #include "base/error.h"
 #include "base/own.h"
-#include "container/monitor/control.h"
-#include "container/monitor/record.h"
-#include "container/monitor/socket.h"
-#include "container/monitor/wait.h"
+#include "container/monitor/exports.h"
 
 #include <dirent.h>
 #include <fcntl.h>

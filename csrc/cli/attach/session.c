@@ -5,8 +5,7 @@
 
 #include "base/error.h"
 #include "base/own.h"
-#include "container/monitor/record.h"
-#include "container/monitor/wait.h"
+#include "container/monitor/exports.h"
 
 #include <errno.h>
 #include <string.h>

@@ -12,7 +12,7 @@
 #include "base/error.h"
 #include "base/own.h"
 #include "base/process/helper.h"
-#include "network/allow.h"
+#include "network/exports.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

@@ -3,8 +3,7 @@
  * they are still true.  Never: a trial: Python makes those, once for a machine and kernel. */
 #pragma once
 
-#include "config/options/parse.h"
-#include "config/options/values.h"
+#include "config/options/exports.h"
 
 #include <limits.h>
 

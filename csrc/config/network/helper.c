@@ -8,7 +8,7 @@
 #include "base/own.h"
 #include "config/network/facts.h"
 #include "config/network/shared.h"
-#include "network/addresses.h"
+#include "network/exports.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

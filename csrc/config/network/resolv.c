@@ -10,7 +10,7 @@
 #include "base/io.h"
 #include "base/own.h"
 #include "config/network/facts.h"
-#include "network/addresses.h"
+#include "network/exports.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

@@ -7,7 +7,7 @@
 #include "base/error.h"
 #include "base/io.h"
 #include "base/own.h"
-#include "spec/parse.h"
+#include "spec/exports.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -3,7 +3,7 @@
 #include "config/options/values.h"
 
 #include "base/error.h"
-#include "network/allow.h"
+#include "network/exports.h"
 
 #include <ctype.h>
 #include <errno.h>

@@ -6,7 +6,7 @@
 #pragma once
 
 #include "prl.h"
-#include "spec/parse.h"
+#include "spec/exports.h"
 
 int prl_value_bool(const char *option, const char *text, bool *ret, struct prl_error *reterr);
 int prl_value_integer(const char *option, const char *text, int64_t *ret,

@@ -5,7 +5,7 @@
 
 #include "base/error.h"
 #include "base/own.h"
-#include "config/options/values.h"
+#include "config/options/exports.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -6,7 +6,7 @@
 
 #include "base/error.h"
 #include "base/own.h"
-#include "config/options/values.h"
+#include "config/options/exports.h"
 
 #include <limits.h>
 #include <string.h>

@@ -11,7 +11,7 @@
 #include "base/sys.h"
 #include "container/monitor/mounts.h"
 #include "container/monitor/wait.h"
-#include "limits/groups.h"
+#include "limits/exports.h"
 
 #include <errno.h>
 #include <fcntl.h>

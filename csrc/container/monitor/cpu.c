@@ -4,9 +4,7 @@
 
 #include "base/own.h"
 #include "container/monitor/tree.h"
-#include "limits/groups.h"
-#include "limits/steal.h"
-#include "limits/taskclock.h"
+#include "limits/exports.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -12,7 +12,7 @@
 #include "container/monitor/cpu.h"
 #include "container/monitor/relay.h"
 #include "container/monitor/watch.h"
-#include "limits/groups.h"
+#include "limits/exports.h"
 
 #include <errno.h>
 #include <fcntl.h>

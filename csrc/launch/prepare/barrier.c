@@ -6,7 +6,7 @@
  * linux/filter.h. */
 #include "launch/prepare/setup.h"
 
-#include "launch/steps/init.h"
+#include "launch/steps/exports.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -6,7 +6,7 @@
 
 #include "base/arena.h"
 #include "base/own.h"
-#include "userns/holder/keeper.h"
+#include "userns/holder/exports.h"
 
 #include <errno.h>
 #include <string.h>

@@ -7,10 +7,10 @@
 #include "base/arena.h"
 #include "base/io.h"
 #include "base/own.h"
-#include "fakeroot/calls.h"
-#include "launch/steps/init.h"
-#include "spec/parse.h"
-#include "userns/mapping.h"
+#include "fakeroot/exports.h"
+#include "launch/steps/exports.h"
+#include "spec/exports.h"
+#include "userns/exports.h"
 
 #include <errno.h>
 #include <fcntl.h>

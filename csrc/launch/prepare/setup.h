@@ -1,7 +1,7 @@
 /* setup.h: what the parent gets ready for the child.  See setup.c. */
 #pragma once
 
-#include "launch/steps/setup.h"
+#include "launch/steps/exports.h"
 
 struct prl_arena;
 struct sock_filter;

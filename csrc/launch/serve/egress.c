@@ -9,7 +9,7 @@
 #include "base/own.h"
 #include "base/process/helper.h"
 #include "base/sys.h"
-#include "launch/steps/setup.h"
+#include "launch/steps/exports.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -4,7 +4,7 @@
  * listener and the container's user namespace; a wait for the supervisor: calls queue until it
  * reads them. */
 #include "launch/serve/parent.h"
-#include "launch/steps/setup.h"
+#include "launch/steps/exports.h"
 
 #include "base/own.h"
 #include "base/sys.h"

@@ -15,7 +15,7 @@
 
 #include "base/arena.h"
 #include "base/own.h"
-#include "launch/steps/setup.h"
+#include "launch/steps/exports.h"
 
 #include <fcntl.h>
 #include <limits.h>

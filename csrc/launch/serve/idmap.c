@@ -3,7 +3,7 @@
  * than config.json's. */
 #include "launch/serve/parent.h"
 
-#include "userns/mapping.h"
+#include "userns/exports.h"
 
 int prl_serve_idmap(const struct prl_spec *spec, pid_t pid, struct prl_error *reterr)
 {

@@ -13,8 +13,8 @@
 #include "base/own.h"
 #include "base/process/helper.h"
 #include "base/sys.h"
-#include "launch/steps/setup.h"
-#include "network/addresses.h"
+#include "launch/steps/exports.h"
+#include "network/exports.h"
 
 #include <errno.h>
 #include <fcntl.h>

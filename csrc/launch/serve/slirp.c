@@ -7,7 +7,7 @@
 #include "base/error.h"
 #include "base/io.h"
 #include "base/own.h"
-#include "network/addresses.h"
+#include "network/exports.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -10,7 +10,7 @@
 
 #include "base/error.h"
 #include "base/own.h"
-#include "launch/steps/setup.h"
+#include "launch/steps/exports.h"
 
 #include <linux/filter.h>
 #include <linux/if_ether.h>

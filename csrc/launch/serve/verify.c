@@ -10,7 +10,7 @@
 #include "launch/serve/parent.h"
 
 #include "base/own.h"
-#include "launch/steps/setup.h"
+#include "launch/steps/exports.h"
 #include "verify/check.h"
 
 #include <errno.h>

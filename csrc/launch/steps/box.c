@@ -8,7 +8,7 @@
 #include "base/own.h"
 #include "launch/steps/box.h"
 #include "launch/steps/handover.h"
-#include "limits/taskclock.h"
+#include "limits/exports.h"
 
 #include <errno.h>
 #include <string.h>

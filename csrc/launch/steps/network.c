@@ -7,7 +7,7 @@
 
 #include "base/own.h"
 #include "launch/steps/handover.h"
-#include "network/addresses.h"
+#include "network/exports.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

@@ -4,7 +4,7 @@
 #pragma once
 
 #include "base/sys.h"
-#include "launch/steps/filesystem/dev.h"
+#include "launch/steps/filesystem/exports.h"
 
 /* The subject of a failure whose reason the server of a FUSE root may have left. */
 #define PRL_FUSE_NAME "fuse-overlayfs"

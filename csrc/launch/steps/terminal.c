@@ -6,7 +6,7 @@
 #include "launch/steps/setup.h"
 
 #include "base/own.h"
-#include "launch/steps/filesystem/place.h"
+#include "launch/steps/filesystem/exports.h"
 #include "launch/steps/handover.h"
 
 #include <errno.h>

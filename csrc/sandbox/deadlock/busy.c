@@ -9,7 +9,7 @@
 #include "sandbox/deadlock/busy.h"
 
 #include "base/own.h"
-#include "container/monitor/tree.h"
+#include "container/monitor/exports.h"
 #include "sandbox/parts.h"
 
 #include <inttypes.h>

@@ -10,7 +10,7 @@
 
 #include "base/own.h"
 #include "base/sys_waits.h"
-#include "container/monitor/tree.h"
+#include "container/monitor/exports.h"
 
 #include <fcntl.h>
 #include <inttypes.h>

@@ -4,7 +4,7 @@
  * Never: a look at the machine. */
 #include "spec/notes.h"
 
-#include "network/allow.h"
+#include "network/exports.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

@@ -2,7 +2,7 @@
  * In: the section, types and ranges already checked; lines of control groups.
  * Out: numbers.  Never: a choice of what holds them, a look at the machine.
  * Source: OCI runtime-spec config-linux.md: -1 (and 0 for a limit) means "without limit". */
-#include "limits/names.h"
+#include "limits/exports.h"
 #include "spec/notes.h"
 
 #include <stdio.h>

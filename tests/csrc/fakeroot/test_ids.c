@@ -12,21 +12,22 @@
 
 #define KEEP PRL_IDS_KEEP
 
-static struct prl_ids user(uint32_t real, uint32_t effective, uint32_t saved)
+static struct prl_fakeroot_ids user(uint32_t real, uint32_t effective, uint32_t saved)
 {
-    struct prl_ids ids = prl_ids_root();
+    struct prl_fakeroot_ids ids = prl_ids_root();
     prl_ids_setresuid(&ids, real, effective, saved);
     return ids;
 }
 
-static int is(const struct prl_ids_quad *q, uint32_t r, uint32_t e, uint32_t s, uint32_t fs)
+static int is(const struct prl_fakeroot_quad *q, uint32_t r, uint32_t e, uint32_t s,
+              uint32_t fs)
 {
     return q->real == r && q->effective == e && q->saved == s && q->fs == fs;
 }
 
 TEST(root_becomes_anybody)
 {
-    struct prl_ids ids = prl_ids_root();
+    struct prl_fakeroot_ids ids = prl_ids_root();
     CHECK_INT(prl_ids_setuid(&ids, 1000), 0);
     CHECK(is(&ids.uid, 1000, 1000, 1000, 1000));
     CHECK_INT(ids.capable, 0);
@@ -36,7 +37,7 @@ TEST(root_becomes_anybody)
 
 TEST(seteuid_keeps_the_way_back)
 {
-    struct prl_ids ids = user(KEEP, 1000, KEEP);
+    struct prl_fakeroot_ids ids = user(KEEP, 1000, KEEP);
     CHECK(is(&ids.uid, 0, 1000, 0, 1000));
     CHECK_INT(ids.capable, 0);
     CHECK_INT(prl_ids_setgroups(&ids, NULL, 0), -EPERM);
@@ -46,14 +47,14 @@ TEST(seteuid_keeps_the_way_back)
 
 TEST(minus_one_is_no_user)
 {
-    struct prl_ids ids = prl_ids_root();
+    struct prl_fakeroot_ids ids = prl_ids_root();
     CHECK_INT(prl_ids_setuid(&ids, KEEP), -EINVAL);
     CHECK_INT(prl_ids_setgid(&ids, KEEP), -EINVAL);
 }
 
 TEST(setreuid_moves_the_saved_id)
 {
-    struct prl_ids ids = user(1, 2, 3);
+    struct prl_fakeroot_ids ids = user(1, 2, 3);
     CHECK_INT(prl_ids_setreuid(&ids, KEEP, 3), 0);
     CHECK(is(&ids.uid, 1, 3, 3, 3));
     CHECK_INT(prl_ids_setreuid(&ids, 2, KEEP), -EPERM);
@@ -61,7 +62,7 @@ TEST(setreuid_moves_the_saved_id)
 
 TEST(kept_capabilities_take_effect_by_capset)
 {
-    struct prl_ids ids = prl_ids_root();
+    struct prl_fakeroot_ids ids = prl_ids_root();
     ids.keep_caps = 1;
     CHECK_INT(prl_ids_setresuid(&ids, 33, 33, 33), 0);
     CHECK_INT(prl_ids_setresgid(&ids, 33, 33, 33), -EPERM);
@@ -74,7 +75,7 @@ TEST(kept_capabilities_take_effect_by_capset)
 
 TEST(exec_gives_root_its_capabilities_again)
 {
-    struct prl_ids ids = prl_ids_root();
+    struct prl_fakeroot_ids ids = prl_ids_root();
     CHECK_INT(prl_ids_capset(&ids, false, false), 0);
     CHECK_INT(prl_ids_setuid(&ids, 5), -EPERM);
     prl_ids_exec(&ids);
@@ -83,7 +84,7 @@ TEST(exec_gives_root_its_capabilities_again)
 
 TEST(setfsuid_answers_the_former_one)
 {
-    struct prl_ids ids = user(1, 2, 3);
+    struct prl_fakeroot_ids ids = user(1, 2, 3);
     CHECK_INT(prl_ids_setfsuid(&ids, 3), 2);
     CHECK_INT(prl_ids_setfsuid(&ids, 9), 3);
     CHECK_INT(prl_ids_setfsuid(&ids, KEEP), 3);
@@ -93,7 +94,7 @@ TEST(groups_are_sorted_and_bounded)
 {
     const uint32_t given[3] = {30, 10, 20};
     uint32_t many[PRL_IDS_GROUPS + 1] = {0};
-    struct prl_ids ids = prl_ids_root();
+    struct prl_fakeroot_ids ids = prl_ids_root();
     CHECK_INT(prl_ids_setgroups(&ids, given, 3), 0);
     CHECK_INT(ids.groups[0] * 10000 + ids.groups[1] * 100 + ids.groups[2], 102030);
     CHECK_INT(prl_ids_setgroups(&ids, many, PRL_IDS_GROUPS + 1), -EINVAL);
@@ -114,7 +115,7 @@ TEST(chown_by_a_user)
         {{34, 34}, {KEEP, KEEP}, 0},
     };
     const uint32_t groups[1] = {44};
-    struct prl_ids ids = prl_ids_root();
+    struct prl_fakeroot_ids ids = prl_ids_root();
     prl_ids_setgroups(&ids, groups, 1);
     prl_ids_setgid(&ids, 33);
     prl_ids_setuid(&ids, 33);
@@ -146,7 +147,7 @@ static struct outcome by_kernel(const struct trial *t)
 
 static struct outcome by_rules(const struct trial *t)
 {
-    struct prl_ids ids = user(t->start[0], t->start[1], t->start[2]);
+    struct prl_fakeroot_ids ids = user(t->start[0], t->start[1], t->start[2]);
     const uint32_t *a = t->args;
     int r = t->call == SYS_setuid     ? prl_ids_setuid(&ids, a[0])
             : t->call == SYS_setreuid ? prl_ids_setreuid(&ids, a[0], a[1])

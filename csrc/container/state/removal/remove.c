@@ -13,7 +13,7 @@
 #include "base/span.h"
 #include "base/sys.h"
 #include "container/state/entry.h"
-#include "limits/leaf.h"
+#include "limits/exports.h"
 
 #include <fcntl.h>
 #include <limits.h>

@@ -1,0 +1,8 @@
+/* limits/exports.h: what this folder shows to the others. */
+#pragma once
+
+#include "limits/groups.h"
+#include "limits/leaf.h"
+#include "limits/names.h"
+#include "limits/steal.h"
+#include "limits/taskclock.h"
