@@ -13,20 +13,19 @@ struct prl_cgroup_base {
     char *path;
     unsigned controllers; /* enum prl_controller */
     bool version2;
-    int fd;          /* of version 2: the directory, opened (O_PATH), or 0 */
-    unsigned handed; /* of version 2: the controllers that groups below have already */
+    int fd; /* of version 2: the directory, opened (O_PATH), or 0 */
 };
 
 /* How far the host was looked at. */
-enum prl_cgroup_sight {
-    PRL_SIGHT_NONE,
-    PRL_SIGHT_OWN,   /* the own group of version 2, where systemd mounts them */
-    PRL_SIGHT_WHOLE, /* every hierarchy */
-    PRL_SIGHT_ASKED, /* and systemd was to be asked for more */
+enum prl_cgroup_looked {
+    PRL_LOOKED_NOT,
+    PRL_LOOKED_OWN,   /* the own group of version 2, where systemd mounts them */
+    PRL_LOOKED_WHOLE, /* every hierarchy */
+    PRL_LOOKED_ASKED, /* and systemd was to be asked for more */
 };
 
 struct prl_cgroup_host {
-    enum prl_cgroup_sight sight;
+    enum prl_cgroup_looked looked;
     struct prl_cgroup_base bases[PRL_CGROUP_BASES];
     size_t len;
     bool clock;  /* perf lends this user a clock of a tree of processes */
@@ -39,25 +38,11 @@ struct prl_cgroup_host {
 
 /* proc: "/proc", or a stand-in for tests.  Every hierarchy. */
 int prl_cgroup_look(const char *proc, struct prl_cgroup_host *ret, struct prl_error *reterr);
-/* What is enough for some options: where an earlier start left its group, and which controllers
- * enforce them; 0: not known. */
-struct prl_cgroup_wish {
-    int hints_fd; /* the runtime directory, or -1 */
-    unsigned controllers;
-    bool clock; /* perf's would do */
-};
-
-/* The controllers that enforce an option ("pids-limit"); 0: its name alone does not tell. */
-unsigned prl_limits_controllers_of(const char *option);
 /* Only the process's own group of version 2; false: it cannot be found without the table of
  * mounts, or is not delegated. */
-bool prl_cgroup_look_own(const struct prl_cgroup_wish *wish, struct prl_cgroup_host *ret);
-/* The least that may be enough: the own group of version 2, else every hierarchy, and the
- * clock. */
-int prl_cgroup_look_first(const struct prl_cgroup_wish *wish, struct prl_cgroup_host *ret,
-                          struct prl_error *reterr);
-/* Continue from what was seen already (host->sight), as far as these limits need it; systemd is
- * asked if that would help (scope.c). */
+bool prl_cgroup_look_own(struct prl_cgroup_host *ret);
+/* Continue from what was seen already (host->looked), as far as these limits need it; systemd
+ * is asked if that would help (scope.c). */
 int prl_cgroup_look_or_ask(const struct prl_spec *spec, struct prl_cgroup_host *host,
                            struct prl_error *reterr);
 /* apart.c: must the container have a group of its own in every hierarchy, since its
@@ -67,8 +52,6 @@ bool prl_cgroup_is_apart(const struct prl_spec *spec);
 /* The hierarchies that prl_cgroup_look leaves out; host->open. */
 int prl_cgroup_look_rest(const char *proc, struct prl_cgroup_host *host,
                          struct prl_error *reterr);
-/* Both, as far as they were not looked at. */
-int prl_cgroup_look_apart(bool clock, struct prl_cgroup_host *host, struct prl_error *reterr);
 /* Does a group bill processor time, where one is made? */
 bool prl_cgroup_has_meter(const struct prl_cgroup_host *host);
 void prl_cgroup_host_free(struct prl_cgroup_host *host);

@@ -20,8 +20,6 @@
 #include <sys/stat.h>
 #include <sys/vfs.h>
 
-#define HINT "group" /* a link below RUNTIME */
-
 enum { TEXT_MAX_BYTES = 1 << 20, SCANNED = 512 };
 
 struct look {
@@ -160,77 +158,44 @@ static void look_version1(const struct look *look, const struct prl_cgroup_mount
                         (struct prl_cgroup_base){.path = place, .controllers = controllers});
 }
 
-static unsigned read_controllers(int place_fd, const char *name)
+static unsigned read_controllers(int group_fd, const char *name)
 {
     char text[512];
-    int n = prl_cgroup_read(place_fd, name, text, sizeof text);
+    int n = prl_cgroup_read(group_fd, name, text, sizeof text);
     return n < 0 ? 0 : prl_controllers_parse(text, " ");
 }
 
-/* No process is in it except perhaps this one, which then moves into a group below: a group
- * with processes cannot enable controllers for its children. If memory or io are enabled
- * already, the kernel lets no process in ("no internal processes"). */
-static bool is_free_for_groups(int place_fd, unsigned handed)
+/* What this group offers to groups below it.  A group with processes cannot enable controllers
+ * for its children ("no internal processes"), so that only this process may be in it, which
+ * then moves into a group below.  If memory or io are enabled already, none is. */
+static unsigned read_offer(int group_fd)
 {
-    return (handed & (PRL_CONTROL_MEMORY | PRL_CONTROL_IO)) || prl_cgroup_is_free(place_fd);
+    if (faccessat(group_fd, ".", W_OK | X_OK, 0) < 0 ||
+        faccessat(group_fd, "cgroup.procs", W_OK, 0) < 0 ||
+        faccessat(group_fd, "cgroup.subtree_control", W_OK, 0) < 0)
+        return 0;
+    unsigned all = read_controllers(group_fd, "cgroup.controllers");
+    unsigned enabled = read_controllers(group_fd, "cgroup.subtree_control");
+    bool free = (all & ~enabled) == 0 || (enabled & (PRL_CONTROL_MEMORY | PRL_CONTROL_IO)) ||
+                prl_cgroup_is_free(group_fd);
+    return free ? all : 0;
 }
 
-static bool is_writable_at(int place_fd, const char *name, int mode)
-{
-    return faccessat(place_fd, name, mode, 0) == 0;
-}
-
-/* An earlier start checked it, and the controllers needed now have been enabled since. */
-static bool is_still_offered(struct prl_cgroup_base *base, unsigned wanted)
-{
-    if (!is_writable_at(base->fd, ".", W_OK | X_OK))
-        return false;
-    base->handed = read_controllers(base->fd, "cgroup.subtree_control");
-    base->controllers = base->handed;
-    return (wanted & ~base->handed) == 0 && is_free_for_groups(base->fd, base->handed);
-}
-
-/* What it offers: base->controllers, of base->fd. */
-static bool is_offered(struct prl_cgroup_base *base)
-{
-    if (!is_writable_at(base->fd, ".", W_OK | X_OK) ||
-        !is_writable_at(base->fd, "cgroup.procs", W_OK) ||
-        !is_writable_at(base->fd, "cgroup.subtree_control", W_OK))
-        return false;
-    base->controllers = read_controllers(base->fd, "cgroup.controllers");
-    base->handed = read_controllers(base->fd, "cgroup.subtree_control");
-    bool all = (base->controllers & ~base->handed) == 0;
-    return all || is_free_for_groups(base->fd, base->handed);
-}
-
-/* The own group; or the one above, when it is the one for launchers: *path is cut.  own_fd: it
- * is open already, or -1. */
-static int open_place(char *path, int own_fd)
-{
-    char *slash = strrchr(path, '/');
-    bool aside = slash && strcmp(slash + 1, PRL_CGROUP_LAUNCHER) == 0;
-    if (aside)
-        *slash = '\0';
-    return openat(own_fd,
-                  own_fd < 0 ? path
-                  : aside    ? ".."
-                             : ".",
-                  O_PATH | O_DIRECTORY | O_CLOEXEC);
-}
-
-/* place, which this takes: the own group.  own_fd: an earlier start found it, or -1; then also
- * the controllers that are enough, or 0. */
-static void look_version2(struct prl_cgroup_host *host, char *place, int own_fd,
-                          unsigned wanted)
+/* place, which this takes: the own group; or the one above, when it is the one for launchers.
+ */
+static void look_version2(struct prl_cgroup_host *host, char *place)
 {
     _cleanup_free_ char *path = place;
-    _cleanup_close_ int fd = open_place(path, own_fd);
-    struct prl_cgroup_base base = {.version2 = true, .fd = fd};
-    if (fd < 0 || !((wanted && is_still_offered(&base, wanted)) || is_offered(&base)))
-        return;
-    base.path = steal_ptr(&path);
-    base.fd = steal_fd(&fd);
-    prl_cgroup_add_base(host, base);
+    char *slash = strrchr(path, '/');
+    if (slash && strcmp(slash + 1, PRL_CGROUP_LAUNCHER) == 0)
+        *slash = '\0';
+    _cleanup_close_ int fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    unsigned controllers = fd < 0 ? 0 : read_offer(fd);
+    if (controllers)
+        prl_cgroup_add_base(host, (struct prl_cgroup_base){.path = steal_ptr(&path),
+                                                           .controllers = controllers,
+                                                           .version2 = true,
+                                                           .fd = steal_fd(&fd)});
 }
 
 /* The whole tree of version 2, and a process whose path of it begins at the same root: then the
@@ -245,70 +210,21 @@ static bool is_whole_tree(const char *tree)
            own.st_ino == FIRST_NAMESPACE;
 }
 
-/* By /proc, whose first look costs a process ten times what reading a group does. */
-static bool find_own(char ret[PATH_MAX])
+bool prl_cgroup_look_own(struct prl_cgroup_host *ret)
 {
     static const struct prl_cgroup_mount tree = {
         .root = "/", .point = "/sys/fs/cgroup", .version2 = true};
     char text[PATH_MAX + 256];
+    *ret = (struct prl_cgroup_host){.len = 0};
     if (!is_whole_tree(tree.point))
         return false;
     int n = prl_cgroup_read(AT_FDCWD, "/proc/self/cgroup", text, sizeof text);
     _cleanup_free_ char *own = n < 0 || n == sizeof text - 1 ? NULL : own_path(text, 0);
-    _cleanup_free_ char *place = own ? prl_cgroup_place(&tree, own) : NULL;
-    return place && snprintf(ret, PATH_MAX, "%s", place) < PATH_MAX;
-}
-
-/* Is this process in this group? It is one of those listed, if they are few. */
-static bool is_own(int fd)
-{
-    char text[4096] = "\n", wanted[24];
-    struct statfs fs;
-    if (fstatfs(fd, &fs) < 0 || fs.f_type != CGROUP2_SUPER_MAGIC)
-        return false;
-    int n = prl_cgroup_read(fd, "cgroup.procs", text + 1, sizeof text - 2);
-    if (n <= 0 || n >= (int)sizeof text - 16) /* the last of a full list may be cut */
-        return false;
-    memcpy(text + 1 + n, "\n", 2);
-    snprintf(wanted, sizeof wanted, "\n%d\n", (int)getpid());
-    return strstr(text, wanted) != NULL;
-}
-
-/* The group that an earlier start found, opened; whether it is ours too, the group itself says.
- * -1: there is none. */
-static int read_hint(int hints_fd, char ret[PATH_MAX])
-{
-    ssize_t n = readlinkat(hints_fd, HINT, ret, PATH_MAX);
-    if (n <= 0 || n >= PATH_MAX || ret[0] != '/')
-        return -1;
-    ret[n] = '\0';
-    _cleanup_close_ int fd = openat(AT_FDCWD, ret, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    return fd >= 0 && is_own(fd) ? steal_fd(&fd) : -1;
-}
-
-static void leave_hint(int hints_fd, const char *path)
-{
-    if (hints_fd < 0)
-        return;
-    unlinkat(hints_fd, HINT, 0);
-    (void)symlinkat(path, hints_fd, HINT); /* without one the next start looks itself */
-}
-
-bool prl_cgroup_look_own(const struct prl_cgroup_wish *wish, struct prl_cgroup_host *ret)
-{
-    char path[PATH_MAX];
-    char *place;
-    *ret = (struct prl_cgroup_host){.len = 0};
-    _cleanup_close_ int own_fd = read_hint(wish->hints_fd, path);
-    if (own_fd >= 0 && (place = strdup(path)))
-        look_version2(ret, place, own_fd, wish->controllers);
-    if (own_fd < 0 && find_own(path) && (place = strdup(path))) {
-        look_version2(ret, place, -1, 0);
-        if (ret->len > 0)
-            leave_hint(wish->hints_fd, path);
-    }
+    char *place = own ? prl_cgroup_place(&tree, own) : NULL;
+    if (place)
+        look_version2(ret, place);
     if (ret->len > 0)
-        ret->sight = PRL_SIGHT_OWN;
+        ret->looked = PRL_LOOKED_OWN;
     return ret->len > 0;
 }
 
@@ -341,11 +257,11 @@ int prl_cgroup_look(const char *proc, struct prl_cgroup_host *ret, struct prl_er
         _cleanup_free_ char *path = mount.version2 ? own_path(own, 0) : NULL;
         char *place = path ? prl_cgroup_place(&mount, path) : NULL;
         if (place)
-            look_version2(ret, place, -1, 0);
+            look_version2(ret, place);
         else if (!mount.version2)
             look_version1(&look, &mount);
     }
-    ret->sight = PRL_SIGHT_WHOLE;
+    ret->looked = PRL_LOOKED_WHOLE;
     return 0;
 }
 
@@ -357,16 +273,14 @@ void prl_cgroup_host_free(struct prl_cgroup_host *host)
             close(host->bases[i].fd);
     }
     host->len = 0;
-    host->sight = PRL_SIGHT_NONE;
+    host->looked = PRL_LOOKED_NOT;
     host->rest = host->open = false;
 }
 
 void prl_cgroup_host_lend(const struct prl_cgroup_host *host, struct prl_resources *resources)
 {
     resources->groups_fd = 0;
-    for (size_t i = 0; i < host->len; i++) {
-        if (!host->bases[i].version2)
-            continue;
-        resources->groups_fd = host->bases[i].fd;
-    }
+    for (size_t i = 0; i < host->len; i++)
+        if (host->bases[i].version2)
+            resources->groups_fd = host->bases[i].fd;
 }

@@ -51,14 +51,6 @@ unsigned prl_limits_controllers(const struct prl_spec *spec)
     return all;
 }
 
-unsigned prl_limits_controllers_of(const char *option)
-{
-    for (unsigned i = 0; i < PRL_LIMITS; i++)
-        if (i != PRL_LIMIT_CPU_TIME && strcmp(prl_limit_option(i) + 2, option) == 0)
-            return ladder[i].controller;
-    return 0;
-}
-
 /* The base with a controller, version 2 before version 1; -1: none. */
 static int find_base(const struct prl_cgroup_host *host, unsigned controller)
 {

@@ -135,16 +135,9 @@ static int look_whole(bool clock, struct prl_cgroup_host *ret, struct prl_error 
     return r;
 }
 
-int prl_cgroup_look_first(const struct prl_cgroup_wish *wish, struct prl_cgroup_host *ret,
-                          struct prl_error *reterr)
+static int look_apart(bool clock, struct prl_cgroup_host *host, struct prl_error *reterr)
 {
-    prl_cgroup_host_free(ret);
-    return prl_cgroup_look_own(wish, ret) ? 0 : look_whole(wish->clock, ret, reterr);
-}
-
-int prl_cgroup_look_apart(bool clock, struct prl_cgroup_host *host, struct prl_error *reterr)
-{
-    bool whole = host->sight == PRL_SIGHT_WHOLE || host->sight == PRL_SIGHT_ASKED;
+    bool whole = host->looked == PRL_LOOKED_WHOLE || host->looked == PRL_LOOKED_ASKED;
     int r = whole ? 0 : look_whole(clock, host, reterr);
     return r < 0 ? r : prl_cgroup_look_rest("/proc", host, reterr);
 }
@@ -158,16 +151,15 @@ int prl_cgroup_look_or_ask(const struct prl_spec *spec, struct prl_cgroup_host *
     char manager[PATH_MAX];
     int r = 0;
     if (prl_limits_controllers(spec) == 0)
-        return apart ? prl_cgroup_look_apart(clock, host, reterr) : 0;
-    if (host->sight == PRL_SIGHT_NONE)
-        r = prl_cgroup_look_first(&(struct prl_cgroup_wish){.hints_fd = -1, .clock = clock},
-                                  host, reterr);
-    if (r == 0 && host->sight == PRL_SIGHT_OWN && lacks(host, spec))
+        return apart ? look_apart(clock, host, reterr) : 0;
+    if (host->looked == PRL_LOOKED_NOT && !prl_cgroup_look_own(host))
+        r = look_whole(clock, host, reterr);
+    if (r == 0 && host->looked == PRL_LOOKED_OWN && lacks(host, spec))
         r = look_whole(clock, host, reterr);
     if (r < 0 || !lacks(host, spec) || !find_manager(manager))
-        return r < 0 || !apart ? r : prl_cgroup_look_apart(clock, host, reterr);
+        return r < 0 || !apart ? r : look_apart(clock, host, reterr);
     if (!__atomic_exchange_n(&asked, true, __ATOMIC_SEQ_CST) && enter_scope(manager) >= 0)
         r = look_whole(clock, host, reterr);
-    host->sight = PRL_SIGHT_ASKED;
-    return r < 0 || !apart ? r : prl_cgroup_look_apart(clock, host, reterr);
+    host->looked = PRL_LOOKED_ASKED;
+    return r < 0 || !apart ? r : look_apart(clock, host, reterr);
 }

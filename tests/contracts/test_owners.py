@@ -141,7 +141,6 @@ OWNERS: dict[str, Owner] = {
         below("trash"),
     ),
     "DATA/spent/": Owner((STATE,), name="spent"),
-    "RUNTIME/group": Owner(("csrc/limits/host.c",)),
     "RUNTIME/sweep.lock": Owner((STATE,), name=below(r"sweep\.lock")),
     "RUNTIME/scanned-DEV-INO": Owner((STATE,), name="scanned-.*"),
 }

@@ -252,24 +252,6 @@ TEST(controllers_of_what_is_asked)
     CHECK_INT(prl_limits_controllers(&spec), 0);
 }
 
-TEST(controllers_of_an_option)
-{
-    static const struct {
-        const char *option;
-        unsigned controllers;
-    } rows[] = {
-        {"memory", PRL_CONTROL_MEMORY},
-        {"pids-limit", PRL_CONTROL_PIDS},
-        {"cpus", PRL_CONTROL_CPU},
-        {"cpuset-cpus", PRL_CONTROL_CPUSET},
-        {"cpu-quota", 0}, /* another name of --cpus */
-        {"cpu-time", 0},  /* by whatever group there is */
-        {"name", 0},
-    };
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
-        CHECK_INT(prl_limits_controllers_of(rows[i].option), rows[i].controllers);
-}
-
 /* --- the files of version 2 --- */
 
 #define ON_VERSION_2(limit) [limit] = PRL_BY_CGROUP2
@@ -406,7 +388,6 @@ TEST(a_group_with_other_processes_hands_nothing_down)
     CHECK_INT(host.len, 1);
     struct prl_resources lent = {.groups_fd = 0};
     prl_cgroup_host_lend(&host, &lent);
-    CHECK_INT(host.bases[0].handed, PRL_CONTROL_CPU | PRL_CONTROL_MEMORY | PRL_CONTROL_PIDS);
     CHECK_INT(faccessat(lent.groups_fd, "cgroup.procs", F_OK, 0), 0);
     prl_cgroup_host_free(&host);
     prl_cgroup_host_lend(&host, &lent);
