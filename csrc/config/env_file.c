@@ -3,8 +3,9 @@
  * Never: more than 4 MiB; quotes or "export" (docker knows none); a value of the caller that
  * the file does not name.
  *
- * A line is NAME=VALUE, or NAME alone (env: the caller's value if there is one; label: empty).
- * White space before NAME goes, everything after "=" stays; "#" and empty lines are skipped. */
+ * A line is NAME=VALUE, or NAME alone (env: the caller's value if there is one; label:
+ * skipped). White space before NAME goes, everything after "=" stays; "#" and empty lines are
+ * skipped. */
 #include "config/parts.h"
 
 #include "base/error.h"
@@ -132,7 +133,12 @@ int prl_config_env_file(struct prl_merge *m, const char *text)
     return each_line(m, "--env-file", text, apply_env);
 }
 
+static int apply_label(struct prl_merge *m, const char *line)
+{
+    return strchr(line, '=') ? prl_config_label(m, line) : 0;
+}
+
 int prl_config_label_file(struct prl_merge *m, const char *text)
 {
-    return each_line(m, "--label-file", text, prl_config_label);
+    return each_line(m, "--label-file", text, apply_label);
 }

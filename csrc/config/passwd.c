@@ -292,17 +292,17 @@ int prl_passwd_resolve(const struct prl_passwd_root *root, const char *text,
     const struct lookup look = {root, "--user", reterr};
     char user[NAME_BYTES], name[NAME_BYTES] = "";
     size_t len = strcspn(text, ":");
-    const char *group = text[len] ? text + len + 1 : NULL;
+    const char *group = text[len] && text[len + 1] ? text + len + 1 : NULL;
 
     *ret = (struct prl_passwd_user){.home = "/"};
-    if (len == 0 || len >= sizeof user || (group && (!*group || strchr(group, ':'))))
+    if ((len == 0 && !group) || len >= sizeof user || (group && strchr(group, ':')))
         return prl_failf(
             reterr, PRL_STAGE_OPTIONS, EINVAL, look.option,
             "\"%.60s\" is not USER[:GROUP]: write names or numbers, as in -u nobody "
             "or -u 1000:1000",
             text);
-    memcpy(user, text, len);
-    user[len] = '\0';
+    /* ":GROUP" is root's, "USER:" is USER: docker takes both. */
+    snprintf(user, sizeof user, "%.*s", len ? (int)len : 1, len ? text : "0");
     int r = resolve_user(&look, user, name, ret);
     if (r < 0)
         return r;

@@ -22,6 +22,12 @@ enum {
     CPU_TIME_MIN_NS = 1000000,
 };
 
+/* docker's rule: 0 means that there is no such limit. */
+static bool is_zero(const char *text)
+{
+    return *text && !text[strspn(text, "0.")] && strcmp(text, ".") != 0;
+}
+
 int prl_config_limits(struct prl_merge *m, const char *text)
 {
     if (strcmp(text, "strict") != 0 && strcmp(text, "best-effort") != 0)
@@ -36,7 +42,7 @@ int prl_config_resource_memory(struct prl_merge *m, const char *text)
     uint64_t bytes;
     int r = prl_value_size("--memory", text, &bytes, m->reterr);
 
-    if (r < 0)
+    if (r < 0 || bytes == 0)
         return r;
     if (bytes < MEMORY_MIN_BYTES)
         return prl_config_bad(m, EINVAL, "--memory",
@@ -50,7 +56,7 @@ int prl_config_resource_reservation(struct prl_merge *m, const char *text)
     uint64_t bytes, limit = m->spec->resources.memory_bytes;
     int r = prl_value_size("--memory-reservation", text, &bytes, m->reterr);
 
-    if (r < 0)
+    if (r < 0 || bytes == 0)
         return r;
     if (limit && bytes > limit)
         return prl_config_bad(m, EINVAL, "--memory-reservation",
@@ -63,6 +69,8 @@ int prl_config_resource_swap(struct prl_merge *m, const char *text)
 {
     uint64_t bytes, limit = m->spec->resources.memory_bytes;
 
+    if (is_zero(text))
+        return 0;
     if (!limit)
         return prl_config_bad(m, EINVAL, "--memory-swap",
                               "it is memory and swap together: give --memory too");
@@ -100,6 +108,8 @@ int prl_config_resource_cpus(struct prl_merge *m, const char *text)
 {
     uint64_t share = thousandths(text), quota_us = share * PERIOD_US / 1000;
 
+    if (is_zero(text))
+        return 0;
     if (quota_us < QUOTA_MIN_US)
         return prl_config_bad(m, EINVAL, "--cpus",
                               "\"%.40s\" is not a number of processors from 0.01 to %d: write "
@@ -137,6 +147,9 @@ struct range {
 static int set_number(struct prl_merge *m, const struct range *range, const char *text)
 {
     int64_t number;
+
+    if (is_zero(text))
+        return 0;
     int r = prl_value_integer(range->option, text, &number, m->reterr);
 
     if (r < 0)
@@ -182,9 +195,7 @@ int prl_config_resource_cpuset(struct prl_merge *m, const char *text)
 int prl_config_resource_pids(struct prl_merge *m, const char *text)
 {
     const struct range range = {"--pids-limit", &m->spec->resources.pids, 1, 4194304};
-    if (strcmp(text, "-1") == 0 || strcmp(text, "0") == 0)
-        return 0;
-    return set_number(m, &range, text);
+    return strcmp(text, "-1") == 0 ? 0 : set_number(m, &range, text);
 }
 
 /* --- what the root's form holds --- */

@@ -142,10 +142,39 @@ static int check_value(const struct prl_option *row, const char *text, struct pr
     return 0;
 }
 
+/* docker's rule: an option that is given once is not given when its value is empty.  "" has a
+ * meaning of its own for two; a path or a network is empty by mistake. */
+static bool is_unset(const struct prl_option *row, const char *text)
+{
+    static const char others[][12] = {"entrypoint", "detach-keys", "network"};
+
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        if (strcmp(row->name, others[i]) == 0)
+            return false;
+    return !*text && !row->repeat &&
+           (row->kind == PRL_KIND_TEXT || row->kind == PRL_KIND_SIGNAL);
+}
+
+static void forget_values(struct prl_options *options, const struct prl_option *row)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < options->values_len; i++)
+        if (options->values[i].option != row)
+            options->values[kept++] = options->values[i];
+    options->values_len = kept;
+}
+
 static int add_value(struct parser *p, const struct prl_option *row, const char *text)
 {
     struct prl_options *options = p->options;
 
+    if (is_unset(row, text)) {
+        forget_values(options, row);
+        return 0;
+    }
+    /* docker shows names with a slash before them, and takes them so. */
+    text += strcmp(row->name, "name") == 0 && *text == '/';
     if (options->values_len == p->capacity) {
         size_t capacity = p->capacity ? 2 * p->capacity : 16;
         void *larger = realloc(options->values, capacity * sizeof *options->values);

@@ -64,14 +64,38 @@ int prl_value_integer(const char *option, const char *text, int64_t *ret,
     return 0;
 }
 
+/* ".5" at *text → where its digits begin, *text after them. */
+static bool take_fraction(const char **text, const char **ret)
+{
+    *ret = *text + 1;
+    *text = *ret + strspn(*ret, "0123456789");
+    return *text > *ret;
+}
+
+/* As much of `unit` as the digits after a point say, without what is less than one. */
+static uint64_t part_of(const char *digits, uint64_t unit)
+{
+    uint64_t numerator = 0, denominator = 1;
+
+    for (; isdigit((unsigned char)*digits) && denominator < 1000000000; digits++) {
+        numerator = numerator * 10 + (unsigned)(*digits - '0');
+        denominator *= 10;
+    }
+    /* Two halves: a unit has up to 50 bits and the numerator 30. */
+    return unit / denominator * numerator + unit % denominator * numerator / denominator;
+}
+
 int prl_value_size(const char *option, const char *text, uint64_t *ret_bytes,
                    struct prl_error *reterr)
 {
     static const char units[] = "bkmgtp";
-    const char *at = text, *unit = units;
+    const char *at = text, *unit = units, *fraction = "";
     uint64_t number;
 
     bool good = take_number(&at, INT64_MAX, &number);
+    if (good && *at == '.')
+        good = take_fraction(&at, &fraction);
+    at += good && *at == ' ' && at[1];
     if (good && *at) {
         unit = strchr(units, tolower((unsigned char)*at));
         good = unit != NULL;
@@ -80,15 +104,16 @@ int prl_value_size(const char *option, const char *text, uint64_t *ret_bytes,
             at += strlen(at);
     }
     if (!good || *at)
-        return BAD(option,
-                   "\"%.60s\" is not a size: write a whole number of bytes, or one with "
-                   "k, m, g or t, as in %s=64m",
-                   text, option);
+        return BAD(
+            option,
+            "\"%.60s\" is not a size: write a number of bytes, or one with k, m, g or t, "
+            "as in %s=64m",
+            text, option);
     unsigned shift = 10 * (unsigned)(unit - units);
     if (number > (uint64_t)INT64_MAX >> shift)
         return BAD(option, "%.60s is more bytes than a file can have: write for example %s=64m",
                    text, option);
-    *ret_bytes = number << shift;
+    *ret_bytes = (number << shift) + part_of(fraction, 1ULL << shift);
     return 0;
 }
 
@@ -202,10 +227,10 @@ int prl_value_target(const char *option, const char *text, char **ret, struct pr
     char *end = clean;
     for (const char *at = text; *at;) {
         size_t len = strcspn(at, "/");
-        if (len == 2 && memcmp(at, "..", 2) == 0)
-            return BAD(option, "\"%.100s\" has a \"..\" in it: write the path without it",
-                       text);
-        if (len > 0 && !(len == 1 && *at == '.')) {
+        if (len == 2 && memcmp(at, "..", 2) == 0) {
+            while (end > clean && *--end != '/')
+                continue;
+        } else if (len > 0 && !(len == 1 && *at == '.')) {
             *end++ = '/';
             end = (char *)memcpy(end, at, len) + len;
         }

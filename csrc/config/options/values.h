@@ -11,7 +11,7 @@
 int prl_value_bool(const char *option, const char *text, bool *ret, struct prl_error *reterr);
 int prl_value_integer(const char *option, const char *text, int64_t *ret,
                       struct prl_error *reterr);
-/* "4096", "64m", "1GiB": powers of 1024, at most INT64_MAX. */
+/* "4096", "64m", "1GiB", "0.5g", "1.5 MB": powers of 1024, at most INT64_MAX. */
 int prl_value_size(const char *option, const char *text, uint64_t *ret_bytes,
                    struct prl_error *reterr);
 /* "2", "0.5", "1m30s", "250ms": at most INT64_MAX nanoseconds. */
@@ -25,8 +25,8 @@ int prl_value_signal(const char *option, const char *text, int *ret_signal,
 int prl_value_name(const char *option, const char *text, struct prl_error *reterr);
 /* A host name: letters, digits, ".", "-", "_"; at most 64. */
 int prl_value_hostname(const char *option, const char *text, struct prl_error *reterr);
-/* An absolute path in the container, made normal ("//", "." and a last "/" go; ".." is
- * refused). *ret is malloc'd. */
+/* An absolute path in the container, made normal by its text alone ("//", "." and a last "/"
+ * go, ".." takes the name before it away). *ret is malloc'd. */
 int prl_value_target(const char *option, const char *text, char **ret,
                      struct prl_error *reterr);
 

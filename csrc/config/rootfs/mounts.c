@@ -258,7 +258,7 @@ int prl_config_shm_size(struct prl_merge *m, const char *text)
     struct prl_mount *shm = prl_config_find_mount(m, NULL, "/dev/shm");
     int r = prl_value_size("--shm-size", text, &bytes, m->reterr);
 
-    if (r < 0)
+    if (r < 0 || bytes == 0) /* docker's rule: 0 is the default */
         return r;
     if (!shm)
         return prl_config_bad(

@@ -7,6 +7,7 @@
 #include "base/own.h"
 #include "config/options/exports.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -228,6 +229,13 @@ static int take_nonrecursive(struct prl_merge *m, struct bind *bind, const char 
     return r;
 }
 
+/* docker takes keys and types in any case. */
+static void make_lower(char *text)
+{
+    for (; *text; text++)
+        *text = (char)tolower((unsigned char)*text);
+}
+
 /* One key[=value] of --mount. */
 static int take_mount_word(struct prl_merge *m, struct request *request, char *key)
 {
@@ -239,6 +247,9 @@ static int take_mount_word(struct prl_merge *m, struct request *request, char *k
         *value++ = '\0';
     else
         value = key + strlen(key);
+    make_lower(key);
+    if (strcmp(key, "type") == 0)
+        make_lower(value);
     const char **slot = text_slot(request, key);
     if (slot) {
         *slot = value;
@@ -285,16 +296,38 @@ static int add_request(struct prl_merge *m, const struct request *request)
     return prl_config_add_tmpfs(m, "--mount", bind->target, request->tmpfs);
 }
 
+/* The field of a CSV line at *at, unquoted in place, *at after its comma; NULL: a quote is not
+ * closed.  A field in quotes may hold commas, and "" stands for one quote. */
+static char *take_field(char **at)
+{
+    char *field = *at, *from = field, *to = field;
+    bool quoted = false;
+
+    for (; *from && (quoted || *from != ','); from++) {
+        if (*from != '"')
+            *to++ = *from;
+        else if (quoted && from[1] == '"')
+            *to++ = *from++;
+        else
+            quoted = !quoted;
+    }
+    *at = from + (*from == ',');
+    *to = '\0';
+    return quoted ? NULL : field;
+}
+
 /* Texts of the request lie in copy. */
 static int read_request(struct prl_merge *m, char *copy, struct request *ret)
 {
-    char *rest = NULL;
     int r = 0;
 
     *ret = (struct request){.bind = {.option = "--mount"}};
-    for (char *word = strtok_r(copy, ",", &rest); word && r >= 0;
-         word = strtok_r(NULL, ",", &rest))
-        r = take_mount_word(m, ret, word);
+    while (r >= 0 && *copy) {
+        char *word = take_field(&copy);
+        if (!word)
+            return prl_config_bad(m, EINVAL, "--mount", "a quote is not closed");
+        r = *word ? take_mount_word(m, ret, word) : 0;
+    }
     return r;
 }
 

@@ -69,6 +69,7 @@ static void search_in(int parent_fd, const char *name, prl_state_visit match,
 int prl_find_id(const struct prl_dirs *dirs, const char *text, bool kept,
                 char id[PRL_ID_LEN + 1], struct prl_error *reterr)
 {
+    text += *text == '/'; /* as docker shows names */
     struct search search = {.text = text};
     if (text[0] == '\0')
         return fail_find(text, "is no container", reterr);

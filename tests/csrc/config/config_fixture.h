@@ -65,9 +65,9 @@ static void make_file(const char *name, const char *text)
 /* One work directory for the whole program, its tree the same for every test. */
 __attribute__((constructor)) static void make_work(void)
 {
-    static const char *const dirs[] = {"image",      "image/etc",     "src",
-                                       "src2",       "src/deep",      "store",
-                                       "store/data", "store/data/in", "store/run"};
+    static const char *const dirs[] = {"image",         "image/etc", "src",   "a,b\"",
+                                       "src2",          "src/deep",  "store", "store/data",
+                                       "store/data/in", "store/run"};
     static char data[96], run[96], container[96];
     char path[256];
 
@@ -101,6 +101,7 @@ __attribute__((destructor)) static void remove_work(void)
                                         "image",
                                         "src/deep",
                                         "src",
+                                        "a,b\"",
                                         "src2",
                                         "store/data/in",
                                         "store/data/cache/network.json",

@@ -81,6 +81,6 @@ TEST(many_ids_need_none)
 
 TEST(unknown_modes)
 {
-    CHECK_BAD(RUN("--fake-root=", "host"), EINVAL, "--fake-root", "is not understood");
+    CHECK_BAD(RUN("--fake-root=never", "host"), EINVAL, "--fake-root", "is not understood");
     CHECK_BAD(RUN("--fake-root=Off", "host"), EINVAL, "--fake-root", "is not understood");
 }

@@ -110,6 +110,18 @@ TEST(mount_option)
               "--mount", "bind-propagation=up");
 }
 
+TEST(mount_option_is_a_line_of_csv)
+{
+    CHECK_INT(RUN("--mount", "TYPE=Bind,Source=./src,TARGET=/a,ReadOnly", "--mount",
+                  "type=bind,\"src=./a,b\"\"\",dst=/b,", "host"),
+              0);
+    CHECK_STR(mount_options("/a"),
+              "[\"rbind\",\"rprivate\",\"nosuid\",\"nodev\",\"ro\",\"rro\"]");
+    CHECK(strstr(mount_on("/b"), "/a,b\\\""));
+    CHECK_BAD(RUN("--mount=type=bind,\"src=./src,dst=/a", "host"), EINVAL, "--mount",
+              "a quote is not closed");
+}
+
 TEST(tmpfs_and_shm)
 {
     CHECK_INT(
@@ -120,6 +132,9 @@ TEST(tmpfs_and_shm)
     CHECK_STR(mount_options("/b"),
               "[\"nosuid\",\"nodev\",\"exec\",\"ro\",\"size=64m\",\"mode=1777\"]");
     CHECK_STR(mount_options("/dev/shm"), "[\"nosuid\",\"size=1048576\"]");
+    CHECK_INT(RUN("--shm-size=0", "--tmpfs=/x/../y", "host"), 0); /* the default */
+    CHECK_STR(mount_options("/dev/shm"), "[\"nosuid\",\"size=65536k\"]");
+    CHECK(mount_on("/y"));
     CHECK_BAD(RUN("--tmpfs=/a:size=big", "host"), EINVAL, "--tmpfs",
               "\"size=big\" is no option");
     CHECK_BAD(RUN("--tmpfs=/a:lowerdir=/", "host"), EINVAL, "--tmpfs",

@@ -138,6 +138,28 @@ TEST(unknown_options_name_their_neighbour)
     CHECK(!prl_options_near(PRL_VERB_RUN, "a-name-that-is-longer-than-any-name-there-is"));
 }
 
+TEST(an_empty_value_is_none)
+{
+    CHECK_INT(RUN("-u", "bob", "-u", "", "-w", "", "--name=", "-h", "", "--stop-signal=", "-e",
+                  "A=1", "host"),
+              0);
+    CHECK_INT(got.values_len, 1);
+    CHECK(!prl_options_get(&got, "user"));
+    CHECK_STR(prl_options_get(&got, "env"), "A=1");
+    CHECK_INT(RUN("-u", "", "-u", "bob", "host"), 0);
+    CHECK_STR(prl_options_get(&got, "user"), "bob");
+    CHECK_INT(RUN("--entrypoint=", "--detach-keys=", "host"), 0);
+    CHECK_INT(got.values_len, 2);
+}
+
+TEST(a_name_may_begin_with_a_slash)
+{
+    CHECK_INT(RUN("--name=/web", "host"), 0);
+    CHECK_STR(prl_options_get(&got, "name"), "web");
+    CHECK_BAD(RUN("--name=//web", "host"), "--name", "cannot be a container's name");
+    CHECK_BAD(RUN("--name=/", "host"), "--name", "cannot be a container's name");
+}
+
 TEST(values_are_checked_by_kind)
 {
     CHECK_BAD(RUN("--shm-size=12q", "host"), "--shm-size", "as in --shm-size=64m");

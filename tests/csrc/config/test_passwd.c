@@ -90,6 +90,10 @@ static void check_names(void)
     CHECK_USER("2147483647", 2147483647, 0, "/");
     CHECK_USER("bob", 1002, 1002, "/");
     CHECK_USER("1000x", 7, 8, "/");
+    CHECK_USER("alice:", 1000, 1001, "/home/alice");
+    CHECK_USER("1000:", 1000, 1001, "/home/alice");
+    CHECK_USER(":50", 0, 50, "/root");
+    CHECK_USER(":staff", 0, 50, "/root");
 }
 
 TEST(names_and_numbers)
@@ -101,9 +105,9 @@ TEST(names_and_numbers)
 
 static void check_refusals(void)
 {
-    static const char *const bad[] = {"",           ":",           "alice:",      ":0",
-                                      "a:b:c",      "-1:0",        "99999999999", "2147483648",
-                                      "4294967296", "0:4294967296"};
+    static const char *const bad[] = {
+        "",     ":",           "alice::",    ":staff:",    "a:b:c",
+        "-1:0", "99999999999", "2147483648", "4294967296", "0:4294967296"};
 
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         int r = resolve(bad[i]);
