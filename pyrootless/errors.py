@@ -137,13 +137,20 @@ class BuildError(PyrootlessError):
 
     Attributes:
         line: Line of the Dockerfile, counted from 1; 0 when no line is to blame.
+        column: Column in it, counted from 1; 0 as of `line`.
         instruction: The instruction as written; "" when none is to blame.
     """
 
-    def __init__(self, message: str, *, line: int = 0, instruction: str = "") -> None:
+    def __init__(
+        self, message: str, *, line: int = 0, column: int = 0, instruction: str = ""
+    ) -> None:
         super().__init__(message)
         self.line = line
+        self.column = column
         self.instruction = instruction
+
+    def __str__(self) -> str:
+        return printable(str(self.args[0]), kept="\n\t")
 
 
 class ContainerStateError(_RemediedError):

@@ -179,9 +179,9 @@ def tracked_files() -> list[str]:
         names = done.stdout.split("\0")
         return sorted(name for name in names if name and (ROOT / name).exists())
     # A source archive: everything but what a build leaves.
-    skipped = {"build", "dist", ".git", "__pycache__"}
     paths = (path.relative_to(ROOT) for path in ROOT.rglob("*") if path.is_file())
-    return sorted(str(p) for p in paths if not skipped & set(p.parts) and p.suffix != ".so")
+    kept = (p for p in paths if p.parts[0] not in ("build", "dist") and p.suffix != ".so")
+    return sorted(str(p) for p in kept if not {".git", "__pycache__"} & set(p.parts))
 
 
 def copy_tree(user: OrdinaryUser) -> None:

@@ -46,7 +46,8 @@ PLACE_FORBIDDEN = [
     "FIX" + "ME",
     "X" + "XX",
 ]
-SKIPPED_FOLDERS = {"build", "dist", ".git", "__pycache__", "corpus", ".venv", ".pytest_cache"}
+GENERATED = ("build", "dist")  # at the top; pyrootless/build is code
+SKIPPED_FOLDERS = {".git", "__pycache__", "corpus", ".venv", ".pytest_cache"}
 SKIPPED_FOLDERS |= {".mypy_cache", ".ruff_cache", ".hypothesis"}
 TEXT_SUFFIXES = {".c", ".h", ".py", ".pyx", ".pyi", ".md", ".toml", ".txt", ".in", ".json", ""}
 COMMENT = re.compile(r"/\*.*?\*/|//[^\n]*|\"(?:\\.|[^\"\\\n])*\"", re.DOTALL)
@@ -56,8 +57,9 @@ def tree_files() -> list[Path]:
     """All text files of the tree, without what a build leaves."""
     found = []
     for path in ROOT.rglob("*"):
-        parts = set(path.relative_to(ROOT).parts)
-        skipped = parts & SKIPPED_FOLDERS or any(p.endswith(".egg-info") for p in parts)
+        parts = path.relative_to(ROOT).parts
+        skipped = parts[0] in GENERATED or set(parts) & SKIPPED_FOLDERS
+        skipped = skipped or any(p.endswith(".egg-info") for p in parts)
         if path.is_file() and not skipped and path.suffix in TEXT_SUFFIXES:
             found.append(path)
     return sorted(found)
@@ -125,7 +127,8 @@ def test_no_assets_of_others() -> None:
     for path in ROOT.rglob("*"):
         relative = path.relative_to(ROOT)
         built = relative.parts[0] == "pyrootless" and path.suffix == ".so"
-        skipped = built or set(relative.parts) & SKIPPED_FOLDERS
+        skipped = built or relative.parts[0] in GENERATED
+        skipped = skipped or set(relative.parts) & SKIPPED_FOLDERS
         if path.suffix in binary and not skipped:
             found.append(str(relative))
     assert found == []

@@ -85,8 +85,13 @@ def site_of(prefix: Path) -> Path:
 def source_tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the checkout: a build may leave files in its tree."""
     target = tmp_path_factory.mktemp("source") / "tree"
-    skipped = ("build", "dist", ".git", "*.so", "*.egg-info", "__pycache__", ".*_cache")
-    shutil.copytree(ROOT, target, ignore=shutil.ignore_patterns(*skipped), symlinks=True)
+    everywhere = shutil.ignore_patterns(".git", "*.so", "*.egg-info", "__pycache__", ".*_cache")
+
+    def skipped(folder: str, names: list[str]) -> set[str]:
+        at_top = {"build", "dist"} if Path(folder) == ROOT else set()
+        return everywhere(folder, names) | at_top
+
+    shutil.copytree(ROOT, target, ignore=skipped, symlinks=True)
     return target
 
 
