@@ -11,7 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
-#include <sys/uio.h>
 
 /* Room for one byte more than is allowed, so that too much is noticed. */
 static int read_to_end(int fd, size_t room, size_t max_bytes, char **ret, size_t *ret_len)
@@ -92,24 +91,6 @@ int prl_io_write_all(int fd, const void *data, size_t len)
             return -errno;
         p += n;
         len -= (size_t)n;
-    }
-    return 0;
-}
-
-int prl_io_write_pieces(int fd, struct iovec *pieces, int count)
-{
-    while (count > 0) {
-        ssize_t n = writev(fd, pieces, count);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return -errno;
-        for (; count > 0 && (size_t)n >= pieces->iov_len; pieces++, count--)
-            n -= (ssize_t)pieces->iov_len;
-        if (count > 0) {
-            pieces->iov_base = (char *)pieces->iov_base + n;
-            pieces->iov_len -= (size_t)n;
-        }
     }
     return 0;
 }

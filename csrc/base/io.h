@@ -18,9 +18,6 @@ int prl_io_read_fd(int fd, size_t max_bytes, char **ret, size_t *ret_len);
 /* Read a pipe or file to its end, at most max_bytes.  -EFBIG. */
 int prl_io_read_stream(int fd, size_t max_bytes, char **ret, size_t *ret_len);
 int prl_io_write_all(int fd, const void *data, size_t len);
-/* The pieces in their order; what they say is changed on the way. */
-struct iovec;
-int prl_io_write_pieces(int fd, struct iovec *pieces, int count);
 /* open(O_WRONLY|O_CLOEXEC|O_NOFOLLOW|flags, mode) and write everything. */
 int prl_io_write_file(int dir_fd, const char *path, const void *data, size_t len, int flags,
                       mode_t mode);

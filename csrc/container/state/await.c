@@ -10,18 +10,15 @@
 
 int prl_state_await(const struct prl_dirs *dirs, const char *id, struct prl_error *reterr)
 {
-    char path[32 + PRL_ID_LEN];
-    snprintf(path, sizeof path, "running/%.64s", id);
-    _cleanup_close_ int fd =
-        openat(dirs->runtime_fd, path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    _cleanup_close_ int fd = prl_entry_open(dirs, id, O_RDONLY);
     if (fd < 0)
         return errno == ENOENT ? 0
-                               : prl_failf(reterr, PRL_STAGE_STATE, errno, "open", "%s/%s",
-                                           dirs->runtime, path);
+                               : prl_failf(reterr, PRL_STAGE_STATE, errno, "open",
+                                           "%s/running/%s", dirs->runtime, id);
     while (flock(fd, LOCK_SH) < 0)
         if (errno != EINTR)
-            return prl_failf(reterr, PRL_STAGE_STATE, errno, "flock", "%s/%s", dirs->runtime,
-                             path);
+            return prl_failf(reterr, PRL_STAGE_STATE, errno, "flock", "%s/running/%s",
+                             dirs->runtime, id);
     return 0;
 }
 

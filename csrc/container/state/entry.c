@@ -75,6 +75,16 @@ bool prl_entry_is_held(int fd)
     return held;
 }
 
+int prl_entry_open(const struct prl_dirs *dirs, const char *id, int access)
+{
+    char path[32 + PRL_ID_LEN];
+    snprintf(path, sizeof path, "running/%.64s", id);
+    errno = ENOENT;
+    return dirs->runtime_fd < 0
+               ? -1
+               : openat(dirs->runtime_fd, path, access | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+}
+
 int prl_entry_create(const struct prl_dirs *dirs, struct prl_state *state,
                      struct prl_error *reterr)
 {

@@ -35,6 +35,8 @@ bool prl_entry_is_id(const char *text);
 /* 1: lost against a sweep, take another id. */
 int prl_entry_create(const struct prl_dirs *dirs, struct prl_state *state,
                      struct prl_error *reterr);
+/* O_RDONLY, or O_RDWR.  -1 and errno; ENOENT: there is none. */
+int prl_entry_open(const struct prl_dirs *dirs, const char *id, int access);
 /* Its monitor, or a sweep, has the lock of the open entry. */
 bool prl_entry_is_held(int fd);
 int prl_entry_write_child(int lock_fd, pid_t pid, uint64_t start_ticks);
@@ -128,7 +130,6 @@ bool prl_scan_is_done(const struct prl_dirs *dirs);
 int prl_scan_run(const struct prl_dirs *dirs, unsigned *budget, struct prl_error *reterr);
 
 /* record.c */
-int prl_id_new(char id[PRL_ID_LEN + 1]);
 /* New file, mode 0600 whatever the umask is.  -errno, nothing left behind when writing fails.
  */
 int prl_state_create_file(int dir_fd, const char *name, const void *data, size_t len);

@@ -20,6 +20,7 @@ static int fail_find(const char *text, const char *why, struct prl_error *reterr
 
 /* A search of directories of ids. */
 struct search {
+    const struct prl_dirs *dirs;
     const char *text;
     char id[PRL_ID_LEN + 1];
     int found;
@@ -43,10 +44,10 @@ static bool match_name(int running_fd, const struct prl_dirent *found, void *dat
 {
     struct search *search = data;
     struct prl_entry entry = {0};
+    (void)running_fd;
     if (!prl_entry_is_id(found->d_name))
         return true;
-    _cleanup_close_ int fd =
-        openat(running_fd, found->d_name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    _cleanup_close_ int fd = prl_entry_open(search->dirs, found->d_name, O_RDONLY);
     if (fd < 0 || prl_entry_read(fd, &entry) < 0)
         return true;
     prl_entry_free(&entry);
@@ -70,7 +71,7 @@ int prl_find_id(const struct prl_dirs *dirs, const char *text, bool kept,
                 char id[PRL_ID_LEN + 1], struct prl_error *reterr)
 {
     text += *text == '/'; /* as docker shows names */
-    struct search search = {.text = text};
+    struct search search = {.dirs = dirs, .text = text};
     if (text[0] == '\0')
         return fail_find(text, "is no container", reterr);
     if (prl_name_find(dirs->data_fd, text, id))
@@ -96,15 +97,10 @@ int prl_find_id(const struct prl_dirs *dirs, const char *text, bool kept,
 /* Its row, when it runs; one whose monitor is dead is swept.  1: it does not. */
 static int load_running(const struct prl_dirs *dirs, struct prl_listed *row)
 {
-    char path[32 + PRL_ID_LEN];
     struct prl_entry entry = {0};
     struct prl_error ignored; /* the next look tries again */
     unsigned budget = PRL_SWEEP_NAMES;
-    snprintf(path, sizeof path, "running/%.64s", row->id);
-    _cleanup_close_ int fd =
-        dirs->runtime_fd < 0
-            ? -1
-            : openat(dirs->runtime_fd, path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    _cleanup_close_ int fd = prl_entry_open(dirs, row->id, O_RDONLY);
     if (fd < 0)
         return 1;
     if (!prl_entry_is_held(fd)) {

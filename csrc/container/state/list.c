@@ -49,10 +49,10 @@ static bool add_running(int running_fd, const struct prl_dirent *found, void *da
     struct list *list = data;
     struct prl_entry entry = {0};
     struct prl_error ignored; /* the next look tries again */
+    (void)running_fd;
     if (!prl_entry_is_id(found->d_name))
         return true;
-    _cleanup_close_ int fd =
-        openat(running_fd, found->d_name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    _cleanup_close_ int fd = prl_entry_open(list->dirs, found->d_name, O_RDONLY);
     if (fd < 0)
         return true;
     if (!prl_entry_is_held(fd)) {

@@ -21,12 +21,11 @@
 #include <sys/file.h>
 #include <sys/random.h>
 #include <sys/stat.h>
-#include <sys/uio.h>
 #include <time.h>
 
 enum { ATTEMPTS = 8 };
 
-int prl_id_new(char id[PRL_ID_LEN + 1])
+static int new_id(char id[PRL_ID_LEN + 1])
 {
     static const char digits[] = "0123456789abcdef";
     unsigned char bytes[PRL_ID_LEN / 2];
@@ -44,22 +43,16 @@ int prl_id_new(char id[PRL_ID_LEN + 1])
     return 0;
 }
 
-static int create_file(int dir_fd, const char *name, struct iovec *pieces, int count)
+int prl_state_create_file(int dir_fd, const char *name, const void *data, size_t len)
 {
-    _cleanup_close_ int fd = openat(
-        dir_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, (mode_t)0600);
+    _cleanup_close_ int fd =
+        openat(dir_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (fd < 0)
         return -errno;
-    int r = fchmod(fd, 0600) < 0 ? -errno : prl_io_write_pieces(fd, pieces, count);
+    int r = fchmod(fd, 0600) < 0 ? -errno : prl_io_write_all(fd, data, len);
     if (r < 0)
         unlinkat(dir_fd, name, 0);
     return r;
-}
-
-int prl_state_create_file(int dir_fd, const char *name, const void *data, size_t len)
-{
-    struct iovec piece = {(void *)(uintptr_t)data, len};
-    return create_file(dir_fd, name, &piece, 1);
 }
 
 static int fail_below(const struct prl_state *state, const char *syscall, const char *name,
@@ -132,8 +125,8 @@ static int make_upper(const struct prl_state *state, struct prl_error *reterr)
     return r < 0 ? fail_below(state, "mkdir", "work", r, reterr) : 0;
 }
 
-int prl_state_describe(const struct prl_dirs *dirs, const struct prl_state_options *options,
-                       struct prl_state *ret, struct prl_error *reterr)
+static int describe(const struct prl_dirs *dirs, const struct prl_state_options *options,
+                    struct prl_state *ret, struct prl_error *reterr)
 {
     *ret = (struct prl_state){.dir_fd = -1,
                               .lock_fd = -1,
@@ -142,7 +135,7 @@ int prl_state_describe(const struct prl_dirs *dirs, const struct prl_state_optio
                               .ephemeral = options->ephemeral};
     char made[PRL_NAME_MAX + 1];
     const char *name = options->name;
-    int r = prl_id_new(ret->id);
+    int r = new_id(ret->id);
     if (r == 0 && !name && options->named) {
         r = prl_name_new(options->taken, made);
         name = made;
@@ -158,8 +151,8 @@ int prl_state_describe(const struct prl_dirs *dirs, const struct prl_state_optio
     return 0;
 }
 
-int prl_state_make(const struct prl_dirs *dirs, const struct prl_state_options *options,
-                   struct prl_state *state, struct prl_error *reterr)
+static int make(const struct prl_dirs *dirs, const struct prl_state_options *options,
+                struct prl_state *state, struct prl_error *reterr)
 {
     int r = prl_entry_create(dirs, state, reterr);
     if (r == 0)
@@ -186,9 +179,9 @@ int prl_state_create(const struct prl_dirs *dirs, const struct prl_state_options
     for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
         struct prl_error ignored;
         struct prl_state state;
-        int r = prl_state_describe(dirs, &want, &state, reterr);
+        int r = describe(dirs, &want, &state, reterr);
         if (r == 0)
-            r = prl_state_make(dirs, &want, &state, reterr);
+            r = make(dirs, &want, &state, reterr);
         if (r == 0) {
             *ret = state;
             return 0;
@@ -203,18 +196,11 @@ int prl_state_create(const struct prl_dirs *dirs, const struct prl_state_options
                      dirs->runtime, ATTEMPTS);
 }
 
-int prl_state_write_pieces(const struct prl_state *state, struct iovec *pieces, int count,
-                           struct prl_error *reterr)
-{
-    int r = create_file(state->dir_fd, "config.json", pieces, count);
-    return r < 0 ? fail_below(state, "write", "config.json", r, reterr) : 0;
-}
-
 int prl_state_write_config(const struct prl_state *state, const char *json, size_t len,
                            struct prl_error *reterr)
 {
-    struct iovec piece = {(void *)(uintptr_t)json, len};
-    return prl_state_write_pieces(state, &piece, 1, reterr);
+    int r = prl_state_create_file(state->dir_fd, "config.json", json, len);
+    return r < 0 ? fail_below(state, "write", "config.json", r, reterr) : 0;
 }
 
 int prl_state_rewrite_config(const struct prl_state *state, const char *json, size_t len,

@@ -49,12 +49,6 @@ struct prl_state_options {
     bool upper; /* make upper/ and work/ */
 };
 
-/* The two halves of prl_state_create: how it will be called; and one attempt to make it.  1:
- * somebody else's sweep was faster: finish it, and take another one. */
-int prl_state_describe(const struct prl_dirs *dirs, const struct prl_state_options *options,
-                       struct prl_state *ret, struct prl_error *reterr);
-int prl_state_make(const struct prl_dirs *dirs, const struct prl_state_options *options,
-                   struct prl_state *state, struct prl_error *reterr);
 int prl_state_create(const struct prl_dirs *dirs, const struct prl_state_options *options,
                      struct prl_state *ret, struct prl_error *reterr);
 /* Write config.json (O_EXCL, beside the lock).  Before the container's control groups are made:
@@ -64,10 +58,6 @@ int prl_state_write_config(const struct prl_state *state, const char *json, size
 /* Another one in its place, before the container has begun. */
 int prl_state_rewrite_config(const struct prl_state *state, const char *json, size_t len,
                              struct prl_error *reterr);
-/* The same in pieces. */
-struct iovec;
-int prl_state_write_pieces(const struct prl_state *state, struct iovec *pieces, int count,
-                           struct prl_error *reterr);
 /* Remember the running child, so that a sweep can end it should the monitor be killed.  From
  * here on the container has begun: one that has not is removed by finish and sweep even if it
  * was to be kept. */

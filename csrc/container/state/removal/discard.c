@@ -53,13 +53,8 @@ static int end_running(const struct prl_entry *entry, int fd, const char *id,
 static int end(const struct prl_dirs *dirs, const char *id, const char *text,
                struct prl_entry *entry, struct prl_error *reterr)
 {
-    char path[32 + PRL_ID_LEN];
     unsigned budget = UINT_MAX;
-    snprintf(path, sizeof path, "running/%.64s", id);
-    _cleanup_close_ int fd =
-        dirs->runtime_fd < 0
-            ? -1
-            : openat(dirs->runtime_fd, path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    _cleanup_close_ int fd = prl_entry_open(dirs, id, O_RDONLY);
     if (fd < 0)
         return 1;
     int r = prl_entry_read(fd, entry);

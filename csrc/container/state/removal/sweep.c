@@ -136,15 +136,12 @@ static int bury(const struct prl_dirs *dirs, const char *id, int lock_fd, unsign
 int prl_sweep_one(const struct prl_dirs *dirs, const char *id, unsigned *budget,
                   struct prl_error *reterr)
 {
-    char path[32 + PRL_ID_LEN];
     struct stat st;
-    snprintf(path, sizeof path, "running/%.64s", id);
-    _cleanup_close_ int fd =
-        openat(dirs->runtime_fd, path, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    _cleanup_close_ int fd = prl_entry_open(dirs, id, O_RDWR);
     if (fd < 0)
         return errno == ENOENT ? 0
-                               : prl_failf(reterr, PRL_STAGE_STATE, errno, "open", "%s/%s",
-                                           dirs->runtime, path);
+                               : prl_failf(reterr, PRL_STAGE_STATE, errno, "open",
+                                           "%s/running/%s", dirs->runtime, id);
     if (flock(fd, LOCK_EX | LOCK_NB) < 0)
         return 0;
     if (fstat(fd, &st) < 0 || st.st_nlink == 0) /* finished between open and lock */
