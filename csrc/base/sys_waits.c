@@ -65,12 +65,6 @@ static struct prl_wait until(uint64_t address, int clock)
     return (struct prl_wait){.kind = PRL_WAIT_TIMESPEC, .address = address, .clock = clock};
 }
 
-static struct prl_wait milliseconds(int64_t ms)
-{
-    return ms < 0 ? (struct prl_wait){.kind = PRL_WAIT_ENDLESS}
-                  : (struct prl_wait){.kind = PRL_WAIT_MS, .ms = ms};
-}
-
 /* FUTEX_WAIT takes a duration, all others a point in time. */
 static struct prl_wait futex(const uint64_t args[6])
 {
@@ -99,8 +93,11 @@ struct prl_wait prl_sys_wait_of(long number, const uint64_t args[6])
             return (struct prl_wait){.kind = PRL_WAIT_ENDLESS};
         case READER:
             return (struct prl_wait){.kind = PRL_WAIT_READER};
-        case MS:
-            return milliseconds((int)args[rows[i].at]);
+        case MS: {
+            int64_t ms = (int)args[rows[i].at];
+            return ms < 0 ? (struct prl_wait){.kind = PRL_WAIT_ENDLESS}
+                          : (struct prl_wait){.kind = PRL_WAIT_MS, .ms = ms};
+        }
         case TIMESPEC:
             return until(args[rows[i].at], PRL_WAIT_RELATIVE);
         case SLEEP:

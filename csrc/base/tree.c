@@ -141,12 +141,6 @@ static const struct prl_dirent *read_entry(struct level *level, int *ret_error)
     return entry;
 }
 
-static void read_from_start(struct level *level)
-{
-    lseek(level->fd, 0, SEEK_SET);
-    level->next = level->filled = 0;
-}
-
 /* FUSE renames an open file that is removed to such a name, again and again: removing it is no
  * progress. (NFS answers EBUSY for its own such names.) */
 static bool comes_back(const char *name)
@@ -203,7 +197,8 @@ static void leave(struct walk *walk, int dir_fd)
     struct level *above = walk->depth > 1 ? &walk->levels[walk->depth - 2] : NULL;
     int r = remove_entry(above ? above->fd : dir_fd, level->name, true);
     if (r == 1 && read_again(walk)) {
-        read_from_start(level);
+        lseek(level->fd, 0, SEEK_SET);
+        level->next = level->filled = 0;
         return;
     }
     if (above && r == 0)
@@ -248,26 +243,22 @@ static int remove_directory(int dir_fd, const char *name, unsigned *budget)
     return walk.error < 0 ? walk.error : unfinished;
 }
 
-/* "a/b/c": the tree is c below a/b. */
-static int remove_below(int dir_fd, const char *path, const char *slash, unsigned *budget)
-{
-    char parent[PATH_MAX];
-    size_t len = slash == path ? 1 : (size_t)(slash - path);
-    if (len >= sizeof parent)
-        return -ENAMETOOLONG;
-    memcpy(parent, path, len);
-    parent[len] = '\0';
-    _cleanup_close_ int fd = openat(dir_fd, parent, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0)
-        return errno == ENOENT ? 0 : -errno;
-    return prl_io_remove_tree_some(fd, slash + 1, budget);
-}
-
 int prl_io_remove_tree_some(int dir_fd, const char *name, unsigned *budget)
 {
     const char *slash = strrchr(name, '/');
-    if (slash)
-        return remove_below(dir_fd, name, slash, budget);
+    if (slash) {
+        /* "a/b/c": the tree is c below a/b. */
+        char parent[PATH_MAX];
+        size_t len = slash == name ? 1 : (size_t)(slash - name);
+        if (len >= sizeof parent)
+            return -ENAMETOOLONG;
+        memcpy(parent, name, len);
+        parent[len] = '\0';
+        _cleanup_close_ int fd = openat(dir_fd, parent, O_PATH | O_DIRECTORY | O_CLOEXEC);
+        if (fd < 0)
+            return errno == ENOENT ? 0 : -errno;
+        return prl_io_remove_tree_some(fd, slash + 1, budget);
+    }
     if (name[0] == '\0' || strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
         return -EINVAL;
     if (*budget == 0)

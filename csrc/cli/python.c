@@ -192,33 +192,30 @@ static int find_python(struct place *place, struct prl_error *reterr)
                      place->launcher, place->prefix, place->prefix);
 }
 
-/* PYTHON -I -m pyrootless ARGS, or PYTHON -I -c bootstrap SITE ARGS */
-static int execute(const struct place *place, int argc, char **argv, struct prl_error *reterr)
-{
-    bool direct = !place->site[0];
-    _cleanup_free_ const char **args = calloc((size_t)argc + 6, sizeof *args);
-    if (!args)
-        return prl_fail_with(reterr, PRL_STAGE_HOST, ENOMEM, "malloc", "arguments of Python");
-    size_t n = 0;
-    args[n++] = place->python;
-    args[n++] = "-I";
-    args[n++] = direct ? "-m" : "-c";
-    args[n++] = direct ? "pyrootless" : bootstrap;
-    if (!direct)
-        args[n++] = place->site;
-    for (int i = 1; i < argc; i++)
-        args[n++] = argv[i];
-    if (setenv("PYROOTLESS_LAUNCHER", place->launcher, 1) < 0)
-        return prl_fail(reterr, PRL_STAGE_HOST, "setenv", "PYROOTLESS_LAUNCHER");
-    execv(place->python, (char *const *)args);
-    return prl_fail(reterr, PRL_STAGE_HOST, "execve", place->python);
-}
-
 int prl_python_exec(int argc, char **argv, struct prl_error *reterr)
 {
     struct place place = {.minor = -1};
     int r = find_self(&place, reterr);
     if (r >= 0)
         r = find_python(&place, reterr);
-    return r < 0 ? r : execute(&place, argc, argv, reterr);
+    if (r < 0)
+        return r;
+    /* PYTHON -I -m pyrootless ARGS, or PYTHON -I -c bootstrap SITE ARGS */
+    bool direct = !place.site[0];
+    _cleanup_free_ const char **args = calloc((size_t)argc + 6, sizeof *args);
+    if (!args)
+        return prl_fail_with(reterr, PRL_STAGE_HOST, ENOMEM, "malloc", "arguments of Python");
+    size_t n = 0;
+    args[n++] = place.python;
+    args[n++] = "-I";
+    args[n++] = direct ? "-m" : "-c";
+    args[n++] = direct ? "pyrootless" : bootstrap;
+    if (!direct)
+        args[n++] = place.site;
+    for (int i = 1; i < argc; i++)
+        args[n++] = argv[i];
+    if (setenv("PYROOTLESS_LAUNCHER", place.launcher, 1) < 0)
+        return prl_fail(reterr, PRL_STAGE_HOST, "setenv", "PYROOTLESS_LAUNCHER");
+    execv(place.python, (char *const *)args);
+    return prl_fail(reterr, PRL_STAGE_HOST, "execve", place.python);
 }

@@ -17,12 +17,6 @@ static bool known(const char *mode)
            strcmp(mode, "off") == 0;
 }
 
-/* Has the container ids of its own? */
-static bool has_many_ids(struct prl_merge *m)
-{
-    return m->userns != PRL_USERNS_SINGLE;
-}
-
 /* Claims that no file's attribute can hold. */
 static void note_owners(struct prl_merge *m)
 {
@@ -51,7 +45,7 @@ int prl_config_fake_root(struct prl_merge *m)
     const char *template =
         prl_options_flag(m->options, "rootfs") ? NULL : prl_config_note_get(m, "fake-root");
     const char *mode = asked ? asked : template ? template : "off";
-    bool wanted = strcmp(mode, "off") != 0, many = has_many_ids(m);
+    bool wanted = strcmp(mode, "off") != 0, many = m->userns != PRL_USERNS_SINGLE;
 
     if (asked && !known(asked))
         return prl_config_bad(m, EINVAL, OPTION,

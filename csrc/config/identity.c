@@ -15,7 +15,7 @@
 
 static const char NOTE[] = "io.pyrootless.";
 
-bool prl_config_host_network(const struct prl_options *options)
+static bool shares_hosts_network(const struct prl_options *options)
 {
     const char *network = prl_options_get(options, "network");
 
@@ -79,7 +79,7 @@ int prl_config_annotation(struct prl_merge *m, const char *text)
 int prl_config_sysctl(struct prl_merge *m, const char *text)
 {
     struct prl_value_sysctl sysctl;
-    bool own_network = !prl_config_host_network(m->options) && !m->facts->shared_network;
+    bool own_network = !shares_hosts_network(m->options) && !m->facts->shared_network;
     int r = prl_value_sysctl("--sysctl", text, own_network, &sysctl, m->reterr);
 
     if (r < 0)
@@ -104,7 +104,7 @@ static bool host_name(const struct prl_options *options, const struct prl_config
 {
     const char *asked = prl_options_get(options, "hostname");
 
-    if (!asked && prl_config_host_network(options))
+    if (!asked && shares_hosts_network(options))
         return false;
     snprintf(ret, 65, asked ? "%s" : "%.12s", asked ? asked : facts->id);
     return true;
@@ -125,7 +125,7 @@ static bool has_hosts(const struct prl_options *options, const struct prl_config
 
     return facts->container_dir &&
            (asked || prl_config_network_kind(options) > PRL_VALUE_NETWORK_HOST ||
-            (!prl_config_in_place(options) && !prl_config_host_network(options)));
+            (!prl_config_in_place(options) && !shares_hosts_network(options)));
 }
 
 static bool has_resolv(const struct prl_options *options, const struct prl_config_facts *facts)

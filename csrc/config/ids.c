@@ -90,14 +90,6 @@ static enum prl_userns choose_freely(struct prl_merge *m)
     return prl_mapping_is_possible() ? PRL_USERNS_RANGE : PRL_USERNS_SINGLE;
 }
 
-static int check_granted(struct prl_merge *m, const char *asked)
-{
-    if (m->uids.len && m->gids.len)
-        return 0;
-    return prl_failf(m->reterr, PRL_STAGE_IDMAP, ERANGE, OPTION,
-                     "%s needs subordinate ids, and this user has none", asked);
-}
-
 /* Both are in one user namespace, so there is nothing to choose. */
 static int take_kind(struct prl_merge *m, const char **asked)
 {
@@ -129,7 +121,12 @@ int prl_config_userns(struct prl_merge *m)
             continue;
         m->userns = (enum prl_userns)i;
         r = refresh_ids(m);
-        return r < 0 || i == PRL_USERNS_SINGLE ? r : check_granted(m, asked);
+        if (r < 0 || i == PRL_USERNS_SINGLE)
+            return r;
+        if (m->uids.len && m->gids.len)
+            return 0;
+        return prl_failf(m->reterr, PRL_STAGE_IDMAP, ERANGE, OPTION,
+                         "%s needs subordinate ids, and this user has none", asked);
     }
     return prl_config_bad(m, EINVAL, OPTION,
                           "\"%.60s\" is no map of ids: write auto, single, range, keep-id or "
@@ -155,27 +152,23 @@ int prl_config_add_gid(struct prl_merge *m, uint32_t gid)
 
 static const char KEEP[] = "keep-groups";
 
-/* podman's word.  The kernel knows the caller's groups by no number of the container's, so none
- * can be given beside them. */
-static int keep_groups(struct prl_merge *m)
-{
-    const struct prl_options *o = m->options;
-    for (size_t i = 0; i < o->values_len; i++)
-        if (strcmp(o->values[i].option->name, "group-add") == 0 &&
-            strcmp(o->values[i].text, KEEP) != 0)
-            return prl_config_bad(m, EINVAL, "--group-add",
-                                  "keep-groups goes with no other group: leave %.60s out",
-                                  o->values[i].text);
-    m->spec->process.keep_groups = true;
-    m->spec->process.additional_gids_len = 0;
-    return 0;
-}
-
 /* Everybody else's groups are those of the image; with one id there is one group. */
 int prl_config_group_add(struct prl_merge *m, const char *text)
 {
-    if (strcmp(text, KEEP) == 0)
-        return keep_groups(m);
+    if (strcmp(text, KEEP) == 0) {
+        /* podman's word.  The kernel knows the caller's groups by no number of the container's,
+         * so none can be given beside them. */
+        const struct prl_options *o = m->options;
+        for (size_t i = 0; i < o->values_len; i++)
+            if (strcmp(o->values[i].option->name, "group-add") == 0 &&
+                strcmp(o->values[i].text, KEEP) != 0)
+                return prl_config_bad(m, EINVAL, "--group-add",
+                                      "keep-groups goes with no other group: leave %.60s out",
+                                      o->values[i].text);
+        m->spec->process.keep_groups = true;
+        m->spec->process.additional_gids_len = 0;
+        return 0;
+    }
     const char *const *dirs = prl_config_root_dirs(m);
     uint32_t gid = 0;
     if (!dirs)
@@ -223,20 +216,6 @@ static void set_maps(struct prl_merge *m, const struct prl_idmap *uids, size_t u
     m->spec->gid_maps_len = gids_len;
     copy_map(m, uids, uids_len, &m->spec->uid_maps);
     copy_map(m, gids, gids_len, &m->spec->gid_maps);
-}
-
-/* The one id a plain user may map: whoever the program runs as inside is the caller outside.
- * With a fake root that remembers this is always root: it becomes the user by claim. */
-static void set_single(struct prl_merge *m)
-{
-    struct prl_process *process = &m->spec->process;
-    bool claimed = m->spec->fake_root == PRL_FAKE_ROOT_REMEMBER;
-    const struct prl_idmap uid = {claimed ? 0 : process->uid, m->facts->uid, 1};
-    const struct prl_idmap gid = {claimed ? 0 : process->gid, m->facts->gid, 1};
-
-    set_maps(m, &uid, 1, &gid, 1);
-    if (!claimed)
-        process->additional_gids_len = 0;
 }
 
 static int check_mapped(struct prl_merge *m, const struct prl_idmap *rows, size_t len,
@@ -344,7 +323,17 @@ int prl_config_id_maps(struct prl_merge *m)
     prl_config_note(m, "userns", names[m->userns]);
     prl_config_note_drop(m, "userns.holder");
     if (m->userns == PRL_USERNS_SINGLE) {
-        set_single(m);
+        /* The one id a plain user may map: whoever the program runs as inside is the caller
+         * outside. With a fake root that remembers this is always root: it becomes the user by
+         * claim. */
+        struct prl_process *process = &m->spec->process;
+        bool claimed = m->spec->fake_root == PRL_FAKE_ROOT_REMEMBER;
+        const struct prl_idmap uid = {claimed ? 0 : process->uid, m->facts->uid, 1};
+        const struct prl_idmap gid = {claimed ? 0 : process->gid, m->facts->gid, 1};
+
+        set_maps(m, &uid, 1, &gid, 1);
+        if (!claimed)
+            process->additional_gids_len = 0;
         return 0;
     }
     set_holder(m);

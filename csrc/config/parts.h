@@ -87,7 +87,6 @@ int prl_config_storage_driver(struct prl_merge *m);
 
 /* process.c: the program. */
 int prl_config_env(struct prl_merge *m, const char *text);
-int prl_config_env_line(struct prl_merge *m, const char *text); /* NAME=VALUE, checked */
 int prl_config_entrypoint(struct prl_merge *m, const char *text);
 int prl_config_user(struct prl_merge *m, const char *text);
 void prl_config_set_user(struct prl_merge *m, uint32_t uid, uint32_t gid);
@@ -117,7 +116,6 @@ int prl_config_annotation(struct prl_merge *m, const char *text);
 int prl_config_sysctl(struct prl_merge *m, const char *text);
 void prl_config_hostname(struct prl_merge *m);
 void prl_config_bind_files(struct prl_merge *m);
-bool prl_config_host_network(const struct prl_options *options);
 
 /* config/network/helper.c: the network, its helper, its ports. */
 struct prl_network_choice {

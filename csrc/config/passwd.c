@@ -178,16 +178,6 @@ static bool find_record(const char *file, const char *name, const uint32_t *id,
     return false;
 }
 
-static void take_home(const struct record *record, struct prl_passwd_user *ret)
-{
-    size_t len = record->count > 5 ? record->len[5] : 0;
-
-    if (len > 0 && len < sizeof ret->home && record->field[5][0] == '/') {
-        memcpy(ret->home, record->field[5], len);
-        ret->home[len] = '\0';
-    }
-}
-
 /* name: who the files say it is (128 bytes), "" when they do not know the number. */
 static int resolve_user(const struct lookup *look, const char *user, char *name,
                         struct prl_passwd_user *ret)
@@ -208,7 +198,12 @@ static int resolve_user(const struct lookup *look, const char *user, char *name,
         is_id(record.field[2], record.len[2], &ret->uid);
         if (record.count > 3)
             is_id(record.field[3], record.len[3], &ret->gid);
-        take_home(&record, ret);
+        size_t len = record.count > 5 ? record.len[5] : 0;
+
+        if (len > 0 && len < sizeof ret->home && record.field[5][0] == '/') {
+            memcpy(ret->home, record.field[5], len);
+            ret->home[len] = '\0';
+        }
         snprintf(name, NAME_BYTES, "%.*s", (int)record.len[0], record.field[0]);
     } else if (!number) {
         return prl_failf(look->reterr, PRL_STAGE_OPTIONS, ESRCH, look->option,

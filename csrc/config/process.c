@@ -22,7 +22,7 @@ static const char **find_variable(struct prl_merge *m, const char *name, size_t 
     return NULL;
 }
 
-int prl_config_env_line(struct prl_merge *m, const char *text)
+static int add_line(struct prl_merge *m, const char *text)
 {
     const char **place = find_variable(m, text, strcspn(text, "="));
 
@@ -43,7 +43,7 @@ int prl_config_env(struct prl_merge *m, const char *text)
                               "caller's value",
                               text);
     if (text[len])
-        return prl_config_env_line(m, text);
+        return add_line(m, text);
     const char *value = getenv(text);
     if (!value) { /* asked for what the caller has not: it is not there inside either */
         const char **place = find_variable(m, text, len);
@@ -56,7 +56,7 @@ int prl_config_env(struct prl_merge *m, const char *text)
     if (!line)
         return prl_config_memory(m);
     snprintf(line, size, "%s=%s", text, value);
-    return prl_config_env_line(m, line);
+    return add_line(m, line);
 }
 
 /* JSON text of an array of texts, each appended to args; false: it is something else. */
@@ -191,7 +191,7 @@ int prl_config_home(struct prl_merge *m)
     if (!m->home[0] || m->home_from_file)
         return 0;
     snprintf(line, sizeof line, "HOME=%s", m->home);
-    return prl_config_env_line(m, line);
+    return add_line(m, line);
 }
 
 int prl_config_workdir(struct prl_merge *m, const char *text)
@@ -247,5 +247,5 @@ int prl_config_terminal(struct prl_merge *m, const char *text)
         process->console_rows = m->facts->rows;
         process->console_columns = m->facts->columns;
     }
-    return find_variable(m, "TERM", 4) ? 0 : prl_config_env_line(m, "TERM=xterm");
+    return find_variable(m, "TERM", 4) ? 0 : add_line(m, "TERM=xterm");
 }

@@ -116,29 +116,6 @@ static void note_digest(struct prl_merge *m, const char *path)
     }
 }
 
-/* The section a program was compiled from lies beside it; without one, the config.json would
- * describe another filter. */
-static int take_section(struct prl_merge *m, const char *program)
-{
-    char path[PATH_MAX];
-    _cleanup_free_ char *json = NULL;
-    size_t len = strlen(program), json_len = 0;
-
-    if (len < 4 || len + 2 > sizeof path || strcmp(program + len - 4, ".bpf") != 0)
-        return 0;
-    snprintf(path, sizeof path, "%.*s.json", (int)len - 4, program);
-    if (prl_io_read_file(AT_FDCWD, path, SECTION_MAX_BYTES, &json, &json_len) < 0)
-        return 0;
-    yyjson_doc *doc = yyjson_read(json, json_len, 0);
-    bool object = yyjson_is_obj(yyjson_doc_get_root(doc));
-    yyjson_doc_free(doc);
-    if (!object)
-        return prl_config_bad(m, EINVAL, "--seccomp-program", "%s is not JSON", path);
-    m->spec->has_seccomp = true;
-    m->spec->seccomp_json = prl_config_copy(m, json);
-    return 0;
-}
-
 int prl_config_seccomp_program(struct prl_merge *m, const char *text)
 {
     _cleanup_free_ char *real = NULL;
@@ -150,7 +127,25 @@ int prl_config_seccomp_program(struct prl_merge *m, const char *text)
     m->spec->seccomp_bytes = NULL; /* the template's */
     m->spec->new_keyring = true;   /* nobody said what this filter refuses */
     note_digest(m, real);
-    return take_section(m, real);
+    /* The section a program was compiled from lies beside it; without one, the config.json
+     * would describe another filter. */
+    char path[PATH_MAX];
+    _cleanup_free_ char *json = NULL;
+    size_t len = strlen(real), json_len = 0;
+
+    if (len < 4 || len + 2 > sizeof path || strcmp(real + len - 4, ".bpf") != 0)
+        return 0;
+    snprintf(path, sizeof path, "%.*s.json", (int)len - 4, real);
+    if (prl_io_read_file(AT_FDCWD, path, SECTION_MAX_BYTES, &json, &json_len) < 0)
+        return 0;
+    yyjson_doc *doc = yyjson_read(json, json_len, 0);
+    bool object = yyjson_is_obj(yyjson_doc_get_root(doc));
+    yyjson_doc_free(doc);
+    if (!object)
+        return prl_config_bad(m, EINVAL, "--seccomp-program", "%s is not JSON", path);
+    m->spec->has_seccomp = true;
+    m->spec->seccomp_json = prl_config_copy(m, json);
+    return 0;
 }
 
 static int mask_paths(struct prl_merge *m, const char *key, const char *value)

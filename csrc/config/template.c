@@ -193,26 +193,23 @@ static int make_flat(const struct prl_dirs *dirs, struct prl_template *t)
     return r == -EINVAL ? STALE : r;
 }
 
-static int read_flat(const struct prl_dirs *dirs, struct prl_template *t)
-{
-    struct stat st;
-    if (fstatat(t->lock_fd, FILE_NAME, &st, 0) < 0)
-        return errno == ENOENT ? STALE : -errno;
-    const struct prl_template_identity identity = identify(&st);
-    int r = prl_flat_find(dirs, &identity, &t->flat) ? 0 : make_flat(dirs, t);
-    if (r != 0)
-        return r;
-    const char *sources = prl_flat_sources(&t->flat);
-    return sources && are_fresh(sources) ? 0 : STALE;
-}
-
 static int load(const struct prl_dirs *dirs, const char *encoded, struct prl_template *t)
 {
     char path[PATH_MAX];
     int r = resolve_name(dirs->data_fd, encoded, path, sizeof path);
     if (r == 0)
         r = lock_image(dirs->data_fd, path, &t->lock_fd);
-    return r == 0 ? read_flat(dirs, t) : r;
+    if (r != 0)
+        return r;
+    struct stat st;
+    if (fstatat(t->lock_fd, FILE_NAME, &st, 0) < 0)
+        return errno == ENOENT ? STALE : -errno;
+    const struct prl_template_identity identity = identify(&st);
+    r = prl_flat_find(dirs, &identity, &t->flat) ? 0 : make_flat(dirs, t);
+    if (r != 0)
+        return r;
+    const char *sources = prl_flat_sources(&t->flat);
+    return sources && are_fresh(sources) ? 0 : STALE;
 }
 
 /* What became of it: nothing of it is kept when it is not good. */

@@ -71,18 +71,6 @@ static int PRL_CHILD_SAFE child_main(void *data)
     return written == sizeof error ? 127 : 125;
 }
 
-static int PRL_CHILD_SAFE make_child(struct join *join, struct prl_error *reterr)
-{
-    const struct prl_sys_clone how = {
-        .flags = CLONE_VM | CLONE_PARENT | (join->setup.served ? 0 : CLONE_VFORK),
-        .stack = join->stack,
-        .stack_size = PRL_STACK_BYTES,
-        .cgroup_fd = -1, /* the joiner's own */
-    };
-    join->pid = prl_sys_clone_run(&how, child_main, &join->setup);
-    return join->pid < 0 ? prl_fail(reterr, PRL_STAGE_CLONE, "clone3", "in the container") : 0;
-}
-
 static int PRL_CHILD_SAFE joiner_main(void *data)
 {
     static const join_step steps[] = {
@@ -98,8 +86,16 @@ static int PRL_CHILD_SAFE joiner_main(void *data)
     umask(s->spec->process.umask < 0 ? 0022 : (mode_t)s->spec->process.umask);
     int r = run_steps(s, steps, sizeof steps / sizeof *steps, &error);
     prl_trace_mark_child("namespaces");
-    if (r == 0)
-        r = make_child(join, &error);
+    if (r == 0) {
+        const struct prl_sys_clone how = {
+            .flags = CLONE_VM | CLONE_PARENT | (join->setup.served ? 0 : CLONE_VFORK),
+            .stack = join->stack,
+            .stack_size = PRL_STACK_BYTES,
+            .cgroup_fd = -1, /* the joiner's own */
+        };
+        join->pid = prl_sys_clone_run(&how, child_main, &join->setup);
+        r = join->pid < 0 ? prl_fail(&error, PRL_STAGE_CLONE, "clone3", "in the container") : 0;
+    }
     if (r == 0)
         return 0;
     join->pid = 0;

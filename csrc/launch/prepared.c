@@ -88,19 +88,6 @@ static int write_block(const struct prl_process *p, const char *const *programs,
     return 0;
 }
 
-/* The rest of what did not fit into the socket at once. */
-static int send_rest(int fd, const char *bytes, size_t len)
-{
-    while (len > 0) {
-        ssize_t n = send(fd, bytes, len, MSG_NOSIGNAL);
-        if (n < 0 && errno != EINTR)
-            return -1;
-        bytes += n < 0 ? 0 : n;
-        len -= n < 0 ? 0 : (size_t)n;
-    }
-    return 0;
-}
-
 static int send_wish(int fd, struct message *wish, const int fds[STREAMS])
 {
     const struct iovec parts[2] = {{&wish->head, sizeof wish->head},
@@ -111,7 +98,17 @@ static int send_wish(int fd, struct message *wish, const int fds[STREAMS])
     if (sent < (ssize_t)sizeof wish->head)
         return -1;
     size_t done = (size_t)sent - sizeof wish->head;
-    return send_rest(fd, wish->block + done, wish->head.size - done);
+    /* The rest of what did not fit into the socket at once. */
+    const char *bytes = wish->block + done;
+    size_t len = wish->head.size - done;
+    while (len > 0) {
+        ssize_t n = send(fd, bytes, len, MSG_NOSIGNAL);
+        if (n < 0 && errno != EINTR)
+            return -1;
+        bytes += n < 0 ? 0 : n;
+        len -= n < 0 ? 0 : (size_t)n;
+    }
+    return 0;
 }
 
 static int go(struct prl_child *child, const struct prl_process *p, const struct prl_wish *wish,

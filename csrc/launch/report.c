@@ -96,17 +96,6 @@ static int serve(struct prl_setup *s, int socket_fd, struct prl_child *child,
     }
 }
 
-/* The init's record of how a sandbox's program ended. */
-static int open_outcome(struct prl_setup *s, struct prl_channels *ret, struct prl_error *reterr)
-{
-    int pair[2];
-    if (pipe2(pair, O_CLOEXEC) < 0)
-        return prl_fail(reterr, PRL_STAGE_CLONE, "pipe2", "outcome");
-    s->box->outcome_fd = pair[0];
-    s->outcome_fd = ret->outcome = pair[1];
-    return 0;
-}
-
 int prl_channels_open(struct prl_setup *s, struct prl_channels *ret, struct prl_error *reterr)
 {
     if (pipe2(ret->report, O_CLOEXEC) < 0)
@@ -118,7 +107,15 @@ int prl_channels_open(struct prl_setup *s, struct prl_channels *ret, struct prl_
         return prl_fail(reterr, PRL_STAGE_CLONE, "socketpair", "hand-over");
     s->parent_fd = ret->service[0];
     s->service_fd = ret->service[1];
-    return s->box ? open_outcome(s, ret, reterr) : 0;
+    /* The init's record of how a sandbox's program ended. */
+    if (!s->box)
+        return 0;
+    int pair[2];
+    if (pipe2(pair, O_CLOEXEC) < 0)
+        return prl_fail(reterr, PRL_STAGE_CLONE, "pipe2", "outcome");
+    s->box->outcome_fd = pair[0];
+    s->outcome_fd = ret->outcome = pair[1];
+    return 0;
 }
 
 static void close_pair(int pair[2])

@@ -211,37 +211,6 @@ static const char *write_numbers(const struct prl_setup *s, char buf[48])
     return buf;
 }
 
-static int launch_prepared(struct prl_setup *s, struct prl_child *child,
-                           struct prl_error *reterr)
-{
-    struct prl_channels channels = PRL_CHANNELS_NONE;
-    char numbers[48];
-    int r = prl_channels_open(s, &channels, reterr);
-    if (s->init_args)
-        s->init_args[1] = write_numbers(s, numbers);
-    void *stack = r < 0 ? NULL : prl_stack_map();
-    if (r == 0 && !stack)
-        r = prl_fail(reterr, PRL_STAGE_CLONE, "mmap", "stack of the set-up process");
-    if (r == 0)
-        r = run_clone(s, stack, child, reterr);
-    if (r == 0)
-        r = prl_channels_follow(s, &channels, child, reterr);
-    if (r < 0) {
-        prl_child_close(child); /* it is gone before its stack is */
-        prl_serve_fuse_complaint(s->complaint_fd, reterr);
-    }
-    prl_close_p(&s->complaint_fd);
-    prl_close_p(&s->tap_fd);
-    if (r == 0) {
-        prl_cgroups_listen(child->cgroups);
-        prl_cgroups_take_clock(child->cgroups, steal_fd(&s->clock_fd));
-    }
-    prl_close_p(&s->clock_fd);
-    prl_channels_close(&channels);
-    prl_stack_unmap(stack);
-    return r;
-}
-
 /* A sandbox shows no control group to its program, whose filter refuses every mount. */
 static bool is_flat(const struct prl_setup *s)
 {
@@ -258,7 +227,32 @@ static int launch_described(struct prl_setup *setup, struct prl_child *child,
     if (r < 0)
         return r;
     setup->cgroup_fds_len = prl_cgroups_entries(child->cgroups, setup->cgroup_fds);
-    return launch_prepared(setup, child, reterr);
+    struct prl_channels channels = PRL_CHANNELS_NONE;
+    char numbers[48];
+    r = prl_channels_open(setup, &channels, reterr);
+    if (setup->init_args)
+        setup->init_args[1] = write_numbers(setup, numbers);
+    void *stack = r < 0 ? NULL : prl_stack_map();
+    if (r == 0 && !stack)
+        r = prl_fail(reterr, PRL_STAGE_CLONE, "mmap", "stack of the set-up process");
+    if (r == 0)
+        r = run_clone(setup, stack, child, reterr);
+    if (r == 0)
+        r = prl_channels_follow(setup, &channels, child, reterr);
+    if (r < 0) {
+        prl_child_close(child); /* it is gone before its stack is */
+        prl_serve_fuse_complaint(setup->complaint_fd, reterr);
+    }
+    prl_close_p(&setup->complaint_fd);
+    prl_close_p(&setup->tap_fd);
+    if (r == 0) {
+        prl_cgroups_listen(child->cgroups);
+        prl_cgroups_take_clock(child->cgroups, steal_fd(&setup->clock_fd));
+    }
+    prl_close_p(&setup->clock_fd);
+    prl_channels_close(&channels);
+    prl_stack_unmap(stack);
+    return r;
 }
 
 /* The start barrier's socket: one end for the child, the other for prl_child_go. */

@@ -84,7 +84,8 @@ static bool is_word(const char *word, const char *text, size_t len)
     return strlen(word) == len && memcmp(word, text, len) == 0;
 }
 
-unsigned prl_controller_find(const char *name, size_t len)
+/* "memory" → PRL_CONTROL_MEMORY, "blkio" and "io" → PRL_CONTROL_IO; 0: none of ours. */
+static unsigned find_controller(const char *name, size_t len)
 {
     for (size_t i = 0; i < sizeof controllers / sizeof *controllers; i++)
         if (is_word(controllers[i].name, name, len) || is_word(controllers[i].name1, name, len))
@@ -105,7 +106,7 @@ unsigned prl_controllers_parse(const char *text, const char *separators)
     unsigned found = 0;
     while (*text) {
         size_t len = strcspn(text, separators);
-        found |= prl_controller_find(text, len);
+        found |= find_controller(text, len);
         text += len;
         text += strspn(text, separators);
     }

@@ -17,8 +17,6 @@ const char *prl_enforcement_name(unsigned enforcement);
 const char *prl_exactness_name(unsigned enforcement, bool weak);
 /* PRL_BY_UNSET: no enforcement has this name. */
 enum prl_enforcement prl_enforcement_find(const char *name);
-/* "memory" → PRL_CONTROL_MEMORY, "blkio" and "io" → PRL_CONTROL_IO; 0: none of ours. */
-unsigned prl_controller_find(const char *name, size_t len);
 /* The name of one controller in this version of control groups. */
 const char *prl_controller_name(unsigned controller, bool version2);
 /* All of a list with these separators. */

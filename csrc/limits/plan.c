@@ -70,14 +70,6 @@ static bool counts_the_container(const struct prl_spec *spec)
            spec->uid_maps[0].size == 1 && geteuid() != 0 && !spec->network.container;
 }
 
-static int refuse(unsigned limit, enum prl_enforcement enforcement, struct prl_error *reterr)
-{
-    return prl_failf(
-        reterr, PRL_STAGE_LIMITS, EOPNOTSUPP, prl_limit_option(limit),
-        "no control group for it is delegated to you; without one it is held by %s",
-        sentences[enforcement]);
-}
-
 static int choose_group(const struct prl_spec *spec, unsigned limit, bool version2,
                         struct prl_limits_plan *plan, struct prl_error *reterr)
 {
@@ -102,7 +94,10 @@ static int choose_weaker(const struct prl_spec *spec, unsigned limit,
     if (enforcement == PRL_BY_NPROC && (geteuid() == 0 || spec->network.container))
         enforcement = PRL_BY_NONE;
     if (!holds && !spec->resources.best_effort)
-        return refuse(limit, enforcement, reterr);
+        return prl_failf(
+            reterr, PRL_STAGE_LIMITS, EOPNOTSUPP, prl_limit_option(limit),
+            "no control group for it is delegated to you; without one it is held by %s",
+            sentences[enforcement]);
     if (!holds)
         plan->weak |= 1u << limit;
     plan->held_by[limit] = (uint8_t)enforcement;
@@ -150,24 +145,19 @@ static int choose_meter(const struct prl_spec *spec, const struct prl_cgroup_hos
     return 0;
 }
 
-static void name_controllers(unsigned controllers, bool version2, char *buf, size_t size)
-{
-    int n = 0;
-    buf[0] = '\0';
-    for (unsigned bit = 1; bit <= controllers; bit <<= 1)
-        if ((controllers & bit) && (size_t)n < size)
-            n += snprintf(buf + n, size - (size_t)n, "%s%s", n > 0 ? "," : "",
-                          prl_controller_name(bit, version2));
-}
-
 /* One more line to *text, which is malloc'd; false: no memory. */
 static bool add_group(char **text, const struct prl_cgroup_base *base, unsigned controllers,
                       const char *id)
 {
     char names[64], *longer = NULL;
-    name_controllers(controllers, base->version2, names, sizeof names);
-    int n = asprintf(&longer, "%s%s%c %s %s/pyrootless-%s", *text, **text ? "\n" : "",
-                     base->version2 ? '2' : '1', names, base->path, id);
+    int n = 0;
+    names[0] = '\0';
+    for (unsigned bit = 1; bit <= controllers; bit <<= 1)
+        if ((controllers & bit) && (size_t)n < sizeof names)
+            n += snprintf(names + n, sizeof names - (size_t)n, "%s%s", n > 0 ? "," : "",
+                          prl_controller_name(bit, base->version2));
+    n = asprintf(&longer, "%s%s%c %s %s/pyrootless-%s", *text, **text ? "\n" : "",
+                 base->version2 ? '2' : '1', names, base->path, id);
     if (n < 0)
         return false;
     free(*text);

@@ -31,28 +31,23 @@ static void put_property(struct prl_dbus_body *body, const char *name, const cha
     prl_dbus_put_signature(body, signature);
 }
 
-static void put_properties(struct prl_dbus_body *body)
-{
-    size_t all = prl_dbus_open_array(body, 8);
-    put_property(body, "PIDs", "au");
-    size_t pids = prl_dbus_open_array(body, 4);
-    prl_dbus_put_u32(body, (uint32_t)getpid());
-    prl_dbus_close_array(body, pids, 4);
-    put_property(body, "Delegate", "b");
-    prl_dbus_put_u32(body, 1);
-    put_property(body, "CollectMode", "s");
-    prl_dbus_put_text(body, "inactive-or-failed");
-    put_property(body, "Description", "s");
-    prl_dbus_put_text(body, "pyrootless and its containers");
-    prl_dbus_close_array(body, all, 8);
-}
-
 static int start_unit(int fd, const char *unit)
 {
     struct prl_dbus_body body = {.len = 0};
     prl_dbus_put_text(&body, unit);
     prl_dbus_put_text(&body, "fail");
-    put_properties(&body);
+    size_t all = prl_dbus_open_array(&body, 8);
+    put_property(&body, "PIDs", "au");
+    size_t pids = prl_dbus_open_array(&body, 4);
+    prl_dbus_put_u32(&body, (uint32_t)getpid());
+    prl_dbus_close_array(&body, pids, 4);
+    put_property(&body, "Delegate", "b");
+    prl_dbus_put_u32(&body, 1);
+    put_property(&body, "CollectMode", "s");
+    prl_dbus_put_text(&body, "inactive-or-failed");
+    put_property(&body, "Description", "s");
+    prl_dbus_put_text(&body, "pyrootless and its containers");
+    prl_dbus_close_array(&body, all, 8);
     prl_dbus_close_array(&body, prl_dbus_open_array(&body, 8), 8); /* no further units */
     return prl_dbus_send(
         fd, &(struct prl_dbus_call){.path = "/org/freedesktop/systemd1",
@@ -77,9 +72,16 @@ static int is_done(const struct prl_dbus_message *message, const char *unit)
     return strcmp(result, "done") == 0 ? 1 : -EACCES;
 }
 
-static int wait_for(int fd, const char *unit)
+static int enter_scope(const char *socket_path)
 {
-    int r = 0;
+    char unit[64];
+    snprintf(unit, sizeof unit, "pyrootless-%d-%" PRIx64 ".scope", (int)getpid(),
+             prl_sys_now_ns());
+    _cleanup_close_ int fd = prl_dbus_connect(socket_path, PATIENCE_S);
+    int r = fd < 0 ? fd : start_unit(fd, unit);
+    if (r < 0)
+        return r;
+    r = 0;
     for (int i = 0; r == 0 && i < MESSAGES_MAX; i++) {
         struct prl_dbus_message message = {.body = NULL};
         r = prl_dbus_receive(fd, &message);
@@ -88,16 +90,6 @@ static int wait_for(int fd, const char *unit)
         prl_dbus_message_free(&message);
     }
     return r == 0 ? -ETIMEDOUT : r;
-}
-
-static int enter_scope(const char *socket_path)
-{
-    char unit[64];
-    snprintf(unit, sizeof unit, "pyrootless-%d-%" PRIx64 ".scope", (int)getpid(),
-             prl_sys_now_ns());
-    _cleanup_close_ int fd = prl_dbus_connect(socket_path, PATIENCE_S);
-    int r = fd < 0 ? fd : start_unit(fd, unit);
-    return r < 0 ? r : wait_for(fd, unit);
 }
 
 /* Of the user's manager, or of root's own. */

@@ -35,23 +35,19 @@ static uint64_t group_cpu_ns(const struct prl_usage *usage, const struct prl_san
     return usage->cpu_ns > w->cpu_before_ns ? usage->cpu_ns - w->cpu_before_ns : 0;
 }
 
-/* A program that may not be read leaves perf's clock at its exec, by the kernel's rule; /proc
- * still shows it.  Where perf's shows more, a hypervisor may have taken that. */
-static uint64_t perf_cpu_ns(struct prl_sandbox_watch *w)
-{
-    uint64_t perf_ns = prl_taskclock_read(w->box.clock_fd) - w->cpu_before_ns;
-    uint64_t tree_ns = tree_cpu_ns(w);
-    if (perf_ns <= tree_ns || !prl_steal_happens())
-        return perf_ns > tree_ns ? perf_ns : tree_ns;
-    return prl_steal_corrected(perf_ns, tree_ns, prl_steal_since(w->steal_before_ns));
-}
-
 static uint64_t read_clock(struct prl_sandbox_watch *w)
 {
     struct prl_status status = {0};
     switch (w->report->clock) {
-    case PRL_CLOCK_PERF:
-        return perf_cpu_ns(w);
+    case PRL_CLOCK_PERF: {
+        /* A program that may not be read leaves perf's clock at its exec, by the kernel's rule;
+         * /proc still shows it.  Where perf's shows more, a hypervisor may have taken that. */
+        uint64_t perf_ns = prl_taskclock_read(w->box.clock_fd) - w->cpu_before_ns;
+        uint64_t tree_ns = tree_cpu_ns(w);
+        if (perf_ns <= tree_ns || !prl_steal_happens())
+            return perf_ns > tree_ns ? perf_ns : tree_ns;
+        return prl_steal_corrected(perf_ns, tree_ns, prl_steal_since(w->steal_before_ns));
+    }
     case PRL_CLOCK_PROC:
         return tree_cpu_ns(w);
     case PRL_CLOCK_CGROUP1:
@@ -262,19 +258,6 @@ static uint64_t used_before(struct prl_sandbox_watch *w)
     return w->child.held || group_ns < setup_ns ? group_ns : setup_ns;
 }
 
-/* Nothing can be at a limit before: most programs have ended by then. */
-static void plan_first_looks(struct prl_sandbox_watch *w)
-{
-    uint64_t limit_bytes = prl_cgroups_watch_bytes(w->child.cgroups);
-    uint64_t earliest_ns = w->box.later ? w->start_ns : w->child.start_ns;
-    w->cpu_next_ns =
-        earliest_ns + prl_cpu_pause_ns(w->want->limits.cpu_ns, w->want->limits.processors,
-                                       w->report->clock == PRL_CLOCK_PROC);
-    w->memory_next_ns = earliest_ns + prl_watch_pause_ns(0, limit_bytes);
-    w->pipes_next_ns = w->start_ns + PIPES_NS;
-    w->idle_next_ns = w->start_ns + w->want->limits.idle_ns;
-}
-
 void prl_sandbox_begin(struct prl_sandbox_watch *w)
 {
     w->start_ns = prl_sys_now_ns();
@@ -290,5 +273,13 @@ void prl_sandbox_begin(struct prl_sandbox_watch *w)
             w->cpu_before_ns = prl_taskclock_read(w->box.clock_fd);
     }
     prl_sandbox_busy_begin(w, w->start_ns);
-    plan_first_looks(w);
+    /* Nothing can be at a limit before: most programs have ended by then. */
+    uint64_t limit_bytes = prl_cgroups_watch_bytes(w->child.cgroups);
+    uint64_t earliest_ns = w->box.later ? w->start_ns : w->child.start_ns;
+    w->cpu_next_ns =
+        earliest_ns + prl_cpu_pause_ns(w->want->limits.cpu_ns, w->want->limits.processors,
+                                       w->report->clock == PRL_CLOCK_PROC);
+    w->memory_next_ns = earliest_ns + prl_watch_pause_ns(0, limit_bytes);
+    w->pipes_next_ns = w->start_ns + PIPES_NS;
+    w->idle_next_ns = w->start_ns + w->want->limits.idle_ns;
 }

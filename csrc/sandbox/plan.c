@@ -137,22 +137,6 @@ static int use_meter(struct plan *p, bool *ret_used, struct prl_error *reterr)
     return meter ? use(p, meter, controller, reterr) : 0;
 }
 
-static int plan_clock(struct plan *p, bool may_perf, struct prl_error *reterr)
-{
-    bool used = meter_of(p->spec) != NULL;
-    int r = used ? 0 : use_meter(p, &used, reterr);
-    if (r < 0 || used || p->spec->resources.best_effort)
-        return r;
-    if (!may_perf || !has_taskclock())
-        return prl_failf(reterr, PRL_STAGE_LIMITS, EOPNOTSUPP, "--cpus",
-                         "neither perf's clock nor a control group bills processor time here");
-    if (!prl_steal_happens())
-        return 0;
-    return prl_failf(reterr, PRL_STAGE_LIMITS, EOPNOTSUPP, "--cpus",
-                     "a hypervisor takes time of these processors, which perf's clock bills, "
-                     "and no control group is delegated to you");
-}
-
 int prl_sandbox_plan(struct prl_spec *spec, const struct prl_sandbox_host *host,
                      struct prl_error *reterr)
 {
@@ -168,5 +152,18 @@ int prl_sandbox_plan(struct prl_spec *spec, const struct prl_sandbox_host *host,
     int r = plan_limit(&p, PRL_LIMIT_MEMORY, PRL_CONTROL_MEMORY, reterr);
     if (r == 0)
         r = plan_limit(&p, PRL_LIMIT_PIDS, PRL_CONTROL_PIDS, reterr);
-    return r < 0 ? r : plan_clock(&p, host->clock, reterr);
+    if (r < 0)
+        return r;
+    bool used = meter_of(p.spec) != NULL;
+    r = used ? 0 : use_meter(&p, &used, reterr);
+    if (r < 0 || used || p.spec->resources.best_effort)
+        return r;
+    if (!host->clock || !has_taskclock())
+        return prl_failf(reterr, PRL_STAGE_LIMITS, EOPNOTSUPP, "--cpus",
+                         "neither perf's clock nor a control group bills processor time here");
+    if (!prl_steal_happens())
+        return 0;
+    return prl_failf(reterr, PRL_STAGE_LIMITS, EOPNOTSUPP, "--cpus",
+                     "a hypervisor takes time of these processors, which perf's clock bills, "
+                     "and no control group is delegated to you");
 }

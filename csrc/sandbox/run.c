@@ -170,21 +170,6 @@ static uint64_t max(uint64_t a, uint64_t b)
     return a > b ? a : b;
 }
 
-/* Without a group a program may have had more between two looks: the kernel tells the most that
- * a process ever had. */
-static void measure_memory(struct prl_sandbox_watch *w)
-{
-    struct prl_sandbox_report *r = w->report;
-    uint64_t limit_bytes = prl_cgroups_watch_bytes(w->child.cgroups);
-    uint64_t peak_bytes =
-        max(w->memory_seen_bytes, (uint64_t)w->outcome.usage.ru_maxrss * 1024u);
-    if (limit_bytes)
-        peak_bytes = max(peak_bytes, prl_sandbox_files_bytes(w));
-    r->memory_peak_bytes = max(r->status.usage.memory_peak_bytes, peak_bytes);
-    if (r->status.usage.oom_kills || (limit_bytes && peak_bytes > limit_bytes))
-        r->touched |= PRL_TOUCHED_MEMORY;
-}
-
 /* The clock's figure, unless what was reaped is more: each misses something that the other
  * sees. */
 static void measure(struct prl_sandbox_watch *w)
@@ -202,7 +187,16 @@ static void measure(struct prl_sandbox_watch *w)
         tree_ns ? (uint64_t)((double)r->cpu_ns * (double)r->status.system_ns / (double)tree_ns)
                 : 0;
     r->user_ns = r->cpu_ns - r->system_ns;
-    measure_memory(w);
+    /* Without a group a program may have had more between two looks: the kernel tells the most
+     * that a process ever had. */
+    uint64_t limit_bytes = prl_cgroups_watch_bytes(w->child.cgroups);
+    uint64_t peak_bytes =
+        max(w->memory_seen_bytes, (uint64_t)w->outcome.usage.ru_maxrss * 1024u);
+    if (limit_bytes)
+        peak_bytes = max(peak_bytes, prl_sandbox_files_bytes(w));
+    r->memory_peak_bytes = max(r->status.usage.memory_peak_bytes, peak_bytes);
+    if (r->status.usage.oom_kills || (limit_bytes && peak_bytes > limit_bytes))
+        r->touched |= PRL_TOUCHED_MEMORY;
     r->yields = w->has_outcome ? (uint64_t)usage->ru_nvcsw : r->status.yields;
     r->preemptions = w->has_outcome ? (uint64_t)usage->ru_nivcsw : r->status.preemptions;
     r->processes_exact = r->status.usage.pids_peak > 0;

@@ -125,13 +125,6 @@ static int read_filter(const struct prl_spec *spec, char **ret, size_t *ret_len,
                          path ? path : "a box below a zygote has a filter");
 }
 
-static int send_order(int fd, struct prl_zygote_order *order, char *filter,
-                      const int fds[PRL_ZYGOTE_FDS])
-{
-    const struct iovec parts[2] = {{order, sizeof *order}, {filter, order->filter_bytes}};
-    return prl_pass_send(fd, parts, 2, fds, PRL_ZYGOTE_FDS) < 0 ? -errno : 0;
-}
-
 static int order_copy(struct prl_zygote *z, const struct prl_spec *spec,
                       const int fds[PRL_ZYGOTE_FDS], struct prl_error *reterr)
 {
@@ -147,7 +140,8 @@ static int order_copy(struct prl_zygote *z, const struct prl_spec *spec,
         return prl_fail_with(reterr, PRL_STAGE_FDS, ENAMETOOLONG, "chdir", p->cwd);
     memcpy(order.cwd, p->cwd, strlen(p->cwd) + 1);
     pthread_mutex_lock(&z->turn);
-    r = send_order(z->control_fd, &order, filter, fds);
+    const struct iovec parts[2] = {{&order, sizeof order}, {filter, order.filter_bytes}};
+    r = prl_pass_send(z->control_fd, parts, 2, fds, PRL_ZYGOTE_FDS) < 0 ? -errno : 0;
     r = r < 0 ? prl_fail_with(reterr, PRL_STAGE_BOX, -r, "sendmsg", "zygote")
               : hear(z, ANSWER_MS, reterr);
     if (r == -ETIMEDOUT)
@@ -218,24 +212,6 @@ static pid_t find_copy(pid_t init)
     return tree->len == 2 ? tree->pids[1] : -1;
 }
 
-static int take_copy(struct prl_sandbox_watch *w, struct prl_error *reterr)
-{
-    const struct prl_spec *spec = w->want->spec;
-    pid_t pid = find_copy(w->child.pid);
-    const struct prl_verify verify = {.spec = spec, .pid = pid, .filters = FILTERS};
-    if (pid <= 0)
-        return prl_fail_with(reterr, PRL_STAGE_BOX, ESRCH, "fork", "the zygote's copy");
-    int r = enter_groups(pid, w->child.cgroups, reterr);
-    if (r == 0)
-        r = limit_process(pid, spec, reterr);
-    if (r == 0)
-        r = prl_verify_status(&verify, reterr);
-    if (r == 0 && w->want->clock && prl_sandbox_group_clock(w->want->spec) == PRL_CLOCK_NONE)
-        w->box.clock_fd = prl_taskclock_open_for(pid);
-    w->brought_pid = pid;
-    return r;
-}
-
 int prl_zygote_bring(struct prl_zygote *z, struct prl_sandbox_watch *w,
                      struct prl_error *reterr)
 {
@@ -255,5 +231,20 @@ int prl_zygote_bring(struct prl_zygote *z, struct prl_sandbox_watch *w,
     };
     int r = order_copy(z, w->want->spec, fds, reterr);
     prl_close_p(&pair[1]);
-    return r < 0 ? r : take_copy(w, reterr);
+    if (r < 0)
+        return r;
+    const struct prl_spec *spec = w->want->spec;
+    pid_t pid = find_copy(w->child.pid);
+    const struct prl_verify verify = {.spec = spec, .pid = pid, .filters = FILTERS};
+    if (pid <= 0)
+        return prl_fail_with(reterr, PRL_STAGE_BOX, ESRCH, "fork", "the zygote's copy");
+    r = enter_groups(pid, w->child.cgroups, reterr);
+    if (r == 0)
+        r = limit_process(pid, spec, reterr);
+    if (r == 0)
+        r = prl_verify_status(&verify, reterr);
+    if (r == 0 && w->want->clock && prl_sandbox_group_clock(w->want->spec) == PRL_CLOCK_NONE)
+        w->box.clock_fd = prl_taskclock_open_for(pid);
+    w->brought_pid = pid;
+    return r;
 }

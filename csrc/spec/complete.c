@@ -64,9 +64,27 @@ static int check_name(const struct prl_spec_reader *reader, const struct prl_spe
 
 /* --- the root --- */
 
-/* What belongs together must come together. */
-static int check_upper(const struct prl_spec_reader *reader, const struct prl_rootfs *root)
+static int complete_root(const struct prl_spec_reader *reader, struct prl_rootfs *root)
 {
+    bool fuse = root->driver == PRL_DRIVER_FUSE;
+    root->lowers_len = 0;
+    while (root->lowers && root->lowers[root->lowers_len])
+        root->lowers_len++;
+    if (root->lowers_len > LOWERS_MAX)
+        return prl_spec_fail(
+            reader,
+            "/annotations/" NOTE_LOWER " has %zu directories and the "
+            "kernel's overlay takes %d: make the image again with fewer layers "
+            "(export a container of it, import that)",
+            root->lowers_len, LOWERS_MAX);
+    root->lowers_begin = prl_spec_lowers_begin(root);
+    if (fuse != (root->fuse_program != NULL))
+        return prl_spec_fail(reader, FUSE_PROGRAM " %s",
+                             fuse ? "must name the program of the driver fuse-overlayfs"
+                                  : "needs the driver fuse-overlayfs");
+    if (fuse && root->upper == PRL_UPPER_NONE)
+        return prl_spec_fail(reader, FUSE_PROGRAM " needs " NOTE_UPPER);
+    /* What belongs together must come together. */
     bool disk = root->upper == PRL_UPPER_DISK, memory = root->upper == PRL_UPPER_TMPFS;
     const struct {
         bool wrong;
@@ -88,29 +106,6 @@ static int check_upper(const struct prl_spec_reader *reader, const struct prl_ro
     return 0;
 }
 
-static int complete_root(const struct prl_spec_reader *reader, struct prl_rootfs *root)
-{
-    bool fuse = root->driver == PRL_DRIVER_FUSE;
-    root->lowers_len = 0;
-    while (root->lowers && root->lowers[root->lowers_len])
-        root->lowers_len++;
-    if (root->lowers_len > LOWERS_MAX)
-        return prl_spec_fail(
-            reader,
-            "/annotations/" NOTE_LOWER " has %zu directories and the "
-            "kernel's overlay takes %d: make the image again with fewer layers "
-            "(export a container of it, import that)",
-            root->lowers_len, LOWERS_MAX);
-    root->lowers_begin = prl_spec_lowers_begin(root);
-    if (fuse != (root->fuse_program != NULL))
-        return prl_spec_fail(reader, FUSE_PROGRAM " %s",
-                             fuse ? "must name the program of the driver fuse-overlayfs"
-                                  : "needs the driver fuse-overlayfs");
-    if (fuse && root->upper == PRL_UPPER_NONE)
-        return prl_spec_fail(reader, FUSE_PROGRAM " needs " NOTE_UPPER);
-    return check_upper(reader, root);
-}
-
 /* --- the filter --- */
 
 static int check_seccomp(const struct prl_spec_reader *reader, const struct prl_spec *spec)
@@ -126,10 +121,19 @@ static int check_seccomp(const struct prl_spec_reader *reader, const struct prl_
 
 /* --- the network --- */
 
-/* What only a helper can do needs one, and a helper needs a namespace to work on. */
-static int check_helper(const struct prl_spec_reader *reader, const struct prl_spec *spec)
+/* The network of another container comes with its user namespace, to which it belongs. */
+static int check_network(const struct prl_spec_reader *reader, const struct prl_spec *spec)
 {
     const struct prl_network *n = &spec->network;
+    if (n->allow && (n->dns_forward || n->gateway))
+        return prl_spec_fail(reader, "/annotations/" NETWORK ".allow does not go with " NETWORK
+                                     ".dns-forward or " NETWORK ".gateway");
+    if (n->container && (n->helper != PRL_NETWORK_ALONE || !(spec->namespaces & CLONE_NEWNET)))
+        return prl_spec_fail(reader,
+                             "/annotations/" NETWORK
+                             ".container needs a namespace of type network, and does not "
+                             "go with " NETWORK);
+    /* What only a helper can do needs one, and a helper needs a namespace to work on. */
     const struct {
         bool said;
         char key[16];
@@ -147,21 +151,6 @@ static int check_helper(const struct prl_spec_reader *reader, const struct prl_s
             return prl_spec_fail(reader, "/annotations/" NETWORK "%s needs " NETWORK,
                                  rows[i].key);
     return 0;
-}
-
-/* The network of another container comes with its user namespace, to which it belongs. */
-static int check_network(const struct prl_spec_reader *reader, const struct prl_spec *spec)
-{
-    const struct prl_network *n = &spec->network;
-    if (n->allow && (n->dns_forward || n->gateway))
-        return prl_spec_fail(reader, "/annotations/" NETWORK ".allow does not go with " NETWORK
-                                     ".dns-forward or " NETWORK ".gateway");
-    if (n->container && (n->helper != PRL_NETWORK_ALONE || !(spec->namespaces & CLONE_NEWNET)))
-        return prl_spec_fail(reader,
-                             "/annotations/" NETWORK
-                             ".container needs a namespace of type network, and does not "
-                             "go with " NETWORK);
-    return check_helper(reader, spec);
 }
 
 /* --- limits --- */
@@ -183,17 +172,6 @@ static void set_asked(struct prl_resources *r)
     r->asked = 0;
     for (unsigned i = 0; i < PRL_LIMITS; i++)
         r->asked |= (unsigned)asked[i] << i;
-}
-
-/* The limit on processes is the program's: ours do not take from it. */
-static void count_own(struct prl_spec *spec)
-{
-    struct prl_resources *to = &spec->resources;
-    enum prl_network_helper helper = spec->network.helper;
-    bool outside = helper == PRL_NETWORK_PASTA && spec->network.allow; /* passt stays there */
-    to->pids_own = spec->init;
-    to->nproc = to->pids + to->pids_own + (spec->fake_root == PRL_FAKE_ROOT_REMEMBER) +
-                (helper != PRL_NETWORK_ALONE && !outside) + (spec->rootfs.fuse_program != NULL);
 }
 
 int prl_spec_complete(const struct prl_spec_reader *reader, struct prl_spec *spec)
@@ -218,6 +196,12 @@ int prl_spec_complete(const struct prl_spec_reader *reader, struct prl_spec *spe
     if (r == 0)
         r = prl_spec_check_ids(reader, spec);
     set_asked(&spec->resources);
-    count_own(spec);
+    /* The limit on processes is the program's: ours do not take from it. */
+    struct prl_resources *to = &spec->resources;
+    enum prl_network_helper helper = spec->network.helper;
+    bool outside = helper == PRL_NETWORK_PASTA && spec->network.allow; /* passt stays there */
+    to->pids_own = spec->init;
+    to->nproc = to->pids + to->pids_own + (spec->fake_root == PRL_FAKE_ROOT_REMEMBER) +
+                (helper != PRL_NETWORK_ALONE && !outside) + (spec->rootfs.fuse_program != NULL);
     return r;
 }

@@ -409,23 +409,6 @@ static const struct prl_spec_field *find_field(const struct prl_spec_field *fiel
     return NULL;
 }
 
-/* Members that mean nothing here. */
-static int keep_rest(const struct prl_spec_reader *reader, const struct prl_spec_place *place,
-                     const struct prl_spec_field *fields, yyjson_val *object)
-{
-    size_t i, max;
-    yyjson_val *key, *value;
-    int r = 0;
-    yyjson_obj_foreach(object, i, max, key, value)
-    {
-        const struct prl_spec_field *field = find_field(fields, yyjson_get_str(key));
-        if (r == 0 &&
-            (!field || field->fate == PRL_SPEC_IGNORED || field->fate == PRL_SPEC_REFUSED))
-            r = prl_spec_keep(reader, place, yyjson_get_str(key), value);
-    }
-    return r;
-}
-
 /* fields NULL: an object of which nothing is read. */
 static int check_object(const struct prl_spec_reader *reader,
                         const struct prl_spec_place *place, const struct prl_spec_field *fields,
@@ -444,7 +427,20 @@ static int check_object(const struct prl_spec_reader *reader,
         if (r < 0)
             return r;
     }
-    return reader->keep && fields ? keep_rest(reader, place, fields, object) : 0;
+    /* Members that mean nothing here. */
+    if (!(reader->keep && fields))
+        return 0;
+    size_t i, max;
+    yyjson_val *key, *value;
+    int r = 0;
+    yyjson_obj_foreach(object, i, max, key, value)
+    {
+        const struct prl_spec_field *field = find_field(fields, yyjson_get_str(key));
+        if (r == 0 &&
+            (!field || field->fate == PRL_SPEC_IGNORED || field->fate == PRL_SPEC_REFUSED))
+            r = prl_spec_keep(reader, place, yyjson_get_str(key), value);
+    }
+    return r;
 }
 
 int prl_spec_check_fields(const struct prl_spec_reader *reader, yyjson_val *root)

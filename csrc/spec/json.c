@@ -55,13 +55,6 @@ static void cut_partial_utf8(char *text)
         text[start - 1] = '\0';
 }
 
-static int fail_text(const struct prl_spec_reader *reader, char *text)
-{
-    cut_partial_utf8(text);
-    disarm(text);
-    return prl_failf(reader->reterr, PRL_STAGE_CONFIG, EINVAL, "config.json", "%s", text);
-}
-
 int prl_spec_fail(const struct prl_spec_reader *reader, const char *format, ...)
 {
     char text[sizeof reader->reterr->subject];
@@ -69,7 +62,9 @@ int prl_spec_fail(const struct prl_spec_reader *reader, const char *format, ...)
     va_start(list, format);
     vsnprintf(text, sizeof text, format, list);
     va_end(list);
-    return fail_text(reader, text);
+    cut_partial_utf8(text);
+    disarm(text);
+    return prl_failf(reader->reterr, PRL_STAGE_CONFIG, EINVAL, "config.json", "%s", text);
 }
 
 /* The path of `place` into buf, root first; returns its length. */

@@ -34,14 +34,6 @@ static void end_element(struct prl_spec_text *o, const char *array, size_t index
     end_object(o, place);
 }
 
-static void put_root(struct prl_spec_text *o, const struct prl_rootfs *root)
-{
-    prl_text_begin(o, "root", '{');
-    prl_text_text(o, "path", root->path);
-    prl_text_flag(o, "readonly", root->readonly);
-    end_object(o, "/root");
-}
-
 static bool is_ours(const char *word)
 {
     struct prl_error ignored;
@@ -206,14 +198,6 @@ static void put_devices(struct prl_spec_text *o, const struct prl_spec *spec)
     prl_text_end(o, ']');
 }
 
-static void put_sysctls(struct prl_spec_text *o, const struct prl_spec *spec)
-{
-    prl_text_begin(o, "sysctl", '{');
-    for (size_t i = 0; i < spec->sysctls_len; i++)
-        prl_text_text(o, spec->sysctls[i].key, spec->sysctls[i].value);
-    prl_text_end(o, '}');
-}
-
 static void put_memory(struct prl_spec_text *o, const struct prl_resources *r)
 {
     prl_text_begin(o, "memory", '{');
@@ -308,8 +292,12 @@ static void put_linux(struct prl_spec_text *o, const struct prl_spec *spec)
     put_idmaps(o, "gidMappings", spec->gid_maps, spec->gid_maps_len);
     if (spec->devices_len)
         put_devices(o, spec);
-    if (spec->sysctls_len)
-        put_sysctls(o, spec);
+    if (spec->sysctls_len) {
+        prl_text_begin(o, "sysctl", '{');
+        for (size_t i = 0; i < spec->sysctls_len; i++)
+            prl_text_text(o, spec->sysctls[i].key, spec->sysctls[i].value);
+        prl_text_end(o, '}');
+    }
     prl_text_texts(o, "maskedPaths", spec->masked_paths);
     prl_text_texts(o, "readonlyPaths", spec->readonly_paths);
     if (spec->rootfs_propagation)
@@ -335,7 +323,10 @@ static void put_all(struct prl_spec_text *o, const struct prl_spec *spec)
 {
     prl_text_begin(o, NULL, '{');
     prl_text_text(o, "ociVersion", spec->oci_version);
-    put_root(o, &spec->rootfs);
+    prl_text_begin(o, "root", '{');
+    prl_text_text(o, "path", spec->rootfs.path);
+    prl_text_flag(o, "readonly", spec->rootfs.readonly);
+    end_object(o, "/root");
     put_mounts(o, spec);
     put_process(o, &spec->process);
     prl_text_text(o, "hostname", spec->hostname);

@@ -17,26 +17,23 @@ static const struct field NAME = {0, 100}, MODE = {100, 8}, UID = {108, 8}, GID 
                           PREFIX = {345, 155};
 enum { AT_TYPE = 156, AT_MAGIC = 257 };
 
-/* Two's complement, most significant byte first; the first bit only marks the form. */
-static int number_binary(const unsigned char *field, size_t len, int64_t *ret)
-{
-    bool negative = field[0] & 0x40;
-    uint64_t value = negative ? ~0ULL : 0;
-    for (size_t i = 0; i < len; i++) {
-        unsigned byte = i ? field[i] : (field[0] & 0x7F) | (negative ? 0x80 : 0);
-        unsigned top = (unsigned)(value >> 55);
-        if (top != (negative ? 0x1FFU : 0)) /* the next shift would lose a digit or the sign */
-            return -EBADMSG;
-        value = value << 8 | byte;
-    }
-    *ret = (int64_t)value;
-    return 0;
-}
-
 int prl_unpack_number(const unsigned char *field, size_t len, int64_t *ret)
 {
-    if (len > 0 && field[0] & 0x80)
-        return number_binary(field, len, ret);
+    if (len > 0 && field[0] & 0x80) {
+        /* Two's complement, most significant byte first; the first bit only marks the form. */
+        bool negative = field[0] & 0x40;
+        uint64_t value = negative ? ~0ULL : 0;
+        for (size_t i = 0; i < len; i++) {
+            unsigned byte = i ? field[i] : (field[0] & 0x7F) | (negative ? 0x80 : 0);
+            unsigned top = (unsigned)(value >> 55);
+            if (top !=
+                (negative ? 0x1FFU : 0)) /* the next shift would lose a digit or the sign */
+                return -EBADMSG;
+            value = value << 8 | byte;
+        }
+        *ret = (int64_t)value;
+        return 0;
+    }
     size_t i = 0;
     while (i < len && (field[i] == ' ' || field[i] == '\0'))
         i++;
@@ -117,18 +114,6 @@ static int parse_numbers(const unsigned char *block, struct prl_unpack_header *r
     return 0;
 }
 
-/* The name, with the prefix that only ustar has: GNU keeps times and maps in its place. */
-static void parse_name(const unsigned char *block, struct prl_unpack_header *ret)
-{
-    size_t len = 0;
-    if (memcmp(block + AT_MAGIC, "ustar\0", 6) == 0) {
-        len = copy_text(block, PREFIX, ret->name);
-        if (len > 0)
-            ret->name[len++] = '/';
-    }
-    copy_text(block, NAME, ret->name + len);
-}
-
 int prl_unpack_header_parse(const unsigned char block[PRL_UNPACK_BLOCK],
                             struct prl_unpack_header *ret, struct prl_error *reterr)
 {
@@ -145,7 +130,14 @@ int prl_unpack_header_parse(const unsigned char block[PRL_UNPACK_BLOCK],
     if (device &&
         (parse_u32(block, MAJOR, &ret->major) < 0 || parse_u32(block, MINOR, &ret->minor) < 0))
         return bad(reterr, "a device that is no number");
-    parse_name(block, ret);
+    /* The name, with the prefix that only ustar has: GNU keeps times and maps in its place. */
+    size_t len = 0;
+    if (memcmp(block + AT_MAGIC, "ustar\0", 6) == 0) {
+        len = copy_text(block, PREFIX, ret->name);
+        if (len > 0)
+            ret->name[len++] = '/';
+    }
+    copy_text(block, NAME, ret->name + len);
     copy_text(block, LINK, ret->link);
     return 0;
 }

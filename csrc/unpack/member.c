@@ -104,30 +104,6 @@ static int read_target(struct prl_unpack_member *member, struct prl_unpack_entry
     return 0;
 }
 
-static int read_owner_and_time(struct prl_unpack_member *member, struct prl_unpack_entry *ret,
-                               struct prl_error *reterr)
-{
-    const struct prl_unpack_extended *extended = &member->extended;
-    /* 2^32-1 means "no id" to the kernel. */
-    uint64_t uid = member->header.uid, gid = member->header.gid;
-    int r = prl_unpack_pax_number(extended, "uid", UINT32_MAX, &uid, reterr);
-    if (r >= 0)
-        r = prl_unpack_pax_number(extended, "gid", UINT32_MAX, &gid, reterr);
-    ret->mtime = (struct timespec){.tv_sec = member->header.mtime_s};
-    if (r >= 0)
-        r = prl_unpack_pax_time(extended, "mtime", &ret->mtime, reterr);
-    if (r < 0)
-        return r;
-    if (uid == UINT32_MAX || gid == UINT32_MAX)
-        return bad(reterr, ret->path, "has an owner that cannot exist");
-    ret->uid = (uint32_t)uid;
-    ret->gid = (uint32_t)gid;
-    ret->mode = member->header.mode & 07777;
-    ret->major = member->header.major;
-    ret->minor = member->header.minor;
-    return 0;
-}
-
 /* The length of the body, and the map when the file has holes. */
 static int read_size(struct prl_unpack_member *member, struct prl_unpack_entry *ret,
                      struct prl_error *reterr)
@@ -190,7 +166,27 @@ int prl_unpack_member_read(struct prl_unpack_member *member, struct prl_unpack_e
         r = read_path(member, ret, reterr);
     if (r >= 0)
         r = read_target(member, ret, reterr);
-    return r < 0 ? r : read_owner_and_time(member, ret, reterr);
+    if (r < 0)
+        return r;
+    const struct prl_unpack_extended *extended = &member->extended;
+    /* 2^32-1 means "no id" to the kernel. */
+    uint64_t uid = member->header.uid, gid = member->header.gid;
+    r = prl_unpack_pax_number(extended, "uid", UINT32_MAX, &uid, reterr);
+    if (r >= 0)
+        r = prl_unpack_pax_number(extended, "gid", UINT32_MAX, &gid, reterr);
+    ret->mtime = (struct timespec){.tv_sec = member->header.mtime_s};
+    if (r >= 0)
+        r = prl_unpack_pax_time(extended, "mtime", &ret->mtime, reterr);
+    if (r < 0)
+        return r;
+    if (uid == UINT32_MAX || gid == UINT32_MAX)
+        return bad(reterr, ret->path, "has an owner that cannot exist");
+    ret->uid = (uint32_t)uid;
+    ret->gid = (uint32_t)gid;
+    ret->mode = member->header.mode & 07777;
+    ret->major = member->header.major;
+    ret->minor = member->header.minor;
+    return 0;
 }
 
 void prl_unpack_member_next(struct prl_unpack_member *member)

@@ -184,15 +184,6 @@ static int note_device(struct job *job, const char *head)
     return prl_unpack_list_add(&job->lists->devices, head, job->real, job->tree->error);
 }
 
-static int place_device(struct job *job)
-{
-    char head[DEVICE_HEAD];
-    const struct prl_unpack_entry *entry = job->entry;
-    snprintf(head, sizeof head, "%c %u %u %o %u %u", entry->kind == PRL_UNPACK_CHAR ? 'c' : 'b',
-             entry->major, entry->minor, (unsigned)entry->mode, entry->uid, entry->gid);
-    return note_device(job, head);
-}
-
 /* A hard link to a device: another name of it in the list. 1: the target is no device. */
 static int link_device(struct job *job, const struct prl_unpack_place *from)
 {
@@ -342,8 +333,14 @@ static int place_by_kind(struct job *job, int *ret_fd)
     case PRL_UNPACK_SYMLINK:
         return place_symlink(job);
     case PRL_UNPACK_CHAR:
-    case PRL_UNPACK_BLOCK_DEVICE:
-        return place_device(job);
+    case PRL_UNPACK_BLOCK_DEVICE: {
+        char head[DEVICE_HEAD];
+        const struct prl_unpack_entry *entry = job->entry;
+        snprintf(head, sizeof head, "%c %u %u %o %u %u",
+                 entry->kind == PRL_UNPACK_CHAR ? 'c' : 'b', entry->major, entry->minor,
+                 (unsigned)entry->mode, entry->uid, entry->gid);
+        return note_device(job, head);
+    }
     case PRL_UNPACK_DIRECTORY:
         return place_directory(job);
     case PRL_UNPACK_FIFO:

@@ -18,7 +18,7 @@ void prl_unpack_sparse_begin(struct prl_unpack_sparse *sparse, uint64_t size_byt
         .segments = segments, .room = room, .size_bytes = size_bytes};
 }
 
-int prl_unpack_sparse_add(struct prl_unpack_sparse *sparse, uint64_t at, uint64_t len)
+static int add_piece(struct prl_unpack_sparse *sparse, uint64_t at, uint64_t len)
 {
     uint64_t end = 0;
     if (sparse->len > 0)
@@ -41,7 +41,7 @@ int prl_unpack_sparse_add(struct prl_unpack_sparse *sparse, uint64_t at, uint64_
 int prl_unpack_sparse_plain(struct prl_unpack_sparse *sparse, uint64_t size_bytes)
 {
     prl_unpack_sparse_begin(sparse, size_bytes);
-    return prl_unpack_sparse_add(sparse, 0, size_bytes);
+    return add_piece(sparse, 0, size_bytes);
 }
 
 int prl_unpack_sparse_pairs(struct prl_unpack_sparse *sparse, const unsigned char *pairs,
@@ -54,7 +54,7 @@ int prl_unpack_sparse_pairs(struct prl_unpack_sparse *sparse, const unsigned cha
         if (prl_unpack_number(pairs, 12, &at) < 0 || at < 0 ||
             prl_unpack_number(pairs + 12, 12, &len) < 0 || len < 0)
             return -EBADMSG;
-        int r = prl_unpack_sparse_add(sparse, (uint64_t)at, (uint64_t)len);
+        int r = add_piece(sparse, (uint64_t)at, (uint64_t)len);
         if (r < 0)
             return r;
     }
@@ -68,7 +68,7 @@ static int add_list(struct prl_unpack_sparse *sparse, const char *p)
     while (*p) {
         if (!prl_unpack_digits(&p, &at) || *p++ != ',' || !prl_unpack_digits(&p, &len))
             return -EBADMSG;
-        int r = prl_unpack_sparse_add(sparse, at, len);
+        int r = add_piece(sparse, at, len);
         if (r < 0)
             return r;
         if (*p && *p++ != ',')
@@ -90,7 +90,7 @@ static int add_records(struct prl_unpack_sparse *sparse, const struct prl_unpack
             continue;
         if (is_at == have_at || !prl_unpack_digits(&value, &number) || *value)
             return -EBADMSG;
-        int r = is_at ? 0 : prl_unpack_sparse_add(sparse, at, number);
+        int r = is_at ? 0 : add_piece(sparse, at, number);
         if (r < 0)
             return r;
         have_at = is_at;
@@ -124,7 +124,7 @@ static int text_number(struct prl_unpack_sparse *sparse)
         sparse->at = number;
         return 0;
     }
-    return prl_unpack_sparse_add(sparse, sparse->at, number);
+    return add_piece(sparse, sparse->at, number);
 }
 
 int prl_unpack_sparse_text(struct prl_unpack_sparse *sparse, const unsigned char *block)

@@ -33,7 +33,6 @@ enum prl_unpack_map {
 };
 
 void prl_unpack_sparse_begin(struct prl_unpack_sparse *sparse, uint64_t size_bytes);
-int prl_unpack_sparse_add(struct prl_unpack_sparse *sparse, uint64_t at, uint64_t len);
 /* The whole file is one segment. */
 int prl_unpack_sparse_plain(struct prl_unpack_sparse *sparse, uint64_t size_bytes);
 /* Up to n pairs of 12 bytes each; an empty one ends them. */

@@ -50,12 +50,7 @@ void prl_unpack_tree_allow_member(struct prl_unpack_tree *tree)
 int prl_unpack_tree_spend(struct prl_unpack_tree *tree, uint64_t work)
 {
     tree->work_left = work < tree->work_left ? tree->work_left - work : 0;
-    return prl_unpack_tree_spent(tree) ? -EBADMSG : 0;
-}
-
-bool prl_unpack_tree_spent(const struct prl_unpack_tree *tree)
-{
-    return tree->work_left == 0;
+    return tree->work_left == 0 ? -EBADMSG : 0;
 }
 
 static void slot_free(struct prl_unpack_slot *slot)
@@ -115,17 +110,6 @@ static int walk_to_root(struct walk *w)
     return walk_stand(w, openat(w->tree->root_fd, ".", O_PATH | O_DIRECTORY | O_CLOEXEC), 0);
 }
 
-/* ".." of a link's text: one up, never above the root. Nobody else changes the tree while it
- * grows, so the directory above is the one the walk came through. */
-static int walk_up(struct walk *w)
-{
-    const char *slash = strrchr(w->real, '/');
-    if (w->real_len == 0)
-        return 0;
-    return walk_stand(w, openat(w->fd, "..", O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC),
-                      slash ? (size_t)(slash - w->real) : 0);
-}
-
 /* The name is a link: its text comes before what is left. */
 static int walk_link(struct walk *w, const char *target)
 {
@@ -182,8 +166,15 @@ static int walk_step(struct walk *w, const char *name, size_t again)
     int r = prl_unpack_tree_spend(w->tree, 1);
     if (r < 0 || strcmp(name, ".") == 0)
         return r;
-    if (strcmp(name, "..") == 0)
-        return walk_up(w);
+    if (strcmp(name, "..") == 0) {
+        /* ".." of a link's text: one up, never above the root. Nobody else changes the tree
+         * while it grows, so the directory above is the one the walk came through. */
+        const char *slash = strrchr(w->real, '/');
+        if (w->real_len == 0)
+            return 0;
+        return walk_stand(w, openat(w->fd, "..", O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC),
+                          slash ? (size_t)(slash - w->real) : 0);
+    }
     int fd = openat(w->fd, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (fd < 0 && (errno == ENOTDIR || errno == ENOENT || errno == ELOOP))
         return walk_other(w, name, again);
@@ -290,9 +281,8 @@ int prl_unpack_tree_find(struct prl_unpack_tree *tree, const char *path, bool ma
             return r;
         if (r == -EBADMSG)
             return prl_unpack_tree_refuse(tree, path,
-                                          prl_unpack_tree_spent(tree)
-                                              ? PRL_UNPACK_TOO_MUCH_WORK
-                                              : "is one directory too many");
+                                          tree->work_left == 0 ? PRL_UNPACK_TOO_MUCH_WORK
+                                                               : "is one directory too many");
         errno = -r;
         if (r < 0)
             return prl_unpack_tree_fail(tree, "open the directory of", path);

@@ -56,5 +56,4 @@ int prl_unpack_tree_refuse(struct prl_unpack_tree *tree, const char *path, const
 void prl_unpack_tree_allow_member(struct prl_unpack_tree *tree);
 /* 0, or -EBADMSG (not recorded) when no work is left, now and for good. */
 int prl_unpack_tree_spend(struct prl_unpack_tree *tree, uint64_t work);
-bool prl_unpack_tree_spent(const struct prl_unpack_tree *tree);
 void prl_unpack_tree_free(struct prl_unpack_tree *tree);

@@ -93,17 +93,6 @@ static int make_by_xattr(int dir_fd, const char *name)
     return 0;
 }
 
-static int hide_below(const struct prl_unpack_place *place)
-{
-    struct stat st;
-    if (fstatat(place->dir_fd, place->name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-        return -errno;
-    if (!S_ISDIR(st.st_mode))
-        return 0;
-    _cleanup_close_ int fd = open_dir(place->dir_fd, place->name);
-    return fd < 0 ? -errno : prl_unpack_whiteout_opaque(fd);
-}
-
 int prl_unpack_whiteout_make(struct prl_unpack_tree *tree, const struct prl_unpack_place *place)
 {
     int r = -EPERM;
@@ -118,7 +107,15 @@ int prl_unpack_whiteout_make(struct prl_unpack_tree *tree, const struct prl_unpa
         tree->no_mknod = true;
         r = make_by_xattr(dir_fd, place->name);
     }
-    return r == -EEXIST ? hide_below(place) : r;
+    if (r != -EEXIST)
+        return r;
+    struct stat st;
+    if (fstatat(place->dir_fd, place->name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+        return -errno;
+    if (!S_ISDIR(st.st_mode))
+        return 0;
+    _cleanup_close_ int fd = open_dir(place->dir_fd, place->name);
+    return fd < 0 ? -errno : prl_unpack_whiteout_opaque(fd);
 }
 
 int prl_unpack_whiteout_mkdir(const struct prl_unpack_place *place)

@@ -65,19 +65,6 @@ static int hex_digit(char c)
     return at ? (int)(at - digits) % 16 : -1;
 }
 
-/* In place; a "%" that begins no number stays. */
-static void decode_percent(char *text)
-{
-    char *out = text;
-    for (const char *p = text; *p; out++) {
-        int high = *p == '%' ? hex_digit(p[1]) : -1;
-        int low = high >= 0 ? hex_digit(p[2]) : -1;
-        *out = low >= 0 ? (char)(high << 4 | low) : *p;
-        p += low >= 0 ? 3 : 1;
-    }
-    *out = '\0';
-}
-
 /* The attribute's name of a record that holds one, else NULL; LIBARCHIVE's are decoded. */
 static const char *decode(const struct prl_unpack_pax *pax, struct prl_unpack_record *record)
 {
@@ -89,7 +76,16 @@ static const char *decode(const struct prl_unpack_pax *pax, struct prl_unpack_re
     if (!starts(key, LIBARCHIVE))
         return NULL;
     ssize_t len = decode_base64(pax->text + record->value_at, record->value_len);
-    decode_percent(key + strlen(LIBARCHIVE));
+    /* In place; a "%" that begins no number stays. */
+    char *text = key + strlen(LIBARCHIVE);
+    char *out = text;
+    for (const char *p = text; *p; out++) {
+        int high = *p == '%' ? hex_digit(p[1]) : -1;
+        int low = high >= 0 ? hex_digit(p[2]) : -1;
+        *out = low >= 0 ? (char)(high << 4 | low) : *p;
+        p += low >= 0 ? 3 : 1;
+    }
+    *out = '\0';
     /* Decoded once: from now on it reads as the plain form. */
     char *name = key + strlen(LIBARCHIVE) - strlen(SCHILY);
     memcpy(name, SCHILY, strlen(SCHILY));

@@ -43,13 +43,6 @@ static int read_number(const char **at, uint64_t *ret)
     return errno ? -EINVAL : 0;
 }
 
-/* Take one range away again, so that it was only ever in the way. */
-static void remove_first(struct prl_ids *ids)
-{
-    memmove(ids->ranges, ids->ranges + 1, (ids->len - 1) * sizeof *ids->ranges);
-    ids->len--;
-}
-
 int prl_ids_parse(const char *text, uint32_t own, struct prl_ids *ret)
 {
     uint64_t first, count;
@@ -68,8 +61,10 @@ int prl_ids_parse(const char *text, uint32_t own, struct prl_ids *ret)
         if (r < 0 || !*at)
             break;
     }
-    if (ret->len > 0)
-        remove_first(ret);
+    if (ret->len > 0) {
+        memmove(ret->ranges, ret->ranges + 1, (ret->len - 1) * sizeof *ret->ranges);
+        ret->len--;
+    }
     return r;
 }
 
@@ -98,17 +93,6 @@ static void append(struct rows *rows, uint64_t host, uint64_t count)
     rows->inside += count;
 }
 
-/* A range up to the id that is kept, and what is left behind it. */
-static void append_around(struct rows *rows, uint32_t keep, const struct prl_id_range *range)
-{
-    uint64_t before = rows->inside < keep ? keep - rows->inside : 0;
-    uint64_t count = range->count < before ? range->count : before;
-    append(rows, range->first, count);
-    if (rows->inside == keep)
-        rows->inside++;
-    append(rows, (uint64_t)range->first + count, range->count - count);
-}
-
 size_t prl_ids_map(enum prl_ids_map how, uint32_t own, const struct prl_ids *ids,
                    struct prl_idmap ret[PRL_IDMAP_ROWS])
 {
@@ -118,9 +102,16 @@ size_t prl_ids_map(enum prl_ids_map how, uint32_t own, const struct prl_ids *ids
     if (how == PRL_IDS_MAP_KEEP)
         ret[rows.len++] = (struct prl_idmap){own, own, 1};
     for (size_t i = 0; i < ids->len; i++) {
-        if (how == PRL_IDS_MAP_KEEP)
-            append_around(&rows, own, &ids->ranges[i]);
-        else
+        if (how == PRL_IDS_MAP_KEEP) {
+            /* A range up to the id that is kept, and what is left behind it. */
+            const struct prl_id_range *range = &ids->ranges[i];
+            uint64_t before = rows.inside < own ? own - rows.inside : 0;
+            uint64_t count = range->count < before ? range->count : before;
+            append(&rows, range->first, count);
+            if (rows.inside == own)
+                rows.inside++;
+            append(&rows, (uint64_t)range->first + count, range->count - count);
+        } else
             append(&rows, ids->ranges[i].first, ids->ranges[i].count);
     }
     return rows.len;

@@ -25,7 +25,8 @@ bool prl_mapping_is_own(const struct prl_idmap *rows, size_t len, uint32_t own)
     return len == 1 && rows[0].size == 1 && rows[0].host_id == own;
 }
 
-bool prl_mapping_is_privileged(void)
+/* The kernel takes any map of our namespace's ids from us, without a helper. */
+static bool is_privileged(void)
 {
     const uint64_t needed = 1ULL << CAP_SETUID_BIT | 1ULL << CAP_SETGID_BIT;
     uint64_t effective, permitted;
@@ -35,7 +36,7 @@ bool prl_mapping_is_privileged(void)
 bool prl_mapping_is_possible(void)
 {
     char path[64];
-    return prl_mapping_is_privileged() ||
+    return is_privileged() ||
            (prl_helper_find("newuidmap", path) && prl_helper_find("newgidmap", path));
 }
 
@@ -99,26 +100,22 @@ static int run_helper(const struct side *side, pid_t pid, struct prl_arena *aren
                      side->program, result.complaint[0] ? result.complaint : "nothing");
 }
 
-static int write_by_helpers(pid_t pid, const struct side sides[2], struct prl_error *reterr)
-{
-    struct prl_arena *arena = prl_arena_new();
-    if (!arena)
-        return prl_fail_with(reterr, PRL_STAGE_IDMAP, ENOMEM, "malloc", "id maps");
-    int r = run_helper(&sides[0], pid, arena, reterr);
-    if (r == 0)
-        r = run_helper(&sides[1], pid, arena, reterr);
-    prl_arena_free(arena);
-    return r;
-}
-
 int prl_mapping_write(pid_t pid, const struct prl_mapping *maps, struct prl_error *reterr)
 {
     const struct side sides[2] = {{"newuidmap", "uid_map", maps->uids, maps->uids_len},
                                   {"newgidmap", "gid_map", maps->gids, maps->gids_len}};
     bool own = prl_mapping_is_own(maps->uids, maps->uids_len, geteuid()) &&
                prl_mapping_is_own(maps->gids, maps->gids_len, getegid());
-    if (!own && !prl_mapping_is_privileged())
-        return write_by_helpers(pid, sides, reterr);
+    if (!own && !is_privileged()) {
+        struct prl_arena *arena = prl_arena_new();
+        if (!arena)
+            return prl_fail_with(reterr, PRL_STAGE_IDMAP, ENOMEM, "malloc", "id maps");
+        int r = run_helper(&sides[0], pid, arena, reterr);
+        if (r == 0)
+            r = run_helper(&sides[1], pid, arena, reterr);
+        prl_arena_free(arena);
+        return r;
+    }
     /* An unprivileged process may map its group only after setgroups(2) was given up: else it
      * could drop a group that was used to refuse it something.  user_namespaces(7), "gid_map".
      */

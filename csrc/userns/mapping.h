@@ -16,8 +16,6 @@ struct prl_mapping {
 
 /* The caller's own id and nothing else: what an unprivileged process may write itself. */
 bool prl_mapping_is_own(const struct prl_idmap *rows, size_t len, uint32_t own);
-/* Whether the kernel takes any map of our namespace's ids from us, without a helper. */
-bool prl_mapping_is_privileged(void);
 /* Whether maps of many ids can be written here at all. */
 bool prl_mapping_is_possible(void);
 /* The process must be our child's, or our own parent's, in a namespace below ours. */

@@ -168,25 +168,19 @@ int prl_ids_read(const struct prl_ids_source *source, struct prl_ids *ret)
     return 0;
 }
 
-/* "": none is known. */
-static void find_login(char *buf, size_t size)
+int prl_ids_granted(struct prl_ids *ret_uids, struct prl_ids *ret_gids)
 {
+    char login[128]; /* "": none is known */
     const struct passwd *user = getpwuid(getuid());
     char path[64];
-    snprintf(buf, size, "%s", user ? user->pw_name : "");
+    snprintf(login, sizeof login, "%s", user ? user->pw_name : "");
     /* A user of a directory service, whom a static program cannot look up. */
     if (!user && prl_helper_find("id", path)) {
         const char *const argv[] = {path, "-un", NULL};
-        if (prl_helper_read(argv, buf, size) < 0)
-            buf[0] = '\0';
-        buf[strcspn(buf, "\n")] = '\0';
+        if (prl_helper_read(argv, login, sizeof login) < 0)
+            login[0] = '\0';
+        login[strcspn(login, "\n")] = '\0';
     }
-}
-
-int prl_ids_granted(struct prl_ids *ret_uids, struct prl_ids *ret_gids)
-{
-    char login[128];
-    find_login(login, sizeof login);
     const struct prl_ids_source uids = {
         "/etc/subuid", "/proc/self/uid_map", NULL, login, getuid(), getuid()};
     const struct prl_ids_source gids = {

@@ -186,10 +186,15 @@ static int check_mounts(const struct table *t, struct prl_error *reterr)
     return 0;
 }
 
-/* If this process may not walk the path (a file system of another user's), its name must do.
- * The kernel's own trees are the same here, so what is missing in them need not be masked. */
-static int check_by_name(const struct table *t, const char *path, struct prl_error *reterr)
+static int open_path(const struct table *t, const char *path, int *ret_fd,
+                     struct prl_error *reterr)
 {
+    *ret_fd = prl_sys_open_in_root(t->root_fd, path, O_PATH);
+    if (*ret_fd >= 0 || errno == ENOENT || errno == ENOTDIR)
+        return 0;
+    /* If this process may not walk the path (a file system of another user's), its name must
+     * do. The kernel's own trees are the same here, so what is missing in them need not be
+     * masked. */
     bool kernels = strncmp(path, "/proc/", 6) == 0 || strncmp(path, "/sys/", 5) == 0;
     for (size_t i = t->len; i-- > 0;) {
         const struct row *row = &t->rows[i];
@@ -203,15 +208,6 @@ static int check_by_name(const struct table *t, const char *path, struct prl_err
     return kernels && access(path, F_OK) == 0
                ? prl_verify_differs(path, "a mount on it", "none there", reterr)
                : 0;
-}
-
-static int open_path(const struct table *t, const char *path, int *ret_fd,
-                     struct prl_error *reterr)
-{
-    *ret_fd = prl_sys_open_in_root(t->root_fd, path, O_PATH);
-    if (*ret_fd >= 0 || errno == ENOENT || errno == ENOTDIR)
-        return 0;
-    return check_by_name(t, path, reterr);
 }
 
 /* Hidden: a null device, or an empty directory nobody can write to. */
@@ -273,14 +269,6 @@ static int check_own(const struct table *t, struct prl_error *reterr)
     return 0;
 }
 
-static int check_others(const struct table *t, struct prl_error *reterr)
-{
-    for (size_t i = 0; i < t->len; i++)
-        if (!t->asked[i])
-            return prl_verify_differs("mounts", "nothing more", t->rows[i].point, reterr);
-    return 0;
-}
-
 static int check_table(const struct table *t, struct prl_error *reterr)
 {
     const struct prl_spec *spec = t->v->spec;
@@ -291,7 +279,12 @@ static int check_table(const struct table *t, struct prl_error *reterr)
         r = check_mask(t, *p, reterr);
     for (const char *const *p = spec->readonly_paths; r == 0 && p && *p; p++)
         r = check_readonly(t, *p, reterr);
-    return r < 0 ? r : check_others(t, reterr);
+    if (r < 0)
+        return r;
+    for (size_t i = 0; i < t->len; i++)
+        if (!t->asked[i])
+            return prl_verify_differs("mounts", "nothing more", t->rows[i].point, reterr);
+    return 0;
 }
 
 int prl_verify_mounts(const struct prl_verify *v, struct prl_error *reterr)

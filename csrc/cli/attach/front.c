@@ -124,15 +124,6 @@ static int on_attached(struct front *front, int32_t there)
     return r;
 }
 
-static int on_failed(struct front *front, const struct prl_error *error)
-{
-    if (!front->failure) {
-        *front->reterr = *error;
-        front->failure = -error->errnum;
-    }
-    return 0;
-}
-
 static int on_ended(struct front *front)
 {
     front->ended = true;
@@ -145,14 +136,6 @@ static int on_ended(struct front *front)
         front->failure = prl_fail_with(front->reterr, PRL_STAGE_MONITOR, ENODATA, "waitid",
                                        "how the container ended is not known");
     return 0;
-}
-
-static int on_refused(struct front *front)
-{
-    const struct prl_record_head *head = &front->record.head;
-    int errnum = head->value > 0 ? head->value : EPROTO;
-    return prl_failf(front->reterr, PRL_STAGE_MONITOR, errnum, "attach", "%.*s",
-                     (int)(head->len < 200 ? head->len : 200), front->record.bytes);
 }
 
 static int on_output(struct front *front)
@@ -181,10 +164,20 @@ static int on_record(struct front *front)
         return 0;
     case PRL_RECORD_ENDED:
         return on_ended(front);
-    case PRL_RECORD_FAILED:
-        return on_failed(front, (const struct prl_error *)front->record.bytes);
-    case PRL_RECORD_REFUSED:
-        return on_refused(front);
+    case PRL_RECORD_FAILED: {
+        const struct prl_error *error = (const struct prl_error *)front->record.bytes;
+        if (!front->failure) {
+            *front->reterr = *error;
+            front->failure = -error->errnum;
+        }
+        return 0;
+    }
+    case PRL_RECORD_REFUSED: {
+        const struct prl_record_head *head = &front->record.head;
+        int errnum = head->value > 0 ? head->value : EPROTO;
+        return prl_failf(front->reterr, PRL_STAGE_MONITOR, errnum, "attach", "%.*s",
+                         (int)(head->len < 200 ? head->len : 200), front->record.bytes);
+    }
     default:
         return 0;
     }
@@ -278,25 +271,6 @@ static int on_broken_output(struct front *front, struct prl_pump *out)
     return 0;
 }
 
-static int step(struct front *front, const struct pollfd fds[FDS])
-{
-    int r = fds[AT_SIGNAL].revents ? on_signals(front) : 0;
-    prl_pump_step(&front->in, fds + AT_IN);
-    if (r == 0 && front->how->keys->seen && !front->ended) {
-        front->how->keys->seen = false;
-        r = detach(front);
-    }
-    for (int i = 0; r == 0 && i < OUTS; i++) {
-        prl_pump_step(&front->outs[i], fds + AT_OUT + 2 * i);
-        if (front->outs[i].broken)
-            r = on_broken_output(front, &front->outs[i]);
-    }
-    if (r == 0 && fds[AT_SOCKET].revents)
-        r = on_message(front);
-    send_typed(front);
-    return r;
-}
-
 static int turn(struct front *front)
 {
     struct pollfd fds[FDS];
@@ -312,7 +286,21 @@ static int turn(struct front *front)
     if (poll(fds, FDS, -1) < 0)
         return errno == EINTR ? 0
                               : prl_fail(front->reterr, PRL_STAGE_MONITOR, "poll", "terminal");
-    return step(front, fds);
+    int r = fds[AT_SIGNAL].revents ? on_signals(front) : 0;
+    prl_pump_step(&front->in, fds + AT_IN);
+    if (r == 0 && front->how->keys->seen && !front->ended) {
+        front->how->keys->seen = false;
+        r = detach(front);
+    }
+    for (int i = 0; r == 0 && i < OUTS; i++) {
+        prl_pump_step(&front->outs[i], fds + AT_OUT + 2 * i);
+        if (front->outs[i].broken)
+            r = on_broken_output(front, &front->outs[i]);
+    }
+    if (r == 0 && fds[AT_SOCKET].revents)
+        r = on_message(front);
+    send_typed(front);
+    return r;
 }
 
 static bool finished(struct front *front)
@@ -331,16 +319,6 @@ static int open_signals(struct front *front)
         return prl_fail(front->reterr, PRL_STAGE_MONITOR, "signalfd", "terminal");
     sigaction(SIGPIPE, &ignore, &front->pipe_action);
     return 0;
-}
-
-/* They were for the container, which is over or left. */
-static void close_signals(struct front *front)
-{
-    struct signalfd_siginfo info;
-    while (read(front->signal_fd, &info, sizeof info) == (ssize_t)sizeof info)
-        ;
-    prl_close_p(&front->signal_fd);
-    sigaction(SIGPIPE, &front->pipe_action, NULL);
 }
 
 int prl_attach_front(const struct prl_attach_front *how, struct prl_status *ret,
@@ -365,6 +343,10 @@ int prl_attach_front(const struct prl_attach_front *how, struct prl_status *ret,
         prl_pump_close(&front.outs[i]);
     if (r == 0)
         r = front.failure;
-    close_signals(&front);
+    struct signalfd_siginfo info;
+    while (read(front.signal_fd, &info, sizeof info) == (ssize_t)sizeof info)
+        ;
+    prl_close_p(&front.signal_fd);
+    sigaction(SIGPIPE, &front.pipe_action, NULL);
     return r;
 }

@@ -24,11 +24,6 @@ static bool publishes(const struct prl_options *options)
     return prl_options_get(options, "publish") || prl_options_flag(options, "publish-all");
 }
 
-static bool needs_helper(const struct prl_options *options)
-{
-    return publishes(options) || prl_options_get(options, "allow-host");
-}
-
 enum prl_value_network prl_config_network_kind(const struct prl_options *options)
 {
     const char *text = prl_options_get(options, "network");
@@ -38,7 +33,9 @@ enum prl_value_network prl_config_network_kind(const struct prl_options *options
 
     if (text && prl_value_network("--network", text, &kind, &mtu, &ignored) == 0)
         return kind;
-    return needs_helper(options) ? PRL_VALUE_NETWORK_AUTO : PRL_VALUE_NETWORK_NONE;
+    return publishes(options) || prl_options_get(options, "allow-host")
+               ? PRL_VALUE_NETWORK_AUTO
+               : PRL_VALUE_NETWORK_NONE;
 }
 
 /* No packet is sent: connecting a datagram socket looks the route up. */
@@ -178,12 +175,6 @@ static void lend_sysfs(struct prl_merge *m)
         prl_config_replace_mount(m, &host, sysfs);
 }
 
-static void share_host(struct prl_merge *m)
-{
-    m->spec->namespaces &= ~(uint64_t)CLONE_NEWNET;
-    lend_sysfs(m);
-}
-
 /* --- ports --- */
 
 struct ports {
@@ -313,8 +304,15 @@ static int collect_ports(struct ports *ports)
     return r;
 }
 
-static int note_ports(struct ports *ports, enum prl_value_network kind)
+static int publish(struct prl_merge *m, enum prl_value_network kind)
 {
+    _cleanup_free_ struct ports *ports = calloc(1, sizeof *ports);
+    if (!ports)
+        return prl_config_memory(m);
+    ports->m = m;
+    int r = collect_ports(ports);
+    if (r < 0)
+        return r;
     _cleanup_free_ char *text = malloc(ports->len * LINE_BYTES + 1);
     size_t used = 0;
     if (!text)
@@ -334,16 +332,6 @@ static int note_ports(struct ports *ports, enum prl_value_network kind)
     if (ports->len > 0)
         prl_config_note(ports->m, "network.ports", text);
     return 0;
-}
-
-static int publish(struct prl_merge *m, enum prl_value_network kind)
-{
-    _cleanup_free_ struct ports *ports = calloc(1, sizeof *ports);
-    if (!ports)
-        return prl_config_memory(m);
-    ports->m = m;
-    int r = collect_ports(ports);
-    return r < 0 ? r : note_ports(ports, kind);
 }
 
 /* Options that say something about a helper's network, where there is none. */
@@ -390,39 +378,36 @@ static int share_network(struct prl_merge *m)
     return 0;
 }
 
-static void note_helper(struct prl_merge *m, const struct prl_network_choice *choice)
-{
-    bool pasta = choice->kind == PRL_VALUE_NETWORK_PASTA;
-    const char *mac = prl_options_get(m->options, "mac-address");
-    prl_config_note(m, "network", pasta ? "pasta" : "slirp4netns");
-    prl_config_note(m, "network.program", choice->program);
-    if (choice->mtu)
-        prl_config_note_number(m, "network.mtu", choice->mtu);
-    if (mac)
-        prl_config_note(m, "network.mac", mac);
-    if (prl_resolv_needs_forward(m->options, choice))
-        prl_config_note(m, "network.dns-forward", "1");
-    if (m->facts->allow)
-        prl_config_note(m, "network.allow", m->facts->allow);
-    if ((m->facts->allow || !pasta) &&
-        m->facts->launcher) /* starts slirp4netns, and is the egress filter */
-        prl_config_note(m, "launcher", m->facts->launcher);
-    if (!m->facts->allow && pasta && choice->gateway[0])
-        prl_config_note(m, "network.gateway", "1");
-}
-
 int prl_config_network(struct prl_merge *m)
 {
     struct prl_network_choice choice;
     int r = prl_network_choose(m->options, m->facts->data_dir, &choice, m->reterr);
     if (r < 0)
         return r;
-    if (choice.kind == PRL_VALUE_NETWORK_HOST)
-        share_host(m);
+    if (choice.kind == PRL_VALUE_NETWORK_HOST) {
+        m->spec->namespaces &= ~(uint64_t)CLONE_NEWNET;
+        lend_sysfs(m);
+    }
     if (choice.kind == PRL_VALUE_NETWORK_CONTAINER)
         return share_network(m);
     if (choice.kind <= PRL_VALUE_NETWORK_HOST)
         return check_lonely(m, choice.kind);
-    note_helper(m, &choice);
+    bool pasta = choice.kind == PRL_VALUE_NETWORK_PASTA;
+    const char *mac = prl_options_get(m->options, "mac-address");
+    prl_config_note(m, "network", pasta ? "pasta" : "slirp4netns");
+    prl_config_note(m, "network.program", choice.program);
+    if (choice.mtu)
+        prl_config_note_number(m, "network.mtu", choice.mtu);
+    if (mac)
+        prl_config_note(m, "network.mac", mac);
+    if (prl_resolv_needs_forward(m->options, &choice))
+        prl_config_note(m, "network.dns-forward", "1");
+    if (m->facts->allow)
+        prl_config_note(m, "network.allow", m->facts->allow);
+    if ((m->facts->allow || !pasta) &&
+        m->facts->launcher) /* starts slirp4netns, and is the egress filter */
+        prl_config_note(m, "launcher", m->facts->launcher);
+    if (!m->facts->allow && pasta && choice.gateway[0])
+        prl_config_note(m, "network.gateway", "1");
     return publish(m, choice.kind);
 }

@@ -160,17 +160,6 @@ static void append_search(struct text *text, const struct prl_options *options,
     }
 }
 
-static void append_options(struct text *text, const struct prl_options *options,
-                           const struct host_file *file)
-{
-    if (prl_options_get(options, "dns-option")) {
-        append_values(text, options, "dns-option", "options ");
-    } else if (file->options[0]) {
-        append(text, "options ", file->options);
-        append(text, "\n", "");
-    }
-}
-
 int prl_resolv_make(const struct prl_options *options, const struct prl_network_choice *choice,
                     char **ret, struct prl_error *reterr)
 {
@@ -188,7 +177,12 @@ int prl_resolv_make(const struct prl_options *options, const struct prl_network_
     else if (!is_filtered(options))
         append_host_servers(&text, &file, choice);
     append_search(&text, options, &file);
-    append_options(&text, options, &file);
+    if (prl_options_get(options, "dns-option")) {
+        append_values(&text, options, "dns-option", "options ");
+    } else if (file.options[0]) {
+        append(&text, "options ", file.options);
+        append(&text, "\n", "");
+    }
     *ret = text.bytes;
     return 0;
 }

@@ -20,23 +20,6 @@ enum { FILE_MAX_BYTES = 64 * 1024 };
 
 #define BAD(errnum, ...) prl_failf(reterr, PRL_STAGE_OPTIONS, errnum, "--network", __VA_ARGS__)
 
-static int read_files(struct prl_shared_network *n, struct prl_error *reterr)
-{
-    const struct {
-        const char *name;
-        char **to;
-    } files[] = {{"hosts", &n->hosts}, {"resolv.conf", &n->resolv}};
-    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
-        char path[PATH_MAX];
-        size_t len;
-        snprintf(path, sizeof path, "%s/%s", n->running.directory, files[i].name);
-        int r = prl_io_read_file(AT_FDCWD, path, FILE_MAX_BYTES, files[i].to, &len);
-        if (r < 0 && r != -ENOENT)
-            return prl_fail_with(reterr, PRL_STAGE_STATE, -r, "open", path);
-    }
-    return 0;
-}
-
 static int fill(struct prl_shared_network *n, struct prl_error *reterr)
 {
     _cleanup_free_ char *json = NULL;
@@ -53,7 +36,19 @@ static int fill(struct prl_shared_network *n, struct prl_error *reterr)
                    "container %.12s shares the host's network itself: take --network "
                    "host",
                    n->running.id);
-    return read_files(n, reterr);
+    const struct {
+        const char *name;
+        char **to;
+    } files[] = {{"hosts", &n->hosts}, {"resolv.conf", &n->resolv}};
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        char path[PATH_MAX];
+        size_t len;
+        snprintf(path, sizeof path, "%s/%s", n->running.directory, files[i].name);
+        int r = prl_io_read_file(AT_FDCWD, path, FILE_MAX_BYTES, files[i].to, &len);
+        if (r < 0 && r != -ENOENT)
+            return prl_fail_with(reterr, PRL_STAGE_STATE, -r, "open", path);
+    }
+    return 0;
 }
 
 int prl_shared_network_find(const struct prl_dirs *dirs, const char *text,

@@ -188,21 +188,6 @@ int prl_config_rootfs(struct prl_merge *m, const char *text)
     return r < 0 ? r : prl_config_guard(m, "--rootfs", real, "/");
 }
 
-/* Writes go to the container's directory. */
-static void upper_on_disk(struct prl_merge *m)
-{
-    char path[PATH_MAX];
-    const char *dir = m->facts->container_dir;
-    struct prl_rootfs *root = &m->spec->rootfs;
-
-    root->upper = PRL_UPPER_DISK;
-    snprintf(path, sizeof path, "%s/upper", dir);
-    root->upper_path = prl_config_copy(m, path);
-    snprintf(path, sizeof path, "%s/work", dir);
-    root->work_path = prl_config_copy(m, path);
-    root->upper_volatile = prl_options_flag(m->options, "rm");
-}
-
 static int upper_in_memory(struct prl_merge *m)
 {
     const char *storage = prl_options_get(m->options, "storage-size");
@@ -241,7 +226,14 @@ int prl_config_upper(struct prl_merge *m)
         return 0;
     if (ephemeral || !m->facts->container_dir)
         return upper_in_memory(m);
-    upper_on_disk(m);
+    char path[PATH_MAX];
+    const char *dir = m->facts->container_dir;
+    root->upper = PRL_UPPER_DISK;
+    snprintf(path, sizeof path, "%s/upper", dir);
+    root->upper_path = prl_config_copy(m, path);
+    snprintf(path, sizeof path, "%s/work", dir);
+    root->work_path = prl_config_copy(m, path);
+    root->upper_volatile = prl_options_flag(m->options, "rm");
     return 0;
 }
 

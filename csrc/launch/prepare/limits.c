@@ -13,33 +13,6 @@
 
 enum { MASK_BYTES = sizeof(cpu_set_t), MASK_BITS = 8 * MASK_BYTES };
 
-/* Checked by spec/sections/resources.c. */
-static void set_from_list(unsigned char *mask, const char *list)
-{
-    while (*list) {
-        char *end;
-        unsigned long first = strtoul(list, &end, 10), last = first;
-        if (*end == '-')
-            last = strtoul(end + 1, &end, 10);
-        for (unsigned long n = first; n <= last && n < MASK_BITS; n++)
-            mask[n / 8] |= (unsigned char)(1u << (n % 8));
-        list = *end == ',' ? end + 1 : end;
-    }
-}
-
-static void keep_first(unsigned char *mask, uint64_t count)
-{
-    for (size_t n = 0; n < MASK_BITS; n++) {
-        unsigned char bit = (unsigned char)(1u << (n % 8));
-        if (!(mask[n / 8] & bit))
-            continue;
-        if (count == 0)
-            mask[n / 8] &= (unsigned char)~bit;
-        else
-            count--;
-    }
-}
-
 int prl_prepare_limits(struct prl_setup *s, struct prl_arena *arena, struct prl_error *reterr)
 {
     const struct prl_resources *res = &s->spec->resources;
@@ -54,11 +27,31 @@ int prl_prepare_limits(struct prl_setup *s, struct prl_arena *arena, struct prl_
     if (!s->affinity)
         return prl_fail_with(reterr, PRL_STAGE_CLONE, ENOMEM, "malloc", "processors");
     s->affinity_size = MASK_BYTES;
-    if (res->cpus)
-        set_from_list(s->affinity, res->cpus);
-    else if (sched_getaffinity(0, MASK_BYTES, (cpu_set_t *)s->affinity) < 0)
+    if (res->cpus) {
+        /* Checked by spec/sections/resources.c. */
+        const char *list = res->cpus;
+        while (*list) {
+            char *end;
+            unsigned long first = strtoul(list, &end, 10), last = first;
+            if (*end == '-')
+                last = strtoul(end + 1, &end, 10);
+            for (unsigned long n = first; n <= last && n < MASK_BITS; n++)
+                s->affinity[n / 8] |= (unsigned char)(1u << (n % 8));
+            list = *end == ',' ? end + 1 : end;
+        }
+    } else if (sched_getaffinity(0, MASK_BYTES, (cpu_set_t *)s->affinity) < 0)
         return prl_fail(reterr, PRL_STAGE_LIMITS, "sched_getaffinity", "processors");
-    if (fewer)
-        keep_first(s->affinity, (res->quota_us + res->period_us - 1) / res->period_us);
+    if (fewer) {
+        uint64_t count = (res->quota_us + res->period_us - 1) / res->period_us;
+        for (size_t n = 0; n < MASK_BITS; n++) {
+            unsigned char bit = (unsigned char)(1u << (n % 8));
+            if (!(s->affinity[n / 8] & bit))
+                continue;
+            if (count == 0)
+                s->affinity[n / 8] &= (unsigned char)~bit;
+            else
+                count--;
+        }
+    }
     return 0;
 }

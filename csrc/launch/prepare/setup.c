@@ -67,18 +67,6 @@ static void ask_parent(struct prl_setup *s, bool asks)
     s->served |= asks;
 }
 
-/* The user namespace of a shared network has its maps. */
-static int prepare_shared_network(struct prl_setup *s, bool own, struct prl_error *reterr)
-{
-    if (!s->spec->shared_network)
-        return prl_failf(reterr, PRL_STAGE_STATE, ESRCH, "container",
-                         "\"%.12s\" was not looked up", s->spec->network.container);
-    if (!own)
-        prepare_settling(s);
-    s->ready = true;
-    return 0;
-}
-
 /* The kernel lets an unprivileged process map its own id and no other; more the parent writes
  * (launch/serve/idmap.c). */
 static int prepare_maps(struct prl_setup *s, struct prl_arena *arena, struct prl_error *reterr)
@@ -91,8 +79,16 @@ static int prepare_maps(struct prl_setup *s, struct prl_arena *arena, struct prl
         return 0;
     bool own = prl_mapping_is_own(spec->uid_maps, spec->uid_maps_len, uid) &&
                prl_mapping_is_own(spec->gid_maps, spec->gid_maps_len, gid);
-    if (spec->network.container)
-        return prepare_shared_network(s, own, reterr);
+    if (spec->network.container) {
+        /* The user namespace of a shared network has its maps. */
+        if (!s->spec->shared_network)
+            return prl_failf(reterr, PRL_STAGE_STATE, ESRCH, "container",
+                             "\"%.12s\" was not looked up", s->spec->network.container);
+        if (!own)
+            prepare_settling(s);
+        s->ready = true;
+        return 0;
+    }
     if (!own) {
         s->served = true;
         prepare_settling(s);

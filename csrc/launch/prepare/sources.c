@@ -283,21 +283,6 @@ static int begin_masks(struct look *look, struct prl_error *reterr)
     return 0;
 }
 
-/* The child's spec has more masks than the caller's, if there are more. */
-static int end_masks(struct look *look, struct prl_error *reterr)
-{
-    if (look->masks_len == count_masks(look->s->spec))
-        return 0;
-    struct prl_spec *own = prl_arena_alloc(look->arena, sizeof *own);
-    if (!own)
-        return out_of_memory(reterr);
-    *own = *look->s->spec;
-    look->masks[look->masks_len] = NULL;
-    own->masked_paths = look->masks;
-    look->s->spec = own;
-    return 0;
-}
-
 int prl_prepare_sources(struct prl_setup *s, struct prl_arena *arena, struct prl_error *reterr)
 {
     const struct prl_spec *spec = s->spec;
@@ -323,5 +308,15 @@ int prl_prepare_sources(struct prl_setup *s, struct prl_arena *arena, struct prl
         if (m->bind && is_lent(spec, m->destination))
             r = look_at(&look, m->source, m->destination, m->recursive, &s->seen[i]);
     }
-    return r < 0 ? r : end_masks(&look, reterr);
+    if (r < 0 || look.masks_len == count_masks(spec))
+        return r;
+    /* The child's spec has more masks than the caller's. */
+    struct prl_spec *own = prl_arena_alloc(arena, sizeof *own);
+    if (!own)
+        return out_of_memory(reterr);
+    *own = *spec;
+    look.masks[look.masks_len] = NULL;
+    own->masked_paths = look.masks;
+    s->spec = own;
+    return 0;
 }

@@ -84,19 +84,6 @@ static int PRL_CHILD_SAFE open_next(struct server *v, int dir_fd, const char *pa
     return fail_here(v, "open", path);
 }
 
-static int PRL_CHILD_SAFE open_tmpfs(struct server *v, int number)
-{
-    const char *stage = v->setup->spec->rootfs.path;
-    if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_SLAVE | MS_REC, NULL) < 0)
-        return fail_here(v, "unshare", "mount namespace of fuse-overlayfs");
-    if (mount("tmpfs", stage, "tmpfs", MS_NOSUID | MS_NODEV, v->setup->tmpfs_data) < 0)
-        return fail_here(v, "mount", "tmpfs for the upper directory");
-    if (chdir(stage) < 0 || mkdir("upper", 0755) < 0 || mkdir("work", 0755) < 0)
-        return fail_here(v, "mkdir", "upper directory on tmpfs");
-    int r = open_next(v, AT_FDCWD, "upper", number);
-    return r < 0 ? r : open_next(v, AT_FDCWD, "work", number + 1);
-}
-
 static int PRL_CHILD_SAFE open_directories(struct server *v)
 {
     const struct prl_rootfs *root = &v->setup->spec->rootfs;
@@ -111,8 +98,17 @@ static int PRL_CHILD_SAFE open_directories(struct server *v)
         if (r < 0)
             return r;
     }
-    if (root->upper == PRL_UPPER_TMPFS)
-        return open_tmpfs(v, number);
+    if (root->upper == PRL_UPPER_TMPFS) {
+        const char *stage = v->setup->spec->rootfs.path;
+        if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_SLAVE | MS_REC, NULL) < 0)
+            return fail_here(v, "unshare", "mount namespace of fuse-overlayfs");
+        if (mount("tmpfs", stage, "tmpfs", MS_NOSUID | MS_NODEV, v->setup->tmpfs_data) < 0)
+            return fail_here(v, "mount", "tmpfs for the upper directory");
+        if (chdir(stage) < 0 || mkdir("upper", 0755) < 0 || mkdir("work", 0755) < 0)
+            return fail_here(v, "mkdir", "upper directory on tmpfs");
+        int r = open_next(v, AT_FDCWD, "upper", number);
+        return r < 0 ? r : open_next(v, AT_FDCWD, "work", number + 1);
+    }
     int r = open_next(v, AT_FDCWD, root->upper_path, number);
     return r < 0 ? r : open_next(v, AT_FDCWD, root->work_path, number + 1);
 }

@@ -86,31 +86,6 @@ static void add_pasta_ports(struct helper *h)
     add_text(h, "--udp-ns", "none");
 }
 
-/* pasta's other name, passt, takes frames from a socket; the interface is ours. */
-static void describe_passt(struct helper *h)
-{
-    add_text(h, "--fd", "5");
-    add_text(h, "--address", PRL_EGRESS_GUEST);
-    add_text(h, "--netmask", "24");
-    add_text(h, "--gateway", PRL_EGRESS_ROUTER);
-    add_text(h, "--address", PRL_PASTA_GUEST6);
-    add_text(h, "--gateway", PRL_PASTA_ROUTER6);
-    add(h, "--no-dhcp");
-    add(h, "--no-dhcpv6");
-    add(h, "--no-ra");
-}
-
-static void describe_in_namespace(struct helper *h)
-{
-    add(h, "--config-net");
-    add_text(h, "--userns", USERNS);
-    add_text(h, "--netns", h->netns);
-    if (h->hidden)
-        add(h, "--no-netns-quit");
-    if (h->network->mac)
-        add_text(h, "--ns-mac-addr", h->network->mac);
-}
-
 static void describe_pasta(struct helper *h)
 {
     const struct prl_network *network = h->network;
@@ -121,10 +96,26 @@ static void describe_pasta(struct helper *h)
     if (geteuid() == 0) /* else it becomes nobody and cannot join the namespaces */
         add_text(h, "--runas", "0:0");
     add_text(h, "--pid", "/proc/self/fd/1"); /* written when it is ready */
-    if (h->frames_fd >= 0)
-        describe_passt(h);
-    else
-        describe_in_namespace(h);
+    if (h->frames_fd >= 0) {
+        /* pasta's other name, passt, takes frames from a socket; the interface is ours. */
+        add_text(h, "--fd", "5");
+        add_text(h, "--address", PRL_EGRESS_GUEST);
+        add_text(h, "--netmask", "24");
+        add_text(h, "--gateway", PRL_EGRESS_ROUTER);
+        add_text(h, "--address", PRL_PASTA_GUEST6);
+        add_text(h, "--gateway", PRL_PASTA_ROUTER6);
+        add(h, "--no-dhcp");
+        add(h, "--no-dhcpv6");
+        add(h, "--no-ra");
+    } else {
+        add(h, "--config-net");
+        add_text(h, "--userns", USERNS);
+        add_text(h, "--netns", h->netns);
+        if (h->hidden)
+            add(h, "--no-netns-quit");
+        if (h->network->mac)
+            add_text(h, "--ns-mac-addr", h->network->mac);
+    }
     add_pasta_ports(h);
     if (network->dns_forward)
         add_text(h, "--dns-forward", PRL_PASTA_DNS);

@@ -63,12 +63,6 @@ static int PRL_CHILD_SAFE set_address(int fd, unsigned long request, const char 
     return ask(fd, request, name, &what, reterr);
 }
 
-static void PRL_CHILD_SAFE parse_mac(const char *text, char ret[6])
-{
-    for (int i = 0; i < 6; i++)
-        ret[i] = (char)strtoul(text + 3 * i, NULL, 16); /* the spec has checked it */
-}
-
 static int PRL_CHILD_SAFE set_link(int fd, const struct prl_network *network,
                                    struct prl_error *reterr)
 {
@@ -77,7 +71,9 @@ static int PRL_CHILD_SAFE set_link(int fd, const struct prl_network *network,
     struct ifreq up = {.ifr_flags = IFF_UP | IFF_RUNNING};
     int r = ask(fd, SIOCSIFMTU, "ioctl SIOCSIFMTU", &mtu, reterr);
     if (r == 0 && network->mac) {
-        parse_mac(network->mac, mac.ifr_hwaddr.sa_data);
+        for (int i = 0; i < 6; i++)
+            mac.ifr_hwaddr.sa_data[i] =
+                (char)strtoul(network->mac + 3 * i, NULL, 16); /* the spec has checked it */
         r = ask(fd, SIOCSIFHWADDR, "ioctl SIOCSIFHWADDR", &mac, reterr);
     }
     return r < 0 ? r : ask(fd, SIOCSIFFLAGS, "ioctl SIOCSIFFLAGS", &up, reterr);
@@ -181,12 +177,23 @@ static int PRL_CHILD_SAFE hand_over_interface(struct prl_setup *s, struct prl_er
     return r;
 }
 
-/* The datagram leaves when the helper has answered for the router, and so learned our hardware
- * address; the egress filter answers with a refusal. So both are at work and know our address
- * before the program starts: passt sends frames to an address it does not know that the kernel
- * throws away. */
-static int PRL_CHILD_SAFE await_refusal(struct prl_error *reterr)
+int PRL_CHILD_SAFE prl_network_apply(struct prl_setup *s, struct prl_error *reterr)
 {
+    bool alone = s->spec->network.helper == PRL_NETWORK_ALONE;
+    if (!(s->spec->namespaces & CLONE_NEWNET) || alone)
+        return 0;
+    int r = 0;
+    if (s->spec->network.allow || s->spec->network.helper == PRL_NETWORK_SLIRP)
+        r = hand_over_interface(s, reterr);
+    if (r < 0)
+        return r;
+    r = connect_namespace(s, reterr);
+    /* The datagram leaves when the helper has answered for the router, and so learned our
+     * hardware address; the egress filter answers with a refusal. So both are at work and know
+     * our address before the program starts: passt sends frames to an address it does not know
+     * that the kernel throws away. */
+    if (!(r == 0 && s->spec->network.allow))
+        return r;
     const struct timeval patience = {.tv_sec = REFUSAL_SECONDS};
     struct sockaddr_in nowhere = {.sin_family = AF_INET, .sin_port = htons(9)};
     char byte = 0;
@@ -201,18 +208,4 @@ static int PRL_CHILD_SAFE await_refusal(struct prl_error *reterr)
         return prl_fail_with(reterr, PRL_STAGE_NETWORK, ETIMEDOUT, "recv",
                              "the egress filter does not answer");
     return 0;
-}
-
-int PRL_CHILD_SAFE prl_network_apply(struct prl_setup *s, struct prl_error *reterr)
-{
-    bool alone = s->spec->network.helper == PRL_NETWORK_ALONE;
-    if (!(s->spec->namespaces & CLONE_NEWNET) || alone)
-        return 0;
-    int r = 0;
-    if (s->spec->network.allow || s->spec->network.helper == PRL_NETWORK_SLIRP)
-        r = hand_over_interface(s, reterr);
-    if (r < 0)
-        return r;
-    r = connect_namespace(s, reterr);
-    return r == 0 && s->spec->network.allow ? await_refusal(reterr) : r;
 }

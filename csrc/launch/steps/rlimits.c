@@ -19,19 +19,6 @@ static int PRL_CHILD_SAFE lower(int resource, uint64_t most, struct prl_error *r
                     prl_sys_decimal((uint64_t)resource, number));
 }
 
-/* Limits that no control group holds.  Source: getrlimit(2): RLIMIT_NPROC counts the user in
- * its user namespace (Linux 5.14), RLIMIT_DATA private writable memory. */
-static int PRL_CHILD_SAFE apply_enforcement(const struct prl_setup *s, struct prl_error *reterr)
-{
-    const struct prl_resources *res = &s->spec->resources;
-    int r = 0;
-    if (res->held_by[PRL_LIMIT_PIDS] == PRL_BY_NPROC)
-        r = lower(RLIMIT_NPROC, s->nproc, reterr);
-    if (r == 0 && res->held_by[PRL_LIMIT_MEMORY] == PRL_BY_WATCHDOG)
-        r = lower(RLIMIT_DATA, res->data_bytes ? res->data_bytes : res->memory_bytes, reterr);
-    return r;
-}
-
 int PRL_CHILD_SAFE prl_rlimits_apply(struct prl_setup *s, struct prl_error *reterr)
 {
     for (size_t i = 0; i < s->spec->process.rlimits_len; i++) {
@@ -42,5 +29,13 @@ int PRL_CHILD_SAFE prl_rlimits_apply(struct prl_setup *s, struct prl_error *rete
             return prl_fail(reterr, PRL_STAGE_RLIMITS, "setrlimit",
                             prl_sys_decimal((uint64_t)row->resource, number));
     }
-    return apply_enforcement(s, reterr);
+    /* Limits that no control group holds.  Source: getrlimit(2): RLIMIT_NPROC counts the user
+     * in its user namespace (Linux 5.14), RLIMIT_DATA private writable memory. */
+    const struct prl_resources *res = &s->spec->resources;
+    int r = 0;
+    if (res->held_by[PRL_LIMIT_PIDS] == PRL_BY_NPROC)
+        r = lower(RLIMIT_NPROC, s->nproc, reterr);
+    if (r == 0 && res->held_by[PRL_LIMIT_MEMORY] == PRL_BY_WATCHDOG)
+        r = lower(RLIMIT_DATA, res->data_bytes ? res->data_bytes : res->memory_bytes, reterr);
+    return r;
 }

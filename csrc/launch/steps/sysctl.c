@@ -50,16 +50,6 @@ static int PRL_CHILD_SAFE write_proc(int dir_fd, const char *path, const char *v
     return r < 0 ? prl_fail_with(reterr, PRL_STAGE_SYSCTL, -r, "write", path) : 0;
 }
 
-static int PRL_CHILD_SAFE write_oom_score(const struct prl_setup *s, struct prl_error *reterr)
-{
-    char text[32] = "-";
-    int value = s->spec->process.oom_score_adj;
-    if (!s->spec->process.has_oom_score_adj)
-        return 0;
-    prl_sys_decimal((uint64_t)(value < 0 ? -value : value), value < 0 ? text + 1 : text);
-    return write_proc(AT_FDCWD, "/proc/self/oom_score_adj", text, reterr);
-}
-
 static void PRL_CHILD_SAFE find_gids(const struct prl_spec *spec, uint32_t *ret_first,
                                      uint32_t *ret_last)
 {
@@ -114,5 +104,10 @@ int PRL_CHILD_SAFE prl_sysctl_apply(struct prl_setup *s, struct prl_error *reter
                 return r;
         }
     }
-    return write_oom_score(s, reterr);
+    char text[32] = "-";
+    int value = s->spec->process.oom_score_adj;
+    if (!s->spec->process.has_oom_score_adj)
+        return 0;
+    prl_sys_decimal((uint64_t)(value < 0 ? -value : value), value < 0 ? text + 1 : text);
+    return write_proc(AT_FDCWD, "/proc/self/oom_score_adj", text, reterr);
 }

@@ -61,15 +61,6 @@ static bool is_answer(const struct prl_egress *egress, const struct prl_packet *
     return (packet->body[13] & (FLAG_SYN | FLAG_ACK)) != FLAG_SYN;
 }
 
-static bool lets_out_icmp(const struct prl_egress *egress, const struct prl_packet *packet)
-{
-    uint8_t type = packet->body[0];
-    if (packet->v6 && type >= ROUTER_SOLICITATION && type <= NEIGHBOUR_ADVERTISEMENT)
-        return packet->hops == HOPS_ON_LINK;
-    return type == (packet->v6 ? ECHO6 : ECHO) && !is_nowhere(packet) &&
-           prl_allow_has(egress->allow, egress->allow_len, packet->target, 0);
-}
-
 bool prl_egress_lets_out(const struct prl_egress *egress, const unsigned char *frame,
                          size_t len)
 {
@@ -78,8 +69,13 @@ bool prl_egress_lets_out(const struct prl_egress *egress, const unsigned char *f
         return true;
     if (!prl_packet_parse(frame, len, &packet))
         return false;
-    if (packet.protocol != PRL_IP_TCP && packet.protocol != PRL_IP_UDP)
-        return lets_out_icmp(egress, &packet);
+    if (packet.protocol != PRL_IP_TCP && packet.protocol != PRL_IP_UDP) {
+        uint8_t type = packet.body[0];
+        if (packet.v6 && type >= ROUTER_SOLICITATION && type <= NEIGHBOUR_ADVERTISEMENT)
+            return packet.hops == HOPS_ON_LINK;
+        return type == (packet.v6 ? ECHO6 : ECHO) && !is_nowhere(&packet) &&
+               prl_allow_has(egress->allow, egress->allow_len, packet.target, 0);
+    }
     if (is_nowhere(&packet))
         return false;
     uint16_t port = prl_packet_16(packet.body + 2);

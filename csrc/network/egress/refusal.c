@@ -31,14 +31,6 @@ static uint16_t fold(uint32_t total)
     return (uint16_t)~total;
 }
 
-/* From who was spoken to, to who spoke. */
-static void answer_ethernet(const unsigned char *frame, unsigned char *ret)
-{
-    memcpy(ret, frame + 6, 6);
-    memcpy(ret + 6, frame, 6);
-    memcpy(ret + 12, frame + 12, 2);
-}
-
 static size_t refuse_v4(const unsigned char *ip, const struct prl_packet *packet,
                         unsigned char *ret)
 {
@@ -97,7 +89,10 @@ size_t prl_egress_refuse(const unsigned char *frame, size_t len,
     const unsigned char *ip = frame + PRL_ETHER_BYTES;
     if (!prl_packet_parse(frame, len, &packet) || !deserves_answer(&packet))
         return 0;
-    answer_ethernet(frame, ret);
+    /* From who was spoken to, to who spoke. */
+    memcpy(ret, frame + 6, 6);
+    memcpy(ret + 6, frame, 6);
+    memcpy(ret + 12, frame + 12, 2);
     return PRL_ETHER_BYTES + (packet.v6 ? refuse_v6(ip, ret + PRL_ETHER_BYTES)
                                         : refuse_v4(ip, &packet, ret + PRL_ETHER_BYTES));
 }

@@ -112,15 +112,6 @@ static void add_to_mark(struct waits *s, uint64_t number)
     s->mark = (s->mark ^ number) * 0x100000001b3; /* FNV-1a, by words */
 }
 
-static bool mark_thread(struct waits *s, const char *tid, const char *status)
-{
-    uint64_t yields = number_of(status, "\nvoluntary_ctxt_switches:\t", 10);
-    add_to_mark(s, strtoull(tid, NULL, 10));
-    add_to_mark(s, yields);
-    add_to_mark(s, number_of(status, "\nnonvoluntary_ctxt_switches:\t", 10));
-    return yields != UINT64_MAX;
-}
-
 /* "NUMBER ARG ARG ARG ARG ARG ARG SP PC"; "running" and "-1 SP PC" are no call. */
 static bool waits_for_ever(const struct waits *s, const char *text)
 {
@@ -160,7 +151,11 @@ static bool thread_stuck(struct waits *s, const char *tid)
     snprintf(path, sizeof path, "/proc/%d/task/%.20s/status", (int)s->pid, tid);
     if (prl_tree_text(path, text, sizeof text) <= 0 || (!ended && may_be_woken(text)))
         return false;
-    return mark_thread(s, tid, text);
+    uint64_t yields = number_of(text, "\nvoluntary_ctxt_switches:\t", 10);
+    add_to_mark(s, strtoull(tid, NULL, 10));
+    add_to_mark(s, yields);
+    add_to_mark(s, number_of(text, "\nnonvoluntary_ctxt_switches:\t", 10));
+    return yields != UINT64_MAX;
 }
 
 static bool process_stuck(struct waits *s)

@@ -191,12 +191,6 @@ static bool receive_order(int control_fd)
     return true;
 }
 
-static void close_order(void)
-{
-    for (int i = 0; i < PRL_ZYGOTE_FDS; i++)
-        call(NR_CLOSE, (ulong)now.fds[i], 0, 0, 0);
-}
-
 /* --- the copy --- */
 
 static void read_all(char *to, ulong size)
@@ -248,22 +242,6 @@ static PyObject *list_at(char *block, uint32_t at)
     return list;
 }
 
-static PyObject *receive_wish(void)
-{
-    static const struct prl_error marker;
-    struct prl_wish_head head;
-    receive_head(&head);
-    char *block = PyMem_Malloc(head.size);
-    if (!block)
-        return PyErr_NoMemory();
-    read_all(block, head.size);
-    PyObject *args = list_at(block, head.args_at), *env = list_at(block, head.env_at);
-    PyMem_Free(block);
-    call(NR_WRITE, WISH_FD, (ulong)&marker, sizeof marker, 0);
-    call(NR_CLOSE, WISH_FD, 0, 0, 0);
-    return args && env ? Py_BuildValue("(NN)", args, env) : NULL;
-}
-
 /* --- what zygote_main.py calls --- */
 
 static PyObject *serve(PyObject *module, PyObject *args)
@@ -282,10 +260,22 @@ static PyObject *serve(PyObject *module, PyObject *args)
         PyOS_BeforeFork();
         if (make_copy() == 1) {
             PyOS_AfterFork_Child();
-            return receive_wish();
+            static const struct prl_error marker;
+            struct prl_wish_head head;
+            receive_head(&head);
+            char *block = PyMem_Malloc(head.size);
+            if (!block)
+                return PyErr_NoMemory();
+            read_all(block, head.size);
+            PyObject *words = list_at(block, head.args_at), *env = list_at(block, head.env_at);
+            PyMem_Free(block);
+            call(NR_WRITE, WISH_FD, (ulong)&marker, sizeof marker, 0);
+            call(NR_CLOSE, WISH_FD, 0, 0, 0);
+            return words && env ? Py_BuildValue("(NN)", words, env) : NULL;
         }
         PyOS_AfterFork_Parent();
-        close_order();
+        for (int i = 0; i < PRL_ZYGOTE_FDS; i++)
+            call(NR_CLOSE, (ulong)now.fds[i], 0, 0, 0);
     }
 }
 

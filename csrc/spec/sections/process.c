@@ -38,9 +38,14 @@ const char prl_spec_cap_sets[PRL_CAP_SETS][12] = {
     [PRL_CAP_AMBIENT] = "ambient",
 };
 
-static int read_groups(const struct prl_spec_reader *reader, yyjson_val *list,
-                       struct prl_process *ret)
+static int read_user(const struct prl_spec_reader *reader, yyjson_val *user,
+                     struct prl_process *ret)
 {
+    yyjson_val *umask = yyjson_obj_get(user, "umask");
+    ret->uid = (uint32_t)yyjson_get_uint(yyjson_obj_get(user, "uid"));
+    ret->gid = (uint32_t)yyjson_get_uint(yyjson_obj_get(user, "gid"));
+    ret->umask = umask ? (int)yyjson_get_uint(umask) : -1;
+    yyjson_val *list = yyjson_obj_get(user, "additionalGids");
     uint32_t *gids;
     size_t i, max;
     yyjson_val *gid;
@@ -57,16 +62,6 @@ static int read_groups(const struct prl_spec_reader *reader, yyjson_val *list,
     ret->additional_gids = gids;
     ret->additional_gids_len = yyjson_arr_size(list);
     return 0;
-}
-
-static int read_user(const struct prl_spec_reader *reader, yyjson_val *user,
-                     struct prl_process *ret)
-{
-    yyjson_val *umask = yyjson_obj_get(user, "umask");
-    ret->uid = (uint32_t)yyjson_get_uint(yyjson_obj_get(user, "uid"));
-    ret->gid = (uint32_t)yyjson_get_uint(yyjson_obj_get(user, "gid"));
-    ret->umask = umask ? (int)yyjson_get_uint(umask) : -1;
-    return read_groups(reader, yyjson_obj_get(user, "additionalGids"), ret);
 }
 
 static int read_caps(const struct prl_spec_reader *reader, yyjson_val *caps,
@@ -142,7 +137,8 @@ static int read_rlimits(const struct prl_spec_reader *reader, yyjson_val *list,
     return 0;
 }
 
-static void read_scalars(yyjson_val *process, struct prl_process *ret)
+int prl_spec_read_process(const struct prl_spec_reader *reader, yyjson_val *process,
+                          struct prl_process *ret)
 {
     yyjson_val *console = yyjson_obj_get(process, "consoleSize");
     yyjson_val *score = yyjson_obj_get(process, "oomScoreAdj");
@@ -155,12 +151,6 @@ static void read_scalars(yyjson_val *process, struct prl_process *ret)
     ret->no_new_privileges = yyjson_get_bool(yyjson_obj_get(process, "noNewPrivileges"));
     ret->has_oom_score_adj = score != NULL;
     ret->oom_score_adj = (int)yyjson_get_sint(score);
-}
-
-int prl_spec_read_process(const struct prl_spec_reader *reader, yyjson_val *process,
-                          struct prl_process *ret)
-{
-    read_scalars(process, ret);
     int r = prl_spec_copy_text(reader, yyjson_obj_get(process, "cwd"), &ret->cwd);
     if (r == 0)
         r = prl_spec_copy_texts(reader, yyjson_obj_get(process, "args"), &ret->args);

@@ -170,13 +170,6 @@ static void stay(struct holder *h)
     }
 }
 
-/* Not while another one is being made: it would take our name for its own, or count us. */
-static void leave(const struct holder *h)
-{
-    if (is_found(h) && flock(h->lock_fd, LOCK_EX | LOCK_NB) == 0)
-        unlinkat(h->dir_fd, h->key.name, 0);
-}
-
 static int become_holder(struct holder *h)
 {
     int r = open_directory(h);
@@ -209,6 +202,7 @@ int prl_holder_main(char **argv)
     if (prl_holder_key_parse(argv[1], argv[2], &h.key) < 0 || become_holder(&h) < 0)
         return 125;
     stay(&h);
-    leave(&h);
+    if (is_found(&h) && flock(h.lock_fd, LOCK_EX | LOCK_NB) == 0)
+        unlinkat(h.dir_fd, h.key.name, 0);
     return 0;
 }

@@ -83,13 +83,19 @@ static unsigned long idle_seconds(void)
     return *end || seconds > 86400 ? PRL_HOLDER_IDLE_SECONDS : seconds;
 }
 
-static int start_with(const struct prl_spec *spec, const struct prl_holder_key *key,
-                      unsigned long seconds)
+int prl_holder_start(const struct prl_spec *spec)
 {
+    struct prl_holder_key key;
+    unsigned long seconds = idle_seconds();
+    if (!spec->holder || seconds == 0)
+        return 0;
+    int r = prl_holder_key_of(spec, &key);
+    if (r < 0)
+        return r;
     char uids[IDS_BYTES], gids[IDS_BYTES], idle[NUMBER_BYTES];
-    int r = prl_holder_ids_text(&key->uids, uids, sizeof uids);
+    r = prl_holder_ids_text(&key.uids, uids, sizeof uids);
     if (r == 0)
-        r = prl_holder_ids_text(&key->gids, gids, sizeof gids);
+        r = prl_holder_ids_text(&key.gids, gids, sizeof gids);
     if (r < 0)
         return r;
     _cleanup_close_ int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -107,14 +113,4 @@ static int start_with(const struct prl_spec *spec, const struct prl_holder_key *
     r = run_detached(&start);
     munmap(stacks, 2 * STACK_BYTES);
     return r;
-}
-
-int prl_holder_start(const struct prl_spec *spec)
-{
-    struct prl_holder_key key;
-    unsigned long seconds = idle_seconds();
-    if (!spec->holder || seconds == 0)
-        return 0;
-    int r = prl_holder_key_of(spec, &key);
-    return r < 0 ? r : start_with(spec, &key, seconds);
 }

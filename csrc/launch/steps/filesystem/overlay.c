@@ -125,27 +125,6 @@ static bool PRL_CHILD_SAFE has_own_dev(const struct prl_spec *spec)
     return false;
 }
 
-/* The /dev of a sandbox lies in its upper, where making a name costs a fifth of what it costs
- * in the overlay. */
-static int PRL_CHILD_SAFE furnish_box(struct prl_setup *s, int stage_fd,
-                                      struct prl_error *reterr)
-{
-    _cleanup_close_ int upper = openat(stage_fd, "upper", O_PATH | O_DIRECTORY | O_CLOEXEC);
-    if (upper < 0)
-        return prl_fail(reterr, PRL_STAGE_ROOTFS, "open", "upper directory on tmpfs");
-    if (prl_handover_send(s->service_fd, PRL_HANDOVER_SCRATCH, upper, s->served) < 0)
-        return prl_fail(reterr, PRL_STAGE_BOX, "sendmsg", "scratch");
-    s->scratch_root_fd = fcntl(stage_fd, F_DUPFD_CLOEXEC, 0);
-    if (s->scratch_root_fd < 0)
-        return prl_fail(reterr, PRL_STAGE_BOX, "dup", "scratch");
-    if (has_own_dev(s->spec))
-        return 0;
-    if (prl_dev_sketch(upper, prl_devices_count(s)) < 0)
-        return prl_fail(reterr, PRL_STAGE_DEVICES, "open", "/dev on tmpfs");
-    s->dev_sketched = true;
-    return 0;
-}
-
 /* A tmpfs on the staging directory takes upper and work directory; the overlay is then mounted
  * over it. */
 static int PRL_CHILD_SAFE append_tmpfs(struct overlay *o, struct prl_error *reterr)
@@ -159,7 +138,24 @@ static int PRL_CHILD_SAFE append_tmpfs(struct overlay *o, struct prl_error *rete
     if (append_fd(o, ",upperdir=", fd) < 0 || append(o, "/upper") < 0 ||
         append_fd(o, ",workdir=", fd) < 0 || append(o, "/work") < 0)
         return prl_fail(reterr, PRL_STAGE_ROOTFS, "open", "upper directory on tmpfs");
-    return o->s->box ? furnish_box(o->s, fd, reterr) : 0;
+    /* The /dev of a sandbox lies in its upper, where making a name costs a fifth of what it
+     * costs in the overlay. */
+    if (!o->s->box)
+        return 0;
+    _cleanup_close_ int upper = openat(fd, "upper", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (upper < 0)
+        return prl_fail(reterr, PRL_STAGE_ROOTFS, "open", "upper directory on tmpfs");
+    if (prl_handover_send(o->s->service_fd, PRL_HANDOVER_SCRATCH, upper, o->s->served) < 0)
+        return prl_fail(reterr, PRL_STAGE_BOX, "sendmsg", "scratch");
+    o->s->scratch_root_fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    if (o->s->scratch_root_fd < 0)
+        return prl_fail(reterr, PRL_STAGE_BOX, "dup", "scratch");
+    if (has_own_dev(o->s->spec))
+        return 0;
+    if (prl_dev_sketch(upper, prl_devices_count(o->s)) < 0)
+        return prl_fail(reterr, PRL_STAGE_DEVICES, "open", "/dev on tmpfs");
+    o->s->dev_sketched = true;
+    return 0;
 }
 
 static int PRL_CHILD_SAFE append_disk(struct overlay *o, struct prl_error *reterr)

@@ -163,7 +163,8 @@ const char *PRL_CHILD_SAFE prl_place_name(const char *tree, const char *path)
     return *name && *name != '.' && !strchr(name, '/') ? name : NULL;
 }
 
-int PRL_CHILD_SAFE prl_place_clone(int dir_fd, const char *source, bool recursive)
+/* The mount (tree) at `source`, or at the descriptor, cloned. */
+static int PRL_CHILD_SAFE clone_tree(int dir_fd, const char *source, bool recursive)
 {
     unsigned flags = PRL_OPEN_TREE_CLONE | PRL_OPEN_TREE_CLOEXEC |
                      (recursive ? PRL_AT_RECURSIVE : 0) | (source ? 0 : AT_EMPTY_PATH);
@@ -259,7 +260,7 @@ int PRL_CHILD_SAFE prl_place_tree(int tree_fd, bool recursive,
 int PRL_CHILD_SAFE prl_place_bind(int dir_fd, const char *source, bool recursive,
                                   const struct prl_place_attr *attr, int target_fd)
 {
-    _cleanup_close_ int tree = prl_place_clone(dir_fd, source, recursive);
+    _cleanup_close_ int tree = clone_tree(dir_fd, source, recursive);
     if (tree < 0 && errno != ENOSYS)
         return -1;
     if (tree >= 0 && prl_place_tree(tree, recursive, attr, target_fd, "") == 0)
@@ -271,7 +272,7 @@ int PRL_CHILD_SAFE prl_place_bind(int dir_fd, const char *source, bool recursive
 
 int PRL_CHILD_SAFE prl_place_again(int mount_fd, int target_fd, const char *name)
 {
-    _cleanup_close_ int tree = prl_place_clone(mount_fd, NULL, false);
+    _cleanup_close_ int tree = clone_tree(mount_fd, NULL, false);
     return tree < 0 ? -1 : prl_sys_move_mount(tree, target_fd, name);
 }
 

@@ -15,9 +15,6 @@ int prl_place_target(int root_fd, const char *path, bool directory,
 int prl_place_target_of_links(int root_fd, const char *path) PRL_CHILD_SAFE;
 /* The name of a path that is one component below `tree`; NULL: it is none. */
 const char *prl_place_name(const char *tree, const char *path) PRL_CHILD_SAFE;
-/* Clone the mount (tree) at host path `source` (a descriptor's tree when source is NULL);
- * returns its descriptor. */
-int prl_place_clone(int dir_fd, const char *source, bool recursive) PRL_CHILD_SAFE;
 /* What a bind mount looks like once it is placed. */
 struct prl_place_attr {
     uint64_t set;           /* MOUNT_ATTR_* of the top mount */
@@ -29,9 +26,9 @@ struct prl_place_attr {
  * descriptors' /proc paths. */
 int prl_place_bind(int dir_fd, const char *source, bool recursive,
                    const struct prl_place_attr *attr, int target_fd) PRL_CHILD_SAFE;
-/* The same for a tree that prl_place_clone gave, onto `name` in target_fd ("": onto target_fd).
- * A name is one component that nobody else can exchange, and is not followed if it is a link.
- * -1 ENOSYS: the kernel lacks the calls. */
+/* The same for a cloned tree that is not mounted yet, onto `name` in target_fd ("": onto
+ * target_fd). A name is one component that nobody else can exchange, and is not followed if it
+ * is a link. -1 ENOSYS: the kernel lacks the calls. */
 int prl_place_tree(int tree_fd, bool recursive, const struct prl_place_attr *attr,
                    int target_fd, const char *name) PRL_CHILD_SAFE;
 /* What is mounted at mount_fd onto target_fd too, or onto `name` in it, as it is: no attribute
