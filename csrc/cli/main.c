@@ -52,8 +52,8 @@ int main(int argc, char **argv)
     argv[taken] = argv[0];
     argc -= taken;
     argv += taken;
-    if (argc > 2 && strcmp(argv[1], "_fakeroot") == 0) /* launch/serve/fakeroot.c started us */
-        return prl_fake_main(argv[3], (pid_t)strtol(argv[2], NULL, 10));
+    if (argc > 1 && strcmp(argv[1], "_fakeroot") == 0) /* launch/serve/fakeroot.c started us */
+        return prl_fake_main(argc - 2, argv + 2);
     if (argc > 1 && strcmp(argv[1], "_holder") == 0) /* userns/holder/start.c started us */
         return prl_holder_main(argv + 2);
     if (argc > 5 && strcmp(argv[1], "_egress-filter") ==

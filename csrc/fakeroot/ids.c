@@ -5,6 +5,7 @@
 #include "fakeroot/ids.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 struct prl_fakeroot_ids prl_ids_root(void)
@@ -186,6 +187,30 @@ void prl_ids_exec(struct prl_fakeroot_ids *ids)
     ids->permitted = ids->uid.real == 0 || ids->uid.effective == 0;
     ids->capable = ids->uid.effective == 0;
     ids->keep_caps = 0;
+}
+
+int prl_ids_executed(const char *text, struct prl_fakeroot_ids *ret)
+{
+    uint32_t ids[2 + PRL_IDS_GROUPS];
+    size_t len = 0;
+    char *end;
+    for (const char *at = text;; at = end + 1) {
+        unsigned long id = strtoul(at, &end, 10);
+        if (end == at || (*end && *end != ',') || id >= PRL_IDS_KEEP ||
+            len == 2 + PRL_IDS_GROUPS)
+            return -EINVAL;
+        ids[len++] = (uint32_t)id;
+        if (!*end)
+            break;
+    }
+    if (len < 2)
+        return -EINVAL;
+    *ret = prl_ids_root();
+    (void)prl_ids_setgroups(ret, ids + 2, len - 2);
+    (void)prl_ids_setgid(ret, ids[1]);
+    (void)prl_ids_setuid(ret, ids[0]);
+    prl_ids_exec(ret);
+    return 0;
 }
 
 static bool in_group(const struct prl_fakeroot_ids *ids, uint32_t gid)

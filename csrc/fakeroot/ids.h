@@ -26,6 +26,8 @@ struct prl_fakeroot_ids {
 
 /* Root with every capability and no further group: who has claimed nothing. */
 struct prl_fakeroot_ids prl_ids_root(void);
+/* "UID,GID[,GROUP…]": a program that was just executed as that user.  -EINVAL: it is none. */
+int prl_ids_executed(const char *text, struct prl_fakeroot_ids *ret);
 
 int prl_ids_setuid(struct prl_fakeroot_ids *ids, uint32_t uid);
 int prl_ids_setreuid(struct prl_fakeroot_ids *ids, uint32_t real, uint32_t effective);

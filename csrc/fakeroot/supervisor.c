@@ -69,10 +69,16 @@ static const prl_fake_answer answers[PRL_FAKE_CALLS] = {
     [PRL_FAKE_PRLIMIT] = prl_fake_limit,
 };
 
+static struct prl_target target_of(const struct prl_fake *fake, const struct seccomp_notif *n)
+{
+    return (struct prl_target){
+        .listener_fd = fake->listener_fd, .id = n->id, .pid = (pid_t)n->pid, .tag = fake->tag};
+}
+
 static struct seccomp_notif_resp answer(struct prl_fake *fake, const struct seccomp_notif *n)
 {
     const struct prl_fake_request request = {
-        .target = {.listener_fd = fake->listener_fd, .id = n->id, .pid = (pid_t)n->pid},
+        .target = target_of(fake, n),
         .call = prl_fake_call_of(n->data.nr, (const uint64_t *)n->data.args),
         .args = (const uint64_t *)n->data.args,
     };
@@ -104,6 +110,17 @@ static uint64_t root_device(pid_t pid)
     return stat(path, &st) < 0 ? 0 : st.st_dev;
 }
 
+/* Who the program is at first it does not tell: what is not yet the container's may not be
+ * looked into, so that its memory could not be read. */
+static void begin(struct prl_fake *fake, const struct seccomp_notif *n)
+{
+    const struct prl_target first = target_of(fake, n);
+    fake->claims.root_device = root_device(first.pid);
+    if (fake->sets_len > 1)
+        (void)prl_target_set_ids(&first, fake->sets_len - 1);
+    fake->begun = true;
+}
+
 /* A caller that died meanwhile is ENOENT on both calls: nobody waits for the answer. */
 static void serve_one(struct prl_fake *fake)
 {
@@ -111,8 +128,8 @@ static void serve_one(struct prl_fake *fake)
     memset(&request, 0, sizeof request); /* the kernel insists */
     if (ioctl(fake->listener_fd, SECCOMP_IOCTL_NOTIF_RECV, &request) < 0)
         return;
-    if (!fake->claims.root_device)
-        fake->claims.root_device = root_device((pid_t)request.notif.pid);
+    if (!fake->begun)
+        begin(fake, &request.notif);
     prl_births_settle(fake, (pid_t)request.notif.pid);
     struct seccomp_notif_resp response = answer(fake, &request.notif);
     (void)ioctl(fake->listener_fd, SECCOMP_IOCTL_NOTIF_SEND, &response);
@@ -132,10 +149,11 @@ static void serve(struct prl_fake *fake)
     }
 }
 
-/* Nothing of the caller's is kept, and nothing of it reaches us but its death. */
+/* Nothing of the caller's is kept, and nothing of it reaches us but its death, if that is the
+ * container's end. */
 static int detach(pid_t parent)
 {
-    if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0 || getppid() != parent)
+    if (parent && (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0 || getppid() != parent))
         return -1;
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
         return -1;
@@ -144,30 +162,56 @@ static int detach(pid_t parent)
     return prl_sys_close_range(USERNS_FD + 1, ~0u);
 }
 
-static int open_fake(struct prl_fake *fake, const char *owners)
+/* The second set, where the first is not theirs. */
+static int add_first(struct prl_fake *fake, const char *ids)
+{
+    struct prl_fakeroot_ids *sets = fake->sets;
+    int r = prl_ids_executed(ids, &sets[1]);
+    if (r == 0 && memcmp(&sets[0], &sets[1], sizeof *sets) != 0)
+        fake->sets_len++;
+    return r;
+}
+
+static int open_fake(struct prl_fake *fake, const char *ids, const char *owners)
 {
     *fake = (struct prl_fake){.listener_fd = LISTENER_FD};
     int r = prl_target_begin(); /* first: it takes a descriptor by number */
     if (r < 0)
         return r;
     fake->claims.side = prl_side_open(owners);
-    fake->sets = malloc(sizeof *fake->sets);
+    fake->sets = malloc(2 * sizeof *fake->sets);
     if (!fake->claims.side || !fake->sets)
         return -1;
     fake->sets[fake->sets_len++] = prl_ids_root();
+    if (add_first(fake, ids) < 0)
+        return -1;
     /* Answers go straight to the caller's processor (Linux 6.6); elsewhere they are slower. */
     (void)ioctl(LISTENER_FD, PRL_SECCOMP_NOTIF_SET_FLAGS, PRL_SECCOMP_NOTIF_SYNC_WAKE_UP);
     return 0;
 }
 
-int prl_fake_main(const char *owners, pid_t parent)
+/* True: this is the process that serves.  The other one has an answer for who started it. */
+static bool go_on(pid_t parent, int *ret_status)
+{
+    pid_t pid = parent ? 0 : fork();
+    *ret_status = pid < 0 ? 125 : 0;
+    return pid == 0;
+}
+
+int prl_fake_main(int argc, char **argv)
 {
     struct prl_fake fake;
-    if (detach(parent) < 0 || open_fake(&fake, owners) < 0)
+    pid_t parent = argc > 1 ? (pid_t)strtol(argv[0], NULL, 10) : -1;
+    int status;
+    if (parent < 0 || detach(parent) < 0 ||
+        open_fake(&fake, argv[1], argc > 2 ? argv[2] : NULL) < 0)
         return 125;
     if (setns(USERNS_FD, CLONE_NEWUSER) < 0 || prl_sys_capset(CAPS, CAPS, 0) < 0)
         return 125;
     close(USERNS_FD);
+    if (!go_on(parent, &status))
+        return status;
+    fake.tag = (uint32_t)getpid();
     serve(&fake);
     prl_births_settle(&fake, 0);
     prl_side_close(fake.claims.side);

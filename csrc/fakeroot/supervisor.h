@@ -12,6 +12,8 @@
 
 struct prl_fake {
     int listener_fd;
+    uint32_t tag; /* of its table of ids: no other supervisor that lives has it */
+    bool begun;   /* the first caller was seen */
     struct prl_claims claims;
     struct prl_fakeroot_ids *sets; /* by index; 0: root, who has claimed nothing */
     uint32_t sets_len;
@@ -52,6 +54,8 @@ long prl_fake_limit(struct prl_fake *fake, const struct prl_fake_request *reques
 const struct prl_fakeroot_ids *prl_fake_ids(const struct prl_fake *fake,
                                             const struct prl_fake_request *request);
 
-/* Until every process under the filter is gone.  The listener is descriptor 3, the container's
- * user namespace descriptor 4.  Returns the exit status. */
-int prl_fake_main(const char *owners, pid_t parent);
+/* argv: PARENT IDS [OWNERS].  Until every process under the filter is gone.  The listener is
+ * descriptor 3, the container's user namespace descriptor 4.  PARENT 0: the supervisor of a
+ * program of `exec`, which goes on in the background as what that program leaves may; IDS are
+ * its first ones (ids.h).  Returns the exit status. */
+int prl_fake_main(int argc, char **argv);

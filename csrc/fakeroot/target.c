@@ -17,9 +17,10 @@
 #include <sys/uio.h>
 #include <sys/xattr.h>
 
-/* The upper half marks a value of ours. */
-#define IDS_MAGIC 0x70726c6900000000u
-#define IDS_MASK  0xffffffff00000000u
+/* MAGIC (16 bits), tag (32), index (16). */
+#define IDS_MAGIC      (0x7072ull << 48)
+#define IDS_VALUE(tag) (IDS_MAGIC | (uint64_t)(tag) << 16)
+#define IDS_INDEX      0xffffull
 
 enum { STATUS_MAX_BYTES = 1 << 20, PIECE_BYTES = 256 };
 
@@ -213,9 +214,9 @@ uint32_t prl_target_ids(const struct prl_target *target)
 {
     struct rlimit limit;
     if (prlimit(target->pid, RLIMIT_LOCKS, NULL, &limit) < 0 ||
-        (limit.rlim_cur & IDS_MASK) != IDS_MAGIC)
+        (limit.rlim_cur & ~IDS_INDEX) != IDS_VALUE(target->tag))
         return 0;
-    return (uint32_t)limit.rlim_cur;
+    return (uint32_t)(limit.rlim_cur & IDS_INDEX);
 }
 
 int prl_target_set_ids(const struct prl_target *target, uint32_t index)
@@ -225,7 +226,7 @@ int prl_target_set_ids(const struct prl_target *target, uint32_t index)
         return -ESRCH;
     if (prlimit(target->pid, RLIMIT_LOCKS, NULL, &limit) < 0)
         return -EPERM;
-    limit.rlim_cur = IDS_MAGIC | index;
+    limit.rlim_cur = IDS_VALUE(target->tag) | index;
     return prlimit(target->pid, RLIMIT_LOCKS, &limit, NULL) < 0 ? -EPERM : 0;
 }
 

@@ -10,7 +10,8 @@
 struct prl_target {
     int listener_fd;
     uint64_t id;
-    pid_t pid; /* of the calling thread */
+    pid_t pid;    /* of the calling thread */
+    uint32_t tag; /* of this supervisor's table of ids */
 };
 
 /* The working directory becomes /proc, which all paths of ours start from; a descriptor of it
@@ -40,7 +41,8 @@ int prl_target_parent(const struct prl_target *target, int dir_fd, uint64_t addr
 bool prl_target_status(const struct prl_target *target, const char *field, int base,
                        uint64_t *ret);
 /* Which set of ids the process has: carried by the kernel over fork and exec as the soft value
- * of RLIMIT_LOCKS, which nothing else has used since Linux 2.4.25.  0: none was ever set. */
+ * of RLIMIT_LOCKS, which nothing else has used since Linux 2.4.25.  0: none was ever set, or
+ * another supervisor's, which a program of `exec` has beside the container's. */
 uint32_t prl_target_ids(const struct prl_target *target);
 int prl_target_set_ids(const struct prl_target *target, uint32_t index);
 /* "self/fd/N" into buf (32 bytes): a descriptor of ours as a path below the working directory.

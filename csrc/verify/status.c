@@ -40,9 +40,13 @@ static int need_number(const char *text, const char *key, uint64_t asked, int ba
     return prl_verify_differs(key, wanted, has, reterr);
 }
 
-/* An id of the container as this side of its map calls it. */
-static uint64_t outside(const struct prl_idmap *maps, size_t len, uint32_t id)
+/* An id of the container as this side of its map calls it. A user whom a fake root remembers is
+ * for the kernel the one there is. */
+static uint64_t outside(const struct prl_spec *spec, const struct prl_idmap *maps, size_t len,
+                        uint32_t id)
 {
+    if (spec->fake_root == PRL_FAKE_ROOT_REMEMBER && len == 1 && maps[0].size == 1)
+        return maps[0].host_id;
     for (size_t i = 0; i < len; i++)
         if (id >= maps[i].container_id && id - maps[i].container_id < maps[i].size)
             return (uint64_t)maps[i].host_id + (id - maps[i].container_id);
@@ -84,10 +88,11 @@ static int check_groups(const struct prl_verify *v, const char *text, struct prl
 {
     const struct prl_process *p = &v->spec->process;
     const char *line = find_line(text, "Groups");
+    bool claimed = v->spec->fake_root == PRL_FAKE_ROOT_REMEMBER; /* the kernel knows of none */
     char wanted[PRL_VERIFY_TEXT], has[PRL_VERIFY_TEXT];
-    for (size_t i = 0; i < p->additional_gids_len; i++) {
+    for (size_t i = 0; !claimed && i < p->additional_gids_len; i++) {
         uint64_t group =
-            outside(v->spec->gid_maps, v->spec->gid_maps_len, p->additional_gids[i]);
+            outside(v->spec, v->spec->gid_maps, v->spec->gid_maps_len, p->additional_gids[i]);
         if (line && has_group(line, group))
             continue;
         snprintf(wanted, sizeof wanted, "%" PRIu64 " among them", group);
@@ -162,9 +167,9 @@ int prl_verify_status(const struct prl_verify *v, struct prl_error *reterr)
     _cleanup_free_ char *text = NULL;
     int r = prl_verify_read(v, "status", &text, reterr);
     if (r == 0)
-        r = check_ids(text, "Uid", outside(s->uid_maps, s->uid_maps_len, p->uid), reterr);
+        r = check_ids(text, "Uid", outside(s, s->uid_maps, s->uid_maps_len, p->uid), reterr);
     if (r == 0)
-        r = check_ids(text, "Gid", outside(s->gid_maps, s->gid_maps_len, p->gid), reterr);
+        r = check_ids(text, "Gid", outside(s, s->gid_maps, s->gid_maps_len, p->gid), reterr);
     if (r == 0)
         r = check_groups(v, text, reterr);
     if (r == 0)

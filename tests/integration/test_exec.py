@@ -13,6 +13,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pexpect
@@ -340,6 +341,39 @@ def test_a_fake_root_is_the_programs_too(pyrootless: Run, start: Start, mode: st
     assert pyrootless("exec", ident, "stat", "-c", "%u:%g", "/tmp/f").stdout == shown
 
 
+# A child that goes on, asks its fake root when somebody writes to one pipe, and answers on another.
+LEAVE = (
+    "mkfifo /tmp/go /tmp/said; "
+    "(read word </tmp/go; touch /tmp/f; chown 12:13 /tmp/f; stat -c %u:%g /tmp/f >/tmp/said) "
+    ">/dev/null 2>&1 &"
+)
+
+
+def supervisors(ident: str) -> list[int]:
+    """Processes that answer the calls of this container's fake roots."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            words = path.read_bytes().split(b"\0")
+            if b"_fakeroot" in words and ident.encode() in b" ".join(words):
+                found.append(int(path.parent.name))
+    return found
+
+
+def test_what_a_program_leaves_keeps_its_fake_root(pyrootless: Run, start: Start) -> None:
+    """`exec` does not wait for it; its supervisor ends with the container alone."""
+    ident = start("--rm", "--userns=single", "--fake-root=remember", "host", "sleep", "1000")
+    assert pyrootless("exec", ident, "sh", "-c", LEAVE).returncode == 0
+    ask = "echo word >/tmp/go; cat /tmp/said"
+    assert pyrootless("exec", ident, "sh", "-c", ask).stdout == "12:13\n"
+    assert pyrootless("exec", ident, "sh", "-c", "sleep 1000 >/dev/null 2>&1 &").returncode == 0
+    pids = supervisors(ident)
+    assert len(pids) >= 2
+    pyrootless("rm", "-f", ident)
+    for pid in pids:
+        wait_for_end(pid)
+
+
 def test_limits_hold_for_the_program_too(pyrootless: Run, start: Start) -> None:
     """Whatever holds them on this host: a group, or the limits of each process."""
     ident = start("--rm", "--limits=best-effort", "--pids-limit=20", "host", "sleep", "1000")
@@ -523,11 +557,14 @@ def test_a_python_child_takes_one_more_program(
 
     for name in ("PYROOTLESS_ROOT", "XDG_RUNTIME_DIR"):
         monkeypatch.setenv(name, engine_environment[name])
-    with library.launch("host", ["sleep", "1000"], hostname="inside") as child:
+    words = {"hostname": "inside", "userns": "single", "fake_root": "remember"}
+    with library.launch("host", ["sleep", "1000"], **words) as child:
+        before = children_of(os.getpid())
         done = child.run_inside(
             ["sh", "-c", "hostname; cat; exit 3"], input=b"in", env={"A": "b"}
         )
         assert (done.returncode, done.stdout, done.stderr) == (3, b"inside\nin", b"")
         assert child.run_inside(["cat"]).stdout == b""
+        assert children_of(os.getpid()) == before  # none of ours is left to be reaped
         with pytest.raises(library.UsageError):
             child.run_inside(["true"], nonsense=True)

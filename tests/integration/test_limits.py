@@ -382,22 +382,6 @@ def test_our_own_processes_take_nothing_from_the_limit(
     assert kept["Usage"]["pids_peak"] in (10, None)
 
 
-# What a joined program leaves keeps the supervisor of its fake root, which `exec` waits for.
-FORKS_THAT_GO = """
-import os, time
-pids = []
-try:
-    while True:
-        pid = os.fork()
-        if pid == 0:
-            time.sleep(600)
-        pids.append(pid)
-except BlockingIOError:
-    print(len(pids))
-for pid in pids:
-    os.kill(pid, 9)
-    os.waitpid(pid, 0)
-"""
 # One outer container for both, where there is one: nobody joins from beside it.
 JOIN = r"""
 launcher=$0
@@ -415,7 +399,7 @@ def test_a_program_that_joins_has_the_rest_of_the_limit(
     """However its configuration is made: with an option of its own it is merged."""
     words = [*rung.before, "sh", "-c", JOIN, str(rung.launcher), *rung.options, *options]
     more = {"EXEC": "-e A=b" if merged else "", "PYTHON": " ".join(PYTHON)}
-    more["FORKS"] = FORKS_THAT_GO
+    more["FORKS"] = FORKS
     done = subprocess.run(
         words, env=rung.env | more, capture_output=True, text=True, timeout=120, check=False
     )

@@ -201,6 +201,20 @@ static int prepare_filter(struct prl_setup *s, struct prl_arena *arena,
     return 0;
 }
 
+/* The user and groups that its supervisor lets the program have. */
+static const char *write_ids(const struct prl_process *p, struct prl_arena *arena)
+{
+    enum { ID_BYTES = 11 };
+    size_t room = (2 + p->additional_gids_len) * ID_BYTES;
+    char *text = prl_arena_alloc(arena, room);
+    if (!text)
+        return NULL;
+    size_t len = (size_t)snprintf(text, room, "%u,%u", p->uid, p->gid);
+    for (size_t i = 0; i < p->additional_gids_len; i++)
+        len += (size_t)snprintf(text + len, room - len, ",%u", p->additional_gids[i]);
+    return text;
+}
+
 static int prepare_fake_root(struct prl_setup *s, struct prl_arena *arena,
                              struct prl_error *reterr)
 {
@@ -210,9 +224,12 @@ static int prepare_fake_root(struct prl_setup *s, struct prl_arena *arena,
     if (!s->fake_filter)
         return out_of_memory(reterr);
     s->fake_filter_len = prl_fake_filter(s->spec->fake_root, s->fake_filter);
+    if (s->spec->fake_root != PRL_FAKE_ROOT_REMEMBER)
+        return 0;
     /* The child hands the listener over and waits until somebody answers its calls. */
-    ask_parent(s, s->spec->fake_root == PRL_FAKE_ROOT_REMEMBER);
-    return 0;
+    ask_parent(s, true);
+    s->fake_ids = write_ids(&s->spec->process, arena);
+    return s->fake_ids ? 0 : out_of_memory(reterr);
 }
 
 /* argv of the init: "init", report descriptor, program (set by the child), then the program's

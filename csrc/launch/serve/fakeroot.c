@@ -1,8 +1,8 @@
 /* fakeroot.c: start the supervisor of a container's fake root.
  * In: the listener that the child handed over.  Out: a process that has it.
  * Never: a copy of the caller's memory (posix_spawn); a descriptor handed on beside the
- * listener and the container's user namespace; a wait for the supervisor: calls queue until it
- * reads them. */
+ * listener and the container's user namespace; a wait until the supervisor reads: calls queue
+ * until then. */
 #include "launch/serve/parent.h"
 #include "launch/steps/exports.h"
 
@@ -13,18 +13,25 @@
 #include <fcntl.h>
 #include <spawn.h>
 #include <stdio.h>
+#include <sys/wait.h>
 
 enum { LISTENER_FD = 3, USERNS_FD = 4, OUT_OF_THE_WAY = 16 };
 
-static int spawn(const char *program, const char *owners, const int fds[2], pid_t *ret)
+static int spawn(const struct prl_setup *setup, const char *program, const int fds[2],
+                 pid_t *ret)
 {
     static char *const environment[] = {NULL};
     char parent[24];
-    char *argv[] = {"pyrootless", "_fakeroot", parent, (char *)owners, NULL};
+    char *argv[] = {"pyrootless",
+                    "_fakeroot",
+                    parent,
+                    (char *)setup->fake_ids,
+                    (char *)setup->spec->fake_root_owners,
+                    NULL};
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attributes;
     sigset_t none;
-    prl_sys_decimal((uint64_t)getpid(), parent);
+    prl_sys_decimal(setup->target ? 0 : (uint64_t)getpid(), parent);
     sigemptyset(&none);
     posix_spawnattr_init(&attributes);
     posix_spawnattr_setsigmask(&attributes, &none);
@@ -51,6 +58,17 @@ static int open_userns(const struct prl_setup *setup, const struct prl_child *ch
     return open(path, O_RDONLY | O_CLOEXEC);
 }
 
+/* The supervisor of a program of `exec` goes on in the background: what that program leaves in
+ * the container needs it, and who waits for the program alone does not wait for it. */
+static int let_go(pid_t *pid)
+{
+    int status = 0;
+    while (waitpid(*pid, &status, 0) < 0 && errno == EINTR)
+        ;
+    *pid = 0;
+    return status == 0 ? 0 : -ECHILD;
+}
+
 int prl_serve_fakeroot(const struct prl_setup *setup, struct prl_child *child, int listener_fd,
                        struct prl_error *reterr)
 {
@@ -65,6 +83,8 @@ int prl_serve_fakeroot(const struct prl_setup *setup, struct prl_child *child, i
     if (listener < 0 || space < 0)
         return prl_fail(reterr, PRL_STAGE_FAKEROOT, "fcntl", "listener");
     const int fds[2] = {listener, space};
-    int r = spawn(program, spec->fake_root_owners, fds, &child->supervisor);
+    int r = spawn(setup, program, fds, &child->supervisor);
+    if (r == 0 && setup->target)
+        r = let_go(&child->supervisor);
     return r < 0 ? prl_fail_with(reterr, PRL_STAGE_FAKEROOT, -r, "posix_spawn", program) : 0;
 }

@@ -67,7 +67,8 @@ struct prl_setup {
     bool early, late;  /* when set-up stops being the caller and is 0:0 of the container */
     void *fake_filter; /* of the fake root; NULL: none */
     unsigned short fake_filter_len;
-    int cgroup_fds[16]; /* files of version 1 to write oneself into */
+    const char *fake_ids; /* "UID,GID[,GROUP…]" for its supervisor; NULL: it has none */
+    int cgroup_fds[16];   /* files of version 1 to write oneself into */
     size_t cgroup_fds_len;
     bool late_cgroup;          /* the cgroup namespace is made when the groups are entered */
     unsigned char *affinity;   /* bit n: processor n */

@@ -195,3 +195,20 @@ TEST(the_kernel_agrees)
             CHECK(agrees(&t));
         }
 }
+
+TEST(who_a_program_is_at_first)
+{
+    struct prl_fakeroot_ids ids, root = prl_ids_root();
+    CHECK_INT(prl_ids_executed("0,0", &ids), 0);
+    CHECK(memcmp(&ids, &root, sizeof ids) == 0);
+    CHECK_INT(prl_ids_executed("7,8,50,44", &ids), 0);
+    CHECK(is(&ids.uid, 7, 7, 7, 7) && is(&ids.gid, 8, 8, 8, 8));
+    CHECK_INT(ids.groups_len, 2);
+    CHECK(ids.groups[0] == 44 && ids.groups[1] == 50);
+    CHECK(!ids.capable && !ids.permitted);
+    CHECK_INT(prl_ids_executed("0,8", &ids), 0);
+    CHECK(ids.capable && ids.permitted && ids.gid.real == 8);
+    static const char *const bad[] = {"", "7", "7,", ",8", "a,8", "7,8;", "4294967295,0"};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        CHECK_INT(prl_ids_executed(bad[i], &ids), -EINVAL);
+}
