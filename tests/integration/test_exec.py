@@ -341,7 +341,7 @@ def test_a_fake_root_is_the_programs_too(pyrootless: Run, start: Start, mode: st
     assert pyrootless("exec", ident, "stat", "-c", "%u:%g", "/tmp/f").stdout == shown
 
 
-# A child that goes on, asks its fake root when somebody writes to one pipe, and answers on another.
+# A child goes on, asks its fake root when somebody writes to one pipe, and answers on another.
 LEAVE = (
     "mkfifo /tmp/go /tmp/said; "
     "(read word </tmp/go; touch /tmp/f; chown 12:13 /tmp/f; stat -c %u:%g /tmp/f >/tmp/said) "

@@ -44,7 +44,7 @@ static int fill(struct prl_shared_network *n, struct prl_error *reterr)
         char path[PATH_MAX];
         size_t len;
         snprintf(path, sizeof path, "%s/%s", n->running.directory, files[i].name);
-        int r = prl_io_read_file(AT_FDCWD, path, FILE_MAX_BYTES, files[i].to, &len);
+        r = prl_io_read_file(AT_FDCWD, path, FILE_MAX_BYTES, files[i].to, &len);
         if (r < 0 && r != -ENOENT)
             return prl_fail_with(reterr, PRL_STAGE_STATE, -r, "open", path);
     }
