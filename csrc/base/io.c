@@ -71,6 +71,14 @@ int prl_io_read_file(int dir_fd, const char *path, size_t max_bytes, char **ret,
     return prl_io_read_fd(fd, max_bytes, ret, ret_len);
 }
 
+ssize_t prl_io_read_text(int dir_fd, const char *path, char *buf, size_t size)
+{
+    _cleanup_close_ int fd = openat(dir_fd, path, O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd < 0 ? -1 : read(fd, buf, size - 1);
+    buf[n > 0 ? n : 0] = '\0';
+    return n;
+}
+
 DIR *prl_io_list(int dir_fd, const char *name)
 {
     _cleanup_close_ int fd = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);

@@ -17,6 +17,8 @@ int prl_io_read_file(int dir_fd, const char *path, size_t max_bytes, char **ret,
 int prl_io_read_fd(int fd, size_t max_bytes, char **ret, size_t *ret_len);
 /* Read a pipe or file to its end, at most max_bytes.  -EFBIG. */
 int prl_io_read_stream(int fd, size_t max_bytes, char **ret, size_t *ret_len);
+/* A small file of /proc or of a control group, by one read; -1 and errno: buf is "". */
+ssize_t prl_io_read_text(int dir_fd, const char *path, char *buf, size_t size);
 int prl_io_write_all(int fd, const void *data, size_t len);
 /* open(O_WRONLY|O_CLOEXEC|O_NOFOLLOW|flags, mode) and write everything. */
 int prl_io_write_file(int dir_fd, const char *path, const void *data, size_t len, int flags,

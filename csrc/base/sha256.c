@@ -27,9 +27,10 @@ static uint32_t turn(uint32_t x, unsigned n)
     return x >> n | x << (32 - n);
 }
 
-/* 6.2.2, step 1: the block's sixteen words, and those made of them. */
-static void schedule(const uint8_t *block, uint32_t w[ROUNDS])
+static void take_block(uint32_t hash[WORDS], const uint8_t *block)
 {
+    uint32_t w[ROUNDS], v[WORDS];
+    /* 6.2.2, step 1: the block's sixteen words, and those made of them. */
     for (int t = 0; t < 16; t++)
         w[t] = (uint32_t)block[4 * t] << 24 | (uint32_t)block[4 * t + 1] << 16 |
                (uint32_t)block[4 * t + 2] << 8 | block[4 * t + 3];
@@ -38,12 +39,6 @@ static void schedule(const uint8_t *block, uint32_t w[ROUNDS])
         w[t] = (turn(b, 17) ^ turn(b, 19) ^ b >> 10) + w[t - 7] +
                (turn(a, 7) ^ turn(a, 18) ^ a >> 3) + w[t - 16];
     }
-}
-
-static void take_block(uint32_t hash[WORDS], const uint8_t *block)
-{
-    uint32_t w[ROUNDS], v[WORDS];
-    schedule(block, w);
     memcpy(v, hash, sizeof v);
     for (int t = 0; t < ROUNDS; t++) {
         uint32_t a = v[0], e = v[4];

@@ -41,10 +41,14 @@ int prl_sys_waitid_pidfd(int pidfd, siginfo_t *info, int options, struct rusage 
     return (int)syscall(SYS_waitid, PRL_P_PIDFD, pidfd, info, options, usage);
 }
 
-/* FALLBACK for close_range: up to the limit of the process.  Needs no /proc, which the
- * container may not have; remove when kernel >= 5.9 is required. */
-static int close_walk(unsigned first, unsigned last)
+int prl_sys_close_range(unsigned first, unsigned last)
 {
+    if (first > last || syscall(SYS_close_range, first, last, 0) == 0)
+        return 0;
+    /* FALLBACK for close_range: up to the limit of the process.  Needs no /proc, which the
+     * container may not have; remove when kernel >= 5.9 is required. */
+    if (errno == EINVAL)
+        return -1;
     struct rlimit limit;
     if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
         return -1;
@@ -55,13 +59,6 @@ static int close_walk(unsigned first, unsigned last)
     for (rlim_t fd = first; fd <= last && fd < end; fd++)
         close((int)fd);
     return 0;
-}
-
-int prl_sys_close_range(unsigned first, unsigned last)
-{
-    if (first > last || syscall(SYS_close_range, first, last, 0) == 0)
-        return 0;
-    return errno == EINVAL ? -1 : close_walk(first, last);
 }
 
 int prl_sys_open_tree(int dir_fd, const char *path, unsigned flags)

@@ -70,6 +70,16 @@ struct prl_sys_clone {
                  * 0: the next number (only clone3 of Linux 5.5) */
 };
 pid_t prl_sys_clone_run(const struct prl_sys_clone *how, int (*fn)(void *), void *arg);
+/* Memory for a child's stack; NULL and errno. */
+void *prl_sys_stack_map(size_t size);
+/* The same while the calling thread blocks all signals: no handler of the caller's runs in a
+ * child that shares its memory. */
+pid_t prl_sys_clone_masked(const struct prl_sys_clone *how, int (*fn)(void *), void *arg);
+/* fn(arg) in a child that shares our memory; returns when it has executed a program or ended.
+ */
+pid_t prl_sys_clone_shared(size_t stack_size, int (*fn)(void *), void *arg);
+/* Wait for the end of a child, whatever signals come.  ret_status may be NULL. */
+int prl_sys_reap(pid_t pid, int *ret_status);
 /* One call with up to five arguments; -errno.  For a task that shares the memory, and so errno,
  * of another that runs at the same time. */
 long prl_sys_raw(long number, const long args[5]);

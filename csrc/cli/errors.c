@@ -3,8 +3,6 @@
  */
 #include "cli/verbs.h"
 
-#include "base/error.h"
-
 #include <stdio.h>
 #include <unistd.h>
 

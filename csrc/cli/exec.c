@@ -16,8 +16,6 @@
 #include "base/sys.h"
 #include "base/trace.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>

@@ -6,12 +6,11 @@
 
 #include "base/error.h"
 #include "fakeroot/exports.h"
-#include "network/egress/relay.h"
+#include "network/egress/filter.h"
 #include "userns/holder/exports.h"
 
 #include <errno.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>

@@ -65,17 +65,6 @@ static void parent(char *buf, const char *path)
         slash[slash == buf ? 1 : 0] = '\0';
 }
 
-static int find_self(struct place *place, struct prl_error *reterr)
-{
-    ssize_t n = readlink("/proc/self/exe", place->launcher, PATH_MAX - 1);
-    if (n < 0)
-        return prl_fail(reterr, PRL_STAGE_HOST, "readlink", "/proc/self/exe");
-    place->launcher[n] = '\0';
-    parent(place->bin, place->launcher);
-    parent(place->prefix, place->bin);
-    return 0;
-}
-
 static bool is_venv(struct place *place)
 {
     char config[PATH_MAX];
@@ -149,25 +138,22 @@ static void try_version(struct place *place, const char *lib, const char *name)
     }
 }
 
-static void find_site(struct place *place)
-{
-    static const char libs[][8] = {"lib", "lib64"};
-    for (size_t i = 0; i < sizeof libs / sizeof libs[0]; i++) {
-        char lib[PATH_MAX];
-        _cleanup_closedir_ DIR *dir = join(lib, place->prefix, libs[i]) ? opendir(lib) : NULL;
-        const struct dirent *entry;
-        while (dir && (entry = readdir(dir)))
-            if (strncmp(entry->d_name, "python3", 7) == 0)
-                try_version(place, lib, entry->d_name);
-    }
-}
-
 static int find_python(struct place *place, struct prl_error *reterr)
 {
     const char *given = getenv("PYROOTLESS_PYTHON");
     bool venv = is_venv(place);
-    if (!venv || (given && given[0]))
-        find_site(place);
+    if (!venv || (given && given[0])) {
+        static const char libs[][8] = {"lib", "lib64"};
+        for (size_t i = 0; i < sizeof libs / sizeof libs[0]; i++) {
+            char lib[PATH_MAX];
+            _cleanup_closedir_ DIR *dir =
+                join(lib, place->prefix, libs[i]) ? opendir(lib) : NULL;
+            const struct dirent *entry;
+            while (dir && (entry = readdir(dir)))
+                if (strncmp(entry->d_name, "python3", 7) == 0)
+                    try_version(place, lib, entry->d_name);
+        }
+    }
     if (given && given[0]) {
         if (given[0] != '/' || strlen(given) >= PATH_MAX || !is_program(given))
             return prl_failf(reterr, PRL_STAGE_HOST, ENOENT, "python",
@@ -195,9 +181,13 @@ static int find_python(struct place *place, struct prl_error *reterr)
 int prl_python_exec(int argc, char **argv, struct prl_error *reterr)
 {
     struct place place = {.minor = -1};
-    int r = find_self(&place, reterr);
-    if (r >= 0)
-        r = find_python(&place, reterr);
+    ssize_t len = readlink("/proc/self/exe", place.launcher, PATH_MAX - 1);
+    if (len < 0)
+        return prl_fail(reterr, PRL_STAGE_HOST, "readlink", "/proc/self/exe");
+    place.launcher[len] = '\0';
+    parent(place.bin, place.launcher);
+    parent(place.prefix, place.bin);
+    int r = find_python(&place, reterr);
     if (r < 0)
         return r;
     /* PYTHON -I -m pyrootless ARGS, or PYTHON -I -c bootstrap SITE ARGS */

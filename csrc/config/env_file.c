@@ -8,7 +8,6 @@
  * skipped. */
 #include "config/parts.h"
 
-#include "base/error.h"
 #include "base/own.h"
 
 #include <fcntl.h>

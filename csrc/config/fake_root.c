@@ -3,8 +3,6 @@
  * Never: a fake root beside real ids: with a map of many the kernel does the work itself. */
 #include "config/parts.h"
 
-#include "base/error.h"
-
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>

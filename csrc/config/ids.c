@@ -35,20 +35,6 @@ static const char names[][8] = {
     [PRL_USERNS_NOMAP] = "nomap",
 };
 
-static int read_ids(struct prl_merge *m)
-{
-    const char *uids = prl_config_note_get(m, "ids.uids");
-    const char *gids = prl_config_note_get(m, "ids.gids");
-    int r = uids ? prl_ids_parse(uids, m->facts->uid, &m->uids) : 0;
-    if (r == 0 && gids)
-        r = prl_ids_parse(gids, m->facts->gid, &m->gids);
-    if (r < 0)
-        return prl_failf(m->reterr, PRL_STAGE_TEMPLATE, -r, "template",
-                         "/annotations/io.pyrootless.ids are no ranges of ids: prepare the "
-                         "image again");
-    return 0;
-}
-
 /* PROC_USER_INIT_INO of the kernel. */
 static bool in_first_namespace(void)
 {
@@ -106,7 +92,15 @@ static int take_kind(struct prl_merge *m, const char **asked)
 int prl_config_userns(struct prl_merge *m)
 {
     const char *asked = prl_options_get(m->options, "userns");
-    int r = read_ids(m);
+    const char *uids = prl_config_note_get(m, "ids.uids");
+    const char *gids = prl_config_note_get(m, "ids.gids");
+    int r = uids ? prl_ids_parse(uids, m->facts->uid, &m->uids) : 0;
+    if (r == 0 && gids)
+        r = prl_ids_parse(gids, m->facts->gid, &m->gids);
+    if (r < 0)
+        return prl_failf(m->reterr, PRL_STAGE_TEMPLATE, -r, "template",
+                         "/annotations/io.pyrootless.ids are no ranges of ids: prepare the "
+                         "image again");
     if (r == 0 && m->facts->shared_network)
         r = take_kind(m, &asked);
     if (r < 0)

@@ -38,18 +38,6 @@ struct lookup {
     struct prl_error *reterr;
 };
 
-static int fail_file(const struct lookup *look, const char *dir, const char *path, int errnum)
-{
-    const char *why = errnum == EFBIG    ? "is larger than 1 MiB"
-                      : errnum == EINVAL ? "is not a plain file"
-                                         : "cannot be read";
-
-    return prl_failf(look->reterr, PRL_STAGE_OPTIONS, errnum, look->option,
-                     "%.100s/%s %s, so no name can be looked up: write numbers, as in -u "
-                     "1000:1000",
-                     dir, path, why);
-}
-
 /* Whether a layer hides what lower layers have at path's directory: 0, 1, or -EACCES where the
  * directory's mode keeps the mark from its owner. */
 static int is_opaque(int root_fd, const char *path)
@@ -116,8 +104,17 @@ static int read_file(const struct lookup *look, const char *path, char **ret)
             return 0;
         if (r == -ENODATA)
             break;
-        if (r != -ENOENT)
-            return fail_file(look, *dir, path, -r);
+        if (r != -ENOENT) {
+            const char *why = -r == EFBIG    ? "is larger than 1 MiB"
+                              : -r == EINVAL ? "is not a plain file"
+                                             : "cannot be read";
+
+            return prl_failf(
+                look->reterr, PRL_STAGE_OPTIONS, -r, look->option,
+                "%.100s/%s %s, so no name can be looked up: write numbers, as in -u "
+                "1000:1000",
+                (*dir), path, why);
+        }
     }
     *ret = strdup("");
     return *ret ? 0

@@ -11,7 +11,6 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <linux/sched.h>
-#include <stdio.h>
 #include <string.h>
 
 enum {

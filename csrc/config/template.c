@@ -104,20 +104,6 @@ static int resolve_name(int data_fd, const char *encoded, char *ret, size_t size
     return 0;
 }
 
-/* The image's directory under a shared lock, which tells whoever removes images that this one
- * is used. */
-static int lock_image(int data_fd, const char *path, int *ret_fd)
-{
-    _cleanup_close_ int fd =
-        openat(data_fd, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (fd < 0)
-        return errno == ENOENT || errno == ENOTDIR || errno == ELOOP ? STALE : -errno;
-    if (flock(fd, LOCK_SH | LOCK_NB) < 0 && errno == EWOULDBLOCK)
-        return STALE; /* being removed.  Other failures: a file system without locks */
-    *ret_fd = steal_fd(&fd);
-    return 0;
-}
-
 static bool take_number(const char **p, unsigned long long *ret)
 {
     const char *begin = *p;
@@ -197,10 +183,17 @@ static int load(const struct prl_dirs *dirs, const char *encoded, struct prl_tem
 {
     char path[PATH_MAX];
     int r = resolve_name(dirs->data_fd, encoded, path, sizeof path);
-    if (r == 0)
-        r = lock_image(dirs->data_fd, path, &t->lock_fd);
     if (r != 0)
         return r;
+    /* The image's directory under a shared lock, which tells whoever removes images that this
+     * one is used. */
+    _cleanup_close_ int fd =
+        openat(dirs->data_fd, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0)
+        return errno == ENOENT || errno == ENOTDIR || errno == ELOOP ? STALE : -errno;
+    if (flock(fd, LOCK_SH | LOCK_NB) < 0 && errno == EWOULDBLOCK)
+        return STALE; /* being removed.  Other failures: a file system without locks */
+    t->lock_fd = steal_fd(&fd);
     struct stat st;
     if (fstatat(t->lock_fd, FILE_NAME, &st, 0) < 0)
         return errno == ENOENT ? STALE : -errno;

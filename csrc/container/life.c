@@ -12,7 +12,6 @@
 #include "userns/holder/exports.h"
 
 #include <fcntl.h>
-#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 

@@ -6,7 +6,6 @@
 #include "base/own.h"
 
 #include <stdio.h>
-#include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 

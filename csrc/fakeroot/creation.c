@@ -9,7 +9,6 @@
 
 #include "base/own.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <stddef.h>
 #include <string.h>

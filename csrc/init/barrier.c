@@ -111,15 +111,6 @@ static char **array_at(const struct barrier *g, uint32_t at)
     return (char **)numbers;
 }
 
-static void take_streams(const struct barrier *g)
-{
-    for (int i = 0; i < STREAMS; i++) {
-        long r = g->streams[i] < 0 ? 0 : call(NR_DUP3, (ulong)g->streams[i], (ulong)i, 0, 0);
-        if (r < 0)
-            fail(g, PRL_STAGE_TERMINAL, r, (const char *[]){"dup3", "standard streams"});
-    }
-}
-
 static void change_directory(const struct barrier *g)
 {
     static char now[PATH_BYTES];
@@ -212,7 +203,11 @@ __attribute__((used, noreturn)) void bare_main(long *stack)
         call(NR_FCNTL, (ulong)g.init_fd, F_SETFD, FD_CLOEXEC, 0);
     memset(room, 0, sizeof room);
     receive(&g);
-    take_streams(&g);
+    for (int i = 0; i < STREAMS; i++) {
+        long r = g.streams[i] < 0 ? 0 : call(NR_DUP3, (ulong)g.streams[i], (ulong)i, 0, 0);
+        if (r < 0)
+            fail(&g, PRL_STAGE_TERMINAL, r, (const char *[]){"dup3", "standard streams"});
+    }
     change_directory(&g);
     char **args = array_at(&g, g.head.args_at), **env = array_at(&g, g.head.env_at);
     const char *program = find_program(&g, args[0]);

@@ -20,12 +20,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/sched.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 
 struct join {
     struct prl_setup setup;
@@ -102,32 +100,21 @@ static int PRL_CHILD_SAFE joiner_main(void *data)
     return write(s->report_fd, &error, sizeof error) == sizeof error ? 127 : 125;
 }
 
-static void wait_for(pid_t pid)
-{
-    while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
-        ;
-}
-
 /* The caller sleeps until the joiner is gone, and, unless it is served, until the child has
  * executed its program. */
 static int run_joiner(struct join *join, void *stack, int cgroup_fd, struct prl_child *child,
                       struct prl_error *reterr)
 {
-    sigset_t all, before;
     const struct prl_sys_clone how = {
         .flags = CLONE_VM | CLONE_VFORK,
         .stack = stack,
         .stack_size = PRL_STACK_BYTES,
         .cgroup_fd = cgroup_fd,
     };
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
     child->start_ns = prl_sys_now_ns();
-    pid_t joiner = prl_sys_clone_run(&how, joiner_main, join);
-    int r = joiner < 0 ? prl_fail(reterr, PRL_STAGE_CLONE, "clone3", "joiner") : 0;
-    if (joiner > 0)
-        wait_for(joiner);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    pid_t joiner = prl_sys_clone_masked(&how, joiner_main, join);
+    int r = joiner < 0 ? prl_fail(reterr, PRL_STAGE_CLONE, "clone3", "joiner")
+                       : prl_sys_reap(joiner, NULL);
     if (join->pid <= 0)
         return r;
     child->pid = join->pid; /* ours, and so not another's before we reap it */

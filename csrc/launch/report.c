@@ -8,6 +8,7 @@
 #include "base/report.h"
 #include "launch/serve/parent.h"
 #include "launch/steps/exports.h"
+#include "userns/exports.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -20,11 +21,9 @@ enum { GUARD_BYTES = 4096 };
 /* The child's stack, with a page below it that stops an overflow. */
 void *prl_stack_map(void)
 {
-    void *stack = mmap(NULL, PRL_STACK_BYTES, PROT_READ | PROT_WRITE,
-                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK | MAP_NORESERVE, -1, 0);
-    if (stack == MAP_FAILED)
-        return NULL;
-    mprotect(stack, GUARD_BYTES, PROT_NONE);
+    void *stack = prl_sys_stack_map(PRL_STACK_BYTES);
+    if (stack)
+        mprotect(stack, GUARD_BYTES, PROT_NONE);
     return stack;
 }
 
@@ -39,8 +38,11 @@ static int serve_one(struct prl_setup *s, struct prl_child *child, char kind, in
                      struct prl_error *reterr)
 {
     switch (kind) {
-    case PRL_HANDOVER_MAPS:
-        return prl_serve_idmap(s->spec, child->pid, reterr);
+    case PRL_HANDOVER_MAPS: {
+        const struct prl_mapping maps = {s->spec->uid_maps, s->spec->gid_maps,
+                                         s->spec->uid_maps_len, s->spec->gid_maps_len};
+        return prl_mapping_write(child->pid, &maps, reterr);
+    }
     case PRL_HANDOVER_FUSE: {
         int r = prl_serve_fuse(s, child, fd, reterr);
         prl_close_p(&fd);

@@ -1,10 +1,6 @@
 /* report.h: what the parent hears of its child until that executes its program.
  * In: a set-up, a child.  Out: hand-overs served, the report.  Never: a step of the set-up.
- *
- * #2 child → parent  over a socket, before exec: "write my id maps", "serve my FUSE root",
- *                    "connect my network", the pty's master
- * #3 child → parent  one record on the report pipe: all zero "exec comes next", or the failure;
- *                    then end of file */
+ * start.c lists the hand-overs. */
 #pragma once
 
 #include "launch/steps/exports.h"

@@ -29,7 +29,6 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 /* Of the child's stack, at its upper end: for its second task, which needs little. */
@@ -310,15 +309,6 @@ static int launch_once(const struct prl_spec *spec, const struct prl_stdio *stdi
     return r;
 }
 
-/* What the child had handed over before it failed. */
-static void forget(struct prl_box *box)
-{
-    prl_close_p(&box->scratch_fd);
-    prl_close_p(&box->clock_fd);
-    prl_close_p(&box->outcome_fd);
-    prl_close_p(&box->root_fd);
-}
-
 /* Where programs of other boxes have so many descriptors in flight that no more may be sent,
  * once more with a parent that fetches them. */
 static int launch(const struct prl_spec *spec, const struct prl_stdio *stdio, struct kind kind,
@@ -327,7 +317,11 @@ static int launch(const struct prl_spec *spec, const struct prl_stdio *stdio, st
     int r = launch_once(spec, stdio, kind, ret, reterr);
     if (r != -ETOOMANYREFS || !kind.box)
         return r;
-    forget(kind.box);
+    /* What the child had handed over before it failed. */
+    prl_close_p(&kind.box->scratch_fd);
+    prl_close_p(&kind.box->clock_fd);
+    prl_close_p(&kind.box->outcome_fd);
+    prl_close_p(&kind.box->root_fd);
     kind.served = true;
     return launch_once(spec, stdio, kind, ret, reterr);
 }

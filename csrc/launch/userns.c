@@ -24,7 +24,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/wait.h>
 
 enum { STACK_BYTES = 32 * 1024 };
 
@@ -73,24 +72,9 @@ static int PRL_CHILD_SAFE go_between(void *data)
     return 0;
 }
 
-static void *map_stack(void)
-{
-    void *stack = mmap(NULL, STACK_BYTES, PROT_READ | PROT_WRITE,
-                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK | MAP_NORESERVE, -1, 0);
-    return stack == MAP_FAILED ? NULL : stack;
-}
-
-static int wait_for(pid_t pid)
-{
-    while (waitpid(pid, NULL, 0) < 0)
-        if (errno != EINTR)
-            return -errno;
-    return 0;
-}
-
 static int run_go_between(struct join *h, int (*work)(void *), void *data)
 {
-    void *stack = map_stack();
+    void *stack = prl_sys_stack_map(STACK_BYTES);
     if (!stack)
         return -errno;
     const struct prl_sys_clone how = {.flags = CLONE_VM | CLONE_VFORK | CLONE_FILES,
@@ -100,21 +84,11 @@ static int run_go_between(struct join *h, int (*work)(void *), void *data)
     pid_t pid = prl_sys_clone_run(&how, work, data);
     int r = pid < 0 ? -errno : 0;
     if (pid > 0)
-        (void)wait_for(pid);
+        prl_sys_reap(pid, NULL);
     munmap(stack, STACK_BYTES);
     if (r < 0 || h->done)
         return r;
     return h->errnum ? -h->errnum : -ESRCH;
-}
-
-static void abandon(struct prl_child *child)
-{
-    if (child->pid > 0) {
-        kill(child->pid, SIGKILL); /* it stays ours until it is reaped */
-        (void)wait_for(child->pid);
-    }
-    child->pid = -1;
-    prl_close_p(&child->pidfd);
 }
 
 /* Set up without a hand-over: then everybody may sleep until it executes. */
@@ -144,7 +118,12 @@ int prl_launch_joined(struct prl_setup *s, const struct prl_sys_clone *how, int 
         child->joined = true;
         return 0;
     }
-    abandon(child);
+    if (child->pid > 0) {
+        kill(child->pid, SIGKILL); /* it stays ours until it is reaped */
+        prl_sys_reap(child->pid, NULL);
+    }
+    child->pid = -1;
+    prl_close_p(&child->pidfd);
     s->parent_fd = word_fd;
     prl_setup_alone(s);
     return r;
@@ -190,9 +169,7 @@ static pid_t pid_of(int pidfd)
     char path[48], text[512];
     int pid = -1;
     snprintf(path, sizeof path, "/proc/self/fdinfo/%d", pidfd);
-    _cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
-    ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
-    text[n > 0 ? n : 0] = '\0';
+    (void)prl_io_read_text(AT_FDCWD, path, text, sizeof text);
     const char *line = strstr(text, "Pid:");
     return line && sscanf(line, "Pid: %d", &pid) == 1 ? pid : -1;
 }
@@ -201,11 +178,12 @@ int prl_launch_below(struct prl_setup *s, const struct prl_sys_clone *how, int (
                      struct prl_child *child, struct prl_error *reterr)
 {
     struct prl_sys_clone clone = *how;
-    struct below below = {.join = {.s = s, .fn = fn, .how = &clone}, .stack = map_stack()};
+    struct below below = {.join = {.s = s, .fn = fn, .how = &clone},
+                          .stack = prl_sys_stack_map(STACK_BYTES)};
     clone.flags |= CLONE_PARENT;
     int r = below.stack ? run_go_between(&below.join, first_go_between, &below) : -ENOMEM;
     if (below.second_pid > 0)
-        (void)wait_for(below.second_pid);
+        prl_sys_reap(below.second_pid, NULL);
     if (below.stack)
         munmap(below.stack, STACK_BYTES);
     if (r < 0 && !below.entered)

@@ -35,16 +35,6 @@ bool prl_cgroup_is_apart(const struct prl_spec *spec)
     return (spec->namespaces & CLONE_NEWCGROUP) && prl_spec_may_mount(spec);
 }
 
-static void parse_mounts(char *text, struct mounts *ret)
-{
-    char *save = NULL;
-    ret->len = 0;
-    for (char *line = strtok_r(text, "\n", &save); line && ret->len < MOUNTS;
-         line = strtok_r(NULL, "\n", &save))
-        if (prl_cgroup_parse_mount(line, &ret->rows[ret->len]))
-            ret->len++;
-}
-
 /* One line "N:NAMES:PATH", which this takes apart. */
 static bool parse_hierarchy(char *line, struct hierarchy *ret)
 {
@@ -180,7 +170,11 @@ int prl_cgroup_look_rest(const char *proc, struct prl_cgroup_host *host,
         r = prl_cgroup_read_proc(proc, "cgroup", &own, reterr);
     if (r < 0)
         return r;
-    parse_mounts(text, &mounts);
+    mounts.len = 0;
+    for (char *line = strtok_r(text, "\n", &save); line && mounts.len < MOUNTS;
+         line = strtok_r(NULL, "\n", &save))
+        if (prl_cgroup_parse_mount(line, &mounts.rows[mounts.len]))
+            mounts.len++;
     for (char *line = strtok_r(own, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
         struct hierarchy h;
         if (parse_hierarchy(line, &h) && !has_base(host, &h))

@@ -2,7 +2,6 @@
 #pragma once
 
 #include "limits/groups.h"
-#include "limits/leaf.h"
 #include "limits/names.h"
 #include "limits/steal.h"
 #include "limits/taskclock.h"

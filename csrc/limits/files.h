@@ -4,8 +4,10 @@
 #pragma once
 
 #include "base/error.h"
+#include "limits/files.h"
 #include "limits/groups.h"
-#include "limits/values.h"
+#include <stdbool.h>
+#include <stddef.h>
 
 /* The launcher's place when its own group enables controllers for its children. */
 #define PRL_CGROUP_LAUNCHER "pyrootless-launcher"
@@ -30,6 +32,13 @@ bool prl_cgroup_is_leaf(const char *name);
 bool prl_cgroup_is_free(int dir_fd);
 bool prl_cgroup_is_alone(int dir_fd);
 
+/* values.c: a limit, written to a file of a control group of version 2. */
+struct prl_group_text {
+    const char *name, *value; /* the value lies in `room`, or with the caller */
+    bool may_miss;            /* it is no failure when there is no such file */
+    char room[56];
+};
+
 /* v1.c, v2.c: the limits of one group, written or to be written, and what it saw.
  * *ret is of the pool. */
 int prl_cgroup1_limit(int dir_fd, const struct prl_cgroup *group,
@@ -50,3 +59,7 @@ int prl_cgroup2_hand_down(const char *parent, unsigned controllers, struct prl_e
 /* What a failed write of a limit means: which file, which value. */
 int prl_cgroup_fail(const char *path, const char *name, const char *value, int r,
                     struct prl_error *reterr);
+
+/* -errno: *ret_failed could not be written. */
+int prl_group_texts_write(int dir_fd, const struct prl_group_text *texts, size_t len,
+                          const struct prl_group_text **ret_failed);

@@ -4,7 +4,7 @@
 #include "limits/files.h"
 
 #include "base/own.h"
-#include "limits/leaf.h"
+#include "limits/groups.h"
 #include "limits/names.h"
 
 #include <fcntl.h>
@@ -101,19 +101,6 @@ static const char *leaf_of(const struct group *row)
     return strrchr(row->path, '/') + 1;
 }
 
-static int open_above(struct group *row, int lent_fd, struct prl_error *reterr)
-{
-    if (row->version2 && lent_fd > 0) {
-        row->above_fd = fcntl(lent_fd, F_DUPFD_CLOEXEC, 0);
-    } else {
-        char *slash = strrchr(row->path, '/');
-        *slash = '\0';
-        row->above_fd = openat(AT_FDCWD, row->path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-        *slash = '/';
-    }
-    return row->above_fd < 0 ? prl_fail(reterr, PRL_STAGE_LIMITS, "open", row->path) : 0;
-}
-
 /* A file that is not there is one of a controller that the group above does not hand down yet;
  * the usual case is that another start has seen to it. */
 static int limit_group(const struct prl_resources *resources, const struct prl_cgroup *group,
@@ -162,7 +149,15 @@ static int make_directory(const struct group *row, int dir_fd, const char *name,
 static int make_group(const struct prl_resources *resources, const struct prl_cgroup *group,
                       struct group *row, struct prl_error *reterr)
 {
-    int r = open_above(row, resources->groups_fd, reterr);
+    if (row->version2 && resources->groups_fd > 0) {
+        row->above_fd = fcntl(resources->groups_fd, F_DUPFD_CLOEXEC, 0);
+    } else {
+        char *slash = strrchr(row->path, '/');
+        *slash = '\0';
+        row->above_fd = openat(AT_FDCWD, row->path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+        *slash = '/';
+    }
+    int r = row->above_fd < 0 ? prl_fail(reterr, PRL_STAGE_LIMITS, "open", row->path) : 0;
     if (r < 0)
         return r;
     r = make_directory(row, row->above_fd, leaf_of(row), reterr);
@@ -176,17 +171,6 @@ static int make_group(const struct prl_resources *resources, const struct prl_cg
     row->boxed = !row->flat;
     r = limit_group(resources, group, row, reterr);
     return r < 0 ? r : open_entry(row, reterr);
-}
-
-/* A limit without enforcement must not start. */
-static int check_chosen(const struct prl_resources *resources, struct prl_error *reterr)
-{
-    for (unsigned i = 0; i < PRL_LIMITS; i++)
-        if ((resources->asked & (1u << i)) && resources->held_by[i] == PRL_BY_UNSET)
-            return prl_failf(reterr, PRL_STAGE_LIMITS, EOPNOTSUPP, prl_limit_option(i),
-                             "no enforcement was chosen for it: start it with pyrootless run "
-                             "--spec FILE, which chooses");
-    return 0;
 }
 
 static int new_groups(const struct prl_resources *res, struct prl_cgroups **ret,
@@ -219,11 +203,14 @@ int prl_cgroups_make(const struct prl_spec *spec, bool flat, struct prl_cgroups 
     *ret = NULL;
     if (res->asked == 0 && res->cgroups_len == 0) /* a group may be there to measure alone */
         return 0;
-    int r = check_chosen(res, reterr);
-    if (r < 0)
-        return r;
+    /* A limit without enforcement must not start. */
+    for (unsigned i = 0; i < PRL_LIMITS; i++)
+        if ((res->asked & (1u << i)) && res->held_by[i] == PRL_BY_UNSET)
+            return prl_failf(reterr, PRL_STAGE_LIMITS, EOPNOTSUPP, prl_limit_option(i),
+                             "no enforcement was chosen for it: start it with pyrootless run "
+                             "--spec FILE, which chooses");
     struct prl_cgroups *groups = NULL;
-    r = new_groups(res, &groups, reterr);
+    int r = new_groups(res, &groups, reterr);
     if (r < 0)
         return r;
     for (size_t i = 0; r == 0 && i < res->cgroups_len && i < PRL_CGROUP_BASES; i++) {

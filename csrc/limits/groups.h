@@ -58,8 +58,6 @@ void prl_cgroup_host_free(struct prl_cgroup_host *host);
 /* What a launch that was planned with it may use, for as long as it lasts. */
 void prl_cgroup_host_lend(const struct prl_cgroup_host *host, struct prl_resources *resources);
 
-struct prl_group_text; /* values.h */
-
 struct prl_limits_plan {
     uint8_t held_by[PRL_LIMITS]; /* enum prl_enforcement */
     uint32_t weak;               /* bit n: this one does not hold limit n exactly */
@@ -117,3 +115,11 @@ void prl_cgroups_measure(const struct prl_cgroups *groups, struct prl_status *re
 /* All of it; or all but the groups: for a fork that is not the monitor.  NULL is fine. */
 void prl_cgroups_remove(struct prl_cgroups *groups);
 void prl_cgroups_forget(struct prl_cgroups *groups);
+
+/* offer.c: what would hold the limits of a container with the defaults.  ret->held_by and
+ * ret->weak of each limit but the storage's; prl_limits_plan_free() it. */
+int prl_offer_enforcement(struct prl_limits_plan *ret, struct prl_error *reterr);
+
+/* leaf.c: kills what is left in a container's control group (version 2) and removes it with
+ * its box; no directory whose name is not pyrootless-ID.  0: gone; -errno. */
+int prl_leaf_remove(const char *path);

@@ -1,13 +1,12 @@
-/* leaf.c: removing a container's control group; see leaf.h.
+/* leaf.c: removing a container's control group.
  * In: a directory.  Out: gone with the groups below it.  Never: a wait without an
  * end. A group that a process has just left is busy for a moment longer. */
-#include "limits/leaf.h"
+#include "limits/groups.h"
 
 #include "base/own.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>

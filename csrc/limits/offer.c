@@ -2,7 +2,7 @@
  * In: the host.  Out: what enforces each limit, with weaker means where nothing better is
  * offered. Never: a container; an answer that a launch would not give: it is asked of the same
  * plan. */
-#include "limits/offer.h"
+#include "limits/groups.h"
 
 #include <linux/sched.h>
 

@@ -178,24 +178,6 @@ static char *describe_groups(const struct prl_cgroup_host *host, const unsigned 
     return text;
 }
 
-/* Groups that only measure are added where a group is made anyway; version 1 counts processor
- * time in a hierarchy of its own, which is worth it when processors are limited. */
-static void add_meters(const struct prl_cgroup_host *host, unsigned *used)
-{
-    int meter = find_base(host, PRL_CONTROL_CPUACCT), cpu = find_base(host, PRL_CONTROL_CPU);
-    if (meter >= 0 && cpu >= 0 && (used[cpu] & PRL_CONTROL_CPU) && !host->bases[cpu].version2)
-        used[meter] |= PRL_CONTROL_CPUACCT;
-}
-
-/* A group in every base; in version 2 with no controller that is not needed. */
-static void stand_apart(const struct prl_cgroup_host *host, unsigned *used)
-{
-    for (size_t i = 0; i < host->len; i++)
-        if (used[i] == 0 || !host->bases[i].version2)
-            used[i] |= host->bases[i].version2 ? (unsigned)PRL_CONTROL_OTHER
-                                               : host->bases[i].controllers;
-}
-
 int prl_limits_choose(const struct prl_spec *spec, const struct prl_cgroup_host *host,
                       const char *id, struct prl_limits_plan *ret, struct prl_error *reterr)
 {
@@ -224,9 +206,18 @@ int prl_limits_choose(const struct prl_spec *spec, const struct prl_cgroup_host 
         if (r < 0)
             return r;
     }
-    add_meters(host, used);
+    /* Groups that only measure are added where a group is made anyway; version 1 counts
+     * processor time in a hierarchy of its own, which is worth it when processors are limited.
+     */
+    int meter = find_base(host, PRL_CONTROL_CPUACCT), cpu = find_base(host, PRL_CONTROL_CPU);
+    if (meter >= 0 && cpu >= 0 && (used[cpu] & PRL_CONTROL_CPU) && !host->bases[cpu].version2)
+        used[meter] |= PRL_CONTROL_CPUACCT;
     if (prl_cgroup_is_apart(spec)) {
-        stand_apart(host, used);
+        /* A group in every base; in version 2 with no controller that is not needed. */
+        for (size_t i = 0; i < host->len; i++)
+            if (used[i] == 0 || !host->bases[i].version2)
+                used[i] |= host->bases[i].version2 ? (unsigned)PRL_CONTROL_OTHER
+                                                   : host->bases[i].controllers;
         plan.open = host->open;
     }
     plan.groups = describe_groups(host, used, id);

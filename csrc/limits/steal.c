@@ -3,6 +3,7 @@
  * steal; Documentation/virt/kvm/x86/msr.rst, MSR_KVM_STEAL_TIME. */
 #include "limits/steal.h"
 
+#include "base/io.h"
 #include "base/own.h"
 
 #include <fcntl.h>
@@ -45,12 +46,9 @@ uint64_t prl_steal_parse(const char *text, const unsigned char *mask, unsigned m
 static uint64_t read_ns(void)
 {
     cpu_set_t mask;
-    _cleanup_close_ int fd = open("/proc/stat", O_RDONLY | O_CLOEXEC);
     _cleanup_free_ char *text = malloc(TEXT_BYTES);
-    ssize_t n = fd < 0 || !text ? -1 : read(fd, text, TEXT_BYTES - 1);
-    if (n <= 0)
+    if (!text || prl_io_read_text(AT_FDCWD, "/proc/stat", text, TEXT_BYTES) <= 0)
         return 0;
-    text[n] = '\0';
     char *end = strstr(text, "\nintr");
     if (end)
         *end = '\0';

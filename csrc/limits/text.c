@@ -11,10 +11,7 @@
 
 int prl_cgroup_read(int dir_fd, const char *name, char *buf, size_t size)
 {
-    _cleanup_close_ int fd = openat(dir_fd, name, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return -errno;
-    ssize_t n = read(fd, buf, size - 1);
+    ssize_t n = prl_io_read_text(dir_fd, name, buf, size);
     if (n < 0)
         return -errno;
     while (n > 0 && (buf[n - 1] == '\n' || buf[n - 1] == ' '))

@@ -40,34 +40,6 @@ static bool is_asked(const struct prl_resources *resources, enum prl_limit limit
     return (resources->asked & (1u << limit)) && resources->held_by[limit] == PRL_BY_CGROUP1;
 }
 
-static int limit_memory(int dir_fd, const struct prl_cgroup *group,
-                        const struct prl_resources *res, struct prl_error *reterr)
-{
-    bool limited = is_asked(res, PRL_LIMIT_MEMORY), asked = is_asked(res, PRL_LIMIT_SWAP);
-    uint64_t unasked = res->swapless ? res->memory_bytes : 2 * res->memory_bytes;
-    uint64_t both = asked ? res->swap_bytes : unasked;
-    const struct row rows[] = {
-        {"memory.limit_in_bytes", res->memory_bytes, limited, false},
-        /* Without a word about swap: as much again, as docker's. */
-        {"memory.memsw.limit_in_bytes", both, limited && res->swap_bytes != UINT64_MAX, !asked},
-        {"memory.soft_limit_in_bytes", res->reservation_bytes,
-         is_asked(res, PRL_LIMIT_RESERVATION), false},
-    };
-    return write_rows(dir_fd, group, rows, sizeof rows / sizeof *rows, reterr);
-}
-
-static int limit_cpu(int dir_fd, const struct prl_cgroup *group,
-                     const struct prl_resources *res, struct prl_error *reterr)
-{
-    bool limited = is_asked(res, PRL_LIMIT_CPUS);
-    const struct row rows[] = {
-        {"cpu.cfs_period_us", res->period_us, limited, false},
-        {"cpu.cfs_quota_us", res->quota_us, limited, false},
-        {"cpu.shares", res->shares, is_asked(res, PRL_LIMIT_SHARES), false},
-    };
-    return write_rows(dir_fd, group, rows, sizeof rows / sizeof *rows, reterr);
-}
-
 /* A new cpuset is empty and takes no process before both lists are written; so is the box below
  * it, which gets the same. */
 static int limit_cpuset(int dir_fd, const struct prl_cgroup *group, const char *cpus,
@@ -124,12 +96,31 @@ int prl_cgroup1_limit(int dir_fd, const struct prl_cgroup *group,
     const struct row pids = {"pids.max", res->pids + res->pids_own,
                              is_asked(res, PRL_LIMIT_PIDS), false};
     int r = 0;
-    if (group->controllers & PRL_CONTROL_MEMORY)
-        r = limit_memory(dir_fd, group, res, reterr);
+    if (group->controllers & PRL_CONTROL_MEMORY) {
+        bool limited = is_asked(res, PRL_LIMIT_MEMORY), asked = is_asked(res, PRL_LIMIT_SWAP);
+        uint64_t unasked = res->swapless ? res->memory_bytes : 2 * res->memory_bytes;
+        uint64_t both = asked ? res->swap_bytes : unasked;
+        const struct row rows[] = {
+            {"memory.limit_in_bytes", res->memory_bytes, limited, false},
+            /* Without a word about swap: as much again, as docker's. */
+            {"memory.memsw.limit_in_bytes", both, limited && res->swap_bytes != UINT64_MAX,
+             !asked},
+            {"memory.soft_limit_in_bytes", res->reservation_bytes,
+             is_asked(res, PRL_LIMIT_RESERVATION), false},
+        };
+        r = write_rows(dir_fd, group, rows, sizeof rows / sizeof *rows, reterr);
+    }
     if (r == 0 && (group->controllers & PRL_CONTROL_PIDS))
         r = write_rows(dir_fd, group, &pids, 1, reterr);
-    if (r == 0 && (group->controllers & PRL_CONTROL_CPU))
-        r = limit_cpu(dir_fd, group, res, reterr);
+    if (r == 0 && (group->controllers & PRL_CONTROL_CPU)) {
+        bool limited = is_asked(res, PRL_LIMIT_CPUS);
+        const struct row rows[] = {
+            {"cpu.cfs_period_us", res->period_us, limited, false},
+            {"cpu.cfs_quota_us", res->quota_us, limited, false},
+            {"cpu.shares", res->shares, is_asked(res, PRL_LIMIT_SHARES), false},
+        };
+        r = write_rows(dir_fd, group, rows, sizeof rows / sizeof *rows, reterr);
+    }
     if (r == 0 && (group->controllers & PRL_CONTROL_CPUSET))
         r = limit_cpuset(dir_fd, group, res->cpus, reterr);
     if (r == 0 && (group->controllers & PRL_CONTROL_IO))

@@ -121,17 +121,6 @@ static uint64_t weight_of(uint64_t shares)
     return 1 + (shares - 2) * 9999 / 262142;
 }
 
-static void add_cpu(struct list *list, const struct prl_resources *res)
-{
-    if (is_asked(res, PRL_LIMIT_CPUS)) {
-        struct prl_group_text *row = add(list, "cpu.max");
-        snprintf(row->room, sizeof row->room, "%" PRIu64 " %" PRIu64, res->quota_us,
-                 res->period_us);
-    }
-    if (is_asked(res, PRL_LIMIT_SHARES))
-        add_number(list, "cpu.weight", weight_of(res->shares < 2 ? 2 : res->shares));
-}
-
 static void add_io(struct list *list, const struct prl_resources *res)
 {
     static const char keys[PRL_THROTTLES][8] = {
@@ -160,8 +149,15 @@ int prl_cgroup2_texts(const struct prl_cgroup *group, const struct prl_resources
         add_memory(&list, res);
     if (is_asked(res, PRL_LIMIT_PIDS))
         add_number(&list, "pids.max", res->pids + res->pids_own);
-    if (group->controllers & PRL_CONTROL_CPU)
-        add_cpu(&list, res);
+    if (group->controllers & PRL_CONTROL_CPU) {
+        if (is_asked(res, PRL_LIMIT_CPUS)) {
+            struct prl_group_text *row = add(&list, "cpu.max");
+            snprintf(row->room, sizeof row->room, "%" PRIu64 " %" PRIu64, res->quota_us,
+                     res->period_us);
+        }
+        if (is_asked(res, PRL_LIMIT_SHARES))
+            add_number(&list, "cpu.weight", weight_of(res->shares < 2 ? 2 : res->shares));
+    }
     if (group->controllers & PRL_CONTROL_CPUSET)
         add(&list, "cpuset.cpus")->value = res->cpus;
     if (group->controllers & PRL_CONTROL_IO)

@@ -1,6 +1,6 @@
-/* values.c: see values.h.
- * In, out, never: as there. */
-#include "limits/values.h"
+/* values.c: limits, written to the files of a control group of version 2.
+ * In: an open group, texts.  Out: the files written.  Never: a limit's meaning. */
+#include "limits/files.h"
 
 #include "base/own.h"
 

@@ -30,11 +30,6 @@ static bool parse_number(const char *text, size_t len, unsigned max, unsigned *r
     return *ret <= max;
 }
 
-static bool bit_at(const unsigned char *address, unsigned bit)
-{
-    return address[bit / 8] >> (7 - bit % 8) & 1;
-}
-
 static bool parse_prefix(const char *text, size_t len, struct prl_allow *ret)
 {
     char address[ADDRESS_BYTES];
@@ -50,7 +45,7 @@ static bool parse_prefix(const char *text, size_t len, struct prl_allow *ret)
         return false;
     ret->bits = (unsigned char)(bits + ALL_BITS - whole);
     for (unsigned bit = ret->bits; bit < ALL_BITS; bit++)
-        if (bit_at(ret->address, bit))
+        if ((ret->address[bit / 8] >> (7 - bit % 8) & 1))
             return false;
     return true;
 }

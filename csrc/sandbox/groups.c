@@ -2,12 +2,14 @@
  * In: this process, the directories for groups.  Out: ids that identify their maker; empty
  * groups of dead makers removed. Never: a group of a maker that may be alive: the maker's
  * process id, start time and pid namespace are part of the id. */
+#include "base/io.h"
 #include "sandbox/run.h"
 
 #include "base/own.h"
 #include "container/monitor/exports.h"
 #include "limits/exports.h"
 
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -29,7 +31,8 @@ static uint64_t birth_of(uint32_t pid)
 {
     char path[40], text[1024];
     snprintf(path, sizeof path, "/proc/%" PRIu32 "/stat", pid);
-    const char *at = prl_tree_text(path, text, sizeof text) > 0 ? strrchr(text, ')') : NULL;
+    const char *at =
+        prl_io_read_text(AT_FDCWD, path, text, sizeof text) > 0 ? strrchr(text, ')') : NULL;
     for (int field = 2; at && field < START_FIELD; field++)
         at = strchr(at + 1, ' ');
     return at ? strtoull(at, NULL, 10) : 0;

@@ -1,10 +1,11 @@
 /* pressure.c: what the machine did to a run: pressure and stolen time.
  * In: /proc/pressure, /proc/stat.  Out: differences.  Never: a judgement.
  * Source: Documentation/accounting/psi.rst, proc_stat(5).  What a kernel does not have is 0. */
+#include "base/io.h"
 #include "sandbox/parts.h"
 
 #include "container/monitor/exports.h"
-
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -14,7 +15,7 @@ static uint64_t read_stall_ns(const char *path)
     char text[256];
     unsigned long long us = 0;
     const char *total =
-        prl_tree_text(path, text, sizeof text) > 0 ? strstr(text, "total=") : NULL;
+        prl_io_read_text(AT_FDCWD, path, text, sizeof text) > 0 ? strstr(text, "total=") : NULL;
     return total && sscanf(total, "total=%llu", &us) == 1 ? us * 1000u : 0;
 }
 
@@ -22,7 +23,7 @@ static uint64_t read_steal_ns(void)
 {
     char text[512];
     unsigned long long ticks = 0;
-    if (prl_tree_text("/proc/stat", text, sizeof text) <= 0)
+    if (prl_io_read_text(AT_FDCWD, "/proc/stat", text, sizeof text) <= 0)
         return 0;
     (void)sscanf(text, "cpu %*u %*u %*u %*u %*u %*u %*u %llu", &ticks);
     return ticks * (1000000000u / (uint64_t)sysconf(_SC_CLK_TCK));

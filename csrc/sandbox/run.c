@@ -74,19 +74,6 @@ static uint64_t look(struct prl_sandbox_watch *w)
     return next_ns;
 }
 
-/* Read when the init has ended, which it does right after it wrote this: waking up for the
- * record too would be one more wake of this side, for which the init may have to wait. */
-static void read_outcome(struct prl_sandbox_watch *w)
-{
-    ssize_t n = read(w->box.outcome_fd, &w->outcome, sizeof w->outcome);
-    w->has_outcome = n == (ssize_t)sizeof w->outcome;
-    /* The program may have begun, and ended, before this side ran again. */
-    if (w->has_outcome && w->outcome.start_s)
-        w->start_ns =
-            (uint64_t)w->outcome.start_s * 1000000000u + (uint64_t)w->outcome.start_ns;
-    prl_close_p(&w->box.outcome_fd);
-}
-
 static int reap(struct prl_sandbox_watch *w, struct prl_error *reterr)
 {
     int r = prl_child_reap(&w->child, WNOHANG, false, &w->report->status, reterr);
@@ -94,7 +81,15 @@ static int reap(struct prl_sandbox_watch *w, struct prl_error *reterr)
         return r;
     uint64_t now_ns = prl_sys_now_ns();
     w->ended = true;
-    read_outcome(w);
+    /* Read when the init has ended, which it does right after it wrote this: waking up for the
+     * record too would be one more wake of this side, for which the init may have to wait. */
+    ssize_t n = read(w->box.outcome_fd, &w->outcome, sizeof w->outcome);
+    w->has_outcome = n == (ssize_t)sizeof w->outcome;
+    /* The program may have begun, and ended, before this side ran again. */
+    if (w->has_outcome && w->outcome.start_s)
+        w->start_ns =
+            (uint64_t)w->outcome.start_s * 1000000000u + (uint64_t)w->outcome.start_ns;
+    prl_close_p(&w->box.outcome_fd);
     w->report->wall_ns = now_ns - w->start_ns;
     return 0;
 }

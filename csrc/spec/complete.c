@@ -106,19 +106,6 @@ static int complete_root(const struct prl_spec_reader *reader, struct prl_rootfs
     return 0;
 }
 
-/* --- the filter --- */
-
-static int check_seccomp(const struct prl_spec_reader *reader, const struct prl_spec *spec)
-{
-    if (spec->seccomp_digest && !spec->seccomp_program)
-        return prl_spec_fail(reader,
-                             "/annotations/" SECCOMP ".digest needs " SECCOMP ".program");
-    if (spec->has_seccomp && !spec->seccomp_program)
-        return prl_spec_fail(reader, "linux.seccomp needs a compiled program: run it "
-                                     "through `pyrootless run --spec`");
-    return 0;
-}
-
 /* --- the network --- */
 
 /* The network of another container comes with its user namespace, to which it belongs. */
@@ -153,27 +140,6 @@ static int check_network(const struct prl_spec_reader *reader, const struct prl_
     return 0;
 }
 
-/* --- limits --- */
-
-static void set_asked(struct prl_resources *r)
-{
-    const bool asked[PRL_LIMITS] = {
-        [PRL_LIMIT_MEMORY] = r->memory_bytes,
-        [PRL_LIMIT_SWAP] = r->swap_bytes && r->swap_bytes != UINT64_MAX,
-        [PRL_LIMIT_RESERVATION] = r->reservation_bytes,
-        [PRL_LIMIT_CPUS] = r->quota_us,
-        [PRL_LIMIT_SHARES] = r->shares,
-        [PRL_LIMIT_CPUSET] = r->cpus,
-        [PRL_LIMIT_PIDS] = r->pids,
-        [PRL_LIMIT_IO] = r->throttles_len,
-        [PRL_LIMIT_STORAGE] = r->held_by[PRL_LIMIT_STORAGE],
-        [PRL_LIMIT_CPU_TIME] = r->cpu_time_ns,
-    };
-    r->asked = 0;
-    for (unsigned i = 0; i < PRL_LIMITS; i++)
-        r->asked |= (unsigned)asked[i] << i;
-}
-
 int prl_spec_complete(const struct prl_spec_reader *reader, struct prl_spec *spec)
 {
     int r = check_process(reader, &spec->process);
@@ -187,17 +153,36 @@ int prl_spec_complete(const struct prl_spec_reader *reader, struct prl_spec *spe
         r = check_name(reader, spec, "domainname", spec->domainname);
     if (r == 0)
         r = complete_root(reader, &spec->rootfs);
-    if (r == 0)
-        r = check_seccomp(reader, spec);
-    if (r == 0)
-        r = check_network(reader, spec);
+    if (r < 0)
+        return r;
+    if (spec->seccomp_digest && !spec->seccomp_program)
+        return prl_spec_fail(reader,
+                             "/annotations/" SECCOMP ".digest needs " SECCOMP ".program");
+    if (spec->has_seccomp && !spec->seccomp_program)
+        return prl_spec_fail(reader, "linux.seccomp needs a compiled program: run it "
+                                     "through `pyrootless run --spec`");
+    r = check_network(reader, spec);
     if (r == 0)
         r = prl_spec_check_resources(reader, &spec->resources);
     if (r == 0)
         r = prl_spec_check_ids(reader, spec);
-    set_asked(&spec->resources);
-    /* The limit on processes is the program's: ours do not take from it. */
     struct prl_resources *to = &spec->resources;
+    const bool asked[PRL_LIMITS] = {
+        [PRL_LIMIT_MEMORY] = to->memory_bytes,
+        [PRL_LIMIT_SWAP] = to->swap_bytes && to->swap_bytes != UINT64_MAX,
+        [PRL_LIMIT_RESERVATION] = to->reservation_bytes,
+        [PRL_LIMIT_CPUS] = to->quota_us,
+        [PRL_LIMIT_SHARES] = to->shares,
+        [PRL_LIMIT_CPUSET] = to->cpus,
+        [PRL_LIMIT_PIDS] = to->pids,
+        [PRL_LIMIT_IO] = to->throttles_len,
+        [PRL_LIMIT_STORAGE] = to->held_by[PRL_LIMIT_STORAGE],
+        [PRL_LIMIT_CPU_TIME] = to->cpu_time_ns,
+    };
+    to->asked = 0;
+    for (unsigned i = 0; i < PRL_LIMITS; i++)
+        to->asked |= (unsigned)asked[i] << i;
+    /* The limit on processes is the program's: ours do not take from it. */
     enum prl_network_helper helper = spec->network.helper;
     bool outside = helper == PRL_NETWORK_PASTA && spec->network.allow; /* passt stays there */
     to->pids_own = spec->init;

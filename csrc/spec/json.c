@@ -31,17 +31,6 @@ struct prl_spec_shown prl_spec_show(const char *text)
     return shown;
 }
 
-/* A terminal may read this text: C0, DEL and C1 controls must not come through. */
-static void disarm(char *text)
-{
-    for (unsigned char *p = (unsigned char *)text; *p; p++) {
-        if (*p < 0x20 || *p == 0x7F)
-            *p = '?';
-        if (p[0] == 0xC2 && p[1] >= 0x80 && p[1] <= 0x9F)
-            p[0] = p[1] = '?';
-    }
-}
-
 static void cut_partial_utf8(char *text)
 {
     size_t len = strlen(text), start = len;
@@ -63,7 +52,13 @@ int prl_spec_fail(const struct prl_spec_reader *reader, const char *format, ...)
     vsnprintf(text, sizeof text, format, list);
     va_end(list);
     cut_partial_utf8(text);
-    disarm(text);
+    /* A terminal may read this text: C0, DEL and C1 controls must not come through. */
+    for (unsigned char *p = (unsigned char *)text; *p; p++) {
+        if (*p < 0x20 || *p == 0x7F)
+            *p = '?';
+        if (p[0] == 0xC2 && p[1] >= 0x80 && p[1] <= 0x9F)
+            p[0] = p[1] = '?';
+    }
     return prl_failf(reader->reterr, PRL_STAGE_CONFIG, EINVAL, "config.json", "%s", text);
 }
 
@@ -233,18 +228,6 @@ static int check_tree(const struct prl_spec_reader *reader, const struct prl_spe
     return check_elements(reader, place, value, depth + 1);
 }
 
-static int fail_syntax(const struct prl_spec_reader *reader, const yyjson_read_err *error,
-                       size_t len)
-{
-    if (error->code == YYJSON_READ_ERROR_MEMORY_ALLOCATION)
-        return prl_spec_no_memory(reader);
-    if (error->code == YYJSON_READ_ERROR_UNEXPECTED_END)
-        return prl_spec_fail(reader, "config.json ends too early, at byte %zu of %zu: %s",
-                             error->pos, len, error->msg);
-    return prl_spec_fail(reader, "config.json is not valid JSON at byte %zu: %s", error->pos,
-                         error->msg);
-}
-
 int prl_spec_read_json(const struct prl_spec_reader *reader, const char *json, size_t len,
                        yyjson_doc **ret)
 {
@@ -256,8 +239,15 @@ int prl_spec_read_json(const struct prl_spec_reader *reader, const char *json, s
         return prl_spec_fail(reader, "config.json is empty");
     /* Without YYJSON_READ_INSITU the input is only read. */
     yyjson_doc *doc = yyjson_read_opts((char *)json, len, 0, NULL, &error);
-    if (!doc)
-        return fail_syntax(reader, &error, len);
+    if (!doc) {
+        if (error.code == YYJSON_READ_ERROR_MEMORY_ALLOCATION)
+            return prl_spec_no_memory(reader);
+        if (error.code == YYJSON_READ_ERROR_UNEXPECTED_END)
+            return prl_spec_fail(reader, "config.json ends too early, at byte %zu of %zu: %s",
+                                 error.pos, len, error.msg);
+        return prl_spec_fail(reader, "config.json is not valid JSON at byte %zu: %s", error.pos,
+                             error.msg);
+    }
     struct prl_spec_place root = {.up = NULL};
     int r = check_tree(reader, &root, yyjson_doc_get_root(doc), 0);
     if (r < 0) {

@@ -113,15 +113,6 @@ static int fail(const struct given *given, const char *expected)
     return prl_spec_note_fail(given->reader, &note, expected);
 }
 
-/* Fields of one, four or eight bytes. */
-static void put_field(struct prl_spec *spec, const struct row *row, uint64_t value)
-{
-    const uint8_t one = (uint8_t)value;
-    const uint32_t four = (uint32_t)value;
-    const void *from = row->size == 1 ? (const void *)&one : (const void *)&four;
-    memcpy((char *)spec + row->at, row->size == 8 ? &value : from, row->size);
-}
-
 static uint64_t get_field(const struct prl_spec *spec, const struct row *row)
 {
     const void *at = (const char *)spec + row->at;
@@ -193,15 +184,6 @@ static int read_word(const struct given *given, const struct row *row, uint64_t 
     return fail(given, expected_word[row->words]);
 }
 
-static int read_path(const struct given *given, const char **ret)
-{
-    const struct prl_spec_place root = {.up = NULL}, map = {.up = &root, .key = "annotations"},
-                                place = {.up = &map, .key = given->key};
-    *ret = prl_arena_strndup(given->reader->arena, given->text, strlen(given->text));
-    return *ret ? prl_spec_need_absolute(given->reader, &place, *ret)
-                : prl_spec_no_memory(given->reader);
-}
-
 static int read_text(const struct given *given, const char *name, const char **ret)
 {
     static const char hex[] = "0123456789abcdef";
@@ -235,10 +217,16 @@ static int read_row(const struct given *given, const struct row *row, struct prl
         r = read_lines(given, &lines);
         put_pointer(spec, row, lines);
         return r;
-    case PATH:
-        r = read_path(given, &text);
+    case PATH: {
+        const struct prl_spec_place root = {.up = NULL},
+                                    map = {.up = &root, .key = "annotations"},
+                                    place = {.up = &map, .key = given->key};
+        text = prl_arena_strndup(given->reader->arena, given->text, strlen(given->text));
+        r = text ? prl_spec_need_absolute(given->reader, &place, text)
+                 : prl_spec_no_memory(given->reader);
         put_pointer(spec, row, text);
         return r;
+    }
     case TEXT:
         r = read_text(given, row->name, &text);
         put_pointer(spec, row, text);
@@ -257,8 +245,13 @@ static int read_row(const struct given *given, const struct row *row, struct prl
     default:
         r = read_number(given, row, &number);
     }
-    if (r == 0)
-        put_field(spec, row, number);
+    if (r == 0) {
+        /* Fields of one, four or eight bytes. */
+        const uint8_t one = (uint8_t)number;
+        const uint32_t four = (uint32_t)number;
+        const void *from = row->size == 1 ? (const void *)&one : (const void *)&four;
+        memcpy((char *)spec + row->at, row->size == 8 ? &number : from, row->size);
+    }
     return r;
 }
 
@@ -300,25 +293,6 @@ static unsigned find_limit(const char *name, bool *ret_exactness)
             return i;
     }
     return PRL_LIMITS;
-}
-
-static int read_limit(const struct given *given, unsigned limit, bool exactness,
-                      struct prl_spec *spec)
-{
-    struct prl_resources *to = &spec->resources;
-    enum prl_enforcement enforcement =
-        given->text ? prl_enforcement_find(given->text) : PRL_BY_UNSET;
-    if (exactness) {
-        bool weak = given->text && strcmp(given->text, "exact") != 0;
-        to->weak = (to->weak & ~(1u << limit)) | (unsigned)weak << limit;
-        return 0;
-    }
-    to->held_by[limit] = (uint8_t)enforcement;
-    if (given->text && enforcement == PRL_BY_UNSET)
-        return prl_spec_fail(given->reader,
-                             "/annotations/%s is \"%s\", which names no enforcement",
-                             given->key, prl_spec_show(given->text).text);
-    return 0;
 }
 
 /* --- pairs that no row has --- */
@@ -365,8 +339,22 @@ static int set(const struct given *given, struct prl_spec *spec,
     const char *name = given->key + (ours ? sizeof PREFIX - 1 : 0);
     const struct row *row = ours ? find_row(name) : NULL;
     unsigned limit = ours && !row ? find_limit(name, &exactness) : PRL_LIMITS;
-    if (limit < PRL_LIMITS)
-        return read_limit(given, limit, exactness, spec);
+    if (limit < PRL_LIMITS) {
+        struct prl_resources *to = &spec->resources;
+        enum prl_enforcement enforcement =
+            given->text ? prl_enforcement_find(given->text) : PRL_BY_UNSET;
+        if (exactness) {
+            bool weak = given->text && strcmp(given->text, "exact") != 0;
+            to->weak = (to->weak & ~(1u << limit)) | (unsigned)weak << limit;
+            return 0;
+        }
+        to->held_by[limit] = (uint8_t)enforcement;
+        if (given->text && enforcement == PRL_BY_UNSET)
+            return prl_spec_fail(given->reader,
+                                 "/annotations/%s is \"%s\", which names no enforcement",
+                                 given->key, prl_spec_show(given->text).text);
+        return 0;
+    }
     if (!row)
         return pair(given, spec);
     if (given->text)
@@ -424,26 +412,6 @@ static char *join_lines(struct prl_arena *arena, const char *const *lines)
     return text;
 }
 
-/* Of the kinds whose text must be made first. */
-static int make_text(struct prl_arena *arena, const struct row *row,
-                     const struct prl_spec *spec, const char **ret)
-{
-    const char *const *lines = row->kind == LINES ? get_pointer(spec, row) : NULL;
-    uint64_t number = row->kind == NUMBER ? get_field(spec, row) : 0;
-    *ret = NULL;
-    if (lines)
-        *ret = join_lines(arena, lines);
-    else if (number)
-        *ret = prl_arena_printf(arena, "%" PRIu64, number);
-    else if (row->kind == PORTS && spec->network.ports_len)
-        *ret = prl_spec_show_ports(arena, &spec->network);
-    else if (row->kind == CGROUPS && spec->resources.cgroups_len)
-        *ret = prl_spec_show_cgroups(arena, &spec->resources);
-    else
-        return 0;
-    return *ret ? 0 : -ENOMEM;
-}
-
 /* *ret NULL: it is not said. */
 static int show_row(struct prl_arena *arena, const struct row *row, const struct prl_spec *spec,
                     const char **ret)
@@ -464,8 +432,23 @@ static int show_row(struct prl_arena *arena, const struct row *row, const struct
         if (get_field(spec, row) == 0 && row->words != KEYRING)
             *ret = NULL;
         return 0;
-    default:
-        return make_text(arena, row, spec, ret);
+    default: {
+        /* Of the kinds whose text must be made first. */
+        const char *const *lines = row->kind == LINES ? get_pointer(spec, row) : NULL;
+        uint64_t number = row->kind == NUMBER ? get_field(spec, row) : 0;
+        *ret = NULL;
+        if (lines)
+            *ret = join_lines(arena, lines);
+        else if (number)
+            *ret = prl_arena_printf(arena, "%" PRIu64, number);
+        else if (row->kind == PORTS && spec->network.ports_len)
+            *ret = prl_spec_show_ports(arena, &spec->network);
+        else if (row->kind == CGROUPS && spec->resources.cgroups_len)
+            *ret = prl_spec_show_cgroups(arena, &spec->resources);
+        else
+            return 0;
+        return *ret ? 0 : -ENOMEM;
+    }
     }
 }
 

@@ -72,18 +72,6 @@ static int read_name(const struct prl_spec_reader *reader, yyjson_val *name, con
     return yyjson_get_len(name) == 0 ? 0 : prl_spec_copy_text(reader, name, ret);
 }
 
-/* Nothing of it is looked at; its text is kept for who writes it again. */
-static int keep_seccomp(const struct prl_spec_reader *reader, yyjson_val *section,
-                        struct prl_spec *spec)
-{
-    size_t len;
-    char *json = section ? yyjson_val_write_opts(section, 0, NULL, &len, NULL) : NULL;
-    if (section)
-        spec->seccomp_json = json ? prl_arena_strndup(reader->arena, json, len) : NULL;
-    free(json);
-    return !section || spec->seccomp_json ? 0 : prl_spec_no_memory(reader);
-}
-
 static int read_sections(const struct prl_spec_reader *reader, yyjson_val *root,
                          struct prl_spec *spec)
 {
@@ -108,9 +96,16 @@ static int read_sections(const struct prl_spec_reader *reader, yyjson_val *root,
         r = prl_spec_read_notes(reader, yyjson_obj_get(root, "annotations"), spec);
     if (r == 0)
         r = prl_spec_read_resources(reader, root, spec);
-    if (r == 0 && reader->keep)
-        r = keep_seccomp(reader, yyjson_obj_get(yyjson_obj_get(root, "linux"), "seccomp"),
-                         spec);
+    if (r == 0 && reader->keep) {
+        /* Nothing of it is looked at; its text is kept for who writes it again. */
+        yyjson_val *section = yyjson_obj_get(yyjson_obj_get(root, "linux"), "seccomp");
+        size_t len;
+        char *json = section ? yyjson_val_write_opts(section, 0, NULL, &len, NULL) : NULL;
+        if (section)
+            spec->seccomp_json = json ? prl_arena_strndup(reader->arena, json, len) : NULL;
+        free(json);
+        r = !section || spec->seccomp_json ? 0 : prl_spec_no_memory(reader);
+    }
     return r;
 }
 

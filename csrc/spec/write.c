@@ -198,33 +198,6 @@ static void put_devices(struct prl_spec_text *o, const struct prl_spec *spec)
     prl_text_end(o, ']');
 }
 
-static void put_memory(struct prl_spec_text *o, const struct prl_resources *r)
-{
-    prl_text_begin(o, "memory", '{');
-    if (r->memory_bytes)
-        prl_text_number(o, "limit", r->memory_bytes);
-    if (r->reservation_bytes)
-        prl_text_number(o, "reservation", r->reservation_bytes);
-    if (r->swap_bytes == UINT64_MAX)
-        prl_text_signed(o, "swap", -1);
-    else if (r->swap_bytes)
-        prl_text_number(o, "swap", r->swap_bytes);
-    end_object(o, "/linux/resources/memory");
-}
-
-static void put_cpu(struct prl_spec_text *o, const struct prl_resources *r)
-{
-    prl_text_begin(o, "cpu", '{');
-    if (r->shares)
-        prl_text_number(o, "shares", r->shares);
-    if (r->quota_us)
-        prl_text_number(o, "quota", r->quota_us);
-    if (r->quota_us || r->period_us != PRL_SPEC_PERIOD_US)
-        prl_text_number(o, "period", r->period_us);
-    prl_text_text(o, "cpus", r->cpus);
-    end_object(o, "/linux/resources/cpu");
-}
-
 static void put_throttles(struct prl_spec_text *o, const struct prl_resources *r)
 {
     char place[56];
@@ -269,10 +242,29 @@ static void put_resources(struct prl_spec_text *o, const struct prl_resources *r
     if (!extra && !memory && !cpu && !r->throttles_len && !r->pids)
         return;
     prl_text_begin(o, "resources", '{');
-    if (memory || extra)
-        put_memory(o, r);
-    if (cpu || extra)
-        put_cpu(o, r);
+    if (memory || extra) {
+        prl_text_begin(o, "memory", '{');
+        if (r->memory_bytes)
+            prl_text_number(o, "limit", r->memory_bytes);
+        if (r->reservation_bytes)
+            prl_text_number(o, "reservation", r->reservation_bytes);
+        if (r->swap_bytes == UINT64_MAX)
+            prl_text_signed(o, "swap", -1);
+        else if (r->swap_bytes)
+            prl_text_number(o, "swap", r->swap_bytes);
+        end_object(o, "/linux/resources/memory");
+    }
+    if (cpu || extra) {
+        prl_text_begin(o, "cpu", '{');
+        if (r->shares)
+            prl_text_number(o, "shares", r->shares);
+        if (r->quota_us)
+            prl_text_number(o, "quota", r->quota_us);
+        if (r->quota_us || r->period_us != PRL_SPEC_PERIOD_US)
+            prl_text_number(o, "period", r->period_us);
+        prl_text_text(o, "cpus", r->cpus);
+        end_object(o, "/linux/resources/cpu");
+    }
     if (r->pids || has_extra(o->spec, "/linux/resources/pids")) {
         prl_text_begin(o, "pids", '{');
         if (r->pids)

@@ -1,7 +1,7 @@
 /* devices.c: the device nodes that a layer lists; none of them is in its tree.
  * In: heads and paths.  Out: the head of a path.
  * Never: a search that the archive's budget does not cover (place.c spends it by length). */
-#include "unpack/devices.h"
+#include "unpack/parts.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -1,11 +1,10 @@
 /* dirs.c: modes and times of directories, kept until nothing more is put into them.
  * In: paths without links.  Out: the directories as the archive wants them.
  * Never: a link followed: a path that has become something else is skipped. */
-#include "unpack/dirs.h"
+#include "unpack/parts.h"
 
 #include "base/own.h"
 #include "base/sys.h"
-#include "unpack/path.h"
 
 #include <fcntl.h>
 #include <string.h>

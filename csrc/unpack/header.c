@@ -2,7 +2,7 @@
  * In: a block of v7, ustar or GNU form.  Out: checked fields, or EBADMSG.
  * Never: trusting a block whose checksum is wrong, a text without an end.
  * Source: tar(5); "Basic Tar Format" of the GNU tar manual. */
-#include "unpack/header.h"
+#include "unpack/parts.h"
 
 #include <errno.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 /* list.c: the layer's lists: one line about one path.
  * In: text and a path.  Out: a file beside tree/, made with its first line.
  * Never: memory that grows with the layer, a line without its end. */
-#include "unpack/list.h"
+#include "unpack/parts.h"
 
 #include "base/io.h"
 #include "base/own.h"

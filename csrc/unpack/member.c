@@ -4,7 +4,7 @@
  * Never: a name that was not cleaned, a kind that is not known, an extended value ignored that
  * would change how the archive is read.
  * The order of who wins: extended header, GNU's long names, the header itself. */
-#include "unpack/member.h"
+#include "unpack/parts.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -1,19 +1,10 @@
 /* path.c: names of an archive → paths below the layer's root.
  * In: any text.  Out: the cleaned path or an error number.
  * Never: a question to the kernel: what a link does to a path is tree.c's matter. */
-#include "unpack/path.h"
+#include "unpack/parts.h"
 
 #include <errno.h>
-#include <stdint.h>
 #include <string.h>
-
-/* Where the last component of ret[0..len) begins, its slash included. */
-static size_t parent_len(const char *path, size_t len)
-{
-    while (len > 0 && path[--len] != '/')
-        ;
-    return len;
-}
 
 int prl_unpack_path_clean(const char *raw, char ret[PATH_MAX])
 {
@@ -23,7 +14,8 @@ int prl_unpack_path_clean(const char *raw, char ret[PATH_MAX])
         if (step == 2 && p[0] == '.' && p[1] == '.') {
             if (len == 0)
                 return -EBADMSG;
-            len = parent_len(ret, len);
+            while (len > 0 && ret[--len] != '/')
+                ;
         } else if (step > 0 && !(step == 1 && p[0] == '.')) {
             if (step > NAME_MAX || len + 1 + step >= PATH_MAX)
                 return -ENAMETOOLONG;

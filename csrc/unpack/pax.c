@@ -2,7 +2,7 @@
  * In: bodies of 'x' and 'g' members.  Out: records, or EBADMSG.
  * Never: a length that is believed before it was compared with what is there.
  * Source: POSIX.1-2017, pax, "pax Extended Header". */
-#include "unpack/pax.h"
+#include "unpack/parts.h"
 
 #include <errno.h>
 #include <stdlib.h>

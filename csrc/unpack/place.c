@@ -4,12 +4,10 @@
  * lists. Never: a device node; an existing thing written into, since it may be a link, or
  * linked: what is in the way is removed, but a directory where a directory comes; a mode set by
  * name. */
-#include "unpack/place.h"
+#include "unpack/parts.h"
 
 #include "base/own.h"
 #include "base/sys.h"
-#include "unpack/whiteout.h"
-#include "unpack/xattr.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -305,24 +303,6 @@ static int place_directory(struct job *job)
     return fd < 0 ? fail(job, "open") : describe(job, fd, made);
 }
 
-/* ".wh.NAME" and ".wh..wh..opq". */
-static int place_whiteout(struct job *job)
-{
-    struct prl_unpack_place *at = &job->place;
-    if (strcmp(at->name, WHITEOUT_OPAQUE) == 0) {
-        _cleanup_close_ int fd = openat(at->dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        int r = fd < 0 ? -errno : prl_unpack_whiteout_opaque(fd);
-        errno = -r;
-        return r < 0 ? fail(job, "hide what is below") : 0;
-    }
-    at->name += strlen(WHITEOUT);
-    if (!at->name[0] || strcmp(at->name, ".") == 0 || strcmp(at->name, "..") == 0)
-        return prl_unpack_tree_refuse(job->tree, job->entry->path, "is a whiteout of no name");
-    int r = prl_unpack_whiteout_make(job->tree, at);
-    errno = -r;
-    return r < 0 ? fail(job, "make the whiteout") : 0;
-}
-
 static int place_by_kind(struct job *job, int *ret_fd)
 {
     switch (job->entry->kind) {
@@ -382,7 +362,23 @@ int prl_unpack_place_entry(struct prl_unpack_tree *tree, const struct prl_unpack
         errno = ENAMETOOLONG;
         return fail(&job, "place");
     }
-    if (strncmp(job.place.name, WHITEOUT, strlen(WHITEOUT)) == 0)
-        return place_whiteout(&job);
+    if (strncmp(job.place.name, WHITEOUT, strlen(WHITEOUT)) == 0) {
+        /* ".wh.NAME" and ".wh..wh..opq". */
+        struct prl_unpack_place *at = &job.place;
+        if (strcmp(at->name, WHITEOUT_OPAQUE) == 0) {
+            _cleanup_close_ int fd =
+                openat(at->dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+            r = fd < 0 ? -errno : prl_unpack_whiteout_opaque(fd);
+            errno = -r;
+            return r < 0 ? fail(&job, "hide what is below") : 0;
+        }
+        at->name += strlen(WHITEOUT);
+        if (!at->name[0] || strcmp(at->name, ".") == 0 || strcmp(at->name, "..") == 0)
+            return prl_unpack_tree_refuse(job.tree, job.entry->path,
+                                          "is a whiteout of no name");
+        r = prl_unpack_whiteout_make(job.tree, at);
+        errno = -r;
+        return r < 0 ? fail(&job, "make the whiteout") : 0;
+    }
     return place_by_kind(&job, ret_fd);
 }

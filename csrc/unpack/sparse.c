@@ -2,9 +2,7 @@
  * In: a map in any of the four forms that exist.  Out: segments, or -EBADMSG.
  * Never: segments that overlap, go backwards or leave the file; more than a limit of them.
  * Source: "Storing Sparse Files" of the GNU tar manual. */
-#include "unpack/sparse.h"
-
-#include "unpack/header.h"
+#include "unpack/parts.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -61,22 +59,6 @@ int prl_unpack_sparse_pairs(struct prl_unpack_sparse *sparse, const unsigned cha
     return 0;
 }
 
-/* "OFFSET,LENGTH,OFFSET,LENGTH…" */
-static int add_list(struct prl_unpack_sparse *sparse, const char *p)
-{
-    uint64_t at, len;
-    while (*p) {
-        if (!prl_unpack_digits(&p, &at) || *p++ != ',' || !prl_unpack_digits(&p, &len))
-            return -EBADMSG;
-        int r = add_piece(sparse, at, len);
-        if (r < 0)
-            return r;
-        if (*p && *p++ != ',')
-            return -EBADMSG;
-    }
-    return 0;
-}
-
 /* Form 0.0: the same two keys again and again, so their order is what counts. */
 static int add_records(struct prl_unpack_sparse *sparse, const struct prl_unpack_pax *pax)
 {
@@ -102,9 +84,21 @@ static int add_records(struct prl_unpack_sparse *sparse, const struct prl_unpack
 int prl_unpack_sparse_pax(struct prl_unpack_sparse *sparse,
                           const struct prl_unpack_extended *extended)
 {
-    size_t len;
-    const char *list = prl_unpack_pax_find(extended, "GNU.sparse.map", &len);
-    return list ? add_list(sparse, list) : add_records(sparse, &extended->own);
+    size_t list_len;
+    const char *list = prl_unpack_pax_find(extended, "GNU.sparse.map", &list_len);
+    uint64_t at, len;
+    if (!list)
+        return add_records(sparse, &extended->own);
+    while (*list) { /* "OFFSET,LENGTH,OFFSET,LENGTH…" */
+        if (!prl_unpack_digits(&list, &at) || *list++ != ',' || !prl_unpack_digits(&list, &len))
+            return -EBADMSG;
+        int r = add_piece(sparse, at, len);
+        if (r < 0)
+            return r;
+        if (*list && *list++ != ',')
+            return -EBADMSG;
+    }
+    return 0;
 }
 
 /* A number of the text has ended: the count, an offset or a length. */

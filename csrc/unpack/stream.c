@@ -8,8 +8,7 @@
 #include "unpack/stream.h"
 
 #include "base/own.h"
-#include "unpack/member.h"
-#include "unpack/place.h"
+#include "unpack/parts.h"
 
 #include <fcntl.h>
 #include <string.h>
@@ -124,37 +123,6 @@ static void expect_body(struct prl_unpack *u, enum state state, uint64_t n)
     u->state = state;
 }
 
-static int begin_text(struct prl_unpack *u)
-{
-    uint64_t len = u->member.header.size_bytes;
-    if (len == 0 || len > TEXT_MAX_BYTES)
-        return bad(u, "the archive is damaged: an extended header without or beyond measure");
-    free(u->text);
-    u->text = malloc((size_t)len + 1);
-    if (!u->text)
-        return out_of_memory(u);
-    u->text_len = 0;
-    expect_body(u, AT_TEXT, len);
-    return 0;
-}
-
-/* What a global header may say, since it would otherwise change how the archive is read. */
-static int check_global(struct prl_unpack *u)
-{
-    static const char *const own[] = {"path", "linkpath", "size", "GNU.sparse."};
-    const struct prl_unpack_pax *global = &u->member.extended.global;
-    if (global->records_len > GLOBAL_RECORDS_MAX)
-        return bad(u, "the archive has more global records than anybody writes");
-    for (size_t i = 0; i < global->records_len; i++)
-        for (size_t k = 0; k < sizeof own / sizeof *own; k++) {
-            const char *key = global->text + global->records[i].key_at;
-            bool prefix = own[k][strlen(own[k]) - 1] == '.';
-            if (prefix ? strncmp(key, own[k], strlen(own[k])) == 0 : strcmp(key, own[k]) == 0)
-                return bad(u, "the archive gives all its members one name or size");
-        }
-    return 0;
-}
-
 static int end_text(struct prl_unpack *u)
 {
     struct prl_unpack_member *member = &u->member;
@@ -171,7 +139,20 @@ static int end_text(struct prl_unpack *u)
     if (pax->text_len + u->text_len > TEXT_MAX_BYTES)
         return bad(u, "the archive is damaged: extended headers beyond measure");
     int r = prl_unpack_pax_add(pax, u->text, u->text_len, u->tree.error);
-    return r >= 0 && global ? check_global(u) : r;
+    /* What a global header may say, since it would otherwise change how the archive is read. */
+    static const char *const own[] = {"path", "linkpath", "size", "GNU.sparse."};
+    if (r < 0 || !global)
+        return r;
+    if (pax->records_len > GLOBAL_RECORDS_MAX)
+        return bad(u, "the archive has more global records than anybody writes");
+    for (size_t i = 0; i < pax->records_len; i++)
+        for (size_t k = 0; k < sizeof own / sizeof *own; k++) {
+            const char *key = pax->text + pax->records[i].key_at;
+            bool prefix = own[k][strlen(own[k]) - 1] == '.';
+            if (prefix ? strncmp(key, own[k], strlen(own[k])) == 0 : strcmp(key, own[k]) == 0)
+                return bad(u, "the archive gives all its members one name or size");
+        }
+    return 0;
 }
 
 /* The map is complete: its segments are what the rest of the body holds. */
@@ -280,7 +261,18 @@ static int on_header(struct prl_unpack *u)
     char *type = &u->member.header.type;
     if (*type == 'X') /* Solaris' letter for the same */
         *type = 'x';
-    return strchr("xgLK", *type) ? begin_text(u) : begin_member(u);
+    if (!strchr("xgLK", *type))
+        return begin_member(u);
+    uint64_t len = u->member.header.size_bytes;
+    if (len == 0 || len > TEXT_MAX_BYTES)
+        return bad(u, "the archive is damaged: an extended header without or beyond measure");
+    free(u->text);
+    u->text = malloc((size_t)len + 1);
+    if (!u->text)
+        return out_of_memory(u);
+    u->text_len = 0;
+    expect_body(u, AT_TEXT, len);
+    return 0;
 }
 
 static int on_map_block(struct prl_unpack *u)
@@ -408,16 +400,6 @@ int prl_unpack_feed(struct prl_unpack *u, const void *data, size_t len,
     return r;
 }
 
-static int finish_lists(struct prl_unpack *u)
-{
-    int r = prl_unpack_list_finish(&u->lists.owners, u->tree.error);
-    if (r >= 0)
-        r = prl_unpack_list_finish(&u->lists.devices, u->tree.error);
-    if (r >= 0)
-        r = prl_unpack_list_finish(&u->lists.capabilities, u->tree.error);
-    return r < 0 ? r : prl_unpack_list_finish(&u->lists.acls, u->tree.error);
-}
-
 /* The archive may end here: after its closing blocks, or after a whole member. The padding
  * after the last body may be missing too (umoci writes it so, Go's archive/tar reads it), but
  * an extended header or a long name is half a member. */
@@ -440,7 +422,13 @@ int prl_unpack_end(struct prl_unpack *u, struct prl_unpack_summary *ret,
     u->failed = true; /* nothing may follow */
     if (!may_end(u))
         return bad(u, "the archive ends in the middle of a member");
-    int r = finish_lists(u);
+    int r = prl_unpack_list_finish(&u->lists.owners, reterr);
+    if (r >= 0)
+        r = prl_unpack_list_finish(&u->lists.devices, reterr);
+    if (r >= 0)
+        r = prl_unpack_list_finish(&u->lists.capabilities, reterr);
+    if (r >= 0)
+        r = prl_unpack_list_finish(&u->lists.acls, reterr);
     if (r < 0)
         return r;
     *ret = (struct prl_unpack_summary){

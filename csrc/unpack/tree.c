@@ -7,13 +7,11 @@
  * directories answer nearly every question.  The rest is one openat2 that takes no link.  Only
  * where that fails, because of a link or because something is missing, is the path walked name
  * by name; the walk reads links itself, as a process with this tree as its root would. */
-#include "unpack/tree.h"
+#include "unpack/parts.h"
 
 #include "base/io.h"
 #include "base/own.h"
 #include "base/sys.h"
-#include "unpack/path.h"
-#include "unpack/whiteout.h"
 
 #include <fcntl.h>
 #include <string.h>
@@ -110,33 +108,6 @@ static int walk_to_root(struct walk *w)
     return walk_stand(w, openat(w->tree->root_fd, ".", O_PATH | O_DIRECTORY | O_CLOEXEC), 0);
 }
 
-/* The name is a link: its text comes before what is left. */
-static int walk_link(struct walk *w, const char *target)
-{
-    size_t len = strlen(target);
-    if (++w->links > LINKS_MAX)
-        return -ELOOP;
-    if (len + 1 > w->at)
-        return -ENAMETOOLONG;
-    w->text[--w->at] = '/';
-    w->at -= len;
-    memcpy(w->text + w->at, target, len);
-    return target[0] == '/' ? walk_to_root(w) : 0;
-}
-
-/* A directory that the archive has not named (yet): 0755, as everybody makes them. */
-static int walk_make(struct walk *w, const char *name)
-{
-    struct prl_unpack_place place = {w->fd, w->real, name};
-    char path[PATH_MAX];
-    int r = prl_unpack_path_join(w->real, name, path);
-    if (r >= 0)
-        r = prl_unpack_whiteout_mkdir(&place);
-    if (r >= 0)
-        r = prl_unpack_dirs_note(&w->tree->dirs, path, 0755, NULL);
-    return r;
-}
-
 /* A step onto something that is no directory: a link, a whiteout that makes way, or nothing.
  * `again`: where the name stands in what is left. */
 static int walk_other(struct walk *w, const char *name, size_t again)
@@ -146,7 +117,15 @@ static int walk_other(struct walk *w, const char *name, size_t again)
     ssize_t len = readlinkat(w->fd, name, target, sizeof target - 1);
     if (len >= 0) {
         target[len] = '\0';
-        return walk_link(w, target);
+        /* The name is a link: its text comes before what is left. */
+        if (++w->links > LINKS_MAX)
+            return -ELOOP;
+        if ((size_t)len + 1 > w->at)
+            return -ENAMETOOLONG;
+        w->text[--w->at] = '/';
+        w->at -= (size_t)len;
+        memcpy(w->text + w->at, target, (size_t)len);
+        return target[0] == '/' ? walk_to_root(w) : 0;
     }
     if (errno != EINVAL && errno != ENOENT)
         return -errno;
@@ -154,7 +133,13 @@ static int walk_other(struct walk *w, const char *name, size_t again)
         return -ENOTDIR;
     if (!w->make)
         return -ENOENT;
-    int r = walk_make(w, name);
+    /* A directory that the archive has not named (yet): 0755, as everybody makes them. */
+    char path[PATH_MAX];
+    int r = prl_unpack_path_join(w->real, name, path);
+    if (r >= 0)
+        r = prl_unpack_whiteout_mkdir(&place);
+    if (r >= 0)
+        r = prl_unpack_dirs_note(&w->tree->dirs, path, 0755, NULL);
     if (r >= 0)
         w->at = again; /* step onto it again */
     return r;

@@ -7,13 +7,12 @@
  * directory is not merged, so overlayfs lists it as it is, whiteouts and all.
  * Source: Documentation/filesystems/overlayfs.rst of Linux, "whiteouts and opaque directories".
  */
-#include "unpack/whiteout.h"
+#include "unpack/parts.h"
 
 #include "base/io.h"
 #include "base/own.h"
 
 #include <fcntl.h>
-#include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <sys/xattr.h>

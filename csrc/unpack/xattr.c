@@ -7,7 +7,7 @@
  * about an owner beside the member's own.
  * Source: star(5), libarchive's archive_write_set_format_pax.c as documentation of the names;
  * the rootlesscontainers convention: a protobuf message {uint32 uid = 1; uint32 gid = 2}. */
-#include "unpack/xattr.h"
+#include "unpack/parts.h"
 
 #include "base/own.h"
 #include "unpack/stream.h"

@@ -4,12 +4,12 @@
 #include "userns/mapping.h"
 
 #include "base/own.h"
+#include "base/sys.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
 #include <string.h>
-#include <sys/wait.h>
 
 /* The helper: when the namespace is there, write its maps from outside, and say how it went. */
 static void serve(pid_t pid, const struct prl_mapping *maps, int start_fd, int report_fd)
@@ -64,7 +64,6 @@ int prl_mapping_enter(int namespaces, const struct prl_mapping *maps, struct prl
     prl_close_p(&start_writer);
     if (r == 0)
         r = read_report(report_reader, reterr);
-    while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
-        ;
+    prl_sys_reap(pid, NULL);
     return r;
 }

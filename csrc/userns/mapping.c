@@ -25,6 +25,26 @@ bool prl_mapping_is_own(const struct prl_idmap *rows, size_t len, uint32_t own)
     return len == 1 && rows[0].size == 1 && rows[0].host_id == own;
 }
 
+bool prl_mapping_inside(const struct prl_idmap *rows, size_t len, uint32_t host, uint32_t *ret)
+{
+    for (size_t i = 0; i < len; i++)
+        if (host >= rows[i].host_id && host - rows[i].host_id < rows[i].size) {
+            *ret = rows[i].container_id + (host - rows[i].host_id);
+            return true;
+        }
+    return false;
+}
+
+bool prl_mapping_outside(const struct prl_idmap *rows, size_t len, uint32_t id, uint32_t *ret)
+{
+    for (size_t i = 0; i < len; i++)
+        if (id >= rows[i].container_id && id - rows[i].container_id < rows[i].size) {
+            *ret = rows[i].host_id + (id - rows[i].container_id);
+            return true;
+        }
+    return false;
+}
+
 /* The kernel takes any map of our namespace's ids from us, without a helper. */
 static bool is_privileged(void)
 {

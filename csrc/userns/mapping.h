@@ -16,6 +16,10 @@ struct prl_mapping {
 
 /* The caller's own id and nothing else: what an unprivileged process may write itself. */
 bool prl_mapping_is_own(const struct prl_idmap *rows, size_t len, uint32_t own);
+/* What an id of ours is called inside, and one of the inside out here; false: the map has it
+ * not. */
+bool prl_mapping_inside(const struct prl_idmap *rows, size_t len, uint32_t host, uint32_t *ret);
+bool prl_mapping_outside(const struct prl_idmap *rows, size_t len, uint32_t id, uint32_t *ret);
 /* Whether maps of many ids can be written here at all. */
 bool prl_mapping_is_possible(void);
 /* The process must be our child's, or our own parent's, in a namespace below ours. */

@@ -12,9 +12,7 @@
 #include "userns/mapping.h"
 
 #include <fcntl.h>
-#include <string.h>
 #include <sys/mman.h>
-#include <sys/wait.h>
 
 enum { STACK_BYTES = 256 * 1024 };
 
@@ -62,21 +60,6 @@ static bool find_maps(struct maps *ret)
     return true;
 }
 
-/* No signal may end the copy half-way: a terminal sends its signals to it too. */
-static pid_t clone_copy(struct job *job, void *stack)
-{
-    const struct prl_sys_clone how = {
-        .flags = CLONE_NEWUSER, .stack = stack, .stack_size = STACK_BYTES, .cgroup_fd = -1};
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    pid_t pid = prl_sys_clone_run(&how, remove_inside, job);
-    int saved = errno;
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    errno = saved;
-    return pid;
-}
-
 static int serve(struct job *job, pid_t pid, const struct prl_mapping *mapping,
                  unsigned *budget)
 {
@@ -99,15 +82,17 @@ static int serve(struct job *job, pid_t pid, const struct prl_mapping *mapping,
 
 static int run_job(struct job *job, const struct prl_mapping *mapping, unsigned *budget)
 {
-    void *stack = mmap(NULL, STACK_BYTES, PROT_READ | PROT_WRITE,
-                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK | MAP_NORESERVE, -1, 0);
-    if (stack == MAP_FAILED)
+    void *stack = prl_sys_stack_map(STACK_BYTES);
+    if (!stack)
         return -ENOMEM;
-    pid_t pid = clone_copy(job, stack);
+    const struct prl_sys_clone how = {
+        .flags = CLONE_NEWUSER, .stack = stack, .stack_size = STACK_BYTES, .cgroup_fd = -1};
+    /* No signal may end the copy half-way: a terminal sends its signals to it too. */
+    pid_t pid = prl_sys_clone_masked(&how, remove_inside, job);
     int r = pid < 0 ? -errno : serve(job, pid, mapping, budget);
     prl_close_p(&job->start[1]); /* a copy that still waits ends */
-    while (pid > 0 && waitpid(pid, NULL, 0) < 0 && errno == EINTR)
-        ;
+    if (pid > 0)
+        prl_sys_reap(pid, NULL);
     munmap(stack, STACK_BYTES);
     return r;
 }

@@ -115,16 +115,6 @@ static int read_text(const char *path, char **ret)
     return *ret ? 0 : -ENOMEM;
 }
 
-static int read_space(const char *map, struct prl_ids *ret)
-{
-    _cleanup_free_ char *text = NULL;
-    int r = read_text(map, &text);
-    if (r < 0)
-        return r;
-    each_line(text, take_space, ret);
-    return ret->len ? 0 : prl_ids_add(ret, 0, UINT32_MAX);
-}
-
 /* Where the name service knows the ranges (LDAP), the file has no line. */
 static void ask_name_service(const struct grant *grant)
 {
@@ -145,10 +135,14 @@ static bool is_whole_machine(const struct prl_ids *space)
 
 int prl_ids_read(const struct prl_ids_source *source, struct prl_ids *ret)
 {
-    _cleanup_free_ char *text = NULL;
+    _cleanup_free_ char *map = NULL, *text = NULL;
     struct prl_ids space = {.len = 0};
     struct grant grant = {.source = source, .space = &space, .ret = ret};
-    int r = read_space(source->map, &space);
+    int r = read_text(source->map, &map);
+    if (r < 0)
+        return r;
+    each_line(map, take_space, &space);
+    r = space.len ? 0 : prl_ids_add(&space, 0, UINT32_MAX);
     if (r == 0)
         r = read_text(source->file, &text);
     if (r < 0)

@@ -7,7 +7,6 @@
 #include "base/io.h"
 #include "base/own.h"
 #include "base/sha256.h"
-#include "base/sys.h"
 
 #include <dirent.h>
 #include <errno.h>

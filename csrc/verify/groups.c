@@ -15,7 +15,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 enum { FILE_MAX_BYTES = 4096, PAGE_BYTES_MAX = 65536 };
 

@@ -5,6 +5,7 @@
  * Source: proc_pid_mountinfo(5). */
 #include "verify/check.h"
 
+#include "base/mountinfo.h"
 #include "base/own.h"
 #include "base/sys.h"
 
@@ -19,92 +20,21 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-enum { FIELDS = 6 };
-
-/* One line of mountinfo, cut in place. */
-struct row {
-    unsigned id;
-    const char *root, *point, *flags;
-};
-
 struct table {
     const struct prl_verify *v;
     int root_fd; /* "/" of the process */
-    struct row *rows;
+    struct prl_mount_row *rows;
     size_t len;
     bool *asked; /* of each row: somebody wished it */
 };
 
-/* "\040" and its like, in place. */
-static void unescape(char *text)
-{
-    char *to = text;
-    for (char *from = text; *from; from++) {
-        unsigned octal = 0;
-        if (*from == '\\' && sscanf(from + 1, "%3o", &octal) == 1) {
-            *to++ = (char)octal;
-            from += 3;
-        } else {
-            *to++ = *from;
-        }
-    }
-    *to = '\0';
-}
-
-static bool cut_row(char *line, struct row *ret)
-{
-    char *rest = NULL, *field[FIELDS];
-    for (int i = 0; i < FIELDS; i++)
-        if (!(field[i] = strtok_r(i ? NULL : line, " ", &rest)))
-            return false;
-    unescape(field[3]);
-    unescape(field[4]);
-    *ret = (struct row){.id = (unsigned)strtoul(field[0], NULL, 10),
-                        .root = field[3],
-                        .point = field[4],
-                        .flags = field[5]};
-    return true;
-}
-
-static int cut_table(char *text, struct table *t, struct prl_error *reterr)
-{
-    size_t room = 1;
-    char *rest = NULL;
-    for (const char *p = text; *p; p++)
-        room += *p == '\n';
-    t->rows = calloc(room, sizeof *t->rows);
-    t->asked = calloc(room, sizeof *t->asked);
-    if (!t->rows || !t->asked)
-        return prl_verify_unread("mountinfo", ENOMEM, reterr);
-    for (char *line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest))
-        if (cut_row(line, &t->rows[t->len]))
-            t->len++;
-    return 0;
-}
-
-/* The mount that shows at a place, by the kernel's own number of it. */
-static bool mount_of(int fd, unsigned *ret_id)
-{
-    char path[48], text[256], *at;
-    snprintf(path, sizeof path, "/proc/self/fdinfo/%d", fd);
-    _cleanup_close_ int info = open(path, O_RDONLY | O_CLOEXEC);
-    ssize_t n = info < 0 ? -1 : read(info, text, sizeof text - 1);
-    if (n <= 0)
-        return false;
-    text[n] = '\0';
-    if (!(at = strstr(text, "mnt_id:")))
-        return false;
-    *ret_id = (unsigned)strtoul(at + 7, NULL, 10);
-    return true;
-}
-
 /* The row of the mount on top at a path; links of the image are followed within its root. A
  * path that this process may not walk is found by its name only. */
-static struct row *find_row(const struct table *t, const char *path)
+static struct prl_mount_row *find_row(const struct table *t, const char *path)
 {
     unsigned id = 0;
     _cleanup_close_ int fd = prl_sys_open_in_root(t->root_fd, path, O_PATH);
-    bool walked = fd >= 0 && mount_of(fd, &id);
+    bool walked = fd >= 0 && prl_mountinfo_id(fd, &id);
     for (size_t i = t->len; i-- > 0;)
         if (walked ? t->rows[i].id == id : strcmp(t->rows[i].point, path) == 0)
             return &t->rows[i];
@@ -120,7 +50,7 @@ static bool has_flag(const char *flags, const char *wanted)
     return false;
 }
 
-static int check_flags(const struct row *row, const struct prl_mount *m,
+static int check_flags(const struct prl_mount_row *row, const struct prl_mount *m,
                        struct prl_error *reterr)
 {
     static const struct {
@@ -154,19 +84,12 @@ static bool is_covered(const struct prl_spec *spec, size_t at)
     return false;
 }
 
-static bool starts_at(const struct row *row, const struct row *above)
-{
-    size_t len = strlen(above->point);
-    return strncmp(row->point, above->point, len) == 0 &&
-           (row->point[len] == '/' || row->point[len] == '\0' || len == 1);
-}
-
 /* A recursive bind brings what lies below its source along. */
-static void ask(const struct table *t, const struct row *row, bool recursive)
+static void ask(const struct table *t, const struct prl_mount_row *row, bool recursive)
 {
     for (size_t i = 0; i < t->len; i++)
         if (&t->rows[i] == row || strcmp(t->rows[i].point, row->point) == 0 ||
-            (recursive && starts_at(&t->rows[i], row)))
+            (recursive && prl_mountinfo_below(t->rows[i].point, row->point)))
             t->asked[i] = true;
 }
 
@@ -175,7 +98,7 @@ static int check_mounts(const struct table *t, struct prl_error *reterr)
     const struct prl_spec *spec = t->v->spec;
     for (size_t i = 0; i < spec->mounts_len; i++) {
         const struct prl_mount *m = &spec->mounts[i];
-        const struct row *row = find_row(t, m->destination);
+        const struct prl_mount_row *row = find_row(t, m->destination);
         if (!row || strcmp(row->point, "/") == 0)
             return prl_verify_differs("mounts", m->destination, "none there", reterr);
         ask(t, row, m->recursive);
@@ -197,7 +120,7 @@ static int open_path(const struct table *t, const char *path, int *ret_fd,
      * masked. */
     bool kernels = strncmp(path, "/proc/", 6) == 0 || strncmp(path, "/sys/", 5) == 0;
     for (size_t i = t->len; i-- > 0;) {
-        const struct row *row = &t->rows[i];
+        const struct prl_mount_row *row = &t->rows[i];
         if (strcmp(row->point, path) != 0)
             continue;
         ask(t, row, true);
@@ -224,7 +147,7 @@ static int check_mask(const struct table *t, const char *path, struct prl_error 
     bool hidden = S_ISCHR(st.st_mode) ? st.st_rdev == makedev(1, 3)
                                       : S_ISDIR(st.st_mode) && st.st_nlink == 2 &&
                                             (fs.f_flag & ST_RDONLY) && fs.f_files == 1;
-    const struct row *row = find_row(t, path);
+    const struct prl_mount_row *row = find_row(t, path);
     if (row && strcmp(row->point, "/") != 0)
         ask(t, row, false);
     return hidden ? 0 : prl_verify_differs(path, "a mask", "the thing itself", reterr);
@@ -239,7 +162,7 @@ static int check_readonly(const struct table *t, const char *path, struct prl_er
         return r;
     if (fstatvfs(fd, &fs) < 0)
         return prl_verify_unread(path, errno, reterr);
-    const struct row *row = find_row(t, path);
+    const struct prl_mount_row *row = find_row(t, path);
     if (row && strcmp(row->point, "/") != 0)
         ask(t, row, true);
     return fs.f_flag & ST_RDONLY ? 0 : prl_verify_differs(path, "ro", "rw", reterr);
@@ -249,7 +172,7 @@ static int check_readonly(const struct table *t, const char *path, struct prl_er
 static int check_own(const struct table *t, struct prl_error *reterr)
 {
     const struct prl_spec *spec = t->v->spec;
-    const struct row *root = NULL;
+    const struct prl_mount_row *root = NULL;
     for (size_t i = 0; i < t->len; i++) {
         if (strcmp(t->rows[i].point, "/") != 0)
             continue;
@@ -300,8 +223,11 @@ int prl_verify_mounts(const struct prl_verify *v, struct prl_error *reterr)
         return prl_verify_unread("root", errno, reterr);
     t.root_fd = root_fd;
     int r = prl_verify_read(v, "mountinfo", &text, reterr);
-    if (r == 0)
-        r = cut_table(text, &t, reterr);
+    if (r == 0) {
+        t.rows = prl_mountinfo_parse(text, &t.len);
+        t.asked = calloc(t.len + 1, sizeof *t.asked);
+        r = t.rows && t.asked ? 0 : prl_verify_unread("mountinfo", ENOMEM, reterr);
+    }
     if (r == 0)
         r = check_table(&t, reterr);
     free(t.rows);

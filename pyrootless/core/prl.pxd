@@ -216,7 +216,7 @@ cdef extern from "base/error.h" nogil:
 cdef extern from "spec/parse.h" nogil:
     const char *prl_spec_capability_name(unsigned number)
 
-cdef extern from "limits/offer.h" nogil:
+cdef extern from "limits/groups.h" nogil:
     struct prl_limits_plan:
         unsigned char *held_by
         uint32_t weak

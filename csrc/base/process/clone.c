@@ -5,6 +5,8 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 /* The child starts on its own stack, so it must not return through the caller's frame: the call
@@ -170,4 +172,47 @@ pid_t prl_sys_clone_run(const struct prl_sys_clone *how, int (*fn)(void *), void
     if (how->pidfd)
         *how->pidfd = -1;
     return clone_fallback(how, fn, arg);
+}
+
+void *prl_sys_stack_map(size_t size)
+{
+    void *stack = mmap(NULL, size, PROT_READ | PROT_WRITE,
+                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK | MAP_NORESERVE, -1, 0);
+    return stack == MAP_FAILED ? NULL : stack;
+}
+
+pid_t prl_sys_clone_masked(const struct prl_sys_clone *how, int (*fn)(void *), void *arg)
+{
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    pid_t pid = prl_sys_clone_run(how, fn, arg);
+    int saved = errno;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    errno = saved;
+    return pid;
+}
+
+pid_t prl_sys_clone_shared(size_t stack_size, int (*fn)(void *), void *arg)
+{
+    void *stack = prl_sys_stack_map(stack_size);
+    if (!stack)
+        return -1;
+    const struct prl_sys_clone how = {.flags = CLONE_VM | CLONE_VFORK,
+                                      .stack = stack,
+                                      .stack_size = stack_size,
+                                      .cgroup_fd = -1};
+    pid_t pid = prl_sys_clone_masked(&how, fn, arg);
+    int saved = errno;
+    munmap(stack, stack_size);
+    errno = saved;
+    return pid;
+}
+
+int prl_sys_reap(pid_t pid, int *ret_status)
+{
+    while (waitpid(pid, ret_status, 0) < 0)
+        if (errno != EINTR)
+            return -errno;
+    return 0;
 }

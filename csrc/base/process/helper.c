@@ -105,8 +105,7 @@ static int run(const char *const argv[], int heard, char *buf, size_t size, int 
         r = await(pid, deadline_ns, ret_status);
     if (r < 0 && r != -ECHILD) {
         kill(pid, SIGKILL);
-        while (waitpid(pid, ret_status, 0) < 0 && errno == EINTR)
-            ;
+        prl_sys_reap(pid, ret_status);
     }
     return r;
 }
@@ -150,8 +149,21 @@ void prl_helper_end(pid_t pid)
 {
     if (!ends_by_itself(pid))
         kill(pid, SIGKILL);
-    while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
-        ;
+    prl_sys_reap(pid, NULL);
+}
+
+const char *prl_helper_last_line(char *text)
+{
+    for (;;) {
+        size_t len = strlen(text);
+        while (len > 0 && (text[len - 1] == '\n' || text[len - 1] == ' '))
+            text[--len] = '\0';
+        char *end = strrchr(text, '\n');
+        const char *line = end ? end + 1 : text;
+        if (!end || strncmp(line, "WARNING", 7) != 0)
+            return line;
+        *end = '\0';
+    }
 }
 
 const char *prl_helper_find(const char *name, char *buf)

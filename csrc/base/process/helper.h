@@ -31,6 +31,8 @@ struct prl_helper_start {
     int fds[6];
 };
 int prl_helper_start(const struct prl_helper_start *how, pid_t *ret);
+/* Why a helper gave up: the last line of what it said that is no warning.  Cuts the text. */
+const char *prl_helper_last_line(char *text);
 /* The absolute path of a program in the directories where distributions keep them, into buf (64
  * bytes); NULL: not installed. */
 const char *prl_helper_find(const char *name, char *buf);

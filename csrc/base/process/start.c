@@ -7,10 +7,7 @@
 
 #include <fcntl.h>
 #include <limits.h>
-#include <sched.h>
 #include <signal.h>
-#include <stdlib.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -62,25 +59,12 @@ static int PRL_CHILD_SAFE start_main(void *data)
 
 int prl_helper_start(const struct prl_helper_start *how, pid_t *ret)
 {
-    sigset_t all, before;
     _cleanup_close_ int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
     if (null_fd < 0)
         return -errno;
-    void *stack = mmap(NULL, STACK_BYTES, PROT_READ | PROT_WRITE,
-                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK | MAP_NORESERVE, -1, 0);
-    if (stack == MAP_FAILED)
-        return -errno;
     struct start start = {.how = how, .null_fd = null_fd, .parent = getpid()};
-    const struct prl_sys_clone clone = {.flags = CLONE_VM | CLONE_VFORK,
-                                        .stack = stack,
-                                        .stack_size = STACK_BYTES,
-                                        .cgroup_fd = -1};
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    pid_t pid = prl_sys_clone_run(&clone, start_main, &start);
+    pid_t pid = prl_sys_clone_shared(STACK_BYTES, start_main, &start);
     int r = pid < 0 ? -errno : -start.errnum;
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    munmap(stack, STACK_BYTES);
     if (pid > 0 && r < 0)
         prl_helper_end(pid);
     else if (pid > 0)

@@ -147,8 +147,23 @@ static int on_output(struct front *front)
     return prl_fail_with(front->reterr, PRL_STAGE_MONITOR, ENOMEM, "realloc", "output");
 }
 
-static int on_record(struct front *front)
+static int on_hang_up(struct front *front)
 {
+    front->hung_up = true;
+    if (front->ended || front->failure)
+        return 0;
+    return prl_fail_with(front->reterr, PRL_STAGE_MONITOR, ECHILD, "recvmsg",
+                         "the container's monitor was killed, and the container with it");
+}
+
+static int on_message(struct front *front)
+{
+    int fd, r = prl_record_receive(front->how->socket_fd, &front->record, &fd);
+    prl_close_p(&fd);
+    if (r < 0)
+        return prl_fail_with(front->reterr, PRL_STAGE_MONITOR, -r, "recvmsg", "the monitor");
+    if (r == 0)
+        return on_hang_up(front);
     int32_t value = front->record.head.value;
     switch (front->record.head.kind) {
     case PRL_RECORD_ATTACHED:
@@ -181,24 +196,6 @@ static int on_record(struct front *front)
     default:
         return 0;
     }
-}
-
-static int on_hang_up(struct front *front)
-{
-    front->hung_up = true;
-    if (front->ended || front->failure)
-        return 0;
-    return prl_fail_with(front->reterr, PRL_STAGE_MONITOR, ECHILD, "recvmsg",
-                         "the container's monitor was killed, and the container with it");
-}
-
-static int on_message(struct front *front)
-{
-    int fd, r = prl_record_receive(front->how->socket_fd, &front->record, &fd);
-    prl_close_p(&fd);
-    if (r < 0)
-        return prl_fail_with(front->reterr, PRL_STAGE_MONITOR, -r, "recvmsg", "the monitor");
-    return r == 0 ? on_hang_up(front) : on_record(front);
 }
 
 /* --- signals --- */

@@ -82,10 +82,20 @@ static int open_doors(struct keeper *k, struct prl_error *reterr)
     return control->listen_fd < 0 ? control->listen_fd : 0;
 }
 
-/* Without TIOCGPTPEER (before Linux 4.13) a program that closes its terminal for a while loses
- * its output. */
-static int take_terminal(struct keeper *k, struct prl_error *reterr)
+static int begin(struct keeper *k, prl_attach_start_fn start, void *data,
+                 struct prl_error *reterr)
 {
+    int r = open_doors(k, reterr);
+    if (r == 0)
+        r = open_streams(k, reterr);
+    if (r == 0)
+        r = start(data, &k->lent, &k->child, reterr);
+    for (int i = 0; i < 3; i++)
+        prl_close_p(&k->lent.fds[i]);
+    if (r < 0)
+        return r;
+    /* Without TIOCGPTPEER (before Linux 4.13) a program that closes its terminal for a while
+     * loses its output. */
     int master = k->child.terminal_fd;
     if (!k->options->terminal)
         return 0;
@@ -98,28 +108,6 @@ static int take_terminal(struct keeper *k, struct prl_error *reterr)
     return k->from[0] < 0 || k->control.input_fd < 0
                ? prl_fail(reterr, PRL_STAGE_TERMINAL, "fcntl", "the container's terminal")
                : 0;
-}
-
-static int begin(struct keeper *k, prl_attach_start_fn start, void *data,
-                 struct prl_error *reterr)
-{
-    int r = open_doors(k, reterr);
-    if (r == 0)
-        r = open_streams(k, reterr);
-    if (r == 0)
-        r = start(data, &k->lent, &k->child, reterr);
-    for (int i = 0; i < 3; i++)
-        prl_close_p(&k->lent.fds[i]);
-    return r < 0 ? r : take_terminal(k, reterr);
-}
-
-static void tell_attached(const struct keeper *k, int socket_fd)
-{
-    const struct prl_record_head head = {.kind = PRL_RECORD_ATTACHED,
-                                         .value =
-                                             (k->control.input_fd >= 0 ? PRL_ATTACH_INPUT : 0) |
-                                             (k->options->terminal ? PRL_ATTACH_TERMINAL : 0)};
-    (void)prl_record_send(socket_fd, &head, NULL); /* fails: it hung up */
 }
 
 static void tell_failed(int socket_fd, const struct prl_error *error)
@@ -146,7 +134,11 @@ static void keep(struct keeper *k, void *data, int socket_fd)
 {
     struct prl_status status = {0};
     struct prl_error error = {0}, second = {0};
-    tell_attached(k, socket_fd);
+    const struct prl_record_head head = {.kind = PRL_RECORD_ATTACHED,
+                                         .value =
+                                             (k->control.input_fd >= 0 ? PRL_ATTACH_INPUT : 0) |
+                                             (k->options->terminal ? PRL_ATTACH_TERMINAL : 0)};
+    (void)prl_record_send(socket_fd, &head, NULL); /* fails: it hung up */
     if (k->options->background)
         prl_close_p(&socket_fd);
     else

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/own.h"
+#include "base/sys.h"
 #include "container/monitor/exports.h"
 
 #include <errno.h>
@@ -33,12 +34,6 @@ void prl_attach_signals(sigset_t *ret)
 {
     prl_monitor_signals(ret);
     sigaddset(ret, SIGWINCH);
-}
-
-static void wait_for(pid_t pid)
-{
-    while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
-        ;
 }
 
 /* Nothing was started: there is still something to clean up. */
@@ -108,7 +103,7 @@ int prl_attach_run(const struct prl_attach_options *options, prl_attach_start_fn
         r = prl_attach_front(&how, ret, reterr);
     prl_close_p(&pair[0]); /* a monitor that was not told to go on ends now */
     if (monitor > 0 && r != PRL_ATTACH_DETACHED && r != -EINTR)
-        wait_for(monitor);
+        prl_sys_reap(monitor, NULL);
     sigprocmask(SIG_SETMASK, &saved, NULL);
     return monitor < 0 ? fail_early(options, data, r) : r;
 }

@@ -41,18 +41,12 @@ enum prl_value_network prl_config_network_kind(const struct prl_options *options
 /* No packet is sent: connecting a datagram socket looks the route up. */
 void prl_network_own_address(int family, char ret[46])
 {
-    union {
-        struct sockaddr any;
-        struct sockaddr_in v4;
-        struct sockaddr_in6 v6;
-    } address = {0};
+    union prl_address address;
     bool v6 = family == AF_INET6;
-    socklen_t len = v6 ? sizeof address.v6 : sizeof address.v4;
+    /* RFC 3849, 5737: nobody's. */
+    socklen_t len = prl_address_fill(&address, v6 ? "2001:db8::1" : "192.0.2.1", 9);
     void *binary = v6 ? (void *)&address.v6.sin6_addr : (void *)&address.v4.sin_addr;
     ret[0] = '\0';
-    address.any.sa_family = (sa_family_t)family;
-    address.v4.sin_port = htons(9);                              /* at the same place in v6 */
-    inet_pton(family, v6 ? "2001:db8::1" : "192.0.2.1", binary); /* RFC 3849, 5737: nobody's */
     _cleanup_close_ int fd = socket(family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     if (fd >= 0 && connect(fd, &address.any, len) == 0 &&
         getsockname(fd, &address.any, &len) == 0)
@@ -202,23 +196,13 @@ static bool is_taken(const struct ports *ports, const struct prl_value_publish *
 /* A port that is free at this moment, as the kernel gives them out; 0: none. */
 static uint16_t free_port(const struct prl_value_publish *port)
 {
-    union {
-        struct sockaddr any;
-        struct sockaddr_in v4;
-        struct sockaddr_in6 v6;
-    } address = {0};
-    bool v6 = strchr(port->address, ':') != NULL;
-    socklen_t len = v6 ? sizeof address.v6 : sizeof address.v4;
-    address.any.sa_family = v6 ? AF_INET6 : AF_INET;
-    if (v6)
-        inet_pton(AF_INET6, port->address, &address.v6.sin6_addr);
-    else if (port->address[0])
-        inet_pton(AF_INET, port->address, &address.v4.sin_addr);
+    union prl_address address;
+    socklen_t len = prl_address_fill(&address, port->address, 0);
     _cleanup_close_ int fd =
         socket(address.any.sa_family, (port->udp ? SOCK_DGRAM : SOCK_STREAM) | SOCK_CLOEXEC, 0);
     if (fd < 0 || bind(fd, &address.any, len) < 0 || getsockname(fd, &address.any, &len) < 0)
         return 0;
-    return ntohs(v6 ? address.v6.sin6_port : address.v4.sin_port);
+    return ntohs(address.v4.sin_port); /* at the same place in v6 */
 }
 
 static int add_port(struct ports *ports, const struct prl_value_publish *port)

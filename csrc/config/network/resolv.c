@@ -12,7 +12,6 @@
 #include "config/network/facts.h"
 #include "network/exports.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>

@@ -210,27 +210,6 @@ static int check_permissions(struct prl_merge *m, const char *text)
     return 0;
 }
 
-static int add_device(struct prl_merge *m, const char *source, const char *target)
-{
-    _cleanup_free_ char *real = NULL, *clean = NULL;
-    struct stat st;
-    int r = prl_config_host_path(m, "--device", source, &real);
-
-    if (r < 0)
-        return r;
-    if (stat(real, &st) < 0 || (!S_ISCHR(st.st_mode) && !S_ISBLK(st.st_mode)))
-        return prl_config_bad(m, EINVAL, "--device",
-                              "%.120s is not a device: use -v for files and directories",
-                              source);
-    r = prl_value_target("--device", target, &clean, m->reterr);
-    if (r < 0)
-        return r;
-    const struct prl_config_mount mount = {
-        "--device", "bind", real, clean, {"bind", "rprivate", "nosuid", "noexec", "rw"}, NULL};
-    r = prl_config_add_mount(m, &mount);
-    return r < 0 ? r : prl_config_guard(m, mount.option, real, clean);
-}
-
 /* DEVICE[:TARGET][:rwm] */
 int prl_config_device(struct prl_merge *m, const char *text)
 {
@@ -248,7 +227,22 @@ int prl_config_device(struct prl_merge *m, const char *text)
     char *target = strchr(copy, ':');
     if (target)
         *target++ = '\0';
-    return add_device(m, copy, target ? target : copy);
+    _cleanup_free_ char *real = NULL, *clean = NULL;
+    struct stat st;
+    int r = prl_config_host_path(m, "--device", copy, &real);
+
+    if (r < 0)
+        return r;
+    if (stat(real, &st) < 0 || (!S_ISCHR(st.st_mode) && !S_ISBLK(st.st_mode)))
+        return prl_config_bad(m, EINVAL, "--device",
+                              "%.120s is not a device: use -v for files and directories", copy);
+    r = prl_value_target("--device", (target ? target : copy), &clean, m->reterr);
+    if (r < 0)
+        return r;
+    const struct prl_config_mount mount = {
+        "--device", "bind", real, clean, {"bind", "rprivate", "nosuid", "noexec", "rw"}, NULL};
+    r = prl_config_add_mount(m, &mount);
+    return r < 0 ? r : prl_config_guard(m, mount.option, real, clean);
 }
 
 int prl_config_shm_size(struct prl_merge *m, const char *text)

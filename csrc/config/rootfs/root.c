@@ -87,28 +87,22 @@ static int guard_one(struct prl_merge *m, const struct prl_config_mount *what,
     return mask_engine(m, what, engine);
 }
 
-/* By then the path may lead elsewhere: the launch decides once more, on what it has opened
- * (launch/prepare/sources.c). */
-static int tell_launch(struct prl_merge *m, const struct prl_config_mount *what)
-{
-    const char *const engine[] = {m->facts->data_dir, m->facts->runtime_dir,
-                                  m->facts->scratch_dir};
-
-    if (strchr(what->target, '\n'))
-        return prl_config_bad(m, EINVAL, what->option,
-                              "a path with a line end in it cannot be used");
-    for (size_t i = 0; i < 3 && !m->spec->lent; i++)
-        if (engine[i])
-            prl_config_append(m, &m->spec->unseen, engine[i]);
-    prl_config_append(m, &m->spec->lent, what->target);
-    return m->failed;
-}
-
 int prl_config_guard(struct prl_merge *m, const char *option, const char *path,
                      const char *target)
 {
     struct prl_config_mount what = {.option = option, .source = path, .target = target};
-    int r = tell_launch(m, &what);
+    /* By then the path may lead elsewhere: the launch decides once more, on what it has opened
+     * (launch/prepare/sources.c). */
+    const char *const engine[] = {m->facts->data_dir, m->facts->runtime_dir,
+                                  m->facts->scratch_dir};
+
+    if (strchr(target, '\n'))
+        return prl_config_bad(m, EINVAL, option, "a path with a line end in it cannot be used");
+    for (size_t i = 0; i < 3 && !m->spec->lent; i++)
+        if (engine[i])
+            prl_config_append(m, &m->spec->unseen, engine[i]);
+    prl_config_append(m, &m->spec->lent, target);
+    int r = m->failed;
 
     if (r >= 0)
         r = guard_one(m, &what, m->facts->data_dir);
@@ -188,30 +182,6 @@ int prl_config_rootfs(struct prl_merge *m, const char *text)
     return r < 0 ? r : prl_config_guard(m, "--rootfs", real, "/");
 }
 
-static int upper_in_memory(struct prl_merge *m)
-{
-    const char *storage = prl_options_get(m->options, "storage-size");
-    const char *size = storage ? storage : prl_options_get(m->options, "ephemeral-size");
-    const char *inodes = prl_options_get(m->options, "ephemeral-inodes");
-    uint64_t bytes = 0;
-    int64_t number = 0;
-    int r = size ? prl_value_size(storage ? "--storage-size" : "--ephemeral-size", size, &bytes,
-                                  m->reterr)
-                 : 0;
-
-    if (r >= 0 && inodes)
-        r = prl_value_integer("--ephemeral-inodes", inodes, &number, m->reterr);
-    if (r < 0)
-        return r;
-    m->spec->rootfs.upper = PRL_UPPER_TMPFS;
-    m->spec->rootfs.upper_size_bytes = bytes;
-    if (!inodes && storage) /* empty files take memory too: one for each page */
-        number = bytes < (uint64_t)INODES_MIN * PAGE_BYTES ? INODES_MIN
-                                                           : (int64_t)(bytes / PAGE_BYTES);
-    m->spec->rootfs.upper_inodes = number > 0 ? (uint64_t)number : 0;
-    return 0;
-}
-
 int prl_config_upper(struct prl_merge *m)
 {
     bool ephemeral = prl_options_flag(m->options, "ephemeral");
@@ -224,8 +194,28 @@ int prl_config_upper(struct prl_merge *m)
         prl_config_append(m, &root->lowers, root->path);
     if (!root->lowers)
         return 0;
-    if (ephemeral || !m->facts->container_dir)
-        return upper_in_memory(m);
+    if (ephemeral || !m->facts->container_dir) {
+        const char *storage = prl_options_get(m->options, "storage-size");
+        const char *size = storage ? storage : prl_options_get(m->options, "ephemeral-size");
+        const char *inodes = prl_options_get(m->options, "ephemeral-inodes");
+        uint64_t bytes = 0;
+        int64_t number = 0;
+        int r = size ? prl_value_size(storage ? "--storage-size" : "--ephemeral-size", size,
+                                      &bytes, m->reterr)
+                     : 0;
+
+        if (r >= 0 && inodes)
+            r = prl_value_integer("--ephemeral-inodes", inodes, &number, m->reterr);
+        if (r < 0)
+            return r;
+        m->spec->rootfs.upper = PRL_UPPER_TMPFS;
+        m->spec->rootfs.upper_size_bytes = bytes;
+        if (!inodes && storage) /* empty files take memory too: one for each page */
+            number = bytes < (uint64_t)INODES_MIN * PAGE_BYTES ? INODES_MIN
+                                                               : (int64_t)(bytes / PAGE_BYTES);
+        m->spec->rootfs.upper_inodes = number > 0 ? (uint64_t)number : 0;
+        return 0;
+    }
     char path[PATH_MAX];
     const char *dir = m->facts->container_dir;
     root->upper = PRL_UPPER_DISK;

@@ -5,7 +5,6 @@
 #include "container/monitor/child.h"
 
 #include "base/error.h"
-#include "base/io.h"
 #include "base/own.h"
 #include "base/process/helper.h"
 #include "base/sys.h"
@@ -14,7 +13,6 @@
 #include "limits/exports.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/wait.h>

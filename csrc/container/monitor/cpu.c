@@ -1,11 +1,13 @@
 /* cpu.c: see cpu.h.
  * In, out, never: as there.  Source: proc(5), clock_getcpuclockid(3). */
 #include "container/monitor/cpu.h"
+#include "base/io.h"
 
 #include "base/own.h"
 #include "container/monitor/tree.h"
 #include "limits/exports.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -30,7 +32,8 @@ static uint64_t reaped_cpu_ns(pid_t pid)
     char path[40], text[512];
     unsigned long long user = 0, system = 0;
     snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
-    const char *at = prl_tree_text(path, text, sizeof text) > 0 ? strrchr(text, ')') : NULL;
+    const char *at =
+        prl_io_read_text(AT_FDCWD, path, text, sizeof text) > 0 ? strrchr(text, ')') : NULL;
     if (at) /* fields 16 and 17: cutime and cstime */
         (void)sscanf(at, ") %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %llu %llu",
                      &user, &system);

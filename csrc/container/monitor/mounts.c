@@ -13,7 +13,6 @@
 
 #include "base/own.h"
 #include "base/process/pass.h"
-#include "base/sys.h"
 
 #include <string.h>
 #include <sys/ioctl.h>

@@ -5,6 +5,7 @@
  * /proc/PID/task/TID/children names the children (Linux 3.5, CONFIG_PROC_CHILDREN).
  * Source: proc(5). */
 #include "container/monitor/tree.h"
+#include "base/io.h"
 
 #include "base/own.h"
 
@@ -13,14 +14,6 @@
 #include <unistd.h>
 
 enum { TEXT_BYTES = 16384 };
-
-ssize_t prl_tree_text(const char *path, char *buf, size_t size)
-{
-    _cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
-    ssize_t n = fd < 0 ? -1 : read(fd, buf, size - 1);
-    buf[n > 0 ? n : 0] = '\0';
-    return n;
-}
 
 static void add(struct prl_tree *tree, pid_t pid)
 {
@@ -34,7 +27,7 @@ static void add(struct prl_tree *tree, pid_t pid)
 static void add_children(struct prl_tree *tree, const char *path)
 {
     char text[TEXT_BYTES];
-    ssize_t n = prl_tree_text(path, text, sizeof text);
+    ssize_t n = prl_io_read_text(AT_FDCWD, path, text, sizeof text);
     char *at = text, *end;
     if (n == (ssize_t)sizeof text - 1)
         tree->full = true;

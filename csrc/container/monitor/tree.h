@@ -17,5 +17,3 @@ struct prl_tree {
 void prl_tree_read(pid_t pid, struct prl_tree *ret);
 /* And those of another tree, which has none of them. */
 void prl_tree_extend(pid_t pid, struct prl_tree *tree);
-/* A small file of /proc, NUL-terminated; -1: it cannot be read, and buf is "". */
-ssize_t prl_tree_text(const char *path, char *buf, size_t size);

@@ -1,10 +1,12 @@
 /* watch.c: summing the memory of a tree of processes; see watch.h.
  * In: /proc.  Out: bytes.  Never: memory that grows with the tree.  Source: proc(5). */
 #include "container/monitor/watch.h"
+#include "base/io.h"
 
 #include "base/own.h"
 #include "container/monitor/tree.h"
 
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -27,7 +29,7 @@ static uint64_t tables(pid_t pid, uint64_t size_bytes)
     if (size_bytes / TABLES_SHARE < TABLES_MIN_BYTES)
         return 0;
     snprintf(path, sizeof path, "/proc/%d/status", (int)pid);
-    ssize_t n = prl_tree_text(path, text, sizeof text);
+    ssize_t n = prl_io_read_text(AT_FDCWD, path, text, sizeof text);
     const char *line = n > 0 ? strstr(text, "\nVmPTE:") : NULL;
     return line && sscanf(line, "\nVmPTE: %llu", &kib) == 1 ? kib * 1024 : 0;
 }
@@ -38,7 +40,7 @@ static uint64_t pages(pid_t pid, uint64_t *ret_size)
     char path[64], text[256];
     unsigned long long size = 0, resident = 0;
     snprintf(path, sizeof path, "/proc/%d/statm", (int)pid);
-    if (prl_tree_text(path, text, sizeof text) <= 0 ||
+    if (prl_io_read_text(AT_FDCWD, path, text, sizeof text) <= 0 ||
         sscanf(text, "%llu %llu", &size, &resident) != 2)
         size = resident = 0;
     uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
@@ -100,7 +102,8 @@ static uint64_t proportional(pid_t pid, bool files_apart)
     char path[64], text[4096];
     uint64_t kib, shared = 0;
     snprintf(path, sizeof path, "/proc/%d/smaps_rollup", (int)pid);
-    if (prl_tree_text(path, text, sizeof text) <= 0 || !read_kib(text, "\nPss:", &kib))
+    if (prl_io_read_text(AT_FDCWD, path, text, sizeof text) <= 0 ||
+        !read_kib(text, "\nPss:", &kib))
         return pages(pid, NULL);
     if (files_apart && read_kib(text, "\nPss_Shmem:", &shared) && shared > 0) {
         uint64_t nameless = nameless_kib(pid);

@@ -131,25 +131,6 @@ static bool is_normal(const char *path)
     return path[0] == '/';
 }
 
-/* The path the descriptor has: absolute, without links, so that it can be compared and handed
- * to overlayfs. Kept as it was where /proc cannot tell. */
-static int canonical(int fd, char **path, struct prl_error *reterr)
-{
-    char link[32], real[PATH_MAX];
-    ssize_t n = readlink(prl_sys_fd_path(fd, link), real, sizeof real - 1);
-    if (n <= 0 || real[0] != '/')
-        return 0;
-    real[n] = '\0';
-    if (strcmp(real, *path) == 0)
-        return 0;
-    char *copy = prl_io_format("%s", real);
-    if (!copy)
-        return no_memory(reterr);
-    free(*path);
-    *path = copy;
-    return 0;
-}
-
 /* Open a directory, and make its path the canonical one.  A path that can be walked without a
  * link is that already: to ask /proc for it costs the first look of a process into /proc.
  * FALLBACK (without openat2): remove when kernel >= 5.6 is required. */
@@ -163,7 +144,23 @@ static int open_canonical(char **path, int flags, int *ret_fd, struct prl_error 
             return 0;
     }
     *ret_fd = open(*path, flags);
-    return *ret_fd < 0 ? -errno : canonical(*ret_fd, path, reterr);
+    if (*ret_fd < 0)
+        return -errno;
+    /* The path the descriptor has: absolute, without links, so that it can be compared and
+     * handed to overlayfs. Kept as it was where /proc cannot tell. */
+    char link[32], real[PATH_MAX];
+    ssize_t n = readlink(prl_sys_fd_path(*ret_fd, link), real, sizeof real - 1);
+    if (n <= 0 || real[0] != '/')
+        return 0;
+    real[n] = '\0';
+    if (strcmp(real, *path) == 0)
+        return 0;
+    char *copy = prl_io_format("%s", real);
+    if (!copy)
+        return no_memory(reterr);
+    free(*path);
+    *path = copy;
+    return 0;
 }
 
 static int open_data(const char *root, struct prl_dirs *dirs, struct prl_error *reterr)
@@ -222,8 +219,22 @@ static const char *session_directory(void)
     return S_ISDIR(st.st_mode) && st.st_uid == geteuid() ? given : NULL;
 }
 
-static int check_runtime(const struct prl_dirs *dirs, bool made, struct prl_error *reterr)
+/* Open dirs->runtime, which may have been made this moment.  -ENOENT, without a record: there
+ * is none. */
+static int enter_runtime(struct prl_dirs *dirs, bool made, struct prl_error *reterr)
 {
+    int r = open_canonical(&dirs->runtime, O_NOFOLLOW, &dirs->runtime_fd, reterr);
+    if (r == -ENOENT)
+        return r;
+    if (r == -ENOTDIR || r == -ELOOP)
+        return prl_failf(reterr, PRL_STAGE_STATE, ENOTDIR, "runtime directory",
+                         "%s is a link or a file where a directory of your own should be: "
+                         "remove it, or set XDG_RUNTIME_DIR",
+                         dirs->runtime);
+    if (dirs->runtime_fd < 0)
+        return prl_fail_with(reterr, PRL_STAGE_STATE, -r, "open", dirs->runtime);
+    if (r < 0)
+        return r;
     char link[32];
     struct stat st;
     if (fstat(dirs->runtime_fd, &st) < 0)
@@ -244,23 +255,6 @@ static int check_runtime(const struct prl_dirs *dirs, bool made, struct prl_erro
                          "\"rm -r %s\"",
                          dirs->runtime, (unsigned)st.st_mode & 07777, dirs->runtime);
     return 0;
-}
-
-/* Open dirs->runtime, which may have been made this moment.  -ENOENT, without a record: there
- * is none. */
-static int enter_runtime(struct prl_dirs *dirs, bool made, struct prl_error *reterr)
-{
-    int r = open_canonical(&dirs->runtime, O_NOFOLLOW, &dirs->runtime_fd, reterr);
-    if (r == -ENOENT)
-        return r;
-    if (r == -ENOTDIR || r == -ELOOP)
-        return prl_failf(reterr, PRL_STAGE_STATE, ENOTDIR, "runtime directory",
-                         "%s is a link or a file where a directory of your own should be: "
-                         "remove it, or set XDG_RUNTIME_DIR",
-                         dirs->runtime);
-    if (dirs->runtime_fd < 0)
-        return prl_fail_with(reterr, PRL_STAGE_STATE, -r, "open", dirs->runtime);
-    return r < 0 ? r : check_runtime(dirs, made, reterr);
 }
 
 static int open_runtime(struct prl_dirs *dirs, struct prl_error *reterr)

@@ -192,11 +192,8 @@ int prl_entry_start_ticks(pid_t pid, uint64_t *ret, bool *ret_dead)
 {
     char path[48], text[PROC_STAT_BYTES];
     snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
-    _cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
-    ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
-    if (n < 0)
+    if (prl_io_read_text(AT_FDCWD, path, text, sizeof text) < 0)
         return errno == ENOENT ? -ESRCH : -errno;
-    text[n] = '\0';
     const char *field = strrchr(text, ')');
     if (!field || field[1] != ' ')
         return -EBADMSG;

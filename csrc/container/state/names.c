@@ -87,14 +87,6 @@ static int lock_names(int names_fd, bool patient)
     }
 }
 
-/* The name leads nowhere, or its holder is dead and was just swept: free it. */
-static void free_name(int names_fd, const char *name)
-{
-    if (lock_names(names_fd, true) == 0 && is_dangling(names_fd, name))
-        unlinkat(names_fd, name, 0);
-    flock(names_fd, LOCK_UN);
-}
-
 static int taken(const struct prl_dirs *dirs, int names_fd, const char *name,
                  struct prl_error *reterr)
 {
@@ -111,7 +103,10 @@ static int taken(const struct prl_dirs *dirs, int names_fd, const char *name,
     if (is_dangling(names_fd, name) ||
         (prl_entry_is_id(id) && prl_sweep_one(dirs, id, &budget, &ignored) == 1 &&
          is_dangling(names_fd, name))) {
-        free_name(names_fd, name);
+        /* The name leads nowhere, or its holder is dead and was just swept: free it. */
+        if (lock_names(names_fd, true) == 0 && is_dangling(names_fd, name))
+            unlinkat(names_fd, name, 0);
+        flock(names_fd, LOCK_UN);
         return 1;
     }
     return prl_failf(

@@ -2,6 +2,7 @@
  * In: its number and its time of birth, as a running entry has them.  Out: descriptors, when
  * the kernel says that the process is a container of this user's.  Never: a signal; a process
  * that only has the number of a dead one, or that no container began. */
+#include "base/io.h"
 #include "base/own.h"
 #include "base/sys.h"
 #include "container/state/entry.h"
@@ -18,11 +19,7 @@
 static bool is_first_of_a_namespace(int proc_fd)
 {
     char text[4096];
-    _cleanup_close_ int fd = openat(proc_fd, "status", O_RDONLY | O_CLOEXEC);
-    ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
-    if (n < 0)
-        return false;
-    text[n] = '\0';
+    (void)prl_io_read_text(proc_fd, "status", text, sizeof text);
     const char *row = strstr(text, "\nNSpid:\t");
     if (!row)
         return false;

@@ -27,34 +27,15 @@ static int out_of_memory(struct prl_error *reterr)
     return prl_fail_with(reterr, PRL_STAGE_CLONE, ENOMEM, "malloc", "launch");
 }
 
-static bool find_inside(const struct prl_idmap *rows, size_t len, uint32_t host, uint32_t *ret)
-{
-    for (size_t i = 0; i < len; i++) {
-        if (host < rows[i].host_id || host - rows[i].host_id >= rows[i].size)
-            continue;
-        *ret = rows[i].container_id + (host - rows[i].host_id);
-        return true;
-    }
-    return false;
-}
-
-static bool has_root(const struct prl_idmap *rows, size_t len)
-{
-    for (size_t i = 0; i < len; i++)
-        if (rows[i].container_id == 0)
-            return true;
-    return false;
-}
-
 /* What the set-up makes should belong to root, if there is a root that is not the caller. */
 static void prepare_settling(struct prl_setup *s)
 {
     const struct prl_spec *spec = s->spec;
-    uint32_t uid = 0, gid = 0;
-    bool known = find_inside(spec->uid_maps, spec->uid_maps_len, geteuid(), &uid) &&
-                 find_inside(spec->gid_maps, spec->gid_maps_len, getegid(), &gid);
-    if (!has_root(spec->uid_maps, spec->uid_maps_len) ||
-        !has_root(spec->gid_maps, spec->gid_maps_len))
+    uint32_t uid = 0, gid = 0, root;
+    bool known = prl_mapping_inside(spec->uid_maps, spec->uid_maps_len, geteuid(), &uid) &&
+                 prl_mapping_inside(spec->gid_maps, spec->gid_maps_len, getegid(), &gid);
+    if (!prl_mapping_outside(spec->uid_maps, spec->uid_maps_len, 0, &root) ||
+        !prl_mapping_outside(spec->gid_maps, spec->gid_maps_len, 0, &root))
         return;
     s->early = !known;
     s->late = known && (uid != 0 || gid != 0);
@@ -68,7 +49,7 @@ static void ask_parent(struct prl_setup *s, bool asks)
 }
 
 /* The kernel lets an unprivileged process map its own id and no other; more the parent writes
- * (launch/serve/idmap.c). */
+ * (launch/report.c). */
 static int prepare_maps(struct prl_setup *s, struct prl_arena *arena, struct prl_error *reterr)
 {
     const struct prl_spec *spec = s->spec;

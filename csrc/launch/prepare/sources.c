@@ -11,6 +11,7 @@
 
 #include "base/arena.h"
 #include "base/io.h"
+#include "base/mountinfo.h"
 #include "base/own.h"
 
 #include <errno.h>
@@ -24,12 +25,6 @@
 
 enum { TABLE_MAX_BYTES = 4 << 20, UNSEEN_MAX = 8 };
 
-/* One line of mountinfo. */
-struct row {
-    unsigned id, major, minor;
-    const char *root, *point;
-};
-
 /* Where a directory lies, whatever it is called. */
 struct place {
     unsigned major, minor;
@@ -40,7 +35,7 @@ struct look {
     struct prl_setup *s;
     struct prl_arena *arena;
     struct prl_error *reterr;
-    struct row *rows;
+    struct prl_mount_row *rows;
     size_t len;
     struct place unseen[UNSEEN_MAX];
     size_t unseen_len;
@@ -53,63 +48,15 @@ static int out_of_memory(struct prl_error *reterr)
     return prl_fail_with(reterr, PRL_STAGE_MOUNTS, ENOMEM, "malloc", "volumes");
 }
 
-/* Spaces, line ends and backslashes stand as "\040" in mountinfo. */
-static void unescape(char *text)
-{
-    char *to = text;
-    for (const char *from = text; *from; to++) {
-        bool octal = from[0] == '\\' && strspn(from + 1, "01234567") >= 3;
-        *to =
-            octal ? (char)((from[1] - '0') * 64 + (from[2] - '0') * 8 + from[3] - '0') : *from;
-        from += octal ? 4 : 1;
-    }
-    *to = '\0';
-}
-
-static bool parse_row(char *line, struct row *ret)
-{
-    char *save = NULL, *fields[5];
-    for (size_t i = 0; i < 5; i++) {
-        fields[i] = strtok_r(i ? NULL : line, " ", &save);
-        if (!fields[i])
-            return false;
-    }
-    unescape(fields[3]);
-    unescape(fields[4]);
-    ret->root = fields[3];
-    ret->point = fields[4];
-    return sscanf(fields[0], "%u", &ret->id) == 1 &&
-           sscanf(fields[2], "%u:%u", &ret->major, &ret->minor) == 2;
-}
-
-static int read_table(struct look *look, struct prl_error *reterr)
+static int read_table(struct look *look, char **ret_text, struct prl_error *reterr)
 {
     static const char path[] = "/proc/self/mountinfo";
-    _cleanup_free_ char *read = NULL;
-    size_t len, lines = 1;
-    char *save = NULL;
-    int r = prl_io_read_file(AT_FDCWD, path, TABLE_MAX_BYTES, &read, &len);
+    size_t len;
+    int r = prl_io_read_file(AT_FDCWD, path, TABLE_MAX_BYTES, ret_text, &len);
     if (r < 0)
         return prl_fail_with(reterr, PRL_STAGE_MOUNTS, -r, "read", path);
-    char *text = prl_arena_strndup(look->arena, read, len);
-    for (size_t i = 0; i < len; i++)
-        lines += read[i] == '\n';
-    look->rows = prl_arena_alloc(look->arena, lines * sizeof *look->rows);
-    if (!text || !look->rows)
-        return out_of_memory(reterr);
-    for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save))
-        if (parse_row(line, &look->rows[look->len]))
-            look->len++;
-    return 0;
-}
-
-/* What of `path` comes after `dir`: "" or "/…"; NULL: it does not lie there. */
-static const char *rest_of(const char *path, const char *dir)
-{
-    size_t len = strcmp(dir, "/") == 0 ? 0 : strlen(dir);
-    if (strncmp(path, dir, len) != 0 || (path[len] != '/' && path[len] != '\0'))
-        return NULL;
-    return strcmp(path + len, "/") == 0 ? "" : path + len;
+    look->rows = prl_mountinfo_parse(*ret_text, &look->len);
+    return look->rows ? 0 : out_of_memory(reterr);
 }
 
 static const char *join(struct look *look, const char *one, const char *rest)
@@ -118,29 +65,18 @@ static const char *join(struct look *look, const char *one, const char *rest)
                             rest);
 }
 
-static bool mount_id_of(int fd, unsigned *ret)
-{
-    char path[48], text[256];
-    snprintf(path, sizeof path, "/proc/self/fdinfo/%d", fd);
-    _cleanup_close_ int info = open(path, O_RDONLY | O_CLOEXEC);
-    ssize_t n = info < 0 ? -1 : read(info, text, sizeof text - 1);
-    text[n > 0 ? n : 0] = '\0';
-    const char *line = strstr(text, "mnt_id:");
-    return line && sscanf(line, "mnt_id: %u", ret) == 1;
-}
-
 /* *ret_name: the path that leads there now.  -ENOENT: nothing does any more. */
 static int find_place(struct look *look, int fd, struct place *ret, const char **ret_name)
 {
     char link[32], name[PATH_MAX];
     unsigned id;
     ssize_t n = readlink(prl_sys_fd_path(fd, link), name, sizeof name - 1);
-    if (n < 0 || !mount_id_of(fd, &id))
+    if (n < 0 || !prl_mountinfo_id(fd, &id))
         return -EIO;
     name[n] = '\0';
     for (size_t i = 0; i < look->len; i++) {
-        const struct row *row = &look->rows[i];
-        const char *rest = row->id == id ? rest_of(name, row->point) : NULL;
+        const struct prl_mount_row *row = &look->rows[i];
+        const char *rest = row->id == id ? prl_mountinfo_below(name, row->point) : NULL;
         if (!rest)
             continue;
         *ret = (struct place){row->major, row->minor, join(look, row->root, rest)};
@@ -189,8 +125,8 @@ static int guard(struct look *look, const struct place *shown, const char *targe
         const struct place *unseen = &look->unseen[i];
         if (unseen->major != shown->major || unseen->minor != shown->minor)
             continue;
-        const char *rest = rest_of(unseen->path, shown->path);
-        inside |= rest_of(shown->path, unseen->path) != NULL;
+        const char *rest = prl_mountinfo_below(unseen->path, shown->path);
+        inside |= prl_mountinfo_below(shown->path, unseen->path) != NULL;
         if (rest)
             r = add_mask(look, join(look, target, rest), reterr);
     }
@@ -203,9 +139,9 @@ static int guard_below(struct look *look, const char *name, const char *target,
 {
     int r = 0;
     for (size_t i = 0; r >= 0 && i < look->len; i++) {
-        const struct row *row = &look->rows[i];
+        const struct prl_mount_row *row = &look->rows[i];
         const struct place shown = {row->major, row->minor, row->root};
-        const char *rest = rest_of(row->point, name);
+        const char *rest = prl_mountinfo_below(row->point, name);
         if (!rest || !*rest)
             continue;
         const char *at = join(look, target, rest);
@@ -296,7 +232,8 @@ int prl_prepare_sources(struct prl_setup *s, struct prl_arena *arena, struct prl
     if (!s->seen)
         return out_of_memory(reterr);
     memset(s->seen, 0, (spec->mounts_len + 1) * sizeof *s->seen);
-    int r = read_table(&look, reterr);
+    _cleanup_free_ char *table = NULL;
+    int r = read_table(&look, &table, reterr);
     if (r == 0)
         r = find_unseen(&look, reterr);
     if (r == 0)
@@ -308,6 +245,7 @@ int prl_prepare_sources(struct prl_setup *s, struct prl_arena *arena, struct prl
         if (m->bind && is_lent(spec, m->destination))
             r = look_at(&look, m->source, m->destination, m->recursive, &s->seen[i]);
     }
+    free(look.rows);
     if (r < 0 || look.masks_len == count_masks(spec))
         return r;
     /* The child's spec has more masks than the caller's. */

@@ -15,6 +15,7 @@
 
 #include "base/arena.h"
 #include "base/own.h"
+#include "base/process/helper.h"
 #include "launch/steps/exports.h"
 
 #include <fcntl.h>
@@ -22,7 +23,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 
 enum { STACK_BYTES = 128 * 1024, SAFE_FD = 10, FUSE_FD = 3, LAYERS_FD = 4, CAP_BITS = 64 };
@@ -163,32 +163,6 @@ static char *directories_option(const struct prl_rootfs *root, struct prl_arena 
     return text;
 }
 
-static int run_server(struct server *v, struct prl_child *child, struct prl_error *reterr)
-{
-    sigset_t all, before;
-    void *stack = mmap(NULL, STACK_BYTES, PROT_READ | PROT_WRITE,
-                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK | MAP_NORESERVE, -1, 0);
-    if (stack == MAP_FAILED)
-        return prl_fail(reterr, PRL_STAGE_ROOTFS, "mmap", "stack of fuse-overlayfs");
-    const struct prl_sys_clone how = {.flags = CLONE_VM | CLONE_VFORK,
-                                      .stack = stack,
-                                      .stack_size = STACK_BYTES,
-                                      .cgroup_fd = -1};
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    pid_t pid = prl_sys_clone_run(&how, server_main, v);
-    int r = pid < 0 ? prl_fail(reterr, PRL_STAGE_ROOTFS, "clone3", "fuse-overlayfs") : 0;
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    munmap(stack, STACK_BYTES);
-    if (pid > 0)
-        child->helper = pid;
-    if (pid > 0 && v->error.errnum) {
-        *reterr = v->error;
-        r = -v->error.errnum;
-    }
-    return r;
-}
-
 static int open_channels(struct server *v, pid_t pid, int *ret_complaint_fd,
                          struct prl_error *reterr)
 {
@@ -234,26 +208,21 @@ int prl_serve_fuse(struct prl_setup *setup, struct prl_child *child, int fuse_fd
                   : prl_fail_with(reterr, PRL_STAGE_ROOTFS, ENOMEM, "malloc", "fuse-overlayfs");
     if (r == 0)
         r = open_channels(&v, child->pid, &setup->complaint_fd, reterr);
-    if (r == 0)
-        r = run_server(&v, child, reterr);
+    if (r == 0) {
+        pid_t pid = prl_sys_clone_shared(STACK_BYTES, server_main, &v);
+        r = pid < 0 ? prl_fail(reterr, PRL_STAGE_ROOTFS, "clone3", "fuse-overlayfs") : 0;
+        if (pid > 0)
+            child->helper = pid;
+        if (pid > 0 && v.error.errnum) {
+            *reterr = v.error;
+            r = -v.error.errnum;
+        }
+    }
     prl_close_p(&v.namespace_fd);
     prl_close_p(&v.null_fd);
     prl_close_p(&v.complaint_fd);
     prl_arena_free(arena);
     return r;
-}
-
-/* The last line is why it gave up; those before it are about its options. */
-static const char *last_line(char *text)
-{
-    for (;;) {
-        char *end = strrchr(text, '\n');
-        if (!end)
-            return text;
-        if (end[1])
-            return end + 1;
-        *end = '\0';
-    }
 }
 
 void prl_serve_fuse_complaint(int complaint_fd, struct prl_error *reterr)
@@ -265,5 +234,6 @@ void prl_serve_fuse_complaint(int complaint_fd, struct prl_error *reterr)
     if (n <= 0)
         return;
     text[n] = '\0';
-    prl_fail_with(reterr, PRL_STAGE_ROOTFS, reterr->errnum, PRL_FUSE_NAME, last_line(text));
+    prl_fail_with(reterr, PRL_STAGE_ROOTFS, reterr->errnum, PRL_FUSE_NAME,
+                  prl_helper_last_line(text));
 }

@@ -15,12 +15,12 @@
 #include "base/sys.h"
 #include "launch/steps/exports.h"
 #include "network/exports.h"
+#include "userns/exports.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/nsfs.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -175,43 +175,6 @@ static void remove_api_dir(const struct helper *h)
     rmdir(h->api_dir);
 }
 
-static int describe(struct helper *h, struct prl_error *reterr)
-{
-    size_t room = ARGS_FIXED + 2 * h->network->ports_len;
-    h->argv = h->arena ? prl_arena_alloc(h->arena, room * sizeof *h->argv) : NULL;
-    if (h->argv && h->network->helper == PRL_NETWORK_PASTA)
-        describe_pasta(h);
-    else if (h->argv)
-        describe_slirp(h);
-    for (size_t i = 0; h->argv && i < h->argc; i++)
-        if (!h->argv[i])
-            h->argv = NULL;
-    return h->argv ? 0
-                   : prl_fail_with(reterr, PRL_STAGE_NETWORK, ENOMEM, "malloc",
-                                   h->network->program);
-}
-
-/* What it says when it gives up: the last line that says something. */
-static int fail_with_complaint(struct helper *h, struct prl_error *reterr)
-{
-    char text[4096];
-    ssize_t n = read(h->complaint_fd, text, sizeof text - 1);
-    text[n > 0 ? n : 0] = '\0';
-    char *line = text;
-    for (;;) {
-        size_t len = strlen(text);
-        while (len > 0 && (text[len - 1] == '\n' || text[len - 1] == ' '))
-            text[--len] = '\0';
-        char *end = strrchr(text, '\n');
-        line = end ? end + 1 : text;
-        if (!end || strncmp(line, "WARNING", 7) != 0)
-            break;
-        *end = '\0';
-    }
-    return prl_failf(reterr, PRL_STAGE_NETWORK, ENOTCONN, "network helper", "%s: %s",
-                     h->network->program, *line ? line : "ended without a word");
-}
-
 /* Until it says that the network is there; its end closes the pipe. */
 static int await_ready(struct helper *h, struct prl_error *reterr)
 {
@@ -230,7 +193,14 @@ static int await_ready(struct helper *h, struct prl_error *reterr)
                              READY_SECONDS);
         break;
     }
-    return read(h->ready_fd, &byte, 1) == 1 ? 0 : fail_with_complaint(h, reterr);
+    if (read(h->ready_fd, &byte, 1) == 1)
+        return 0;
+    char text[4096];
+    ssize_t n = read(h->complaint_fd, text, sizeof text - 1);
+    text[n > 0 ? n : 0] = '\0';
+    const char *line = prl_helper_last_line(text);
+    return prl_failf(reterr, PRL_STAGE_NETWORK, ENOTCONN, "network helper", "%s: %s",
+                     h->network->program, *line ? line : "ended without a word");
 }
 
 static int start(struct helper *h, pid_t *ret, struct prl_error *reterr)
@@ -263,8 +233,20 @@ static int run_helper(struct helper *h, struct prl_child *child, struct prl_erro
 {
     char socket_path[sizeof h->api_dir + 4];
     int r = make_api_dir(h, reterr);
-    if (r == 0)
-        r = describe(h, reterr);
+    if (r == 0) {
+        size_t room = ARGS_FIXED + 2 * h->network->ports_len;
+        h->argv = h->arena ? prl_arena_alloc(h->arena, room * sizeof *h->argv) : NULL;
+        if (h->argv && h->network->helper == PRL_NETWORK_PASTA)
+            describe_pasta(h);
+        else if (h->argv)
+            describe_slirp(h);
+        for (size_t i = 0; h->argv && i < h->argc; i++)
+            if (!h->argv[i])
+                h->argv = NULL;
+        r = h->argv ? 0
+                    : prl_fail_with(reterr, PRL_STAGE_NETWORK, ENOMEM, "malloc",
+                                    h->network->program);
+    }
     if (r == 0)
         r = start(h, &child->network, reterr);
     if (r == 0)
@@ -274,15 +256,6 @@ static int run_helper(struct helper *h, struct prl_child *child, struct prl_erro
         r = prl_serve_slirp_ports(h->network, socket_path, reterr);
     remove_api_dir(h);
     return r;
-}
-
-/* Is the caller 0 inside? */
-static bool is_root(const struct prl_spec *spec)
-{
-    for (size_t i = 0; i < spec->uid_maps_len; i++)
-        if (spec->uid_maps[i].container_id == 0)
-            return spec->uid_maps[i].host_id == geteuid();
-    return false;
 }
 
 int prl_serve_network(struct prl_setup *setup, struct prl_child *child, int netns_fd,
@@ -299,7 +272,9 @@ int prl_serve_network(struct prl_setup *setup, struct prl_child *child, int netn
     _cleanup_close_ int userns = netns < 0 ? -1 : ioctl(netns, NS_GET_USERNS);
     if (userns < 0)
         return prl_fail(reterr, PRL_STAGE_NETWORK, "ioctl NS_GET_USERNS", "network namespace");
-    h.hidden = !is_root(spec);
+    uint32_t root;
+    h.hidden =
+        !prl_mapping_outside(spec->uid_maps, spec->uid_maps_len, 0, &root) || root != geteuid();
     snprintf(h.netns, sizeof h.netns, "/proc/%d/ns/net", (int)child->pid);
     h.userns_fd = userns;
     h.arena = prl_arena_new();

@@ -13,9 +13,6 @@ int prl_serve_watch(const struct prl_spec *spec, pid_t pid, struct prl_error *re
 /* … and read back what it may, between its exec and its first instruction. */
 int prl_serve_verify(const struct prl_setup *s, pid_t pid, struct prl_error *reterr);
 
-/* idmap.c: newuidmap and newgidmap for the child's new user namespace. */
-int prl_serve_idmap(const struct prl_spec *spec, pid_t pid, struct prl_error *reterr);
-
 /* fuse.c: start the server of a FUSE root; fuse_fd is the mount's.  Fills child->helper
  * and setup->complaint_fd. */
 int prl_serve_fuse(struct prl_setup *setup, struct prl_child *child, int fuse_fd,

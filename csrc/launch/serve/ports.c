@@ -6,40 +6,19 @@
 
 #include "base/error.h"
 #include "base/own.h"
+#include "network/exports.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
-
-union address {
-    struct sockaddr any;
-    struct sockaddr_in v4;
-    struct sockaddr_in6 v6;
-};
-
-static socklen_t fill_address(union address *ret, const char *text, uint16_t port)
-{
-    memset(ret, 0, sizeof *ret);
-    if (inet_pton(AF_INET, text, &ret->v4.sin_addr) == 1) {
-        ret->v4.sin_family = AF_INET;
-        ret->v4.sin_port = htons(port);
-        return sizeof ret->v4;
-    }
-    inet_pton(AF_INET6, text, &ret->v6.sin6_addr);
-    ret->v6.sin6_family = AF_INET6;
-    ret->v6.sin6_port = htons(port);
-    return sizeof ret->v6;
-}
 
 /* As the helpers do: a TCP port counts as free although its last connections are still
  * closing. */
 static int try_bind(const char *text, uint16_t port, bool udp)
 {
-    union address address;
+    union prl_address address;
     const int on = 1;
-    socklen_t len = fill_address(&address, text, port);
+    socklen_t len = prl_address_fill(&address, text, port);
     _cleanup_close_ int fd =
         socket(address.any.sa_family, (udp ? SOCK_DGRAM : SOCK_STREAM) | SOCK_CLOEXEC, 0);
     if (fd < 0)

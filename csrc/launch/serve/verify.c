@@ -72,13 +72,6 @@ static int verify(const struct prl_setup *s, pid_t pid, unsigned descriptors,
     return prl_verify(&v, reterr);
 }
 
-/* A dead one is reaped here: until then it would keep the end of its container waiting. */
-static void end_program(pid_t pid)
-{
-    kill(pid, SIGKILL);
-    waitpid(pid, NULL, __WALL);
-}
-
 /* The small init starts the program as its child, which stops as it did. */
 static int verify_program(const struct prl_setup *s, pid_t init, struct prl_error *reterr)
 {
@@ -90,9 +83,12 @@ static int verify_program(const struct prl_setup *s, pid_t init, struct prl_erro
     pid_t program = (pid_t)number;
     ptrace(PTRACE_CONT, init, NULL, NULL);
     int r = run_to(program, PTRACE_EVENT_EXEC) ? verify(s, program, 0, reterr) : 1;
-    if (r != 0)
-        end_program(program);
-    else
+    if (r != 0) {
+        /* A dead one is reaped here: until then it would keep the end of its container waiting.
+         */
+        kill(program, SIGKILL);
+        waitpid(program, NULL, __WALL);
+    } else
         ptrace(PTRACE_DETACH, program, NULL, NULL);
     ptrace(PTRACE_INTERRUPT, init, NULL, NULL);
     run_to(init, PTRACE_EVENT_STOP);

@@ -132,11 +132,13 @@ static int PRL_CHILD_SAFE set_pages(const struct prl_setup *s, const char *optio
     return mount(NULL, prl_sys_fd_path(s->scratch_root_fd, path), NULL, flags, option);
 }
 
-/* The files that are put in may use large pages, which fill five times as fast. What the
- * program writes must not: a large page in a sparse file would count bytes that nobody wrote. A
- * kernel without large pages in a tmpfs loses nothing. */
-static int PRL_CHILD_SAFE put_all(struct prl_setup *s, struct prl_error *reterr)
+int PRL_CHILD_SAFE prl_box_fill(struct prl_setup *s, struct prl_error *reterr)
 {
+    if (!s->box)
+        return 0;
+    /* The files that are put in may use large pages, which fill five times as fast. What the
+     * program writes must not: a large page in a sparse file would count bytes that nobody
+     * wrote. A kernel without large pages in a tmpfs loses nothing. */
     const struct prl_box *box = s->box;
     bool large =
         s->scratch_root_fd >= 0 && has_large(box) && set_pages(s, "huge=within_size") == 0;
@@ -144,14 +146,6 @@ static int PRL_CHILD_SAFE put_all(struct prl_setup *s, struct prl_error *reterr)
     if (r == 0 && large && set_pages(s, "huge=never") < 0)
         return prl_fail(reterr, PRL_STAGE_BOX, "mount", "the scratch with small pages");
     prl_close_p(&s->scratch_root_fd);
-    return r;
-}
-
-int PRL_CHILD_SAFE prl_box_fill(struct prl_setup *s, struct prl_error *reterr)
-{
-    if (!s->box)
-        return 0;
-    int r = put_all(s, reterr);
     if (r < 0 || !s->box->later)
         return r;
     if (prl_handover_send(s->service_fd, PRL_HANDOVER_ROOT, s->root_fd, s->served) < 0)

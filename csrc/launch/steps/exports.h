@@ -3,5 +3,4 @@
 
 #include "launch/steps/box.h"
 #include "launch/steps/handover.h"
-#include "launch/steps/init.h"
 #include "launch/steps/setup.h"

@@ -1,6 +1,6 @@
 /* idmap.c: who the ids of the new user namespace are.
  * In: map lines prepared by the parent.  Out: uid_map, gid_map and setgroups written, here for
- * the caller's own id, for many ids by the parent (launch/serve/idmap.c) or from inside the
+ * the caller's own id, for many ids by the parent (launch/report.c) or from inside the
  * holder's namespace (launch/userns.c).  Never: a helper program. Source: user_namespaces(7).
  */
 #include "launch/steps/setup.h"
@@ -9,7 +9,6 @@
 #include "base/own.h"
 #include "launch/steps/handover.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 

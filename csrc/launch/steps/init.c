@@ -1,7 +1,7 @@
 /* init.c (step): the small init, or the start barrier, in a sealed memory file.
  * In: the bytes built from csrc/init.  Out: a descriptor to execute.
  * Never: a file that a container could write. */
-#include "launch/steps/init.h"
+#include "launch/steps/setup.h"
 
 #include "base/io.h"
 #include "base/memory_file.h"

@@ -11,7 +11,6 @@
 #include <fcntl.h>
 #include <linux/sched.h>
 #include <sched.h>
-#include <unistd.h>
 
 static const struct row {
     uint64_t flag;

@@ -18,10 +18,7 @@
 #include <fcntl.h>
 #include <linux/futex.h>
 #include <linux/sched.h>
-#include <net/if.h>
 #include <sched.h>
-#include <string.h>
-#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -164,13 +161,6 @@ int PRL_CHILD_SAFE prl_netns_begin(struct prl_setup *s, struct prl_error *reterr
     return done ? 0 : fail_noted(b, reterr);
 }
 
-/* Nothing of a sandbox without a network shows its namespace, so its files are put in first. */
-static bool PRL_CHILD_SAFE may_wait(const struct prl_setup *s)
-{
-    return s->box && s->spec->network.helper == PRL_NETWORK_ALONE && s->mounts_late_len == 0 &&
-           s->spec->sysctls_len == 0;
-}
-
 static uint64_t PRL_CHILD_SAFE used_ns(const struct rusage *usage)
 {
     uint64_t seconds = (uint64_t)(usage->ru_utime.tv_sec + usage->ru_stime.tv_sec);
@@ -226,7 +216,10 @@ static int PRL_CHILD_SAFE enter(struct prl_setup *s, struct prl_error *reterr)
 
 int PRL_CHILD_SAFE prl_netns_join(struct prl_setup *s, struct prl_error *reterr)
 {
-    return may_wait(s) ? 0 : prl_netns_join_late(s, reterr);
+    return (s->box && s->spec->network.helper == PRL_NETWORK_ALONE && s->mounts_late_len == 0 &&
+            s->spec->sysctls_len == 0)
+               ? 0
+               : prl_netns_join_late(s, reterr);
 }
 
 /* Nobody needs the loopback before the program starts, but the helper of a network. */

@@ -162,3 +162,8 @@ int prl_exec_resolve(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SA
 int prl_fakeroot_apply(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAFE;
 int prl_seccomp_apply(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAFE;
 int prl_exec_now(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAFE;
+
+/* A close-on-exec descriptor of a sealed memory file, or -errno: the small init, the start
+ * barrier. */
+int prl_init_open(struct prl_error *reterr);
+int prl_barrier_open(struct prl_error *reterr);

@@ -50,19 +50,6 @@ static int PRL_CHILD_SAFE write_proc(int dir_fd, const char *path, const char *v
     return r < 0 ? prl_fail_with(reterr, PRL_STAGE_SYSCTL, -r, "write", path) : 0;
 }
 
-static void PRL_CHILD_SAFE find_gids(const struct prl_spec *spec, uint32_t *ret_first,
-                                     uint32_t *ret_last)
-{
-    *ret_first = UINT32_MAX;
-    *ret_last = 0;
-    for (size_t i = 0; i < spec->gid_maps_len; i++) {
-        const struct prl_idmap *row = &spec->gid_maps[i];
-        uint32_t last = row->container_id + row->size - 1;
-        *ret_first = row->container_id < *ret_first ? row->container_id : *ret_first;
-        *ret_last = last > *ret_last ? last : *ret_last;
-    }
-}
-
 /* On a network that leads further than its loopback everybody may ping, by a socket that can
  * send nothing else, so nobody needs CAP_NET_RAW for it. A new network namespace allows it to
  * nobody. Best effort, because the user did not ask for it: an outer container may have made
@@ -72,10 +59,15 @@ static void PRL_CHILD_SAFE allow_ping(const struct prl_setup *s)
     static const char path[] = "/proc/sys/net/ipv4/ping_group_range";
     char text[48];
     struct prl_error ignored;
-    uint32_t first, last;
+    uint32_t first = UINT32_MAX, last = 0;
     if (s->box || s->spec->network.helper == PRL_NETWORK_ALONE)
         return;
-    find_gids(s->spec, &first, &last);
+    for (size_t i = 0; i < s->spec->gid_maps_len; i++) {
+        const struct prl_idmap *row = &s->spec->gid_maps[i];
+        uint32_t end = row->container_id + row->size - 1;
+        first = row->container_id < first ? row->container_id : first;
+        last = end > last ? end : last;
+    }
     if (first > last)
         return;
     prl_sys_decimal(first, text);

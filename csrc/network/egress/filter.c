@@ -2,8 +2,6 @@
  * In, out: as there.  Never: a connection that a container begins from a published port. */
 #include "network/egress/filter.h"
 
-#include "network/egress/packet.h"
-
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,6 +1,6 @@
-/* packet.c: take an Ethernet frame apart; see packet.h.
+/* packet.c: take an Ethernet frame apart; see filter.h.
  * In, out: as there.  Never: a guess: what has another form than the plain one is refused. */
-#include "network/egress/packet.h"
+#include "network/egress/filter.h"
 
 #include <string.h>
 

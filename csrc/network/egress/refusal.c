@@ -4,8 +4,6 @@
  * fragments, multicast.  Source: RFC 792, RFC 1071, RFC 4443. */
 #include "network/egress/filter.h"
 
-#include "network/egress/packet.h"
-
 #include <string.h>
 
 enum { HOPS = 64, UNREACHABLE = 3, PROHIBITED = 13, UNREACHABLE6 = 1, PROHIBITED6 = 1 };

@@ -1,5 +1,5 @@
 /* relay.c: the egress filter: the process between a container's interface and its network
- * helper. In, out: as in relay.h. Never: a frame out that filter.h refuses; a system call
+ * helper. Never: a frame out that filter.h refuses; a system call
  * beyond read, write and exit once it is at work (strict seccomp: it reads what hostile
  * programs wrote).
  *
@@ -8,11 +8,11 @@
  * the container can reach them, whatever its capabilities: they are in none of its namespaces,
  * and only one process at a time may have the interface open.  When one of them ends, so does
  * the network.  Source: seccomp(2), SECCOMP_SET_MODE_STRICT; tun(4); passt(1), --fd. */
-#include "network/egress/relay.h"
+#include "network/egress/filter.h"
 
+#include "base/io.h"
 #include "base/own.h"
 #include "base/sys.h"
-#include "network/egress/filter.h"
 
 #include <linux/seccomp.h>
 #include <sched.h>
@@ -40,18 +40,6 @@ static _Noreturn void finish(int status)
         syscall(SYS_exit, status);
 }
 
-static bool write_all(const unsigned char *at, size_t len)
-{
-    while (len > 0) {
-        ssize_t n = write(HELPER_FD, at, len);
-        if (n <= 0)
-            return false;
-        at += n;
-        len -= (size_t)n;
-    }
-    return true;
-}
-
 static bool send_out(const struct egress *egress, size_t len)
 {
     unsigned char *head = egress->buffer;
@@ -61,7 +49,7 @@ static bool send_out(const struct egress *egress, size_t len)
     head[1] = (unsigned char)(len >> 16);
     head[2] = (unsigned char)(len >> 8);
     head[3] = (unsigned char)len;
-    return write_all(head, HEAD_BYTES + len);
+    return prl_io_write_all(HELPER_FD, head, HEAD_BYTES + len) == 0;
 }
 
 /* A frame that the interface does not take is lost, as on any wire. */
@@ -177,28 +165,24 @@ static bool start_inwards(const struct egress *egress)
     return up;
 }
 
-/* slirp4netns makes a sandbox for itself, for which it must be root. */
-static int execute_inside(char **args)
-{
-    const char *failed;
-    pid_t parent = (pid_t)strtol(args[0], NULL, 10);
-    if (setns(USERNS_FD, CLONE_NEWUSER) < 0)
-        return 125;
-    if ((getuid() != 0 || getgid() != 0) && prl_sys_become(0, 0, &failed) < 0)
-        return 125;
-    /* Only now: a change of ids takes it away.  no_new_privs is inherited. */
-    if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0 || getppid() != parent)
-        return 125;
-    close(USERNS_FD);
-    execve(args[1], args + 1, environ);
-    return 125;
-}
-
 int prl_egress_main(char **args)
 {
     struct egress egress;
-    if (strcmp(args[0], "inside") == 0)
-        return execute_inside(args + 1);
+    if (strcmp(args[0], "inside") == 0) {
+        /* slirp4netns makes a sandbox for itself, for which it must be root. */
+        const char *failed;
+        pid_t parent = (pid_t)strtol(args[1], NULL, 10);
+        if (setns(USERNS_FD, CLONE_NEWUSER) < 0)
+            return 125;
+        if ((getuid() != 0 || getgid() != 0) && prl_sys_become(0, 0, &failed) < 0)
+            return 125;
+        /* Only now: a change of ids takes it away.  no_new_privs is inherited. */
+        if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0 || getppid() != parent)
+            return 125;
+        close(USERNS_FD);
+        execve(args[2], args + 2, environ);
+        return 125;
+    }
     signal(SIGPIPE, SIG_IGN); /* the end of the helper is an error of write(2) */
     if (!detach((pid_t)strtol(args[0], NULL, 10)) || !open_egress(&egress, args) ||
         !start_inwards(&egress))

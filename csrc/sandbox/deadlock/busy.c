@@ -7,11 +7,13 @@
  * of it was used as processor time, or if something in the box runs or waits for a processor at
  * that moment.  Source: proc(5), Documentation/scheduler/sched-stats.rst. */
 #include "sandbox/deadlock/busy.h"
+#include "base/io.h"
 
 #include "base/own.h"
 #include "container/monitor/exports.h"
 #include "sandbox/parts.h"
 
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -26,7 +28,8 @@ char prl_sandbox_thread_state(pid_t pid, const char *tid)
 {
     char path[80], text[512];
     snprintf(path, sizeof path, "/proc/%d/task/%.20s/stat", (int)pid, tid);
-    const char *end = prl_tree_text(path, text, sizeof text) > 0 ? strrchr(text, ')') : NULL;
+    const char *end =
+        prl_io_read_text(AT_FDCWD, path, text, sizeof text) > 0 ? strrchr(text, ')') : NULL;
     return end ? end[2] : '?';
 }
 
@@ -96,7 +99,8 @@ static uint64_t wanted_ns(pid_t pid)
     while (dir && (entry = readdir(dir))) {
         uint64_t ran = 0, queued = 0;
         snprintf(path, sizeof path, "/proc/%d/task/%.20s/schedstat", (int)pid, entry->d_name);
-        if (entry->d_name[0] != '.' && prl_tree_text(path, text, sizeof text) > 0 &&
+        if (entry->d_name[0] != '.' &&
+            prl_io_read_text(AT_FDCWD, path, text, sizeof text) > 0 &&
             sscanf(text, "%" SCNu64 " %" SCNu64, &ran, &queued) == 2)
             sum += ran + queued;
     }

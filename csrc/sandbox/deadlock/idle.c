@@ -10,6 +10,7 @@
  * each look records how often each thread has given up its processor.  If two looks record the
  * same, none has run between them, and no writer waits for a pipe that this side empties.
  * Source: proc_pid_syscall(5), the system calls' own pages. */
+#include "base/io.h"
 #include "sandbox/deadlock/busy.h"
 #include "sandbox/parts.h"
 
@@ -91,7 +92,7 @@ static bool has_timer(const struct waits *s)
 {
     char path[40], text[256];
     snprintf(path, sizeof path, "/proc/%d/timers", (int)s->pid);
-    return prl_tree_text(path, text, sizeof text) > 0;
+    return prl_io_read_text(AT_FDCWD, path, text, sizeof text) > 0;
 }
 
 /* The number behind a name of /proc/PID/status; UINT64_MAX: it is not there. */
@@ -146,10 +147,12 @@ static bool thread_stuck(struct waits *s, const char *tid)
     if (!ended && state != 'S')
         return false;
     snprintf(path, sizeof path, "/proc/%d/task/%.20s/syscall", (int)s->pid, tid);
-    if (!ended && (prl_tree_text(path, text, sizeof text) <= 0 || !waits_for_ever(s, text)))
+    if (!ended &&
+        (prl_io_read_text(AT_FDCWD, path, text, sizeof text) <= 0 || !waits_for_ever(s, text)))
         return false;
     snprintf(path, sizeof path, "/proc/%d/task/%.20s/status", (int)s->pid, tid);
-    if (prl_tree_text(path, text, sizeof text) <= 0 || (!ended && may_be_woken(text)))
+    if (prl_io_read_text(AT_FDCWD, path, text, sizeof text) <= 0 ||
+        (!ended && may_be_woken(text)))
         return false;
     uint64_t yields = number_of(text, "\nvoluntary_ctxt_switches:\t", 10);
     add_to_mark(s, strtoull(tid, NULL, 10));
@@ -197,7 +200,7 @@ void prl_sandbox_peak(struct prl_sandbox_watch *w)
     prl_tree_read(w->child.pid, tree);
     for (size_t i = 1; i < tree->len && i <= PEAK_PROCESSES; i++) {
         snprintf(path, sizeof path, "/proc/%d/status", (int)tree->pids[i]);
-        if (prl_tree_text(path, text, sizeof text) <= 0)
+        if (prl_io_read_text(AT_FDCWD, path, text, sizeof text) <= 0)
             continue;
         uint64_t kib = number_of(text, "\nVmHWM:\t", 10);
         if (kib != UINT64_MAX && kib * 1024 > w->memory_seen_bytes)

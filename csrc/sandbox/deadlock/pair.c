@@ -19,7 +19,6 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
-#include <unistd.h>
 
 enum answer { NOT_ASKED, ASKED, WAITS, WAITS_NOT };
 

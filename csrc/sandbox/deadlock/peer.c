@@ -6,6 +6,7 @@
  * the pipes: a thread that sleeps in a read or a write of one of them sleeps until they are
  * closed. These count as such a wait too: a call that waits for one of many descriptors, any
  * sleep where the kernel does not show calls, and a pipe that the program made non-blocking. */
+#include "base/io.h"
 #include "sandbox/parts.h"
 
 #include "base/own.h"
@@ -50,7 +51,8 @@ static bool sleeps(const char *task)
 {
     char path[80], text[512];
     snprintf(path, sizeof path, "%s/stat", task);
-    const char *end = prl_tree_text(path, text, sizeof text) > 0 ? strrchr(text, ')') : NULL;
+    const char *end =
+        prl_io_read_text(AT_FDCWD, path, text, sizeof text) > 0 ? strrchr(text, ')') : NULL;
     return end && end[2] == 'S';
 }
 
@@ -65,7 +67,8 @@ static bool process_awaits(const struct prl_sandbox_watch *w, pid_t pid)
         snprintf(path, sizeof path, "%s/syscall", task);
         if (entry->d_name[0] == '.' || !sleeps(task))
             continue;
-        if (prl_tree_text(path, text, sizeof text) <= 0 || call_awaits(w, pid, text))
+        if (prl_io_read_text(AT_FDCWD, path, text, sizeof text) <= 0 ||
+            call_awaits(w, pid, text))
             return true;
     }
     return false;

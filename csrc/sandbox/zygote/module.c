@@ -157,16 +157,6 @@ __attribute__((noinline)) static int make_copy(void)
     return 0;
 }
 
-static void tell(int control_fd)
-{
-    static const struct prl_error good;
-    if (now.error)
-        report(control_fd, PRL_STAGE_WARM, now.error,
-               (const char *[]){now.call_name, now.subject});
-    else
-        call(NR_WRITE, (ulong)control_fd, (ulong)&good, sizeof good, 0);
-}
-
 /* false: nobody will order anything more. */
 static bool receive_order(int control_fd)
 {
@@ -251,7 +241,12 @@ static PyObject *serve(PyObject *module, PyObject *args)
     if (!PyArg_ParseTuple(args, "i", &control_fd))
         return NULL;
     for (;;) {
-        tell(control_fd);
+        static const struct prl_error good;
+        if (now.error)
+            report(control_fd, PRL_STAGE_WARM, now.error,
+                   (const char *[]){now.call_name, now.subject});
+        else
+            call(NR_WRITE, (ulong)control_fd, (ulong)&good, sizeof good, 0);
         PyThreadState *state = PyEval_SaveThread();
         bool ordered = receive_order(control_fd);
         PyEval_RestoreThread(state);

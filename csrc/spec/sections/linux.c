@@ -2,7 +2,6 @@
  * In: the section, types already checked.  Out: kernel numbers and paths in one spelling.
  * Never: a privilege assumed: what would need the host's root is refused here. Source: OCI
  * runtime-spec config-linux.md. */
-#include "base/sys.h"
 #include "spec/parse.h"
 #include "spec/parts.h"
 

@@ -86,31 +86,6 @@ static int read_type(const struct prl_spec_reader *reader, struct mount_place *a
     return prl_spec_copy_text(reader, yyjson_obj_get(entry, "type"), &mount->type);
 }
 
-static int read_source(const struct prl_spec_reader *reader, struct mount_place *at,
-                       yyjson_val *entry, struct prl_mount *mount)
-{
-    at->field.key = "source";
-    int r = prl_spec_copy_text(reader, yyjson_obj_get(entry, "source"), &mount->source);
-    if (r < 0 || !mount->bind)
-        return r;
-    if (!mount->source)
-        return prl_spec_fail_at(reader, &at->field, "is missing: a bind mount needs it");
-    return prl_spec_need_absolute(reader, &at->field, mount->source);
-}
-
-static int read_destination(const struct prl_spec_reader *reader, struct mount_place *at,
-                            yyjson_val *entry, struct prl_mount *mount)
-{
-    at->field.key = "destination";
-    int r = prl_spec_normalise(reader, &at->field,
-                               yyjson_get_str(yyjson_obj_get(entry, "destination")),
-                               &mount->destination);
-    if (r == 0 && strcmp(mount->destination, "/") == 0)
-        return prl_spec_fail_at(reader, &at->field,
-                                "is the root itself: choose it with /root/path");
-    return r;
-}
-
 static int read_mount(const struct prl_spec_reader *reader, yyjson_val *entry, size_t index,
                       struct prl_mount *mount)
 {
@@ -118,14 +93,26 @@ static int read_mount(const struct prl_spec_reader *reader, yyjson_val *entry, s
     const char *type = yyjson_get_str(yyjson_obj_get(entry, "type"));
     set_place(&at, index);
     mount->bind = type && (strcmp(type, "bind") == 0 || strcmp(type, "none") == 0);
-    int r = read_destination(reader, &at, entry, mount);
+    at.field.key = "destination";
+    int r = prl_spec_normalise(reader, &at.field,
+                               yyjson_get_str(yyjson_obj_get(entry, "destination")),
+                               &mount->destination);
+    if (r == 0 && strcmp(mount->destination, "/") == 0)
+        return prl_spec_fail_at(reader, &at.field,
+                                "is the root itself: choose it with /root/path");
     if (r == 0)
         r = read_options(reader, &at, yyjson_obj_get(entry, "options"), mount);
     if (r == 0)
         r = read_type(reader, &at, entry, mount);
-    if (r == 0)
-        r = read_source(reader, &at, entry, mount);
-    return r;
+    if (r < 0)
+        return r;
+    at.field.key = "source";
+    r = prl_spec_copy_text(reader, yyjson_obj_get(entry, "source"), &mount->source);
+    if (r < 0 || !mount->bind)
+        return r;
+    if (!mount->source)
+        return prl_spec_fail_at(reader, &at.field, "is missing: a bind mount needs it");
+    return prl_spec_need_absolute(reader, &at.field, mount->source);
 }
 
 /* What a reader would not take again: paths that are too long. */

@@ -97,17 +97,6 @@ static const struct mount_option *find_option(const char *name)
     return NULL;
 }
 
-/* A later option overrides an earlier one. */
-static void apply_attribute(const struct mount_option *option, struct prl_mount *mount)
-{
-    mount->attr_set = (mount->attr_set & ~option->clear) | option->set;
-    mount->attr_clear = (mount->attr_clear & ~option->set) | option->clear;
-    /* mount_setattr(2): the access-time modes are one field, cleared as a whole or not at all.
-     */
-    if (mount->attr_clear & MOUNT_ATTR__ATIME)
-        mount->attr_clear |= MOUNT_ATTR__ATIME;
-}
-
 static int refuse_option(const struct prl_spec_reader *reader,
                          const struct prl_spec_place *place, const char *option,
                          const char *reason)
@@ -122,7 +111,13 @@ static int apply_option(const struct prl_spec_reader *reader,
 {
     switch (option->kind) {
     case OPTION_ATTRIBUTE:
-        apply_attribute(option, mount);
+        /* A later option overrides an earlier one. */
+        mount->attr_set = (mount->attr_set & ~option->clear) | option->set;
+        mount->attr_clear = (mount->attr_clear & ~option->set) | option->clear;
+        /* mount_setattr(2): the access-time modes are one field, cleared as a whole or not at
+         * all. */
+        if (mount->attr_clear & MOUNT_ATTR__ATIME)
+            mount->attr_clear |= MOUNT_ATTR__ATIME;
         return 0;
     case OPTION_BIND:
         mount->bind = true;

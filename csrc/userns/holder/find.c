@@ -4,15 +4,12 @@
  * socket, even if that process is busy or stopped; a process id that could be another process's
  * by now.  Source: unix(7), SO_PEERCRED and SO_PEERPIDFD. */
 #include "userns/holder/keeper.h"
-#include "userns/holder/socket.h"
 
 #include "base/own.h"
 #include "base/process/pass.h"
 #include "base/sys.h"
 
 #include <fcntl.h>
-#include <stdio.h>
-#include <string.h>
 #include <sys/socket.h>
 
 int prl_holder_connect(int dir_fd, const char *name)

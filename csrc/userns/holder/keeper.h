@@ -12,6 +12,7 @@
 #include "userns/ids.h"
 
 #include <stddef.h>
+#include <sys/un.h>
 
 enum {
     PRL_HOLDER_IDLE_SECONDS = 300, /* unless PYROOTLESS_HOLDER_IDLE says otherwise */
@@ -43,3 +44,6 @@ int prl_holder_find(const char *dir, const char *name);
 /* start.c.  Start a holder for the launches of this specification and do not wait for it; it
  * finds out itself whether there is one.  `spec->holder` names the directory. */
 int prl_holder_start(const struct prl_spec *spec);
+
+/* find.c.  A connection to a living holder, or -errno: -ECONNREFUSED where it has died. */
+int prl_holder_connect(int dir_fd, const char *name);

@@ -9,7 +9,6 @@
  * is removed. */
 #include "userns/holder/main.h"
 #include "userns/holder/keeper.h"
-#include "userns/holder/socket.h"
 
 #include "base/io.h"
 #include "base/own.h"
@@ -37,26 +36,6 @@ struct holder {
     int dir_fd, lock_fd, socket_fd, watch_fd;
     ino_t inode; /* of the socket's name */
 };
-
-static int open_directory(struct holder *h)
-{
-    struct stat st;
-    if (mkdir(h->dir, 0700) < 0 && errno != EEXIST)
-        return -errno;
-    h->dir_fd = open(h->dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (h->dir_fd < 0 || fstat(h->dir_fd, &st) < 0)
-        return -errno;
-    return st.st_uid == geteuid() && (st.st_mode & 077) == 0 ? 0 : -EPERM;
-}
-
-/* One at a time makes a holder; who comes second need not wait for the first. */
-static int take_lock(struct holder *h)
-{
-    h->lock_fd = openat(h->dir_fd, "lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (h->lock_fd < 0)
-        return -errno;
-    return flock(h->lock_fd, LOCK_EX | LOCK_NB) < 0 ? -errno : 0;
-}
 
 /* Takes away what the dead left, and what another version made: that one then leaves.  How many
  * live; -EEXIST: one of them is what we would be. */
@@ -143,40 +122,21 @@ static bool was_used(const struct holder *h)
     return used;
 }
 
-/* Until something happens in the directory. */
-static void watch(int fd, int milliseconds)
-{
-    _Alignas(struct inotify_event) char events[2048];
-    struct pollfd one = {.fd = fd, .events = POLLIN};
-    if (poll(&one, 1, milliseconds) > 0)
-        while (read(fd, events, sizeof events) > 0)
-            ;
-}
-
-/* A start wakes nobody: the backlog remembers it until the next look, and a look is taken only
- * once a second while there are starts. */
-static void stay(struct holder *h)
-{
-    const uint64_t idle_ns = h->idle_seconds * 1000000000ULL;
-    uint64_t last_ns = prl_sys_now_ns();
-    while (is_found(h) && prl_sys_now_ns() - last_ns < idle_ns) {
-        uint64_t left_ms = (idle_ns - (prl_sys_now_ns() - last_ns)) / 1000000 + 1;
-        struct pollfd both[2] = {{.fd = h->socket_fd, .events = POLLIN},
-                                 {.fd = h->watch_fd, .events = POLLIN}};
-        (void)poll(both, 2, (int)left_ms);
-        watch(h->watch_fd, both[0].revents ? LOOK_MS : 0);
-        if (was_used(h))
-            last_ns = prl_sys_now_ns();
-    }
-}
-
 static int become_holder(struct holder *h)
 {
-    int r = open_directory(h);
-    if (r == 0)
-        r = take_lock(h);
-    if (r == 0)
-        r = count_living(h);
+    struct stat st;
+    if (mkdir(h->dir, 0700) < 0 && errno != EEXIST)
+        return -errno;
+    h->dir_fd = open(h->dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (h->dir_fd < 0 || fstat(h->dir_fd, &st) < 0)
+        return -errno;
+    if (st.st_uid != geteuid() || (st.st_mode & 077) != 0)
+        return -EPERM;
+    /* One at a time makes a holder; who comes second need not wait for the first. */
+    h->lock_fd = openat(h->dir_fd, "lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (h->lock_fd < 0 || flock(h->lock_fd, LOCK_EX | LOCK_NB) < 0)
+        return -errno;
+    int r = count_living(h);
     if (r >= PRL_HOLDER_MOST)
         return -EBUSY;
     if (r >= 0)
@@ -201,7 +161,24 @@ int prl_holder_main(char **argv)
     umask(077);
     if (prl_holder_key_parse(argv[1], argv[2], &h.key) < 0 || become_holder(&h) < 0)
         return 125;
-    stay(&h);
+    /* A start wakes nobody: the backlog remembers it until the next look, and a look is taken
+     * only once a second while there are starts. */
+    const uint64_t idle_ns = h.idle_seconds * 1000000000ULL;
+    uint64_t last_ns = prl_sys_now_ns();
+    while (is_found(&h) && prl_sys_now_ns() - last_ns < idle_ns) {
+        uint64_t left_ms = (idle_ns - (prl_sys_now_ns() - last_ns)) / 1000000 + 1;
+        struct pollfd both[2] = {{.fd = h.socket_fd, .events = POLLIN},
+                                 {.fd = h.watch_fd, .events = POLLIN}};
+        (void)poll(both, 2, (int)left_ms);
+        /* Until something happens in the directory. */
+        _Alignas(struct inotify_event) char events[2048];
+        struct pollfd one = {.fd = h.watch_fd, .events = POLLIN};
+        if (poll(&one, 1, (both[0].revents ? LOOK_MS : 0)) > 0)
+            while (read(h.watch_fd, events, sizeof events) > 0)
+                ;
+        if (was_used(&h))
+            last_ns = prl_sys_now_ns();
+    }
     if (is_found(&h) && flock(h.lock_fd, LOCK_EX | LOCK_NB) == 0)
         unlinkat(h.dir_fd, h.key.name, 0);
     return 0;

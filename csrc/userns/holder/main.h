@@ -1,5 +1,5 @@
-/* main.h: the holder's process, for the launcher that becomes one.
- * In: DIR UIDS GIDS SECONDS.  Out: its exit status.  Never: a return while it is of use. */
+/* main.h: the process that the launcher becomes as an id-map holder; returns its exit status.
+ */
 #pragma once
 
-int prl_holder_main(char **argv);
+int prl_holder_main(char **argv); /* DIR UIDS GIDS SECONDS */

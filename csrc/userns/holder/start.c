@@ -15,14 +15,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/wait.h>
 
 enum { STACK_BYTES = 64 * 1024, IDS_BYTES = 8192, NUMBER_BYTES = 24 };
 
 struct start {
     const char *program;
     char *argv[7];
-    char *stack; /* two of them */
+    void *stack; /* of the second process */
     int null_fd;
 };
 
@@ -47,29 +46,11 @@ static int PRL_CHILD_SAFE detach(void *data)
 {
     struct start *start = data;
     const struct prl_sys_clone how = {.flags = CLONE_VM | CLONE_VFORK,
-                                      .stack = start->stack + STACK_BYTES,
+                                      .stack = start->stack,
                                       .stack_size = STACK_BYTES,
                                       .cgroup_fd = -1};
     syscall(SYS_setsid);
     return prl_sys_clone_run(&how, execute, start) < 0 ? 1 : 0;
-}
-
-static int run_detached(struct start *start)
-{
-    const struct prl_sys_clone how = {.flags = CLONE_VM | CLONE_VFORK,
-                                      .stack = start->stack,
-                                      .stack_size = STACK_BYTES,
-                                      .cgroup_fd = -1};
-    sigset_t all, before;
-    int status = 0;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    pid_t pid = prl_sys_clone_run(&how, detach, start);
-    int r = pid < 0 ? -errno : 0;
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    while (r == 0 && waitpid(pid, &status, 0) < 0)
-        r = errno == EINTR ? 0 : -errno;
-    return r < 0 ? r : (status ? -ECHILD : 0);
 }
 
 /* Seconds without a start after which a holder leaves; 0: none is to be started. */
@@ -101,16 +82,17 @@ int prl_holder_start(const struct prl_spec *spec)
     _cleanup_close_ int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
     if (null_fd < 0)
         return -errno;
-    void *stacks = mmap(NULL, 2 * STACK_BYTES, PROT_READ | PROT_WRITE,
-                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK | MAP_NORESERVE, -1, 0);
-    if (stacks == MAP_FAILED)
+    void *stack = prl_sys_stack_map(STACK_BYTES);
+    if (!stack)
         return -errno;
     struct start start = {.program = spec->launcher ? spec->launcher : "/proc/self/exe",
                           .argv = {"pyrootless", "_holder", (char *)spec->holder, uids, gids,
                                    prl_sys_decimal(seconds, idle), NULL},
-                          .stack = stacks,
+                          .stack = stack,
                           .null_fd = null_fd};
-    r = run_detached(&start);
-    munmap(stacks, 2 * STACK_BYTES);
-    return r;
+    int status = 0;
+    pid_t pid = prl_sys_clone_shared(STACK_BYTES, detach, &start);
+    r = pid < 0 ? -errno : prl_sys_reap(pid, &status);
+    munmap(stack, STACK_BYTES);
+    return r == 0 && status ? -ECHILD : r;
 }

@@ -1,7 +1,7 @@
 // sources: csrc/spec/**/*.c csrc/userns/*.c csrc/base/**/*.c csrc/config/*.c
 // sources: csrc/config/options/*.c csrc/config/rootfs/*.c csrc/config/network/allow.c
 // sources: csrc/config/network/facts.c csrc/config/network/helper.c
-// sources: csrc/config/network/resolv.c csrc/limits/names.c csrc/network/allow.c
+// sources: csrc/config/network/resolv.c csrc/limits/names.c csrc/network/*.c
 // libs: -lyyjson
 
 /* test_config_fake_root.c: who gets a fake root, and what becomes of the map and the user.

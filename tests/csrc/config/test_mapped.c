@@ -1,5 +1,5 @@
 // sources: csrc/userns/*.c csrc/spec/**/*.c csrc/base/**/*.c csrc/config/mapped.c
-// sources: csrc/config/template.c csrc/limits/names.c csrc/network/allow.c
+// sources: csrc/config/template.c csrc/limits/names.c csrc/network/*.c
 // libs: -lyyjson
 /* test_template_flat.c: the flat form of a template gives the spec that reading it gives.
  * In: documents.  Out: the same config.json from both specs; or nothing, when anything is

@@ -1,5 +1,5 @@
 // sources: csrc/userns/*.c csrc/spec/**/*.c csrc/base/**/*.c csrc/config/mapped.c
-// sources: csrc/config/template.c csrc/limits/names.c csrc/network/allow.c
+// sources: csrc/config/template.c csrc/limits/names.c csrc/network/*.c
 // libs: -lyyjson
 /* test_template.c: names of images, freshness, locks.
  * In: a store below a fresh directory in /tmp.  Out: the template's bytes, "stale", or an

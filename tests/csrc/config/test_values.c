@@ -1,5 +1,5 @@
 // sources: csrc/base/**/*.c csrc/config/options/allow.c csrc/config/options/names.c
-// sources: csrc/config/options/network.c csrc/config/options/values.c csrc/network/allow.c
+// sources: csrc/config/options/network.c csrc/config/options/values.c csrc/network/*.c
 // sources: csrc/spec/caps.c
 /* test_values.c: the text of one option value → the value, and what is refused. */
 #include "config/options/values.h"

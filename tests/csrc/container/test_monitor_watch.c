@@ -1,5 +1,5 @@
 // sources: csrc/base/**/*.c csrc/container/monitor/tree.c csrc/container/monitor/watch.c
-// flags: -Wl,--wrap=prl_tree_text
+// flags: -Wl,--wrap=prl_io_read_text
 /* test_monitor_watch.c: memory of a process, as /proc tells it, and one that ends meanwhile.
  * The kernel takes its time for smaps_rollup: the wrapper kills the process just before. */
 #include "container/monitor/tree.h"
@@ -19,10 +19,10 @@ enum { MIB = 1 << 20, TABLE_COVERS = 2 * MIB, PAGE = 4096 };
 static pid_t victim; /* ends before its shares are told */
 static unsigned asked;
 
-ssize_t __real_prl_tree_text(const char *path, char *text, size_t size);
-ssize_t __wrap_prl_tree_text(const char *path, char *text, size_t size);
+ssize_t __real_prl_io_read_text(int dir_fd, const char *path, char *text, size_t size);
+ssize_t __wrap_prl_io_read_text(int dir_fd, const char *path, char *text, size_t size);
 
-ssize_t __wrap_prl_tree_text(const char *path, char *text, size_t size)
+ssize_t __wrap_prl_io_read_text(int dir_fd, const char *path, char *text, size_t size)
 {
     siginfo_t info;
     bool shares = strstr(path, "smaps_rollup") != NULL;
@@ -31,7 +31,7 @@ ssize_t __wrap_prl_tree_text(const char *path, char *text, size_t size)
         kill(victim, SIGKILL);
         waitid(P_PID, (id_t)victim, &info, WEXITED | WNOWAIT);
     }
-    return __real_prl_tree_text(path, text, size);
+    return __real_prl_io_read_text(dir_fd, path, text, size);
 }
 
 /* A process with so many tables and pages, which says when it has them. */

@@ -1,4 +1,4 @@
-// sources: csrc/limits/steal.c
+// sources: csrc/limits/steal.c csrc/base/io.c
 /* test_steal.c: time that a hypervisor took, out of the text of /proc/stat.
  * In: texts, masks of processors.  Out: nanoseconds; what is left of a clock without it. */
 #include "check.h"

@@ -3,7 +3,7 @@
  * In: a directory of the test's own.  Out: files, or the one that could not be written.
  */
 #include "check.h"
-#include "limits/values.h"
+#include "limits/files.h"
 
 #include <errno.h>
 #include <fcntl.h>

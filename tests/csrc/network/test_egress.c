@@ -1,4 +1,4 @@
-// sources: csrc/network/allow.c csrc/network/egress/filter.c csrc/network/egress/packet.c
+// sources: csrc/network/*.c csrc/network/egress/filter.c csrc/network/egress/packet.c
 // sources: csrc/network/egress/refusal.c
 
 /* test_egress_filter.c: which frames leave a container behind an egress filter, and what it is
@@ -6,7 +6,6 @@
  * process, a network.
  */
 #include "network/egress/filter.h"
-#include "network/egress/packet.h"
 
 #include "check.h"
 

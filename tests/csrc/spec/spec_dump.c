@@ -1,4 +1,4 @@
-// sources: csrc/spec/**/*.c csrc/base/**/*.c csrc/limits/names.c csrc/network/allow.c
+// sources: csrc/spec/**/*.c csrc/base/**/*.c csrc/limits/names.c csrc/network/*.c
 // libs: -lyyjson
 
 /* spec_dump.c: show what prl_spec_parse makes of a config.json.

@@ -1,4 +1,4 @@
-// sources: csrc/spec/**/*.c csrc/base/**/*.c csrc/limits/names.c csrc/network/allow.c
+// sources: csrc/spec/**/*.c csrc/base/**/*.c csrc/limits/names.c csrc/network/*.c
 // libs: -lyyjson
 
 /* test_spec.c: config.json → struct prl_spec: values, defaults, and input that is no

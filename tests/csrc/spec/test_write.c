@@ -1,4 +1,4 @@
-// sources: csrc/spec/**/*.c csrc/base/**/*.c csrc/limits/names.c csrc/network/allow.c
+// sources: csrc/spec/**/*.c csrc/base/**/*.c csrc/limits/names.c csrc/network/*.c
 // libs: -lyyjson
 
 /* test_spec_write.c: struct prl_spec → config.json: read(write(s)) == s, for every field of

@@ -10,7 +10,7 @@
 #include "base/io.h"
 #include "base/own.h"
 #include "check.h"
-#include "unpack/path.h"
+#include "unpack/parts.h"
 #include "unpack/stream.h"
 
 #include <fcntl.h>

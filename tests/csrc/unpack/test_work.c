@@ -7,8 +7,8 @@
 #include "base/io.h"
 #include "base/own.h"
 #include "check.h"
+#include "unpack/parts.h"
 #include "unpack/stream.h"
-#include "unpack/tree.h"
 
 #include <fcntl.h>
 #include <stdarg.h>

@@ -10,7 +10,6 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
-#include <string.h>
 #include <time.h>
 
 enum { END_WAIT_MS = 10000, END_STEP_MS = 10 };

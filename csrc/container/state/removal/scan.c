@@ -82,29 +82,22 @@ static int scan_container(const struct prl_dirs *dirs, int containers_fd, const 
     return r;
 }
 
-static int scan_containers(const struct prl_dirs *dirs, unsigned *budget,
-                           struct prl_error *reterr)
+int prl_scan_run(const struct prl_dirs *dirs, unsigned *budget, struct prl_error *reterr)
 {
+    char name[64];
     _cleanup_closedir_ DIR *containers = prl_io_list(dirs->data_fd, "containers");
     const struct dirent *entry;
-    int first = 0;
+    int r = 0;
     while (containers && *budget > 0 && (entry = readdir(containers))) {
         if (!prl_entry_is_id(entry->d_name) || is_known(dirs, entry->d_name))
             continue;
         struct prl_error error;
-        int r = scan_container(dirs, dirfd(containers), entry->d_name, budget, &error);
-        if (r < 0 && first == 0) {
-            first = r;
+        int one = scan_container(dirs, dirfd(containers), entry->d_name, budget, &error);
+        if (one < 0 && r == 0) {
+            r = one;
             *reterr = error;
         }
     }
-    return first;
-}
-
-int prl_scan_run(const struct prl_dirs *dirs, unsigned *budget, struct prl_error *reterr)
-{
-    char name[64];
-    int r = scan_containers(dirs, budget, reterr);
     if (r < 0 && r != -EROFS)
         return r;
     prl_name_prune(dirs->data_fd);

@@ -97,21 +97,16 @@ static int record_lost(const struct prl_dirs *dirs, const char *id,
     return prl_removal_forget(dirs, id, reterr);
 }
 
-/* Its monitor's control socket, on which nobody listens any more. */
-static void remove_socket(const struct prl_dirs *dirs, const char *id)
-{
-    char path[32 + PRL_ID_LEN];
-    snprintf(path, sizeof path, "control/%.64s", id);
-    (void)unlinkat(dirs->runtime_fd, path, 0);
-}
-
 /* The entry's lock is ours: its monitor is dead. */
 static int bury(const struct prl_dirs *dirs, const char *id, int lock_fd, unsigned *budget,
                 struct prl_error *reterr)
 {
     struct prl_entry entry = {0};
     int r = prl_entry_read(lock_fd, &entry);
-    remove_socket(dirs, id);
+    /* Its monitor's control socket, on which nobody listens any more. */
+    char path[32 + PRL_ID_LEN];
+    snprintf(path, sizeof path, "control/%.64s", id);
+    (void)unlinkat(dirs->runtime_fd, path, 0);
     if (r == -ENODATA || r == -EBADMSG)
         return prl_removal_forget(dirs, id, reterr);
     if (r < 0)
@@ -150,19 +145,6 @@ int prl_sweep_one(const struct prl_dirs *dirs, const char *id, unsigned *budget,
     return r < 0 ? r : 1;
 }
 
-static void probe(struct sweep *sweep, const char *id)
-{
-    struct prl_error error;
-    sweep->probes++;
-    int r = prl_sweep_one(sweep->dirs, id, &sweep->budget, &error);
-    if (r > 0)
-        sweep->ended++;
-    if (r < 0 && sweep->error == 0) {
-        sweep->error = r;
-        *sweep->reterr = error;
-    }
-}
-
 /* One look at the entries: those whose turn it is. */
 struct turn {
     struct sweep *sweep;
@@ -174,11 +156,20 @@ struct turn {
 static bool probe_in_turn(int running_fd, const struct prl_dirent *entry, void *data)
 {
     struct turn *turn = data;
+    struct sweep *sweep = turn->sweep;
     (void)running_fd;
-    if (turn->sweep->probes >= PROBES || turn->listed++ >= LISTED)
+    if (sweep->probes >= PROBES || turn->listed++ >= LISTED)
         return false;
-    if (prl_entry_is_id(entry->d_name) && (entry->d_name[0] < turn->letter) == turn->below)
-        probe(turn->sweep, entry->d_name);
+    if (prl_entry_is_id(entry->d_name) && (entry->d_name[0] < turn->letter) == turn->below) {
+        struct prl_error error;
+        sweep->probes++;
+        int r = prl_sweep_one(sweep->dirs, entry->d_name, &sweep->budget, &error);
+        sweep->ended += r > 0;
+        if (r < 0 && sweep->error == 0) {
+            sweep->error = r;
+            *sweep->reterr = error;
+        }
+    }
     return true;
 }
 

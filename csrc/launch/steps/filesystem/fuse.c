@@ -24,20 +24,6 @@ static char *PRL_CHILD_SAFE append(char *end, const char *text)
     return end + len;
 }
 
-/* What fuse-overlayfs itself would ask for: every id of the container may come in, and the
- * kernel checks modes. */
-static void PRL_CHILD_SAFE write_options(int fd, char options[OPTIONS_BYTES])
-{
-    char number[24];
-    char *end = append(options, "fd=");
-    end = append(end, prl_sys_decimal((uint64_t)fd, number));
-    end = append(end, ",rootmode=40000,user_id=");
-    end = append(end, prl_sys_decimal(geteuid(), number));
-    end = append(end, ",group_id=");
-    end = append(end, prl_sys_decimal(getegid(), number));
-    append(end, ",allow_other,default_permissions");
-}
-
 int PRL_CHILD_SAFE prl_fuse_mount(struct prl_setup *s, struct prl_error *reterr)
 {
     const struct prl_rootfs *root = &s->spec->rootfs;
@@ -47,7 +33,16 @@ int PRL_CHILD_SAFE prl_fuse_mount(struct prl_setup *s, struct prl_error *reterr)
     _cleanup_close_ int fd = open("/dev/fuse", O_RDWR | O_CLOEXEC);
     if (fd < 0)
         return prl_fail(reterr, PRL_STAGE_FUSE, "open", "/dev/fuse");
-    write_options(fd, options);
+    /* What fuse-overlayfs itself would ask for: every id of the container may come in, and the
+     * kernel checks modes. */
+    char number[24];
+    char *end = append(options, "fd=");
+    end = append(end, prl_sys_decimal((uint64_t)fd, number));
+    end = append(end, ",rootmode=40000,user_id=");
+    end = append(end, prl_sys_decimal(geteuid(), number));
+    end = append(end, ",group_id=");
+    end = append(end, prl_sys_decimal(getegid(), number));
+    append(end, ",allow_other,default_permissions");
     if (mount("fuse-overlayfs", root->path, "fuse.fuse-overlayfs", MS_NODEV, options) < 0)
         return prl_fail(reterr, PRL_STAGE_ROOTFS, "mount", "fuse-overlayfs");
     if (prl_handover_send(s->service_fd, PRL_HANDOVER_FUSE, fd, true) < 0)

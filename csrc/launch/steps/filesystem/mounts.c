@@ -45,25 +45,6 @@ static int PRL_CHILD_SAFE open_target(const struct prl_setup *s, const char *pat
     return fd < 0 ? prl_fail(reterr, PRL_STAGE_MOUNTS, "open mount point", path) : fd;
 }
 
-static unsigned long PRL_CHILD_SAFE flags_of(const struct prl_mount *m)
-{
-    uint64_t attr = m->attr_set | m->attr_set_recursive;
-    static const struct {
-        uint64_t attr;
-        unsigned long flag;
-    } rows[] = {
-        {MOUNT_ATTR_RDONLY, MS_RDONLY},         {MOUNT_ATTR_NOSUID, MS_NOSUID},
-        {MOUNT_ATTR_NODEV, MS_NODEV},           {MOUNT_ATTR_NOEXEC, MS_NOEXEC},
-        {MOUNT_ATTR_NOATIME, MS_NOATIME},       {MOUNT_ATTR_STRICTATIME, MS_STRICTATIME},
-        {MOUNT_ATTR_NODIRATIME, MS_NODIRATIME}, {MOUNT_ATTR_NOSYMFOLLOW, MS_NOSYMFOLLOW},
-    };
-    unsigned long flags = 0;
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
-        if (attr & rows[i].attr)
-            flags |= rows[i].flag;
-    return flags;
-}
-
 /* What the parent decided on, by the same way there: nobody has exchanged it meanwhile. */
 static bool PRL_CHILD_SAFE is_as_seen(const struct prl_seen *seen, int fd)
 {
@@ -134,7 +115,7 @@ static int PRL_CHILD_SAFE mount_in_dev(const struct prl_setup *s, const struct p
 static int PRL_CHILD_SAFE mount_fs(const struct prl_setup *s, const struct prl_mount *m,
                                    struct prl_error *reterr)
 {
-    unsigned long flags = flags_of(m);
+    unsigned long flags = prl_place_flags(m->attr_set | m->attr_set_recursive);
     if (mount_in_dev(s, m, flags) == 0)
         return 0;
     if (errno != EEXIST)

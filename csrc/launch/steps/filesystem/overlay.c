@@ -91,18 +91,6 @@ static bool PRL_CHILD_SAFE is_covered(const struct overlay *o, const char *path)
            (path[len] == '/' || path[len] == '\0');
 }
 
-static int PRL_CHILD_SAFE append_lowers(struct overlay *o, struct prl_error *reterr)
-{
-    const struct prl_rootfs *root = &o->s->spec->rootfs;
-    for (size_t i = 0; i < root->lowers_len; i++) {
-        const char *before = i ? ":" : "lowerdir=", *path = root->lowers[i];
-        bool named = o->s->layers_at && (root->lowers_len == 1 || !is_covered(o, path));
-        if ((named ? append_name(o, before, path) : append_directory(o, before, path)) < 0)
-            return prl_fail(reterr, PRL_STAGE_ROOTFS, "open", path);
-    }
-    return 0;
-}
-
 /* The kernel does not say which layer is missing; opening them one by one does. */
 static int PRL_CHILD_SAFE fail_mount(const struct overlay *o, const char *call,
                                      const char *subject, struct prl_error *reterr)
@@ -177,9 +165,13 @@ static int PRL_CHILD_SAFE mount_overlay(struct overlay *o, struct prl_error *ret
     /* Before anything lies over it. */
     if (chdir(at) < 0)
         return fail_mount(o, "chdir", at, reterr);
-    int r = append_lowers(o, reterr);
-    if (r == 0)
-        r = root->upper == PRL_UPPER_TMPFS ? append_tmpfs(o, reterr) : append_disk(o, reterr);
+    for (size_t i = 0; i < root->lowers_len; i++) {
+        const char *before = i ? ":" : "lowerdir=", *path = root->lowers[i];
+        bool named = o->s->layers_at && (root->lowers_len == 1 || !is_covered(o, path));
+        if ((named ? append_name(o, before, path) : append_directory(o, before, path)) < 0)
+            return prl_fail(reterr, PRL_STAGE_ROOTFS, "open", path);
+    }
+    int r = root->upper == PRL_UPPER_TMPFS ? append_tmpfs(o, reterr) : append_disk(o, reterr);
     if (r < 0)
         return r;
     if (append(o, ",userxattr") < 0)

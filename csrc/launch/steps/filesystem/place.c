@@ -185,13 +185,14 @@ static int set_attributes(int tree_fd, bool recursive, const struct prl_place_at
     return top ? prl_sys_mount_setattr(tree_fd, 0, top, 0, 0) : 0;
 }
 
-static unsigned long flags_of(uint64_t attr)
+unsigned long PRL_CHILD_SAFE prl_place_flags(uint64_t attr)
 {
     return (attr & MOUNT_ATTR_RDONLY ? MS_RDONLY : 0) |
            (attr & MOUNT_ATTR_NOSUID ? MS_NOSUID : 0) |
            (attr & MOUNT_ATTR_NODEV ? MS_NODEV : 0) |
            (attr & MOUNT_ATTR_NOEXEC ? MS_NOEXEC : 0) |
            ((attr & MOUNT_ATTR__ATIME) == MOUNT_ATTR_NOATIME ? MS_NOATIME : 0) |
+           ((attr & MOUNT_ATTR__ATIME) == MOUNT_ATTR_STRICTATIME ? MS_STRICTATIME : 0) |
            (attr & MOUNT_ATTR_NODIRATIME ? MS_NODIRATIME : 0) |
            (attr & MOUNT_ATTR_NOSYMFOLLOW ? MS_NOSYMFOLLOW : 0);
 }
@@ -240,7 +241,7 @@ static int bind_old(int dir_fd, const char *source, bool recursive,
         return -1;
     }
     prl_sys_fd_path(placed, to);
-    unsigned long flags = flags_of(attr->set | attr->set_recursive);
+    unsigned long flags = prl_place_flags(attr->set | attr->set_recursive);
     if (flags &&
         mount(NULL, to, NULL, MS_REMOUNT | MS_BIND | flags | flags_now(placed), NULL) < 0)
         return -1;

@@ -34,6 +34,8 @@ int prl_place_tree(int tree_fd, bool recursive, const struct prl_place_attr *att
 /* What is mounted at mount_fd onto target_fd too, or onto `name` in it, as it is: no attribute
  * is changed.  -1 ENOSYS: the kernel lacks the calls. */
 int prl_place_again(int mount_fd, int target_fd, const char *name) PRL_CHILD_SAFE;
+/* MOUNT_ATTR_* as the flags of mount(2). */
+unsigned long prl_place_flags(uint64_t attr) PRL_CHILD_SAFE;
 /* mount(2) of a file system onto a descriptor. */
 int prl_place_fs(const char *type, int target_fd, unsigned long flags,
                  const char *data) PRL_CHILD_SAFE;

@@ -66,14 +66,6 @@ static int PRL_CHILD_SAFE drop_bounding(uint64_t keep, uint64_t *ret_known,
     return 0;
 }
 
-static int PRL_CHILD_SAFE raise_ambient(uint64_t set, struct prl_error *reterr)
-{
-    for (int bit = 0; bit < CAP_BITS; bit++)
-        if (set >> bit & 1 && prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, bit, 0, 0) < 0)
-            return prl_fail(reterr, PRL_STAGE_CAPS, "prctl PR_CAP_AMBIENT", "");
-    return 0;
-}
-
 int PRL_CHILD_SAFE prl_caps_apply(struct prl_setup *s, struct prl_error *reterr)
 {
     const struct prl_process *p = &s->spec->process;
@@ -90,9 +82,10 @@ int PRL_CHILD_SAFE prl_caps_apply(struct prl_setup *s, struct prl_error *reterr)
     if (prl_sys_capset(p->caps[PRL_CAP_EFFECTIVE] & known, p->caps[PRL_CAP_PERMITTED] & known,
                        p->caps[PRL_CAP_INHERITABLE] & known) < 0)
         return prl_fail(reterr, PRL_STAGE_CAPS, "capset", "process.capabilities");
-    r = raise_ambient(p->caps[PRL_CAP_AMBIENT] & known, reterr);
-    if (r < 0)
-        return r;
+    for (int bit = 0; bit < CAP_BITS; bit++)
+        if ((p->caps[PRL_CAP_AMBIENT] & known) >> bit & 1 &&
+            prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, bit, 0, 0) < 0)
+            return prl_fail(reterr, PRL_STAGE_CAPS, "prctl PR_CAP_AMBIENT", "");
     /* Last, because a change of credentials clears it.  The report pipe tells a parent that
      * died before this line. */
     if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
