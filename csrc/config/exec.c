@@ -90,7 +90,13 @@ static int apply_all(struct prl_merge *m)
     if (r >= 0 && prl_options_flag(m->options, "privileged"))
         r = prl_config_capabilities(m);
     if (r >= 0)
+        r = prl_config_added_groups(m);
+    if (r >= 0)
+        r = prl_config_primary_group(m);
+    if (r >= 0)
         r = claim_user(m);
+    if (m->userns == PRL_USERNS_SINGLE && m->spec->fake_root != PRL_FAKE_ROOT_REMEMBER)
+        m->spec->process.additional_gids_len = 0; /* nobody can have one, and nobody claims */
     return r < 0 ? r : prl_config_home(m);
 }
 

@@ -15,6 +15,21 @@ static bool known(const char *mode)
            strcmp(mode, "off") == 0;
 }
 
+static const char *choose_mode(struct prl_merge *m)
+{
+    const char *asked = prl_options_get(m->options, "fake-root");
+    const char *template =
+        prl_options_flag(m->options, "rootfs") ? NULL : prl_config_note_get(m, "fake-root");
+    return asked ? asked : template ? template : "off";
+}
+
+/* A program of `exec` gets a fake root of its own where it needs one (exec.c). */
+bool prl_config_may_claim(struct prl_merge *m)
+{
+    return m->userns == PRL_USERNS_SINGLE &&
+           (m->facts->running_root || strcmp(choose_mode(m), "remember") == 0);
+}
+
 /* Claims that no file's attribute can hold. */
 static void note_owners(struct prl_merge *m)
 {
@@ -40,9 +55,7 @@ void prl_config_drop_caps_of_user(struct prl_merge *m)
 int prl_config_fake_root(struct prl_merge *m)
 {
     const char *asked = prl_options_get(m->options, "fake-root");
-    const char *template =
-        prl_options_flag(m->options, "rootfs") ? NULL : prl_config_note_get(m, "fake-root");
-    const char *mode = asked ? asked : template ? template : "off";
+    const char *mode = choose_mode(m);
     bool wanted = strcmp(mode, "off") != 0, many = m->userns != PRL_USERNS_SINGLE;
 
     if (asked && !known(asked))

@@ -9,9 +9,11 @@
 #include "config/network/shared.h"
 #include "config/options/exports.h"
 
+#include <errno.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 static const char NOTE[] = "io.pyrootless.";
 
@@ -117,6 +119,43 @@ void prl_config_hostname(struct prl_merge *m)
     m->spec->hostname = host_name(m->options, m->facts, name) ? prl_config_copy(m, name) : NULL;
 }
 
+static bool is_etc(const char *text, size_t len)
+{
+    while (len > 1 && text[len - 1] == '/')
+        len--;
+    return len == 4 && memcmp(text, "/etc", 4) == 0;
+}
+
+static bool is_mounted_on_etc(const struct prl_option_value *value)
+{
+    const char *name = value->option->name, *text = value->text;
+    size_t first = strcspn(text, ":");
+
+    if (strcmp(name, "tmpfs") == 0)
+        return is_etc(text, first);
+    if (strcmp(name, "volume") == 0)
+        return text[first] && is_etc(text + first + 1, strcspn(text + first + 1, ":"));
+    if (strcmp(name, "mount") != 0)
+        return false;
+    for (size_t len; *text; text += len + (text[len] == ',')) {
+        len = strcspn(text, ",");
+        const char *value_at = memchr(text, '=', len);
+        bool target = *text == 'd' || *text == 't'; /* dst, destination, target */
+        if (target && value_at && is_etc(value_at + 1, (size_t)(text + len - value_at - 1)))
+            return true;
+    }
+    return false;
+}
+
+/* What the image has in /etc is hidden, and what the launcher would put there goes above. */
+static bool hides_etc(const struct prl_options *options)
+{
+    for (size_t i = 0; i < options->values_len; i++)
+        if (is_mounted_on_etc(&options->values[i]))
+            return true;
+    return false;
+}
+
 /* /etc/hosts is the launcher's own when a name has to be in it that the image cannot know.  In
  * a root used in place only what was asked for is touched. */
 static bool has_hosts(const struct prl_options *options, const struct prl_config_facts *facts)
@@ -124,7 +163,8 @@ static bool has_hosts(const struct prl_options *options, const struct prl_config
     bool asked = prl_options_get(options, "add-host") || prl_options_get(options, "hostname");
 
     return facts->container_dir &&
-           (asked || prl_config_network_kind(options) > PRL_VALUE_NETWORK_HOST ||
+           (asked || hides_etc(options) ||
+            prl_config_network_kind(options) > PRL_VALUE_NETWORK_HOST ||
             (!prl_config_in_place(options) && !shares_hosts_network(options)));
 }
 
@@ -132,17 +172,53 @@ static bool has_resolv(const struct prl_options *options, const struct prl_confi
 {
     bool shared = facts->shared_network && facts->shared_network->resolv;
 
-    return facts->container_dir && (shared || prl_resolv_wanted(options));
+    return facts->container_dir && (shared || prl_resolv_wanted(options) || hides_etc(options));
 }
 
 static bool has_hostname(const struct prl_options *options,
                          const struct prl_config_facts *facts)
 {
-    return facts->container_dir && prl_options_get(options, "hostname");
+    char name[65];
+
+    return facts->container_dir && (prl_options_get(options, "hostname") ||
+                                    (hides_etc(options) && host_name(options, facts, name)));
+}
+
+/* The image's /etc/hostname is the link that shows what the kernel says. */
+static bool shows_kernel_name(struct prl_merge *m)
+{
+    static const char target[] = "/proc/sys/kernel/hostname";
+    const char *const *dirs = prl_config_root_dirs(m);
+    char path[PATH_MAX], link[sizeof target];
+
+    for (; dirs && *dirs; dirs++) {
+        if (snprintf(path, sizeof path, "%s/etc/hostname", *dirs) >= (int)sizeof path)
+            return false;
+        ssize_t n = readlink(path, link, sizeof link);
+        if (n >= 0 || errno == EINVAL)
+            return n == sizeof target - 1 && memcmp(link, target, sizeof target - 1) == 0;
+    }
+    return false;
+}
+
+/* Above what the user mounts on /etc; of a directory of the caller's above what it has alone:
+ * nothing is made in there. */
+static void bind_above(struct prl_merge *m, const struct prl_mount *etc, const char *name,
+                       const struct prl_config_mount *mount)
+{
+    char path[PATH_MAX];
+    bool known = snprintf(path, sizeof path, "%s/%s", etc->source, name) < (int)sizeof path;
+
+    if (etc->bind && (!known || access(path, F_OK) < 0))
+        return;
+    int r = prl_config_add_mount(m, mount);
+    if (r < 0 && m->failed == 0)
+        m->failed = r;
 }
 
 static void bind_file(struct prl_merge *m, const char *name)
 {
+    const struct prl_mount *etc = prl_config_taken(m, "/etc");
     bool readonly =
         prl_options_flag(m->options, "read-only") || prl_options_flag(m->options, "ephemeral");
     char source[PATH_MAX], target[32];
@@ -154,7 +230,11 @@ static void bind_file(struct prl_merge *m, const char *name)
         .source = source,
         .target = target,
         .words = {"bind", "rprivate", "nosuid", "nodev", "noexec", readonly ? "ro" : "rw"}};
-    if (!prl_config_is_taken(m, target)) /* the user's own file goes before ours */
+    if (prl_config_taken(m, target)) /* the user's own file goes before ours */
+        return;
+    if (etc)
+        bind_above(m, etc, name, &mount);
+    else
         prl_config_place_mount(m, &mount);
 }
 
@@ -162,7 +242,7 @@ void prl_config_bind_files(struct prl_merge *m)
 {
     if (has_hosts(m->options, m->facts))
         bind_file(m, "hosts");
-    if (has_hostname(m->options, m->facts))
+    if (has_hostname(m->options, m->facts) && (hides_etc(m->options) || !shows_kernel_name(m)))
         bind_file(m, "hostname");
     if (has_resolv(m->options, m->facts))
         bind_file(m, "resolv.conf");

@@ -21,6 +21,8 @@
 
 #include <inttypes.h>
 #include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -146,7 +148,32 @@ int prl_config_add_gid(struct prl_merge *m, uint32_t gid)
 
 static const char KEEP[] = "keep-groups";
 
-/* Everybody else's groups are those of the image; with one id there is one group. */
+/* For `exec -u`, which has the user's groups and these. */
+static int note_group(struct prl_merge *m, uint32_t gid)
+{
+    const char *noted = prl_config_note_get(m, "group-add");
+    size_t room = (noted ? strlen(noted) : 0) + 16;
+    _cleanup_free_ char *text = malloc(room);
+
+    if (!text)
+        return prl_config_memory(m);
+    snprintf(text, room, "%s%s%u", noted ? noted : "", noted ? "," : "", (unsigned)gid);
+    prl_config_note(m, "group-add", text);
+    return prl_config_add_gid(m, gid);
+}
+
+int prl_config_added_groups(struct prl_merge *m)
+{
+    const char *at = prl_config_note_get(m, "group-add");
+    int r = 0;
+
+    for (char *end; r == 0 && at && *at; at = *end == ',' ? end + 1 : NULL)
+        r = prl_config_add_gid(m, (uint32_t)strtoul(at, &end, 10));
+    return r;
+}
+
+/* Everybody else's groups are those of the image; with one id there is one group, and a fake
+ * root may remember others. */
 int prl_config_group_add(struct prl_merge *m, const char *text)
 {
     if (strcmp(text, KEEP) == 0) {
@@ -171,12 +198,13 @@ int prl_config_group_add(struct prl_merge *m, const char *text)
     int r = prl_passwd_group(&root, text, &gid, m->reterr);
     if (r < 0)
         return r;
-    if (m->userns == PRL_USERNS_SINGLE && gid != m->spec->process.gid)
+    if (m->userns == PRL_USERNS_SINGLE && gid != m->spec->process.gid &&
+        !prl_config_may_claim(m))
         return prl_config_bad(m, EINVAL, "--group-add",
                               "%.60s does not exist in a container of one id: add "
                               "--userns=range",
                               text);
-    return prl_config_add_gid(m, gid);
+    return note_group(m, gid);
 }
 
 /* keep-id: the program is the caller, unless -u says who. */

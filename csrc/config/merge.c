@@ -164,6 +164,8 @@ static int apply_all(struct prl_merge *m)
     if (r >= 0)
         r = prl_config_image_user(m);
     if (r >= 0)
+        r = prl_config_primary_group(m);
+    if (r >= 0)
         r = prl_config_guard_template(m);
     if (r >= 0)
         r = prl_config_capabilities(m);
@@ -184,6 +186,7 @@ static int apply_all(struct prl_merge *m)
     if (r < 0)
         return r;
     prl_config_hostname(m);
+    prl_config_hostname_variable(m);
     prl_config_bind_files(m);
     prl_config_finish_mounts(m);
     return 0;

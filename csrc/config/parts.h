@@ -95,10 +95,13 @@ int prl_config_ulimit(struct prl_merge *m, const char *text);
 int prl_config_args(struct prl_merge *m);
 int prl_config_terminal(struct prl_merge *m, const char *text);
 int prl_config_image_user(struct prl_merge *m);
+int prl_config_primary_group(struct prl_merge *m); /* after the user and all groups */
 int prl_config_home(struct prl_merge *m);
+void prl_config_hostname_variable(struct prl_merge *m); /* after the host name */
 
 /* ids.c: the map of ids.  Which one is known from the first step on. */
 int prl_config_userns(struct prl_merge *m);
+int prl_config_added_groups(struct prl_merge *m); /* those of --group-add, once more */
 int prl_config_group_add(struct prl_merge *m, const char *text);
 int prl_config_add_gid(struct prl_merge *m, uint32_t gid); /* to additionalGids, once */
 int prl_config_keep_user(struct prl_merge *m, const char *text);
@@ -152,6 +155,8 @@ int prl_config_capabilities(struct prl_merge *m);
 
 /* fake_root.c */
 int prl_config_fake_root(struct prl_merge *m); /* after the kind of map is known */
+/* With one id: the program may have ids that there are none of, by claim. */
+bool prl_config_may_claim(struct prl_merge *m);
 /* A claimed user other than root has no capabilities. */
 void prl_config_drop_caps_of_user(struct prl_merge *m);
 
@@ -164,7 +169,8 @@ struct prl_config_mount {
 int prl_config_add_mount(struct prl_merge *m, const struct prl_config_mount *mount);
 /* The same without the checks, into the template's list; an older mount on target goes. */
 void prl_config_place_mount(struct prl_merge *m, const struct prl_config_mount *mount);
-/* Did the user ask for a mount on target? */
+/* The mount on target that the user asked for; NULL: none. */
+const struct prl_mount *prl_config_taken(const struct prl_merge *m, const char *target);
 bool prl_config_is_taken(const struct prl_merge *m, const char *target);
 /* Another mount at the place of this one; target NULL: on the same destination. */
 void prl_config_replace_mount(struct prl_merge *m, const struct prl_config_mount *from,

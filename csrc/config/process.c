@@ -10,6 +10,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/utsname.h>
 
 /* Where NAME stands in the environment; NULL: nowhere. */
 static const char **find_variable(struct prl_merge *m, const char *name, size_t len)
@@ -150,19 +151,25 @@ int prl_config_user(struct prl_merge *m, const char *text)
 
     if (!dirs)
         return prl_config_memory(m);
-    struct prl_passwd_root root = {.dirs = dirs, .groups = m->userns != PRL_USERNS_SINGLE};
+    bool groups = m->userns != PRL_USERNS_SINGLE || prl_config_may_claim(m);
+    struct prl_passwd_root root = {.dirs = dirs, .groups = groups};
     int r = prl_passwd_resolve(&root, text, &user, m->reterr);
     if (r < 0)
         return r;
     prl_config_set_user(m, user.uid, user.gid);
     snprintf(m->home, sizeof m->home, "%s", user.home);
-    if (m->userns == PRL_USERNS_SINGLE)
-        return 0;
-    /* The first group too, so that a set-group-id program cannot shed it (CVE-2022-36109). */
-    r = prl_config_add_gid(m, user.gid);
+    r = prl_config_primary_group(m);
     for (size_t i = 0; r == 0 && i < user.groups_len; i++)
         r = prl_config_add_gid(m, user.groups[i]);
     return r;
+}
+
+/* It is one of the others too, whoever chose the user: a set-group-id program could shed it
+ * else (CVE-2022-36109). */
+int prl_config_primary_group(struct prl_merge *m)
+{
+    const struct prl_process *process = &m->spec->process;
+    return process->keep_groups ? 0 : prl_config_add_gid(m, process->gid);
 }
 
 /* The user an image names and lacks: an error here, where -u would have helped. */
@@ -177,21 +184,50 @@ int prl_config_image_user(struct prl_merge *m)
     return r;
 }
 
-/* After the environment: HOME of -u (or of --rootfs's user 0), unless the user set one. */
+/* NAME, NAME=VALUE or a line of an --env-file, whatever came of it. */
+static bool asked_for(struct prl_merge *m, const char *name)
+{
+    size_t len = strlen(name);
+
+    for (size_t i = 0; i < m->options->values_len; i++) {
+        const struct prl_option_value *value = &m->options->values[i];
+        if (strcmp(value->option->name, "env") == 0 && strncmp(value->text, name, len) == 0 &&
+            (value->text[len] == '=' || !value->text[len]))
+            return true;
+    }
+    return false;
+}
+
+/* After the environment: HOME of -u (or of --rootfs's user 0), unless somebody set one: the
+ * image, or the caller, of `run` also for a later `exec -u`. */
 int prl_config_home(struct prl_merge *m)
 {
     char line[sizeof m->home + 8];
 
-    for (size_t i = 0; i < m->options->values_len; i++) {
-        const struct prl_option_value *value = &m->options->values[i];
-        if (strcmp(value->option->name, "env") == 0 &&
-            (strncmp(value->text, "HOME=", 5) == 0 || strcmp(value->text, "HOME") == 0))
-            return 0;
+    if (m->home_from_file || asked_for(m, "HOME")) {
+        prl_config_note(m, "home", "given");
+        return 0;
     }
-    if (!m->home[0] || m->home_from_file)
+    if (!m->home[0] || prl_config_note_get(m, "home"))
         return 0;
     snprintf(line, sizeof line, "HOME=%s", m->home);
     return add_line(m, line);
+}
+
+/* docker's: the container's host name, which with the host's network is the host's. */
+void prl_config_hostname_variable(struct prl_merge *m)
+{
+    struct utsname host;
+    const char *name = m->spec->hostname;
+    char line[sizeof host.nodename + 16];
+
+    if (asked_for(m, "HOSTNAME") || find_variable(m, "HOSTNAME", 8))
+        return;
+    if (!name && uname(&host) == 0)
+        name = host.nodename;
+    snprintf(line, sizeof line, "HOSTNAME=%s", name ? name : "");
+    if (name)
+        (void)add_line(m, line);
 }
 
 int prl_config_workdir(struct prl_merge *m, const char *text)

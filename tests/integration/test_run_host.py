@@ -162,7 +162,7 @@ def test_init_reaps_what_others_leave(pyrootless: Run) -> None:
 def test_the_environment_is_the_containers_own(pyrootless: Run) -> None:
     done = pyrootless("run", "--rm", "host", "env", env={"SECRET": "outside"})
     names = [line.partition("=")[0] for line in output(done).splitlines()]
-    assert names == ["PATH", "HOME", "LANG"]
+    assert names == ["PATH", "HOME", "LANG", "HOSTNAME"]
 
 
 def test_variables(pyrootless: Run, tmp_path: Path) -> None:

@@ -24,7 +24,8 @@ static const char *const skipped[] = {"/proc",
                                       "/etc/hostname",
                                       "/etc/resolv.conf",
                                       "/run/.containerenv",
-                                      "/etc/mtab"};
+                                      "/etc/mtab",
+                                      "/.dockerenv"};
 
 static int is_skipped(const char *path)
 {

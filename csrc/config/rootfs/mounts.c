@@ -79,12 +79,17 @@ void prl_config_replace_mount(struct prl_merge *m, const struct prl_config_mount
         m->failed = r;
 }
 
-bool prl_config_is_taken(const struct prl_merge *m, const char *target)
+const struct prl_mount *prl_config_taken(const struct prl_merge *m, const char *target)
 {
     for (size_t i = 0; i < m->user_mounts_len; i++)
         if (strcmp(m->user_mounts[i].destination, target) == 0)
-            return true;
-    return false;
+            return &m->user_mounts[i];
+    return NULL;
+}
+
+bool prl_config_is_taken(const struct prl_merge *m, const char *target)
+{
+    return prl_config_taken(m, target) != NULL;
 }
 
 int prl_config_add_mount(struct prl_merge *m, const struct prl_config_mount *mount)

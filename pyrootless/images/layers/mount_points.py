@@ -2,8 +2,9 @@
 
 What comes in: the trees of an image's layers.
 What goes out: points-KEY in the top-most layer's directory: /dev, /proc and /sys, marked
-opaque, and an /etc/hosts with `localhost` where the image has none; an overlay shows it above
-all other layers.
+opaque; where the image has none, an /etc/hosts with `localhost`, an empty /etc/resolv.conf, and
+docker's /etc/mtab, /etc/hostname (a link to what the kernel says) and /.dockerenv; an overlay
+shows it above all other layers.
 Must never: hide what a program would see: it has no directory that the image has as something
 else, none whose owner or attributes it could not repeat, no file that the image has.
 
@@ -30,6 +31,10 @@ from pyrootless.images.template import HOSTS
 
 HIDDEN = {"dev": 0o755, "proc": 0o555, "sys": 0o555}
 """Directories that something is mounted on at every start, and their modes when made here."""
+FILES = {"etc/hosts": HOSTS, "etc/resolv.conf": "", ".dockerenv": ""}
+"""What a program of docker's finds, and its text."""
+LINKS = {"etc/hostname": "/proc/sys/kernel/hostname", "etc/mtab": "/proc/mounts"}
+"""The same, and where it leads: the name costs no start a file of its own."""
 _KEY_DIGITS = 12
 _OPAQUE = "user.overlay.opaque"
 _OVERLAY = "user.overlay."
@@ -43,7 +48,7 @@ class Point:
         path: Below its root.
         mode: Permission bits.
         mtime_ns: Of the image's directory; None: it has none.
-        kind: "opaque", "merged" (directories) or "file".
+        kind: "opaque", "merged" (directories), "file" or "link".
     """
 
     path: str
@@ -78,7 +83,7 @@ def add_mount_points(store: Store, trees: Sequence[Path]) -> Path | None:
         return None
     if not points:
         return None
-    key = hashlib.sha256(repr((points, HOSTS)).encode()).hexdigest()[:_KEY_DIGITS]
+    key = hashlib.sha256(repr((points, FILES, LINKS)).encode()).hexdigest()[:_KEY_DIGITS]
     target = trees[0].parent / f"points-{key}"
     if not target.is_dir():
         _make(store, target, points)
@@ -97,18 +102,26 @@ def plan_points(trees: Sequence[Path]) -> Iterator[Point]:
             if found is None or (isinstance(found, list) and _is_plain(found[0], name, owned)):
                 yield _directory(name, found, mode, "opaque")
     with suppress(PermissionError):
-        yield from _plan_hosts(trees, owned)
+        yield from _plan_etc(trees, owned)
+    with suppress(PermissionError):
+        if look(trees, ".dockerenv") is None:
+            yield Point(".dockerenv", 0o755, None, "file")
 
 
-def _plan_hosts(trees: Sequence[Path], owned: set[bytes]) -> Iterator[Point]:
+def _plan_etc(trees: Sequence[Path], owned: set[bytes]) -> Iterator[Point]:
     etc = look(trees, "etc")
-    if isinstance(etc, list) and (
-        not _is_plain(etc[0], "etc", owned) or look(etc, "hosts") is not None
-    ):
+    if isinstance(etc, Path) or (etc is not None and not _is_plain(etc[0], "etc", owned)):
         return
-    if not isinstance(etc, Path):
+    names = [path for path in (*FILES, *LINKS) if path.startswith("etc/")]
+    missing = [path for path in names if look(etc or [], Path(path).name) is None]
+    if missing:
         yield _directory("etc", etc, 0o755, "merged")
-        yield Point("etc/hosts", 0o644, None, "file")
+    for path in missing:
+        yield (
+            Point(path, 0o644, None, "file")
+            if path in FILES
+            else Point(path, 0o777, None, "link")
+        )
 
 
 def _directory(name: str, found: list[Path] | None, mode: int, kind: str) -> Point:
@@ -148,7 +161,9 @@ def _make(store: Store, target: Path, points: Sequence[Point]) -> None:
 
 def _put(path: Path, point: Point) -> None:
     if point.kind == "file":
-        path.write_text(HOSTS)
+        path.write_text(FILES[point.path])
+    elif point.kind == "link":
+        path.symlink_to(LINKS[point.path])
     else:
         path.mkdir()
     if point.kind == "opaque":
@@ -157,6 +172,8 @@ def _put(path: Path, point: Point) -> None:
 
 
 def _finish(path: Path, point: Point) -> None:
+    if point.kind == "link":
+        return
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
         os.fchmod(descriptor, point.mode)

@@ -253,6 +253,8 @@ def _notes(config: ImageConfig) -> dict[str, str]:
     }
     if config.exposed_ports:
         notes["io.pyrootless.image.ports"] = "\n".join(config.exposed_ports)
+    if any(entry.startswith("HOME=") for entry in config.env):
+        notes["io.pyrootless.home"] = "given"
     notes["io.pyrootless.fake-root"] = "remember"
     with suppress(HostUnsupportedError):
         notes["io.pyrootless.launcher"] = str(find_launcher())

@@ -173,12 +173,13 @@ def _add_synthesised(root: Path, skeleton: Skeleton) -> None:
         "nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n",
         "group": "root:x:0:\ntty:x:5:\nuser:x:1000:\nnogroup:x:65534:\n",
         "hosts": HOSTS,
-        "hostname": "localhost\n",
         "nsswitch.conf": NSSWITCH,
         "resolv.conf": _resolvers(_read_text(root / resolver_source(root))),
     }
     for name, text in texts.items():
         skeleton.add(f"etc/{name}", Node("f", 0o644, text.encode()))
+    for name, target in (("hostname", "/proc/sys/kernel/hostname"), ("mtab", "/proc/mounts")):
+        skeleton.add(f"etc/{name}", Node("l", content=target.encode()))
 
 
 def _resolvers(text: str) -> str:

@@ -82,7 +82,7 @@ TEST(range)
     CHECK_STR(note("rootfs.lower"), "\"WORK/image/owners\\nWORK/image\"");
     CHECK_STR(note("rootfs.lower.range"), "(none)");
     CHECK_STR(note("ids.uids"), "(none)");
-    CHECK_STR(at("/process/user"), "{\"uid\":0,\"gid\":0}");
+    CHECK_STR(at("/process/user"), "{\"uid\":0,\"gid\":0,\"additionalGids\":[0]}");
     CHECK_INT(RUN("--userns", "range", "-u", "alice", "debian"), 0);
     CHECK_STR(at("/process/user"), "{\"uid\":1000,\"gid\":1001,\"additionalGids\":[1001]}");
 }

@@ -12,7 +12,7 @@ TEST(defaults)
 {
     CHECK_INT(RUN("host"), 0);
     CHECK_STR(at("/process/args"), "[\"/entry\",\"one\",\"two\"]");
-    CHECK_STR(at("/process/env"), "[\"PATH=/bin\",\"HOME=/home\"]");
+    CHECK_STR(at("/process/env"), "[\"PATH=/bin\",\"HOME=/home\",\"HOSTNAME=0123456789ab\"]");
     CHECK_STR(at("/process/cwd"), "\"/work\"");
     CHECK_STR(at("/process/capabilities/bounding"), "[\"CAP_CHOWN\",\"CAP_KILL\"]");
     CHECK_STR(at("/process/capabilities/effective"), "[\"CAP_CHOWN\",\"CAP_KILL\"]");
@@ -60,11 +60,29 @@ TEST(environment)
                   "-eE=", "host"),
               0);
     CHECK_STR(at("/process/env"),
-              "[\"PATH=/x\",\"HOME=/home\",\"A=2\",\"PRL_GIVEN=from caller\",\"E=\"]");
+              "[\"PATH=/x\",\"HOME=/home\",\"A=2\",\"PRL_GIVEN=from caller\",\"E=\","
+              "\"HOSTNAME=0123456789ab\"]");
     unsetenv("HOME_ABSENT");
     CHECK_INT(RUN("-e", "A=1", "-e", "A", "host"), 0);
-    CHECK_STR(at("/process/env"), "[\"PATH=/bin\",\"HOME=/home\"]");
+    CHECK_STR(at("/process/env"), "[\"PATH=/bin\",\"HOME=/home\",\"HOSTNAME=0123456789ab\"]");
     CHECK_BAD(RUN("-e=x", "-e", "=y", "host"), EINVAL, "--env", "has no name");
+}
+
+TEST(host_name_in_the_environment)
+{
+    char name[65], line[96];
+    CHECK_INT(RUN("-h", "box", "host"), 0);
+    CHECK_STR(at("/process/env/2"), "\"HOSTNAME=box\"");
+    CHECK_INT(RUN("-h", "box", "-e", "HOSTNAME=mine", "host"), 0);
+    CHECK_STR(at("/process/env/2"), "\"HOSTNAME=mine\"");
+    CHECK_STR(at("/process/env/3"), "(none)");
+    unsetenv("HOSTNAME");
+    CHECK_INT(RUN("-e", "HOSTNAME", "host"), 0);
+    CHECK_STR(at("/process/env/2"), "(none)");
+    CHECK_INT(RUN("--network=host", "host"), 0);
+    CHECK_INT(gethostname(name, sizeof name), 0);
+    snprintf(line, sizeof line, "\"HOSTNAME=%s\"", name);
+    CHECK_STR(at("/process/env/2"), line);
 }
 
 TEST(environment_files)
@@ -75,7 +93,7 @@ TEST(environment_files)
                      "# comment\n\n  A= b \r\nPRL_GIVEN\nPRL_ABSENT\nQ=\"x\"\nB=1=2");
     CHECK_INT(RUN("-e", "Q=mine", "--env-file=env", "host"), 0);
     CHECK_STR(at("/process/env"), "[\"PATH=/bin\",\"HOME=/home\",\"A= b \",\"PRL_GIVEN=v\","
-                                  "\"Q=mine\",\"B=1=2\"]");
+                                  "\"Q=mine\",\"B=1=2\",\"HOSTNAME=0123456789ab\"]");
     make_file("env", "A B=1\n");
     CHECK_BAD(RUN("--env-file=env", "host"), EINVAL, "--env-file", "white space");
     make_file("env", "=1\n");
@@ -91,13 +109,14 @@ TEST(users)
     CHECK_STR(at("/process/user"), "{\"uid\":1000,\"gid\":1001}");
     CHECK_STR(at("/linux/uidMappings"), "[{\"containerID\":1000,\"hostID\":5000,\"size\":1}]");
     CHECK_STR(at("/linux/gidMappings"), "[{\"containerID\":1001,\"hostID\":5001,\"size\":1}]");
-    CHECK_STR(at("/process/env"), "[\"PATH=/bin\",\"HOME=/home/alice\"]");
+    CHECK_STR(at("/process/env"),
+              "[\"PATH=/bin\",\"HOME=/home/alice\",\"HOSTNAME=0123456789ab\"]");
     CHECK_INT(RUN("-u", "7:8", "-e", "HOME=/mine", "host"), 0);
     CHECK_STR(at("/process/user"), "{\"uid\":7,\"gid\":8}");
-    CHECK_STR(at("/process/env"), "[\"PATH=/bin\",\"HOME=/mine\"]");
+    CHECK_STR(at("/process/env"), "[\"PATH=/bin\",\"HOME=/mine\",\"HOSTNAME=0123456789ab\"]");
     make_file("env", "HOME=/file\n");
     CHECK_INT(RUN("-u", "7", "--env-file=env", "host"), 0);
-    CHECK_STR(at("/process/env"), "[\"PATH=/bin\",\"HOME=/file\"]");
+    CHECK_STR(at("/process/env"), "[\"PATH=/bin\",\"HOME=/file\",\"HOSTNAME=0123456789ab\"]");
     CHECK_BAD(RUN("-u", "bob", "host"), ESRCH, "--user", "has no user \"bob\"");
 }
 
@@ -162,7 +181,8 @@ TEST(directory_terminal_and_limits)
     facts.rows = facts.columns = 0;
     CHECK_INT(RUN("-t", "-eTERM=vt100", "host"), 0);
     CHECK_STR(at("/process/env/2"), "\"TERM=vt100\"");
-    CHECK_STR(at("/process/env/3"), "(none)");
+    CHECK_STR(at("/process/env/3"), "\"HOSTNAME=0123456789ab\"");
+    CHECK_STR(at("/process/env/4"), "(none)");
     CHECK_STR(at("/process/consoleSize"), "(none)");
 }
 
@@ -378,7 +398,7 @@ TEST(own_root)
     CHECK_STR(at("/process/args"), "[\"sh\",\"-c\"]");
     CHECK_STR(at("/process/cwd"), "\"/\"");
     CHECK_STR(at("/process/env"), "[\"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:"
-                                  "/sbin:/bin\",\"HOME=/root\"]");
+                                  "/sbin:/bin\",\"HOME=/root\",\"HOSTNAME=0123456789ab\"]");
     CHECK_STR(mount_on("/usr"), "(none)");
     CHECK(strstr(mount_on("/proc"), "\"type\":\"proc\""));
     CHECK_INT(RUN("--rootfs", "image:O", "sh"), 0);

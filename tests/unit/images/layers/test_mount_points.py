@@ -28,7 +28,14 @@ HIDDEN = [
     Point("proc", 0o555, None, "opaque"),
     Point("sys", 0o555, None, "opaque"),
 ]
-HOSTS = [Point("etc", 0o755, None, "merged"), Point("etc/hosts", 0o644, None, "file")]
+FILES = [
+    Point("etc/hosts", 0o644, None, "file"),
+    Point("etc/resolv.conf", 0o644, None, "file"),
+    Point("etc/hostname", 0o777, None, "link"),
+    Point("etc/mtab", 0o777, None, "link"),
+]
+MARK = Point(".dockerenv", 0o755, None, "file")
+HOSTS = [Point("etc", 0o755, None, "merged"), *FILES, MARK]
 
 
 @pytest.fixture
@@ -74,7 +81,7 @@ def test_directories_are_repeated_as_they_are(store: Store, tree: Path) -> None:
         os.umask(before)
     assert made is not None
     assert made.parent == tree.parent
-    found = {name: facts(made / name) for name in sorted(os.listdir(made))}
+    found = {name: facts(made / name) for name in sorted(os.listdir(made)) if name[0] != "."}
     assert found == {
         "dev": (0o700, TIME), "etc": (0o555, TIME), "proc": (0o500, TIME),
         "sys": (0o1777, TIME),
@@ -96,7 +103,10 @@ def test_the_top_most_directory_counts(store: Store, tree: Path) -> None:
     put(tree / "dev", 0o711)
     put(low / "etc", 0o750)
     (low / "etc/hosts").touch()
-    assert list(plan_points([tree, low])) == [Point("dev", 0o711, TIME, "opaque"), *HIDDEN[1:]]
+    os.utime(low / "etc", ns=(TIME, TIME))
+    dev = Point("dev", 0o711, TIME, "opaque")
+    etc = Point("etc", 0o750, TIME, "merged")
+    assert list(plan_points([tree, low])) == [dev, *HIDDEN[1:], etc, *FILES[1:], MARK]
 
 
 @pytest.mark.parametrize("name", ["dev", "proc", "sys"])
@@ -116,11 +126,6 @@ def etc_link(tree: Path) -> None:
     (tree / "etc").symlink_to("usr/etc")
 
 
-def etc_hosts(tree: Path) -> None:
-    (tree / "etc").mkdir()
-    (tree / "etc/hosts").symlink_to("nowhere")
-
-
 def etc_owner(tree: Path) -> None:
     (tree / "etc").mkdir()
     (tree.parent / "owners").write_text("33 33 etc\n")
@@ -131,12 +136,29 @@ def etc_attribute(tree: Path) -> None:
     os.setxattr(tree / "etc", "user.note", b"1")
 
 
-@pytest.mark.parametrize("make", [etc_link, etc_hosts, etc_owner, etc_attribute])
+@pytest.mark.parametrize("make", [etc_link, etc_owner, etc_attribute])
 def test_an_etc_that_cannot_be_repeated_is_left_alone(
     tree: Path, make: Callable[[Path], None]
 ) -> None:
     make(tree)
+    assert list(plan_points([tree])) == [*HIDDEN, MARK]
+
+
+def test_what_the_image_has_stays_in_sight(tree: Path) -> None:
+    (tree / "etc").mkdir(0o755)
+    for name in ("hosts", "resolv.conf", "hostname", "mtab"):
+        (tree / "etc" / name).symlink_to("nowhere")
+    (tree / ".dockerenv").symlink_to("nowhere")
     assert list(plan_points([tree])) == HIDDEN
+
+
+def test_what_dockers_programs_look_for_is_there(store: Store, tree: Path) -> None:
+    made = add_mount_points(store, [tree])
+    assert made is not None
+    assert (made / "etc/resolv.conf").read_text() == ""
+    assert str((made / "etc/hostname").readlink()) == "/proc/sys/kernel/hostname"
+    assert str((made / "etc/mtab").readlink()) == "/proc/mounts"
+    assert facts(made / ".dockerenv")[0] == 0o755
 
 
 def test_a_hosts_that_a_layer_took_away_is_made(store: Store, tree: Path) -> None:
@@ -149,7 +171,7 @@ def test_a_hosts_that_a_layer_took_away_is_made(store: Store, tree: Path) -> Non
     os.setxattr(tree / "etc", "user.overlay.opaque", b"x")
     os.utime(tree / "etc", ns=(TIME, TIME))
     points = list(plan_points([tree, low]))
-    assert points == [*HIDDEN, Point("etc", 0o755, TIME, "merged"), HOSTS[1]]
+    assert points == [*HIDDEN, Point("etc", 0o755, TIME, "merged"), *FILES, MARK]
 
 
 def test_a_damaged_list_of_owners_makes_none(store: Store, tree: Path) -> None:
@@ -168,7 +190,7 @@ def shut(tree: Path) -> Iterator[Path]:
 def test_an_etc_that_its_owner_cannot_enter(shut: Path, tree: Path) -> None:
     """Whether it has hosts is not known: a start makes it where it is missing."""
     shut.chmod(0)
-    assert list(plan_points([tree])) == HIDDEN
+    assert list(plan_points([tree])) == [*HIDDEN, MARK]
 
 
 def test_what_a_shut_directory_hides_is_not_guessed(
@@ -225,7 +247,7 @@ def test_a_store_without_attributes(
     monkeypatch.setattr(os, "setxattr", refuse)
     made = add_mount_points(store, [tree])
     assert made is not None
-    assert sorted(os.listdir(made)) == ["dev", "etc", "proc", "sys"]
+    assert sorted(os.listdir(made)) == [".dockerenv", "dev", "etc", "proc", "sys"]
 
 
 def test_who_was_faster_is_believed(
@@ -242,7 +264,7 @@ def test_who_was_faster_is_believed(
     monkeypatch.setattr(mount_points, "_finish", lose)
     made = add_mount_points(store, [tree])
     assert made is not None
-    assert sorted(os.listdir(made)) == ["dev", "etc", "proc", "sys"]
+    assert sorted(os.listdir(made)) == [".dockerenv", "dev", "etc", "proc", "sys"]
     assert list(store.directories.temporary.iterdir()) == []
 
 
