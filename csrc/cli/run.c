@@ -79,7 +79,7 @@ static int run_foreground(struct run *run, struct prl_status *ret, struct prl_er
     prl_monitor_catchable(&forwarded);
     sigprocmask(SIG_BLOCK, &forwarded, &before);
     prl_trace_mark("signals");
-    int r = prl_streams_open(run->request.interactive, &streams, reterr);
+    int r = prl_streams_open(c->spec, run->request.interactive, &streams, reterr);
     if (r < 0)
         return r;
     prl_trace_mark("streams");

@@ -4,6 +4,10 @@
 
 #include "container/monitor/exports.h"
 
+/* Of a pipe of ours: the program's user may open it anew.  It has no name but below the /proc
+ * of the processes that have it, where the kernel asks for more. */
+enum { PRL_PIPE_MODE = 0666 };
+
 struct prl_streams {
     struct prl_stdio lent;               /* for prl_launch */
     struct prl_relay relays[PRL_RELAYS]; /* for prl_monitor_run */
@@ -14,7 +18,10 @@ int prl_streams_fill(struct prl_error *reterr);
 /* 0, 1, 2 of this process become /dev/null: whoever waits for their end must not wait for us.
  */
 void prl_streams_leave(void);
-int prl_streams_open(bool interactive, struct prl_streams *ret, struct prl_error *reterr);
+/* The program's user is not the caller: it may not open anew what belongs to the caller. */
+bool prl_streams_are_anothers(const struct prl_spec *spec);
+int prl_streams_open(const struct prl_spec *spec, bool interactive, struct prl_streams *ret,
+                     struct prl_error *reterr);
 /* After the launch: the container has its copies. */
 void prl_streams_lent(struct prl_streams *streams);
 /* After a failed launch: nobody will relay. */

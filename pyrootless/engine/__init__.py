@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pyrootless.engine.child import Stream as Stream
     from pyrootless.engine.child import descriptor as descriptor
     from pyrootless.engine.child import make_result as make_result
+    from pyrootless.engine.child import open_pipe as open_pipe
     from pyrootless.engine.containers import Container as Container
     from pyrootless.engine.containers import Found as Found
     from pyrootless.engine.containers import describe as describe
@@ -68,6 +69,7 @@ _HOME = {
     "make_result": "child",
     "mounts": "selection",
     "open_container": "launch",
+    "open_pipe": "child",
     "parse": "prepare",
     "parse_filters": "selection",
     "prepared_words": "launch",

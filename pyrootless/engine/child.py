@@ -199,7 +199,7 @@ class Child(Closing):
         return lent, closing
 
     def _open_pipe(self, number: int) -> int:
-        read_fd, write_fd = os.pipe()
+        read_fd, write_fd = open_pipe()
         if number == 0:
             self.stdin = os.fdopen(write_fd, "wb", 0)
             return read_fd
@@ -249,6 +249,13 @@ def make_result(
         exactness={limit.name: limit.exactness for limit in limits},
         usage=Usage(**usage),
     )
+
+
+def open_pipe() -> tuple[int, int]:
+    """A pipe whose end a program gets: its user may open it anew, as /dev/stdout."""
+    read_fd, write_fd = os.pipe()
+    os.fchmod(write_fd, 0o666)
+    return read_fd, write_fd
 
 
 def descriptor(wish: Stream) -> int:

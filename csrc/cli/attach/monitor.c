@@ -15,6 +15,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 struct keeper {
@@ -44,6 +45,7 @@ static int open_pipe(int ours, int *ret_ours, int *ret_lent, struct prl_error *r
     int pair[2];
     if (pipe2(pair, O_CLOEXEC) < 0)
         return prl_fail(reterr, PRL_STAGE_TERMINAL, "pipe2", "standard streams");
+    (void)fchmod(pair[0], PRL_PIPE_MODE); /* refused: it can be written all the same */
     *ret_ours = pair[ours];
     *ret_lent = pair[!ours];
     return 0;

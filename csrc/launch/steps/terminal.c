@@ -48,6 +48,12 @@ static int PRL_CHILD_SAFE open_pair(const struct prl_setup *s, int *ret_master)
     int slave = ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
     if (slave < 0)
         return -1;
+    /* docker's: it is its user's, who can open it by its name then.  A claimed user is for the
+     * kernel who made it. */
+    if (p->uid != 0 && !s->fake_ids && fchown(slave, p->uid, (gid_t)-1) < 0) {
+        close(slave);
+        return -1;
+    }
     *ret_master = steal_fd(&master);
     return slave;
 }

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from functools import cache
 
 from pyrootless.core import _containers
-from pyrootless.engine import PIPE, Child, Stream, descriptor
+from pyrootless.engine import PIPE, Child, Stream, descriptor, open_pipe
 from pyrootless.held import HeldLimit
 from pyrootless.result import Result
 
@@ -26,9 +26,9 @@ class Box:
         self.stdout = self.stderr = -1
         writers = []
         try:
-            self.stdout, writer = os.pipe()
+            self.stdout, writer = open_pipe()
             writers.append(writer)
-            self.stderr, writer = os.pipe()
+            self.stderr, writer = open_pipe()
             writers.append(writer)
             container.hold(-1, *writers)
         except BaseException:
