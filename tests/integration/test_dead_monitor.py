@@ -28,7 +28,7 @@ VERBS = [
         (["ps", "-q", "-a"], 0),
         (["ps", "--json"], 0),
         (["inspect", "lost"], 0),
-        (["stop", "lost"], 1),
+        (["stop", "lost"], 0),
         (["kill", "lost"], 1),
         (["rm", "lost"], 0),
         (["rm", "-f", "lost"], 0),

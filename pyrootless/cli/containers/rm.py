@@ -9,13 +9,16 @@ from __future__ import annotations
 import sys
 
 from pyrootless.cli import Parser
-from pyrootless.config import find_directories
-from pyrootless.engine import remove_named
+from pyrootless.config import Directories, find_directories
+from pyrootless.engine import list_found, remove_named
 from pyrootless.errors import ContainerStateError
 
 
 def main(args: list[str]) -> int:
-    """Remove each; go on after a failure and answer 1 in the end (podman-rm(1))."""
+    """Remove each; go on after a failure and answer 1 in the end (podman-rm(1)).
+
+    With -f one that is not there is told, and no failure: as docker has it.
+    """
     parser = Parser(prog="pyrootless rm", description="Remove containers.")
     parser.add_argument(
         "-f", "--force", action="store_true", help="kill running containers first"
@@ -31,5 +34,10 @@ def main(args: list[str]) -> int:
             print(wanted)
         except ContainerStateError as error:
             sys.stderr.write(f"pyrootless: {error}\n")
-            failed = True
+            failed |= not options.force or _is_there(directories, wanted)
     return 1 if failed else 0
+
+
+def _is_there(directories: Directories, wanted: str) -> bool:
+    name = wanted.removeprefix("/")
+    return any(one.name == name or one.id.startswith(name) for one in list_found(directories))
