@@ -143,11 +143,11 @@ MUTATIONS = (
         "a file in place of a kernel's tree is not mended",
         _one(
             "csrc/launch/steps/filesystem/mounts.c",
-            "    if (prl_place_fs(m->type, target, flags, m->data) < 0)\n",
+            "    if (prl_place_fs(m->type, target, flags, data) < 0)\n",
             "    struct stat st;\n"
             "    if (fstat(target, &st) == 0 && !S_ISDIR(st.st_mode))\n"
             "        return 0;\n"
-            "    if (prl_place_fs(m->type, target, flags, m->data) < 0)\n",
+            "    if (prl_place_fs(m->type, target, flags, data) < 0)\n",
         ),
         (f"{ESCAPES}::test_a_file_for_a_system_directory_is_refused",),
     ),

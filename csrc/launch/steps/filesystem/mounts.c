@@ -16,6 +16,8 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+enum { MODE_DIGITS = 4 };
+
 /* /proc, /sys and /dev carry the masks and the devices: an image that links them elsewhere is
  * refused, because the masks would land elsewhere too (CVE-2019-19921 and its kin). */
 static bool PRL_CHILD_SAFE is_kernel_tree(const char *path)
@@ -112,6 +114,30 @@ static int PRL_CHILD_SAFE mount_in_dev(const struct prl_setup *s, const struct p
     return name ? prl_place_fs_new(m->type, s->dev_fd, name, flags, m->data) : -1;
 }
 
+/* A tmpfs that names no mode takes that of the directory it covers, as with runc: /root stays
+ * closed.  data has room; what is returned lies there or is the mount's own. */
+static const char *PRL_CHILD_SAFE with_mode(const struct prl_setup *s,
+                                            const struct prl_mount *m, char *data, size_t size)
+{
+    static const char word[] = ",mode=";
+    struct stat st;
+    size_t len = strlen(m->data);
+    if (strcmp(m->type, "tmpfs") != 0 || strstr(m->data, "mode=") ||
+        len + sizeof word + MODE_DIGITS > size)
+        return m->data;
+    _cleanup_close_ int fd =
+        prl_sys_open_in_root(s->root_fd, m->destination, O_PATH | O_DIRECTORY);
+    if (fd < 0 || fstat(fd, &st) < 0)
+        return m->data;
+    char *at = (char *)memcpy(data, m->data, len) + len;
+    size_t skip = len == 0; /* the comma */
+    at = (char *)memcpy(at, word + skip, sizeof word - 1 - skip) + sizeof word - 1 - skip;
+    for (int digit = MODE_DIGITS - 1; digit >= 0; digit--)
+        *at++ = (char)('0' + ((st.st_mode >> 3 * digit) & 7));
+    *at = '\0';
+    return data;
+}
+
 static int PRL_CHILD_SAFE mount_fs(const struct prl_setup *s, const struct prl_mount *m,
                                    struct prl_error *reterr)
 {
@@ -120,10 +146,12 @@ static int PRL_CHILD_SAFE mount_fs(const struct prl_setup *s, const struct prl_m
         return 0;
     if (errno != EEXIST)
         return prl_fail(reterr, PRL_STAGE_MOUNTS, "mount", m->destination);
+    char room[PATH_MAX];
+    const char *data = with_mode(s, m, room, sizeof room);
     _cleanup_close_ int target = open_target(s, m->destination, true, reterr);
     if (target < 0)
         return target;
-    if (prl_place_fs(m->type, target, flags, m->data) < 0)
+    if (prl_place_fs(m->type, target, flags, data) < 0)
         return prl_fail(reterr, PRL_STAGE_MOUNTS, "mount", m->destination);
     return 0;
 }
