@@ -66,8 +66,8 @@ static int run_foreground(struct exec *exec, struct prl_status *ret, struct prl_
     sigset_t forwarded;
     prl_monitor_catchable(&forwarded);
     sigprocmask(SIG_BLOCK, &forwarded, NULL); /* they wait for the monitor, as in run.c */
-    int r = prl_streams_open(exec->spec, prl_options_flag(&exec->options, "interactive"),
-                             &streams, reterr);
+    const bool apart[] = {!prl_options_flag(&exec->options, "interactive"), false, false};
+    int r = prl_streams_open(exec->spec, apart, &streams, reterr);
     if (r < 0)
         return r;
     r = prl_join(exec->spec, &exec->running.target, &streams.lent, &child, reterr);

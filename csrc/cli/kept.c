@@ -44,6 +44,7 @@ static struct prl_attach_options options_of(const struct prl_container *c)
     return (struct prl_attach_options){.interactive = c->request->interactive,
                                        .terminal = c->spec->process.terminal,
                                        .background = c->request->background,
+                                       .no_signals = c->request->no_signals,
                                        .detach_keys = c->request->detach_keys,
                                        .name = c->state.name ? c->state.name : c->state.id,
                                        .wall_limit_ns = c->spec->wall_limit_ns,

@@ -76,10 +76,14 @@ static int run_foreground(struct run *run, struct prl_status *ret, struct prl_er
     /* From before the launch: a signal that comes while the program already runs but nobody
      * listens yet would end the launcher and not reach the container.  They wait for the
      * monitor; the container starts with none blocked. */
-    prl_monitor_catchable(&forwarded);
+    const struct prl_request *asked = &run->request;
+    const bool apart[] = {!asked->interactive, asked->apart[1], asked->apart[2]};
+    sigemptyset(&forwarded);
+    if (!asked->no_signals)
+        prl_monitor_catchable(&forwarded);
     sigprocmask(SIG_BLOCK, &forwarded, &before);
     prl_trace_mark("signals");
-    int r = prl_streams_open(c->spec, run->request.interactive, &streams, reterr);
+    int r = prl_streams_open(c->spec, apart, &streams, reterr);
     if (r < 0)
         return r;
     prl_trace_mark("streams");
@@ -94,7 +98,7 @@ static int run_foreground(struct run *run, struct prl_status *ret, struct prl_er
     if (c->state.remove)
         prl_cgroups_tell_end_alone(c->child.cgroups);
     struct prl_monitor_options monitor = {.wall_limit_ns = c->spec->wall_limit_ns,
-                                          .forward_signals = true};
+                                          .forward_signals = !asked->no_signals};
     memcpy(monitor.relays, streams.relays, sizeof monitor.relays);
     prl_trace_mark("sweep");
     r = prl_monitor_run(&c->child, &monitor, ret, reterr);

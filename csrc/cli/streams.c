@@ -81,7 +81,7 @@ static int open_stream(int fd, bool relayed, struct prl_streams *ret, struct prl
     return r == 0 ? relay_through_pipe(fd, &ret->relays[fd], &ret->lent.fds[fd], reterr) : r;
 }
 
-int prl_streams_open(const struct prl_spec *spec, bool interactive, struct prl_streams *ret,
+int prl_streams_open(const struct prl_spec *spec, const bool apart[3], struct prl_streams *ret,
                      struct prl_error *reterr)
 {
     bool relayed = prl_streams_are_anothers(spec);
@@ -89,8 +89,8 @@ int prl_streams_open(const struct prl_spec *spec, bool interactive, struct prl_s
         ret->relays[fd] = (struct prl_relay){.from = -1, .to = -1};
         ret->lent.fds[fd] = -1;
     }
-    for (int fd = interactive ? 0 : 1; fd < 3; fd++) {
-        int r = open_stream(fd, relayed, ret, reterr);
+    for (int fd = 0; fd < 3; fd++) {
+        int r = apart[fd] ? 0 : open_stream(fd, relayed, ret, reterr);
         if (r < 0) {
             prl_streams_close(ret);
             return r;

@@ -20,7 +20,8 @@ int prl_streams_fill(struct prl_error *reterr);
 void prl_streams_leave(void);
 /* The program's user is not the caller: it may not open anew what belongs to the caller. */
 bool prl_streams_are_anothers(const struct prl_spec *spec);
-int prl_streams_open(const struct prl_spec *spec, bool interactive, struct prl_streams *ret,
+/* What is `apart` has /dev/null at the container's end. */
+int prl_streams_open(const struct prl_spec *spec, const bool apart[3], struct prl_streams *ret,
                      struct prl_error *reterr);
 /* After the launch: the container has its copies. */
 void prl_streams_lent(struct prl_streams *streams);

@@ -106,7 +106,7 @@ static bool host_name(const struct prl_options *options, const struct prl_config
 {
     const char *asked = prl_options_get(options, "hostname");
 
-    if (!asked && shares_hosts_network(options))
+    if (!asked && (shares_hosts_network(options) || prl_config_host_uts(options)))
         return false;
     snprintf(ret, 65, asked ? "%s" : "%.12s", asked ? asked : facts->id);
     return true;

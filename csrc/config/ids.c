@@ -82,7 +82,8 @@ static enum prl_userns choose_freely(struct prl_merge *m)
 static int take_kind(struct prl_merge *m, const char **asked)
 {
     const char *kind = m->facts->shared_network->userns;
-    if (*asked && strcmp(*asked, "auto") != 0 && strcmp(*asked, kind) != 0)
+    if (*asked && strcmp(*asked, "auto") != 0 && strcmp(*asked, "host") != 0 &&
+        strcmp(*asked, kind) != 0)
         return prl_config_bad(m, EINVAL, OPTION,
                               "the network of the other container belongs to its user "
                               "namespace, whose map is %s: leave --userns out",
@@ -107,7 +108,8 @@ int prl_config_userns(struct prl_merge *m)
         r = take_kind(m, &asked);
     if (r < 0)
         return r;
-    if (!asked || strcmp(asked, "auto") == 0) {
+    /* docker's host turns a daemon's map off.  Here the ids are the caller's in any case. */
+    if (!asked || strcmp(asked, "auto") == 0 || strcmp(asked, "host") == 0) {
         m->userns = choose_freely(m);
         return refresh_ids(m);
     }

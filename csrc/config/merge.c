@@ -7,9 +7,16 @@
 #include "config/parts.h"
 
 #include "base/error.h"
+#include "base/own.h"
 #include "config/options/exports.h"
 
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+
+enum { OOM_SCORE_MAX = 1000 };
 
 static int apply_init(struct prl_merge *m, const char *text)
 {
@@ -49,6 +56,38 @@ static int apply_timeout(struct prl_merge *m, const char *text)
     return r;
 }
 
+/* Of this process; 0: the kernel does not say. */
+static int64_t own_oom_score_adj(void)
+{
+    char text[16] = "0";
+    _cleanup_close_ int fd = open("/proc/self/oom_score_adj", O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
+
+    if (n > 0)
+        text[n] = '\0';
+    return strtol(text, NULL, 10);
+}
+
+static int apply_oom_score_adj(struct prl_merge *m, const char *text)
+{
+    int64_t score = 0, own = own_oom_score_adj();
+    int r = prl_value_integer("--oom-score-adj", text, &score, m->reterr);
+
+    if (r >= 0 && score > OOM_SCORE_MAX)
+        r = prl_config_bad(m, EINVAL, "--oom-score-adj", "%s is not from -1000 to %d", text,
+                           OOM_SCORE_MAX);
+    if (r >= 0 && score < own)
+        r = prl_config_bad(m, EPERM, "--oom-score-adj",
+                           "%s is less than the %lld that this process has, and only the "
+                           "machine's root may go below: write %lld or more",
+                           text, (long long)own, (long long)own);
+    if (r < 0)
+        return r;
+    m->spec->process.has_oom_score_adj = true;
+    m->spec->process.oom_score_adj = (int)score;
+    return 0;
+}
+
 static const struct {
     const char *name;
     prl_config_apply apply;
@@ -86,6 +125,7 @@ static const struct {
     {"cpu-shares", prl_config_resource_shares},
     {"cpuset-cpus", prl_config_resource_cpuset},
     {"pids-limit", prl_config_resource_pids},
+    {"oom-score-adj", apply_oom_score_adj},
     {"device-read-bps", prl_config_throttle_read_bps},
     {"device-write-bps", prl_config_throttle_write_bps},
     {"device-read-iops", prl_config_throttle_read_iops},
@@ -101,11 +141,16 @@ static const struct {
     {"tmpfs", prl_config_tmpfs},
     {"device", prl_config_device},
     {"shm-size", prl_config_shm_size},
+    {"ipc", prl_config_ipc},
+    {"uts", prl_config_uts},
+    {"cgroupns", prl_config_cgroupns},
+    {"domainname", prl_config_domainname},
     {"read-only", prl_config_read_only},
 };
 
 /* Options whose effect depends on others: the function beside them reads them all. */
 static const char later[][20] = {
+    "expose",  /* prl_config_expose, before the network publishes */
     "publish", /* prl_config_network */
     "publish-all",
     "mac-address",
@@ -116,7 +161,8 @@ static const char later[][20] = {
     "ephemeral-size",
     "ephemeral-inodes",
     "rm",
-    "storage-size",   /* prl_config_storage */
+    "storage-size", /* prl_config_storage */
+    "storage-opt",
     "no-holder",      /* prl_config_id_maps */
     "storage-driver", /* prl_config_storage_driver */
     "hostname",       /* prl_config_hostname */
@@ -157,6 +203,8 @@ static int apply_all(struct prl_merge *m)
 {
     prl_config_identity(m);
     int r = prl_config_userns(m);
+    if (r >= 0)
+        r = prl_config_apply_option(m, "expose", prl_config_expose);
     if (r >= 0)
         r = prl_config_network(m);
     for (size_t i = 0; r >= 0 && i < sizeof rows / sizeof *rows; i++)

@@ -72,6 +72,8 @@ struct prl_mount *prl_config_find_mount(struct prl_merge *m, const char *type,
 bool prl_config_in_place(const struct prl_options *options);
 int prl_config_rootfs(struct prl_merge *m, const char *text);
 int prl_config_upper(struct prl_merge *m);
+/* Of --storage-size, or of --storage-opt size=; NULL: none was asked for. */
+const char *prl_config_storage_size(const struct prl_options *options);
 const char *const *prl_config_root_dirs(struct prl_merge *m); /* NULL: no memory */
 /* What the user typed → real host path (malloc'd); errors name the option. */
 int prl_config_host_path(struct prl_merge *m, const char *option, const char *typed,
@@ -120,6 +122,13 @@ int prl_config_sysctl(struct prl_merge *m, const char *text);
 void prl_config_hostname(struct prl_merge *m);
 void prl_config_bind_files(struct prl_merge *m);
 
+/* namespaces.c: which namespaces are the container's own. */
+int prl_config_ipc(struct prl_merge *m, const char *text); /* after --shm-size */
+int prl_config_uts(struct prl_merge *m, const char *text);
+int prl_config_cgroupns(struct prl_merge *m, const char *text);
+int prl_config_domainname(struct prl_merge *m, const char *text);
+bool prl_config_host_uts(const struct prl_options *options);
+
 /* config/network/helper.c: the network, its helper, its ports. */
 struct prl_network_choice {
     enum prl_value_network kind; /* never auto */
@@ -130,6 +139,7 @@ struct prl_network_choice {
 int prl_network_choose(const struct prl_options *options, const char *data_dir,
                        struct prl_network_choice *ret, struct prl_error *reterr);
 int prl_config_network(struct prl_merge *m);
+int prl_config_expose(struct prl_merge *m, const char *text);
 
 /* The address from which this host would speak to the world; "": it has none. */
 void prl_network_own_address(int family, char ret[46]);

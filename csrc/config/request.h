@@ -41,6 +41,8 @@ struct prl_request {
     const char *id_file, *pid_file; /* where its id and the process's go; NULL: nowhere */
     struct winsize window;          /* of the terminal it begins with; 0: it has none */
     bool interactive;               /* its standard input stays open */
+    bool apart[3];                  /* its streams that are not connected to the caller's */
+    bool no_signals;                /* those of the caller end the caller, and it too */
     bool background;                /* nobody waits for it here */
     const char *detach_keys;        /* of a terminal's front; NULL: the usual ones */
 };

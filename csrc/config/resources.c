@@ -171,7 +171,7 @@ int prl_config_resource_quota(struct prl_merge *m, const char *text)
 {
     const struct range range = {"--cpu-quota", &m->spec->resources.quota_us, QUOTA_MIN_US,
                                 (int64_t)CPUS_MAX * 1000000};
-    return set_number(m, &range, text);
+    return strcmp(text, "-1") == 0 ? 0 : set_number(m, &range, text);
 }
 
 int prl_config_resource_shares(struct prl_merge *m, const char *text)
@@ -203,7 +203,7 @@ int prl_config_resource_pids(struct prl_merge *m, const char *text)
  * set. */
 int prl_config_storage(struct prl_merge *m)
 {
-    const char *text = prl_options_get(m->options, "storage-size");
+    const char *text = prl_config_storage_size(m->options);
     uint8_t *enforcement = &m->spec->resources.held_by[PRL_LIMIT_STORAGE];
     uint64_t bytes;
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 REINSTALL = "install it again: python3 -m pip install --force-reinstall pyrootless"
 
-_OURS = ("pull", "platform")
+_OURS = ("pull", "platform", "quiet")
 """The engine options that are served here and must not reach the launcher again."""
 _PULLS = ("missing", "always", "never")
 

@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 NOTE = "io.pyrootless."
 # Rows without help are not for people: name → who uses them.
 HIDDEN = {"seccomp-program": "Python, after compiling a filter for --security-opt"}
-TOPS = {"process", "root", "hostname", "mounts", "linux", "annotations"}
+TOPS = {"process", "root", "hostname", "domainname", "mounts", "linux", "annotations"}
 
 # Whatever is delegated here, or nothing.
 WEAK = ["--limits=best-effort"]
@@ -33,6 +33,7 @@ SAMPLES: dict[str, list[str]] = {
     "dns": ["--dns=192.0.2.53"],
     "dns-option": ["--dns-option=ndots:2"],
     "dns-search": ["--dns-search=example.org"],
+    "cgroupns": ["--cgroupns=host"],
     "cpu-period": ["--cpu-period=50000"],
     "cpu-quota": [*WEAK, "--cpu-quota=50000"],
     "cpu-shares": [*WEAK, "--cpu-shares=512"],
@@ -40,16 +41,19 @@ SAMPLES: dict[str, list[str]] = {
     "cpus": [*WEAK, "--cpus=1.5"],
     "cpuset-cpus": [*WEAK, "--cpuset-cpus=0"],
     "device": ["--device=/dev/full:/dev/lent"],
+    "domainname": ["--domainname=example.org"],
     "entrypoint": ["--entrypoint=/bin/echo"],
     "env": ["--env=NAME=value"],
     "env-file": ["--env-file=FILE"],
     "ephemeral": ["--ephemeral"],
     "ephemeral-inodes": ["--ephemeral", "--ephemeral-inodes=1000"],
     "ephemeral-size": ["--ephemeral", "--ephemeral-size=16m"],
+    "expose": ["--expose=80-81/udp"],
     "group-add": ["--userns=range", "--group-add=5"],
     "fake-root": ["--fake-root=remember"],
     "hostname": ["--hostname=other"],
     "init": ["--init"],
+    "ipc": ["--ipc=host"],
     "verify": ["--verify"],
     "label": ["--label=KEY=value"],
     "label-file": ["--label-file=FILE"],
@@ -62,6 +66,7 @@ SAMPLES: dict[str, list[str]] = {
     "name": ["--name=contract-test"],
     "no-holder": ["--userns=range", "--no-holder"],
     "network": ["--network=host"],
+    "oom-score-adj": ["--oom-score-adj=1000"],
     "pids-limit": [*WEAK, "--pids-limit=64"],
     "privileged": ["--privileged"],
     "publish": ["--network=pasta", "--publish=18080:80"],
@@ -76,6 +81,7 @@ SAMPLES: dict[str, list[str]] = {
     "stop-signal": ["--stop-signal=INT"],
     "stop-timeout": ["--stop-timeout=3"],
     "storage-size": ["--ephemeral", "--storage-size=16m"],
+    "storage-opt": ["--ephemeral", "--storage-opt=size=16m"],
     "storage-driver": ["--storage-driver=overlay"],
     "sysctl": ["--sysctl=kernel.msgmax=65536"],
     "timeout": ["--timeout=5"],
@@ -84,6 +90,7 @@ SAMPLES: dict[str, list[str]] = {
     "ulimit": ["--ulimit=nofile=64:64"],
     "user": ["--user=1:1"],
     "userns": ["--userns=range"],
+    "uts": ["--uts=host"],
     "volume": ["--volume=DIR:/there"],
     "workdir": ["--workdir=/tmp"],
 }

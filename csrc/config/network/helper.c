@@ -362,6 +362,26 @@ static int share_network(struct prl_merge *m)
     return 0;
 }
 
+/* A line for each port, as the image's stand there. */
+int prl_config_expose(struct prl_merge *m, const char *text)
+{
+    struct prl_value_publish port;
+    int r = prl_value_expose("--expose", text, &port, m->reterr);
+    if (r < 0)
+        return r;
+    const char *before = prl_config_note_get(m, "image.ports");
+    size_t used = before ? strlen(before) : 0, room = used + port.count * LINE_BYTES + 1;
+    _cleanup_free_ char *lines = malloc(room);
+    if (!lines)
+        return prl_config_memory(m);
+    memcpy(lines, before ? before : "", used + 1);
+    for (unsigned n = 0; n < port.count; n++)
+        used += (size_t)snprintf(lines + used, room - used, "%s%u/%s", used ? "\n" : "",
+                                 port.container + n, port.udp ? "udp" : "tcp");
+    prl_config_note(m, "image.ports", lines);
+    return 0;
+}
+
 int prl_config_network(struct prl_merge *m)
 {
     struct prl_network_choice choice;

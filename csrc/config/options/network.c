@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 enum { PORT_MAX = 65535, MTU_MIN = 68, MTU_MAX = 65521 };
 
@@ -68,6 +69,23 @@ static int fail_publish(const char *option, const char *text, struct prl_error *
                "\"%.60s\" is not [[ADDRESS:]HOST_PORT:]CONTAINER_PORT[/udp]: write for example "
                "8080:80, 127.0.0.1:8080:80, [::1]:8080:80 or 5000-5009:5000-5009/udp",
                text);
+}
+
+int prl_value_expose(const char *option, const char *text, struct prl_value_publish *ret,
+                     struct prl_error *reterr)
+{
+    size_t len = strcspn(text, "/");
+    const char *protocol = text[len] ? text + len + 1 : "tcp";
+    unsigned range[2];
+
+    if (!parse_range(text, len, 1, range) ||
+        (strcasecmp(protocol, "tcp") != 0 && strcasecmp(protocol, "udp") != 0))
+        return BAD(option, "\"%.60s\" is no port: write %s=80, %s=8000-8009 or %s=53/udp", text,
+                   option, option, option);
+    *ret = (struct prl_value_publish){.container = (uint16_t)range[0],
+                                      .count = (uint16_t)(range[1] - range[0] + 1),
+                                      .udp = strcasecmp(protocol, "udp") == 0};
+    return 0;
 }
 
 int prl_value_publish(const char *option, const char *text, struct prl_value_publish *ret,

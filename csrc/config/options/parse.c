@@ -12,6 +12,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 enum { OPTION_LEN = 64 }; /* "--name" for messages */
 
@@ -37,8 +38,14 @@ static const char *verb_name(unsigned verb)
     return verb == PRL_VERB_CREATE ? "create" : "run";
 }
 
+/* docker's second names of an option, which its help does not list either. */
+static const char aliases[][2][12] = {{"net", "network"}, {"dns-opt", "dns-option"}};
+
 static const struct prl_option *find_name(unsigned verb, const char *name, size_t len)
 {
+    for (size_t i = 0; i < sizeof aliases / sizeof *aliases; i++)
+        if (strncmp(aliases[i][0], name, len) == 0 && !aliases[i][0][len])
+            return find_name(verb, aliases[i][1], strlen(aliases[i][1]));
     for (const struct prl_option *row = prl_option_table; *row->name; row++)
         if ((row->verbs & verb) && strncmp(row->name, name, len) == 0 && !row->name[len])
             return row;
@@ -62,7 +69,7 @@ static int check_network(const char *option, const char *text, struct prl_error 
     struct prl_value_allow allow;
     uint32_t mtu;
 
-    if (strcmp(option, "--hostname") == 0)
+    if (strcmp(option, "--hostname") == 0 || strcmp(option, "--domainname") == 0)
         return prl_value_hostname(option, text, reterr);
     if (strcmp(option, "--add-host") == 0)
         return prl_value_host(option, text, &host, reterr);
@@ -72,6 +79,8 @@ static int check_network(const char *option, const char *text, struct prl_error 
         return prl_value_allow(option, text, &allow, reterr);
     if (strcmp(option, "--publish") == 0)
         return prl_value_publish(option, text, &publish, reterr);
+    if (strcmp(option, "--expose") == 0)
+        return prl_value_expose(option, text, &publish, reterr);
     if (strcmp(option, "--dns") == 0)
         return prl_value_address(option, text, reterr);
     if (strcmp(option, "--dns-search") == 0 || strcmp(option, "--dns-option") == 0)
@@ -87,12 +96,19 @@ static int check_text(const char *option, const char *text, struct prl_error *re
     unsigned char keys[PRL_VALUE_KEYS];
     struct prl_value_ulimit ulimit;
     uint64_t mask;
+    int stream;
     int r = check_network(option, text, reterr);
 
     if (r <= 0)
         return r;
     if (strcmp(option, "--name") == 0)
         return prl_value_name(option, text, reterr);
+    if (strcmp(option, "--storage-opt") == 0 && strncmp(text, "size=", 5) != 0)
+        return BAD(reterr, option,
+                   "\"%.60s\" is of a driver that is not here: size=SIZE alone is understood",
+                   text);
+    if (strcmp(option, "--attach") == 0)
+        return prl_value_stream(option, text, &stream, reterr);
     if (strcmp(option, "--detach-keys") == 0)
         return prl_value_detach_keys(option, text, keys, reterr);
     if (strcmp(option, "--ulimit") == 0 && strcmp(text, "host") != 0)
@@ -102,10 +118,26 @@ static int check_text(const char *option, const char *text, struct prl_error *re
     return 0;
 }
 
+/* Numbers that may be below 0, and how far. */
+static int64_t least_integer(const char *option)
+{
+    static const struct {
+        char option[20];
+        int64_t least;
+    } rows[] = {{"--stop-timeout", -1},
+                {"--pids-limit", -1},
+                {"--cpu-quota", -1},
+                {"--memory-swappiness", -1},
+                {"--oom-score-adj", -1000}};
+
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        if (strcmp(rows[i].option, option) == 0)
+            return rows[i].least;
+    return 0;
+}
 static int check_integer(const char *option, const char *text, struct prl_error *reterr)
 {
-    bool endless = strcmp(option, "--stop-timeout") == 0 || strcmp(option, "--pids-limit") == 0;
-    int64_t number, least = endless ? -1 : 0;
+    int64_t number, least = least_integer(option);
     int r = prl_value_integer(option, text, &number, reterr);
 
     if (r < 0)
@@ -183,7 +215,11 @@ static int add_value(struct parser *p, const struct prl_option *row, const char 
         options->values = larger;
         p->capacity = capacity;
     }
+    char option[OPTION_LEN];
+    snprintf(option, sizeof option, "--%s", row->name);
     int r = check_value(row, text, p->reterr);
+    if (r >= 0)
+        r = prl_option_neutral(option, text, p->reterr);
     if (r < 0)
         return r;
     options->values[options->values_len++] = (struct prl_option_value){row, text};
@@ -308,6 +344,16 @@ static bool value_needs_engine(const struct prl_options *options,
     return strcmp(text, "nested-userns") == 0 || strcmp(text, "io-uring") == 0;
 }
 
+/* --attach of standard output or error. */
+static bool shows_output(const struct prl_options *o)
+{
+    for (size_t i = 0; i < o->values_len; i++)
+        if (strcmp(o->values[i].option->name, "attach") == 0 &&
+            strcasecmp(o->values[i].text, "stdin") != 0)
+            return true;
+    return false;
+}
+
 /* What one option says about another. */
 static int check_together(const struct prl_options *o, struct prl_error *reterr)
 {
@@ -319,6 +365,13 @@ static int check_together(const struct prl_options *o, struct prl_error *reterr)
     if (!ephemeral && prl_options_get(o, "ephemeral-inodes"))
         return BAD(reterr, "--ephemeral-inodes",
                    "it limits what --ephemeral keeps in memory: add --ephemeral");
+    if (prl_options_get(o, "attach") && prl_options_flag(o, "detach"))
+        return BAD(reterr, "--attach",
+                   "with -d nothing is connected: leave one of the two out, or \"pyrootless "
+                   "attach\" later");
+    if (prl_options_flag(o, "tty") && prl_options_get(o, "attach") && !shows_output(o))
+        return BAD(reterr, "--attach",
+                   "a terminal is connected as a whole: name stdout too, or leave -t out");
     if (!prl_options_get(o, "spec"))
         return 0;
     for (size_t i = 0; i < o->values_len; i++) {

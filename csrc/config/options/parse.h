@@ -27,7 +27,7 @@ enum {
 };
 
 struct prl_option {
-    char name[20]; /* without dashes */
+    char name[24]; /* without dashes */
     char letter;   /* 0: none */
     enum prl_option_kind kind;
     bool repeat;
@@ -37,7 +37,7 @@ struct prl_option {
                          launcher itself */
     char metavar[32]; /* "" for flags */
     char group[12];   /* heading of the help; rows of one group stand together */
-    char help[216];   /* one line, starts with a small letter, no full stop; "": hidden */
+    char help[224];   /* one line, starts with a small letter, no full stop; "": hidden */
 };
 
 extern const struct prl_option prl_option_table[]; /* ends with an empty name */
@@ -76,4 +76,6 @@ const char *prl_options_near(unsigned verb, const char *typed);
 /* An option of docker and podman that is not here: what does its work, "" when nothing does;
  * NULL: it is none. */
 const char *prl_options_elsewhere(const char *typed);
+/* neutral.c: an option that is taken with a few values only: is this one? */
+int prl_option_neutral(const char *option, const char *text, struct prl_error *reterr);
 void prl_options_print_help(unsigned verb, FILE *out);

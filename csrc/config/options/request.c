@@ -3,6 +3,7 @@
  * host, but for the size of the caller's terminal. */
 #include "config/options/request.h"
 #include "config/merge.h"
+#include "config/options/values.h"
 
 #include <string.h>
 
@@ -43,10 +44,24 @@ static struct winsize window_of(const struct prl_options *o)
 static bool lends(const struct prl_options *o)
 {
     static const char lent[][8] = {"volume", "mount", "device", "rootfs", "spec"};
+    const char *ipc = prl_options_get(o, "ipc");
     for (size_t i = 0; i < sizeof lent / sizeof *lent; i++)
         if (prl_options_get(o, lent[i]))
             return true;
-    return false;
+    return ipc && strcmp(ipc, "host") == 0; /* /dev/shm */
+}
+
+/* --attach: what is named is connected, and nothing else. */
+static void read_attach(const struct prl_options *o, struct prl_request *ret)
+{
+    for (size_t i = 0; i < o->values_len; i++) {
+        struct prl_error unneeded; /* the parser has seen it */
+        int stream;
+        if (strcmp(o->values[i].option->name, "attach") == 0 &&
+            prl_value_stream("--attach", o->values[i].text, &stream, &unneeded) == 0)
+            ret->apart[stream] = false;
+    }
+    ret->interactive = ret->interactive && !ret->apart[0];
 }
 
 static const char *network_of(const struct prl_options *o)
@@ -59,6 +74,8 @@ static const char *network_of(const struct prl_options *o)
 
 void prl_request_read(const struct prl_options *o, struct prl_request *ret)
 {
+    const char *proxy = prl_options_get(o, "sig-proxy");
+    bool chosen = prl_options_get(o, "attach") != NULL;
     const char *driver = prl_options_get(o, "storage-driver");
     bool handed = prl_options_get(o, "spec") != NULL; /* --spec: config.json as it is */
     bool ephemeral = handed || prl_options_flag(o, "ephemeral");
@@ -80,7 +97,11 @@ void prl_request_read(const struct prl_options *o, struct prl_request *ret)
         .pid_file = prl_options_get(o, "pidfile"),
         .window = window_of(o),
         .interactive = prl_options_flag(o, "interactive"),
+        .apart = {chosen, chosen, chosen},
+        .no_signals = proxy && strcmp(proxy, "false") == 0,
         .background = prl_options_flag(o, "detach"),
         .detach_keys = prl_options_get(o, "detach-keys"),
     };
+    if (chosen)
+        read_attach(o, ret);
 }

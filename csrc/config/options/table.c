@@ -32,6 +32,9 @@
 
 /* clang-format off */
 const struct prl_option prl_option_table[] = {
+    {"attach", 'a', TEXT, REPEAT, RUN, NATIVE, "-", "STREAM", G_PROCESS,
+     "connect this stream alone, stdin, stdout or stderr, and others so listed (default: stdout, "
+     "stderr, and stdin with -i)"},
     {"entrypoint", 0, TEXT, ONCE, RUN, NATIVE, "/process/args", "PROGRAM", G_PROCESS,
      "run this instead of the image's entrypoint; may be a JSON array; \"\" means none"},
     {"env", 'e', TEXT, REPEAT, RUN_EXEC, NATIVE, "/process/env", "NAME[=VALUE]", G_PROCESS,
@@ -74,6 +77,8 @@ const struct prl_option prl_option_table[] = {
     {"rootfs", 0, FLAG, ONCE, RUN, NATIVE, "/root/path", "", G_FILES,
      "the first argument is a directory to use as root; DIR:O puts an overlay on it"},
     {"shm-size", 0, SIZE, ONCE, RUN, NATIVE, "/mounts", "SIZE", G_FILES, "size of /dev/shm"},
+    {"storage-opt", 0, TEXT, REPEAT, RUN, NATIVE, NOTE "rootfs.upper.size", "size=SIZE", G_FILES,
+     "as --storage-size; docker's other settings are of drivers that are not here"},
     {"storage-driver", 0, TEXT, ONCE, RUN, NATIVE, NOTE "rootfs.driver", "DRIVER", G_FILES,
      "overlay (the kernel's), fuse-overlayfs (a program), or auto (default): the kernel's, and the "
      "program if the kernel refuses"},
@@ -82,10 +87,18 @@ const struct prl_option prl_option_table[] = {
     {"volume", 'v', TEXT, REPEAT, RUN, NATIVE, "/mounts", "SOURCE:TARGET[:OPTIONS]", G_FILES,
      "mount a directory or file of the host in the container; ro makes it read-only"},
 
+    {"blkio-weight", 0, INTEGER, ONCE, RUN, NATIVE, "-", "0", G_LIMITS,
+     "0 alone: weights of disks cannot be held; bound the rates, as with --device-read-bps"},
+    {"cgroup-parent", 0, TEXT, ONCE, RUN, NATIVE, "-", "\"\"", G_LIMITS,
+     "\"\" alone: groups are made where they are delegated"},
     {"cpu-period", 0, INTEGER, ONCE, RUN, NATIVE, "/linux/resources/cpu/period", "MICROSECONDS",
      G_LIMITS, "length of the period in which --cpu-quota may be used up once (default: 100000)"},
     {"cpu-quota", 0, INTEGER, ONCE, RUN, NATIVE, "/linux/resources/cpu/quota", "MICROSECONDS",
      G_LIMITS, "processor time that may be used in each --cpu-period"},
+    {"cpu-rt-period", 0, INTEGER, ONCE, RUN, NATIVE, "-", "0", G_LIMITS,
+     "0 alone: time of real-time programs is root's to give"},
+    {"cpu-rt-runtime", 0, INTEGER, ONCE, RUN, NATIVE, "-", "0", G_LIMITS,
+     "0 alone: time of real-time programs is root's to give"},
     {"cpu-shares", 'c', INTEGER, ONCE, RUN, NATIVE, "/linux/resources/cpu/shares", "WEIGHT",
      G_LIMITS, "share of the processor when others want it too, 2 to 262144 (default: 1024)"},
     {"cpu-time", 0, DURATION, ONCE, RUN, NATIVE, NOTE "cpu-limit-ns", "DURATION", G_LIMITS,
@@ -94,6 +107,8 @@ const struct prl_option prl_option_table[] = {
      "use at most as much processor time as this many processors have: 1.5"},
     {"cpuset-cpus", 0, TEXT, ONCE, RUN, NATIVE, "/linux/resources/cpu/cpus", "LIST", G_LIMITS,
      "run on these processors only: 0-2,5"},
+    {"cpuset-mems", 0, TEXT, ONCE, RUN, NATIVE, "-", "0", G_LIMITS,
+     "0 alone: memory nodes are not chosen"},
     {"device-read-bps", 0, TEXT, REPEAT, RUN, NATIVE, "/linux/resources/blockIO",
      "DEVICE:SIZE", G_LIMITS, "read at most this many bytes a second from this disk"},
     {"device-read-iops", 0, TEXT, REPEAT, RUN, NATIVE, "/linux/resources/blockIO",
@@ -104,6 +119,8 @@ const struct prl_option prl_option_table[] = {
      "DEVICE:NUMBER", G_LIMITS, "write at most this many times a second to this disk"},
     {"io-max", 0, TEXT, REPEAT, RUN, NATIVE, "/linux/resources/blockIO", "DEVICE:RATES",
      G_LIMITS, "limit reads and writes of this disk: /dev/sda:rbps=10m,wbps=5m,riops=1000"},
+    {"kernel-memory", 0, SIZE, ONCE, RUN, NATIVE, "-", "0", G_LIMITS,
+     "0 alone: kernels have no such limit any more"},
     {"limits", 0, TEXT, ONCE, RUN, NATIVE, NOTE "limits", "MODE", G_LIMITS,
      "strict (the default): a limit that cannot be enforced is an error; best-effort: weaker "
      "enforcement is used, and named"},
@@ -113,6 +130,13 @@ const struct prl_option prl_option_table[] = {
      "SIZE", G_LIMITS, "memory that the container keeps when the machine runs short of it"},
     {"memory-swap", 0, TEXT, ONCE, RUN, NATIVE, "/linux/resources/memory/swap", "SIZE", G_LIMITS,
      "how much memory and swap together; -1: as much swap as there is (default: twice --memory)"},
+    {"memory-swappiness", 0, INTEGER, ONCE, RUN, NATIVE, "-", "-1", G_LIMITS,
+     "-1 alone: how eagerly memory is swapped is the machine's to say"},
+    {"oom-kill-disable", 0, FLAG, ONCE, RUN, NATIVE, "-", "", G_LIMITS,
+     "=false alone: a container beyond its --memory ends"},
+    {"oom-score-adj", 0, INTEGER, ONCE, RUN, NATIVE, "/process/oomScoreAdj", "NUMBER", G_LIMITS,
+     "how early the kernel ends these processes when the machine has no memory left, up to 1000; "
+     "less than the caller's own is root's to give"},
     {"pids-limit", 0, INTEGER, ONCE, RUN, NATIVE, "/linux/resources/pids/limit", "NUMBER",
      G_LIMITS, "how many processes and threads; -1: no limit"},
     {"storage-size", 0, SIZE, ONCE, RUN, NATIVE, NOTE "rootfs.upper.size", "SIZE", G_LIMITS,
@@ -130,6 +154,11 @@ const struct prl_option prl_option_table[] = {
      "an option of resolv.conf, as in ndots:2"},
     {"dns-search", 0, TEXT, REPEAT, RUN, NATIVE, "/mounts", "DOMAIN", G_NETWORK,
      "look short names up in this domain; \".\" means in none"},
+    {"domainname", 0, TEXT, ONCE, RUN, NATIVE, "/domainname", "NAME", G_NETWORK,
+     "domain name in the container, as domainname(1) shows it"},
+    {"expose", 0, TEXT, REPEAT, RUN, NATIVE, NOTE "image.ports", "PORT[-PORT][/udp]", G_NETWORK,
+     "a port that programs in the container serve, beside the image's: --publish-all publishes "
+     "it"},
     {"hostname", 'h', TEXT, ONCE, RUN, NATIVE, "/hostname", "NAME", G_NETWORK,
      "host name in the container (default: the first 12 letters of its id)"},
     {"mac-address", 0, TEXT, ONCE, RUN, NATIVE, NOTE "network.mac", "ADDRESS", G_NETWORK,
@@ -148,14 +177,26 @@ const struct prl_option prl_option_table[] = {
      "give a capability of the container's own user namespace, or ALL"},
     {"cap-drop", 0, TEXT, REPEAT, RUN, NATIVE, "/process/capabilities", "CAPABILITY", G_SECURITY,
      "take a capability away, or ALL"},
+    {"cgroupns", 0, TEXT, ONCE, RUN, NATIVE, "/linux/namespaces", "MODE", G_SECURITY,
+     "private (the default): the container sees its own control group as the top; host: it sees "
+     "where the host has it"},
+    {"disable-content-trust", 0, FLAG, ONCE, RUN, NATIVE, "-", "", G_SECURITY,
+     "=true alone: signatures of images are not checked; name them by digest"},
     {"fake-root", 0, TEXT, ONCE, RUN, NATIVE, NOTE "fake-root", "MODE", G_SECURITY,
      "with one id, what chown and setuid do: remember (and show it), silent (succeed without "
      "effect), off (the kernel's answer)"},
     {"group-add", 0, TEXT, REPEAT, RUN, NATIVE, "/process/user", "GROUP", G_SECURITY,
      "give the program one more group of the image, by name or number; keep-groups keeps the "
      "caller's groups"},
+    {"ipc", 0, TEXT, ONCE, RUN, NATIVE, "/linux/namespaces", "MODE", G_SECURITY,
+     "private (the default), shareable (the same), none (without /dev/shm), host: shared memory "
+     "and message queues are the host's"},
+    {"isolation", 0, TEXT, ONCE, RUN, NATIVE, "-", "default", G_SECURITY,
+     "default alone: the others are for Windows"},
     {"no-holder", 0, FLAG, ONCE, RUN, NATIVE, NOTE "userns.holder", "", G_SECURITY,
      "with many ids, map them by newuidmap and use no id-map holder"},
+    {"pid", 0, TEXT, ONCE, RUN, NATIVE, "-", "private", G_SECURITY,
+     "private alone: a container ends with its own PID namespace"},
     {"privileged", 0, FLAG, ONCE, RUN_EXEC, NATIVE, "/process/capabilities", "", G_SECURITY,
      "give all capabilities of the container's user namespace, and no system call filter"},
     {"security-opt", 0, TEXT, REPEAT, RUN, NATIVE, "/linux/seccomp", "OPTION", G_SECURITY,
@@ -166,7 +207,9 @@ const struct prl_option prl_option_table[] = {
     {"userns", 0, TEXT, ONCE, RUN, NATIVE, "/linux/uidMappings", "MAP", G_SECURITY,
      "ids in the container: single (only yours), range (subordinate ids too; range:overflow: "
      "other files are nobody's), keep-id (yours is the same inside), nomap (without yours), auto "
-     "(the default: range if possible)"},
+     "or host (the default: range if possible)"},
+    {"uts", 0, TEXT, ONCE, RUN, NATIVE, "/linux/namespaces", "MODE", G_SECURITY,
+     "private (the default): host name and domain are the container's own; host: the host's"},
     {"verify", 0, FLAG, ONCE, RUN, NATIVE, NOTE "verify", "", G_SECURITY,
      "read ids, capabilities, filter, mounts and limits back from the kernel before the program "
      "begins, and fail if one was not applied"},
@@ -194,9 +237,13 @@ const struct prl_option prl_option_table[] = {
      "use the image for this platform, and fetch it if the stored one is for another"},
     {"pull", 0, TEXT, ONCE, RUN, ENGINE, "-", "missing|always|never", G_LIFE,
      "when to fetch the image"},
+    {"quiet", 'q', FLAG, ONCE, RUN, NATIVE, "-", "", G_LIFE,
+     "say nothing while an image is fetched"},
     {"rm", 0, FLAG, ONCE, RUN, NATIVE, NOTE "rootfs.upper.volatile", "", G_LIFE,
      "remove the container when it ends"},
-    {"sig-proxy", 0, FLAG, ONCE, ATTACH, NATIVE, "-", "", G_LIFE,
+    {"runtime", 0, TEXT, ONCE, RUN, NATIVE, "-", "pyrootless", G_LIFE,
+     "pyrootless alone, which starts the container itself"},
+    {"sig-proxy", 0, FLAG, ONCE, RUN | ATTACH, NATIVE, "-", "", G_LIFE,
      "send the container the signals of this process (the default); =false: they end it alone"},
 
     {"help", 0, FLAG, ONCE, EVERY, NATIVE, "-", "", G_LAUNCHER, "print this"},

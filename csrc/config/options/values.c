@@ -271,6 +271,18 @@ int prl_value_host(const char *option, const char *text, struct prl_value_host *
     return prl_value_hostname(option, ret->name, reterr);
 }
 
+int prl_value_stream(const char *option, const char *text, int *ret, struct prl_error *reterr)
+{
+    static const char names[][8] = {"stdin", "stdout", "stderr"};
+
+    for (int fd = 0; fd < 3; fd++)
+        if (strcasecmp(text, names[fd]) == 0) {
+            *ret = fd;
+            return 0;
+        }
+    return BAD(option, "\"%.40s\" is no stream: write stdin, stdout or stderr", text);
+}
+
 /* One key of --detach-keys; 0: not a key. */
 static unsigned char one_key(const char *text, size_t len)
 {

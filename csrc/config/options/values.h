@@ -47,6 +47,9 @@ struct prl_value_publish {
 };
 int prl_value_publish(const char *option, const char *text, struct prl_value_publish *ret,
                       struct prl_error *reterr);
+/* "80", "80-82/udp": a range of ports; host is 0. */
+int prl_value_expose(const char *option, const char *text, struct prl_value_publish *ret,
+                     struct prl_error *reterr);
 /* "none", "container:web", "pasta:mtu=1500": which network, and its MTU (0: not given). */
 enum prl_value_network {
     PRL_VALUE_NETWORK_NONE,
@@ -86,6 +89,9 @@ int prl_value_host(const char *option, const char *text, struct prl_value_host *
 #define PRL_VALUE_CAPS_ALL ((1ULL << PRL_SPEC_CAPABILITIES) - 1)
 int prl_value_capability(const char *option, const char *text, uint64_t *ret_mask,
                          struct prl_error *reterr);
+
+/* "stdin", "STDOUT", "stderr" → its descriptor. */
+int prl_value_stream(const char *option, const char *text, int *ret, struct prl_error *reterr);
 
 /* "ctrl-p,ctrl-q" → the bytes a terminal sends; "" → none (detaching switched off). */
 enum { PRL_VALUE_KEYS = 16 };

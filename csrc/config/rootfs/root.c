@@ -182,6 +182,14 @@ int prl_config_rootfs(struct prl_merge *m, const char *text)
     return r < 0 ? r : prl_config_guard(m, "--rootfs", real, "/");
 }
 
+const char *prl_config_storage_size(const struct prl_options *options)
+{
+    const char *opt = prl_options_get(options, "storage-opt");
+    const char *text = prl_options_get(options, "storage-size");
+
+    return text || !opt ? text : opt + strlen("size=");
+}
+
 int prl_config_upper(struct prl_merge *m)
 {
     bool ephemeral = prl_options_flag(m->options, "ephemeral");
@@ -195,7 +203,7 @@ int prl_config_upper(struct prl_merge *m)
     if (!root->lowers)
         return 0;
     if (ephemeral || !m->facts->container_dir) {
-        const char *storage = prl_options_get(m->options, "storage-size");
+        const char *storage = prl_config_storage_size(m->options);
         const char *size = storage ? storage : prl_options_get(m->options, "ephemeral-size");
         const char *inodes = prl_options_get(m->options, "ephemeral-inodes");
         uint64_t bytes = 0;

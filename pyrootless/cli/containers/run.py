@@ -35,7 +35,8 @@ def main(args: list[str]) -> int:
             "the launcher asked for the same preparation twice; launcher and package differ",
             remedy=REINSTALL,
         )
-    argv = prepare(parse(args), Announcer())
+    asked = parse(args)
+    argv = prepare(asked, None if asked.last("quiet") == "true" else Announcer())
     os.execve(launcher, [launcher, "run", *argv], environ | {PREPARED: "1"})
     raise AssertionError("execve returned")
 

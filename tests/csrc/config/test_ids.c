@@ -206,8 +206,9 @@ TEST(group_add)
 TEST(refusals)
 {
     grant_usual();
-    CHECK_INT(RUN("--userns=host", "debian"), -EINVAL);
+    CHECK_INT(RUN("--userns=hosts", "debian"), -EINVAL);
     CHECK_STR(error.syscall, "--userns");
-    CHECK_STR(error.subject, "\"host\" is no map of ids: write auto, single, range, keep-id or "
-                             "nomap");
+    CHECK_STR(error.subject,
+              "\"hosts\" is no map of ids: write auto, single, range, keep-id or "
+              "nomap");
 }

@@ -227,6 +227,42 @@ TEST(labels_and_annotations)
     CHECK_BAD(RUN("--label==v", "host"), EINVAL, "--label", "KEY=VALUE");
 }
 
+TEST(namespaces_that_are_the_hosts)
+{
+    CHECK_INT(RUN("--ipc=private", "--uts=private", "--cgroupns=private", "host"), 0);
+    const char *own = strdup(at("/linux/namespaces"));
+    CHECK(strstr(own, "ipc") && strstr(own, "uts"));
+    free((char *)own);
+    CHECK_INT(RUN("--ipc=host", "--uts=host", "--cgroupns=host", "host"), 0);
+    CHECK(!strstr(at("/linux/namespaces"), "ipc") && !strstr(at("/linux/namespaces"), "uts"));
+    CHECK(!strstr(at("/linux/namespaces"), "cgroup"));
+    CHECK_STR(at("/hostname"), "(none)");
+    CHECK(strstr(at("/mounts"), "\"destination\":\"/dev/shm\",\"type\":\"bind\""));
+    CHECK_INT(RUN("--ipc=none", "host"), 0);
+    CHECK(!strstr(at("/mounts"), "/dev/shm"));
+    CHECK_BAD(RUN("--ipc=container:web", "host"), EOPNOTSUPP, "--ipc", "pyrootless exec");
+    CHECK_BAD(RUN("--ipc=all", "host"), EINVAL, "--ipc", "is not understood");
+    CHECK_BAD(RUN("--ipc=host", "--shm-size=1m", "host"), EINVAL, "--shm-size", "the host's");
+    CHECK_BAD(RUN("--uts=host", "-h", "x", "host"), EINVAL, "--uts", "cannot be changed");
+    CHECK_BAD(RUN("--uts=all", "host"), EINVAL, "--uts", "is not understood");
+    CHECK_BAD(RUN("--cgroupns=all", "host"), EINVAL, "--cgroupns", "is not understood");
+    CHECK_INT(RUN("--domainname=example.org", "host"), 0);
+    CHECK_STR(at("/domainname"), "\"example.org\"");
+}
+
+TEST(exposed_ports_and_scores)
+{
+    CHECK_INT(RUN("--expose=80-81/udp", "--expose", "443", "host"), 0);
+    CHECK_STR(note("image.ports"), "\"80/udp\\n81/udp\\n443/tcp\"");
+    CHECK_INT(RUN("--oom-score-adj=1000", "host"), 0);
+    CHECK_STR(at("/process/oomScoreAdj"), "1000");
+    CHECK_BAD(RUN("--oom-score-adj=1001", "host"), EINVAL, "--oom-score-adj", "-1000 to 1000");
+    CHECK_BAD(RUN("--oom-score-adj=-1000", "host"), EPERM, "--oom-score-adj",
+              "only the machine's root");
+    CHECK_INT(RUN("--ephemeral", "--storage-opt=size=16m", "host"), 0);
+    CHECK_STR(note("rootfs.upper.size"), "\"16777216\"");
+}
+
 TEST(networks)
 {
     CHECK_INT(RUN("--network=none", "host"), 0);

@@ -1,5 +1,5 @@
 // sources: csrc/base/**/*.c csrc/config/options/allow.c csrc/config/options/help.c
-// sources: csrc/config/options/names.c csrc/config/options/network.c
+// sources: csrc/config/options/names.c csrc/config/options/network.c csrc/config/options/neutral.c
 // sources: csrc/config/options/parse.c csrc/config/options/table.c csrc/config/options/values.c
 // sources: csrc/network/*.c csrc/spec/caps.c
 /* test_options.c: argv → options: docker's spelling, errors that help, the table, the help. */
@@ -108,7 +108,7 @@ TEST(double_dash_after_what_has_no_entrypoint_is_no_program)
 
 TEST(words_of_docker_that_are_not_here_have_a_sentence)
 {
-    CHECK_BAD(RUN("--ipc=host", "host"), "--ipc", "it is not here: each container has an IPC");
+    CHECK_BAD(RUN("--link=web", "host"), "--link", "it is not here: share a network");
     CHECK_BAD(RUN("--restart=always", "host"), "--restart", "it is not here yet");
     CHECK_BAD(RUN("--volumes-from", "x", "host"), "--volumes-from", "name each: -v");
 }
@@ -128,7 +128,7 @@ TEST(unknown_options_name_their_neighbour)
     CHECK_BAD(RUN("--volumes=a:b", "host"), "--volumes", "did you mean --volume?");
     CHECK_BAD(RUN("--readonly", "host"), "--readonly", "did you mean --read-only?");
     CHECK_BAD(RUN("-name", "x", "host"), "-n", "did you mean --name?");
-    CHECK_BAD(RUN("-q", "host"), "-q", "there is no such option: \"pyrootless run --help\"");
+    CHECK_BAD(RUN("-Q", "host"), "-Q", "there is no such option: \"pyrootless run --help\"");
     CHECK_BAD(RUN("--frobnicate", "host"), "--frobnicate", "option: \"pyrootless");
     CHECK_BAD(EXEC("--volume=a:b", "c"), "--volume", "pyrootless exec --help");
     CHECK_STR(prl_options_near(PRL_VERB_RUN, "host"), "hostname");
@@ -160,6 +160,46 @@ TEST(a_name_may_begin_with_a_slash)
     CHECK_BAD(RUN("--name=/", "host"), "--name", "cannot be a container's name");
 }
 
+TEST(second_names)
+{
+    CHECK_INT(RUN("--net", "host", "--dns-opt=ndots:3", "host"), 0);
+    CHECK_STR(prl_options_get(&got, "network"), "host");
+    CHECK_STR(prl_options_get(&got, "dns-option"), "ndots:3");
+    CHECK_BAD(RUN("--net=blue", "host"), "--network", "no network \"blue\"");
+    CHECK_BAD(RUN("--networ=none", "host"), "--networ", "did you mean --network?");
+    CHECK_BAD(RUN("--ne=none", "host"), "--ne", "there is no such option");
+}
+
+TEST(some_values_alone_change_nothing)
+{
+    CHECK_INT(RUN("--isolation=default", "--blkio-weight=0", "--kernel-memory=0",
+                  "--pid=private", "--cpu-rt-period=0", "--cpu-rt-runtime=0",
+                  "--memory-swappiness=-1", "--oom-kill-disable=false",
+                  "--disable-content-trust",
+                  "--cgroup-parent=", "--runtime=", "--cpuset-mems=0", "host"),
+              0);
+    CHECK_BAD(RUN("--isolation=hyperv", "host"), "--isolation", "are for Windows");
+    CHECK_BAD(RUN("--blkio-weight=500", "host"), "--blkio-weight", "--device-read-bps");
+    CHECK_BAD(RUN("--oom-kill-disable", "host"), "--oom-kill-disable", "hang for ever");
+    CHECK_BAD(RUN("--pid=host", "host"), "--pid", "with its own PID namespace");
+    CHECK_BAD(RUN("--cgroup-parent=/x", "host"), "--cgroup-parent", "pyrootless doctor cgroup");
+    CHECK_BAD(RUN("--disable-content-trust=false", "host"), "--disable-content-trust",
+              "@sha256");
+    CHECK_BAD(RUN("--memory-swappiness=50", "host"), "--memory-swappiness", "--memory-swap");
+    CHECK_BAD(RUN("--runtime=runc", "host"), "--runtime", "pyrootless itself");
+    CHECK_BAD(RUN("--cpuset-mems=1", "host"), "--cpuset-mems", "memory nodes");
+    CHECK_BAD(RUN("--kernel-memory=64m", "host"), "--kernel-memory", "--memory counts it");
+}
+
+TEST(streams_that_are_attached)
+{
+    CHECK_INT(RUN("-a", "stdin", "-a", "STDOUT", "--attach=stderr", "host"), 0);
+    CHECK_BAD(RUN("-a", "all", "host"), "--attach", "no stream");
+    CHECK_BAD(RUN("-a", "stdout", "-d", "host"), "--attach", "with -d nothing is connected");
+    CHECK_BAD(RUN("-t", "-a", "stdin", "host"), "--attach", "as a whole");
+    CHECK_INT(RUN("-t", "-a", "stdin", "-a", "stdout", "host"), 0);
+}
+
 TEST(values_are_checked_by_kind)
 {
     CHECK_BAD(RUN("--shm-size=12q", "host"), "--shm-size", "as in --shm-size=64m");
@@ -177,6 +217,11 @@ TEST(values_are_checked_by_kind)
     CHECK_BAD(RUN("--network=pasta:mtu=67", "host"), "--network", "from 68 to 65521");
     CHECK_BAD(RUN("--network=container:", "host"), "--network", "container:web");
     CHECK_BAD(RUN("--network=container", "host"), "--network", "container:web");
+    CHECK_BAD(RUN("--expose=0", "host"), "--expose", "--expose=80");
+    CHECK_BAD(RUN("--expose=80/sctp", "host"), "--expose", "--expose=53/udp");
+    CHECK_BAD(RUN("--expose=90-80", "host"), "--expose", "8000-8009");
+    CHECK_BAD(RUN("--storage-opt=dm.size=1g", "host"), "--storage-opt", "size=SIZE alone");
+    CHECK_BAD(RUN("--oom-score-adj=-1001", "host"), "--oom-score-adj", "the least is -1000");
     CHECK_BAD(RUN("-p", "80:0", "host"), "--publish", "CONTAINER_PORT");
     CHECK_BAD(RUN("--dns=ns.example", "host"), "--dns", "IPv4 or IPv6");
     CHECK_BAD(RUN("--dns-search=a b", "host"), "--dns-search", "one word");
