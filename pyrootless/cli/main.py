@@ -183,7 +183,7 @@ def _dispatch(argv: list[str]) -> int:
     words = _take_root(argv)
     if not words or words[0] in ("-h", "--help"):
         words = ["help"]
-    if words[0] in ("--version", "-V"):
+    if words[0] in ("--version", "-V", "-v"):
         words = ["version"]
     return serve(words)
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from pyrootless.engine.containers import Container, read_config, read_status
 from pyrootless.held import held_limits
+from pyrootless.images import signal_name
 
 NOTE = "io.pyrootless."
 LABEL = "io.pyrootless.label."
@@ -136,9 +137,15 @@ def _config(config: dict[str, Any], container: Container) -> dict[str, Any]:
         "Labels": {
             key.removeprefix(LABEL): value for key, value in notes.items() if _is_label(key)
         },
-        "StopSignal": notes.get(f"{NOTE}stop-signal", ""),
+        "StopSignal": _stop_signal(notes),
         "StopTimeout": notes.get(f"{NOTE}stop-timeout", ""),
     }
+
+
+def _stop_signal(notes: dict[str, Any]) -> str:
+    """By name; "" where none was asked for."""
+    text = str(notes.get(f"{NOTE}stop-signal", ""))
+    return signal_name(int(text)) if text.isdigit() else text
 
 
 def _mount(item: Any) -> dict[str, Any]:

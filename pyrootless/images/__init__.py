@@ -66,6 +66,7 @@ if TYPE_CHECKING:
     from pyrootless.images.reference import encode_name as encode_name
     from pyrootless.images.reference import parse_reference as parse_reference
     from pyrootless.images.signals import parse_signal as parse_signal
+    from pyrootless.images.signals import signal_name as signal_name
     from pyrootless.images.subordinate import FILES as FILES
     from pyrootless.images.subordinate import SubordinateIds as SubordinateIds
     from pyrootless.images.subordinate import subordinate_ids as subordinate_ids
@@ -126,6 +127,7 @@ _HOME = {
     "parse_platform": "platforms",
     "parse_reference": "reference",
     "parse_signal": "signals",
+    "signal_name": "signals",
     "prepare_image": "prepare",
     "pull_image": "pull",
     "runnable": "platforms",

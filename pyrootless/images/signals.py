@@ -1,6 +1,6 @@
-"""Signals by name: what images write ("SIGTERM", "quit", "RTMIN+3", "9") → a number.
+"""Signals by name: what images write ("SIGTERM", "quit", "RTMIN+3", "9") → a number, and back.
 
-What comes in: a text.  What goes out: a number of Linux, 1 to 64.
+What comes in: a text, or a number of Linux, 1 to 64.  What goes out: the other one.
 Must never: depend on where Python runs: numbers are those of signal(7) for the machines of
 today, and real-time signals count from 34, as C libraries leave two to themselves.
 """
@@ -29,6 +29,13 @@ def parse_signal(text: str) -> int:
             f'"{text[:40]}" is not a signal; write a name like SIGTERM, or a number'
         )
     return number
+
+
+def signal_name(number: int) -> str:
+    """What docker calls it: "SIGTERM", "SIGRTMIN+3"."""
+    if number >= REALTIME_MIN:
+        return f"SIGRTMIN+{number - REALTIME_MIN}" if number > REALTIME_MIN else "SIGRTMIN"
+    return signal.Signals(number).name
 
 
 def _number(word: str) -> int | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pyrootless.errors import UsageError
-from pyrootless.images.signals import parse_signal
+from pyrootless.images.signals import parse_signal, signal_name
 
 
 @pytest.mark.parametrize(
@@ -15,6 +15,15 @@ from pyrootless.images.signals import parse_signal
 )  # fmt: skip
 def test_signals(text: str, number: int) -> None:
     assert parse_signal(text) == number
+
+
+@pytest.mark.parametrize(
+    ("number", "name"),
+    [(15, "SIGTERM"), (34, "SIGRTMIN"), (37, "SIGRTMIN+3"), (64, "SIGRTMIN+30")],
+)
+def test_names(number: int, name: str) -> None:
+    assert signal_name(number) == name
+    assert parse_signal(name) == number
 
 
 @pytest.mark.parametrize(
