@@ -55,7 +55,7 @@ function __pyrootless_at -a verb place
     for word in $words[2..-1]
         if test $skip = 1
             set skip 0
-        else if contains -- $word --add-host --allow-host --annotation --attach --blkio-weight --cap-add --cap-drop --cgroup-parent --cgroupns --cidfile --cpu-period --cpu-quota --cpu-rt-period --cpu-rt-runtime --cpu-shares --cpu-time --cpus --cpuset-cpus --cpuset-mems --detach-keys --device --device-read-bps --device-read-iops --device-write-bps --device-write-iops --dns --dns-option --dns-search --domainname --entrypoint --env --env-file --ephemeral-inodes --ephemeral-size --expose --fake-root --group-add --hostname --io-max --ipc --isolation --kernel-memory --label --label-file --limits --mac-address --memory --memory-reservation --memory-swap --memory-swappiness --mount --name --network --oom-score-adj --pid --pidfile --pids-limit --platform --publish --pull --root --runtime --security-opt --shm-size --spec --stop-signal --stop-timeout --storage-driver --storage-opt --storage-size --sysctl --timeout --tmpfs --ulimit --user --userns --uts --volume --workdir -a -c -e -h -l -m -p -u -v -w
+        else if contains -- $word --add-host --allow-host --annotation --attach --blkio-weight --cap-add --cap-drop --cgroup-parent --cgroupns --cidfile --cpu-period --cpu-quota --cpu-rt-period --cpu-rt-runtime --cpu-shares --cpu-time --cpus --cpuset-cpus --cpuset-mems --detach-keys --device --device-read-bps --device-read-iops --device-write-bps --device-write-iops --dns --dns-option --dns-search --domainname --entrypoint --env --env-file --ephemeral-inodes --ephemeral-size --expose --fake-root --gpus --group-add --hostname --io-max --ipc --isolation --kernel-memory --label --label-file --limits --mac-address --memory --memory-reservation --memory-swap --memory-swappiness --mount --name --network --oom-score-adj --pid --pidfile --pids-limit --platform --publish --pull --root --runtime --security-opt --shm-size --spec --stop-signal --stop-timeout --storage-driver --storage-opt --storage-size --sysctl --timeout --tmpfs --ulimit --user --userns --uts --volume --workdir -a -c -e -h -l -m -p -u -v -w
             set skip 1
         else if not string match -q -- '-*' $word
             set -a seen $word
@@ -84,10 +84,11 @@ complete -c pyrootless -n '__pyrootless_at run any' -s t -l tty -d 'give the con
 complete -c pyrootless -n '__pyrootless_at run any' -l ulimit -x -d 'set a resource limit; "host" keeps all of the caller\'s'
 complete -c pyrootless -n '__pyrootless_at run any' -s u -l user -x -d 'run as this user of the image, by name or number'
 complete -c pyrootless -n '__pyrootless_at run any' -s w -l workdir -x -d 'start in this directory of the container'
-complete -c pyrootless -n '__pyrootless_at run any' -l device -rF -d 'give the container a device of the host'
+complete -c pyrootless -n '__pyrootless_at run any' -l device -rF -d 'give the container a device of the host, or by its name in /etc/cdi or /run/cdi: vendor.com/class=name'
 complete -c pyrootless -n '__pyrootless_at run any' -l ephemeral -d 'keep what the container writes in memory only, and remove the container when it ends'
 complete -c pyrootless -n '__pyrootless_at run any' -l ephemeral-inodes -x -d 'how many files an --ephemeral container may make'
 complete -c pyrootless -n '__pyrootless_at run any' -l ephemeral-size -x -d 'how many bytes an --ephemeral container may write'
+complete -c pyrootless -n '__pyrootless_at run any' -l gpus -x -d 'give the container NVIDIA\'s devices, as /etc/cdi describes them: all, 2, device=0,1'
 complete -c pyrootless -n '__pyrootless_at run any' -l mount -x -d 'mount a directory or file of the host (type=bind) or a tmpfs'
 complete -c pyrootless -n '__pyrootless_at run any' -l read-only -d 'make the root file system read-only'
 complete -c pyrootless -n '__pyrootless_at run any' -l read-only-tmpfs -d 'with --read-only, keep /tmp, /run and /var/tmp writable in memory (default: true)'

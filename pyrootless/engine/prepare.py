@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 REINSTALL = "install it again: python3 -m pip install --force-reinstall pyrootless"
 
-_OURS = ("pull", "platform", "quiet")
+_OURS = ("pull", "platform", "quiet", "gpus")
 """The engine options that are served here and must not reach the launcher again."""
 _PULLS = ("missing", "always", "never")
 
@@ -87,10 +87,32 @@ def prepare(asked: Asked, announce: Announce | None = None) -> list[str]:
         image = prepared_image(asked, announce)
     program = compile_filter(asked)
     options = [f"--{name}={value}" for name, value in asked.values if name not in _OURS]
+    options = with_devices(asked, options, announce)
     if program is not None:
         options.insert(0, f"--seccomp-program={program}")
     words = [] if image is None else ["--", image, *asked.args]
     return options + words
+
+
+def with_devices(asked: Asked, options: Sequence[str], announce: Announce | None) -> list[str]:
+    """The options with what --gpus and named devices stand for.
+
+    Raises:
+        UsageError: There is no such device.
+    """
+    gpus = asked.last("gpus")
+    named = [value for value in asked.all("device") if not value.startswith("/")]
+    if gpus is None and not named:
+        return list(options)
+    from pyrootless.engine import cdi  # only here
+
+    names = cdi.names_of_gpus(gpus) if gpus is not None else []
+    names += [value for value in named if "/" in value and "=" in value]
+    edits = cdi.edits_of(names)
+    if edits.hooks and announce is not None:
+        announce.hooks_left_out(edits.hooks)
+    replaced = {f"--device={name}" for name in names}
+    return [word for word in options if word not in replaced] + list(edits.words)
 
 
 def prepared_image(asked: Asked, announce: Announce | None) -> str | None:

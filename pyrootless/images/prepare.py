@@ -16,6 +16,7 @@ from pyrootless.errors import RegistryError, UsageError
 from pyrootless.images.template import host
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from contextlib import AbstractContextManager
 
     from pyrootless.images.archive import Place
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
 
         def owners_set(self, count: int, total: int) -> None:
             """As Progress has it, for an image that is here."""
+
+        def hooks_left_out(self, programs: Sequence[str]) -> None:
+            """Devices are given whose specifications ask for these programs on the host."""
 
 
 PULL_POLICIES = ("missing", "always", "never")

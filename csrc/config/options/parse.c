@@ -333,6 +333,8 @@ static bool value_needs_engine(const struct prl_options *options,
 
     if (value->option->door == PRL_DOOR_ENGINE)
         return true;
+    if (strcmp(name, "device") == 0) /* vendor.com/class=name */
+        return *text != '/' && strchr(text, '=') && strchr(text, '/');
     if (!wants_default_filter(options))
         return false;
     if (strcmp(name, "cap-add") == 0) /* docker's profile opens calls by capability */

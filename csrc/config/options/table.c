@@ -61,13 +61,16 @@ const struct prl_option prl_option_table[] = {
      "start in this directory of the container"},
 
     {"device", 0, TEXT, REPEAT, RUN, NATIVE, "/mounts", "DEVICE[:TARGET]", G_FILES,
-     "give the container a device of the host"},
+     "give the container a device of the host, or by its name in /etc/cdi or /run/cdi: "
+     "vendor.com/class=name"},
     {"ephemeral", 0, FLAG, ONCE, RUN, NATIVE, NOTE "rootfs.upper", "", G_FILES,
      "keep what the container writes in memory only, and remove the container when it ends"},
     {"ephemeral-inodes", 0, INTEGER, ONCE, RUN, NATIVE, NOTE "rootfs.upper.inodes", "NUMBER",
      G_FILES, "how many files an --ephemeral container may make"},
     {"ephemeral-size", 0, SIZE, ONCE, RUN, NATIVE, NOTE "rootfs.upper.size", "SIZE", G_FILES,
      "how many bytes an --ephemeral container may write"},
+    {"gpus", 0, TEXT, ONCE, RUN, ENGINE, "-", "GPUS", G_FILES,
+     "give the container NVIDIA's devices, as /etc/cdi describes them: all, 2, device=0,1"},
     {"mount", 0, TEXT, REPEAT, RUN, NATIVE, "/mounts", "type=TYPE,src=SRC,dst=DST[,…]", G_FILES,
      "mount a directory or file of the host (type=bind) or a tmpfs"},
     {"read-only", 0, FLAG, ONCE, RUN, NATIVE, "/root/readonly", "", G_FILES,

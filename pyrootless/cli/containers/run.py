@@ -17,9 +17,10 @@ from pyrootless.config import find_launcher
 from pyrootless.engine import REINSTALL, parse
 from pyrootless.engine.prepare import prepare
 from pyrootless.errors import HostUnsupportedError
+from pyrootless.printable import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from pyrootless.images import Progress
 
@@ -36,7 +37,7 @@ def main(args: list[str]) -> int:
             remedy=REINSTALL,
         )
     asked = parse(args)
-    argv = prepare(asked, None if asked.last("quiet") == "true" else Announcer())
+    argv = prepare(asked, Announcer(quiet=asked.last("quiet") == "true"))
     os.execve(launcher, [launcher, "run", *argv], environ | {PREPARED: "1"})
     raise AssertionError("execve returned")
 
@@ -44,18 +45,27 @@ def main(args: list[str]) -> int:
 class Announcer:
     """Says what is fetched and shows how it goes; all on standard error."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, quiet: bool = False) -> None:
+        self._quiet = quiet
         self._owners: Callable[[int, int], None] | None = None
 
     def __call__(self, name: str) -> AbstractContextManager[Progress]:
         """Source: images.prepare.Announce."""
         from pyrootless.cli.images import show_progress
 
-        sys.stderr.write(f"pulling {name}\n")
-        return show_progress(quiet=False)
+        if not self._quiet:
+            sys.stderr.write(f"pulling {name}\n")
+        return show_progress(quiet=self._quiet)
+
+    def hooks_left_out(self, programs: Sequence[str]) -> None:
+        """Source: images.prepare.Announce."""
+        text = ", ".join(printable(program) for program in programs)
+        sys.stderr.write(f"pyrootless: hooks of the devices are not run: {text}\n")
 
     def owners_set(self, count: int, total: int) -> None:
         """Source: images.prepare.Announce.  On a terminal alone: a program's output follows."""
+        if self._quiet:
+            return
         if self._owners is None:
             from pyrootless.cli.images import OwnersLine
 
