@@ -13,7 +13,7 @@ export PYROOTLESS_YYJSON_SOURCE ?= $(CURDIR)/build/yyjson
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help deps build run test test-hostile test-faults test-class test-ways test-vm mutate-security fuzz check lint docs asan soak bench bench-pytest bench-sandbox bench-setup clean dist packages-build packages-test
+.PHONY: help deps build run test test-hostile test-faults test-class test-ways test-docker test-vm mutate-security fuzz check lint docs asan soak bench bench-pytest bench-sandbox bench-setup clean dist packages-build packages-test
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -57,6 +57,9 @@ test-class: build ## a class of 400, every second submission an attack, judged t
 
 test-ways: build ## the security tests by a holder and in prepared containers, not directly alone
 	for way in holder prepared; do PYROOTLESS_TEST_WAY=$$way $(BIN)/pytest -q -p no:cacheprovider tests/security || exit 1; done
+
+test-docker: build ## the same commands under a real Docker Engine, as root: some minutes (PYROOTLESS_RECORD=1 writes its answers)
+	PYROOTLESS_TEST_DOCKER=1 $(BIN)/pytest -q -p no:cacheprovider tests/differential
 
 test-vm: deps build ## tests on every kind of host, in virtual machines (half an hour)
 	@tools/install-packages vm

@@ -160,6 +160,13 @@ def _virtual_machine() -> str:
     return "a virtual machine is started by `make test-vm` alone"
 
 
+def _docker_engine() -> str:
+    """Minutes of a Docker Engine are for those who ask for them."""
+    if os.environ.get("PYROOTLESS_TEST_DOCKER") != "1":
+        return "a Docker Engine is started by `make test-docker` alone"
+    return _root() or ("" if shutil.which("apt-get") else "apt-get is not on PATH")
+
+
 def _cgroup1_delegated() -> str:
     user = pwd.getpwuid(os.getuid()).pw_name
     lacking = [
@@ -221,6 +228,7 @@ FACTS: dict[str, Callable[[], str]] = {
     "cgroup1-delegated": _cgroup1_delegated,
     "cgroup2-delegated": _cgroup2_delegated,
     "debian-mirror": _debian_mirror,
+    "docker-engine": _docker_engine,
     "fuse": functools.partial(_device, "/dev/fuse"),
     "tun": functools.partial(_device, "/dev/net/tun"),
     "ipv6": _ipv6,
