@@ -61,9 +61,17 @@ def _inspect(name: str, kind: str | None, root: str | None) -> dict[str, Any]:
             if kind == "container":
                 raise
     store = Store(directories)
-    if kind is None and name != HOST and store.find(name) is None:
+    if kind is None and name != HOST and not _is_image(store, name):
         raise UsageError(
             f'there is neither a container nor an image "{name}" here{near_names(store, name)}',
             remedy="see them: pyrootless ps -a; pyrootless images",
         )
     return inspect_image(store, find_image(store, name))
+
+
+def _is_image(store: Store, name: str) -> bool:
+    """Whether it names one; what can be no image's name does not."""
+    try:
+        return store.find(name) is not None
+    except UsageError:
+        return False

@@ -99,12 +99,13 @@ def test_host_is_no_stored_image(tmp_path: Path, capsys: pytest.CaptureFixture[s
         assert "did you mean" not in said
 
 
+@pytest.mark.parametrize("name", ["nosuch", "NOSUCH", "a b"])
 def test_inspect_of_nothing_speaks_of_both(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert door.main(["--root", str(tmp_path / "store"), "inspect", "nosuch"]) == 1
+    assert door.main(["--root", str(tmp_path / "store"), "inspect", name]) == 1
     said = capsys.readouterr().err
-    assert 'there is neither a container nor an image "nosuch" here' in said
+    assert f'there is neither a container nor an image "{name}" here' in said
     assert "pyrootless ps -a; pyrootless images" in said
 
 
