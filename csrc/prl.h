@@ -43,6 +43,7 @@ enum prl_stage {
     PRL_STAGE_BOX,     /* a sandbox's files, meter and record */
     PRL_STAGE_VERIFY,  /* what was asked for, read back from the kernel */
     PRL_STAGE_WARM,    /* the copy of an interpreter enters its box */
+    PRL_STAGE_VOLUMES, /* volumes of the store: made, held, filled, removed */
     PRL_STAGE_COUNT,
 };
 
@@ -90,6 +91,14 @@ struct prl_mount {
     unsigned propagation;        /* MS_PRIVATE, MS_SLAVE, ... (| MS_REC), 0: as it comes */
     bool bind;
     bool recursive; /* rbind */
+};
+
+/* A volume of the store that is mounted at `destination`: a row of io.pyrootless.volumes. */
+struct prl_volume {
+    const char *name, *destination;
+    bool anonymous; /* nobody named it: it goes with the container */
+    bool copy;      /* while it is empty it gets what the image has there, */
+    bool fill;      /* lent by who launches: now */
 };
 
 /* A pair of texts: an annotation. */
@@ -294,6 +303,9 @@ struct prl_spec {
     const char *const
         *lent; /* destinations at which the caller's own is shown; "/": the root */
     const char *const *unseen; /* directories of the host that are shown nowhere among them */
+    const struct prl_volume *volumes; /* which of the mounts are volumes */
+    size_t volumes_len;
+    const char *volumes_new; /* labels and options of those that are made; NULL: none */
     const struct prl_device *devices;
     size_t devices_len;
     const struct prl_sysctl *sysctls;

@@ -79,6 +79,22 @@ def format_size(size_bytes: int) -> str:
     return f"{whole}.{tenth}{unit}" if tenth else f"{whole}{unit}"
 
 
+def format_decimal(size_bytes: int) -> str:
+    """Docker's short text, in powers of 1000 and four digits: 1500 → "1.5kB", 16431000 →
+    "16.43MB"."""
+    amount, unit = float(size_bytes), 0
+    while amount >= 1000 and unit < 5:
+        amount, unit = amount / 1000, unit + 1
+    return f"{amount:.4g}{('B', 'kB', 'MB', 'GB', 'TB', 'PB')[unit]}"
+
+
+def format_moment(unix_ns: int) -> str:
+    """A moment as docker's JSON has it, to the second: "2026-12-01T09:05:13Z"."""
+    from datetime import UTC, datetime  # most verbs show no moment
+
+    return datetime.fromtimestamp(unix_ns // 1_000_000_000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
 def format_duration(duration_ns: int) -> str:
     """Short text for tables, rounded down: 1_500_000 → "1ms", 90 s → "1m30s", 2 h → "2h0m"."""
     seconds = duration_ns // 1_000_000_000

@@ -32,7 +32,27 @@ OUT_OF_THE_ROOT = Edit(
     "                        PRL_RESOLVE_NO_MAGICLINKS);",
 )
 
+VOLUMES = "tests/security/test_image_volumes.py"
+
 HOLE_MUTATIONS = (
+    Mutation(
+        "the place of a volume is opened beneath the root",
+        _one(
+            "csrc/launch/steps/filesystem/copy.c",
+            "prl_sys_open_in_root(s->root_fd, volume->destination, how)",
+            "openat(s->root_fd, volume->destination + 1, how | O_CLOEXEC)",
+        ),
+        (f"{VOLUMES}::test_a_link_in_the_place_of_a_volume_leads_into_the_image",),
+    ),
+    Mutation(
+        "an image chooses no place of the kernel's",
+        _one(
+            "pyrootless/images/template/image.py",
+            'if path == "/" or kernels or not text or "\\0" in text or "\\n" in text:',
+            "if False:",
+        ),
+        (f"{VOLUMES}::test_a_place_that_an_image_may_not_choose",),
+    ),
     Mutation(
         "no container has the upper of one before it",
         (

@@ -55,7 +55,7 @@ function __pyrootless_at -a verb place
     for word in $words[2..-1]
         if test $skip = 1
             set skip 0
-        else if contains -- $word --add-host --allow-host --annotation --attach --blkio-weight --cap-add --cap-drop --cgroup-parent --cgroupns --cidfile --cpu-period --cpu-quota --cpu-rt-period --cpu-rt-runtime --cpu-shares --cpu-time --cpus --cpuset-cpus --cpuset-mems --detach-keys --device --device-read-bps --device-read-iops --device-write-bps --device-write-iops --dns --dns-option --dns-search --domainname --entrypoint --env --env-file --ephemeral-inodes --ephemeral-size --expose --fake-root --gpus --group-add --hostname --io-max --ipc --isolation --kernel-memory --label --label-file --limits --mac-address --memory --memory-reservation --memory-swap --memory-swappiness --mount --name --network --oom-score-adj --pid --pidfile --pids-limit --platform --publish --pull --root --runtime --security-opt --shm-size --spec --stop-signal --stop-timeout --storage-driver --storage-opt --storage-size --sysctl --timeout --tmpfs --ulimit --user --userns --uts --volume --workdir -a -c -e -h -l -m -p -u -v -w
+        else if contains -- $word --add-host --allow-host --annotation --attach --blkio-weight --cap-add --cap-drop --cgroup-parent --cgroupns --cidfile --cpu-period --cpu-quota --cpu-rt-period --cpu-rt-runtime --cpu-shares --cpu-time --cpus --cpuset-cpus --cpuset-mems --detach-keys --device --device-read-bps --device-read-iops --device-write-bps --device-write-iops --dns --dns-option --dns-search --domainname --entrypoint --env --env-file --ephemeral-inodes --ephemeral-size --expose --fake-root --gpus --group-add --hostname --io-max --ipc --isolation --kernel-memory --label --label-file --limits --mac-address --memory --memory-reservation --memory-swap --memory-swappiness --mount --name --network --oom-score-adj --pid --pidfile --pids-limit --platform --publish --pull --root --runtime --security-opt --shm-size --spec --stop-signal --stop-timeout --storage-driver --storage-opt --storage-size --sysctl --timeout --tmpfs --ulimit --user --userns --uts --volume --volumes-from --workdir -a -c -e -h -l -m -p -u -v -w
             set skip 1
         else if not string match -q -- '-*' $word
             set -a seen $word
@@ -89,7 +89,7 @@ complete -c pyrootless -n '__pyrootless_at run any' -l ephemeral -d 'keep what t
 complete -c pyrootless -n '__pyrootless_at run any' -l ephemeral-inodes -x -d 'how many files an --ephemeral container may make'
 complete -c pyrootless -n '__pyrootless_at run any' -l ephemeral-size -x -d 'how many bytes an --ephemeral container may write'
 complete -c pyrootless -n '__pyrootless_at run any' -l gpus -x -d 'give the container NVIDIA\'s devices, as /etc/cdi describes them: all, 2, device=0,1'
-complete -c pyrootless -n '__pyrootless_at run any' -l mount -x -d 'mount a directory or file of the host (type=bind) or a tmpfs'
+complete -c pyrootless -n '__pyrootless_at run any' -l mount -x -d 'mount a volume (type=volume, the default), a directory or file of the host (type=bind) or a tmpfs'
 complete -c pyrootless -n '__pyrootless_at run any' -l read-only -d 'make the root file system read-only'
 complete -c pyrootless -n '__pyrootless_at run any' -l read-only-tmpfs -d 'with --read-only, keep /tmp, /run and /var/tmp writable in memory (default: true)'
 complete -c pyrootless -n '__pyrootless_at run any' -l rootfs -d 'the first argument is a directory to use as root; DIR:O puts an overlay on it'
@@ -97,7 +97,8 @@ complete -c pyrootless -n '__pyrootless_at run any' -l shm-size -x -d 'size of /
 complete -c pyrootless -n '__pyrootless_at run any' -l storage-opt -x -d 'as --storage-size; docker\'s other settings are of drivers that are not here'
 complete -c pyrootless -n '__pyrootless_at run any' -l storage-driver -x -a 'auto overlay fuse-overlayfs' -d 'overlay (the kernel\'s), fuse-overlayfs (a program), or auto (default): the kernel\'s, and the program if the kernel refuses'
 complete -c pyrootless -n '__pyrootless_at run any' -l tmpfs -x -d 'mount an empty directory in memory, as in /scratch:size=64m'
-complete -c pyrootless -n '__pyrootless_at run any' -s v -l volume -rF -d 'mount a directory or file of the host in the container; ro makes it read-only'
+complete -c pyrootless -n '__pyrootless_at run any' -s v -l volume -rF -d 'mount a directory or file of the host in the container, or a volume by its name, which is made when there is none; without SOURCE one that goes with the container; ro: read-only, nocopy: a new volume stays empty'
+complete -c pyrootless -n '__pyrootless_at run any' -l volumes-from -x -d 'mount what this container, running or not, has mounted, where nothing else is'
 complete -c pyrootless -n '__pyrootless_at run any' -l blkio-weight -x -d '0 alone: weights of disks cannot be held; bound the rates, as with --device-read-bps'
 complete -c pyrootless -n '__pyrootless_at run any' -l cgroup-parent -x -d '"" alone: groups are made where they are delegated'
 complete -c pyrootless -n '__pyrootless_at run any' -l cpu-period -x -d 'length of the period in which --cpu-quota may be used up once (default: 100000)'
@@ -214,7 +215,7 @@ complete -c pyrootless -n '__pyrootless_at images any' -l root -rF -d 'the engin
 complete -c pyrootless -n '__pyrootless_at images first' -a '(__pyrootless_images)'
 complete -c pyrootless -n '__pyrootless_at "" any' -a inspect -d 'show everything about containers and images, as JSON'
 complete -c pyrootless -n '__pyrootless_at inspect any' -s h -l help -d 'show this help message and exit'
-complete -c pyrootless -n '__pyrootless_at inspect any' -l type -x -a 'container image' -d 'look only for these'
+complete -c pyrootless -n '__pyrootless_at inspect any' -l type -x -a 'container image volume' -d 'look only for these'
 complete -c pyrootless -n '__pyrootless_at inspect any' -s f -l format -x -d 'a Go template for each, or json'
 complete -c pyrootless -n '__pyrootless_at inspect any' -l root -rF -d 'the engine\'s directory'
 complete -c pyrootless -n '__pyrootless_at inspect first' -a '(__pyrootless_all)'
@@ -290,6 +291,7 @@ complete -c pyrootless -n '__pyrootless_at ps any' -l root -rF -d 'the engine\'s
 complete -c pyrootless -n '__pyrootless_at "" any' -a rm -d 'remove containers'
 complete -c pyrootless -n '__pyrootless_at rm any' -s h -l help -d 'show this help message and exit'
 complete -c pyrootless -n '__pyrootless_at rm any' -s f -l force -d 'kill running containers first'
+complete -c pyrootless -n '__pyrootless_at rm any' -s v -l volumes -d 'the volumes that nobody named, too'
 complete -c pyrootless -n '__pyrootless_at rm any' -l root -rF -d 'the engine\'s directory'
 complete -c pyrootless -n '__pyrootless_at rm first' -a '(__pyrootless_containers)'
 complete -c pyrootless -n '__pyrootless_at rm rest' -a '(__pyrootless_containers)'
@@ -354,6 +356,9 @@ complete -c pyrootless -n '__pyrootless_at system any' -l root -rF -d 'the engin
 complete -c pyrootless -n '__pyrootless_at system any' -s a -l all -d 'named images too, if unused'
 complete -c pyrootless -n '__pyrootless_at system any' -s f -l force -d 'do not ask'
 complete -c pyrootless -n '__pyrootless_at system first' -a 'df prune'
+complete -c pyrootless -n '__pyrootless_at "" any' -a volume -d 'make, list, show and remove volumes'
+complete -c pyrootless -n '__pyrootless_at volume any' -s h -l help -d 'show this help message and exit'
+complete -c pyrootless -n '__pyrootless_at volume first' -a 'create inspect ls prune rm list remove'
 complete -c pyrootless -n '__pyrootless_at "" any' -a unshare -d 'run a program as root of your subordinate ids, on your own files'
 complete -c pyrootless -n '__pyrootless_at unshare any' -l map -x -a 'range single' -d 'which ids there are'
 complete -c pyrootless -n '__pyrootless_at unshare first' -F
@@ -411,4 +416,4 @@ complete -c pyrootless -n '__pyrootless_at "" any' -a completion -d 'print compl
 complete -c pyrootless -n '__pyrootless_at completion any' -s h -l help -d 'show this help message and exit'
 complete -c pyrootless -n '__pyrootless_at completion first' -a 'bash fish zsh'
 complete -c pyrootless -n '__pyrootless_at "" any' -a help -d 'print this, or the help of a verb'
-complete -c pyrootless -n '__pyrootless_at help first' -a 'run exec attach wait prepare images inspect history tag rmi load save import bootstrap stop kill ps rm top port logs cp export diff commit container image system unshare pull login logout judge selftest serve doctor info bench version completion help'
+complete -c pyrootless -n '__pyrootless_at help first' -a 'run exec attach wait prepare images inspect history tag rmi load save import bootstrap stop kill ps rm top port logs cp export diff commit container image system volume unshare pull login logout judge selftest serve doctor info bench version completion help'

@@ -25,6 +25,7 @@ static const char stage_names[PRL_STAGE_COUNT][12] = {
     [PRL_STAGE_LAYER] = "layer",       [PRL_STAGE_FUSE] = "fuse",
     [PRL_STAGE_LIMITS] = "limits",     [PRL_STAGE_BOX] = "box",
     [PRL_STAGE_VERIFY] = "verify",     [PRL_STAGE_WARM] = "warm",
+    [PRL_STAGE_VOLUMES] = "volumes",
 };
 
 const char *prl_stage_name(unsigned stage)

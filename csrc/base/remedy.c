@@ -490,6 +490,27 @@ const struct prl_remedy prl_remedies[] = {
     {PRL_STAGE_WARM, ENOSYS, HOST, "kernel", WARM_NEEDS},
     {PRL_STAGE_WARM, EINVAL, HOST, "kernel", WARM_NEEDS},
     {PRL_STAGE_WARM, 0, LAUNCH, "", "see whether the same box can be made without `warm`"},
+
+    /* volumes: made, held, filled, removed */
+    {PRL_STAGE_VOLUMES, ESRCH, STATE, "", "see which volumes there are: pyrootless volume ls"},
+    {PRL_STAGE_VOLUMES, EBUSY, STATE, "",
+     "remove the containers that use it first: pyrootless rm CONTAINER"},
+    {PRL_STAGE_VOLUMES, EEXIST, STATE, "",
+     "take another name, or remove the volume that has it: pyrootless volume rm NAME"},
+    {PRL_STAGE_VOLUMES, EBADMSG, STORE, "store",
+     "something else made or damaged it, and it is left alone; look, and remove it yourself: "
+     "ls -la DATA/volumes/NAME"},
+    {PRL_STAGE_VOLUMES, ENOSPC, STORE, "store",
+     "the disk (or its inodes) is full; see what can go: pyrootless system df"},
+    {PRL_STAGE_VOLUMES, EDQUOT, STORE, "store",
+     "your disk quota is used up; see what can go: pyrootless system df"},
+    {PRL_STAGE_VOLUMES, E2BIG, USAGE, "",
+     "the image's directories lie too deep in each other to be copied into the volume; leave "
+     "it "
+     "empty: -v NAME:TARGET:nocopy"},
+    {PRL_STAGE_VOLUMES, 0, STORE, "store",
+     "leave the volume empty: -v NAME:TARGET:nocopy; or look at it: pyrootless volume inspect "
+     "NAME"},
     {PRL_STAGE_NONE, 0, "", "", ""},
 };
 

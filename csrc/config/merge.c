@@ -161,6 +161,7 @@ static const char later[][20] = {
     "ephemeral-size",
     "ephemeral-inodes",
     "rm",
+    "volumes-from", /* prl_config_volumes_from */
     "storage-size", /* prl_config_storage */
     "storage-opt",
     "no-holder",      /* prl_config_id_maps */
@@ -209,6 +210,10 @@ static int apply_all(struct prl_merge *m)
         r = prl_config_network(m);
     for (size_t i = 0; r >= 0 && i < sizeof rows / sizeof *rows; i++)
         r = prl_config_apply_option(m, rows[i].name, rows[i].apply);
+    if (r >= 0)
+        r = prl_config_volumes_from(m);
+    if (r >= 0)
+        r = prl_config_image_volumes(m);
     if (r >= 0)
         r = prl_config_image_user(m);
     if (r >= 0)

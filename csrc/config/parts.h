@@ -177,6 +177,8 @@ struct prl_config_mount {
     const char *data;      /* of the file system, with commas; NULL: none */
 };
 int prl_config_add_mount(struct prl_merge *m, const struct prl_config_mount *mount);
+/* One of another container's, whose texts are copied. */
+int prl_config_take_mount(struct prl_merge *m, const struct prl_mount *from);
 /* The same without the checks, into the template's list; an older mount on target goes. */
 void prl_config_place_mount(struct prl_merge *m, const struct prl_config_mount *mount);
 /* The mount on target that the user asked for; NULL: none. */
@@ -199,6 +201,19 @@ void prl_config_finish_mounts(struct prl_merge *m);
 /* config/rootfs/volume.c: -v and --mount. */
 int prl_config_volume(struct prl_merge *m, const char *text);
 int prl_config_mount_option(struct prl_merge *m, const char *text);
+
+/* config/rootfs/named.c: volumes of the store. */
+struct prl_config_named {
+    const char *option, *name, *target; /* name NULL: anonymous; target as it was typed */
+    const char *const *words;           /* of the mount, up to a NULL */
+    bool nocopy;
+};
+int prl_config_add_named(struct prl_merge *m, const struct prl_config_named *named);
+/* A line of io.pyrootless.volumes.new: kind is "label" or "option". */
+int prl_config_describe_named(struct prl_merge *m, const char *name, const char *kind,
+                              const char *pair);
+int prl_config_image_volumes(struct prl_merge *m); /* where nothing else is mounted */
+int prl_config_volumes_from(struct prl_merge *m);  /* likewise */
 
 /* resources.c: limits.  What enforces them is noted later (prl_config_enforcement). */
 int prl_config_limits(struct prl_merge *m, const char *text);

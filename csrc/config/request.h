@@ -21,6 +21,8 @@ struct prl_request_words {
      * prl_config_merge. */
     int (*merge)(const struct prl_request *request, const struct prl_config_facts *facts,
                  struct prl_spec *spec, struct prl_error *reterr);
+    /* The names of the containers whose volumes are taken; NULL: there are no more. */
+    const char *(*volumes_from)(const struct prl_request *request, size_t index);
     /* The small files that this config.json binds.  See prl_config_files. */
     int (*files)(const struct prl_request *request, const struct prl_config_facts *facts,
                  struct prl_config_file ret[PRL_CONFIG_FILES], struct prl_error *reterr);

@@ -47,6 +47,8 @@ static struct prl_config_facts gather_facts(struct prl_container *c)
         .launcher = c->launcher,
         .allow = c->allow,
         .shared_network = c->shared_network,
+        .donors = c->donors,
+        .donors_len = c->donors_len,
         .uid = geteuid(),
         .gid = getegid(),
         .machine_ids = true,
@@ -55,13 +57,15 @@ static struct prl_config_facts gather_facts(struct prl_container *c)
     };
 }
 
-/* What the request names outside the engine: destinations, another container. */
-static int resolve_network(struct prl_container *c, struct prl_error *reterr)
+/* What the request names outside the engine: destinations, other containers. */
+static int resolve(struct prl_container *c, struct prl_error *reterr)
 {
     const struct prl_request *request = c->request;
     int r = 0;
     if (request->network_of)
         r = prl_shared_network_find(c->dirs, request->network_of, &c->shared_network, reterr);
+    if (r >= 0)
+        r = prl_donors_find(c->dirs, request, &c->donors, &c->donors_len, reterr);
     return r < 0 ? r : request->words->resolve(request, &c->allow, reterr);
 }
 
@@ -157,7 +161,7 @@ int prl_container_describe(struct prl_container *c, const struct prl_template *t
     static const char no_id[] =
         "0000000000000000000000000000000000000000000000000000000000000000";
     memcpy(c->state.id, no_id, sizeof no_id);
-    int r = template ? resolve_network(c, reterr) : 0;
+    int r = template ? resolve(c, reterr) : 0;
     return r < 0 ? r : describe(c, template, reterr);
 }
 
@@ -195,10 +199,31 @@ static int write_id_file(const char *path, const char *option, const char *text,
     return 0;
 }
 
+/* The volumes of config.json.  One that stands for a directory of the host is mounted from
+ * there, and is that of somebody's own. */
+static int hold_volumes(struct prl_container *c, const struct prl_config_facts *facts,
+                        struct prl_error *reterr)
+{
+    bool changed = false;
+    int r = prl_volumes_hold(c->dirs, &c->state, c->spec, &c->volumes, reterr);
+    c->state.volumes = c->spec->volumes_len > 0;
+    for (size_t i = 0; r == 0 && i < c->volumes.len; i++) {
+        const struct prl_held_volume *held = &c->volumes.held[i];
+        if (held->device)
+            r = prl_config_volume_device(c->spec, held->volume->name, held->device, facts,
+                                         reterr);
+        changed |= held->device != NULL;
+    }
+    if (r == 0 && changed)
+        r = write_text(c, reterr);
+    return r == 0 && changed ? prl_state_rewrite_config(&c->state, c->json, c->json_len, reterr)
+                             : r;
+}
+
 static int fill_directory(struct prl_container *c, const struct prl_template *template,
                           struct prl_error *reterr)
 {
-    int r = template ? resolve_network(c, reterr) : 0;
+    int r = template ? resolve(c, reterr) : 0;
     const struct prl_config_facts facts = gather_facts(c);
     if (r == 0)
         r = describe(c, template, reterr);
@@ -206,6 +231,8 @@ static int fill_directory(struct prl_container *c, const struct prl_template *te
         r = write_files(c, &facts, reterr);
     if (r == 0)
         r = prl_state_write_config(&c->state, c->json, c->json_len, reterr);
+    if (r == 0)
+        r = hold_volumes(c, &facts, reterr);
     prl_trace_mark("files");
     return r == 0 ? write_id_file(c->request->id_file, "--cidfile", c->state.id, reterr) : r;
 }
@@ -263,6 +290,7 @@ static int start(struct prl_container *c, const struct prl_stdio *stdio, launch_
     int r = launch_once(c, stdio, launch, reterr);
     if (r < 0 && c->request->any_driver && prl_config_may_fall_back(reterr))
         r = start_again(c, stdio, launch, reterr);
+    prl_volumes_settle(&c->volumes, r == 0);
     if (r < 0)
         return r;
     if (leaves_mounts(c)) /* first of all: the program may end soon */
@@ -300,6 +328,7 @@ int prl_container_finish(struct prl_container *c, const struct prl_status *statu
 {
     struct prl_error second;
     prl_child_close(&c->child);
+    prl_volumes_release(&c->volumes);
     int r = status ? prl_state_write_status(&c->state, status, reterr) : 0;
     int f = prl_state_finish(c->dirs, &c->state, r < 0 ? &second : reterr);
     return r < 0 ? r : f;
@@ -318,6 +347,10 @@ void prl_container_free(struct prl_container *c)
     prl_limits_plan_free(&c->plan);
     prl_cgroup_host_free(&c->host);
     prl_state_close(&c->state);
+    prl_volumes_release(&c->volumes);
+    prl_donors_free(c->donors, c->donors_len);
+    c->donors = NULL;
+    c->donors_len = 0;
     prl_spec_free(c->spec);
     prl_shared_network_free(c->shared_network);
     free(c->json);

@@ -3,6 +3,8 @@
 
 #include "config/network/shared.h"
 #include "config/request.h"
+#include "container/donors.h"
+#include "container/state/volumes/store.h"
 #include "limits/exports.h"
 
 #include <limits.h>
@@ -14,7 +16,10 @@ struct prl_container {
     struct prl_state state;
     char *allow; /* the list of destinations, resolved; NULL: none */
     struct prl_shared_network *shared_network; /* whose network it shares; NULL: nobody's */
-    char *json;                                /* config.json */
+    struct prl_donor *donors;                  /* whose volumes it takes */
+    size_t donors_len;
+    struct prl_held_volumes volumes; /* its own of the store */
+    char *json;                      /* config.json */
     size_t json_len;
     struct prl_spec *spec;
     struct prl_cgroup_host host; /* as far as it was looked at */

@@ -50,6 +50,7 @@ static const struct {
     {"fuse", prl_fuse_mount},       /* the same by a program; #2 */
     {"rootfs", prl_rootfs_build},   /* what was mounted, or a bind; root_fd */
     {"late", prl_idmap_late},       /* 0:0 makes what follows */
+    {"volumes", prl_volumes_fill},  /* those of the store, on their first use */
     {"mounts", prl_mounts_apply},   /* volumes, /proc, /dev */
     {"proc", prl_mounts_hide_proc}, /* read-only and masked paths of /proc */
     {"devices", prl_devices_apply}, /* nodes and links in /dev */

@@ -23,6 +23,7 @@ enum kind {
     WORD,    /* one of words[], by its number */
     PORTS,   /* spec/sections/network.c */
     CGROUPS, /* spec/sections/resources.c */
+    VOLUMES, /* spec/sections/volumes.c */
 };
 
 enum { ALWAYS = 1, ON_DISK };
@@ -73,6 +74,8 @@ static const struct row rows[] = {
     {"cpu-limit-ns", NUMBER, 0, SPEC(resources.cpu_time_ns), 0, UINT64_MAX},
     {"lent", LINES, 0, SPEC(lent), 0, 0},
     {"unseen", LINES, 0, SPEC(unseen), 0, 0},
+    {"volumes", VOLUMES, 0, SPEC(volumes), 0, 0},
+    {"volumes.new", TEXT, 0, SPEC(volumes_new), 0, 0},
     {"fake-root", WORD, FAKE_ROOT, SPEC(fake_root), 0, 0},
     {"fake-root.owners", PATH, 0, SPEC(fake_root_owners), 0, 0},
     {"launcher", PATH, 0, SPEC(launcher), 0, 0},
@@ -197,6 +200,8 @@ static int read_text(const struct given *given, const char *name, const char **r
         expected = strlen(text) != 64 || strspn(text, hex) != 64
                        ? "the id of a container, 64 hexadecimal digits"
                        : NULL;
+    else if (strcmp(name, "volumes.new") == 0)
+        expected = prl_spec_volumes_new_form(text);
     else
         expected = prl_spec_network_form(name, text);
     if (expected)
@@ -235,6 +240,8 @@ static int read_row(const struct given *given, const struct row *row, struct prl
         return prl_spec_read_ports(given->reader, &note, &spec->network);
     case CGROUPS:
         return prl_spec_read_cgroups(given->reader, &note, &spec->resources);
+    case VOLUMES:
+        return prl_spec_read_volumes(given->reader, &note, spec);
     case FLAG:
         number = given->text[0] == '1';
         r = (given->text[0] & ~1) == '0' && !given->text[1] ? 0 : fail(given, "0 or 1");
@@ -270,6 +277,8 @@ static void clear_row(const struct row *row, struct prl_spec *spec)
         spec->network.ports_len = 0;
     if (row->kind == CGROUPS)
         spec->resources.cgroups_len = 0;
+    if (row->kind == VOLUMES)
+        spec->volumes_len = 0;
     if (row->kind == NUMBER && row->at == offsetof(struct prl_spec, stop_signal))
         spec->stop_signal = PRL_SPEC_STOP_SIGNAL;
     if (row->words == KEYRING && row->kind == WORD)
@@ -445,6 +454,8 @@ static int show_row(struct prl_arena *arena, const struct row *row, const struct
             *ret = prl_spec_show_ports(arena, &spec->network);
         else if (row->kind == CGROUPS && spec->resources.cgroups_len)
             *ret = prl_spec_show_cgroups(arena, &spec->resources);
+        else if (row->kind == VOLUMES && spec->volumes_len)
+            *ret = prl_spec_show_volumes(arena, spec);
         else
             return 0;
         return *ret ? 0 : -ENOMEM;

@@ -36,6 +36,11 @@ char *prl_spec_show_ports(struct prl_arena *arena, const struct prl_network *net
 int prl_spec_read_cgroups(const struct prl_spec_reader *reader, const struct prl_note *note,
                           struct prl_resources *ret);
 char *prl_spec_show_cgroups(struct prl_arena *arena, const struct prl_resources *resources);
+/* spec/sections/volumes.c: io.pyrootless.volumes and what its "new" ones are to have. */
+int prl_spec_read_volumes(const struct prl_spec_reader *reader, const struct prl_note *note,
+                          struct prl_spec *ret);
+char *prl_spec_show_volumes(struct prl_arena *arena, const struct prl_spec *spec);
+const char *prl_spec_volumes_new_form(const char *text); /* see prl_spec_network_form */
 int prl_spec_check_resources(const struct prl_spec_reader *reader,
                              const struct prl_resources *resources);
 int prl_spec_check_mounts(const struct prl_spec_reader *reader, const struct prl_spec *spec);

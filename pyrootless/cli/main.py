@@ -49,6 +49,7 @@ VERBS = {
     "container": "the verbs of containers, as docker groups them",
     "image": "remove images that nothing uses",
     "system": "show how much of the disk the store takes, and free what is unused",
+    "volume": "make, list, show and remove volumes",
     "unshare": "run a program as root of your subordinate ids, on your own files",
     "pull": "fetch images from registries",
     "login": "check a registry's password and store it",
@@ -97,10 +98,11 @@ FOLDERS = {
         "tag",
     ),
     "system": ("bench", "completion", "doctor", "info", "system", "unshare", "version"),
+    "volumes": ("volume",),
 }
 """Folder of pyrootless/cli → the verbs whose modules lie in it."""
 
-MODULES = {"image": "prune", "images": "list", "system": "disk"}
+MODULES = {"image": "prune", "images": "list", "system": "disk", "volume": "group"}
 """Verbs whose modules have another name."""
 
 ELSEWHERE = {
@@ -139,7 +141,6 @@ ELSEWHERE = {
     "unpause": "let its program go on: pyrootless kill -s CONT NAME",
     "untag": "take one name away: pyrootless rmi NAME",
     "update": "limits are given at the start: pyrootless run --memory 1g IMAGE",
-    "volume": "a volume is a directory: pyrootless run -v DIR:TARGET IMAGE",
 }
 """Words of docker and podman that are no verbs here → what does their work."""
 

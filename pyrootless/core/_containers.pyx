@@ -16,6 +16,7 @@ from pyrootless.core.prl cimport *
 include "error.pxi"
 include "tables.pxi"
 include "state.pxi"
+include "volumes.pxi"
 
 
 cdef class Container:

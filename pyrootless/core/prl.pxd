@@ -142,7 +142,7 @@ cdef extern from "container/life.h" nogil:
     int prl_state_open(const char *directory, prl_state_file file)
     int prl_state_read(const char *directory, prl_state_file file, char **ret, size_t *ret_len)
     void prl_listed_free(prl_listed *rows, size_t len)
-    int prl_state_remove(const prl_dirs *dirs, const char *text, bint force, prl_error *err)
+    int prl_state_remove(const prl_dirs *dirs, const char *text, bint force, bint volumes, prl_error *err)
     int prl_process_hold(int pid, uint64_t start_ticks, prl_joinable *ret)
     void prl_template_free(prl_template *template)
     void prl_container_begin(prl_container *c, const prl_dirs *dirs, const prl_request *request)
@@ -157,6 +157,25 @@ cdef extern from "container/life.h" nogil:
     int prl_child_go(prl_child *child, const prl_spec *spec, const prl_wish *wish, prl_error *err)
     int prl_child_signal(prl_child *child, int signal, prl_error *err)
     const char *prl_stage_name(unsigned stage)
+
+cdef extern from "container/state/volumes/store.h" nogil:
+    struct prl_volume_want:
+        const char *name
+        const char **labels
+        const char **options
+        bint anonymous
+
+    struct prl_volume_row:
+        char *name
+        char *record
+        char (*users)[65]
+        size_t users_len
+
+    int prl_volume_make(const prl_dirs *dirs, const prl_volume_want *want, prl_error *err)
+    int prl_volume_list(const prl_dirs *dirs, prl_volume_row **ret, size_t *ret_len, prl_error *err)
+    int prl_volume_look(const prl_dirs *dirs, const char *name, prl_volume_row *ret, prl_error *err)
+    int prl_volume_remove(const prl_dirs *dirs, const char *name, prl_error *err)
+    void prl_volume_rows_free(prl_volume_row *rows, size_t len)
 
 cdef extern from "container/monitor/wait.h" nogil:
     int prl_first_signal(int pid, int pidfd, int signal, prl_error *err)

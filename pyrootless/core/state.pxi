@@ -126,13 +126,14 @@ def hold_process(int pid, uint64_t start_ticks) -> int:
     return process.pidfd
 
 
-def remove_state(str data, str runtime, str wanted, bint force) -> None:
+def remove_state(str data, str runtime, str wanted, bint force, bint volumes=False) -> None:
     """Take a container away: processes, control groups, names, files.
 
     Args:
         data, runtime: As list_states() has them.
         wanted: The container's name, id, or the begin of its id.
         force: End it when it runs.
+        volumes: The volumes that nobody named and no other container has, too.
 
     Raises:
         ContainerStateError: It runs and force is False, or it does not end, or there is none.
@@ -145,7 +146,7 @@ def remove_state(str data, str runtime, str wanted, bint force) -> None:
     cdef int r
     look(data, runtime, &dirs)
     with nogil:
-        r = prl_state_remove(&dirs, word, force, &error)
+        r = prl_state_remove(&dirs, word, force, volumes, &error)
         prl_dirs_close(&dirs)
     if r < 0:
         raise exception(&error)

@@ -45,6 +45,16 @@ if TYPE_CHECKING:
     from pyrootless.engine.selection import mounts as mounts
     from pyrootless.engine.selection import parse_filters as parse_filters
     from pyrootless.engine.selection import select as select
+    from pyrootless.engine.volumes import Pruned as Pruned
+    from pyrootless.engine.volumes import Volume as Volume
+    from pyrootless.engine.volumes import create_volume as create_volume
+    from pyrootless.engine.volumes import find_volume as find_volume
+    from pyrootless.engine.volumes import has_label as has_label
+    from pyrootless.engine.volumes import inspect_volume as inspect_volume
+    from pyrootless.engine.volumes import list_volumes as list_volumes
+    from pyrootless.engine.volumes import prune_volumes as prune_volumes
+    from pyrootless.engine.volumes import remove_volume as remove_volume
+    from pyrootless.engine.volumes import select_volumes as select_volumes
 
 _HOME = {
     "AsyncChild": "asynchronous",
@@ -54,18 +64,25 @@ _HOME = {
     "Found": "containers",
     "OptionValue": "arguments",
     "PIPE": "child",
+    "Pruned": "volumes",
     "PublishedPort": "ports",
     "REINSTALL": "prepare",
     "Stream": "child",
+    "Volume": "volumes",
+    "create_volume": "volumes",
     "describe": "containers",
     "descriptor": "child",
     "exchange": "asynchronous",
     "exit_code": "selection",
     "find_container": "containers",
     "find_template": "launch",
+    "find_volume": "volumes",
+    "has_label": "volumes",
     "inspect_container": "inspection",
+    "inspect_volume": "volumes",
     "labels": "selection",
     "list_found": "containers",
+    "list_volumes": "volumes",
     "make_result": "child",
     "mounts": "selection",
     "open_container": "launch",
@@ -73,12 +90,15 @@ _HOME = {
     "parse": "prepare",
     "parse_filters": "selection",
     "prepared_words": "launch",
+    "prune_volumes": "volumes",
     "published_ports": "ports",
     "read_annotations": "containers",
     "read_config": "containers",
     "remove_container": "containers",
     "remove_named": "containers",
+    "remove_volume": "volumes",
     "select": "selection",
+    "select_volumes": "volumes",
     "start_async": "asynchronous",
     "to_argv": "arguments",
 }

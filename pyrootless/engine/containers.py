@@ -127,8 +127,15 @@ def remove_container(
     remove_named(directories, container.id, force=force)
 
 
-def remove_named(directories: Directories, wanted: str, *, force: bool) -> None:
+def remove_named(
+    directories: Directories, wanted: str, *, force: bool, volumes: bool = False
+) -> None:
     """The same by name, id or the begin of one; one that never began goes likewise.
+
+    Args:
+        directories, force: As of `remove_container`.
+        wanted: The container.
+        volumes: The volumes that nobody named and no other container has go with it.
 
     Raises:
         UsageError: Nothing was written.
@@ -137,7 +144,8 @@ def remove_named(directories: Directories, wanted: str, *, force: bool) -> None:
     """
     if not wanted:
         raise UsageError("a container's name or id is missing")
-    _containers.remove_state(str(directories.data), str(directories.runtime), wanted, force)
+    places = str(directories.data), str(directories.runtime)
+    _containers.remove_state(*places, wanted, force, volumes)
 
 
 def describe(item: Found) -> Container:

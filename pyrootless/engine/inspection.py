@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from pyrootless.engine.containers import Container, read_config, read_status
+from pyrootless.engine.mount_points import inspect_mount, read_mounts
 from pyrootless.held import held_limits
 from pyrootless.images import signal_name
 
@@ -47,7 +48,7 @@ def inspect_container(container: Container) -> dict[str, Any]:
         "Image": container.image,
         "Name": f"/{container.name}" if container.name else "",
         "MountLabel": "",
-        "Mounts": [_mount(item) for item in _list(config, "mounts")],
+        "Mounts": [inspect_mount(item) for item in read_mounts(config)],
         "Config": _config(config, container),
         "HostConfig": {
             "ReadonlyRootfs": bool(_object(config, "root").get("readonly", False)),
@@ -148,27 +149,9 @@ def _stop_signal(notes: dict[str, Any]) -> str:
     return signal_name(int(text)) if text.isdigit() else text
 
 
-def _mount(item: Any) -> dict[str, Any]:
-    mount = item if isinstance(item, dict) else {}
-    options = [str(option) for option in _list(mount, "options")]
-    bind = mount.get("type") == "bind" or "bind" in options or "rbind" in options
-    return {
-        "Type": "bind" if bind else str(mount.get("type", "")),
-        "Source": str(mount.get("source", "")) if bind else "",
-        "Destination": str(mount.get("destination", "")),
-        "Mode": ",".join(options),
-        "RW": "ro" not in options and "rro" not in options,
-    }
-
-
 def _object(parent: dict[str, Any], key: str) -> dict[str, Any]:
     value = parent.get(key)
     return value if isinstance(value, dict) else {}
-
-
-def _list(parent: dict[str, Any], key: str) -> list[Any]:
-    value = parent.get(key)
-    return value if isinstance(value, list) else []
 
 
 def _is_label(key: str) -> bool:

@@ -21,6 +21,7 @@ from pyrootless.engine.containers import (
     read_annotations,
     read_config,
 )
+from pyrootless.engine.mount_points import Mount, read_mounts
 from pyrootless.engine.ports import published_ports
 from pyrootless.errors import UsageError
 
@@ -98,23 +99,16 @@ def network(container: Container) -> str:
     return str(notes.get(f"{_NOTE}network", "none"))
 
 
-def mounts(container: Container) -> list[tuple[str, str]]:
-    """(source, destination) of what the caller lent."""
-    config = read_config(container.directory)
-    lent = str(config.get("annotations", {}).get(f"{_NOTE}lent", "")).splitlines()
-    found = config.get("mounts", [])
-    return [
-        (str(m.get("source", "")), str(m.get("destination", "")))
-        for m in found
-        if m.get("destination") in lent
-    ]
+def mounts(container: Container) -> list[Mount]:
+    """What somebody mounted in it."""
+    return read_mounts(read_config(container.directory))
 
 
 def _test(directories: Directories, key: str, values: Sequence[str]) -> Test:
     simple: dict[str, Callable[[Container, str], bool]] = {
         "id": lambda item, value: bool(_pattern(value).search(item.id)),
         "name": lambda item, value: bool(_pattern(value.lstrip("/")).search(item.name)),
-        "volume": lambda item, value: any(value in pair for pair in mounts(item)),
+        "volume": _mounts,
         "network": lambda item, value: network(item) == value,
         "health": lambda item, value: value == "none",
         "is-task": lambda item, value: value.lower() in ("false", "0"),
@@ -147,6 +141,12 @@ def _has_label(item: Container, value: str) -> bool:
     name, equals, text = value.partition("=")
     own = labels(item)
     return name in own and (not equals or own[name] == text)
+
+
+def _mounts(item: Container, value: str) -> bool:
+    """A volume's name, a source or a destination."""
+    every = mounts(item)
+    return any(value in (one.name, one.source, one.destination) for one in every if value)
 
 
 def _states(values: Sequence[str]) -> Test:

@@ -92,12 +92,14 @@ SAMPLES: dict[str, list[str]] = {
     "userns": ["--userns=range"],
     "uts": ["--uts=host"],
     "volume": ["--volume=DIR:/there"],
+    "volumes-from": ["--volumes-from=box"],
     "workdir": ["--workdir=/tmp"],
 }
 
 # What these rows change stands in a mounted file, or in the container's directory, which
 # --print-spec does not make: they have tests of their own.
 NOT_PRINTED = {"add-host", "dns", "dns-option", "dns-search", "ephemeral", "publish-all", "rm"}
+NOT_PRINTED |= {"volumes-from"}  # tests/integration/test_volumes.py
 
 # Arguments without which a row would change nothing.
 BASES = {

@@ -20,6 +20,7 @@ ROOT = Path(__file__).resolve().parents[2]
 DISK = ROOT / "docs/reference/disk.md"
 
 STATE = "csrc/container/state/"
+VOLUMES = "csrc/container/state/volumes/"
 IMAGES = "pyrootless/images/"
 SECCOMP = "pyrootless/seccomp/"
 HOME = "pyrootless/config.py"
@@ -122,6 +123,23 @@ OWNERS: dict[str, Owner] = {
     "status.json": Owner((STATE,), name=r"(.*/)?status\.json(\.new)?"),
     "remove": Owner((STATE,), name=r".*/remove"),
     "DATA/names/NAME": Owner((STATE,), name=r"(.*/)?names(/.*)?"),
+    "DATA/volumes/NAME/": Owner(
+        (VOLUMES, "csrc/config/rootfs/named.c", "pyrootless/engine/volumes.py"),
+        "made, held and removed; config.json names it, and so does a list",
+        r"([^ ]*/)?volumes/[^ ]*",
+    ),
+    "_data/": Owner(
+        (VOLUMES, "csrc/config/rootfs/named.c", "pyrootless/engine/volumes.py"),
+        "as above",
+        below("_data"),
+    ),
+    "volume.json": Owner((VOLUMES,), name=r"volume\.json"),
+    "users/ID": Owner((VOLUMES,), name=below("users")),
+    "filling": Owner(
+        (VOLUMES, "csrc/launch/steps/filesystem/copy.c"),
+        "whoever copies says that it is whole",
+        below("filling"),
+    ),
     "DATA/isolate/ID/": Owner(("pyrootless/sandbox/isolate/place.py",), name="isolate"),
     "RUNTIME/running/ID": Owner((STATE,), name=below("running")),
     "RUNTIME/control/ID": Owner(

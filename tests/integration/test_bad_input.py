@@ -40,7 +40,7 @@ BAD_VALUES = {
     "--init=2": '"2" is neither true nor false',
     "--label==x": '"=x" is not KEY=VALUE',
     "--mount=type=bind,dst=/x": "it does not say what: add src=PATH",
-    "--mount=type=nfs,dst=/x": "type=nfs is not here yet",
+    "--mount=type=nfs,dst=/x": "there is no type=nfs here",
     "--name=a/b": '"a/b" cannot be a container\'s name',
     "--pidfile=/nowhere/pid": "cannot write /nowhere/pid: No such file or directory",
     "--read-only=maybe": '"maybe" is neither true nor false',
@@ -61,8 +61,8 @@ BAD_VALUES = {
     "--user=a:b:c": '"a:b:c" is not USER[:GROUP]',
     "--volume=/tmp:/x:zz": '"zz" is no option of a volume',
     "--volume=/tmp:rel": '"rel" is not a path in the container',
-    "--volume=a:/b": '"a" would be a named volume',
-    "--volume=rel": '"rel" is not SOURCE:TARGET[:OPTIONS]',
+    "--volume=a:/b": '"a" includes invalid characters for a local volume name',
+    "--volume=rel": '"rel" is not [SOURCE:]TARGET[:OPTIONS]',
     "--workdir=rel": '"rel" is not a path in the container',
 }
 

@@ -86,7 +86,7 @@ static const struct {
     {"uidmap", "choose a map by --userns: single, range, keep-id, nomap"},
     {"umask", ""},
     {"unsetenv", "set it empty: -e NAME="},
-    {"volumes-from", "name each: -v DIR:TARGET"},
+    {"volume-driver", "the driver is local; options: pyrootless volume create --opt"},
 };
 
 const char *prl_options_elsewhere(const char *typed)

@@ -25,7 +25,16 @@ static int files(const struct prl_request *request, const struct prl_config_fact
     return prl_config_files(request->asked, facts, ret, reterr);
 }
 
-static const struct prl_request_words of_options = {resolve, merge, files};
+static const char *volumes_from(const struct prl_request *request, size_t index)
+{
+    const struct prl_options *o = request->asked;
+    for (size_t i = 0; i < o->values_len; i++)
+        if (strcmp(o->values[i].option->name, "volumes-from") == 0 && index-- == 0)
+            return o->values[i].text;
+    return NULL;
+}
+
+static const struct prl_request_words of_options = {resolve, merge, volumes_from, files};
 
 const struct prl_options *prl_request_options(const struct prl_request *request)
 {
@@ -43,7 +52,8 @@ static struct winsize window_of(const struct prl_options *o)
 
 static bool lends(const struct prl_options *o)
 {
-    static const char lent[][8] = {"volume", "mount", "device", "rootfs", "spec"};
+    static const char lent[][16] = {"volume", "mount", "device",
+                                    "rootfs", "spec",  "volumes-from"};
     const char *ipc = prl_options_get(o, "ipc");
     for (size_t i = 0; i < sizeof lent / sizeof *lent; i++)
         if (prl_options_get(o, lent[i]))

@@ -72,7 +72,8 @@ const struct prl_option prl_option_table[] = {
     {"gpus", 0, TEXT, ONCE, RUN, ENGINE, "-", "GPUS", G_FILES,
      "give the container NVIDIA's devices, as /etc/cdi describes them: all, 2, device=0,1"},
     {"mount", 0, TEXT, REPEAT, RUN, NATIVE, "/mounts", "type=TYPE,src=SRC,dst=DST[,…]", G_FILES,
-     "mount a directory or file of the host (type=bind) or a tmpfs"},
+     "mount a volume (type=volume, the default), a directory or file of the host (type=bind) or a "
+     "tmpfs"},
     {"read-only", 0, FLAG, ONCE, RUN, NATIVE, "/root/readonly", "", G_FILES,
      "make the root file system read-only"},
     {"read-only-tmpfs", 0, FLAG, ONCE, RUN, NATIVE, "/mounts", "", G_FILES,
@@ -87,8 +88,12 @@ const struct prl_option prl_option_table[] = {
      "program if the kernel refuses"},
     {"tmpfs", 0, TEXT, REPEAT, RUN, NATIVE, "/mounts", "DIR[:OPTIONS]", G_FILES,
      "mount an empty directory in memory, as in /scratch:size=64m"},
-    {"volume", 'v', TEXT, REPEAT, RUN, NATIVE, "/mounts", "SOURCE:TARGET[:OPTIONS]", G_FILES,
-     "mount a directory or file of the host in the container; ro makes it read-only"},
+    {"volume", 'v', TEXT, REPEAT, RUN, NATIVE, "/mounts", "[SOURCE:]TARGET[:OPTIONS]", G_FILES,
+     "mount a directory or file of the host in the container, or a volume by its name, which is "
+     "made when there is none; without SOURCE one that goes with the container; ro: read-only, "
+     "nocopy: a new volume stays empty"},
+    {"volumes-from", 0, TEXT, REPEAT, RUN, NATIVE, "/mounts", "CONTAINER[:ro]", G_FILES,
+     "mount what this container, running or not, has mounted, where nothing else is"},
 
     {"blkio-weight", 0, INTEGER, ONCE, RUN, NATIVE, "-", "0", G_LIMITS,
      "0 alone: weights of disks cannot be held; bound the rates, as with --device-read-bps"},

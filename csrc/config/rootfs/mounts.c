@@ -92,6 +92,22 @@ bool prl_config_is_taken(const struct prl_merge *m, const char *target)
     return prl_config_taken(m, target) != NULL;
 }
 
+int prl_config_take_mount(struct prl_merge *m, const struct prl_mount *from)
+{
+    struct prl_mount *list =
+        prl_spec_grow(&m->reader, m->user_mounts, m->user_mounts_len, sizeof *list);
+    if (!list)
+        return -ENOMEM;
+    forget_target(m, from->destination);
+    m->user_mounts = list;
+    list[m->user_mounts_len] = *from;
+    list[m->user_mounts_len].source = prl_config_copy(m, from->source);
+    list[m->user_mounts_len].destination = prl_config_copy(m, from->destination);
+    list[m->user_mounts_len].type = prl_config_copy(m, from->type);
+    list[m->user_mounts_len++].data = prl_config_copy(m, from->data);
+    return m->failed;
+}
+
 int prl_config_add_mount(struct prl_merge *m, const struct prl_config_mount *mount)
 {
     const char *target = mount->target;

@@ -151,6 +151,7 @@ static void forget_image(struct prl_merge *m)
     m->spec->process.cwd = "/";
     prl_config_note_drop(m, "image.entrypoint");
     prl_config_note_drop(m, "image.cmd");
+    prl_config_note_drop(m, "image.volumes");
     m->spec->rootfs.lowers = NULL;
 }
 

@@ -1,5 +1,5 @@
-/* volume.c: -v SOURCE:TARGET[:OPTIONS] and --mount type=…,src=…,dst=….
- * In: option values.  Out: bind mounts and tmpfs in /mounts.
+/* volume.c: -v [SOURCE:]TARGET[:OPTIONS] and --mount type=…,src=…,dst=….
+ * In: option values.  Out: bind mounts, volumes and tmpfs in /mounts.
  * Never: creating a source; a source inside the engine's own directories. */
 #include "config/parts.h"
 
@@ -18,7 +18,7 @@ enum recursion { RECURSIVE, NOT_RECURSIVE, RECURSIVE_WRITABLE };
 struct bind {
     const char *option, *source, *target;
     enum recursion recursion;
-    bool readonly;
+    bool readonly, nocopy; /* nocopy: of a volume */
     const char *propagation, *suid, *dev, *exec;
 };
 
@@ -27,7 +27,7 @@ static bool take_flag(struct bind *bind, const char *word)
 {
     static const char propagations[][12] = {"private", "rprivate", "slave",
                                             "rslave",  "shared",   "rshared"};
-    static const char ignored[][12] = {"z", "Z", "cached", "delegated", "nocopy", "consistent"};
+    static const char ignored[][12] = {"z", "Z", "cached", "delegated", "consistent"};
     static const char flags[][2][8] = {
         {"suid", "nosuid"}, {"dev", "nodev"}, {"exec", "noexec"}};
     const char **slots[] = {&bind->suid, &bind->dev, &bind->exec};
@@ -57,6 +57,8 @@ static int take_volume_word(struct prl_merge *m, struct bind *bind, const char *
         bind->readonly = true;
     else if (strcmp(word, "rw") == 0)
         bind->readonly = false;
+    else if (strcmp(word, "nocopy") == 0)
+        bind->nocopy = true;
     else if (strcmp(word, "bind") == 0)
         bind->recursion = NOT_RECURSIVE;
     else if (strcmp(word, "rbind") == 0)
@@ -112,15 +114,34 @@ static int add_bind(struct prl_merge *m, const struct bind *bind)
     return r < 0 ? r : prl_config_guard(m, bind->option, real, target);
 }
 
-static int check_source(struct prl_merge *m, const char *option, const char *source)
+/* A volume of the store; name NULL: one that nobody names. */
+static int add_named(struct prl_merge *m, struct bind *bind, const char *name)
 {
-    if (*source == '/' || strcmp(source, ".") == 0 || strcmp(source, "..") == 0 ||
-        strncmp(source, "./", 2) == 0 || strncmp(source, "../", 3) == 0)
-        return 0;
-    return prl_config_bad(m, EINVAL, option,
-                          "\"%.60s\" would be a named volume, which is not here yet: for a "
-                          "directory of the host write ./%.60s or the whole path",
-                          source, source);
+    const char *words[12] = {NULL};
+    bind->recursion = NOT_RECURSIVE;
+    bind_words(bind, false, words);
+    const struct prl_config_named named = {.option = bind->option,
+                                           .name = name,
+                                           .target = bind->target,
+                                           .words = words,
+                                           .nocopy = bind->nocopy};
+    return prl_config_add_named(m, &named);
+}
+
+static bool is_path(const char *source)
+{
+    return *source == '/' || strcmp(source, ".") == 0 || strcmp(source, "..") == 0 ||
+           strncmp(source, "./", 2) == 0 || strncmp(source, "../", 3) == 0;
+}
+
+static int bad_form(struct prl_merge *m, const char *text)
+{
+    return prl_config_bad(
+        m, EINVAL, "--volume",
+        "\"%.80s\" is not [SOURCE:]TARGET[:OPTIONS]: write for example -v "
+        "./data:/data:ro, -v NAME:/data for a volume, or --tmpfs for an empty "
+        "directory",
+        text);
 }
 
 int prl_config_volume(struct prl_merge *m, const char *text)
@@ -137,26 +158,27 @@ int prl_config_volume(struct prl_merge *m, const char *text)
             break;
         *parts[i]++ = '\0';
     }
-    if (!parts[1] || !*parts[0] || (parts[2] && strchr(parts[2], ':')))
-        return prl_config_bad(m, EINVAL, "--volume",
-                              "\"%.80s\" is not SOURCE:TARGET[:OPTIONS]: write for example -v "
-                              "./data:/data:ro, or --tmpfs for an empty directory",
-                              text);
-    struct bind bind = {.option = "--volume", .source = parts[0], .target = parts[1]};
+    if (!*parts[0] || (!parts[1] && *parts[0] != '/') || (parts[2] && strchr(parts[2], ':')))
+        return bad_form(m, text);
+    struct bind bind = {.option = "--volume", .source = parts[0], .target = parts[!!parts[1]]};
     char *rest = NULL;
     for (char *word = parts[2] ? strtok_r(parts[2], ",", &rest) : NULL; word && r >= 0;
          word = strtok_r(NULL, ",", &rest))
         r = take_volume_word(m, &bind, word);
-    if (r >= 0)
-        r = check_source(m, bind.option, bind.source);
-    return r < 0 ? r : add_bind(m, &bind);
+    if (r < 0)
+        return r;
+    if (!parts[1])
+        return add_named(m, &bind, NULL);
+    return is_path(bind.source) ? add_bind(m, &bind) : add_named(m, &bind, bind.source);
 }
 
 /* What --mount said. */
 struct request {
     const char *type;
     struct bind bind;
-    char tmpfs[256]; /* options of a tmpfs, comma-joined */
+    char tmpfs[256];       /* options of a tmpfs, comma-joined */
+    const char *pairs[16]; /* volume-label=, volume-opt=: the whole words */
+    size_t pairs_len;
 };
 
 static int add_tmpfs_word(struct prl_merge *m, struct request *request, const char *name,
@@ -236,6 +258,35 @@ static void make_lower(char *text)
         *text = (char)tolower((unsigned char)*text);
 }
 
+/* volume-nocopy, volume-driver=local, volume-label=KEY=VALUE, volume-opt=KEY=VALUE */
+static int take_volume_key(struct prl_merge *m, struct request *request, const char *key,
+                           const char *value)
+{
+    static const char driver[] = "volume-driver";
+    bool label = strcmp(key, "volume-label") == 0, option = strcmp(key, "volume-opt") == 0;
+    if (strcmp(key, "volume-nocopy") == 0) {
+        request->bind.nocopy = true;
+        return *value ? prl_value_bool("--mount", value, &request->bind.nocopy, m->reterr) : 0;
+    }
+    if (strcmp(key, driver) == 0 && (!*value || strcmp(value, "local") == 0))
+        return 0;
+    if (strcmp(key, driver) == 0)
+        return prl_config_bad(m, EINVAL, "--mount",
+                              "there is no volume driver \"%.40s\": the only one is local",
+                              value);
+    if ((!label && !option) || !*value)
+        return prl_config_bad(
+            m, EINVAL, "--mount",
+            "\"%.40s\" is not understood: of a volume there are volume-nocopy, "
+            "volume-label=KEY=VALUE and volume-opt=KEY=VALUE",
+            key);
+    if (request->pairs_len + 2 > sizeof request->pairs / sizeof *request->pairs)
+        return prl_config_bad(m, E2BIG, "--mount", "it has too many labels and options");
+    request->pairs[request->pairs_len++] = label ? "label" : "option";
+    request->pairs[request->pairs_len++] = value;
+    return 0;
+}
+
 /* One key[=value] of --mount. */
 static int take_mount_word(struct prl_merge *m, struct request *request, char *key)
 {
@@ -261,6 +312,8 @@ static int take_mount_word(struct prl_merge *m, struct request *request, char *k
         return take_recursion(m, &request->bind, value);
     if (strcmp(key, "bind-nonrecursive") == 0)
         return take_nonrecursive(m, &request->bind, value);
+    if (strncmp(key, "volume-", 7) == 0)
+        return take_volume_key(m, request, key, value);
     if (strcmp(key, "tmpfs-size") == 0 || strcmp(key, "tmpfs-mode") == 0)
         return add_tmpfs_word(m, request, key[6] == 's' ? "size=" : "mode=", value);
     if (is_one_of(key, ignored) ||
@@ -274,18 +327,34 @@ static int take_mount_word(struct prl_merge *m, struct request *request, char *k
                           key, *value ? "=" : "", value);
 }
 
+static int add_volume(struct prl_merge *m, const struct request *request)
+{
+    struct bind bind = request->bind;
+    const char *name = bind.source && *bind.source ? bind.source : NULL;
+    int r = add_named(m, &bind, name);
+    if (r >= 0 && !name && request->pairs_len)
+        return prl_config_bad(m, EINVAL, "--mount",
+                              "labels and options are of a volume with a name: add src=NAME");
+    for (size_t i = 0; r >= 0 && i < request->pairs_len; i += 2)
+        r = prl_config_describe_named(m, name, request->pairs[i], request->pairs[i + 1]);
+    return r;
+}
+
 static int add_request(struct prl_merge *m, const struct request *request)
 {
     const struct bind *bind = &request->bind;
     const char *type = request->type ? request->type : "volume";
 
-    if (strcmp(type, "bind") != 0 && strcmp(type, "tmpfs") != 0)
+    if (strcmp(type, "bind") != 0 && strcmp(type, "tmpfs") != 0 && strcmp(type, "volume") != 0)
         return prl_config_bad(m, EINVAL, "--mount",
-                              "type=%.40s is not here yet: write type=bind or type=tmpfs",
+                              "there is no type=%.40s here: write type=volume, type=bind or "
+                              "type=tmpfs",
                               type);
     if (!bind->target)
         return prl_config_bad(m, EINVAL, "--mount",
                               "it does not say where: add dst=DIRECTORY, as in dst=/data");
+    if (strcmp(type, "volume") == 0)
+        return add_volume(m, request);
     if (strcmp(type, "bind") == 0 && bind->source && *bind->source)
         return add_bind(m, bind);
     if (strcmp(type, "bind") == 0)

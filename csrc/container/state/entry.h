@@ -93,6 +93,11 @@ struct prl_removal {
         *budget;    /* names to remove at most; the rest stays in the trash for a later sweep */
     bool patient;   /* its own launcher's: may wait for the lock of the names */
     int *marker_fd; /* held by the caller, closed once no scan can see the file; NULL: none */
+    enum prl_removal_volumes {
+        PRL_VOLUMES_NONE,   /* it has none of the store, */
+        PRL_VOLUMES_LEAVE,  /* or lets go of them, */
+        PRL_VOLUMES_REMOVE, /* and those that nobody named go with it */
+    } volumes;
 };
 /* Everything of a container: name, directory, and only when these are out of the way its
  * running entry. */

@@ -7,6 +7,7 @@
  * symlink(2), which is the lock.  Taking over and releasing look before they remove, and
  * therefore happen under a flock of names/. */
 #include "base/io.h"
+#include "base/name.h"
 #include "base/own.h"
 #include "container/state/entry.h"
 
@@ -16,13 +17,9 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 
-#define LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
-
 int prl_name_check(const char *name, struct prl_error *reterr)
 {
-    size_t len = strlen(name);
-    if (len >= 2 && len <= PRL_NAME_MAX && strspn(name, LETTERS) > 0 &&
-        strspn(name, LETTERS "_.-") == len)
+    if (prl_name_has_form(name, PRL_NAME_MAX))
         return 0;
     return prl_failf(reterr, PRL_STAGE_OPTIONS, EINVAL, "--name",
                      "\"%.64s\" is not a name: 2 to %d letters, digits, \"_\", \".\", \"-\", "

@@ -304,9 +304,10 @@ int prl_state_finish(const struct prl_dirs *dirs, struct prl_state *state,
     int r = 0;
     if (state->lock_fd >= 0 && prl_entry_read(state->lock_fd, &entry) == 0) {
         if (entry.remove || entry.pid == 0)
-            r = prl_removal_run(&(struct prl_removal){dirs, state->id, &entry, &budget, true,
-                                                      &state->marker_fd},
-                                reterr);
+            r = prl_removal_run(
+                &(struct prl_removal){dirs, state->id, &entry, &budget, true, &state->marker_fd,
+                                      state->volumes ? PRL_VOLUMES_REMOVE : PRL_VOLUMES_NONE},
+                reterr);
         else
             r = prl_removal_forget(dirs, state->id, reterr);
     }

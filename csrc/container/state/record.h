@@ -39,6 +39,7 @@ struct prl_state {
     int marker_fd;  /* the file `remove`, flock'd likewise: what other sessions see; -1: none */
     bool remove;    /* goes away when the container ends (--rm, --ephemeral) */
     bool ephemeral; /* nothing of it on disk: lives below the runtime directory */
+    bool volumes;   /* it has volumes of the store, which its config.json names */
 };
 
 struct prl_state_options {
@@ -107,10 +108,11 @@ int prl_state_await(const struct prl_dirs *dirs, const char *id, struct prl_erro
 /* ended_by (the program returned, or not), exit_code and signal of status.json. */
 int prl_state_read_end(const char *directory, struct prl_status *ret);
 /* Take a container away, by name, id or the begin of one: its processes (force: those of one
- * that runs as well), control groups, names, files, and its entry.  Errors: PRL_STAGE_STATE;
+ * that runs as well), control groups, names, files, its entry, and (volumes) the volumes that
+ * nobody named and nobody else has.  Errors: PRL_STAGE_STATE;
  * ESRCH: there is none; EBUSY: it runs, and force was not given; ETIME: it does not end on
  * SIGKILL. */
-int prl_state_remove(const struct prl_dirs *dirs, const char *text, bool force,
+int prl_state_remove(const struct prl_dirs *dirs, const char *text, bool force, bool volumes,
                      struct prl_error *reterr);
 /* One running container. */
 struct prl_running {

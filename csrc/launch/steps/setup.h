@@ -128,6 +128,7 @@ int prl_rootfs_seal(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAF
 int prl_rootfs_enter(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAFE;
 /* One path is the other's, or lies below it. */
 bool prl_mounts_overlap(const char *one, const char *other) PRL_CHILD_SAFE;
+int prl_volumes_fill(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAFE;
 int prl_mounts_open(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAFE;
 int prl_mounts_apply(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAFE;
 int prl_mounts_hide_proc(struct prl_setup *s, struct prl_error *reterr) PRL_CHILD_SAFE;

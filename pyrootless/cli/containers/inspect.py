@@ -1,6 +1,6 @@
-"""`pyrootless inspect [--type container|image] [-f TEMPLATE] NAME…`: everything known.
+"""`pyrootless inspect [--type container|image|volume] [-f TEMPLATE] NAME…`: everything known.
 
-What comes in: names or IDs of containers and images; a container goes first, as with docker.
+What comes in: names or IDs of containers, images and volumes, looked for in this order.
 What goes out: a list of objects in docker's words, as JSON, or a line each by a Go template.
 Must never: change anything.
 """
@@ -13,19 +13,19 @@ from typing import Any
 
 from pyrootless.cli import Parser, format_list
 from pyrootless.config import find_directories
-from pyrootless.engine import find_container, inspect_container
+from pyrootless.engine import find_container, find_volume, inspect_container, inspect_volume
 from pyrootless.errors import ContainerStateError, PyrootlessError, StoreError, UsageError
 from pyrootless.images import HOST, find_image, inspect_image, near_names
 from pyrootless.images.store import Store
 
-KINDS = ("container", "image")
+KINDS = ("container", "image", "volume")
 
 
 def main(args: list[str]) -> int:
     """Print what is found; what is not makes the answer 1 in the end (docker-inspect(1))."""
     parser = Parser(
         prog="pyrootless inspect",
-        description="Show everything about containers and images, as JSON.",
+        description="Show everything about containers, images and volumes, as JSON.",
     )
     parser.add_argument("--type", choices=KINDS, help="look only for these")
     parser.add_argument(
@@ -54,6 +54,8 @@ def main(args: list[str]) -> int:
 
 def _inspect(name: str, kind: str | None, root: str | None) -> dict[str, Any]:
     directories = find_directories(root)
+    if kind == "volume":
+        return inspect_volume(find_volume(directories, name))
     if kind != "image":
         try:
             return inspect_container(find_container(directories, name))
@@ -62,10 +64,14 @@ def _inspect(name: str, kind: str | None, root: str | None) -> dict[str, Any]:
                 raise
     store = Store(directories)
     if kind is None and name != HOST and not _is_image(store, name):
-        raise UsageError(
-            f'there is neither a container nor an image "{name}" here{near_names(store, name)}',
-            remedy="see them: pyrootless ps -a; pyrootless images",
-        )
+        try:
+            return inspect_volume(find_volume(directories, name))
+        except ContainerStateError:
+            raise UsageError(
+                f'there is no container, image or volume "{name}" here'
+                f"{near_names(store, name)}",
+                remedy="see them: pyrootless ps -a; pyrootless images; pyrootless volume ls",
+            ) from None
     return inspect_image(store, find_image(store, name))
 
 

@@ -37,6 +37,8 @@ HEAD = ("CONTAINER ID", "IMAGE", "COMMAND", "CREATED", "STATUS", "PORTS", "NAMES
 MAX_COMMAND = 30
 DOCKER_COMMAND = 20
 """Characters that docker shows of a command."""
+MAX_PLACE = 15
+"""Characters that docker shows of a volume's name or a path."""
 REASONS = {"timeout": ", by timeout", "oom": ", by --memory", "cpu-time": ", by --cpu-time"}
 """What ended it → words after the rest, where the code alone would mislead."""
 TITLES: dict[str, Any] = {
@@ -94,6 +96,7 @@ def format_table(
 def as_fields(item: Container, now_unix_ns: int, whole: bool, size: str) -> dict[str, Any]:
     """What docker's `--format` calls a container's values."""
     own = labels(item)
+    places = [mount for mount in mounts(item) if mount.kind != "tmpfs"]
     command = json.dumps(_shortened(shlex.join(item.command), whole), ensure_ascii=False)
     born = datetime.fromtimestamp(item.created_unix_ns // 1_000_000_000, UTC)
     return {
@@ -103,8 +106,8 @@ def as_fields(item: Container, now_unix_ns: int, whole: bool, size: str) -> dict
         "Image": item.image,
         "Label": lambda name: own.get(name, ""),
         "Labels": ",".join(f"{name}={text}" for name, text in own.items()),
-        "LocalVolumes": "0",
-        "Mounts": ",".join(source for source, _ in mounts(item)),
+        "LocalVolumes": str(sum(mount.kind == "volume" for mount in places)),
+        "Mounts": ",".join(_shown(mount.name or mount.source, whole) for mount in places),
         "Names": item.name,
         "Networks": network(item),
         "Ports": _ports(item),
@@ -138,6 +141,11 @@ def _row(item: Container, now_unix_ns: int, whole: bool) -> tuple[str, ...]:
 
 def _id(item: Container | Found, whole: bool) -> str:
     return item.id if whole else item.id[:12]
+
+
+def _shown(place: str, whole: bool) -> str:
+    """As docker cuts names and paths."""
+    return place if whole or len(place) <= MAX_PLACE else f"{place[: MAX_PLACE - 1]}…"
 
 
 def _shortened(command: str, whole: bool) -> str:

@@ -1,4 +1,4 @@
-"""`pyrootless rm [-f] NAME|ID…`: remove containers and what they wrote.
+"""`pyrootless rm [-f] [-v] NAME|ID…`: remove containers and what they wrote.
 
 What comes in: names, ids or begins of ids.  What goes out: what was removed, a line each.
 Must never: end a container without -f.
@@ -23,6 +23,9 @@ def main(args: list[str]) -> int:
     parser.add_argument(
         "-f", "--force", action="store_true", help="kill running containers first"
     )
+    parser.add_argument(
+        "-v", "--volumes", action="store_true", help="the volumes that nobody named, too"
+    )
     parser.add_argument("--root", metavar="DIR", help="the engine's directory")
     parser.add_argument("containers", metavar="NAME|ID", nargs="+")
     options = parser.parse_args(args)
@@ -30,7 +33,7 @@ def main(args: list[str]) -> int:
     failed = False
     for wanted in options.containers:
         try:
-            remove_named(directories, wanted, force=options.force)
+            remove_named(directories, wanted, force=options.force, volumes=options.volumes)
             print(wanted)
         except ContainerStateError as error:
             sys.stderr.write(f"pyrootless: {error}\n")

@@ -13,6 +13,7 @@ directory's lock is not disturbed.
 from __future__ import annotations
 
 import os
+import posixpath
 from contextlib import suppress
 from pathlib import Path
 
@@ -245,12 +246,14 @@ def _stop_signal(config: ImageConfig) -> int:
 
 
 def _notes(config: ImageConfig) -> dict[str, str]:
-    """Labels and ports of the image. Labels with a zero byte cannot be text for C."""
+    """Labels, volumes and ports of the image. Labels with a zero byte cannot be text for C."""
     notes = {
         f"io.pyrootless.label.{key}": value
         for key, value in sorted(config.labels.items())
         if "\0" not in key + value
     }
+    if volumes := _volumes(config):
+        notes["io.pyrootless.image.volumes"] = "\n".join(volumes)
     if config.exposed_ports:
         notes["io.pyrootless.image.ports"] = "\n".join(config.exposed_ports)
     if any(entry.startswith("HOME=") for entry in config.env):
@@ -259,6 +262,26 @@ def _notes(config: ImageConfig) -> dict[str, str]:
     with suppress(HostUnsupportedError):
         notes["io.pyrootless.launcher"] = str(find_launcher())
     return notes
+
+
+def _volumes(config: ImageConfig) -> list[str]:
+    """Its VOLUMEs as plain absolute paths, each once.
+
+    Raises:
+        IntegrityError: One is no place for a volume.
+    """
+    found = []
+    for text in config.volumes:
+        path = posixpath.normpath(f"/{text}".replace("//", "/"))
+        kernels = path == "/proc" or path.startswith("/proc/")
+        if path == "/" or kernels or not text or "\0" in text or "\n" in text:
+            raise IntegrityError(
+                f"the image's configuration: VOLUME {text[:96]!r} is no place for a volume",
+                remedy="see it: skopeo inspect --config docker://IMAGE; start its files alone: "
+                "pyrootless run --rootfs DIR COMMAND",
+            )
+        found.append(path)
+    return list(dict.fromkeys(found))
 
 
 def _sources(program: Path) -> tuple[runtime_config.Source, ...]:

@@ -1,7 +1,8 @@
 // sources: csrc/base/**/*.c csrc/config/options/allow.c csrc/config/options/help.c
-// sources: csrc/config/options/names.c csrc/config/options/network.c csrc/config/options/neutral.c
-// sources: csrc/config/options/parse.c csrc/config/options/table.c csrc/config/options/values.c
-// sources: csrc/network/*.c csrc/spec/caps.c
+// sources: csrc/config/options/names.c csrc/config/options/network.c
+// csrc/config/options/neutral.c sources: csrc/config/options/parse.c
+// csrc/config/options/table.c csrc/config/options/values.c sources: csrc/network/*.c
+// csrc/spec/caps.c
 /* test_options.c: argv → options: docker's spelling, errors that help, the table, the help. */
 #include "config/options/parse.h"
 
@@ -110,7 +111,7 @@ TEST(words_of_docker_that_are_not_here_have_a_sentence)
 {
     CHECK_BAD(RUN("--link=web", "host"), "--link", "it is not here: share a network");
     CHECK_BAD(RUN("--restart=always", "host"), "--restart", "it is not here yet");
-    CHECK_BAD(RUN("--volumes-from", "x", "host"), "--volumes-from", "name each: -v");
+    CHECK_BAD(RUN("--volume-driver", "x", "host"), "--volume-driver", "the driver is local");
 }
 
 TEST(missing_things)

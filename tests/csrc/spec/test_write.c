@@ -380,6 +380,8 @@ static const struct {
     {"network", "slirp4netns"},
     {"network.program", "/n"},
     {"network.ports", "tcp * 8080 80 1\nudp ::1 9 10 3"},
+    {"volumes", "named copy data /a b\nanonymous nocopy 0123456789 /c"},
+    {"volumes.new", "data label a=b c\ndata option o=bind"},
     {"network.mtu", "1400"},
     {"network.mac", "02:00:00:00:00:01"},
     {"network.dns-forward", "1"},

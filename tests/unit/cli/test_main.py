@@ -105,7 +105,7 @@ def test_inspect_of_nothing_speaks_of_both(
 ) -> None:
     assert door.main(["--root", str(tmp_path / "store"), "inspect", name]) == 1
     said = capsys.readouterr().err
-    assert f'there is neither a container nor an image "{name}" here' in said
+    assert f'there is no container, image or volume "{name}" here' in said
     assert "pyrootless ps -a; pyrootless images" in said
 
 

@@ -130,5 +130,5 @@ def test_words_that_are_no_filters(tmp_path: Path, four: list[Container]) -> Non
 
 def test_values_of_a_container(four: list[Container]) -> None:
     assert labels(four[0]) == {"tier": "front", "x": ""}
-    assert mounts(four[0]) == [("/data", "/vol")]
+    assert [(one.source, one.destination) for one in mounts(four[0])] == [("/data", "/vol")]
     assert [network(item) for item in four] == ["pasta", "host", "none", "none"]

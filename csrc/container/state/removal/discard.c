@@ -73,7 +73,7 @@ static int end(const struct prl_dirs *dirs, const char *id, const char *text,
 
 /* What is kept of it. */
 static int discard(const struct prl_dirs *dirs, const char *id, const struct prl_entry *entry,
-                   struct prl_error *reterr)
+                   bool volumes, struct prl_error *reterr)
 {
     unsigned budget = UINT_MAX;
     int r = prl_removal_groups(id, entry->directory);
@@ -82,11 +82,13 @@ static int discard(const struct prl_dirs *dirs, const char *id, const struct prl
     r = prl_name_release_all(dirs->data_fd, id);
     if (r < 0 && r != -EROFS)
         return prl_failf(reterr, PRL_STAGE_STATE, -r, "remove", "%s/names", dirs->data);
-    return prl_removal_run(&(struct prl_removal){dirs, id, entry, &budget, false, NULL},
-                           reterr);
+    return prl_removal_run(
+        &(struct prl_removal){dirs, id, entry, &budget, false, NULL,
+                              volumes ? PRL_VOLUMES_REMOVE : PRL_VOLUMES_LEAVE},
+        reterr);
 }
 
-int prl_state_remove(const struct prl_dirs *dirs, const char *text, bool force,
+int prl_state_remove(const struct prl_dirs *dirs, const char *text, bool force, bool volumes,
                      struct prl_error *reterr)
 {
     char id[PRL_ID_LEN + 1];
@@ -105,7 +107,7 @@ int prl_state_remove(const struct prl_dirs *dirs, const char *text, bool force,
                                             "a container's path");
     }
     if (r == 0 && !entry.ephemeral)
-        r = discard(dirs, id, &entry, reterr);
+        r = discard(dirs, id, &entry, volumes, reterr);
     prl_entry_free(&entry);
     return r < 0 ? r : 0;
 }

@@ -2,9 +2,9 @@
  * In: its running entry.  Out: no control group, no name, no directory, no entry.  Never: a
  * process; the entry before the rest.
  *
- * Order: name, directory (one rename into the trash: gone at once, however big it is), running
- * entry, then the tree in the trash.  Killed anywhere, the next sweep goes on: before the
- * rename it finds the entry, after it the trash.
+ * Order: volumes (while config.json still says which), name, directory (one rename into the
+ * trash: gone at once, however big it is), running entry, then the tree in the trash.  Killed
+ * anywhere, the next sweep goes on: before the rename it finds the entry, after it the trash.
  * To remove the directories of a --rm container takes a twelfth of its whole time, and who
  * started it waits.  Where they are empty they become DATA/spent instead, one container's at
  * most, and the next start removes that while its program runs. */
@@ -13,6 +13,7 @@
 #include "base/span.h"
 #include "base/sys.h"
 #include "container/state/entry.h"
+#include "container/state/volumes/store.h"
 #include "limits/exports.h"
 
 #include <fcntl.h>
@@ -185,8 +186,10 @@ int prl_removal_run(const struct prl_removal *removal, struct prl_error *reterr)
         return fail(removal, -errno, reterr);
     if (store_fd < 0) /* the whole store was removed */
         return prl_removal_forget(removal->dirs, removal->id, reterr);
-    int r = 0;
-    if (entry->name[0])
+    int r = removal->volumes ? prl_volumes_leave(store_fd, removal->id, entry->directory,
+                                                 removal->volumes == PRL_VOLUMES_REMOVE)
+                             : 0;
+    if (r == 0 && entry->name[0])
         r = prl_name_release(store_fd, entry->name, removal->id, removal->patient);
     /* A name that cannot be released (read-only store) leads nowhere once the directory is
      * gone. */

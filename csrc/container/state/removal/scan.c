@@ -76,7 +76,8 @@ static int scan_container(const struct prl_dirs *dirs, int containers_fd, const 
     int r = prl_removal_groups(id, entry.directory); /* the runtime directory may be new, and
                                                          the machine not */
     r = r < 0 ? prl_failf(reterr, PRL_STAGE_STATE, -r, "rmdir", "control group of %.12s", id)
-              : prl_removal_run(&(struct prl_removal){dirs, id, &entry, budget, false, NULL},
+              : prl_removal_run(&(struct prl_removal){dirs, id, &entry, budget, false, NULL,
+                                                      PRL_VOLUMES_REMOVE},
                                 reterr);
     prl_entry_free(&entry);
     return r;

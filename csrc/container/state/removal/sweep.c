@@ -120,8 +120,9 @@ static int bury(const struct prl_dirs *dirs, const char *id, int lock_fd, unsign
                       "process %d of container %.12s, whose monitor is gone", (int)entry.pid,
                       id);
     else if (entry.remove || entry.pid == 0)
-        r = prl_removal_run(&(struct prl_removal){dirs, id, &entry, budget, false, NULL},
-                            reterr);
+        r = prl_removal_run(
+            &(struct prl_removal){dirs, id, &entry, budget, false, NULL, PRL_VOLUMES_REMOVE},
+            reterr);
     else
         r = record_lost(dirs, id, &entry, reterr);
     prl_entry_free(&entry);

@@ -103,7 +103,7 @@ def test_inspect_of_a_container(store: Store, capsys: Capture) -> None:
                     "user": {"uid": 3, "gid": 4}},
         "mounts": [{"destination": "/data", "type": "bind", "source": "/s",
                     "options": ["rbind", "ro"]}],
-        "annotations": notes,
+        "annotations": notes | {"io.pyrootless.lent": "/data"},
     }  # fmt: skip
     (directory / "config.json").write_text(json.dumps(config))
     (directory / "status.json").write_text('{"ended_by":"signal","signal":9}')
@@ -121,8 +121,9 @@ def test_inspect_of_a_container(store: Store, capsys: Capture) -> None:
             "Type": "bind",
             "Source": "/s",
             "Destination": "/data",
-            "Mode": "rbind,ro",
+            "Mode": "ro",
             "RW": False,
+            "Propagation": "rprivate",
         }
     ]
 

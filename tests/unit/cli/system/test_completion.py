@@ -87,7 +87,7 @@ def offer(tmp_path: Path) -> Offer:
         ("run --network=container:wo", ["worker"]),
         ("run --network pa", ["pasta"]),
         ("run --memory ", []),
-        ("run --vol", ["--volume"]),
+        ("run --vol", ["--volume", "--volumes-from"]),
         ("ps --nothing", []),
         ("ps --no", ["--no-trunc"]),
         ("system prune --f", ["--force"]),
