@@ -231,8 +231,8 @@ HOLE_MUTATIONS = (
         "file systems of the kernel are mounted without power",
         _one(
             "csrc/launch/steps/filesystem/mounts.c",
-            "    uint64_t attr = m->attr_set | m->attr_set_recursive;\n",
-            "    uint64_t attr = m->attr_set & MOUNT_ATTR_RDONLY;\n",
+            "prl_place_flags(m->attr_set | m->attr_set_recursive);\n",
+            "prl_place_flags(m->attr_set & MOUNT_ATTR_RDONLY);\n",
         ),
         (f"{HOLES}::test_file_systems_of_the_kernel_are_mounted_without_power",),
     ),

@@ -156,9 +156,9 @@ IDENTITY_MUTATIONS = (
     Mutation(
         "nobody but the supervisor holds the listener",
         _one(
-            "csrc/launch/serve/fakeroot.c",
-            "_cleanup_close_ int listener = fcntl(",
-            "int listener = fcntl(",
+            "csrc/launch/report.c",
+            "prl_serve_fakeroot(s, child, fd, reterr);\n        prl_close_p(&fd);\n",
+            "prl_serve_fakeroot(s, child, fd, reterr);\n",
         ),
         (f"{FAKE_ROOT}::test_a_killed_supervisor_hangs_nobody",),
     ),
