@@ -126,3 +126,34 @@ def test_a_program_without_handler_ends_with_the_signal(
         assert line_of(child) == "ready\n"
         child.send_signal(number)
         assert child.wait(timeout=30) == code
+
+
+TAKES_WINCH = """
+import os, signal, sys
+signal.signal(signal.SIGWINCH, lambda *_: (os.write(1, b"changed\\n"), os._exit(3)))
+os.write(1, b"ready\\n")
+sys.stdin.read()
+os.write(1, b"nothing came\\n")
+"""
+
+
+@WITH_AND_WITHOUT_INIT
+def test_a_change_of_the_window_is_passed_on(start: Start, init: list[str]) -> None:
+    """As docker does without a terminal: who resizes a program's view tells the launcher."""
+    with start("-i", *init, "host", "/usr/bin/python3", "-c", TAKES_WINCH) as child:
+        assert line_of(child) == "ready\n"
+        child.send_signal(signal.SIGWINCH)
+        assert child.wait(timeout=30) == 3
+        assert line_of(child) == "changed\n"
+
+
+def test_signals_that_are_not_passed_on_end_the_launcher_and_the_container(
+    start: Start,
+) -> None:
+    """--sig-proxy=false: the program, which takes SIGTERM, never sees it."""
+    words = ("--sig-proxy=false", "-i", "host", "/usr/bin/python3", "-c", TAKES_TERM)
+    with start(*words) as child:
+        assert line_of(child) == "ready\n"
+        child.send_signal(signal.SIGTERM)
+        assert line_of(child) == ""
+        assert child.wait(timeout=30) == -signal.SIGTERM

@@ -53,10 +53,9 @@ struct loop {
 /* --- signals --- */
 
 /* Not forwarded: faults of this very process; SIGCHLD and SIGPIPE (ours); SIGTTIN and SIGTTOU,
- * which are about our own terminal; SIGWINCH (the container has no terminal here) and SIGURG,
- * as podman. */
-static const int own_signals[] = {SIGCHLD, SIGPIPE, SIGTTIN, SIGTTOU, SIGWINCH, SIGURG, SIGSEGV,
-                                  SIGBUS,  SIGFPE,  SIGILL,  SIGTRAP, SIGSYS,   SIGABRT};
+ * which are about our own terminal; SIGURG, as docker and podman. */
+static const int own_signals[] = {SIGCHLD, SIGPIPE, SIGTTIN, SIGTTOU, SIGURG, SIGSEGV,
+                                  SIGBUS,  SIGFPE,  SIGILL,  SIGTRAP, SIGSYS, SIGABRT};
 
 void prl_monitor_catchable(sigset_t *ret)
 {
