@@ -34,7 +34,7 @@ VERBS = {"ls": "ps", **{verb: verb for verb in _SAME}}
 """Verb below `container` → the verb that it is."""
 ALIASES = {"list": "ps", "ps": "ps"}
 OWN = ("prune",)
-_QUESTION = "This removes all stopped containers.\n"
+_QUESTION = "WARNING! This will remove all stopped containers.\n"
 
 
 def main(args: list[str]) -> int:
@@ -58,16 +58,22 @@ def main(args: list[str]) -> int:
 
 def _prune(args: list[str]) -> int:
     from pyrootless.cli.images import confirm
-    from pyrootless.cli.system import print_containers, prune_containers
+    from pyrootless.cli.system import print_containers
     from pyrootless.config import find_directories
+    from pyrootless.engine import parse_filters, prune_containers
 
     parser = Parser(prog="pyrootless container prune", description="Remove stopped containers.")
+    parser.add_argument(
+        "--filter", metavar="KEY=VALUE", action="append", default=[],
+        help="only those with until=, label=, or without: label!=",
+    )  # fmt: skip
     parser.add_argument("-f", "--force", action="store_true", help="do not ask")
     parser.add_argument("--root", metavar="DIR", help="the engine's directory")
     words = parser.parse_args(args)
     if not confirm(_QUESTION, words.force):
         return 1
-    removed, size_bytes = prune_containers(find_directories(words.root))
-    print_containers(removed)
-    print(f"Total reclaimed space: {units.format_size(size_bytes)}")
+    directories = find_directories(words.root)
+    pruned = prune_containers(directories, parse_filters(words.filter))
+    print_containers(pruned.ids)
+    print(f"Total reclaimed space: {units.format_decimal(pruned.bytes)}")
     return 0

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from pyrootless.engine.containers import Found as Found
     from pyrootless.engine.containers import describe as describe
     from pyrootless.engine.containers import find_container as find_container
+    from pyrootless.engine.containers import list_containers as list_containers
     from pyrootless.engine.containers import list_found as list_found
     from pyrootless.engine.containers import read_annotations as read_annotations
     from pyrootless.engine.containers import read_config as read_config
@@ -40,6 +41,9 @@ if TYPE_CHECKING:
     from pyrootless.engine.ports import published_ports as published_ports
     from pyrootless.engine.prepare import REINSTALL as REINSTALL
     from pyrootless.engine.prepare import parse as parse
+    from pyrootless.engine.pruning import PrunedContainers as PrunedContainers
+    from pyrootless.engine.pruning import prune_containers as prune_containers
+    from pyrootless.engine.pruning import prune_test as prune_test
     from pyrootless.engine.selection import exit_code as exit_code
     from pyrootless.engine.selection import labels as labels
     from pyrootless.engine.selection import mounts as mounts
@@ -52,6 +56,7 @@ if TYPE_CHECKING:
     from pyrootless.engine.volumes import has_label as has_label
     from pyrootless.engine.volumes import inspect_volume as inspect_volume
     from pyrootless.engine.volumes import list_volumes as list_volumes
+    from pyrootless.engine.volumes import measure_volumes as measure_volumes
     from pyrootless.engine.volumes import prune_volumes as prune_volumes
     from pyrootless.engine.volumes import remove_volume as remove_volume
     from pyrootless.engine.volumes import select_volumes as select_volumes
@@ -65,6 +70,7 @@ _HOME = {
     "OptionValue": "arguments",
     "PIPE": "child",
     "Pruned": "volumes",
+    "PrunedContainers": "pruning",
     "PublishedPort": "ports",
     "REINSTALL": "prepare",
     "Stream": "child",
@@ -81,8 +87,10 @@ _HOME = {
     "inspect_container": "inspection",
     "inspect_volume": "volumes",
     "labels": "selection",
+    "list_containers": "containers",
     "list_found": "containers",
     "list_volumes": "volumes",
+    "measure_volumes": "volumes",
     "make_result": "child",
     "mounts": "selection",
     "open_container": "launch",
@@ -90,6 +98,8 @@ _HOME = {
     "parse": "prepare",
     "parse_filters": "selection",
     "prepared_words": "launch",
+    "prune_containers": "pruning",
+    "prune_test": "pruning",
     "prune_volumes": "volumes",
     "published_ports": "ports",
     "read_annotations": "containers",

@@ -16,12 +16,15 @@ import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pyrootless import units
 from pyrootless.config import Directories
 from pyrootless.core import _containers
 from pyrootless.errors import ContainerStateError, StoreError, UsageError
+
+if TYPE_CHECKING:
+    from pyrootless.images.store import UsageRow
 
 ANONYMOUS = "com.docker.volume.anonymous"
 """Docker's label of a volume that nobody named."""
@@ -216,6 +219,16 @@ def select_volumes(volumes: Sequence[Volume], filters: Filters) -> list[Volume]:
     """
     tests = [_test(key, values) for key, values in filters.items()]
     return [item for item in volumes if all(test(item) for test in tests)]
+
+
+def measure_volumes(volumes: Sequence[Volume]) -> UsageRow:
+    """Their row of what the store takes of the disk; active are those that a container has."""
+    from pyrootless.images.store import UsageRow
+
+    sizes = [(volume.size_bytes, bool(volume.users)) for volume in volumes]
+    free = sum(size for size, used in sizes if not used)
+    used_count = sum(used for _, used in sizes)
+    return UsageRow(len(sizes), used_count, sum(size for size, _ in sizes), free)
 
 
 def inspect_volume(volume: Volume) -> dict[str, Any]:

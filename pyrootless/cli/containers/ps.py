@@ -93,7 +93,9 @@ def format_table(
     return format_rows([head, *rows])
 
 
-def as_fields(item: Container, now_unix_ns: int, whole: bool, size: str) -> dict[str, Any]:
+def container_fields(
+    item: Container, now_unix_ns: int, whole: bool, size: str
+) -> dict[str, Any]:
     """What docker's `--format` calls a container's values."""
     own = labels(item)
     places = [mount for mount in mounts(item) if mount.kind != "tmpfs"]
@@ -124,7 +126,7 @@ def _formatted(options: argparse.Namespace, shown: list[Container]) -> str:
     usual = f"{USUAL}\t{{{{.Size}}}}" if options.size else USUAL
     sized = options.size or ".Size" in options.format
     rows = [
-        as_fields(item, time.time_ns(), options.no_trunc, _size(item) if sized else "0B")
+        container_fields(item, time.time_ns(), options.no_trunc, _size(item) if sized else "0B")
         for item in shown
     ]
     return format_list(options.format, rows, TITLES, usual)
@@ -162,17 +164,23 @@ def _ports(item: Container) -> str:
 
 def _size(item: Container) -> str:
     """What the container wrote, and with its image."""
-    from pyrootless.core._layers import tree_bytes
     from pyrootless.engine import read_annotations
     from pyrootless.images.store import layer_bytes
 
     notes = read_annotations(item)
-    upper = item.directory / "upper"
-    own = tree_bytes(upper.resolve()) if upper.is_dir() else 0
+    own = written_bytes(item)
     lowers = str(notes.get("io.pyrootless.rootfs.lower", "")).splitlines()
     trees = [Path(line) for line in lowers if line.endswith("/tree")]
     below = sum(layer_bytes(tree.parent) for tree in trees)
     return f"{units.format_size(own)} (virtual {units.format_size(own + below)})"
+
+
+def written_bytes(item: Container) -> int:
+    """What the container wrote to its root."""
+    from pyrootless.core._layers import tree_bytes
+
+    upper = item.directory / "upper"
+    return tree_bytes(upper.resolve()) if upper.is_dir() else 0
 
 
 def _status(item: Container, now_unix_ns: int) -> str:

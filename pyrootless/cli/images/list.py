@@ -60,7 +60,7 @@ def main(args: list[str]) -> int:
     elif options.format is not None:
         print(_formatted(options, rows), end="")
     else:
-        cells = [_cells(*row, time.time_ns(), options.no_trunc) for row in rows]
+        cells = [image_cells(*row, time.time_ns(), options.no_trunc) for row in rows]
         built_in = [HOST_CELLS] if options.name in (None, HOST) else []
         print(format_table([*cells, *built_in], options.digests), end="")
     return 0
@@ -71,7 +71,9 @@ def _formatted(options: argparse.Namespace, rows: list[Row]) -> str:
 
     now, fields = time.time_ns(), []
     for image, name in rows:
-        repository, tag, digest, ident, age, size = _cells(image, name, now, options.no_trunc)
+        repository, tag, digest, ident, age, size = image_cells(
+            image, name, now, options.no_trunc
+        )
         born = datetime.fromtimestamp(created_unix_ns(image.config.created) // 10**9, UTC)
         fields.append({
             "CreatedAt": born.strftime("%Y-%m-%d %H:%M:%S +0000 UTC"), "CreatedSince": age,
@@ -102,9 +104,10 @@ def format_table(rows: list[tuple[str, ...]], digests: bool) -> str:
     return format_rows(cells)
 
 
-def _cells(
+def image_cells(
     image: StoredImage, name: Reference, now_unix_ns: int, whole_ids: bool
 ) -> tuple[str, ...]:
+    """A row of the table: repository, tag, digest, ID, age, size."""
     return (
         _repository(name) or NONE,
         (name.tag if is_named(name) else None) or NONE,

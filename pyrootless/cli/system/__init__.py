@@ -12,11 +12,9 @@ from pyrootless.lazy import exports
 
 if TYPE_CHECKING:
     from pyrootless.cli.system.disk import print_containers as print_containers
-    from pyrootless.cli.system.disk import prune_containers as prune_containers
 
 _HOME = {
     "print_containers": "disk",
-    "prune_containers": "disk",
 }
 """Public name → module of this package that has it."""
 

@@ -110,8 +110,14 @@ def store_lock(
 class Collection:
     """One collection; the store's exclusive lock is held by who makes it."""
 
-    def __init__(self, directories: Directories, temporaries: Temporaries) -> None:
+    def __init__(
+        self,
+        directories: Directories,
+        temporaries: Temporaries,
+        keep: Callable[[StoredImage], bool] | None = None,
+    ) -> None:
         self._directories = directories
+        self._keep = keep
         self._temporaries = temporaries
         self._blobs = Blobs(directories, temporaries)
         self._layers = Layers(directories, temporaries)
@@ -146,7 +152,7 @@ class Collection:
         free = []
         for path in list_image_directories(self._directories):
             digest = f"sha256:{path.name}"
-            if digest in reachable.manifests:
+            if digest in reachable.manifests or self._is_kept(digest, reachable):
                 continue
             descriptor = lock_image(path)
             if descriptor is not None:
@@ -159,6 +165,18 @@ class Collection:
             with suppress(IntegrityError):  # then its template alone says what it needs
                 reachable.keep(self._images.load(digest, ()))
         return free
+
+    def _is_kept(self, digest: str, reachable: _Reachable) -> bool:
+        """An image that somebody wants to keep although it has no name."""
+        if self._keep is None:
+            return False
+        try:
+            image = self._images.load(digest, ())
+        except IntegrityError:
+            return False
+        if self._keep(image):
+            reachable.keep(image)
+        return digest in reachable.manifests
 
     def _doomed(self, reachable: _Reachable) -> Collected:
         blobs = [item for item in self._blobs.list_all() if item.digest not in reachable.blobs]

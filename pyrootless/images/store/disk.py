@@ -33,7 +33,7 @@ from pyrootless.images.store.layers import Layers, LayerWriter
 from pyrootless.images.store.refs import Refs
 from pyrootless.images.store.removal import Budget
 from pyrootless.images.store.temporary import Swept, Temporaries
-from pyrootless.images.store.usage import Usage, measure_usage
+from pyrootless.images.store.usage import ImageUsage, Usage, measure_images, measure_usage
 from pyrootless.images.store.users import LayerUser, is_in_use, list_users
 
 __all__ = [
@@ -121,16 +121,21 @@ class Store:
         return self.refs.remove(reference)
 
     def untag_unused(
-        self, damaged: Callable[[PyrootlessError], None] | None = None
+        self,
+        damaged: Callable[[PyrootlessError], None] | None = None,
+        keep: Callable[[StoredImage], bool] | None = None,
     ) -> list[Reference]:
         """Take the names of every image away that no container stands on; these names.
 
         Args:
             damaged: Called with the reason for each image that cannot be read; it keeps its
                 name. None: raise the first.
+            keep: Says of an image whether it keeps its names all the same.
         """
         gone = []
         for image in self.images(damaged):
+            if keep is not None and keep(image):
+                continue
             directory = self.image_directory(image.manifest.digest)
             if not self.users(image) and not is_in_use(directory):
                 gone += [name for name in image.references if self.untag(name)]
@@ -190,13 +195,17 @@ class Store:
             raise
 
     def collect(
-        self, dry_run: bool = False, waiting: Callable[[], None] | None = None
+        self,
+        dry_run: bool = False,
+        waiting: Callable[[], None] | None = None,
+        keep: Callable[[StoredImage], bool] | None = None,
     ) -> Collected:
         """Remove what no name, no container and no launch needs.
 
         Args:
             dry_run: Only say what would go.
             waiting: Called once when a pull, an import or a load must be waited for.
+            keep: Says of an image without a name whether it stays all the same.
 
         Raises:
             IntegrityError: A named image cannot be read, so that its parts are not known.
@@ -205,7 +214,7 @@ class Store:
         if self._pins:
             raise StoreError("a collection was asked for inside a pull, an import or a load")
         with store_lock(self.directories, fcntl.LOCK_EX, waiting):
-            found = Collection(self.directories, self.temporaries).run(dry_run=dry_run)
+            found = Collection(self.directories, self.temporaries, keep).run(dry_run=dry_run)
             if dry_run:
                 return found
             self.temporaries.bury(partials=True)
@@ -225,6 +234,11 @@ class Store:
         """What the store takes of the disk."""
         images = self.images(damaged=lambda _: None)
         return measure_usage(self.directories, images, list_users(self.directories))
+
+    def image_usage(self) -> list[ImageUsage]:
+        """What each named image takes of the disk."""
+        images = self.images(damaged=lambda _: None)
+        return measure_images(self.directories, images, list_users(self.directories))
 
     def users(self, image: StoredImage) -> list[LayerUser]:
         """Containers that stand on an image, running or kept."""

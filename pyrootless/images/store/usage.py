@@ -56,6 +56,30 @@ class Usage:
     cache: UsageRow
 
 
+@dataclass(frozen=True, slots=True)
+class ImageUsage:
+    """One named image.
+
+    Attributes:
+        image: It.
+        size_bytes: Its layers and blobs.
+        shared_bytes: Of these, what another named image has too.
+        containers: How many stand on it.
+    """
+
+    image: StoredImage
+    size_bytes: int
+    shared_bytes: int
+    containers: int
+
+
+def measure_images(
+    directories: Directories, images: list[StoredImage], users: list[LayerUser]
+) -> list[ImageUsage]:
+    """The same for each image; arguments as of `measure_usage`."""
+    return _Counter(directories, images, users).each_image()
+
+
 def measure_usage(
     directories: Directories, images: list[StoredImage], users: list[LayerUser]
 ) -> Usage:
@@ -98,6 +122,16 @@ class _Counter:
         active = [image for image in self._images if self._is_active(image)]
         size, needed = self._size(self._images), self._size(active)
         return UsageRow(len(self._images), len(active), size, size - needed)
+
+    def each_image(self) -> list[ImageUsage]:
+        return [self._image(image) for image in self._images]
+
+    def _image(self, image: StoredImage) -> ImageUsage:
+        others = [other for other in self._images if other.id != image.id]
+        size, rest = self._size([image]), self._size(others)
+        shared = size + rest - self._size([image, *others])
+        count = sum(user.stands_on(image.config.diff_ids) for user in self._users)
+        return ImageUsage(image, size, shared, count)
 
     def unnamed(self) -> UsageRow:
         layers, blobs = self._parts(self._images)

@@ -11,9 +11,10 @@ import pytest
 from image_fixture import diff_id_of, put_container, put_image
 
 from pyrootless.cli import main as door
+from pyrootless.engine import create_volume, list_volumes
 from pyrootless.images.reference import parse_reference
 from pyrootless.images.store.disk import Store, open_store
-from pyrootless.units import format_size
+from pyrootless.units import format_decimal
 
 
 @pytest.fixture
@@ -32,12 +33,14 @@ def names(store: Store) -> list[str]:
 def test_df_of_nothing(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
     assert door.main(["system", "df"]) == 0
     assert capsys.readouterr().out == (
-        "TYPE                      TOTAL  ACTIVE  SIZE  RECLAIMABLE\n"
-        "Images                    0      0       0B    0B\n"
-        "Unnamed layers and blobs  0      0       0B    0B\n"
-        "Containers                0      0       0B    0B\n"
-        "Leftovers                 0      0       0B    0B\n"
-        "Cache                     0      0       0B    0B\n"
+        "TYPE                       TOTAL     ACTIVE    SIZE      RECLAIMABLE\n"
+        "Images                     0         0         0B        0B\n"
+        "Containers                 0         0         0B        0B\n"
+        "Local Volumes              0         0         0B        0B\n"
+        "Build Cache                0         0         0B        0B\n"
+        "Unnamed layers and blobs   0         0         0B        0B\n"
+        "Leftovers                  0         0         0B        0B\n"
+        "Cache                      0         0         0B        0B\n"
     )
     assert not store.directories.data.exists()
 
@@ -60,6 +63,67 @@ def test_df(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
     }  # fmt: skip
 
 
+def test_df_of_each_thing(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
+    """Docker's four tables; "b" has a layer of "a"."""
+    one = put_image(store, "a", "one")
+    put_image(store, "b", "one", "two")
+    put_container(store, "c", "one")
+    create_volume(store.directories, "data")
+    used = {item.image.shown: item for item in store.image_usage()}
+    assert (used["a:latest"].containers, used["b:latest"].containers) == (1, 0)
+    assert 0 < used["a:latest"].shared_bytes == used["b:latest"].shared_bytes
+    assert door.main(["system", "df", "-v"]) == 0
+    text = capsys.readouterr().out
+    heads = [line for line in text.splitlines() if "usage:" in line]
+    assert heads == [
+        "Images space usage:", "Containers space usage:", "Local Volumes space usage:",
+        "Build cache usage: 0B",
+    ]  # fmt: skip
+    rows = [line.split() for line in text.splitlines() if line]
+    assert ["data", "0", "0B"] in rows
+    assert next(row for row in rows if row[0] == "a")[-1] == "1"
+    assert one.digest not in text
+    assert door.main(["system", "df", "--format", "{{.Type}} {{.Active}}"]) == 0
+    assert capsys.readouterr().out.splitlines()[:4] == [
+        "Images 1", "Containers 0", "Local Volumes 0", "Build Cache 0",
+    ]  # fmt: skip
+
+
+def test_filters_of_prune(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
+    """What a filter does not mean stays."""
+    put_image(store, "a", "one")
+    store.untag(parse_reference("a"))
+    for words in (["--filter=label=x"], ["--filter=until=0"]):
+        assert door.main(["image", "prune", "-f", *words]) == 0
+        assert capsys.readouterr().out == "Total reclaimed space: 0B\n"
+    assert store.layers.has(diff_id_of("one"))
+    for words, said in {
+        ("image", "prune", "-f", "--filter=name=x"): "invalid filter 'name'",
+        ("system", "prune", "-f", "--volumes", "--filter=until=1h"): "is not supported",
+        ("container", "prune", "-f", "--filter=until=soon"): "invalid filter 'until=soon'",
+        ("volume", "prune", "-f", "--filter=until=1h"): "invalid filter 'until'",
+    }.items():
+        assert door.main(list(words)) == 125
+        assert said in capsys.readouterr().err
+    assert door.main(["image", "prune", "-f", "--filter=until=1h", "--filter=label!=x"]) == 0
+    assert not store.layers.has(diff_id_of("one"))
+
+
+def test_volumes_of_a_prune(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
+    """Those that nobody named, and only when they are asked for."""
+    store.directories.runtime.mkdir(mode=0o700)
+    create_volume(store.directories, "named")
+    loose = create_volume(store.directories)
+    marked = create_volume(store.directories, labels={"keep": ""})
+    assert door.main(["system", "prune", "-f"]) == 0
+    assert len(list_volumes(store.directories)) == 3
+    words = ["system", "prune", "-f", "--volumes", "--filter=label!=keep"]
+    assert door.main(words) == 0
+    assert f"Deleted Volumes:\n{loose.name}\n\n" in capsys.readouterr().out
+    left = [volume.name for volume in list_volumes(store.directories)]
+    assert left == sorted(["named", marked.name])
+
+
 @pytest.mark.parametrize("words", [["image", "prune"], ["system", "prune", "-a"]])
 def test_nothing_goes_without_a_yes(
     store: Store, words: list[str], capsys: pytest.CaptureFixture[str],
@@ -73,7 +137,7 @@ def test_nothing_goes_without_a_yes(
     terminal.isatty = lambda: True  # type: ignore[method-assign]
     monkeypatch.setattr("sys.stdin", terminal)
     assert door.main(words) == 1
-    assert capsys.readouterr().err.endswith("Go on? [y/N] ")
+    assert capsys.readouterr().err.endswith("Are you sure you want to continue? [y/N] ")
     assert store.layers.has(diff_id_of("one"))
 
 
@@ -86,7 +150,7 @@ def test_a_yes(
     terminal = io.StringIO("y\n")
     terminal.isatty = lambda: True  # type: ignore[method-assign]
     monkeypatch.setattr("sys.stdin", terminal)
-    size = format_size(store.collect(dry_run=True).bytes)
+    size = format_decimal(store.collect(dry_run=True).bytes)
     assert door.main(["image", "prune"]) == 0
     assert capsys.readouterr().out == (
         f"Deleted Images:\nDeleted: {made.digest}\nDeleted: {diff_id_of('one')}\n\n"
