@@ -281,6 +281,28 @@ struct prl_resources {
     int groups_fd;
 };
 
+/* How a container is found to be well or not; times of 0 are docker's usual ones. */
+struct prl_health {
+    const char *test; /* JSON: ["CMD","program","argument"], ["CMD-SHELL","line"], ["NONE"] */
+    uint64_t interval_ns, timeout_ns, start_period_ns, start_interval_ns;
+    uint32_t retries;
+};
+
+/* Where the output of a container goes that nobody watches. */
+enum prl_log_driver {
+    PRL_LOG_JSON_FILE,
+    PRL_LOG_K8S_FILE,
+    PRL_LOG_NONE,
+    PRL_LOG_PASSTHROUGH, /* to the streams of who started it */
+    PRL_LOG_JOURNALD,
+};
+
+struct prl_log_settings {
+    enum prl_log_driver driver;
+    uint64_t max_bytes; /* of one file; 0: it is never rotated */
+    uint32_t max_files; /* 0: one */
+};
+
 struct prl_joinable;
 
 /* One launch, complete: the struct form of config.json.  Made by prl_spec_parse, read-only
@@ -330,6 +352,8 @@ struct prl_spec {
     bool verify;            /* read everything back before the program begins */
     int stop_signal;        /* default SIGTERM */
     uint64_t wall_limit_ns; /* 0: none */
+    struct prl_log_settings log;
+    struct prl_health health;
     const char *oci_version;
     const struct prl_note *notes; /* the annotations that are no fields of all this */
     size_t notes_len;

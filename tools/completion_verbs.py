@@ -17,12 +17,14 @@ from typing import Any, NoReturn
 from pyrootless.cli.arguments import Parser
 from pyrootless.cli.main import VERBS, module_of
 
-RUN, EXEC, ATTACH, WAIT = 1, 2, 8, 16  # the bits of a row's verbs (csrc/config/options/parse.h)
-NATIVE = {"run": RUN, "exec": EXEC, "attach": ATTACH, "wait": WAIT}
+# The bits of a row's verbs (csrc/config/options/parse.h).
+RUN, EXEC, ATTACH, WAIT, LOGS = 1, 2, 8, 16, 32
+NATIVE = {"run": RUN, "exec": EXEC, "attach": ATTACH, "wait": WAIT, "logs": LOGS}
 
 VALUES = {
     "fake-root": "remember silent off",
     "limits": "strict best-effort",
+    "log-driver": "json-file k8s-file journald passthrough none",
     "network": "none host auto pasta slirp4netns container:",
     "pull": "missing always never",
     "storage-driver": "auto overlay fuse-overlayfs",
@@ -46,6 +48,7 @@ PLACES = {
     "images": ("images", "nothing"),
     **dict.fromkeys(("stop", "kill", "rm", "wait"), ("containers", "containers")),
     **dict.fromkeys(("top", "port", "logs", "export", "diff"), ("containers", "nothing")),
+    "stats": ("containers", "containers"),
     **dict.fromkeys(("history", "rmi", "save", "pull"), ("images", "images")),
 }
 """Verb → what its first word is, and what the others are: `bases` are images and `host`, `all`

@@ -23,7 +23,7 @@ from pyrootless.cli.main import VERBS
 ROOT = Path(__file__).resolve().parent.parent
 # Values of enum prl_option_kind, and the bits of a row's verbs (csrc/config/options/parse.h).
 KINDS = ("flag", "text", "integer", "size", "duration", "signal", "path")
-RUN, ATTACH = 1, 8
+RUN, ATTACH, LOGS = 1, 8, 32
 
 
 @dataclass(frozen=True)
@@ -135,6 +135,20 @@ def man_attach(rows: list[Row]) -> str:
     )
 
 
+def man_logs(rows: list[Row]) -> str:
+    """docs/man/pyrootless-logs.1"""
+    return (
+        '.TH PYROOTLESS\\-LOGS 1 "" "pyrootless" "pyrootless"\n'
+        ".SH NAME\npyrootless\\-logs \\- show what a container in the background has written\n"
+        ".SH SYNOPSIS\n.B pyrootless logs\n[\\fIoptions\\fR] \\fIcontainer\\fR\n"
+        ".SH DESCRIPTION\nShows the log of a container of \\fBrun \\-d\\fR: standard output on "
+        "standard output, standard error on standard error.\n"
+        ".SH OPTIONS\n" + "".join(map(man_option, rows)) + ".SH EXIT STATUS\n"
+        "0; 125: there is no such container, or it keeps no log.\n"
+        ".SH SEE ALSO\n.BR pyrootless (1),\n.BR pyrootless\\-run (1)\n"
+    )
+
+
 def man_main() -> str:
     """docs/man/pyrootless.1"""
     verbs = "".join(f".TP\n\\fB{name}\\fR\n{roff(text)}\n" for name, text in VERBS.items())
@@ -165,6 +179,7 @@ def generate(raw: Iterable[dict[str, Any]] | None = None) -> dict[str, str]:
         "docs/man/pyrootless.1": man_main(),
         "docs/man/pyrootless-run.1": man_run(rows),
         "docs/man/pyrootless-attach.1": man_attach(read_rows(raw, ATTACH)),
+        "docs/man/pyrootless-logs.1": man_logs(read_rows(raw, LOGS)),
         "completions/bash/pyrootless": gen_completion.bash_completion(verbs),
         "completions/zsh/_pyrootless": gen_completion.zsh_completion(verbs),
         "completions/fish/pyrootless.fish": gen_completion.fish_completion(verbs),

@@ -68,6 +68,8 @@ const struct prl_remedy prl_remedies[] = {
      "take another --name, or remove the container that has it: pyrootless rm NAME"},
     {PRL_STAGE_STATE, EBUSY, STATE, "", "the container is running; see it with: pyrootless ps"},
     {PRL_STAGE_STATE, ESRCH, STATE, "", "see which containers there are: pyrootless ps -a"},
+    {PRL_STAGE_STATE, ENOMSG, STATE, "",
+     "the log is kept of a container in the background: pyrootless run -d IMAGE"},
     {PRL_STAGE_STATE, ETIME, STATE, "",
      "the kernel cannot end a process that waits for a device or file system; try again: "
      "pyrootless rm -f NAME"},

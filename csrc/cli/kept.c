@@ -51,7 +51,11 @@ static struct prl_attach_options options_of(const struct prl_container *c)
                                        .finish = finish,
                                        .dirs = c->dirs,
                                        .id = c->state.id,
-                                       .place_fd = c->state.dir_fd};
+                                       .place_fd = c->state.dir_fd,
+                                       .log = c->spec->log,
+                                       .image = c->request->template,
+                                       .health = c->spec->health,
+                                       .attributes = c->attributes};
 }
 
 int prl_run_kept(struct prl_container *c, struct prl_status *ret, struct prl_error *reterr)

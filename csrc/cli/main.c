@@ -66,6 +66,8 @@ int main(int argc, char **argv)
         return prl_attach_main(argc, argv);
     if (argc > 1 && strcmp(argv[1], "wait") == 0)
         return prl_wait_main(argc, argv);
+    if (argc > 1 && strcmp(argv[1], "logs") == 0)
+        return prl_logs_main(argc, argv);
     if (argc > 1 && strcmp(argv[1], "unshare") == 0)
         return prl_unshare_main(argc, argv);
     prl_python_exec(argc, argv, &error);

@@ -117,6 +117,20 @@ void prl_streams_close(struct prl_streams *streams)
             prl_close_p(&streams->relays[fd].from);
 }
 
+int prl_streams_take(bool interactive, struct prl_stdio *ret, struct prl_error *reterr)
+{
+    for (int fd = interactive ? 0 : 1; fd < 3; fd++) {
+        if (isatty(fd))
+            return prl_fail_with(reterr, PRL_STAGE_OPTIONS, EINVAL, "--log-driver",
+                                 "passthrough gives the container this command's own streams, "
+                                 "and one of them is a terminal: send it to a file or a pipe");
+        ret->fds[fd] = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+        if (ret->fds[fd] < 0)
+            return prl_fail(reterr, PRL_STAGE_TERMINAL, "fcntl", "standard streams");
+    }
+    return 0;
+}
+
 void prl_streams_leave(void)
 {
     _cleanup_close_ int null = open("/dev/null", O_RDWR | O_CLOEXEC | O_NOCTTY);

@@ -23,6 +23,8 @@ bool prl_streams_are_anothers(const struct prl_spec *spec);
 /* What is `apart` has /dev/null at the container's end. */
 int prl_streams_open(const struct prl_spec *spec, const bool apart[3], struct prl_streams *ret,
                      struct prl_error *reterr);
+/* The caller's own, for a container in the background; none of them is a terminal. */
+int prl_streams_take(bool interactive, struct prl_stdio *ret, struct prl_error *reterr);
 /* After the launch: the container has its copies. */
 void prl_streams_lent(struct prl_streams *streams);
 /* After a failed launch: nobody will relay. */

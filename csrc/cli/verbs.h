@@ -13,6 +13,8 @@ int prl_exec_main(int argc, char **argv);
 int prl_attach_main(int argc, char **argv);
 /* `pyrootless wait …`: until they have ended. */
 int prl_wait_main(int argc, char **argv);
+/* `pyrootless logs …`: what it has written. */
+int prl_logs_main(int argc, char **argv);
 /* `pyrootless unshare …`: becomes the program; returns the exit status of a failure. */
 int prl_unshare_main(int argc, char **argv);
 /* `run -t`, `run -d`: a monitor that stays.  Finishes the container itself. */

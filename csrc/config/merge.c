@@ -132,6 +132,15 @@ static const struct {
     {"device-write-iops", prl_config_throttle_write_iops},
     {"io-max", prl_config_io_max},
     {"name", prl_config_name},
+    {"health-cmd", prl_config_health_cmd},
+    {"health-interval", prl_config_health_interval},
+    {"health-timeout", prl_config_health_timeout},
+    {"health-start-period", prl_config_health_start_period},
+    {"health-start-interval", prl_config_health_start_interval},
+    {"health-retries", prl_config_health_retries},
+    {"no-healthcheck", prl_config_no_healthcheck}, /* not beside those */
+    {"log-driver", prl_config_log_driver},
+    {"log-opt", prl_config_log_opt}, /* of that driver */
     {"label-file", prl_config_label_file},
     {"label", prl_config_label},
     {"annotation", prl_config_annotation},
@@ -149,7 +158,7 @@ static const struct {
 };
 
 /* Options whose effect depends on others: the function beside them reads them all. */
-static const char later[][20] = {
+static const char later[][24] = {
     "expose",  /* prl_config_expose, before the network publishes */
     "publish", /* prl_config_network */
     "publish-all",

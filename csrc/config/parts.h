@@ -113,6 +113,17 @@ int prl_config_id_maps(struct prl_merge *m); /* after user and upper layer are k
 int prl_config_env_file(struct prl_merge *m, const char *text);
 int prl_config_label_file(struct prl_merge *m, const char *text);
 
+/* watching.c: the log and the health. */
+int prl_config_no_healthcheck(struct prl_merge *m, const char *text);
+int prl_config_health_cmd(struct prl_merge *m, const char *text);
+int prl_config_health_interval(struct prl_merge *m, const char *text);
+int prl_config_health_timeout(struct prl_merge *m, const char *text);
+int prl_config_health_start_period(struct prl_merge *m, const char *text);
+int prl_config_health_start_interval(struct prl_merge *m, const char *text);
+int prl_config_health_retries(struct prl_merge *m, const char *text);
+int prl_config_log_driver(struct prl_merge *m, const char *text);
+int prl_config_log_opt(struct prl_merge *m, const char *text);
+
 /* identity.c: names, labels, annotations, network. */
 void prl_config_identity(struct prl_merge *m);
 int prl_config_name(struct prl_merge *m, const char *text);

@@ -7,6 +7,7 @@
 #include "base/io.h"
 #include "base/own.h"
 #include "base/trace.h"
+#include "container/events/journal.h"
 #include "container/monitor/exports.h"
 #include "spec/exports.h"
 #include "userns/holder/exports.h"
@@ -237,6 +238,36 @@ static int fill_directory(struct prl_container *c, const struct prl_template *te
     return r == 0 ? write_id_file(c->request->id_file, "--cidfile", c->state.id, reterr) : r;
 }
 
+/* What somebody may speak of later is written down: what has a name.  A container of `run --rm`
+ * has none, and pays for no event. */
+static void tell(const struct prl_container *c, const char *action, const char *more)
+{
+    const struct prl_event event = {.type = "container",
+                                    .action = action,
+                                    .id = c->state.id,
+                                    .attributes = c->attributes,
+                                    .more = more};
+    if (c->attributes)
+        prl_journal_add(c->dirs, &event);
+}
+
+static void tell_created(struct prl_container *c)
+{
+    if (c->state.name)
+        c->attributes = prl_journal_attributes(c->spec, c->request->template, c->state.name);
+    tell(c, "create", NULL);
+}
+
+static void tell_end(const struct prl_container *c, const struct prl_status *status)
+{
+    char more[64];
+    snprintf(more, sizeof more, "\"execDuration\":\"%llu\",\"exitCode\":\"%d\"",
+             (unsigned long long)(status->wall_ns / 1000000000), prl_status_exit_code(status));
+    if (status->ended_by == PRL_ENDED_OOM)
+        tell(c, "oom", NULL);
+    tell(c, "die", more);
+}
+
 int prl_container_create(struct prl_container *c, const struct prl_template *template,
                          struct prl_error *reterr)
 {
@@ -245,6 +276,8 @@ int prl_container_create(struct prl_container *c, const struct prl_template *tem
         return r;
     prl_trace_mark("state");
     r = fill_directory(c, template, reterr);
+    if (r == 0)
+        tell_created(c);
     if (r < 0) {
         struct prl_error second;
         prl_container_finish(c, NULL, &second);
@@ -303,6 +336,7 @@ static int start(struct prl_container *c, const struct prl_stdio *stdio, launch_
         prl_child_close(&c->child);
         return r;
     }
+    tell(c, "start", NULL);
     prl_trace_mark("entry");
     if (!c->child.joined)
         (void)prl_holder_start(c->spec); /* for the next one */
@@ -327,10 +361,16 @@ int prl_container_finish(struct prl_container *c, const struct prl_status *statu
                          struct prl_error *reterr)
 {
     struct prl_error second;
+    bool goes = c->state.remove || !status;
     prl_child_close(&c->child);
     prl_volumes_release(&c->volumes);
+    if (status)
+        tell_end(c, status);
     int r = status ? prl_state_write_status(&c->state, status, reterr) : 0;
     int f = prl_state_finish(c->dirs, &c->state, r < 0 ? &second : reterr);
+    if (goes)
+        tell(c, "destroy", NULL);
+    free(steal_ptr(&c->attributes)); /* what ended once does not end again */
     return r < 0 ? r : f;
 }
 
@@ -355,6 +395,8 @@ void prl_container_free(struct prl_container *c)
     prl_shared_network_free(c->shared_network);
     free(c->json);
     free(c->allow);
+    free(c->attributes);
+    c->attributes = NULL;
     c->spec = NULL;
     c->shared_network = NULL;
     c->json = c->allow = NULL;

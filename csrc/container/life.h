@@ -25,6 +25,8 @@ struct prl_container {
     struct prl_cgroup_host host; /* as far as it was looked at */
     struct prl_limits_plan plan; /* all zero: nothing is limited */
     struct prl_child child;
+    char *attributes; /* for its events (container/events/journal.h); NULL: it is none's
+                         business */
     bool scratch_known;
     char scratch[PATH_MAX]; /* "": there is none */
 };

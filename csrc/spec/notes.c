@@ -28,22 +28,32 @@ enum kind {
 
 enum { ALWAYS = 1, ON_DISK };
 
-enum { UPPER = 1, DRIVER, KEYRING, FAKE_ROOT, HELPER, LIMITS_HOW };
+enum { UPPER = 1, DRIVER, KEYRING, FAKE_ROOT, HELPER, LIMITS_HOW, LOG };
 
-static const char words[][4][16] = {
-    [UPPER] = {"", "tmpfs", "disk"},         [DRIVER] = {"", "overlay", "fuse-overlayfs"},
-    [KEYRING] = {"inherit", "new"},          [FAKE_ROOT] = {"off", "silent", "remember"},
-    [HELPER] = {"", "pasta", "slirp4netns"}, [LIMITS_HOW] = {"strict", "best-effort"},
+enum { WORDS = 5 };
+
+static const char words[][WORDS][16] = {
+    [UPPER] = {"", "tmpfs", "disk"},
+    [DRIVER] = {"", "overlay", "fuse-overlayfs"},
+    [KEYRING] = {"inherit", "new"},
+    [FAKE_ROOT] = {"off", "silent", "remember"},
+    [HELPER] = {"", "pasta", "slirp4netns"},
+    [LIMITS_HOW] = {"strict", "best-effort"},
+    [LOG] = {"json-file", "k8s-file", "none", "passthrough", "journald"},
 };
 
-static const char expected_word[][32] = {
-    [UPPER] = "tmpfs or disk",         [DRIVER] = "overlay or fuse-overlayfs",
-    [KEYRING] = "new or inherit",      [FAKE_ROOT] = "remember, silent or off",
-    [HELPER] = "pasta or slirp4netns", [LIMITS_HOW] = "strict or best-effort",
+static const char expected_word[][56] = {
+    [UPPER] = "tmpfs or disk",
+    [DRIVER] = "overlay or fuse-overlayfs",
+    [KEYRING] = "new or inherit",
+    [FAKE_ROOT] = "remember, silent or off",
+    [HELPER] = "pasta or slirp4netns",
+    [LIMITS_HOW] = "strict or best-effort",
+    [LOG] = "json-file, k8s-file, none, passthrough or journald",
 };
 
 struct row {
-    char name[24];
+    char name[28];
     uint8_t kind;
     uint8_t words; /* WORD: of which list; FLAG: when it is written as 0, too */
     uint16_t at, size;
@@ -72,6 +82,15 @@ static const struct row rows[] = {
     {"stop-signal", NUMBER, 0, SPEC(stop_signal), 1, 64},
     {"wall-limit-ns", NUMBER, 0, SPEC(wall_limit_ns), 0, UINT64_MAX},
     {"cpu-limit-ns", NUMBER, 0, SPEC(resources.cpu_time_ns), 0, UINT64_MAX},
+    {"log.driver", WORD, LOG, SPEC(log.driver), 0, 0},
+    {"log.max-size", NUMBER, 0, SPEC(log.max_bytes), 0, UINT64_MAX},
+    {"log.max-file", NUMBER, 0, SPEC(log.max_files), 1, 1000},
+    {"health.test", TEXT, 0, SPEC(health.test), 0, 0},
+    {"health.interval-ns", NUMBER, 0, SPEC(health.interval_ns), 0, UINT64_MAX},
+    {"health.timeout-ns", NUMBER, 0, SPEC(health.timeout_ns), 0, UINT64_MAX},
+    {"health.start-period-ns", NUMBER, 0, SPEC(health.start_period_ns), 0, UINT64_MAX},
+    {"health.start-interval-ns", NUMBER, 0, SPEC(health.start_interval_ns), 0, UINT64_MAX},
+    {"health.retries", NUMBER, 0, SPEC(health.retries), 0, UINT32_MAX},
     {"lent", LINES, 0, SPEC(lent), 0, 0},
     {"unseen", LINES, 0, SPEC(unseen), 0, 0},
     {"volumes", VOLUMES, 0, SPEC(volumes), 0, 0},
@@ -181,7 +200,7 @@ static int read_lines(const struct given *given, const char *const **ret)
 
 static int read_word(const struct given *given, const struct row *row, uint64_t *ret)
 {
-    for (*ret = 0; *ret < 4; ++*ret)
+    for (*ret = 0; *ret < WORDS; ++*ret)
         if (*words[row->words][*ret] && strcmp(words[row->words][*ret], given->text) == 0)
             return 0;
     return fail(given, expected_word[row->words]);
@@ -202,6 +221,8 @@ static int read_text(const struct given *given, const char *name, const char **r
                        : NULL;
     else if (strcmp(name, "volumes.new") == 0)
         expected = prl_spec_volumes_new_form(text);
+    else if (strcmp(name, "health.test") == 0)
+        expected = *text != '[' ? "a JSON array of words" : NULL;
     else
         expected = prl_spec_network_form(name, text);
     if (expected)
@@ -497,7 +518,7 @@ int prl_spec_each_note(struct prl_arena *arena, const struct prl_spec *spec,
         r = show_row(arena, &rows[i], spec, &text);
         if (r < 0 || !text)
             continue;
-        snprintf(key, sizeof key, "%s%.24s", PREFIX, rows[i].name);
+        snprintf(key, sizeof key, "%s%.28s", PREFIX, rows[i].name);
         take(data, key, text);
     }
     for (unsigned i = 0; i < 2 * PRL_LIMITS; i++) {

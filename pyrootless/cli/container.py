@@ -26,6 +26,7 @@ _SAME = (
     "port",
     "rm",
     "run",
+    "stats",
     "stop",
     "top",
     "wait",

@@ -124,6 +124,7 @@ cdef extern from "container/life.h" nogil:
         PRL_VERB_CREATE
         PRL_VERB_ATTACH
         PRL_VERB_WAIT
+        PRL_VERB_LOGS
         PRL_STAGE_COUNT
 
     int prl_options_parse(unsigned verb, int argc, char **argv, prl_options *ret, prl_error *err)
@@ -138,8 +139,7 @@ cdef extern from "container/life.h" nogil:
     enum prl_state_file:
         PRL_STATE_CONFIG
         PRL_STATE_STATUS
-        PRL_STATE_LOG
-    int prl_state_open(const char *directory, prl_state_file file)
+        PRL_STATE_HEALTH
     int prl_state_read(const char *directory, prl_state_file file, char **ret, size_t *ret_len)
     void prl_listed_free(prl_listed *rows, size_t len)
     int prl_state_remove(const prl_dirs *dirs, const char *text, bint force, bint volumes, prl_error *err)
@@ -247,3 +247,45 @@ cdef extern from "limits/names.h" nogil:
     const char *prl_limit_name(unsigned limit)
     const char *prl_enforcement_name(unsigned enforcement)
     const char *prl_exactness_name(unsigned enforcement, bint weak)
+
+cdef extern from "container/log/exports.h" nogil:
+    struct prl_log_query:
+        int64_t since_ns, until_ns, tail
+        bint timestamps, details, out, err, follow
+
+    struct prl_log_text:
+        int stream
+        const char *bytes
+        size_t len
+
+    struct prl_log_follow:
+        pass
+
+    int prl_log_follow_open(const prl_dirs *dirs, const prl_listed *row, const prl_log_query *query, prl_log_follow **ret, prl_error *err)
+    int prl_log_follow_next(prl_log_follow *follow, prl_log_text *ret)
+    void prl_log_follow_close(prl_log_follow *follow)
+
+cdef extern from "container/log/exports.h" nogil:
+    uint64_t prl_log_lost(const char *directory)
+
+cdef extern from "container/events/journal.h" nogil:
+    struct prl_event:
+        const char *type
+        const char *action
+        const char *id
+        const char *attributes
+
+    void prl_journal_add(const prl_dirs *dirs, const prl_event *event)
+
+cdef extern from "<sys/inotify.h>" nogil:
+    enum:
+        IN_CLOEXEC
+        IN_NONBLOCK
+        IN_MODIFY
+        IN_CREATE
+        IN_MOVED_TO
+    int inotify_init1(int flags)
+    int inotify_add_watch(int fd, const char *path, unsigned mask)
+
+cdef extern from "config/options/exports.h" nogil:
+    int prl_value_moment(const char *option, const char *text, int64_t *ret_ns, prl_error *err)

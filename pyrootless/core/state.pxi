@@ -77,6 +77,21 @@ def look_up_state(str data, str runtime, str text) -> tuple:
     return found
 
 
+cdef bytes text_of(str directory, prl_state_file kind):
+    cdef bytes place = encode([directory])[0]
+    cdef const char *path = place
+    cdef char *text = NULL
+    cdef size_t size = 0
+    cdef int r
+    with nogil:
+        r = prl_state_read(path, kind, &text, &size)
+    if r < 0:
+        raise OSError(-r, strerror(-r).decode(), directory)
+    found = text[:size]
+    free(text)
+    return found
+
+
 def read_state(str directory, bint status) -> bytes:
     """The text of a container's config.json, or status.json.
 
@@ -87,31 +102,16 @@ def read_state(str directory, bint status) -> bytes:
     Raises:
         OSError: There is none (ENOENT, ENOTDIR), or it cannot be read.
     """
-    cdef bytes place = encode([directory])[0]
-    cdef const char *path = place
-    cdef char *text = NULL
-    cdef size_t size = 0
-    cdef int r
-    with nogil:
-        r = prl_state_read(path, PRL_STATE_STATUS if status else PRL_STATE_CONFIG, &text, &size)
-    if r < 0:
-        raise OSError(-r, strerror(-r).decode(), directory)
-    found = text[:size]
-    free(text)
-    return found
+    return text_of(directory, PRL_STATE_STATUS if status else PRL_STATE_CONFIG)
 
 
-def open_log(str directory) -> int:
-    """A descriptor of what a container in the background has written. The caller closes it.
+def read_health(str directory) -> bytes:
+    """The text of a container's health.json: the last checks, in docker's form.
 
     Raises:
         OSError: There is none (ENOENT, ENOTDIR), or it cannot be read.
     """
-    cdef bytes place = encode([directory])[0]
-    cdef int r = prl_state_open(place, PRL_STATE_LOG)
-    if r < 0:
-        raise OSError(-r, strerror(-r).decode(), directory)
-    return r
+    return text_of(directory, PRL_STATE_HEALTH)
 
 
 def hold_process(int pid, uint64_t start_ticks) -> int:
@@ -153,3 +153,4 @@ def remove_state(str data, str runtime, str wanted, bint force, bint volumes=Fal
 
 
 include "control.pxi"
+include "log.pxi"

@@ -5,7 +5,7 @@ from libc.errno cimport ESRCH
 KINDS = ("flag", "text", "integer", "size", "duration", "signal", "path")
 """Names of enum prl_option_kind, in its order."""
 VERBS = {"run": PRL_VERB_RUN, "exec": PRL_VERB_EXEC, "create": PRL_VERB_CREATE, "attach": PRL_VERB_ATTACH,
-         "wait": PRL_VERB_WAIT}
+         "wait": PRL_VERB_WAIT, "logs": PRL_VERB_LOGS}
 """Names of the verbs whose options stand in the table."""
 ENDED_BY = ("", "exit", "signal", "timeout", "killed", "oom", "cpu-time")
 """Names of enum prl_ended_by, in its order."""

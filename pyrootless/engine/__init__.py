@@ -26,7 +26,9 @@ if TYPE_CHECKING:
     from pyrootless.engine.containers import Container as Container
     from pyrootless.engine.containers import Found as Found
     from pyrootless.engine.containers import describe as describe
+    from pyrootless.engine.containers import event_attributes as event_attributes
     from pyrootless.engine.containers import find_container as find_container
+    from pyrootless.engine.containers import labels as labels
     from pyrootless.engine.containers import list_containers as list_containers
     from pyrootless.engine.containers import list_found as list_found
     from pyrootless.engine.containers import read_annotations as read_annotations
@@ -45,7 +47,6 @@ if TYPE_CHECKING:
     from pyrootless.engine.pruning import prune_containers as prune_containers
     from pyrootless.engine.pruning import prune_test as prune_test
     from pyrootless.engine.selection import exit_code as exit_code
-    from pyrootless.engine.selection import labels as labels
     from pyrootless.engine.selection import mounts as mounts
     from pyrootless.engine.selection import parse_filters as parse_filters
     from pyrootless.engine.selection import select as select
@@ -78,6 +79,7 @@ _HOME = {
     "create_volume": "volumes",
     "describe": "containers",
     "descriptor": "child",
+    "event_attributes": "containers",
     "exchange": "asynchronous",
     "exit_code": "selection",
     "find_container": "containers",
@@ -86,7 +88,7 @@ _HOME = {
     "has_label": "volumes",
     "inspect_container": "inspection",
     "inspect_volume": "volumes",
-    "labels": "selection",
+    "labels": "containers",
     "list_containers": "containers",
     "list_found": "containers",
     "list_volumes": "volumes",

@@ -18,6 +18,8 @@ from pyrootless.config import Directories
 from pyrootless.core import _containers
 from pyrootless.errors import UsageError
 
+_LABEL = "io.pyrootless.label."
+
 
 @dataclass(frozen=True, slots=True)
 class Container:
@@ -37,6 +39,7 @@ class Container:
         signal: None when no signal ended it.
         directory: Where it lies.
         ended_unix_ns: When it ended; 0 while it runs or when unknown.
+        health: "starting", "healthy", "unhealthy"; "" while nothing checks it.
     """
 
     id: str
@@ -52,6 +55,7 @@ class Container:
     signal: int | None
     directory: Path
     ended_unix_ns: int = 0
+    health: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +152,18 @@ def remove_named(
     _containers.remove_state(*places, wanted, force, volumes)
 
 
+def labels(container: Container) -> dict[str, str]:
+    """Its labels, sorted by name."""
+    notes = read_annotations(container)
+    own = {k.removeprefix(_LABEL): str(v) for k, v in notes.items() if k.startswith(_LABEL)}
+    return dict(sorted(own.items()))
+
+
+def event_attributes(container: Container) -> dict[str, str]:
+    """What the events of a container say of it: image, name, labels."""
+    return {**labels(container), "image": container.image, "name": container.name}
+
+
 def describe(item: Found) -> Container:
     """What it says of itself; what is missing or damaged is "" or None."""
     running = item.running
@@ -169,6 +185,9 @@ def describe(item: Found) -> Container:
         signal=None if running else _positive(status.get("signal"), 1),
         directory=item.directory,
         ended_unix_ns=0 if running else _positive(status.get("finished_unix_ns"), 0) or 0,
+        health=str(read_health(item.directory).get("Status", ""))
+        if running and "io.pyrootless.health.test" in notes
+        else "",
     )
 
 
@@ -185,6 +204,14 @@ def read_config(directory: Path) -> dict[str, Any]:
 def read_status(directory: Path) -> dict[str, Any]:
     """How a container ended; {} while it runs."""
     return _read_json(directory, status=True)
+
+
+def read_health(directory: Path) -> dict[str, Any]:
+    """The last checks of a container's health, in docker's form; {} when nothing checks it."""
+    try:
+        return _dict(json.loads(_containers.read_health(str(directory))))
+    except (OSError, ValueError, RecursionError):
+        return {}
 
 
 def _found(row: tuple[str, str, str, int, int, int, bool]) -> Found:

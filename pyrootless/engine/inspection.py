@@ -10,10 +10,12 @@ as they lie in config.json.
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from typing import Any
 
-from pyrootless.engine.containers import Container, read_config, read_status
+from pyrootless.core import _containers
+from pyrootless.engine.containers import Container, read_config, read_health, read_status
 from pyrootless.engine.mount_points import inspect_mount, read_mounts
 from pyrootless.held import held_limits
 from pyrootless.images import signal_name
@@ -48,6 +50,7 @@ def inspect_container(container: Container) -> dict[str, Any]:
         "Image": container.image,
         "Name": f"/{container.name}" if container.name else "",
         "MountLabel": "",
+        **_log(container, notes),
         "Mounts": [inspect_mount(item) for item in read_mounts(config)],
         "Config": _config(config, container),
         "HostConfig": {
@@ -56,6 +59,7 @@ def inspect_container(container: Container) -> dict[str, Any]:
             "MaskedPaths": linux.get("maskedPaths", []),
             "ReadonlyPaths": linux.get("readonlyPaths", []),
             **_resources(_object(linux, "resources")),
+            "LogConfig": _log_config(notes),
         },
         "Limits": {
             limit.name: {"HeldBy": limit.rung, "Exactness": limit.exactness}
@@ -81,6 +85,30 @@ def _state(container: Container) -> dict[str, Any]:
         "ExitCode": code,
         "Error": "",
         "EndedBy": container.ended_by,
+        **_health(container),
+    }
+
+
+def _health(container: Container) -> dict[str, Any]:
+    """Docker has no member for a container that nothing checks."""
+    health = read_health(container.directory)
+    return {"Health": health} if health else {}
+
+
+def _log(container: Container, notes: dict[str, Any]) -> dict[str, Any]:
+    """Where the log is, and how much of the output a full disk swallowed."""
+    lost = _containers.log_lost(str(container.directory))
+    in_files = _log_config(notes)["Type"] in ("json-file", "k8s-file")
+    path = {"LogPath": str(container.directory / "log") if in_files else ""}
+    return path | ({"LogLostBytes": lost} if lost else {})
+
+
+def _log_config(notes: dict[str, Any]) -> dict[str, Any]:
+    words = {"max-size": "log.max-size", "max-file": "log.max-file"}
+    given = {word: notes.get(f"{NOTE}{note}") for word, note in words.items()}
+    return {
+        "Type": notes.get(f"{NOTE}log.driver", "json-file"),
+        "Config": {word: str(value) for word, value in given.items() if value is not None},
     }
 
 
@@ -140,6 +168,7 @@ def _config(config: dict[str, Any], container: Container) -> dict[str, Any]:
         },
         "StopSignal": _stop_signal(notes),
         "StopTimeout": notes.get(f"{NOTE}stop-timeout", ""),
+        **_healthcheck(notes),
     }
 
 
@@ -147,6 +176,23 @@ def _stop_signal(notes: dict[str, Any]) -> str:
     """By name; "" where none was asked for."""
     text = str(notes.get(f"{NOTE}stop-signal", ""))
     return signal_name(int(text)) if text.isdigit() else text
+
+
+def _healthcheck(notes: dict[str, Any]) -> dict[str, Any]:
+    numbers = {
+        "Interval": "interval-ns",
+        "Timeout": "timeout-ns",
+        "StartPeriod": "start-period-ns",
+        "StartInterval": "start-interval-ns",
+        "Retries": "retries",
+    }
+    try:
+        test = json.loads(notes[f"{NOTE}health.test"])
+    except (KeyError, TypeError, ValueError):
+        return {}
+    given = {key: str(notes.get(f"{NOTE}health.{name}")) for key, name in numbers.items()}
+    found = {key: int(value) for key, value in given.items() if value.isdigit()}
+    return {"Healthcheck": {"Test": test, **found}}
 
 
 def _object(parent: dict[str, Any], key: str) -> dict[str, Any]:

@@ -17,8 +17,7 @@ from datetime import UTC, datetime
 
 from pyrootless import units
 from pyrootless.config import Directories
-from pyrootless.engine.containers import Found, describe, list_found, remove_container
-from pyrootless.engine.selection import labels
+from pyrootless.engine.containers import Found, describe, labels, list_found, remove_container
 from pyrootless.engine.volumes import has_label
 from pyrootless.errors import ContainerStateError, UsageError
 

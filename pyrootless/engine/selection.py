@@ -18,6 +18,7 @@ from pyrootless.config import Directories
 from pyrootless.engine.containers import (
     Container,
     find_container,
+    labels,
     read_annotations,
     read_config,
 )
@@ -27,7 +28,6 @@ from pyrootless.errors import UsageError
 
 STATES = ("created", "restarting", "running", "removing", "paused", "exited", "dead")
 _NOTE = "io.pyrootless."
-_LABEL = f"{_NOTE}label."
 _LAYER = re.compile(r"/layers/([a-f0-9]{64})/tree")
 
 Filters = Mapping[str, Sequence[str]]
@@ -80,13 +80,6 @@ def select(
     return [item for number, item in enumerate(fits) if not last or number < last]
 
 
-def labels(container: Container) -> dict[str, str]:
-    """Its labels, sorted by name."""
-    notes = read_annotations(container)
-    own = {k.removeprefix(_LABEL): str(v) for k, v in notes.items() if k.startswith(_LABEL)}
-    return dict(sorted(own.items()))
-
-
 def network(container: Container) -> str:
     """What it was connected by: "none", "host", "container:ID", or the helper's name."""
     config = read_config(container.directory)
@@ -110,7 +103,7 @@ def _test(directories: Directories, key: str, values: Sequence[str]) -> Test:
         "name": lambda item, value: bool(_pattern(value.lstrip("/")).search(item.name)),
         "volume": _mounts,
         "network": lambda item, value: network(item) == value,
-        "health": lambda item, value: value == "none",
+        "health": lambda item, value: (item.health or "none") == value,
         "is-task": lambda item, value: value.lower() in ("false", "0"),
         "publish": _publishes,
         "expose": _exposes,

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pyrootless.images.changes import apply_changes as apply_changes
     from pyrootless.images.commit import Commit as Commit
     from pyrootless.images.commit import add_layer as add_layer
+    from pyrootless.images.config import Healthcheck as Healthcheck
     from pyrootless.images.config import HistoryEntry as HistoryEntry
     from pyrootless.images.config import ImageConfig as ImageConfig
     from pyrootless.images.config import encode_image_config as encode_image_config
@@ -82,6 +83,7 @@ _HOME = {
     "HOST": "lookup",
     "HistoryEntry": "config",
     "INDEX_TYPES": "manifest",
+    "Healthcheck": "config",
     "ImageConfig": "config",
     "Index": "manifest",
     "MANIFEST_TYPES": "manifest",

@@ -26,6 +26,7 @@ from pyrootless.images.manifest import (
 )
 from pyrootless.images.reference import Reference
 from pyrootless.images.store import Store, StoredImage
+from pyrootless.journal import add_event
 
 MAX_IMAGES = 1000
 MAX_NAMES = 2000
@@ -112,6 +113,8 @@ def name_image(store: Store, image: StoredImage, reference: Reference) -> None:
         StoreError: The store cannot be written.
     """
     store.tag(reference, image.manifest.digest)
+    name = {"name": reference.familiar}
+    add_event(store.directories, "image", "tag", image.id, {**image.config.labels, **name})
     stand_in = _stand_in(image.manifest.digest)
     if stand_in in image.references:
         store.untag(stand_in)

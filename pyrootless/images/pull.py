@@ -38,6 +38,7 @@ from pyrootless.images.registry import (
     load_settings,
 )
 from pyrootless.images.template import compile_default_filter
+from pyrootless.journal import add_event
 
 if TYPE_CHECKING:
     from pyrootless.images.store import BlobWriter, Store
@@ -146,6 +147,8 @@ def pull_image(
         raise RegistryError(
             f"{reference}: it was removed while it was pulled", remedy="pull it again"
         )
+    name = reference.familiar
+    add_event(store.directories, "image", "pull", name, {**config.labels, "name": name})
     return image
 
 

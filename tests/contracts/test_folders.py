@@ -27,6 +27,8 @@ HEADERS: dict[str, set[str]] = {
     "config": {"exec.h", "merge.h", "request.h"},
     # facts.h asks the options, shared.h is for everybody.
     "config/network": {"facts.h", "shared.h"},
+    # A check of the health starts a program as a client does; the monitor holds the check.
+    "container/monitor": {"exec.h", "exports.h"},
     # Programs without a C library: each needs its own part, and none the others.
     "init": {"bare.h", "interpreter.h", "wish.h"},
 }

@@ -55,6 +55,15 @@ SAMPLES: dict[str, list[str]] = {
     "init": ["--init"],
     "ipc": ["--ipc=host"],
     "verify": ["--verify"],
+    "health-cmd": ["--health-cmd=true"],
+    "health-interval": ["--health-interval=10s"],
+    "health-retries": ["--health-retries=2"],
+    "health-start-interval": ["--health-start-interval=1s"],
+    "health-start-period": ["--health-start-period=20s"],
+    "health-timeout": ["--health-timeout=5s"],
+    "no-healthcheck": ["--no-healthcheck"],
+    "log-driver": ["--log-driver=k8s-file"],
+    "log-opt": ["--log-opt=max-size=10m"],
     "label": ["--label=KEY=value"],
     "label-file": ["--label-file=FILE"],
     "mac-address": ["--network=pasta", "--mac-address=02:00:00:00:00:01"],
@@ -150,10 +159,13 @@ def is_native(row: dict[str, Any]) -> bool:
 
 
 def test_names_and_letters_are_unique(rows: list[dict[str, Any]]) -> None:
+    from pyrootless.core import _containers
+
     names = [row["name"] for row in rows]
-    letters = [row["letter"] for row in rows if row["letter"]]
     assert sorted(set(names)) == sorted(names)
-    assert sorted(set(letters)) == sorted(letters)
+    for verb in _containers.VERBS.values():
+        letters = [r["letter"] for r in rows if r["letter"] and r["verbs"] & verb]
+        assert sorted(set(letters)) == sorted(letters)
     assert len(rows) > 30
 
 
@@ -263,7 +275,8 @@ def test_upper_is_where_it_was_asked_for(pyrootless: Run, option: str, volatile:
 
 
 def test_man_page_names_every_row(rows: list[dict[str, Any]]) -> None:
-    pages = [(ROOT / "docs" / "man" / f"pyrootless-{verb}.1") for verb in ("run", "attach")]
+    verbs = ("run", "attach", "logs")
+    pages = [(ROOT / "docs" / "man" / f"pyrootless-{verb}.1") for verb in verbs]
     page = "".join(path.read_text() for path in pages).replace("\\-", "-")
     shown = [row["name"] for row in rows if row["help"]]
     assert [name for name in shown if f"--{name}" not in page] == []

@@ -107,7 +107,15 @@ OWNERS: dict[str, Owner] = {
         below("upper"),
     ),
     "log": Owner(
-        (STATE, "csrc/container/monitor/"), "the monitor writes it, the state shows it", "log"
+        ("csrc/container/log/", "pyrootless/engine/inspection.py"),
+        "the monitor writes it, inspect tells where it is",
+        "log",
+    ),
+    "log.lost": Owner(("csrc/container/log/",)),
+    "health.json": Owner(
+        (STATE, "csrc/container/health/"),
+        "the monitor writes it, the state shows it",
+        r"health\.json(\.new)?",
     ),
     "owners": Owner(
         (
@@ -122,6 +130,11 @@ OWNERS: dict[str, Owner] = {
     ),
     "status.json": Owner((STATE,), name=r"(.*/)?status\.json(\.new)?"),
     "remove": Owner((STATE,), name=r".*/remove"),
+    "DATA/events": Owner(
+        ("csrc/container/events/", "pyrootless/engine/watching/events.py"),
+        "C adds lines, Python shows them",
+        r"(.*/)?events(\.1)?",
+    ),
     "DATA/names/NAME": Owner((STATE,), name=r"(.*/)?names(/.*)?"),
     "DATA/volumes/NAME/": Owner(
         (VOLUMES, "csrc/config/rootfs/named.c", "pyrootless/engine/volumes.py"),

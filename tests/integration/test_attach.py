@@ -18,6 +18,7 @@ from pathlib import Path
 
 import pexpect
 import pytest
+from log_records import output
 
 from pyrootless.config import find_directories
 from pyrootless.engine.containers import find_container
@@ -88,13 +89,13 @@ class Machine:
         return Path(self.environment["PYROOTLESS_ROOT"]) / "containers" / key
 
     def log(self, key: str, wanted: bytes) -> bytes:
-        """Its log, once it holds these bytes."""
+        """What its log says, once that holds these bytes."""
         path = self.directory(key) / "log"
         limit = time.monotonic() + SECONDS
-        while not path.exists() or wanted not in path.read_bytes():
-            assert time.monotonic() < limit, path.read_bytes() if path.exists() else "no log"
+        while wanted not in (said := output(path)):
+            assert time.monotonic() < limit, said
             time.sleep(0.01)
-        return path.read_bytes()
+        return said
 
     def socket_of(self, key: str) -> str:
         return str(self.runtime / "pyrootless" / "control" / key)

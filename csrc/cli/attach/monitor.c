@@ -51,11 +51,17 @@ static int open_pipe(int ours, int *ret_ours, int *ret_lent, struct prl_error *r
     return 0;
 }
 
+static bool passes_through(const struct prl_attach_options *options)
+{
+    return options->background && !options->terminal &&
+           options->log.driver == PRL_LOG_PASSTHROUGH;
+}
+
 static int open_streams(struct keeper *k, struct prl_error *reterr)
 {
     int r = 0;
-    if (k->options->terminal)
-        return 0;
+    if (k->options->terminal || passes_through(k->options))
+        return 0; /* one of its own; or it has the caller's */
     if (k->options->interactive)
         r = open_pipe(1, &k->control.input_fd, &k->lent.fds[0], reterr);
     for (int i = 0; r == 0 && i < 2; i++)
@@ -66,6 +72,20 @@ static int open_streams(struct keeper *k, struct prl_error *reterr)
     return r;
 }
 
+static int open_log(struct prl_control *control, struct prl_error *reterr)
+{
+    const char *what;
+    int r = prl_control_log(control, &what);
+    if (r < 0 && control->log_settings.driver == PRL_LOG_JOURNALD)
+        return prl_failf(
+            reterr, PRL_STAGE_OPTIONS, -r, "--log-driver",
+            "journald: this machine has no journal to write to (%s: %s); leave the "
+            "option out",
+            what, strerror(-r));
+    return r < 0 ? prl_fail_with(reterr, PRL_STAGE_STATE, -r, "open", "log of the container")
+                 : 0;
+}
+
 /* Before the container: whoever finds it running finds its monitor as well. */
 static int open_doors(struct keeper *k, struct prl_error *reterr)
 {
@@ -73,13 +93,25 @@ static int open_doors(struct keeper *k, struct prl_error *reterr)
     struct prl_control *control = &k->control;
     int r = prl_control_open(control, reterr);
     control->terminal = o->terminal;
+    if (passes_through(o))
+        control->outlets[0].control = NULL; /* nothing comes by here */
     if (r < 0 || !o->dirs)
         return r;
     control->dirs = o->dirs;
     memcpy(control->id, o->id, sizeof control->id);
     control->place_fd = o->place_fd;
-    if (o->background && prl_control_log(control, o->place_fd) < 0)
-        return prl_fail(reterr, PRL_STAGE_STATE, "open", "log of the container");
+    control->log_settings = o->log;
+    control->log_owner = (struct prl_log_owner){o->id, o->name, o->image};
+    control->health = (struct prl_health_check){.dirs = o->dirs,
+                                                .id = control->id,
+                                                .attributes = o->attributes,
+                                                .dir_fd = o->place_fd,
+                                                .execution.pidfd = -1,
+                                                .output_fd = -1};
+    prl_health_open(&control->health, &o->health);
+    r = o->background ? open_log(control, reterr) : 0;
+    if (r < 0)
+        return r;
     control->listen_fd = prl_control_listen(o->dirs, o->id, reterr);
     return control->listen_fd < 0 ? control->listen_fd : 0;
 }
@@ -145,7 +177,10 @@ static void keep(struct keeper *k, void *data, int socket_fd)
         prl_close_p(&socket_fd);
     else
         prl_control_adopt(&k->control, socket_fd);
+    prl_health_begin(&k->control.health);
     int r = monitor(k, &status, &error);
+    prl_health_end(&k->control.health);
+    prl_log_close(&k->control.log); /* whole before anybody hears of the end */
     prl_control_hear(&k->control, &k->child);
     prl_control_retire(&k->control);
     prl_child_close(&k->child);
@@ -165,9 +200,12 @@ void prl_attach_monitor(const struct prl_attach_options *options, prl_attach_sta
                        .peer_fd = -1};
     struct prl_error error = {0}, second;
     (void)setsid(); /* the caller's terminal, its keys and its end are not for us */
+    int r =
+        passes_through(options) ? prl_streams_take(options->interactive, &k.lent, &error) : 0;
     prl_streams_leave();
     close_inherited();
-    int r = begin(&k, start, data, &error);
+    if (r == 0)
+        r = begin(&k, start, data, &error);
     if (r == 0) {
         keep(&k, data, socket_fd);
         prl_control_close(&k.control);

@@ -36,6 +36,10 @@ struct prl_attach_options {
     const struct prl_dirs *dirs; /* NULL: without a control socket */
     const char *id;              /* of the container */
     int place_fd;                /* the directory its log is made in; with dirs alone */
+    struct prl_log_settings log; /* where its output goes */
+    const char *image;           /* for a log that says it; NULL: none */
+    struct prl_health health;    /* how it is checked */
+    const char *attributes; /* for events (container/events/journal.h); NULL: none are told */
 };
 
 /* 0: it ended, *ret is filled.  PRL_ATTACH_DETACHED: it goes on without us.  -errno: it did not

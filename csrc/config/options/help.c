@@ -67,13 +67,10 @@ static const struct {
     {"blkio-weight-device", "bound the rates: --device-read-bps, --device-write-bps"},
     {"device-cgroup-rule", "name the devices: --device"},
     {"gidmap", "choose a map by --userns: single, range, keep-id, nomap"},
-    {"health-cmd", ""},
     {"http-proxy", "name the variables: -e HTTPS_PROXY"},
     {"ip", "addresses are the network helper's: --network"},
     {"ip6", "addresses are the network helper's: --network"},
     {"link", "share a network: --network container:NAME"},
-    {"log-driver", "what -d writes is a file in the container's directory"},
-    {"log-opt", "what -d writes is a file in the container's directory"},
     {"link-local-ip", "addresses are the network helper's: --network"},
     {"network-alias",
      "a container on no named network has no names there: --hostname, --add-host"},
@@ -152,6 +149,10 @@ static void print_usage(unsigned verb, FILE *out)
     else if (verb == PRL_VERB_WAIT)
         fputs("Usage: pyrootless wait [OPTION…] CONTAINER…\n\n"
               "Wait until containers have ended, and print their exit statuses, a line each.\n",
+              out);
+    else if (verb == PRL_VERB_LOGS)
+        fputs("Usage: pyrootless logs [OPTION…] CONTAINER\n\n"
+              "Show what a container in the background has written.\n",
               out);
     else if (verb == PRL_VERB_ATTACH)
         fputs("Usage: pyrootless attach [OPTION…] CONTAINER\n\n"

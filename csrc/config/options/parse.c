@@ -35,6 +35,8 @@ static const char *verb_name(unsigned verb)
         return "attach";
     if (verb == PRL_VERB_WAIT)
         return "wait";
+    if (verb == PRL_VERB_LOGS)
+        return "logs";
     return verb == PRL_VERB_CREATE ? "create" : "run";
 }
 
@@ -398,6 +400,21 @@ static bool is_separator(const struct prl_options *o, const char *word)
     return no_entrypoint && !prl_options_get(o, "entrypoint") && strcmp(word, "--") == 0;
 }
 
+static int parse_words(struct parser *p)
+{
+    int r = 0;
+    while (r >= 0 && !p->options->help && p->at < p->argc) {
+        const char *argument = p->argv[p->at];
+        if (argument[0] != '-' || !argument[1])
+            break;
+        p->at++;
+        if (strcmp(argument, "--") == 0)
+            break;
+        r = argument[1] == '-' ? parse_long(p, argument) : parse_letters(p, argument);
+    }
+    return r;
+}
+
 static int take_rest(struct parser *p)
 {
     struct prl_options *o = p->options;
@@ -409,13 +426,17 @@ static int take_rest(struct parser *p)
                    p->argv[p->at]);
     if (!spec) {
         const char *what = prl_options_flag(o, "rootfs") ? "DIRECTORY" : "IMAGE";
-        bool program = o->verb != PRL_VERB_ATTACH && o->verb != PRL_VERB_WAIT;
+        bool program = o->verb & (PRL_VERB_RUN | PRL_VERB_CREATE | PRL_VERB_EXEC);
         what = o->verb == PRL_VERB_EXEC || !program ? "CONTAINER" : what;
         if (p->at == p->argc || !*p->argv[p->at])
             return BAD(p->reterr, what, "it is missing: write \"pyrootless %s [OPTION…] %s%s\"",
                        verb_name(o->verb), what, program ? " [PROGRAM [ARGUMENT…]]" : "");
         o->image = p->argv[p->at++];
-        if (o->verb == PRL_VERB_ATTACH && p->at < p->argc)
+        /* They may follow it where no program comes, as docker has it. */
+        int r = o->verb == PRL_VERB_LOGS ? parse_words(p) : 0;
+        if (r < 0 || o->help)
+            return r;
+        if ((o->verb & (PRL_VERB_ATTACH | PRL_VERB_LOGS)) && p->at < p->argc)
             return BAD(p->reterr, what, "\"%.80s\" is one word too many", p->argv[p->at]);
         p->at += p->at < p->argc && is_separator(o, p->argv[p->at]);
     }
@@ -429,18 +450,9 @@ int prl_options_parse(unsigned verb, int argc, char **argv, struct prl_options *
                       struct prl_error *reterr)
 {
     struct parser p = {.argc = argc, .argv = argv, .options = ret, .reterr = reterr};
-    int r = 0;
 
     *ret = (struct prl_options){.verb = verb, .args = argv + argc};
-    while (r >= 0 && !ret->help && p.at < argc) {
-        const char *argument = argv[p.at];
-        if (argument[0] != '-' || !argument[1])
-            break;
-        p.at++;
-        if (strcmp(argument, "--") == 0)
-            break;
-        r = argument[1] == '-' ? parse_long(&p, argument) : parse_letters(&p, argument);
-    }
+    int r = parse_words(&p);
     if (r >= 0 && !ret->help)
         r = take_rest(&p);
     if (r < 0)

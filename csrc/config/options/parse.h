@@ -24,6 +24,7 @@ enum {
     PRL_VERB_CREATE = 4,
     PRL_VERB_ATTACH = 8,
     PRL_VERB_WAIT = 16,
+    PRL_VERB_LOGS = 32,
 };
 
 struct prl_option {
@@ -33,7 +34,7 @@ struct prl_option {
     bool repeat;
     unsigned verbs;
     enum prl_option_door door;
-    char field[36];   /* config.json field or annotation it reaches: "/process/env"; "-": the
+    char field[44];   /* config.json field or annotation it reaches: "/process/env"; "-": the
                          launcher itself */
     char metavar[32]; /* "" for flags */
     char group[12];   /* heading of the help; rows of one group stand together */

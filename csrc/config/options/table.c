@@ -8,7 +8,8 @@
 #define RUN_EXEC (PRL_VERB_RUN | PRL_VERB_CREATE | PRL_VERB_EXEC)
 #define ATTACH   PRL_VERB_ATTACH
 #define WATCHED  (RUN_EXEC | ATTACH)
-#define EVERY    (RUN_EXEC | ATTACH | PRL_VERB_WAIT)
+#define LOGS     PRL_VERB_LOGS
+#define EVERY    (RUN_EXEC | ATTACH | PRL_VERB_WAIT | LOGS)
 #define FLAG     PRL_KIND_FLAG
 #define TEXT     PRL_KIND_TEXT
 #define INTEGER  PRL_KIND_INTEGER
@@ -28,6 +29,7 @@
 #define G_NETWORK  "Network"
 #define G_SECURITY "Security"
 #define G_LIFE     "Container"
+#define G_LOG      "Log"
 #define G_LAUNCHER "Launcher"
 
 /* clang-format off */
@@ -232,11 +234,30 @@ const struct prl_option prl_option_table[] = {
      "run in the background and print the container's id; output goes to its log"},
     {"detach-keys", 0, TEXT, ONCE, WATCHED, NATIVE, "-", "KEYS", G_LIFE,
      "keys that detach from the terminal (default: ctrl-p,ctrl-q); \"\" means none"},
+    {"health-cmd", 0, TEXT, ONCE, RUN, NATIVE, NOTE "health.test", "COMMAND", G_LIFE,
+     "run this line of a shell in the container from time to time: its exit status 0 is healthy"},
+    {"health-interval", 0, DURATION, ONCE, RUN, NATIVE, NOTE "health.interval-ns", "DURATION",
+     G_LIFE, "time between two checks (default: the image's, or 30s)"},
+    {"health-retries", 0, INTEGER, ONCE, RUN, NATIVE, NOTE "health.retries", "NUMBER", G_LIFE,
+     "so many failures in a row are unhealthy (default: the image's, or 3)"},
+    {"health-start-interval", 0, DURATION, ONCE, RUN, NATIVE, NOTE "health.start-interval-ns",
+     "DURATION", G_LIFE, "time between two checks within --health-start-period (default: 5s)"},
+    {"health-start-period", 0, DURATION, ONCE, RUN, NATIVE, NOTE "health.start-period-ns",
+     "DURATION", G_LIFE, "time to begin in, in which failures do not count (default: 0s)"},
+    {"health-timeout", 0, DURATION, ONCE, RUN, NATIVE, NOTE "health.timeout-ns", "DURATION",
+     G_LIFE, "a check that takes longer has failed (default: the image's, or 30s)"},
     {"label", 'l', TEXT, REPEAT, RUN, NATIVE, NOTE "label.KEY", "KEY[=VALUE]", G_LIFE,
      "set a label"},
     {"label-file", 0, PATH, REPEAT, RUN, NATIVE, NOTE "label.KEY", "FILE", G_LIFE,
      "set labels from a file of KEY=VALUE lines"},
+    {"log-driver", 0, TEXT, ONCE, RUN, NATIVE, NOTE "log.driver", "DRIVER", G_LIFE,
+     "where output goes that nobody waits for: json-file (the default), k8s-file, journald, "
+     "passthrough (where this command's own goes), none"},
+    {"log-opt", 0, TEXT, REPEAT, RUN, NATIVE, NOTE "log.max-size", "KEY=VALUE", G_LIFE,
+     "of json-file and k8s-file: max-size=SIZE begins a new file, max-file=NUMBER keeps so many"},
     {"name", 0, TEXT, ONCE, RUN, NATIVE, NOTE "name", "NAME", G_LIFE, "name the container"},
+    {"no-healthcheck", 0, FLAG, ONCE, RUN, NATIVE, NOTE "health.test", "", G_LIFE,
+     "do not check the container's health, whatever its image says"},
     {"no-stdin", 0, FLAG, ONCE, ATTACH, NATIVE, "-", "", G_LIFE,
      "send the container nothing that is typed"},
     {"pidfile", 0, PATH, ONCE, RUN, NATIVE, "-", "FILE", G_LIFE,
@@ -253,6 +274,18 @@ const struct prl_option prl_option_table[] = {
      "pyrootless alone, which starts the container itself"},
     {"sig-proxy", 0, FLAG, ONCE, RUN | ATTACH, NATIVE, "-", "", G_LIFE,
      "send the container the signals of this process (the default); =false: they end it alone"},
+
+    {"details", 0, FLAG, ONCE, LOGS, NATIVE, "-", "", G_LOG,
+     "show the attributes of each line in front of it"},
+    {"follow", 'f', FLAG, ONCE, LOGS, NATIVE, "-", "", G_LOG,
+     "go on with what is written until the container ends"},
+    {"since", 0, TEXT, ONCE, LOGS, NATIVE, "-", "TIME", G_LOG,
+     "only lines from this time on: 2026-01-31T12:00:00, seconds since 1970, or 10m (ago)"},
+    {"tail", 'n', TEXT, ONCE, LOGS, NATIVE, "-", "LINES", G_LOG,
+     "this many lines from the end, or all"},
+    {"timestamps", 't', FLAG, ONCE, LOGS, NATIVE, "-", "", G_LOG,
+     "show when each line was written"},
+    {"until", 0, TEXT, ONCE, LOGS, NATIVE, "-", "TIME", G_LOG, "only lines up to this time"},
 
     {"help", 0, FLAG, ONCE, EVERY, NATIVE, "-", "", G_LAUNCHER, "print this"},
     {"print-spec", 0, FLAG, ONCE, RUN, NATIVE, "-", "", G_LAUNCHER,

@@ -17,6 +17,9 @@ int prl_value_size(const char *option, const char *text, uint64_t *ret_bytes,
 /* "2", "0.5", "1m30s", "250ms": at most INT64_MAX nanoseconds. */
 int prl_value_duration(const char *option, const char *text, uint64_t *ret_ns,
                        struct prl_error *reterr);
+/* moment.c: "2026-01-31T12:00:00Z", "1136073600.5", "10m" (ago): nanoseconds since 1970. */
+int prl_value_moment(const char *option, const char *text, int64_t *ret_ns,
+                     struct prl_error *reterr);
 /* "TERM", "SIGTERM", "15", "RTMIN+3" (the kernel's numbers: RTMIN is 34, RTMAX 64). */
 int prl_value_signal(const char *option, const char *text, int *ret_signal,
                      struct prl_error *reterr);

@@ -3,7 +3,6 @@
 #include "container/monitor/control.h"
 
 #include "base/error.h"
-#include "base/io.h"
 #include "base/own.h"
 #include "base/sys.h"
 #include "container/monitor/record.h"
@@ -22,6 +21,7 @@ enum {
     AT_INPUT,
     AT_CLIENTS,
     AT_EXECS = AT_CLIENTS + PRL_CONTROL_CLIENTS,
+    AT_HEALTH = AT_EXECS + PRL_CONTROL_EXECS,
     ACCEPTED_AT_ONCE = 64,
     HEARD_AT_ONCE = 8,
     LINGER_MS = 10000
@@ -125,37 +125,10 @@ static bool has_news(const struct prl_control *control, const struct prl_client 
     return client->fd >= 0 && client->attached && client->place.at < control->ring.end;
 }
 
-int prl_control_log(struct prl_control *control, int dir_fd)
+int prl_control_log(struct prl_control *control, const char **ret_what)
 {
-    control->log_fd =
-        openat(dir_fd, "log", O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
-    return control->log_fd < 0 ? -errno : 0;
-}
-
-/* A full disk neither ends the container nor stops it, and the log says what is missing. */
-static void write_log(struct prl_control *control, const char *bytes, size_t len)
-{
-    char note[80];
-    if (control->log_lost > 0) {
-        int n = snprintf(note, sizeof note, "\npyrootless: %llu bytes of output had no room\n",
-                         (unsigned long long)control->log_lost);
-        if (prl_io_write_all(control->log_fd, note, (size_t)n) < 0) {
-            control->log_lost += len;
-            return;
-        }
-        control->log_lost = 0;
-    }
-    while (len > 0) {
-        ssize_t n = write(control->log_fd, bytes, len);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0) {
-            control->log_lost += len;
-            return;
-        }
-        bytes += n;
-        len -= (size_t)n;
-    }
+    return prl_log_open(&control->log, control->place_fd, &control->log_settings,
+                        &control->log_owner, ret_what);
 }
 
 size_t prl_control_output(void *data, char *bytes, size_t len)
@@ -164,8 +137,7 @@ size_t prl_control_output(void *data, char *bytes, size_t len)
     struct prl_control *control = outlet->control;
     if (len == 0)
         return 0;
-    if (control->log_fd >= 0)
-        write_log(control, bytes, len);
+    prl_log_write(&control->log, outlet->stream, bytes, len);
     (void)prl_ring_add(&control->ring, outlet->stream, bytes, len);
     for (int i = 0; i < PRL_CONTROL_CLIENTS; i++)
         client_show(control, &control->clients[i]);
@@ -302,10 +274,11 @@ static void on_signal(struct prl_control *control, struct prl_child *child)
 
 static void on_leave(struct prl_control *control, struct prl_client *client)
 {
+    const char *what;
     bool starter = client->starter;
     client_close(client);
-    if (starter && control->log_fd < 0 && control->place_fd >= 0)
-        (void)prl_control_log(control, control->place_fd);
+    if (starter && control->log.fd < 0 && control->place_fd >= 0)
+        (void)prl_control_log(control, &what);
 }
 
 /* --- programs started for a client --- */
@@ -441,7 +414,8 @@ static bool client_hear(struct prl_control *control, struct prl_client *client,
 int prl_control_open(struct prl_control *control, struct prl_error *reterr)
 {
     *control =
-        (struct prl_control){.listen_fd = -1, .log_fd = -1, .place_fd = -1, .input_fd = -1};
+        (struct prl_control){.listen_fd = -1, .place_fd = -1, .input_fd = -1, .log.fd = -1};
+    control->health = PRL_HEALTH_NONE;
     for (int i = 0; i < PRL_CONTROL_CLIENTS; i++)
         control->clients[i] = CLIENT_NONE;
     for (int i = 0; i < PRL_CONTROL_EXECS; i++)
@@ -460,7 +434,8 @@ void prl_control_close(struct prl_control *control)
     for (int i = 0; i < PRL_CONTROL_CLIENTS; i++)
         if (control->clients[i].fd >= 0)
             client_close(&control->clients[i]);
-    prl_close_p(&control->log_fd);
+    prl_log_close(&control->log);
+    prl_health_end(&control->health);
     prl_close_p(&control->input_fd);
     prl_ring_free(&control->ring);
     free(steal_ptr(&control->record));
@@ -477,6 +452,12 @@ void prl_control_poll(const struct prl_control *control, struct pollfd fds[PRL_C
     }
     for (int i = 0; i < PRL_CONTROL_EXECS; i++)
         fds[AT_EXECS + i] = (struct pollfd){control->executions[i].pidfd, POLLIN, 0};
+    prl_health_poll(&control->health, fds + AT_HEALTH);
+}
+
+uint64_t prl_control_due_ns(const struct prl_control *control)
+{
+    return prl_health_due_ns(&control->health);
 }
 
 void prl_control_step(struct prl_control *control, struct prl_child *child,
@@ -497,6 +478,7 @@ void prl_control_step(struct prl_control *control, struct prl_child *child,
     if (fds[AT_LISTEN].fd >= 0 && fds[AT_LISTEN].revents)
         accept_all(control);
     reap_executions(control);
+    prl_health_step(&control->health, fds + AT_HEALTH);
 }
 
 /* --- the end --- */

@@ -5,6 +5,8 @@
  * grows with the output; a client's fault that another one feels. */
 #pragma once
 
+#include "container/health/check.h"
+#include "container/log/exports.h"
 #include "container/monitor/exec.h"
 #include "container/monitor/ring.h"
 #include "container/state/record.h"
@@ -14,7 +16,7 @@
 enum {
     PRL_CONTROL_CLIENTS = 32,
     PRL_CONTROL_EXECS = 32,
-    PRL_CONTROL_FDS = 2 + PRL_CONTROL_CLIENTS + PRL_CONTROL_EXECS,
+    PRL_CONTROL_FDS = 2 + PRL_CONTROL_CLIENTS + PRL_CONTROL_EXECS + PRL_HEALTH_FDS,
 };
 
 struct prl_client {
@@ -41,11 +43,14 @@ struct prl_outlet {
 struct prl_control {
     const struct prl_dirs *dirs;
     char id[65];
-    int listen_fd;        /* -1: nobody can connect */
-    int log_fd, place_fd; /* the log, and the directory it is made in at LEAVE; -1: none */
-    int input_fd;         /* what the container reads; ours; -1: nothing */
+    int listen_fd; /* -1: nobody can connect */
+    int input_fd;  /* what the container reads; ours; -1: nothing */
     bool terminal;
-    uint64_t log_lost; /* bytes that the log had no room for since it last had */
+    int place_fd; /* the directory its log is made in at LEAVE; -1: none */
+    struct prl_log_settings log_settings;
+    struct prl_log_owner log_owner;
+    struct prl_log log;
+    struct prl_health_check health;
     struct prl_outlet outlets[2];
     struct prl_ring ring;
     uint64_t numbers; /* how many clients there were */
@@ -58,13 +63,16 @@ int prl_control_open(struct prl_control *control, struct prl_error *reterr);
 void prl_control_close(struct prl_control *control);
 /* The process that starts the container: it is attached from the first byte. */
 void prl_control_adopt(struct prl_control *control, int fd);
-/* Make the log, in this directory. */
-int prl_control_log(struct prl_control *control, int dir_fd);
+/* Begin the log, in the container's directory.  -errno: *ret_what is what could not be opened.
+ */
+int prl_control_log(struct prl_control *control, const char **ret_what);
 
 /* For the loop that waits for the container. */
 void prl_control_poll(const struct prl_control *control, struct pollfd fds[PRL_CONTROL_FDS]);
 void prl_control_step(struct prl_control *control, struct prl_child *child,
                       const struct pollfd fds[PRL_CONTROL_FDS]);
+/* How long until something is to be done, whatever comes; UINT64_MAX: nothing is. */
+uint64_t prl_control_due_ns(const struct prl_control *control);
 /* A prl_pump_filter_fn; data is a prl_outlet. */
 size_t prl_control_output(void *data, char *bytes, size_t len);
 /* Somebody has not read half of what the ring holds: read no more output for so long.  0: go

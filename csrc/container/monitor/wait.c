@@ -297,7 +297,9 @@ static const struct timespec *loop_timeout(struct loop *loop, uint64_t full_ns,
             prl_child_kill(loop->child);
         }
     }
-    const uint64_t looks_ns[] = {watch(loop), watch_cpu(loop)};
+    const struct prl_control *control = loop->options->control;
+    const uint64_t looks_ns[] = {watch(loop), watch_cpu(loop),
+                                 control ? prl_control_due_ns(control) : UINT64_MAX};
     for (size_t i = 0; i < sizeof looks_ns / sizeof *looks_ns; i++)
         left_ns = looks_ns[i] < left_ns ? looks_ns[i] : left_ns;
     if (loop->child->pidfd < 0 && left_ns > FALLBACK_TICK_NS)

@@ -96,9 +96,9 @@ void prl_listed_free(struct prl_listed *rows, size_t len);
  * here; swept first if its monitor was killed.  Errors: PRL_STAGE_STATE, ESRCH. */
 int prl_state_look_up(const struct prl_dirs *dirs, const char *text, struct prl_listed *ret,
                       struct prl_error *reterr);
-/* The files of a container's directory that others read: its configuration, how it ended, what
- * it wrote in the background.  A descriptor, or -errno. */
-enum prl_state_file { PRL_STATE_CONFIG, PRL_STATE_STATUS, PRL_STATE_LOG };
+/* The files of a container's directory that others read: its configuration, how it ended,
+ * the last checks of its health.  A descriptor, or -errno. */
+enum prl_state_file { PRL_STATE_CONFIG, PRL_STATE_STATUS, PRL_STATE_HEALTH };
 int prl_state_open(const char *directory, enum prl_state_file file);
 /* The whole text.  *ret is malloc'd, NUL-terminated.  -errno. */
 int prl_state_read(const char *directory, enum prl_state_file file, char **ret,

@@ -18,7 +18,7 @@ int prl_state_open(const char *directory, enum prl_state_file file)
 {
     static const char names[][16] = {[PRL_STATE_CONFIG] = "config.json",
                                      [PRL_STATE_STATUS] = "status.json",
-                                     [PRL_STATE_LOG] = "log"};
+                                     [PRL_STATE_HEALTH] = "health.json"};
     _cleanup_close_ int dir_fd = open(directory, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     int fd = dir_fd < 0 ? -1
                         : openat(dir_fd, names[file],

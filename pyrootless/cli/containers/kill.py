@@ -21,4 +21,6 @@ def main(args: list[str]) -> int:
     parser.add_argument("containers", nargs="+", metavar="CONTAINER", help="name or id")
     words = parser.parse_args(args)
     number = signal_number(words.signal)
-    return for_each(words.root, words.containers, lambda one: send_signal(one, number))
+    return for_each(
+        words.root, words.containers, lambda places, one: send_signal(places, one, number)
+    )

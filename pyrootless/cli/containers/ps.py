@@ -186,7 +186,9 @@ def written_bytes(item: Container) -> int:
 def _status(item: Container, now_unix_ns: int) -> str:
     """In docker's words: "Up 2 minutes", "Exited (137) 3 seconds ago"."""
     if item.state == "running":
-        return f"Up {units.format_span(max(0, now_unix_ns - item.created_unix_ns))}"
+        up = units.format_span(max(0, now_unix_ns - item.created_unix_ns))
+        words = {"": "", "starting": " (health: starting)"}
+        return f"Up {up}{words.get(item.health, f' ({item.health})')}"
     code = exit_code(item)
     if code is None:
         return "Ended"

@@ -9,17 +9,19 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 
-from pyrootless.config import find_directories
+from pyrootless.config import Directories, find_directories
 from pyrootless.engine import Container, find_container
 from pyrootless.errors import ContainerStateError
 
 
-def for_each(root: str | None, wanted: Sequence[str], act: Callable[[Container], None]) -> int:
+def for_each(
+    root: str | None, wanted: Sequence[str], act: Callable[[Directories, Container], None]
+) -> int:
     """0, or 1 when one of them failed."""
     directories, code = find_directories(root), 0
     for word in wanted:
         try:
-            act(find_container(directories, word))
+            act(directories, find_container(directories, word))
         except ContainerStateError as error:
             sys.stderr.write(f"pyrootless: {error}\n")
             code = 1

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from pyrootless.cli import Parser
 from pyrootless.cli.containers.signalling import for_each
+from pyrootless.config import Directories
 from pyrootless.engine import Container
 from pyrootless.engine.control import stop_container
 
@@ -21,10 +22,12 @@ def main(args: list[str]) -> int:
     parser.add_argument("--root", metavar="DIR", help="the engine's directory")
     parser.add_argument("containers", nargs="+", metavar="CONTAINER", help="name or id")
     words = parser.parse_args(args)
-    return for_each(words.root, words.containers, lambda one: _stop(one, words.time))
+    return for_each(
+        words.root, words.containers, lambda root, one: _stop(root, one, words.time)
+    )
 
 
-def _stop(container: Container, seconds: int | None) -> None:
+def _stop(directories: Directories, container: Container, seconds: int | None) -> None:
     """What has ended already is as it was to be (docker-container-stop(1))."""
     if container.state != "exited":
-        stop_container(container, seconds)
+        stop_container(directories, container, seconds)

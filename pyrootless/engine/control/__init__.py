@@ -15,16 +15,22 @@ if TYPE_CHECKING:
     from pyrootless.engine.control.ending import signal_number as signal_number
     from pyrootless.engine.control.ending import stop_container as stop_container
     from pyrootless.engine.control.inside import run_inside as run_inside
+    from pyrootless.engine.control.logs import LogQuery as LogQuery
+    from pyrootless.engine.control.logs import log_pieces as log_pieces
     from pyrootless.engine.control.logs import read_log as read_log
     from pyrootless.engine.control.pausing import paused as paused
     from pyrootless.engine.control.pidfd import ended_within as ended_within
     from pyrootless.engine.control.processes import DEFAULT_OPTIONS as DEFAULT_OPTIONS
+    from pyrootless.engine.control.processes import container_pids as container_pids
     from pyrootless.engine.control.processes import list_processes as list_processes
 
 _HOME = {
     "DEFAULT_OPTIONS": "processes",
+    "container_pids": "processes",
     "ended_within": "pidfd",
+    "LogQuery": "logs",
     "list_processes": "processes",
+    "log_pieces": "logs",
     "paused": "pausing",
     "read_log": "logs",
     "run_inside": "inside",

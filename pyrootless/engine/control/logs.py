@@ -1,34 +1,86 @@
 """What a container in the background has written, and goes on to write.
 
-What comes in: a container that `run -d` started.  What goes out: the bytes of its log.
+What comes in: a container that `run -d` started.  What goes out: pieces of its two streams.
 Must never: hold the log in memory, wait for what has ended, lose what it wrote last.
 """
 
 from __future__ import annotations
 
-import ctypes
-import os
-import select
-import time
-from collections.abc import Callable
-from contextlib import suppress
-from pathlib import Path
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 from pyrootless.config import Directories
 from pyrootless.core import _containers
-from pyrootless.engine import Container, find_container
-from pyrootless.errors import ContainerStateError, StoreError
-
-_CHUNK_BYTES = 1 << 20
-_BLOCK_BYTES = 1 << 16
-_IN_MODIFY = 0x2
-_LOOK_SECONDS = 0.2
-"""Without inotify (its instances are few): so often the log is looked at."""
-_SETTLE_SECONDS = 10.0
-_SETTLE_LOOK_SECONDS = 0.01
-"""After the end of process 1 the monitor writes what it has read from a terminal."""
+from pyrootless.engine import Container
 
 Sink = Callable[[bytes], object]
+
+_ALWAYS_NS = -(2**63)
+_NEVER_NS = 2**63 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class LogQuery:
+    """What of a log is wanted.
+
+    Attributes:
+        since_ns: Only lines from this time on, since 1970; None: from the first one.
+        until_ns: Only lines up to this time; None: to the last one.
+        tail: So many lines from its end; None: all.
+        timestamps: The time of each line in front of it.
+        details: The attributes of each line in front of it.
+        stdout, stderr: Which streams.
+    """
+
+    since_ns: int | None = None
+    until_ns: int | None = None
+    tail: int | None = None
+    timestamps: bool = False
+    details: bool = False
+    stdout: bool = True
+    stderr: bool = True
+
+
+def log_pieces(
+    directories: Directories,
+    container: Container,
+    query: LogQuery | None = None,
+    *,
+    follow: bool = False,
+) -> Iterator[tuple[int, bytes]]:
+    """(1 or 2, bytes of that stream), in the order in which they were written.
+
+    Args:
+        directories: The engine's directories.
+        container: From `find_container`.
+        query: What is wanted; None: all.
+        follow: Go on until the container has ended.
+
+    Raises:
+        ContainerStateError: It has no log.
+        StoreError: The log cannot be read.
+    """
+    wanted = query or LogQuery()
+    log = _containers.Log(
+        str(directories.data),
+        str(directories.runtime),
+        (container.id, container.name, str(container.directory), container.state == "running"),
+        follow,
+        {
+            "since_ns": _ALWAYS_NS if wanted.since_ns is None else wanted.since_ns,
+            "until_ns": _NEVER_NS if wanted.until_ns is None else wanted.until_ns,
+            "tail": -1 if wanted.tail is None else wanted.tail,
+            "timestamps": wanted.timestamps,
+            "details": wanted.details,
+            "out": wanted.stdout,
+            "err": wanted.stderr,
+        },
+    )
+    try:
+        while piece := log.next():
+            yield piece
+    finally:
+        log.close()
 
 
 def read_log(
@@ -39,7 +91,7 @@ def read_log(
     tail: int | None = None,
     follow: bool = False,
 ) -> None:
-    """Hand the log of a container on, piece by piece.
+    """Hand the log of a container on, piece by piece, both streams as one.
 
     Args:
         directories: The engine's directories.
@@ -52,98 +104,5 @@ def read_log(
         ContainerStateError: It has no log.
         StoreError: The log cannot be read.
     """
-    try:
-        descriptor = _containers.open_log(str(container.directory))
-    except FileNotFoundError:
-        shown = container.name or container.id[:12]
-        raise ContainerStateError(
-            f"container {shown} has no log: it was started in the foreground",
-            remedy="start it in the background: pyrootless run -d IMAGE",
-        ) from None
-    except OSError as error:
-        shown = container.name or container.id[:12]
-        raise StoreError(f"cannot read the log of {shown}: {error.strerror}") from error
-    try:
-        if tail is not None:
-            os.lseek(descriptor, _tail_offset(descriptor, tail), os.SEEK_SET)
-        if follow and container.state == "running":
-            _follow(directories, container, descriptor, sink)
-        _pass_on(descriptor, sink)
-    finally:
-        os.close(descriptor)
-
-
-def _pass_on(descriptor: int, sink: Sink) -> None:
-    while chunk := os.read(descriptor, _CHUNK_BYTES):
-        sink(chunk)
-
-
-def _tail_offset(descriptor: int, lines: int) -> int:
-    """Where the last lines begin; an unfinished last line counts as one."""
-    end = at = os.fstat(descriptor).st_size
-    if lines == 0:
-        return end
-    missing = lines
-    while at > 0:
-        start = max(0, at - _BLOCK_BYTES)
-        block = os.pread(descriptor, at - start, start)
-        if at == end and block.endswith(b"\n"):
-            missing += 1
-        found = len(block)
-        while missing and (found := block.rfind(b"\n", 0, found)) >= 0:
-            missing -= 1
-        if not missing:
-            return start + found + 1
-        at = start
-    return 0
-
-
-def _follow(
-    directories: Directories, container: Container, descriptor: int, sink: Sink
-) -> None:
-    """Until process 1 has ended and its monitor has written the rest."""
-    process = _containers.hold_process(container.pid, container.start_ticks)
-    watch = _watch(f"/proc/self/fd/{descriptor}")
-    try:
-        while process >= 0:
-            _pass_on(descriptor, sink)
-            ready, _, _ = select.select(
-                [process, *watch], [], [], None if watch else _LOOK_SECONDS
-            )
-            if process in ready:
-                break
-            for noted in watch:
-                os.read(noted, _BLOCK_BYTES)
-    finally:
-        for open_one in (*watch, process):
-            with suppress(OSError):
-                os.close(open_one)
-    _settle(directories, container, descriptor, sink)
-
-
-def _settle(
-    directories: Directories, container: Container, descriptor: int, sink: Sink
-) -> None:
-    """Until nobody writes any more: the container's monitor is gone."""
-    deadline = time.monotonic() + _SETTLE_SECONDS
-    while time.monotonic() < deadline:
-        try:
-            if find_container(directories, container.id).state != "running":
-                return
-        except ContainerStateError:  # removed
-            return
-        _pass_on(descriptor, sink)
-        time.sleep(_SETTLE_LOOK_SECONDS)
-
-
-def _watch(path: str) -> list[int]:
-    """[a descriptor that is readable when a file was written to]; []: there can be none."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    descriptor = libc.inotify_init1(os.O_CLOEXEC | os.O_NONBLOCK)
-    if descriptor < 0:
-        return []
-    real = os.fsencode(Path(path))
-    if libc.inotify_add_watch(descriptor, real, _IN_MODIFY) < 0:
-        os.close(descriptor)
-        return []
-    return [descriptor]
+    for _, piece in log_pieces(directories, container, LogQuery(tail=tail), follow=follow):
+        sink(piece)

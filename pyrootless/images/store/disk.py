@@ -35,6 +35,7 @@ from pyrootless.images.store.removal import Budget
 from pyrootless.images.store.temporary import Swept, Temporaries
 from pyrootless.images.store.usage import ImageUsage, Usage, measure_images, measure_usage
 from pyrootless.images.store.users import LayerUser, is_in_use, list_users
+from pyrootless.journal import add_event
 
 __all__ = [
     "BlobWriter", "Collected", "LayerUser", "LayerWriter", "Store", "StoredImage", "Swept",
@@ -267,7 +268,10 @@ class Store:
         rest = set(self._images.names_of(digest or "")) - set(going)
         if digest is not None and not rest and not force:
             self._refuse_used(digest, text)
-        lines = [f"Untagged: {name.familiar}" for name in going if self.refs.remove(name)]
+        names = [name.familiar for name in going if self.refs.remove(name)]
+        for name in names:
+            add_event(self.directories, "image", "untag", digest or name, {"name": name})
+        lines = [f"Untagged: {name}" for name in names]
         return lines if rest else lines + self._collect_quietly()
 
     def _names_to_remove(self, text: str, force: bool) -> list[Reference]:
@@ -331,4 +335,6 @@ class Store:
             except IntegrityError:
                 return []  # another image is damaged: `system prune` says so
         self.temporaries.empty_trash(Budget(), foreign=True)
+        for digest in gone.images:
+            add_event(self.directories, "image", "delete", digest, {"name": digest})
         return [f"Deleted: {digest}" for digest in (*gone.images, *gone.layers)]

@@ -12,6 +12,7 @@ directory's lock is not disturbed.
 
 from __future__ import annotations
 
+import json
 import os
 import posixpath
 from contextlib import suppress
@@ -21,6 +22,7 @@ from pyrootless.config import find_launcher
 from pyrootless.errors import HostUnsupportedError, IntegrityError, StoreError
 from pyrootless.images import (
     MAX_LAYERS,
+    Healthcheck,
     ImageConfig,
     normalize,
     parse_signal,
@@ -256,6 +258,7 @@ def _notes(config: ImageConfig) -> dict[str, str]:
         notes["io.pyrootless.image.volumes"] = "\n".join(volumes)
     if config.exposed_ports:
         notes["io.pyrootless.image.ports"] = "\n".join(config.exposed_ports)
+    notes |= _health_notes(config.healthcheck)
     if any(entry.startswith("HOME=") for entry in config.env):
         notes["io.pyrootless.home"] = "given"
     notes["io.pyrootless.fake-root"] = "remember"
@@ -282,6 +285,23 @@ def _volumes(config: ImageConfig) -> list[str]:
             )
         found.append(path)
     return list(dict.fromkeys(found))
+
+
+def _health_notes(check: Healthcheck | None) -> dict[str, str]:
+    """HEALTHCHECK of the image; what it leaves to the default is left out."""
+    if check is None:
+        return {}
+    numbers = {
+        "interval-ns": check.interval_ns,
+        "timeout-ns": check.timeout_ns,
+        "start-period-ns": check.start_period_ns,
+        "start-interval-ns": check.start_interval_ns,
+        "retries": check.retries,
+    }
+    notes = {f"io.pyrootless.health.{key}": str(n) for key, n in numbers.items() if n > 0}
+    if check.test:
+        notes["io.pyrootless.health.test"] = json.dumps(list(check.test))
+    return notes
 
 
 def _sources(program: Path) -> tuple[runtime_config.Source, ...]:

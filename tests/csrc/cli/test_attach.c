@@ -6,6 +6,10 @@
 // sources: csrc/container/monitor/ring.c csrc/container/monitor/socket.c
 // sources: csrc/container/monitor/tree.c csrc/container/monitor/wait.c
 // sources: csrc/container/monitor/watch.c
+// sources: csrc/container/log/writer.c csrc/container/log/file.c csrc/container/log/journal.c
+// sources: csrc/container/log/records.c csrc/container/health/*.c csrc/container/events/*.c
+// sources: csrc/container/state/text.c
+// libs: -lyyjson
 /* test_attach.c: the interactive front, driven through a pty as a person would. */
 #include "check.h"
 

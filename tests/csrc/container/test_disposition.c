@@ -5,6 +5,10 @@
 // sources: csrc/container/monitor/relay.c csrc/container/monitor/ring.c
 // sources: csrc/container/monitor/socket.c csrc/container/monitor/tree.c
 // sources: csrc/container/monitor/wait.c csrc/container/monitor/watch.c
+// sources: csrc/container/log/writer.c csrc/container/log/file.c csrc/container/log/journal.c
+// sources: csrc/container/log/records.c csrc/container/health/*.c csrc/container/events/*.c
+// sources: csrc/container/state/text.c
+// libs: -lyyjson
 /* test_monitor_sight.c: which signals the kernel dropped, with real first processes of a pid
  * namespace.  Each step between two looks is forced by a byte; no clock decides. */
 #include "check.h"

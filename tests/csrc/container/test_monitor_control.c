@@ -5,6 +5,10 @@
 // sources: csrc/container/monitor/relay.c csrc/container/monitor/ring.c
 // sources: csrc/container/monitor/socket.c csrc/container/monitor/tree.c
 // sources: csrc/container/monitor/wait.c csrc/container/monitor/watch.c
+// sources: csrc/container/log/writer.c csrc/container/log/file.c csrc/container/log/journal.c
+// sources: csrc/container/log/records.c csrc/container/health/*.c csrc/container/events/*.c
+// sources: csrc/container/state/text.c
+// libs: -lyyjson
 /* test_monitor_control.c: the clients of a monitor, and the records they exchange.
  * In: an ordinary child in the container's place, a socket pair.  Out: its end, what was said.
  * Never: a clock that decides. */

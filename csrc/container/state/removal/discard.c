@@ -5,6 +5,7 @@
 #include "base/io.h"
 #include "base/own.h"
 #include "base/sys.h"
+#include "container/events/journal.h"
 #include "container/state/entry.h"
 
 #include <fcntl.h>
@@ -82,10 +83,15 @@ static int discard(const struct prl_dirs *dirs, const char *id, const struct prl
     r = prl_name_release_all(dirs->data_fd, id);
     if (r < 0 && r != -EROFS)
         return prl_failf(reterr, PRL_STAGE_STATE, -r, "remove", "%s/names", dirs->data);
-    return prl_removal_run(
-        &(struct prl_removal){dirs, id, entry, &budget, false, NULL,
-                              volumes ? PRL_VOLUMES_REMOVE : PRL_VOLUMES_LEAVE},
-        reterr);
+    _cleanup_free_ char *attributes = prl_journal_attributes_of(entry->directory);
+    const struct prl_event event = {
+        .type = "container", .action = "destroy", .id = id, .attributes = attributes};
+    r = prl_removal_run(&(struct prl_removal){dirs, id, entry, &budget, false, NULL,
+                                              volumes ? PRL_VOLUMES_REMOVE : PRL_VOLUMES_LEAVE},
+                        reterr);
+    if (r == 0 && attributes)
+        prl_journal_add(dirs, &event);
+    return r;
 }
 
 int prl_state_remove(const struct prl_dirs *dirs, const char *text, bool force, bool volumes,

@@ -7,6 +7,7 @@
 #include "base/io.h"
 #include "base/own.h"
 #include "base/sys.h"
+#include "container/events/journal.h"
 #include "container/state/entry.h"
 
 #include <fcntl.h>
@@ -77,6 +78,18 @@ static int kill_rest(const struct prl_entry *entry)
     return r;
 }
 
+static void tell_lost(const struct prl_dirs *dirs, const char *id, const char *directory)
+{
+    _cleanup_free_ char *attributes = prl_journal_attributes_of(directory);
+    const struct prl_event event = {.type = "container",
+                                    .action = "die",
+                                    .id = id,
+                                    .attributes = attributes,
+                                    .more = "\"exitCode\":\"137\""};
+    if (attributes)
+        prl_journal_add(dirs, &event);
+}
+
 /* A container that is to be kept: say how it ended, unless its monitor still did. */
 static int record_lost(const struct prl_dirs *dirs, const char *id,
                        const struct prl_entry *entry, struct prl_error *reterr)
@@ -92,6 +105,7 @@ static int record_lost(const struct prl_dirs *dirs, const char *id,
             if (r < 0 && r != -EROFS)
                 return prl_failf(reterr, PRL_STAGE_STATE, -r, "write", "%s/status.json",
                                  entry->directory);
+            tell_lost(dirs, id, entry->directory);
         }
     }
     return prl_removal_forget(dirs, id, reterr);

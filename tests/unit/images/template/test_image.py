@@ -15,7 +15,7 @@ from images.stored import BASE, HOST, make_image, make_store
 
 from pyrootless.errors import HostUnsupportedError, IntegrityError, StoreError
 from pyrootless.images import subordinate
-from pyrootless.images.config import ImageConfig
+from pyrootless.images.config import Healthcheck, ImageConfig
 from pyrootless.images.layers import ranges
 from pyrootless.images.layers.owners import owners_layer, range_key
 from pyrootless.images.platforms import Platform, host_platform
@@ -28,6 +28,7 @@ FULL = ImageConfig(
     raw=b"", platform=HOST, env=("A=1",), entrypoint=("/init",), cmd=("a", "b"),
     working_dir="/srv/app", user="www", exposed_ports=("80/tcp", "53/udp"),
     labels={"b": "2", "a": "1"}, stop_signal="SIGQUIT", created="2024-02-03T04:05:06Z",
+    healthcheck=Healthcheck(("CMD", "/check", "a b"), interval_ns=5_000_000_000, retries=2),
 )  # fmt: skip
 IDS = SubordinateIds(((100000, 65536),), ((200000, 65536),))
 
@@ -70,6 +71,9 @@ def test_everything_an_image_says(store: Store) -> None:
         "entrypoint": '["/init"]', "cmd": '["a", "b"]', "ports": "53/udp\n80/tcp",
     }  # fmt: skip
     assert notes(config, "label.") == {"a": "1", "b": "2"}
+    assert notes(config, "health.") == {
+        "test": '["CMD", "/check", "a b"]', "interval-ns": "5000000000", "retries": "2",
+    }  # fmt: skip
     assert notes(config)["stop-signal"] == "3"
     assert notes(config)["fake-root"] == "remember"
     assert notes(config, "ids.") == {"uids": "100000 65536", "gids": "200000 65536"}
