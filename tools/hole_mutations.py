@@ -337,7 +337,7 @@ HOLE_MUTATIONS = (
     Mutation(
         "owners beyond the map end a start",
         _one(
-            "csrc/config/ids.c",
+            "csrc/config/users/ids.c",
             "if (!unfit || m->userns != PRL_USERNS_RANGE ||",
             "if (unfit || m->userns != PRL_USERNS_RANGE ||",
         ),

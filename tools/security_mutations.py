@@ -174,7 +174,7 @@ MUTATIONS = (
         "a list of users is a plain file",
         (
             Edit(
-                "csrc/config/passwd.c",
+                "csrc/config/users/passwd.c",
                 "    if (!S_ISREG(st.st_mode))\n        return -EINVAL;\n",
                 "",
             ),
@@ -193,7 +193,7 @@ MUTATIONS = (
         "a list of users has at most 1 MiB",
         (
             Edit(
-                "csrc/config/passwd.c",
+                "csrc/config/users/passwd.c",
                 "#define MAX_FILE_BYTES ((size_t)1 << 20)",
                 "#define MAX_FILE_BYTES ((size_t)1 << 33)",
             ),

@@ -6,7 +6,7 @@
 #include "base/error.h"
 #include "base/own.h"
 #include "config/options/exports.h"
-#include "config/passwd.h"
+#include "config/users/passwd.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -119,7 +119,7 @@ OWNERS: dict[str, Owner] = {
     ),
     "owners": Owner(
         (
-            "csrc/config/fake_root.c",
+            "csrc/config/users/fake_root.c",
             "csrc/fakeroot/",
             "csrc/unpack/",
             IMAGES,
@@ -163,7 +163,9 @@ OWNERS: dict[str, Owner] = {
     "RUNTIME/containers/ID/": Owner((STATE,)),
     "RUNTIME/mnt/": Owner((STATE,), name="mnt"),
     "RUNTIME/holder/": Owner(
-        ("csrc/config/ids.c", "csrc/userns/holder/"), "config.json names it", below("%s/holder")
+        ("csrc/config/users/ids.c", "csrc/userns/holder/"),
+        "config.json names it",
+        below("%s/holder"),
     ),
     "DATA/tmp/": Owner((IMAGES, HOME, STATE), "made with the store's other directories", "tmp"),
     "DATA/trash/": Owner(

@@ -1,10 +1,10 @@
-// sources: csrc/base/**/*.c csrc/config/passwd.c
+// sources: csrc/base/**/*.c csrc/config/users/passwd.c
 
 /* fuzz_passwd.c: -u and --group-add against an image's /etc/passwd and /etc/group.
  * In: bytes (replay.h): what is asked, a line feed, passwd, a zero byte, group.  Out: an abort
  * when a failure has no fit record or when an answer is no id the kernel could take; sanitizers
  * see the rest.  Never: a file outside one fresh directory in TMPDIR or /tmp. */
-#include "config/passwd.h"
+#include "config/users/passwd.h"
 #include "replay.h"
 
 #include "base/own.h"

@@ -1,8 +1,7 @@
-// sources: csrc/base/**/*.c csrc/config/options/allow.c csrc/config/options/help.c
-// sources: csrc/config/options/names.c csrc/config/options/network.c
-// csrc/config/options/neutral.c sources: csrc/config/options/parse.c
-// csrc/config/options/table.c csrc/config/options/values.c sources: csrc/network/*.c
-// csrc/spec/caps.c
+// sources: csrc/base/**/*.c csrc/network/*.c csrc/spec/caps.c
+// sources: csrc/config/options/allow.c csrc/config/options/help.c csrc/config/options/names.c
+// sources: csrc/config/options/network.c csrc/config/options/neutral.c
+// sources: csrc/config/options/parse.c csrc/config/options/table.c csrc/config/options/values.c
 /* test_options.c: argv → options: docker's spelling, errors that help, the table, the help. */
 #include "config/options/parse.h"
 

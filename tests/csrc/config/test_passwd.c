@@ -1,7 +1,7 @@
-// sources: csrc/base/**/*.c csrc/config/passwd.c
+// sources: csrc/base/**/*.c csrc/config/users/passwd.c
 /* test_passwd.c: -u USER[:GROUP] against root file systems, honest and hostile.
  * In: roots made in a fresh directory below /tmp.  Out: ids, homes, errors.  Never: a wait. */
-#include "config/passwd.h"
+#include "config/users/passwd.h"
 
 #include "check.h"
 

@@ -5,7 +5,7 @@
  * A file is first opened as a mere path (O_PATH), which neither waits for a FIFO's other end
  * nor wakes a device; only when that is a regular file is it opened for reading. */
 #define _GNU_SOURCE 1 /* O_PATH */
-#include "config/passwd.h"
+#include "config/users/passwd.h"
 
 #include "base/error.h"
 #include "base/io.h"

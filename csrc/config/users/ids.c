@@ -16,7 +16,7 @@
 #include "base/error.h"
 #include "base/own.h"
 #include "config/network/shared.h"
-#include "config/passwd.h"
+#include "config/users/passwd.h"
 #include "userns/exports.h"
 
 #include <inttypes.h>
