@@ -99,23 +99,6 @@ int prl_config_capabilities(struct prl_merge *m)
     return 0;
 }
 
-/* Program files are named by what is in them: …/HEX.bpf is sha256:HEX. */
-static void note_digest(struct prl_merge *m, const char *path)
-{
-    const char *base = strrchr(path, '/');
-    char digest[80];
-    size_t hex = 0;
-
-    base = base ? base + 1 : path;
-    while (isxdigit((unsigned char)base[hex]))
-        hex++;
-    m->spec->seccomp_digest = NULL;
-    if (hex == 64 && strcmp(base + hex, ".bpf") == 0) {
-        snprintf(digest, sizeof digest, "sha256:%.64s", base);
-        prl_config_note(m, "seccomp.digest", digest);
-    }
-}
-
 int prl_config_seccomp_program(struct prl_merge *m, const char *text)
 {
     _cleanup_free_ char *real = NULL;
@@ -126,7 +109,19 @@ int prl_config_seccomp_program(struct prl_merge *m, const char *text)
     m->spec->seccomp_program = prl_config_copy(m, real);
     m->spec->seccomp_bytes = NULL; /* the template's */
     m->spec->new_keyring = true;   /* nobody said what this filter refuses */
-    note_digest(m, real);
+    /* Program files are named by what is in them: …/HEX.bpf is sha256:HEX. */
+    const char *base = strrchr(real, '/');
+    char digest[80];
+    size_t hex = 0;
+
+    base = base ? base + 1 : real;
+    while (isxdigit((unsigned char)base[hex]))
+        hex++;
+    m->spec->seccomp_digest = NULL;
+    if (hex == 64 && strcmp(base + hex, ".bpf") == 0) {
+        snprintf(digest, sizeof digest, "sha256:%.64s", base);
+        prl_config_note(m, "seccomp.digest", digest);
+    }
     /* The section a program was compiled from lies beside it; without one, the config.json
      * would describe another filter. */
     char path[PATH_MAX];

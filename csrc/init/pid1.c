@@ -82,22 +82,6 @@ static void never_called(int signal)
     (void)signal;
 }
 
-/* Every signal stays blocked and is taken by sigtimedwait, so no handler runs. But while that
- * call waits, the kernel shows the signals as not blocked; with a handler it shows them as
- * caught, so nobody outside believes that they would end this process. A sandbox gets no
- * signals. */
-static void catch_all(void)
-{
-    struct {
-        void (*handler)(int);
-        ulong flags;
-        void *restorer;
-        ulong mask;
-    } action = {never_called, 0, 0, 0};
-    for (ulong signal = 1; signal <= 64; signal++)
-        call(NR_SIGACTION, signal, (ulong)&action, 0, SET_BYTES); /* KILL and STOP: EINVAL */
-}
-
 /* Reap everything there is. Returns the exit code of `child` if it was reaped, else -1. The
  * peak of memory is that of any process reaped here. */
 static int reap(long child, int outcome_fd)
@@ -121,16 +105,6 @@ static int reap(long child, int outcome_fd)
     }
 }
 
-/* Nobody may look into the process that has the record's descriptor: /proc/PID and memory of a
- * process that is not "dumpable" are closed to other processes of its user. */
-static void keep_outcome(int outcome_fd)
-{
-    if (outcome_fd < 0)
-        return;
-    call(NR_FCNTL, (ulong)outcome_fd, F_SETFD_, 1, 0);
-    call(NR_PRCTL, PR_SET_DUMPABLE_, 0, 0, 0);
-}
-
 __attribute__((used, noreturn)) void bare_main(long *stack)
 {
     long argc = stack[0];
@@ -142,12 +116,30 @@ __attribute__((used, noreturn)) void bare_main(long *stack)
     int outcome_fd = *second ? number(second + 1) : -1;
     ulong all = ~0UL;
     call(NR_SIGPROCMASK, SIG_BLOCK_, (ulong)&all, 0, SET_BYTES);
-    if (outcome_fd < 0)
-        catch_all();
+    if (outcome_fd < 0) {
+        /* Every signal stays blocked and is taken by sigtimedwait, so no handler runs. But
+         * while that call waits, the kernel shows the signals as not blocked; with a handler it
+         * shows them as caught, so nobody outside believes that they would end this process. A
+         * sandbox gets no signals. */
+        struct {
+            void (*handler)(int);
+            ulong flags;
+            void *restorer;
+            ulong mask;
+        } action = {never_called, 0, 0, 0};
+        for (ulong signal = 1; signal <= 64; signal++)
+            call(NR_SIGACTION, signal, (ulong)&action, 0,
+                 SET_BYTES); /* KILL and STOP: EINVAL */
+    }
     if (report_fd < 0)
         call(NR_EXIT, 125, 0, 0, 0);
     call(NR_FCNTL, (ulong)report_fd, F_SETFD_, 1, 0);
-    keep_outcome(outcome_fd);
+    /* Nobody may look into the process that has the record's descriptor: /proc/PID and memory
+     * of a process that is not "dumpable" are closed to other processes of its user. */
+    if (outcome_fd >= 0) {
+        call(NR_FCNTL, (ulong)outcome_fd, F_SETFD_, 1, 0);
+        call(NR_PRCTL, PR_SET_DUMPABLE_, 0, 0, 0);
+    }
     long child = *argv[2] ? make_child(report_fd, argv, envp, &all) : PRL_BOX_BROUGHT;
     call(NR_CLOSE, (ulong)report_fd, 0, 0, 0);
     for (;;) {

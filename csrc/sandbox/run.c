@@ -94,17 +94,6 @@ static int reap(struct prl_sandbox_watch *w, struct prl_error *reterr)
     return 0;
 }
 
-/* Version 1 of control groups kills one process where memory ran out; the others may wait for
- * it until the wall limit. */
-static void end_for_memory(struct prl_sandbox_watch *w)
-{
-    uint64_t times;
-    if (read(prl_cgroups_oom_fd(w->child.cgroups), &times, sizeof times) <= 0)
-        return;
-    w->child.over_memory = true;
-    end_for(w, PRL_TOUCHED_MEMORY);
-}
-
 static bool drained(const struct prl_sandbox_watch *w)
 {
     return w->streams[PRL_STREAM_OUT] < 0 && w->streams[PRL_STREAM_ERR] < 0;
@@ -135,24 +124,18 @@ static int turn(struct prl_sandbox_watch *w, struct prl_error *reterr)
         if (r > 0)
             end_for(w, i == PRL_STREAM_OUT ? PRL_TOUCHED_STDOUT : PRL_TOUCHED_STDERR);
     }
-    if (fds[AT_MEMORY].revents)
-        end_for_memory(w);
+    if (fds[AT_MEMORY].revents) {
+        /* Version 1 of control groups kills one process where memory ran out; the others may
+         * wait for it until the wall limit. */
+        uint64_t times;
+        if (read(prl_cgroups_oom_fd(w->child.cgroups), &times, sizeof times) > 0) {
+            w->child.over_memory = true;
+            end_for(w, PRL_TOUCHED_MEMORY);
+        }
+    }
     if (fds[AT_BELL].revents)
         eventfd_read(fds[AT_BELL].fd, &rings); /* the next look answers */
     return fds[AT_CHILD].revents ? reap(w, reterr) : 0;
-}
-
-/* Full at the end: so is the disk of a program that was refused a block or a name and went
- * on. */
-static void measure_disk(struct prl_sandbox_watch *w)
-{
-    struct statfs fs;
-    if (w->box.scratch_fd < 0 || fstatfs(w->box.scratch_fd, &fs) < 0)
-        return;
-    if (fs.f_blocks && fs.f_bavail == 0)
-        w->report->touched |= PRL_TOUCHED_DISK;
-    if (fs.f_files && fs.f_ffree == 0)
-        w->report->touched |= PRL_TOUCHED_INODES;
 }
 
 static uint64_t timeval_ns(struct timeval t)
@@ -201,7 +184,15 @@ static void measure(struct prl_sandbox_watch *w)
         r->touched |= PRL_TOUCHED_PROCESSES;
     if (w->want->limits.cpu_ns && r->cpu_ns >= w->want->limits.cpu_ns)
         r->touched |= PRL_TOUCHED_CPU;
-    measure_disk(w);
+    /* Full at the end: so is the disk of a program that was refused a block or a name and went
+     * on. */
+    struct statfs fs;
+    if (w->box.scratch_fd >= 0 && fstatfs(w->box.scratch_fd, &fs) == 0) {
+        if (fs.f_blocks && fs.f_bavail == 0)
+            w->report->touched |= PRL_TOUCHED_DISK;
+        if (fs.f_files && fs.f_ffree == 0)
+            w->report->touched |= PRL_TOUCHED_INODES;
+    }
 }
 
 /* Not the program's end, not ended by us, not memory: nothing inside can end the init. */

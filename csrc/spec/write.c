@@ -83,22 +83,6 @@ static void put_mounts(struct prl_spec_text *o, const struct prl_spec *spec)
     prl_text_end(o, ']');
 }
 
-static void put_user(struct prl_spec_text *o, const struct prl_process *p)
-{
-    prl_text_begin(o, "user", '{');
-    prl_text_number(o, "uid", p->uid);
-    prl_text_number(o, "gid", p->gid);
-    if (p->umask >= 0)
-        prl_text_number(o, "umask", (uint64_t)p->umask);
-    if (p->additional_gids_len) {
-        prl_text_begin(o, "additionalGids", '[');
-        for (size_t i = 0; i < p->additional_gids_len; i++)
-            prl_text_number(o, NULL, p->additional_gids[i]);
-        prl_text_end(o, ']');
-    }
-    end_object(o, "/process/user");
-}
-
 static void put_capabilities(struct prl_spec_text *o, const struct prl_process *p)
 {
     prl_text_begin(o, "capabilities", '{');
@@ -110,19 +94,6 @@ static void put_capabilities(struct prl_spec_text *o, const struct prl_process *
         prl_text_end(o, ']');
     }
     end_object(o, "/process/capabilities");
-}
-
-static void put_rlimits(struct prl_spec_text *o, const struct prl_process *p)
-{
-    prl_text_begin(o, "rlimits", '[');
-    for (size_t i = 0; i < p->rlimits_len; i++) {
-        prl_text_begin(o, NULL, '{');
-        prl_text_text(o, "type", prl_spec_rlimit_name(p->rlimits[i].resource));
-        prl_text_number(o, "soft", p->rlimits[i].soft);
-        prl_text_number(o, "hard", p->rlimits[i].hard);
-        end_element(o, "/process/rlimits", i);
-    }
-    prl_text_end(o, ']');
 }
 
 static void put_process(struct prl_spec_text *o, const struct prl_process *p)
@@ -138,10 +109,30 @@ static void put_process(struct prl_spec_text *o, const struct prl_process *p)
     prl_text_text(o, "cwd", p->cwd);
     prl_text_texts(o, "env", p->env);
     prl_text_texts(o, "args", p->args);
-    put_user(o, p);
+    prl_text_begin(o, "user", '{');
+    prl_text_number(o, "uid", p->uid);
+    prl_text_number(o, "gid", p->gid);
+    if (p->umask >= 0)
+        prl_text_number(o, "umask", (uint64_t)p->umask);
+    if (p->additional_gids_len) {
+        prl_text_begin(o, "additionalGids", '[');
+        for (size_t i = 0; i < p->additional_gids_len; i++)
+            prl_text_number(o, NULL, p->additional_gids[i]);
+        prl_text_end(o, ']');
+    }
+    end_object(o, "/process/user");
     put_capabilities(o, p);
-    if (p->rlimits_len)
-        put_rlimits(o, p);
+    if (p->rlimits_len) {
+        prl_text_begin(o, "rlimits", '[');
+        for (size_t i = 0; i < p->rlimits_len; i++) {
+            prl_text_begin(o, NULL, '{');
+            prl_text_text(o, "type", prl_spec_rlimit_name(p->rlimits[i].resource));
+            prl_text_number(o, "soft", p->rlimits[i].soft);
+            prl_text_number(o, "hard", p->rlimits[i].hard);
+            end_element(o, "/process/rlimits", i);
+        }
+        prl_text_end(o, ']');
+    }
     prl_text_flag(o, "noNewPrivileges", p->no_new_privileges);
     if (p->has_oom_score_adj)
         prl_text_signed(o, "oomScoreAdj", p->oom_score_adj);

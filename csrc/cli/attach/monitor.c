@@ -144,12 +144,6 @@ static int begin(struct keeper *k, prl_attach_start_fn start, void *data,
                : 0;
 }
 
-static void tell_failed(int socket_fd, const struct prl_error *error)
-{
-    const struct prl_record_head head = {.kind = PRL_RECORD_FAILED, .len = sizeof *error};
-    (void)prl_record_send(socket_fd, &head, error);
-}
-
 static int monitor(struct keeper *k, struct prl_status *ret, struct prl_error *reterr)
 {
     struct prl_monitor_options how = {.wall_limit_ns = k->options->wall_limit_ns,
@@ -215,5 +209,6 @@ void prl_attach_monitor(const struct prl_attach_options *options, prl_attach_sta
     prl_child_close(&k.child);
     if (options->finish) /* before the answer: the caller's next command finds nothing of it */
         (void)options->finish(data, NULL, &second);
-    tell_failed(socket_fd, &error);
+    const struct prl_record_head head = {.kind = PRL_RECORD_FAILED, .len = sizeof error};
+    (void)prl_record_send(socket_fd, &head, &error);
 }

@@ -153,22 +153,6 @@ int prl_network_choose(const struct prl_options *options, const char *data_dir,
     return 0;
 }
 
-/* sysfs shows the network namespace and may only be mounted by its owner: lend the host's. */
-static void lend_sysfs(struct prl_merge *m)
-{
-    static const struct prl_config_mount host = {
-        NULL,
-        "bind",
-        "/sys",
-        NULL,
-        {"rbind", "rprivate", "nosuid", "noexec", "nodev", "ro", "rro"},
-        NULL};
-    struct prl_mount *sysfs = prl_config_find_mount(m, "sysfs", NULL);
-
-    if (sysfs)
-        prl_config_replace_mount(m, &host, sysfs);
-}
-
 /* --- ports --- */
 
 struct ports {
@@ -390,7 +374,19 @@ int prl_config_network(struct prl_merge *m)
         return r;
     if (choice.kind == PRL_VALUE_NETWORK_HOST) {
         m->spec->namespaces &= ~(uint64_t)CLONE_NEWNET;
-        lend_sysfs(m);
+        /* sysfs shows the network namespace and may only be mounted by its owner: lend the
+         * host's. */
+        static const struct prl_config_mount host = {
+            NULL,
+            "bind",
+            "/sys",
+            NULL,
+            {"rbind", "rprivate", "nosuid", "noexec", "nodev", "ro", "rro"},
+            NULL};
+        struct prl_mount *sysfs = prl_config_find_mount(m, "sysfs", NULL);
+
+        if (sysfs)
+            prl_config_replace_mount(m, &host, sysfs);
     }
     if (choice.kind == PRL_VALUE_NETWORK_CONTAINER)
         return share_network(m);

@@ -145,20 +145,6 @@ static void append_values(struct text *text, const struct prl_options *options,
         append(text, "\n", "");
 }
 
-static void append_search(struct text *text, const struct prl_options *options,
-                          const struct host_file *file)
-{
-    const char *last = prl_options_get(options, "dns-search");
-    if (last && strcmp(last, ".") == 0)
-        return;
-    if (last) {
-        append_values(text, options, "dns-search", "search ");
-    } else if (file->search[0]) {
-        append(text, "search ", file->search);
-        append(text, "\n", "");
-    }
-}
-
 int prl_resolv_make(const struct prl_options *options, const struct prl_network_choice *choice,
                     char **ret, struct prl_error *reterr)
 {
@@ -175,7 +161,15 @@ int prl_resolv_make(const struct prl_options *options, const struct prl_network_
         append_values(&text, options, "dns", "nameserver ");
     else if (!is_filtered(options))
         append_host_servers(&text, &file, choice);
-    append_search(&text, options, &file);
+    const char *last = prl_options_get(options, "dns-search");
+    if (!last || strcmp(last, ".") != 0) {
+        if (last) {
+            append_values(&text, options, "dns-search", "search ");
+        } else if (file.search[0]) {
+            append(&text, "search ", file.search);
+            append(&text, "\n", "");
+        }
+    }
     if (prl_options_get(options, "dns-option")) {
         append_values(&text, options, "dns-option", "options ");
     } else if (file.options[0]) {

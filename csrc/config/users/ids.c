@@ -307,18 +307,6 @@ static void set_terminal_group(struct prl_merge *m)
     devpts->data = prl_config_copy(m, data);
 }
 
-static void set_holder(struct prl_merge *m)
-{
-    char path[PATH_MAX];
-    bool without = prl_options_flag(m->options, "no-holder") || m->facts->shared_network;
-    if (without || !m->facts->runtime_dir)
-        return;
-    if (snprintf(path, sizeof path, "%s/holder", m->facts->runtime_dir) < (int)sizeof path)
-        prl_config_note(m, "userns.holder", path);
-    if (m->facts->launcher)
-        prl_config_note(m, "launcher", m->facts->launcher);
-}
-
 /* Files of the image would have other owners than the image says. */
 static int check_owners(struct prl_merge *m)
 {
@@ -360,7 +348,14 @@ int prl_config_id_maps(struct prl_merge *m)
             process->additional_gids_len = 0;
         return 0;
     }
-    set_holder(m);
+    char path[PATH_MAX];
+    bool without = prl_options_flag(m->options, "no-holder") || m->facts->shared_network;
+    if (!without && m->facts->runtime_dir) {
+        if (snprintf(path, sizeof path, "%s/holder", m->facts->runtime_dir) < (int)sizeof path)
+            prl_config_note(m, "userns.holder", path);
+        if (m->facts->launcher)
+            prl_config_note(m, "launcher", m->facts->launcher);
+    }
     if (m->userns == PRL_USERNS_NOMAP)
         r = check_nomap(m);
     if (r == 0)

@@ -165,16 +165,6 @@ static int make_api_dir(struct helper *h, struct prl_error *reterr)
     return 0;
 }
 
-static void remove_api_dir(const struct helper *h)
-{
-    char path[sizeof h->api_dir + 4];
-    if (!h->api_dir[0])
-        return;
-    snprintf(path, sizeof path, "%s/api", h->api_dir);
-    unlink(path);
-    rmdir(h->api_dir);
-}
-
 /* Until it says that the network is there; its end closes the pipe. */
 static int await_ready(struct helper *h, struct prl_error *reterr)
 {
@@ -254,7 +244,12 @@ static int run_helper(struct helper *h, struct prl_child *child, struct prl_erro
     snprintf(socket_path, sizeof socket_path, "%s/api", h->api_dir);
     if (r == 0 && h->api_dir[0])
         r = prl_serve_slirp_ports(h->network, socket_path, reterr);
-    remove_api_dir(h);
+    char path[sizeof h->api_dir + 4];
+    if (h->api_dir[0]) {
+        snprintf(path, sizeof path, "%s/api", h->api_dir);
+        unlink(path);
+        rmdir(h->api_dir);
+    }
     return r;
 }
 

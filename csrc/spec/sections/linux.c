@@ -153,16 +153,6 @@ static int read_devices(const struct prl_spec_reader *reader, yyjson_val *list,
     return 0;
 }
 
-/* sysctl(8): whichever of "." and "/" comes first separates; the other one then stands for the
- * first, so that "net.ipv4.conf.eth0/100.rp_filter" names the interface eth0.100. */
-static void separate(char *path)
-{
-    if (path[strcspn(path, "./")] != '.')
-        return;
-    for (char *p = path; *p; p++)
-        *p = *p == '.' ? '/' : *p == '/' ? '.' : *p;
-}
-
 static bool has_bad_component(const char *path)
 {
     for (const char *p = path;; p++) {
@@ -183,7 +173,11 @@ int prl_spec_read_sysctl(const struct prl_spec_reader *reader, const char *key,
     ret->value = prl_arena_strndup(reader->arena, value, strlen(value));
     if (!path || !ret->key || !ret->value)
         return prl_spec_no_memory(reader);
-    separate(path);
+    /* sysctl(8): whichever of "." and "/" comes first separates; the other one then stands for
+     * the first, so that "net.ipv4.conf.eth0/100.rp_filter" names the interface eth0.100. */
+    if (path[strcspn(path, "./")] == '.')
+        for (char *p = path; *p; p++)
+            *p = *p == '.' ? '/' : *p == '/' ? '.' : *p;
     if (has_bad_component(path))
         return prl_spec_fail(reader, "/linux/sysctl has the key \"%s\", which names no sysctl",
                              prl_spec_show(key).text);

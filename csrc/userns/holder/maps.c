@@ -25,20 +25,6 @@ static void sort(struct prl_ids *ids)
     }
 }
 
-/* The maps of range and of keep-id cut the same ids in different pieces. */
-static void join_adjacent(struct prl_ids *ids)
-{
-    size_t n = 0;
-    for (size_t i = 0; i < ids->len; i++) {
-        struct prl_id_range *last = n ? &ids->ranges[n - 1] : NULL;
-        if (last && last->first + last->count == ids->ranges[i].first)
-            last->count += ids->ranges[i].count;
-        else
-            ids->ranges[n++] = ids->ranges[i];
-    }
-    ids->len = n;
-}
-
 static int collect(const struct prl_idmap *rows, size_t len, uint32_t own, struct prl_ids *ret)
 {
     ret->len = 0;
@@ -49,7 +35,16 @@ static int collect(const struct prl_idmap *rows, size_t len, uint32_t own, struc
         return r;
     memmove(ret->ranges, ret->ranges + 1, --ret->len * sizeof *ret->ranges);
     sort(ret);
-    join_adjacent(ret);
+    /* The maps of range and of keep-id cut the same ids in different pieces. */
+    size_t n = 0;
+    for (size_t i = 0; i < ret->len; i++) {
+        struct prl_id_range *last = n ? &ret->ranges[n - 1] : NULL;
+        if (last && last->first + last->count == ret->ranges[i].first)
+            last->count += ret->ranges[i].count;
+        else
+            ret->ranges[n++] = ret->ranges[i];
+    }
+    ret->len = n;
     return 0;
 }
 

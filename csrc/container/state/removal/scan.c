@@ -42,16 +42,6 @@ static bool is_known(const struct prl_dirs *dirs, const char *id)
     return fstatat(dirs->runtime_fd, path, &st, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
-/* The marker's text: the container's name and a newline. */
-static void read_name(int marker_fd, char name[PRL_NAME_MAX + 1])
-{
-    ssize_t n = pread(marker_fd, name, PRL_NAME_MAX, 0);
-    name[n > 0 ? n : 0] = '\0';
-    name[strcspn(name, "\n")] = '\0';
-    if (strchr(name, '/') || name[0] == '.')
-        name[0] = '\0';
-}
-
 static int scan_container(const struct prl_dirs *dirs, int containers_fd, const char *id,
                           unsigned *budget, struct prl_error *reterr)
 {
@@ -69,7 +59,12 @@ static int scan_container(const struct prl_dirs *dirs, int containers_fd, const 
     }
     if (flock(marker_fd, LOCK_EX | LOCK_NB) < 0)
         return 0;
-    read_name(marker_fd, entry.name);
+    /* The marker's text: the container's name and a newline. */
+    ssize_t n = pread(marker_fd, entry.name, PRL_NAME_MAX, 0);
+    entry.name[n > 0 ? n : 0] = '\0';
+    entry.name[strcspn(entry.name, "\n")] = '\0';
+    if (strchr(entry.name, '/') || entry.name[0] == '.')
+        entry.name[0] = '\0';
     entry.directory = prl_io_format("%s/containers/%s", dirs->data, id);
     if (!entry.directory)
         return prl_fail_with(reterr, PRL_STAGE_STATE, ENOMEM, "malloc", "path of a container");

@@ -156,23 +156,17 @@ static int PRL_CHILD_SAFE mount_fs(const struct prl_setup *s, const struct prl_m
     return 0;
 }
 
-/* A tmpfs on /dev is the container's own. */
-static void PRL_CHILD_SAFE open_dev(struct prl_setup *s, const struct prl_mount *m)
-{
-    if (strcmp(m->destination, "/dev") != 0)
-        return;
-    prl_close_p(&s->dev_fd);
-    if (!m->bind && strcmp(m->type, "tmpfs") == 0)
-        s->dev_fd = prl_sys_open_in_root_nofollow(s->root_fd, "/dev", O_PATH | O_DIRECTORY);
-}
-
 static int PRL_CHILD_SAFE mount_one(struct prl_setup *s, const struct prl_mount *m,
                                     struct prl_error *reterr)
 {
     int r = m->bind ? mount_bind(s, m, reterr) : mount_fs(s, m, reterr);
-    if (r == 0)
-        open_dev(s, m);
-    return r;
+    if (r < 0 || strcmp(m->destination, "/dev") != 0)
+        return r;
+    /* A tmpfs on /dev is the container's own. */
+    prl_close_p(&s->dev_fd);
+    if (!m->bind && strcmp(m->type, "tmpfs") == 0)
+        s->dev_fd = prl_sys_open_in_root_nofollow(s->root_fd, "/dev", O_PATH | O_DIRECTORY);
+    return 0;
 }
 
 bool PRL_CHILD_SAFE prl_mounts_overlap(const char *a, const char *b)
