@@ -13,7 +13,10 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
+import small_image
 from own_machine import LIMIT_SECONDS, SERVER, Machine, Serve
+
+Start = Callable[..., str]
 
 
 @pytest.fixture
@@ -39,6 +42,40 @@ def compile_c(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]
         return made[text]
 
     return compile_text
+
+
+@pytest.fixture
+def start(pyrootless: Callable[..., subprocess.CompletedProcess[str]]) -> Iterator[Start]:
+    """Start a container in the background: start("--rm", "host", "sleep", "9") → its id."""
+    started: list[str] = []
+
+    def call(*words: str | Path) -> str:
+        done = pyrootless("run", "-d", *words)
+        assert done.returncode == 0, done.stderr
+        started.append(done.stdout.strip())
+        return started[-1]
+
+    yield call
+    for ident in started:
+        pyrootless("rm", "-f", ident)
+
+
+@pytest.fixture(scope="session")
+def import_small(
+    launcher: Path, engine_environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> Callable[..., str]:
+    """The small image in the run's store: import_small(NAME, option…) → NAME."""
+
+    def call(name: str, *options: str) -> str:
+        path = tmp_path_factory.mktemp("small") / "root.tar"
+        small_image.write_root(path)
+        words = [str(launcher), "import", *options, str(path), name]
+        subprocess.run(
+            words, env=engine_environment, check=True, capture_output=True, timeout=120
+        )
+        return name
+
+    return call
 
 
 @pytest.fixture(scope="session")

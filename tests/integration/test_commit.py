@@ -71,14 +71,8 @@ LOOK = (
 
 
 @pytest.fixture(scope="session")
-def image(
-    launcher: Path, engine_environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory
-) -> str:
-    path = tmp_path_factory.mktemp("small") / "root.tar"
-    small_image.write_root(path)
-    words = [str(launcher), "import", "-c", "ENV A=of-image", str(path), IMAGE]
-    subprocess.run(words, env=engine_environment, check=True, capture_output=True, timeout=120)
-    return IMAGE
+def image(import_small: Callable[..., str]) -> str:
+    return import_small(IMAGE, "-c", "ENV A=of-image")
 
 
 @pytest.fixture(params=["single", RANGE])

@@ -31,14 +31,8 @@ IMAGE = "small:copying"
 
 
 @pytest.fixture(scope="session")
-def image(
-    launcher: Path, engine_environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory
-) -> str:
-    path = tmp_path_factory.mktemp("small") / "root.tar"
-    small_image.write_root(path)
-    words = [str(launcher), "import", str(path), IMAGE]
-    subprocess.run(words, env=engine_environment, check=True, capture_output=True, timeout=120)
-    return IMAGE
+def image(import_small: Callable[..., str]) -> str:
+    return import_small(IMAGE)
 
 
 Starter = Callable[[str], Start]

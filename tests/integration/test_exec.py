@@ -12,7 +12,7 @@ import select
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -34,22 +34,6 @@ WAITING = (
     "trap 'echo hup; exit 5' HUP; trap 'exit 6' TERM; echo ready; while :; do sleep 1; done"
 )
 RANGE = pytest.param("range", marks=pytest.mark.needs("subordinate-ids", "newuidmap"))
-
-
-@pytest.fixture
-def start(pyrootless: Run) -> Iterator[Start]:
-    """Start a container in the background: start("--rm", "host", "sleep", "9") → its id."""
-    started: list[str] = []
-
-    def call(*words: str | Path) -> str:
-        done = pyrootless("run", "-d", *words)
-        assert done.returncode == 0, done.stderr
-        started.append(done.stdout.strip())
-        return started[-1]
-
-    yield call
-    for ident in started:
-        pyrootless("rm", "-f", ident)
 
 
 @pytest.fixture

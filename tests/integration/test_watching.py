@@ -6,7 +6,7 @@ In: containers in the background.  Out: what each verb prints, and when it ends.
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -19,21 +19,6 @@ pytestmark = [
     pytest.mark.context_single,
     pytest.mark.needs("user-namespaces"),
 ]
-
-
-@pytest.fixture
-def start(pyrootless: Run) -> Iterator[Start]:
-    started: list[str] = []
-
-    def call(*words: str | Path) -> str:
-        done = pyrootless("run", "-d", *words)
-        assert done.returncode == 0, done.stderr
-        started.append(done.stdout.strip())
-        return started[-1]
-
-    yield call
-    for ident in started:
-        pyrootless("rm", "-f", ident)
 
 
 def test_top_shows_the_container_and_what_exec_started(
