@@ -8,44 +8,14 @@
  * skipped. */
 #include "config/parts.h"
 
+#include "base/io.h"
 #include "base/own.h"
 
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
 
-enum { MAX_BYTES = 4 << 20, BLOCK = 65536 };
-
-/* Everything from fd, malloc'd and NUL-terminated: a file, or a pipe as in --env-file <(…). */
-static int read_all(int fd, char **ret, size_t *ret_len)
-{
-    _cleanup_free_ char *data = NULL;
-    size_t len = 0, room = 0;
-
-    for (;;) {
-        if (len + 1 >= room) {
-            room = room ? 2 * room : BLOCK;
-            char *larger = realloc(data, room);
-            if (!larger)
-                return -ENOMEM;
-            data = larger;
-        }
-        ssize_t n = read(fd, data + len, room - len - 1);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return -errno;
-        if (n == 0)
-            break;
-        len += (size_t)n;
-        if (len > MAX_BYTES)
-            return -EFBIG;
-    }
-    data[len] = '\0';
-    *ret_len = len;
-    *ret = steal_ptr(&data);
-    return 0;
-}
+enum { MAX_BYTES = 4 << 20 };
 
 static int read_lines(struct prl_merge *m, const char *option, const char *path, char **ret)
 {
@@ -57,7 +27,7 @@ static int read_lines(struct prl_merge *m, const char *option, const char *path,
         return prl_config_bad(m, errno, option, "%.150s cannot be opened", path);
     if (!S_ISREG(st.st_mode) && !S_ISFIFO(st.st_mode))
         return prl_config_bad(m, EINVAL, option, "%.150s is not a file of text lines", path);
-    int r = read_all(fd, ret, &len);
+    int r = prl_io_read_stream(fd, MAX_BYTES, ret, &len);
     if (r == -EFBIG)
         return prl_config_bad(m, EFBIG, option,
                               "%.120s has more than 4 MiB: is it the right file?", path);

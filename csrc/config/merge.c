@@ -120,16 +120,16 @@ static const struct {
     {"memory-swap", prl_config_resource_swap},
     {"cpu-time", prl_config_resource_cpu_time},
     {"cpus", prl_config_resource_cpus},
-    {"cpu-period", prl_config_resource_period},
-    {"cpu-quota", prl_config_resource_quota},
-    {"cpu-shares", prl_config_resource_shares},
+    {"cpu-period", prl_config_resource_number},
+    {"cpu-quota", prl_config_resource_number},
+    {"cpu-shares", prl_config_resource_number},
     {"cpuset-cpus", prl_config_resource_cpuset},
-    {"pids-limit", prl_config_resource_pids},
+    {"pids-limit", prl_config_resource_number},
     {"oom-score-adj", apply_oom_score_adj},
-    {"device-read-bps", prl_config_throttle_read_bps},
-    {"device-write-bps", prl_config_throttle_write_bps},
-    {"device-read-iops", prl_config_throttle_read_iops},
-    {"device-write-iops", prl_config_throttle_write_iops},
+    {"device-read-bps", prl_config_throttle},
+    {"device-write-bps", prl_config_throttle},
+    {"device-read-iops", prl_config_throttle},
+    {"device-write-iops", prl_config_throttle},
     {"io-max", prl_config_io_max},
     {"name", prl_config_name},
     {"health-cmd", prl_config_health_cmd},
@@ -198,6 +198,7 @@ int prl_config_apply_option(struct prl_merge *m, const char *name, prl_config_ap
 {
     const char *last = prl_options_get(m->options, name);
 
+    m->option = name;
     for (size_t i = 0; last && i < m->options->values_len; i++) {
         const struct prl_option_value *value = &m->options->values[i];
         if (strcmp(value->option->name, name) != 0)

@@ -25,6 +25,7 @@ struct prl_merge {
     struct prl_mount *user_mounts; /* what the user asked for, in the order asked */
     size_t user_mounts_len;
     const struct prl_options *options;
+    const char *option; /* the name of the one that is applied, for functions of several */
     const struct prl_config_facts *facts;
     struct prl_error *reterr;
     uint64_t cap_add, cap_drop;
@@ -232,16 +233,10 @@ int prl_config_resource_memory(struct prl_merge *m, const char *text);
 int prl_config_resource_reservation(struct prl_merge *m, const char *text);
 int prl_config_resource_swap(struct prl_merge *m, const char *text);
 int prl_config_resource_cpus(struct prl_merge *m, const char *text);
-int prl_config_resource_period(struct prl_merge *m, const char *text);
-int prl_config_resource_quota(struct prl_merge *m, const char *text);
-int prl_config_resource_shares(struct prl_merge *m, const char *text);
+int prl_config_resource_number(struct prl_merge *m, const char *text);
 int prl_config_resource_cpuset(struct prl_merge *m, const char *text);
 int prl_config_resource_cpu_time(struct prl_merge *m, const char *text);
-int prl_config_resource_pids(struct prl_merge *m, const char *text);
-int prl_config_throttle_read_bps(struct prl_merge *m, const char *text);
-int prl_config_throttle_write_bps(struct prl_merge *m, const char *text);
-int prl_config_throttle_read_iops(struct prl_merge *m, const char *text);
-int prl_config_throttle_write_iops(struct prl_merge *m, const char *text);
+int prl_config_throttle(struct prl_merge *m, const char *text);
 int prl_config_io_max(struct prl_merge *m, const char *text);
 int prl_config_storage(struct prl_merge *m); /* after the upper layer is known */
 /* process.c: one row of /process/rlimits. */

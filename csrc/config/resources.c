@@ -137,47 +137,37 @@ int prl_config_resource_cpu_time(struct prl_merge *m, const char *text)
     return 0;
 }
 
-struct range {
-    const char *option;
-    uint64_t *to;
-    int64_t least, most;
-};
-
-static int set_number(struct prl_merge *m, const struct range *range, const char *text)
+int prl_config_resource_number(struct prl_merge *m, const char *text)
 {
+    struct prl_resources *to = &m->spec->resources;
+    const struct {
+        const char *option;
+        uint64_t *to;
+        int64_t least, most;
+        bool endless; /* -1: no limit */
+    } rows[] = {
+        {"--cpu-period", &to->period_us, 1000, 1000000, false},
+        {"--cpu-quota", &to->quota_us, QUOTA_MIN_US, (int64_t)CPUS_MAX * 1000000, true},
+        {"--cpu-shares", &to->shares, 2, 262144, false},
+        {"--pids-limit", &to->pids, 1, 4194304, true},
+    };
+    size_t at = 0;
     int64_t number;
 
-    if (is_zero(text))
+    while (strcmp(rows[at].option + 2, m->option) != 0)
+        at++;
+    if (is_zero(text) || (rows[at].endless && strcmp(text, "-1") == 0))
         return 0;
-    int r = prl_value_integer(range->option, text, &number, m->reterr);
+    int r = prl_value_integer(rows[at].option, text, &number, m->reterr);
 
     if (r < 0)
         return r;
-    if (number < range->least || number > range->most)
-        return prl_config_bad(m, EINVAL, range->option,
+    if (number < rows[at].least || number > rows[at].most)
+        return prl_config_bad(m, EINVAL, rows[at].option,
                               "%" PRId64 " is not from %" PRId64 " to %" PRId64, number,
-                              range->least, range->most);
-    *range->to = (uint64_t)number;
+                              rows[at].least, rows[at].most);
+    *rows[at].to = (uint64_t)number;
     return 0;
-}
-
-int prl_config_resource_period(struct prl_merge *m, const char *text)
-{
-    const struct range range = {"--cpu-period", &m->spec->resources.period_us, 1000, 1000000};
-    return set_number(m, &range, text);
-}
-
-int prl_config_resource_quota(struct prl_merge *m, const char *text)
-{
-    const struct range range = {"--cpu-quota", &m->spec->resources.quota_us, QUOTA_MIN_US,
-                                (int64_t)CPUS_MAX * 1000000};
-    return strcmp(text, "-1") == 0 ? 0 : set_number(m, &range, text);
-}
-
-int prl_config_resource_shares(struct prl_merge *m, const char *text)
-{
-    const struct range range = {"--cpu-shares", &m->spec->resources.shares, 2, 262144};
-    return set_number(m, &range, text);
 }
 
 int prl_config_resource_cpuset(struct prl_merge *m, const char *text)
@@ -189,12 +179,6 @@ int prl_config_resource_cpuset(struct prl_merge *m, const char *text)
                               text);
     m->spec->resources.cpus = prl_config_copy(m, text);
     return 0;
-}
-
-int prl_config_resource_pids(struct prl_merge *m, const char *text)
-{
-    const struct range range = {"--pids-limit", &m->spec->resources.pids, 1, 4194304};
-    return strcmp(text, "-1") == 0 ? 0 : set_number(m, &range, text);
 }
 
 /* --- what the root's form holds --- */

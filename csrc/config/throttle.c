@@ -70,13 +70,16 @@ static int add_row(struct prl_merge *m, enum prl_throttle_kind kind, dev_t disk,
     return 0;
 }
 
-static int throttle(struct prl_merge *m, const struct throttle *how, const char *text)
+int prl_config_throttle(struct prl_merge *m, const char *text)
 {
     const char *colon = strrchr(text, ':');
     _cleanup_free_ char *path = colon ? strndup(text, (size_t)(colon - text)) : NULL;
+    const struct throttle *how = throttles;
     uint64_t rate = 0;
     dev_t disk;
 
+    while (strcmp(how->option + 2, m->option) != 0)
+        how++;
     if (!path || !*path)
         return prl_config_bad(m, EINVAL, how->option,
                               "\"%.60s\" lacks its second part: write %s=/dev/sda:%s", text,
@@ -85,26 +88,6 @@ static int throttle(struct prl_merge *m, const struct throttle *how, const char 
     if (r == 0)
         r = find_disk(m, how->option, path, &disk);
     return r < 0 ? r : add_row(m, (enum prl_throttle_kind)(how - throttles), disk, rate);
-}
-
-int prl_config_throttle_read_bps(struct prl_merge *m, const char *text)
-{
-    return throttle(m, &throttles[PRL_THROTTLE_READ_BPS], text);
-}
-
-int prl_config_throttle_write_bps(struct prl_merge *m, const char *text)
-{
-    return throttle(m, &throttles[PRL_THROTTLE_WRITE_BPS], text);
-}
-
-int prl_config_throttle_read_iops(struct prl_merge *m, const char *text)
-{
-    return throttle(m, &throttles[PRL_THROTTLE_READ_IOPS], text);
-}
-
-int prl_config_throttle_write_iops(struct prl_merge *m, const char *text)
-{
-    return throttle(m, &throttles[PRL_THROTTLE_WRITE_IOPS], text);
 }
 
 /* --- all rates of a disk in one --- */
