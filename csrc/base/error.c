@@ -33,7 +33,7 @@ const char *prl_stage_name(unsigned stage)
     return stage < PRL_STAGE_COUNT ? stage_names[stage] : "unknown";
 }
 
-/* Copy what fits; a longer text ends in "...". */
+/* A text that does not fit ends in "...". */
 static void PRL_CHILD_SAFE copy_text(char *to, size_t size, const char *from)
 {
     size_t len = from ? strlen(from) : 0;

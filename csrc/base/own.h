@@ -27,7 +27,7 @@ static inline void prl_closedir_p(DIR **dir)
         closedir(*dir);
 }
 
-/* Hand a descriptor on: the cleanup then sees -1. */
+/* Hand a descriptor on: its cleanup sees -1. */
 static inline int steal_fd(int *fd)
 {
     int taken = *fd;

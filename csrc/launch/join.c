@@ -155,7 +155,7 @@ static int set_oom_score(const struct prl_process *process, struct prl_error *re
     return 0;
 }
 
-/* Only the watchdog's limit is kept of the groups: removing them is not our task. */
+/* The groups are the container's; only the watchdog's limit is kept. */
 static int join_limited(struct join *join, struct prl_child *child, struct prl_error *reterr)
 {
     const struct prl_spec *spec = join->setup.spec;

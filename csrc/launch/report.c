@@ -133,7 +133,7 @@ void prl_channels_close(struct prl_channels *channels)
     prl_close_p(&channels->outcome);
 }
 
-/* The child's ends must be closed here before anything is read: their end tells of the exec. */
+/* The child's ends are closed here first: the end of file tells of the exec. */
 int prl_channels_follow(struct prl_setup *s, struct prl_channels *channels,
                         struct prl_child *child, struct prl_error *reterr)
 {

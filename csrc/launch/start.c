@@ -132,7 +132,6 @@ static int PRL_CHILD_SAFE child_main(void *data)
     return written == sizeof error ? 127 : 125;
 }
 
-/* Where the other container's namespaces cannot be had there is nothing instead. */
 static int run_beside(struct prl_setup *s, const struct prl_sys_clone *how,
                       struct prl_child *child, struct prl_error *reterr)
 {
@@ -310,8 +309,8 @@ static int launch_once(const struct prl_spec *spec, const struct prl_stdio *stdi
     return r;
 }
 
-/* Where programs of other boxes have so many descriptors in flight that no more may be sent,
- * once more with a parent that fetches them. */
+/* The kernel limits how many descriptors of a user are in flight, and programs in other boxes
+ * may have used that up.  Then once more with a parent that fetches them. */
 static int launch(const struct prl_spec *spec, const struct prl_stdio *stdio, struct kind kind,
                   struct prl_child *ret, struct prl_error *reterr)
 {
@@ -345,8 +344,8 @@ int prl_launch_held(const struct prl_spec *spec, const struct prl_stdio *stdio,
     return prl_launch_box_held(spec, stdio, NULL, ret, reterr);
 }
 
-/* Whoever holds its mount namespace decides when that is taken apart: with the last program's
- * end, or later.  Where it cannot be held that costs time alone. */
+/* Holding its mount namespace puts off that it is taken apart, which takes time, until its
+ * holder has some. */
 int prl_launch_box_held(const struct prl_spec *spec, const struct prl_stdio *stdio,
                         struct prl_box *box, struct prl_child *ret, struct prl_error *reterr)
 {

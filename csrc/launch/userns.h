@@ -6,8 +6,8 @@
 
 #include "launch/steps/exports.h"
 
-/* Clone fn(s) as `how` says, in a user namespace below the holder's, or in the
- * neighbour's user and network namespace.  -errno: nothing is left of the attempt,
+/* Clone fn(s) as `how` says, in a user namespace below the holder's, or in the user and network
+ * namespace of the container whose network is shared.  -errno: nothing is left of the attempt,
  * and s is as if there were no holder. */
 int prl_launch_joined(struct prl_setup *s, const struct prl_sys_clone *how, int (*fn)(void *),
                       struct prl_child *child);

@@ -40,7 +40,7 @@ struct prl_group_text {
 };
 
 /* v1.c, v2.c: the limits of one group, written or to be written, and what it saw.
- * *ret is of the pool. */
+ * *ret is malloc'd. */
 int prl_cgroup1_limit(int dir_fd, const struct prl_cgroup *group,
                       const struct prl_resources *resources, struct prl_error *reterr);
 int prl_cgroup2_texts(const struct prl_cgroup *group, const struct prl_resources *resources,

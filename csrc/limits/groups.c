@@ -89,7 +89,7 @@ void prl_cgroups_listen(struct prl_cgroups *groups)
             groups->oom_fd = prl_cgroup1_open_oom(groups->rows[i].dir_fd, groups->rows[i].flat);
 }
 
-/* O_PATH: nothing is read from it, and the kernel need not make it readable. */
+/* O_PATH, because nothing is read from it. */
 static int open_group(struct group *row, const char *name, struct prl_error *reterr)
 {
     row->dir_fd = openat(row->above_fd, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);

@@ -87,8 +87,8 @@ int prl_cgroups_make(const struct prl_spec *spec, bool flat, struct prl_cgroups 
 /* The groups of a running container, to be entered by one more process of it. */
 int prl_cgroups_open(const struct prl_spec *spec, struct prl_cgroups **ret,
                      struct prl_error *reterr);
-/* Entered: the rest belongs to the container's own monitor, except limits that no group
- * enforces; *groups is NULL when there is none. */
+/* After entering: keep only limits that no group enforces; the rest is the container's own
+ * monitor's.  *groups is NULL when there is none. */
 void prl_cgroups_lend(struct prl_cgroups **groups);
 /* For version 1: from now on prl_cgroups_oom_fd tells when memory runs out, and whether it has.
  * Called when the program already runs, so that nobody waits for it. */
@@ -107,7 +107,7 @@ uint64_t prl_cgroups_cpu_ns(const struct prl_cgroups *groups);
 /* Readable when the monitor must kill for memory, or -1; what its watchdog allows, or 0. */
 int prl_cgroups_oom_fd(const struct prl_cgroups *groups);
 uint64_t prl_cgroups_watch_bytes(const struct prl_cgroups *groups);
-/* Nobody will ask what was used, only why the container ended: less is read then. */
+/* Only why the container ended will be asked, not what it used: less is read. */
 void prl_cgroups_tell_end_alone(struct prl_cgroups *groups);
 /* After the end and before the removal: enforcement and usage. ret->exit_code: negative when
  * killed. */

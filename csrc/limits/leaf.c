@@ -61,7 +61,7 @@ int prl_leaf_remove(const char *path)
     _cleanup_close_ int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (fd < 0)
         return errno == ENOENT ? 0 : -errno;
-    /* The usual case; reading a directory of version 1 costs a look at each of its files. */
+    /* The usual case.  To list a directory of version 1 takes a look at each of its files. */
     if (unlinkat(fd, "box", AT_REMOVEDIR) == 0 && rmdir(path) == 0)
         return 0;
     _cleanup_close_ int kill_fd = openat(fd, "cgroup.kill", O_WRONLY | O_CLOEXEC); /* 5.14 */

@@ -92,7 +92,7 @@ static int enter_scope(const char *socket_path)
     return r == 0 ? -ETIMEDOUT : r;
 }
 
-/* Of the user's manager, or of root's own. */
+/* The socket of the user's systemd, or for root of the system's. */
 static bool find_manager(char path[PATH_MAX])
 {
     const char *runtime = getenv("XDG_RUNTIME_DIR");

@@ -1,7 +1,7 @@
 /* v2.c: limits and figures of one group of version 2.
  * In: its directory, the controllers in use.  Out: limits written, usage read.
- * Never: a process moved, but for the launcher itself out of a group that hands controllers
- * down (the kernel's "no internal processes"). Source: Documentation/admin-guide/cgroup-v2.rst.
+ * Never: a process moved, except the launcher itself out of a group that hands controllers down
+ * (the kernel's "no internal processes"). Source: Documentation/admin-guide/cgroup-v2.rst.
  */
 #include "limits/files.h"
 
@@ -137,7 +137,7 @@ static void add_io(struct list *list, const struct prl_resources *res)
     }
 }
 
-enum { FILES_MAX = 8 }; /* but for io.max, of which there is one for each throttle */
+enum { FILES_MAX = 8 }; /* without io.max: one a throttle */
 
 int prl_cgroup2_texts(const struct prl_cgroup *group, const struct prl_resources *res,
                       struct prl_group_text **ret, size_t *ret_len, struct prl_error *reterr)

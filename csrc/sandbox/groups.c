@@ -38,7 +38,7 @@ static uint64_t birth_of(uint32_t pid)
     return at ? strtoull(at, NULL, 10) : 0;
 }
 
-/* Looked at once: a process cannot change it, but for becoming another one by fork. */
+/* Looked at once: only a fork changes it. */
 static struct maker this_maker(void)
 {
     static _Thread_local struct maker maker;

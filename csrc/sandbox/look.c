@@ -1,6 +1,6 @@
 /* look.c: what a box has used, and when its next limit can be reached at the earliest.
- * In: a running box.  Out: nanoseconds.  Never: a tick, but for pipes: processor time cannot be
- * used faster than the processors have it, memory not faster than it can be filled. */
+ * In: a running box.  Out: nanoseconds.  Never: a tick, except for pipes: processor time cannot
+ * be used faster than the processors have it, memory not faster than it can be filled. */
 #include "base/sys.h"
 #include "container/monitor/exports.h"
 #include "limits/exports.h"

@@ -46,7 +46,7 @@ struct prl_sandbox_stream {
     size_t len, size;
 };
 
-/* What of the machine's noise fell into the run, but for its first milliseconds. */
+/* The machine's noise during the run, without its first milliseconds. */
 struct prl_sandbox_noise {
     uint64_t cpu_stall_ns, memory_stall_ns, io_stall_ns; /* some task of the machine waited */
     uint64_t steal_ns; /* the hypervisor took, all processors */

@@ -6,7 +6,7 @@
 #include "prl.h"
 
 struct prl_spec_text {
-    char *at; /* of the pool, NUL-terminated */
+    char *at; /* malloc'd, NUL-terminated */
     size_t len, room;
     bool no_memory, not_utf8; /* met on the way, told at the end */
     const struct prl_spec *spec;

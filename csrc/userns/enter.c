@@ -11,7 +11,7 @@
 #include <sched.h>
 #include <string.h>
 
-/* The helper: when the namespace is there, write its maps from outside, and say how it went. */
+/* The helper: waits for the namespace, writes its maps from outside, reports. */
 static void serve(pid_t pid, const struct prl_mapping *maps, int start_fd, int report_fd)
 {
     struct prl_error error;

@@ -17,7 +17,7 @@
 
 enum { FILE_MAX_BYTES = 1 << 20, OUTPUT_BYTES = 16384 };
 
-/* What both have in common. */
+/* Adds what the range and our namespace have in common. */
 static void add_common(struct prl_ids *ret, uint64_t first, uint64_t count,
                        const struct prl_ids *space)
 {

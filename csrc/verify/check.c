@@ -56,7 +56,7 @@ static int read_namespace(const char *process, const char *name, char *ret)
     return 0;
 }
 
-/* Its own where one was asked for, and ours where not. */
+/* A namespace of its own where one was asked for, else the caller's. */
 static int check_namespaces(const struct prl_verify *v, struct prl_error *reterr)
 {
     static const struct {

@@ -71,7 +71,7 @@ static int check_flags(const struct prl_mount_row *row, const struct prl_mount *
     return 0;
 }
 
-/* A later mount of the same place hides this one, and so does a mask. */
+/* A later mount on the same place hides this one; so does a mask. */
 static bool is_covered(const struct prl_spec *spec, size_t at)
 {
     const char *path = spec->mounts[at].destination;

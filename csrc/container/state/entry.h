@@ -21,7 +21,7 @@ enum {
 struct prl_entry {
     pid_t pid;
     uint64_t start_ticks;
-    char *directory; /* owned, of the pool */
+    char *directory; /* owned, malloc'd */
     char name[PRL_NAME_MAX + 1];
     bool remove, ephemeral;
 };

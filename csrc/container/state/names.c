@@ -113,7 +113,6 @@ static int taken(const struct prl_dirs *dirs, int names_fd, const char *name,
         name, id, name);
 }
 
-/* What the name leads to. */
 static void describe_target(const struct prl_state *state, char *target, size_t size)
 {
     if (state->ephemeral)

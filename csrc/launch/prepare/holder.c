@@ -1,7 +1,7 @@
 /* holder.c: is there a holder whose namespace has the ids of this launch?
  * In: the maps of config.json, the holder's directory.  Out: its descriptor, and the maps as
- * they are written from inside its namespace.  Never: a failure of the launch for the want of
- * a holder: newuidmap(1) does the same, only slower. */
+ * they are written from inside its namespace.  Never: a launch that fails because there is
+ * no holder: newuidmap(1) does the same, only slower. */
 #include "launch/prepare/setup.h"
 
 #include "base/arena.h"
@@ -12,7 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* -errno: a holder has them not.  A text is NULL where memory ran out. */
+/* -errno: a holder does not have these ids.  A text is NULL where memory ran out. */
 static int map_texts(struct prl_setup *s, const struct prl_holder_key *key,
                      struct prl_arena *arena)
 {

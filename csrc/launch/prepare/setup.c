@@ -27,7 +27,7 @@ static int out_of_memory(struct prl_error *reterr)
     return prl_fail_with(reterr, PRL_STAGE_CLONE, ENOMEM, "malloc", "launch");
 }
 
-/* What the set-up makes should belong to root, if there is a root that is not the caller. */
+/* What the set-up makes belongs to root, where root is not the caller. */
 static void prepare_settling(struct prl_setup *s)
 {
     const struct prl_spec *spec = s->spec;

@@ -35,7 +35,7 @@ int prl_prepare_below(struct prl_setup *s, struct prl_arena *arena, struct prl_e
 int prl_prepare_sources(struct prl_setup *s, struct prl_arena *arena, struct prl_error *reterr);
 /* limits.c: what of the limits the child applies to itself. */
 int prl_prepare_limits(struct prl_setup *s, struct prl_arena *arena, struct prl_error *reterr);
-/* holder.c: with the help of a holder, if there is one … */
+/* holder.c: write the maps in a holder's namespace, if there is one … */
 int prl_prepare_holder(struct prl_setup *s, struct prl_arena *arena, struct prl_error *reterr);
-/* … or without it after all. */
+/* … or have newuidmap write them after all. */
 void prl_setup_alone(struct prl_setup *s);

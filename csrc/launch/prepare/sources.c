@@ -86,7 +86,6 @@ static int find_place(struct look *look, int fd, struct place *ret, const char *
     return -ENOENT;
 }
 
-/* A source that does not exist yet is made by nobody while this container starts. */
 static int find_unseen(struct look *look, struct prl_error *reterr)
 {
     for (const char *const *dir = look->s->spec->unseen; *dir; dir++) {

@@ -51,7 +51,7 @@ static void add(struct helper *h, const char *argument)
     h->argv[h->argc++] = argument;
 }
 
-/* An option with its text; memory that runs out shows as a NULL argument, found at the end. */
+/* A text is NULL where memory ran out: that is looked for at the end. */
 static void add_text(struct helper *h, const char *option, const char *text)
 {
     add(h, option);

@@ -8,7 +8,7 @@
 
 struct prl_setup;
 
-/* verify.c: trace the child from before its set-up … */
+/* verify.c: trace the child, from before its set-up … */
 int prl_serve_watch(const struct prl_spec *spec, pid_t pid, struct prl_error *reterr);
 /* … and read back what it may, between its exec and its first instruction. */
 int prl_serve_verify(const struct prl_setup *s, pid_t pid, struct prl_error *reterr);

@@ -12,8 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* As the helpers do: a TCP port counts as free although its last connections are still
- * closing. */
+/* As the helpers do: a TCP port is free although its last connections are still closing. */
 static int try_bind(const char *text, uint16_t port, bool udp)
 {
     union prl_address address;

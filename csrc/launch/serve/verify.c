@@ -104,7 +104,7 @@ int prl_serve_verify(const struct prl_setup *s, pid_t pid, struct prl_error *ret
     if (r == 0 && init && !held)
         r = verify_program(s, pid, reterr);
     if (r < 0)
-        kill(pid, SIGKILL); /* let go of it would run */
+        kill(pid, SIGKILL); /* detached, it would run */
     else
         ptrace(PTRACE_DETACH, pid, NULL, NULL);
     return r;

@@ -9,7 +9,7 @@
 #include <stdint.h>
 #include <sys/resource.h>
 
-/* In a box below a zygote the program is process 3: process 2 brought it and has ended. */
+/* The program's number in a box below a zygote: process 2 brought it and has ended. */
 enum { PRL_BOX_BROUGHT = 3 };
 
 /* One file or directory; parents come before what is in them.  Relative to the container's "/",

@@ -78,10 +78,10 @@ static int PRL_CHILD_SAFE check_program(int root, const char *program)
 int PRL_CHILD_SAFE prl_exec_resolve(struct prl_setup *s, struct prl_error *reterr)
 {
     int worst = ENOENT;
-    if (s->barrier_fd >= 0) /* the request names it */
+    if (s->barrier_fd >= 0) /* prl_child_go names the program */
         return 0;
     s->program = "";
-    if (s->box && s->box->zygote_fd >= 0) /* and a zygote brings it */
+    if (s->box && s->box->zygote_fd >= 0) /* the zygote brings it */
         return 0;
     _cleanup_close_ int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (root < 0)

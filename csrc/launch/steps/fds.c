@@ -12,7 +12,7 @@ int PRL_CHILD_SAFE prl_fds_shed(struct prl_setup *s, struct prl_error *reterr)
     int keep[] = {s->report_fd, s->init_fd,    s->barrier_fd,
                   s->wish_fd,   s->outcome_fd, s->served ? s->service_fd : -1};
     unsigned from = 3;
-    /* The second task works on, with the table that was both's. */
+    /* The second task still works with the table that both share. */
     if (s->beside.pid > 0 && unshare(CLONE_FILES) < 0)
         return prl_fail(reterr, PRL_STAGE_FDS, "unshare", "descriptors");
     for (;;) {

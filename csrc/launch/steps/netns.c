@@ -24,7 +24,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* A failure is noted and told by the other task: errno is everybody's. */
+/* Both tasks share errno, so a failure is noted here and reported by the other task. */
 static int PRL_CHILD_SAFE note(struct prl_beside *b, long result, const char *call,
                                const char *subject)
 {
@@ -36,7 +36,7 @@ static int PRL_CHILD_SAFE note(struct prl_beside *b, long result, const char *ca
     return -1;
 }
 
-/* A failure of both is told of the one that fails alone. */
+/* Where both fail together, the one that also fails alone is named. */
 static int PRL_CHILD_SAFE make_namespaces(struct prl_beside *b)
 {
     long r = prl_sys_raw(SYS_unshare, PRL_RAW((long)b->namespaces));
@@ -69,7 +69,6 @@ static int PRL_CHILD_SAFE open_own(struct prl_beside *b, long pidfd, long reques
     return note(b, r, "open", path);
 }
 
-/* For the other task to join, from now on. */
 static int PRL_CHILD_SAFE show_namespaces(struct prl_beside *b)
 {
     long own = prl_sys_raw(SYS_pidfd_open, PRL_RAW(prl_sys_raw(SYS_getpid, PRL_RAW(0)), 0));
@@ -182,8 +181,7 @@ static void PRL_CHILD_SAFE await(struct prl_beside *b)
             return; /* hidden by an outer filter: its end is waited for */
 }
 
-/* When nothing is left to be done by it.  Asked first: while it works still, this processor is
- * free for it too. */
+/* Asked first without waiting: while it still works, it may use this processor too. */
 static int PRL_CHILD_SAFE end(struct prl_beside *b, uint64_t *ret_ns, struct prl_error *reterr)
 {
     struct rusage usage;

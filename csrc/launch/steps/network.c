@@ -1,7 +1,7 @@
 /* network.c: the connection of a new network namespace with the host's.
  * In: a spec that made one (netns.c).  Out: the parent's helper at work on the namespace
- * (launch/serve/network.c), or, but for pasta, on the other side of an interface that is made
- * here. Never: anything on the host's network; a program that starts before its network is
+ * (launch/serve/network.c), or, except for pasta, on the other side of an interface that is
+ * made here. Never: anything on the host's network; a program that starts before its network is
  * there.  Source: netdevice(7), rtnetlink(7), tun.rst of the kernel. */
 #include "launch/steps/setup.h"
 

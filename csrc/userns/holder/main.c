@@ -37,8 +37,8 @@ struct holder {
     ino_t inode; /* of the socket's name */
 };
 
-/* Takes away what the dead left, and what another version made: that one then leaves.  How many
- * live; -EEXIST: one of them is what we would be. */
+/* Removes the sockets of dead holders and of other versions, which then end.  Returns how many
+ * live; -EEXIST: one of them is the same as we. */
 static int count_living(const struct holder *h)
 {
     int living = 0;
@@ -77,7 +77,7 @@ static int enter_namespace(struct holder *h)
     return 0;
 }
 
-/* Last of all: whoever finds the socket may use the namespace. */
+/* The last step: whoever finds the socket may use the namespace. */
 static int listen_there(struct holder *h)
 {
     struct sockaddr_un address;
@@ -132,7 +132,7 @@ static int become_holder(struct holder *h)
         return -errno;
     if (st.st_uid != geteuid() || (st.st_mode & 077) != 0)
         return -EPERM;
-    /* One at a time makes a holder; who comes second need not wait for the first. */
+    /* One process at a time makes a holder; a second one does not wait. */
     h->lock_fd = openat(h->dir_fd, "lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (h->lock_fd < 0 || flock(h->lock_fd, LOCK_EX | LOCK_NB) < 0)
         return -errno;

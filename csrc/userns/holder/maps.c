@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Changes with the way in which launcher and holder meet: who has another one is not found. */
+/* Changes when launcher and holder no longer understand each other. */
 enum { PROTOCOL = 2 };
 
 static const int counted[] = {RLIMIT_NPROC, RLIMIT_SIGPENDING, RLIMIT_MSGQUEUE, RLIMIT_MEMLOCK};

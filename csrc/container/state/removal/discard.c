@@ -72,7 +72,6 @@ static int end(const struct prl_dirs *dirs, const char *id, const char *text,
     return swept < 0 ? swept : r < 0;
 }
 
-/* What is kept of it. */
 static int discard(const struct prl_dirs *dirs, const char *id, const struct prl_entry *entry,
                    bool volumes, struct prl_error *reterr)
 {

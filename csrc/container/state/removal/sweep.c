@@ -67,7 +67,7 @@ static int kill_by_pidfd(int pidfd)
     }
 }
 
-/* End what the monitor left.  Pid 1 of a pid namespace takes all others with it. */
+/* Process 1 of a pid namespace takes all others with it. */
 static int kill_rest(const struct prl_entry *entry)
 {
     struct prl_joinable process;

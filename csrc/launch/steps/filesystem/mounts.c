@@ -184,8 +184,8 @@ static bool PRL_CHILD_SAFE overlaps_late(const struct prl_setup *s, const struct
     return false;
 }
 
-/* What comes after a mount that waits may be made before it only where neither can hide the
- * other: by its name, and because no link of the image leads elsewhere.  1: it may; 0: not. */
+/* May a mount be made before an earlier one that waits?  Only where neither can hide the other:
+ * by their names, and because no link of the image leads elsewhere.  1: it may; 0: not. */
 static int PRL_CHILD_SAFE may_overtake(const struct prl_setup *s, const struct prl_mount *m,
                                        struct prl_error *reterr)
 {
@@ -229,7 +229,7 @@ int PRL_CHILD_SAFE prl_mounts_apply(struct prl_setup *s, struct prl_error *reter
     return 0;
 }
 
-/* Nothing there to hide, or nothing anybody inside could reach. */
+/* There is nothing to hide, or nobody inside could reach it. */
 static bool PRL_CHILD_SAFE is_absent(int error)
 {
     return error == ENOENT || error == ENOTDIR || error == EACCES;
@@ -339,7 +339,7 @@ static int PRL_CHILD_SAFE open_early(struct prl_setup *s, const char *path)
     return fd;
 }
 
-/* What was left by open_early. */
+/* The paths that open_early left. */
 static int PRL_CHILD_SAFE open_late(struct prl_setup *s, const char *path)
 {
     bool link = true;
