@@ -94,12 +94,16 @@ static int start(void *data, const struct prl_stdio *stdio, struct prl_child *re
     return r;
 }
 
-static int run_terminal(struct exec *exec, struct prl_status *ret, struct prl_error *reterr)
+/* -t and -d: in the hands of a monitor of its own, which goes on when this process ends. Nobody
+ * reads what a program in the background writes, as under docker. */
+static int run_kept(struct exec *exec, struct prl_status *ret, struct prl_error *reterr)
 {
     const struct prl_options *o = &exec->options;
+    bool background = prl_options_flag(o, "detach");
     const struct prl_attach_options options = {
-        .interactive = prl_options_flag(o, "interactive"),
-        .terminal = true,
+        .interactive = prl_options_flag(o, "interactive") && !background,
+        .terminal = exec->spec->process.terminal,
+        .background = background,
         .detach_keys = prl_options_get(o, "detach-keys"),
         .name = o->image,
     };
@@ -124,8 +128,8 @@ static int run_in_container(struct exec *exec, struct prl_error *reterr)
     prl_trace_mark("merge");
     if (r < 0)
         return r;
-    r = exec->spec->process.terminal ? run_terminal(exec, &status, reterr)
-                                     : run_foreground(exec, &status, reterr);
+    bool kept = exec->spec->process.terminal || prl_options_flag(&exec->options, "detach");
+    r = kept ? run_kept(exec, &status, reterr) : run_foreground(exec, &status, reterr);
     return r < 0 ? r : prl_status_exit_code(&status);
 }
 

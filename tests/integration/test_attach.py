@@ -296,6 +296,17 @@ def test_signals_go_to_the_container_or_end_the_client_alone(machine: Machine) -
         assert child.wait(SECONDS) == 4
 
 
+def test_a_window_that_changes_is_told_without_a_terminal(machine: Machine) -> None:
+    looks = "for i in $(seq 3000); do sleep 0.01; done"
+    script = f"trap 'echo caught; exit 4' WINCH; echo ready; {looks}"
+    machine.start("--name=box", "host", "sh", "-c", script)
+    with machine.popen("attach", "box") as child:
+        assert child.stdout and child.stdout.readline() == b"ready\n"
+        child.send_signal(signal.SIGWINCH)
+        assert child.stdout.read() == b"caught\n"
+        assert child.wait(SECONDS) == 4
+
+
 def test_three_who_wait_are_told_the_same(machine: Machine) -> None:
     key = machine.start("-i", "--name=box", "host", "sh", "-c", "read line; exit 7")
     clients = [machine.client(key) for _ in range(3)]

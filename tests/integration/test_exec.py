@@ -316,6 +316,56 @@ def test_keys_leave_the_terminal_and_the_program_goes_on(
     assert "sleep 1000" in pyrootless("exec", box, "ps", "-eo", "tty,args").stdout
 
 
+ANSWER = "mkfifo /tmp/go /tmp/said; read word </tmp/go; echo $word $A $(id -u) >/tmp/said"
+ASK = "while [ ! -p /tmp/said ]; do sleep 0.01; done; echo word >/tmp/go; cat /tmp/said"
+
+
+@pytest.mark.parametrize("more", [(), ("-i",), ("-t",), ("-it",)])
+def test_in_the_background_a_program_goes_on(
+    pyrootless: Run, box: str, more: tuple[str, ...]
+) -> None:
+    """It has nothing of the caller's, or this call would wait for its end."""
+    words = ("-d", *more, "-e", "A=b", "-u", "7", box, "sh", "-c", ANSWER)
+    done = pyrootless("exec", *words)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert pyrootless("exec", box, "sh", "-c", ASK).stdout == "word b 7\n"
+
+
+def test_what_cannot_be_started_in_the_background_is_told(pyrootless: Run, box: str) -> None:
+    for words, code in ((("no-such-program",), 127), (("/etc",), 126)):
+        done = pyrootless("exec", "-d", box, *words)
+        assert (done.returncode, done.stdout) == (code, "")
+        assert f"execve({words[0]})" in done.stderr
+
+
+def test_the_containers_end_ends_a_program_in_the_background(
+    pyrootless: Run, start: Start, tmp_path: Path
+) -> None:
+    """And the process that keeps it."""
+    ident = start("--rm", "-v", f"{tmp_path}:/mnt", "host", "sleep", "1000")
+    os.mkfifo(tmp_path / "held")
+    holding = "exec sleep 1000 >/mnt/held"
+    assert pyrootless("exec", "-d", ident, "sh", "-c", holding).returncode == 0
+    with (tmp_path / "held").open("rb") as stream:
+        keepers = [pid for pid, words in words_of_processes().items() if ident in words]
+        assert keepers
+        pyrootless("rm", "-f", ident)
+        assert stream.read() == b""
+    for pid in keepers:
+        wait_for_end(pid)
+
+
+def words_of_processes() -> dict[int, str]:
+    """The command lines of `pyrootless exec` that run on this machine."""
+    found = {}
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            words = path.read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            if " exec " in words:
+                found[int(path.parent.name)] = words
+    return found
+
+
 @pytest.mark.parametrize("mode", ["remember", "silent"])
 def test_a_fake_root_is_the_programs_too(pyrootless: Run, start: Start, mode: str) -> None:
     ident = start("--rm", "--userns=single", f"--fake-root={mode}", "host", "sleep", "1000")

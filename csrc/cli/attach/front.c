@@ -215,7 +215,7 @@ static int on_impatience(struct front *front)
 static int on_signal(struct front *front, int signal)
 {
     bool ends = signal == SIGINT || signal == SIGTERM || signal == SIGHUP || signal == SIGQUIT;
-    if (signal == SIGWINCH || signal == SIGCONT) {
+    if (signal == SIGCONT || (signal == SIGWINCH && front->terminal)) {
         prl_terminal_raw_again();
         resize(front);
         return 0;
