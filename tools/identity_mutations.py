@@ -15,8 +15,18 @@ HOLES = "tests/security/test_known_holes.py"
 RUNTIME = "tests/security/test_runtime_directory.py"
 CONTAINERS = "tests/unit/engine/test_containers.py"
 ATTACH = "tests/integration/test_attach.py"
+GROUPS = "tests/integration/test_groups.py"
 
 IDENTITY_MUTATIONS = (
+    Mutation(
+        "a program's first group is one of the others",
+        _one(
+            "csrc/config/process.c",
+            "process->keep_groups ? 0 : prl_config_add_gid(m, process->gid)",
+            "process->keep_groups || true ? 0 : prl_config_add_gid(m, process->gid)",
+        ),
+        (f"{GROUPS}::test_the_first_group_is_one_of_the_others",),
+    ),
     Mutation(
         "a stranger at a control socket is turned away",
         _one(
