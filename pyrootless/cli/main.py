@@ -48,7 +48,7 @@ VERBS = {
     "diff": "show what a container changed in its root",
     "commit": "make an image of a container's changes",
     "container": "the verbs of containers, as docker groups them",
-    "image": "remove images that nothing uses",
+    "image": "the verbs of images, as docker groups them",
     "system": "show how much of the disk the store takes, and free what is unused",
     "volume": "make, list, show and remove volumes",
     "unshare": "run a program as root of your subordinate ids, on your own files",
@@ -88,7 +88,6 @@ FOLDERS = {
     "images": (
         "bootstrap",
         "history",
-        "image",
         "images",
         "import",
         "load",
@@ -114,7 +113,7 @@ FOLDERS = {
 }
 """Folder of pyrootless/cli → the verbs whose modules lie in it."""
 
-MODULES = {"image": "prune", "images": "list", "system": "disk", "volume": "group"}
+MODULES = {"images": "list", "system": "disk", "volume": "group"}
 """Verbs whose modules have another name."""
 
 ELSEWHERE = {

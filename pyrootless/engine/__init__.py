@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from pyrootless.engine.prepare import REINSTALL as REINSTALL
     from pyrootless.engine.prepare import parse as parse
     from pyrootless.engine.pruning import PrunedContainers as PrunedContainers
+    from pyrootless.engine.pruning import parse_moment as parse_moment
     from pyrootless.engine.pruning import prune_containers as prune_containers
     from pyrootless.engine.pruning import prune_test as prune_test
     from pyrootless.engine.selection import exit_code as exit_code
@@ -99,6 +100,7 @@ _HOME = {
     "open_pipe": "child",
     "parse": "prepare",
     "parse_filters": "selection",
+    "parse_moment": "pruning",
     "prepared_words": "launch",
     "prune_containers": "pruning",
     "prune_test": "pruning",

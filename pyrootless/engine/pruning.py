@@ -54,7 +54,7 @@ def prune_test(filters: Mapping[str, Sequence[str]], *more: str) -> Test:
     """
     if wrong := set(filters) - KEYS - set(more):
         raise UsageError(f"invalid filter '{min(wrong)}'")
-    moments = [_moment(text) for text in filters.get("until", ())]
+    moments = [parse_moment(text) for text in filters.get("until", ())]
     if len(moments) > 1:
         raise UsageError("more than one until filter specified")
     with_, without = filters.get("label", ()), filters.get("label!", ())
@@ -102,8 +102,12 @@ def _labels(container: Found, filters: Mapping[str, Sequence[str]] | None) -> Ma
     return labels(describe(container)) if {"label", "label!"} & set(filters or {}) else {}
 
 
-def _moment(text: str) -> int:
-    """A span before now ("24h", "1h30m"), a Unix time, or a date and time, as ns since 1970."""
+def parse_moment(text: str) -> int:
+    """A span before now ("24h", "1h30m"), a Unix time, or a date and time, as ns since 1970.
+
+    Raises:
+        UsageError: It is none of these.
+    """
     if _SPAN.fullmatch(text):
         parts = _PART.findall(text)
         return time.time_ns() - sum(units.parse_duration_ns(part) for part in parts)

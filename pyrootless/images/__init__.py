@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from pyrootless.images.lookup import HOST as HOST
     from pyrootless.images.lookup import find_image as find_image
     from pyrootless.images.lookup import near_names as near_names
+    from pyrootless.images.lookup import select_images as select_images
     from pyrootless.images.manifest import ACCEPT as ACCEPT
     from pyrootless.images.manifest import INDEX_TYPES as INDEX_TYPES
     from pyrootless.images.manifest import MANIFEST_TYPES as MANIFEST_TYPES
@@ -129,10 +130,11 @@ _HOME = {
     "parse_platform": "platforms",
     "parse_reference": "reference",
     "parse_signal": "signals",
-    "signal_name": "signals",
     "prepare_image": "prepare",
     "pull_image": "pull",
     "runnable": "platforms",
+    "select_images": "lookup",
+    "signal_name": "signals",
     "subordinate_ids": "subordinate",
     "this_caller": "subordinate",
 }

@@ -1,4 +1,4 @@
-"""`pyrootless images [-q] [--no-trunc] [--digests] [--format F] [NAME]`: images of the store.
+"""`pyrootless images [-q] [-f FILTER] [--digests] [--format F] [NAME]`: images of the store.
 
 What comes in: the store.  What goes out: a table, IDs, or JSON.  The table, which people read,
 ends with the built-in `host`; IDs and JSON, which scripts hand to `rmi`, are the store's alone.
@@ -16,7 +16,15 @@ from typing import Any
 
 from pyrootless import units
 from pyrootless.cli import Parser, format_age, format_rows
-from pyrootless.images import HOST, Reference, created_unix_ns, is_named, parse_reference
+from pyrootless.engine import parse_filters, parse_moment
+from pyrootless.images import (
+    HOST,
+    Reference,
+    created_unix_ns,
+    is_named,
+    parse_reference,
+    select_images,
+)
 from pyrootless.images.store import StoredImage, open_store
 
 HEAD = ("REPOSITORY", "TAG", "DIGEST", "IMAGE ID", "CREATED", "SIZE")
@@ -26,6 +34,7 @@ HOST_CELLS = (HOST, "<built-in>", NONE, NONE, "-", units.format_size(0))
 """The row of the image that is this machine's own files: it takes nothing of the disk."""
 
 TITLES = {
+    "Containers": "CONTAINERS", "SharedSize": "SHARED SIZE", "UniqueSize": "UNIQUE SIZE",
     "CreatedAt": "CREATED AT", "CreatedSince": "CREATED", "Digest": "DIGEST",
     "ID": "IMAGE ID", "Repository": "REPOSITORY", "Size": "SIZE", "Tag": "TAG",
 }  # fmt: skip
@@ -37,6 +46,13 @@ Row = tuple[StoredImage, Reference]
 def main(args: list[str]) -> int:
     """List images; see the file's head."""
     parser = Parser(prog="pyrootless images", description="List images.")
+    parser.add_argument(
+        "-a", "--all", action="store_true", help="taken and ignored: there are no others"
+    )
+    parser.add_argument(
+        "-f", "--filter", metavar="KEY=VALUE", action="append", default=[],
+        help="only those with: before, dangling, label, reference, since, until",
+    )  # fmt: skip
     parser.add_argument("-q", "--quiet", action="store_true", help="only IDs")
     parser.add_argument("--no-trunc", action="store_true", help="whole IDs")
     parser.add_argument("--digests", action="store_true", help="digests of manifests too")
@@ -47,11 +63,12 @@ def main(args: list[str]) -> int:
     parser.add_argument("--root", metavar="DIR", help="the engine's directory")
     parser.add_argument("name", metavar="NAME", nargs="?", help="only this repository or name")
     options = parser.parse_args(args)
-    found = open_store(options.root).images(
-        damaged=lambda error: print(f"pyrootless: {error}", file=sys.stderr)
-    )
+    store = open_store(options.root)
+    found = store.images(damaged=lambda error: print(f"pyrootless: {error}", file=sys.stderr))
     rows = [(image, name) for image in found for name in image.references]
     rows = [row for row in rows if _is_wanted(row[1], options.name)]
+    if filters := parse_filters(options.filter):
+        rows = select_images(store, rows, filters, parse_moment)
     if options.json:
         print(json.dumps([as_object(*row) for row in rows], indent=2))
     elif options.quiet:
@@ -61,7 +78,7 @@ def main(args: list[str]) -> int:
         print(_formatted(options, rows), end="")
     else:
         cells = [image_cells(*row, time.time_ns(), options.no_trunc) for row in rows]
-        built_in = [HOST_CELLS] if options.name in (None, HOST) else []
+        built_in = [HOST_CELLS] if not filters and options.name in (None, HOST) else []
         print(format_table([*cells, *built_in], options.digests), end="")
     return 0
 
@@ -77,6 +94,7 @@ def _formatted(options: argparse.Namespace, rows: list[Row]) -> str:
         born = datetime.fromtimestamp(created_unix_ns(image.config.created) // 10**9, UTC)
         fields.append({
             "CreatedAt": born.strftime("%Y-%m-%d %H:%M:%S +0000 UTC"), "CreatedSince": age,
+            "Containers": "N/A", "SharedSize": "N/A", "UniqueSize": "N/A",
             "Digest": digest, "ID": ident, "Repository": repository, "Size": size, "Tag": tag,
         })  # fmt: skip
     return format_list(options.format, fields, TITLES, USUAL)

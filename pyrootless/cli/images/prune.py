@@ -124,15 +124,17 @@ def _say_waiting() -> None:
 
 
 def _parser() -> Parser:
-    parser = Parser(prog="pyrootless image", description="Images in the store.")
-    verbs = parser.add_subparsers(metavar="VERB", required=True)
-    prune = verbs.add_parser("prune", help="remove images that nothing uses")
-    prune.add_argument("-a", "--all", action="store_true", help="named images too, if unused")
-    prune.add_argument(
+    parser = Parser(
+        prog="pyrootless image prune", description="Remove images that nothing uses."
+    )
+    parser.add_argument("-a", "--all", action="store_true", help="named images too, if unused")
+    parser.add_argument(
         "--filter", metavar="KEY=VALUE", action="append", default=[],
         help="only those with until=, label=, or without: label!=; dangling=false is --all",
     )  # fmt: skip
-    prune.add_argument("-f", "--force", action="store_true", help="do not ask")
-    prune.add_argument("--dry-run", action="store_true", help="only show what would be removed")
-    prune.add_argument("--root", metavar="DIR", help="the engine's directory")
+    parser.add_argument("-f", "--force", action="store_true", help="do not ask")
+    parser.add_argument(
+        "--dry-run", action="store_true", help="only show what would be removed"
+    )
+    parser.add_argument("--root", metavar="DIR", help="the engine's directory")
     return parser

@@ -69,7 +69,7 @@ def test_a_usage_error_below_a_verb_names_both(capsys: pytest.CaptureFixture[str
     assert door.main(["image", "prune", "--older"]) == 125
     assert door.main(["system", "df", "--json=1"]) == 125
     first, _, third, fourth = capsys.readouterr().err.splitlines()
-    assert first == "pyrootless: image: unrecognized arguments: --older"
+    assert first == "pyrootless: image prune: unrecognized arguments: --older"
     assert third == "pyrootless: system df: argument --json: ignored explicit argument '1'"
     assert fourth.endswith(": pyrootless system df --help")
 

@@ -200,3 +200,39 @@ def test_import(
     assert image is not None and image.config.history[0].comment == "Imported from -"
     assert door.main(["import", str(tmp_path / "gone.tar")]) == 125
     assert "cannot read" in capsys.readouterr().err
+
+
+def test_filters_of_images(store: Store, capsys: Capture) -> None:
+    """Docker's keys; a value that names nothing is said."""
+    make_image(store, "base:1", [BASE])
+    make_image(store, "example.org/web/site:2", [BASE, {"top": b"1"}])
+    for words, shown in {
+        ("reference=base",): ["base:1"],
+        ("reference=*:2",): ["example.org/web/site:2"],
+        ("reference=base:*", "reference=example.org/web/*"): [
+            "base:1",
+            "example.org/web/site:2",
+        ],
+        ("dangling=false",): ["base:1", "example.org/web/site:2"],
+        ("dangling=true",): [],
+        ("label=nothing",): [],
+        ("until=1h", "reference=base"): ["base:1"],
+        ("since=base:1",): [],
+    }.items():
+        options = [f"--filter={word}" for word in words]
+        text = call(capsys, "images", *options, "--format", "{{.Repository}}:{{.Tag}}")
+        assert text.split() == shown, words
+    for word in ("nosuch=1", "before=nosuch", "dangling=perhaps", "until=soon"):
+        assert door.main(["images", "-f", word]) == 125
+        assert "nosuch" in (said := capsys.readouterr().err) or "invalid filter" in said
+
+
+def test_the_verbs_of_images_below_image(store: Store, capsys: Capture) -> None:
+    image = make_image(store, "base:1", [BASE])
+    assert call(capsys, "image", "ls", "-q") == call(capsys, "images", "-q")
+    assert call(capsys, "image", "list", "-aq") == call(capsys, "images", "-q")
+    assert json.loads(call(capsys, "image", "inspect", "base:1"))[0]["Id"] == image.id
+    assert call(capsys, "image", "tag", "base:1", "other:1") == ""
+    assert call(capsys, "image", "rm", "other:1") == "Untagged: other:1\n"
+    assert door.main(["image", "push", "x"]) == 125
+    assert "there is no `image push` here" in capsys.readouterr().err
