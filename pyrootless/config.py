@@ -57,6 +57,11 @@ class Directories:
         return self.data / "layers"
 
     @property
+    def steps(self) -> Path:
+        """What steps of builds made, one file a key."""
+        return self.data / "steps"
+
+    @property
     def trash(self) -> Path:
         """What is being removed; swept."""
         return self.data / "trash"

@@ -9,6 +9,8 @@ Must never: policy, text parsing, defaults of its own; hold the GIL while the ke
 from cpython.exc cimport PyErr_CheckSignals
 from libc.stdint cimport int64_t, uint64_t
 from libc.stdlib cimport calloc, free
+from libc.stdint cimport uint64_t
+from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy, memset
 from posix.unistd cimport getpid
 
@@ -297,3 +299,6 @@ cdef class Container:
         """Close what only a living container needs: an ended one holds no descriptor."""
         prl_template_free(&self.template)
         prl_dirs_close(&self.dirs)
+
+
+include "config.pxi"

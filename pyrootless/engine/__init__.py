@@ -39,6 +39,9 @@ if TYPE_CHECKING:
     from pyrootless.engine.launch import find_template as find_template
     from pyrootless.engine.launch import open_container as open_container
     from pyrootless.engine.launch import prepared_words as prepared_words
+    from pyrootless.engine.layered import Bind as Bind
+    from pyrootless.engine.layered import LayeredLauncher as LayeredLauncher
+    from pyrootless.engine.layered import Program as Program
     from pyrootless.engine.ports import PublishedPort as PublishedPort
     from pyrootless.engine.ports import published_ports as published_ports
     from pyrootless.engine.prepare import REINSTALL as REINSTALL
@@ -65,12 +68,15 @@ if TYPE_CHECKING:
 
 _HOME = {
     "AsyncChild": "asynchronous",
+    "Bind": "layered",
     "Child": "child",
     "Container": "containers",
     "DEVNULL": "child",
     "Found": "containers",
+    "LayeredLauncher": "layered",
     "OptionValue": "arguments",
     "PIPE": "child",
+    "Program": "layered",
     "Pruned": "volumes",
     "PrunedContainers": "pruning",
     "PublishedPort": "ports",

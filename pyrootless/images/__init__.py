@@ -57,6 +57,7 @@ if TYPE_CHECKING:
     from pyrootless.images.prepare import PULL_POLICIES as PULL_POLICIES
     from pyrootless.images.prepare import Announce as Announce
     from pyrootless.images.prepare import launch_name as launch_name
+    from pyrootless.images.prepare import obtain_image as obtain_image
     from pyrootless.images.prepare import prepare_image as prepare_image
     from pyrootless.images.pull import Progress as Progress
     from pyrootless.images.pull import Silence as Silence
@@ -82,6 +83,7 @@ _HOME = {
     "Descriptor": "manifest",
     "FILES": "subordinate",
     "HOST": "lookup",
+    "Healthcheck": "config",
     "HistoryEntry": "config",
     "INDEX_TYPES": "manifest",
     "Healthcheck": "config",
@@ -124,6 +126,7 @@ _HOME = {
     "name_image": "imported",
     "near_names": "lookup",
     "normalize": "platforms",
+    "obtain_image": "prepare",
     "parse_document": "document",
     "parse_image_config": "manifest",
     "parse_manifest": "manifest",

@@ -87,6 +87,24 @@ def prepare_image(
     return directory
 
 
+def obtain_image(
+    store: Store,
+    text: str,
+    *,
+    pull: str = "missing",
+    platform: str | None = None,
+    announce: Announce | None = None,
+) -> StoredImage:
+    """An image of the store, fetched when the policy says so; without a launch template.
+
+    Args and Raises: As of `prepare_image`.
+    """
+    from pyrootless.images.platforms import parse_platform
+
+    wanted = None if platform is None else parse_platform(platform)
+    return _obtain(store, _expand(text), _Wish(pull, wanted), announce)
+
+
 def _expand(text: str) -> str:
     """The name that an alias of the user's registries.toml stands for."""
     from pyrootless.images.registry import load_settings

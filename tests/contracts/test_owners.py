@@ -89,6 +89,8 @@ OWNERS: dict[str, Owner] = {
         "Python looks for the helpers, the launcher takes one",
         r".*cache/network\.json",
     ),
+    "DATA/steps/KEY": Owner((IMAGES, HOME)),
+    "DATA/cache/mounts/KEY/": Owner(("pyrootless/build/",)),
     "DATA/cache/jobe/": Owner(("pyrootless/sandbox/jobe/files.py",)),
     "RUNTIME/flat/NN": Owner(("csrc/config/mapped",), name=below("flat")),
     "DATA/containers/ID/": Owner((STATE,), name=r"(.*/)?containers(/%.*)?"),

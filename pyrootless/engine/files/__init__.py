@@ -17,20 +17,38 @@ if TYPE_CHECKING:
     from pyrootless.engine.files.copying import Copied as Copied
     from pyrootless.engine.files.copying import copy_in as copy_in
     from pyrootless.engine.files.copying import copy_out as copy_out
+    from pyrootless.engine.files.copying import resolve_last as resolve_last
     from pyrootless.engine.files.copying import stream_in as stream_in
     from pyrootless.engine.files.copying import stream_out as stream_out
+    from pyrootless.engine.files.layering import Layering as Layering
+    from pyrootless.engine.files.layering import LayerTree as LayerTree
+    from pyrootless.engine.files.pack import header_of as header_of
+    from pyrootless.engine.files.rooted import Root as Root
+    from pyrootless.engine.files.stream import PlainStream as PlainStream
+    from pyrootless.engine.files.trees import TreeError as TreeError
     from pyrootless.engine.files.trees import open_root as open_root
     from pyrootless.engine.files.trees import open_tree as open_tree
+    from pyrootless.engine.files.unpack import ArchiveError as ArchiveError
+    from pyrootless.engine.files.unpack import Extractor as Extractor
 
 _HOME = {
+    "ArchiveError": "unpack",
     "CommitOptions": "committing",
     "Copied": "copying",
+    "Extractor": "unpack",
+    "LayerTree": "layering",
+    "Layering": "layering",
+    "PlainStream": "stream",
+    "Root": "rooted",
+    "TreeError": "trees",
     "commit_container": "committing",
     "copy_in": "copying",
     "copy_out": "copying",
+    "header_of": "pack",
     "list_changes": "committing",
     "open_root": "trees",
     "open_tree": "trees",
+    "resolve_last": "copying",
     "stream_in": "copying",
     "stream_out": "copying",
 }

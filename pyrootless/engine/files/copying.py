@@ -23,7 +23,7 @@ from pyrootless.engine import Container, read_config
 from pyrootless.engine.files.owners import Owners, Row
 from pyrootless.engine.files.pack import Packer
 from pyrootless.engine.files.stream import PlainStream
-from pyrootless.engine.files.trees import ContainerTree, PathStat, TreeError
+from pyrootless.engine.files.trees import ContainerTree, PathStat, Tree, TreeError
 from pyrootless.engine.files.unpack import ArchiveError, Extractor
 from pyrootless.errors import StoreError, UsageError
 
@@ -159,7 +159,7 @@ def copy_in(
         status = place_of.stat() if whole else place_of.lstat()
     except OSError as error:
         raise StoreError(f"cannot read {source}: {error.strerror}") from error
-    path = _resolve_last(tree, clean_path(target))
+    path = resolve_last(tree, clean_path(target))
     place = choose_place(source, stat.S_ISDIR(status.st_mode), path, _mode_of(tree, path))
     if place.makes:  # the top member is that directory
         parent = posixpath.dirname(place.makes) or "/"
@@ -318,7 +318,7 @@ def _missing(tree: ContainerTree, path: str, error: TreeError) -> TreeError:
     return TreeError(f"could not find the file {path} in container {tree.shown}", errno.ENOENT)
 
 
-def _mode_of(tree: ContainerTree, path: str) -> int | None:
+def _mode_of(tree: Tree, path: str) -> int | None:
     try:
         return tree.stat(path, follow=True).mode
     except TreeError as error:
@@ -327,7 +327,7 @@ def _mode_of(tree: ContainerTree, path: str) -> int | None:
         raise
 
 
-def _resolve_last(tree: ContainerTree, path: str) -> str:
+def resolve_last(tree: Tree, path: str) -> str:
     """A target that is a link means what it names, be it there or not."""
     for _ in range(MAX_LINKS):
         try:

@@ -23,7 +23,14 @@ from typing import Any
 
 from pyrootless.engine.files import changes as tree_changes
 from pyrootless.engine.files import mounts
-from pyrootless.engine.files.owners import Owners, Row, join_maps, read_side
+from pyrootless.engine.files.owners import (
+    Claim,
+    Owners,
+    Row,
+    join_maps,
+    read_listed,
+    read_side,
+)
 from pyrootless.engine.files.pack import Packer
 from pyrootless.engine.files.rooted import Root
 from pyrootless.engine.files.stream import PlainStream
@@ -40,7 +47,8 @@ class Helper:
         self.root: Root
         self.owners = Owners()
         self.lower: Root | None = None
-        self.upper = ""
+        self._target = ""
+        self._listed: dict[str, dict[tuple[int, int], Claim]] = {}
 
     def join(self, asked: dict[str, Any]) -> dict[str, Any]:
         """The root of a running container."""
@@ -50,6 +58,7 @@ class Helper:
 
     def mount(self, asked: dict[str, Any]) -> dict[str, Any]:
         """The root of a stopped one, from its directories."""
+        self._forget(asked["target"])
         lowers, upper = list(asked["lowers"]), asked["upper"]
         if asked["write"] or not upper:
             root = mounts.mount_layers(asked["target"], lowers, upper, asked["work"])
@@ -63,9 +72,14 @@ class Helper:
 
     def compare(self, asked: dict[str, Any]) -> dict[str, Any]:
         """What a container changed: its upper directory, and what lies below it."""
+        self._forget(asked["target"])
         self.lower = Root(mounts.mount_layers(asked["target"], list(asked["lowers"])))
         self.root = Root(os.open(asked["upper"], _READABLE))
+        made = self.owners.side if asked.get("keeps_claims") else {}
         self._claim(asked)
+        self.owners.side.update(made)
+        for path in asked.get("stubs", ()):
+            self._remove_stub(_bytes(path))
         return {}
 
     def stat(self, asked: dict[str, Any]) -> dict[str, Any]:
@@ -136,10 +150,65 @@ class Helper:
     def layer(self, asked: dict[str, Any]) -> dict[str, Any]:
         """The changes as a layer, on standard output."""
         assert self.lower is not None
-        packer = Packer(1, self.owners, attributes=True)
+        packer = Packer(1, self.owners, attributes=True, newest_s=asked.get("newest_s"))
         tree_changes.pack_layer(self.root.descriptor, self.lower, packer)
         packer.end()
         return {}
+
+    def names(self, asked: dict[str, Any]) -> dict[str, Any]:
+        """What is in a directory, sorted; a link that names one is followed."""
+        at = self._readable(_bytes(asked["path"]))
+        try:
+            names = sorted(map(os.fsencode, os.listdir(at)))  # noqa: PTH208
+            return {"names": [_text(name) for name in names]}
+        finally:
+            os.close(at)
+
+    def own(self, asked: dict[str, Any]) -> dict[str, Any]:
+        """A file of the caller's own gets an owner of this namespace."""
+        found = os.open(asked["path"], os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            Owners(self.owners.claims).give(found, asked["uid"], asked["gid"])
+        finally:
+            os.close(found)
+        return {}
+
+    def _forget(self, target: str) -> None:
+        """The root of the request before."""
+        if not self._target:
+            self._target = target
+            return
+        self.root.close()
+        if self.lower is not None:
+            self.lower.close()
+            self.lower = None
+        mounts.unmount(self._target)
+        self._target = target
+
+    def _remove_stub(self, path: bytes) -> None:
+        """A place that a launch made to mount on, and the directories above it, where nothing
+        is in them and nothing lies below them."""
+        assert self.lower is not None
+        while path.strip(b"/"):
+            try:
+                at, name = self.root.parent(path)
+            except OSError:
+                return
+            try:
+                if tree_changes.lower_kind(self.lower, path.strip(b"/")) is not None:
+                    return
+                status = os.stat(name, dir_fd=at, follow_symlinks=False)
+                if stat.S_ISDIR(status.st_mode):
+                    os.rmdir(name, dir_fd=at)
+                elif stat.S_ISREG(status.st_mode) and status.st_size == 0:
+                    os.unlink(name, dir_fd=at)
+                else:
+                    return
+            except OSError:
+                return
+            finally:
+                os.close(at)
+            path = path.rstrip(b"/").rpartition(b"/")[0]
 
     def _directory(self, path: bytes) -> int:
         """A directory of the container's, made where it is missing, to be changed."""
@@ -183,8 +252,17 @@ class Helper:
 
     def _claim(self, asked: dict[str, Any]) -> None:
         side = read_side(Path(asked["side"])) if asked["side"] else {}
+        if asked["claims"] and asked.get("listed"):
+            for lower in asked["lowers"]:
+                side = {**self._listed_in(lower), **side}
         maps = [_rows(asked[kind], f"/proc/self/{kind[:-1]}_map") for kind in ("uids", "gids")]
         self.owners = Owners(asked["claims"], maps[0], maps[1], side)
+
+    def _listed_in(self, lower: str) -> dict[tuple[int, int], Claim]:
+        """Owners of a layer's links and FIFOs, which its tree cannot hold."""
+        if lower not in self._listed:
+            self._listed[lower] = read_listed(Path(lower))
+        return self._listed[lower]
 
     @staticmethod
     def _expect(found: int, kind: int | None) -> None:
@@ -197,11 +275,18 @@ def serve(control: socket.socket) -> None:
     helper = Helper()
     verbs = {
         name: getattr(helper, name)
-        for name in ("join", "mount", "compare", "stat", "get", "put", "changes", "layer")
+        for name in (
+            *("join", "mount", "compare", "stat", "names", "own"),
+            *("get", "put", "changes", "layer"),
+        )
     }
     with control.makefile("rw", encoding="ascii", newline="\n") as stream:
         for line in stream:
             asked = json.loads(line)
+            if "pipe" in asked:
+                _open_data(asked["verb"], asked["pipe"])
+                stream.write("{}\n")
+                stream.flush()
             try:
                 answer = verbs[asked["verb"]](asked)
             except BrokenPipeError:
@@ -220,6 +305,14 @@ def _subject(error: OSError) -> str:
     name = error.filename
     text = _text(name) if isinstance(name, bytes) else str(name or "")
     return "" if text.startswith("/proc/self/fd/") else text
+
+
+def _open_data(verb: str, path: str) -> None:
+    """The archive comes or goes by a FIFO that the caller holds open."""
+    reads = verb == "put"
+    found = os.open(path, (os.O_RDONLY if reads else os.O_WRONLY) | os.O_CLOEXEC)
+    os.dup2(found, 0 if reads else 1)
+    os.close(found)
 
 
 def _close_data(verb: str) -> None:

@@ -23,6 +23,7 @@ _CLONE_NEWUSER = 0x10000000
 _CLONE_NEWNS = 0x00020000
 _MS_RDONLY, _MS_NODEV, _MS_NOSUID, _MS_NOEXEC, _MS_BIND, _MS_REC = 1, 4, 2, 8, 4096, 16384
 _DIRECTORY = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
+_MNT_DETACH = 2
 _OPTION_BYTES = 4095
 
 
@@ -86,6 +87,11 @@ def mount_layers(target: str, lowers: Sequence[str], upper: str = "", work: str 
     for descriptor in held:
         os.close(descriptor)
     return os.open(target, _DIRECTORY)
+
+
+def unmount(target: str) -> None:
+    """Take the top-most mount of a directory away; nothing happens where there is none."""
+    _LIBC.umount2(os.fsencode(target), _MNT_DETACH)
 
 
 def bind(source: str, target: int) -> None:

@@ -21,6 +21,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pyrootless.images.layers import read_owners
+
 OWNER_ATTRIBUTE = "user.rootlesscontainers"
 DEVICE_ATTRIBUTE = "user.pyrootless.device"
 _MAX_ID = 2**32 - 2
@@ -78,7 +80,9 @@ class Owners:
                 _chown(descriptor, *real)
             return
         if not stat.S_ISREG(status.st_mode) and not stat.S_ISDIR(status.st_mode):
-            return  # no attribute can hold it
+            # No attribute can hold it: remembered as long as these are.
+            self.side[status.st_ino, _born_ns(descriptor)] = Claim(uid, gid)
+            return
         path = f"/proc/self/fd/{descriptor}"
         if (uid, gid) == (0, 0):
             with suppress(OSError):
@@ -133,6 +137,25 @@ def read_side(path: Path) -> dict[tuple[int, int], Claim]:
                 if device == 0:
                     found[inode, born] = Claim(uid, gid)
     return {key: claim for key, claim in found.items() if (claim.uid, claim.gid) != (0, 0)}
+
+
+def read_listed(tree: Path) -> dict[tuple[int, int], Claim]:
+    """The owners that a layer's list has for what takes no attribute: links and FIFOs."""
+    found: dict[tuple[int, int], Claim] = {}
+    with suppress(OSError, ValueError):
+        for owner in read_owners(tree.parent):
+            with suppress(OSError):
+                descriptor = os.open(
+                    tree / os.fsdecode(owner.path), os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
+                )
+                try:
+                    status = os.fstat(descriptor)
+                    if not stat.S_ISREG(status.st_mode) and not stat.S_ISDIR(status.st_mode):
+                        key = (status.st_ino, _born_ns(descriptor))
+                        found[key] = Claim(owner.uid, owner.gid)
+                finally:
+                    os.close(descriptor)
+    return found
 
 
 def translate(rows: Sequence[Row], number: int, unknown: int | None = None) -> int:

@@ -38,12 +38,14 @@ class Packer:
         owners: How owners are read; None: nobody's, 0:0.
         attributes: user.* goes in too, beside file capabilities.
         hollow: Directories (device, inode) that go in without their content.
+        newest_s: A file that is newer has this time, in seconds since 1970; None: its own.
     """
 
     out: int
     owners: Owners | None = None
     attributes: bool = False
     hollow: set[tuple[int, int]] = field(default_factory=set)
+    newest_s: int | None = None
     _links: dict[tuple[int, int], bytes] = field(default_factory=dict, init=False)
 
     def add(self, at: int, name: bytes, member: bytes) -> None:
@@ -128,6 +130,8 @@ class Packer:
         info = describe(path, status, claim)
         if info is None:
             return
+        if self.newest_s is not None and status.st_mtime_ns > self.newest_s * 1_000_000_000:
+            info.mtime, info.pax_headers = self.newest_s, {}
         if info.isreg():
             key = (status.st_dev, status.st_ino)
             if status.st_nlink > 1 and key in self._links:

@@ -58,6 +58,17 @@ class PlainStream:
             self._left -= moved
         return info.size
 
+    def content(self, info: tarfile.TarInfo) -> Iterator[bytes]:
+        """The content of the member at hand, a part at a time."""
+        left = info.size
+        while left:
+            data = os.read(self._source, min(left, _CHUNK_BYTES))
+            if not data:
+                raise EOFError("the archive is cut off")
+            left -= len(data)
+            self._left -= len(data)
+            yield data
+
     def _move(self, out: int, most: int) -> int:
         if self._splices:
             try:

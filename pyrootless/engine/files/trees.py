@@ -64,12 +64,18 @@ class TreeError(ContainerStateError):
         self.errno = number
 
 
-class ContainerTree:
-    """The files of one container, as long as this context lasts."""
+class Tree:
+    """Files that a process of their own touches, as long as this context lasts."""
 
-    def __init__(self, container: Container, first: dict[str, Any], command: list[str]) -> None:
-        self.shown = container.name or container.id[:12]
-        self.container = container
+    def __init__(
+        self,
+        shown: str,
+        first: dict[str, Any],
+        command: list[str],
+        process: tuple[int, int] | None = None,
+    ) -> None:
+        self.shown = shown
+        self._process_of = process
         self._first = first
         self._command = command
         self._pidfd = -1
@@ -95,10 +101,8 @@ class ContainerTree:
             ContainerStateError: It does not run any more.
             TreeError: Its root cannot be had.
         """
-        if self._first["verb"] == "join":
-            self._pidfd = _containers.hold_process(
-                self.container.pid, self.container.start_ticks
-            )
+        if self._process_of is not None:
+            self._pidfd = _containers.hold_process(*self._process_of)
             if self._pidfd < 0:
                 raise _ended(self.shown)
             self._first["pidfd"] = self._pidfd
@@ -175,7 +179,7 @@ class ContainerTree:
         except OSError:
             line = ""
         if not line:
-            raise TreeError(f"the helper of container {self.shown} ended: {self._last_words()}")
+            raise TreeError(f"the helper of {self.shown} ended: {self._last_words()}")
         found: dict[str, Any] = json.loads(line)
         if "problem" in found:
             raise TreeError(f"{self.shown}:{path}: {found['problem']}")
@@ -192,6 +196,16 @@ class ContainerTree:
         said = self._process.stderr.read() if self._process.stderr is not None else b""
         lines = said.decode(errors="replace").strip().splitlines()
         return lines[-1] if lines else f"exit code {self._process.returncode}"
+
+
+class ContainerTree(Tree):
+    """The files of one container, as long as this context lasts."""
+
+    def __init__(self, container: Container, first: dict[str, Any], command: list[str]) -> None:
+        joins = first["verb"] == "join"
+        process = (container.pid, container.start_ticks) if joins else None
+        super().__init__(container.name or container.id[:12], first, command, process)
+        self.container = container
 
 
 @contextmanager
@@ -288,7 +302,11 @@ def _binds(config: dict[str, Any]) -> list[tuple[str, str]]:
 def _unshared(container: Container) -> list[str]:
     """A user namespace in which the container's files have owners."""
     notes = read_config(container.directory).get("annotations", {})
-    kind = "single" if notes.get(f"{_NOTE}userns", "single") == "single" else "range"
+    return unshared("single" if notes.get(f"{_NOTE}userns", "single") == "single" else "range")
+
+
+def unshared(kind: str) -> list[str]:
+    """The words before a program that has a user namespace with one id or with a range."""
     return [str(find_launcher()), "unshare", "--map", kind, "--"]
 
 

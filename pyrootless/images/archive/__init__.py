@@ -11,10 +11,14 @@ from typing import TYPE_CHECKING
 from pyrootless.lazy import exports
 
 if TYPE_CHECKING:
+    from pyrootless.images.archive.compression import MAGIC_BYTES as MAGIC_BYTES
+    from pyrootless.images.archive.compression import compression_of as compression_of
+    from pyrootless.images.archive.compression import plain_chunks as plain_chunks
     from pyrootless.images.archive.images import FORMS as FORMS
     from pyrootless.images.archive.images import Form as Form
     from pyrootless.images.archive.images import load_images as load_images
     from pyrootless.images.archive.images import save_images as save_images
+    from pyrootless.images.archive.layer import StoredLayer as StoredLayer
     from pyrootless.images.archive.layer import compress_layer as compress_layer
     from pyrootless.images.archive.layer import unpack_stored as unpack_stored
     from pyrootless.images.archive.layout import write_layout as write_layout
@@ -28,12 +32,16 @@ if TYPE_CHECKING:
 _HOME = {
     "FORMS": "images",
     "Form": "images",
+    "MAGIC_BYTES": "compression",
     "Place": "places",
+    "StoredLayer": "layer",
     "compress_layer": "layer",
+    "compression_of": "compression",
     "import_rootfs": "rootfs",
     "load_images": "images",
     "now_text": "rootfs",
     "parse_place": "places",
+    "plain_chunks": "compression",
     "pull_place": "places",
     "save_images": "images",
     "take_place": "places",

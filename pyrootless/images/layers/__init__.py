@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pyrootless.images.layers.channel import ChannelClosed as ChannelClosed
     from pyrootless.images.layers.compression import FREE_BYTES as FREE_BYTES
     from pyrootless.images.layers.compression import check_ratio as check_ratio
+    from pyrootless.images.layers.lists import read_owners as read_owners
     from pyrootless.images.layers.lost import tell_lost_owners as tell_lost_owners
     from pyrootless.images.layers.mount_points import add_mount_points as add_mount_points
     from pyrootless.images.layers.ranges import NEWUIDMAP as NEWUIDMAP
@@ -45,6 +46,7 @@ _HOME = {
     "open_zstd": "zstd",
     "range_lowers": "ranges",
     "read_merged": "view",
+    "read_owners": "lists",
     "tell_lost_owners": "lost",
     "unfit_owners": "ranges",
     "unpack_layer": "unpacking",

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from pyrootless.images.store.layers import layer_bytes as layer_bytes
     from pyrootless.images.store.removal import move_to_trash as move_to_trash
     from pyrootless.images.store.removal import remove_tree as remove_tree
+    from pyrootless.images.store.steps import StoredStep as StoredStep
     from pyrootless.images.store.temporary import Temporaries as Temporaries
     from pyrootless.images.store.usage import UsageRow as UsageRow
 
@@ -37,6 +38,7 @@ _HOME = {
     "HEAL": "blobs",
     "Store": "disk",
     "StoredImage": "disk",
+    "StoredStep": "steps",
     "Temporaries": "temporary",
     "UNFLUSHED": "files",
     "Usage": "disk",

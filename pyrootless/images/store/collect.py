@@ -26,6 +26,7 @@ from pyrootless.images.store.images import Images, StoredImage
 from pyrootless.images.store.layers import Layers, layer_disk_bytes
 from pyrootless.images.store.refs import Refs
 from pyrootless.images.store.removal import move_to_trash
+from pyrootless.images.store.steps import Steps
 from pyrootless.images.store.temporary import Temporaries
 from pyrootless.images.store.users import (
     list_image_directories,
@@ -122,6 +123,7 @@ class Collection:
         self._blobs = Blobs(directories, temporaries)
         self._layers = Layers(directories, temporaries)
         self._refs = Refs(directories, temporaries)
+        self._steps = Steps(directories, temporaries)
         self._images = Images(self._blobs, self._layers, self._refs)
 
     def run(self, *, dry_run: bool) -> Collected:
@@ -145,6 +147,10 @@ class Collection:
         reachable = _Reachable()
         for image in self._images.list_all():
             reachable.keep(image)
+        for step in self._steps.list_all():
+            if step.descriptor is not None:
+                reachable.layers.add(step.diff_id)
+                reachable.blobs.add(step.descriptor.digest)
         return reachable
 
     def _lock_unnamed(self, locks: ExitStack, reachable: _Reachable) -> list[Path]:

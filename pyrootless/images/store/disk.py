@@ -32,6 +32,7 @@ from pyrootless.images.store.images import Images, StoredImage
 from pyrootless.images.store.layers import Layers, LayerWriter
 from pyrootless.images.store.refs import Refs
 from pyrootless.images.store.removal import Budget
+from pyrootless.images.store.steps import Steps
 from pyrootless.images.store.temporary import Swept, Temporaries
 from pyrootless.images.store.usage import ImageUsage, Usage, measure_images, measure_usage
 from pyrootless.images.store.users import LayerUser, is_in_use, list_users
@@ -63,6 +64,7 @@ class Store:
         blobs: Bytes by digest.
         layers: Unpacked trees by diff ID.
         refs: Names.
+        steps: What steps of builds made.
         temporaries: Work in progress, `scratch()` for one's own.
     """
 
@@ -73,6 +75,7 @@ class Store:
         self.blobs = Blobs(directories, self.temporaries)
         self.layers = Layers(directories, self.temporaries)
         self.refs = Refs(directories, self.temporaries)
+        self.steps = Steps(directories, self.temporaries)
         self._images = Images(self.blobs, self.layers, self.refs)
         self._pins: list[None] = []
 

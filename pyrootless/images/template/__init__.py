@@ -18,12 +18,14 @@ if TYPE_CHECKING:
         DEFAULT_CAPABILITIES as DEFAULT_CAPABILITIES,
     )
     from pyrootless.images.template.skeleton import HOSTS as HOSTS
+    from pyrootless.images.template.user import resolve_user as resolve_user
 
 _HOME = {
     "DEFAULT_CAPABILITIES": "runtime_config",
     "HOSTS": "skeleton",
     "check_platform": "image",
     "compile_default_filter": "host",
+    "resolve_user": "user",
     "write_template": "image",
 }
 """Public name → module of this package that has it."""

@@ -1,7 +1,7 @@
 // sources: csrc/base/**/*.c csrc/launch/prepare/barrier.c csrc/launch/steps/init.c
 /* test_prepare_barrier.c: which calls a filter surely allows.
  * In: filters of a few instructions.  Out: yes or no, and the refused call by its name. */
-// sources: csrc/base/sys.c csrc/base/walk.c csrc/base/tree.c csrc/userns/remove.c csrc/base/remedy.c
+// sources: csrc/userns/remove.c
 #include "check.h"
 
 #include "launch/prepare/setup.h"
