@@ -62,8 +62,8 @@ _HOME = {
 }
 """Public name → module that has it. PEP 562."""
 
-_ROOMS = ("sandbox",)
-"""Packages that are public as a whole: `pyrootless.sandbox.run`."""
+_ROOMS = ("build", "sandbox")
+"""Packages that are public as a whole: `pyrootless.sandbox.run`, `pyrootless.build(…)`."""
 
 __all__ = ["__version__", *sorted(_HOME)]
 

@@ -149,6 +149,11 @@ class BuildError(PyrootlessError):
         self.column = column
         self.instruction = instruction
 
+    @property
+    def exit_code(self) -> int:
+        """1, as docker's: the Dockerfile's own failure and not the engine's."""
+        return 1
+
     def __str__(self) -> str:
         return printable(str(self.args[0]), kept="\n\t")
 

@@ -12,7 +12,8 @@ import tarfile
 from pathlib import Path
 
 APPLETS = (
-    "sh cat ln rm mkdir sleep stat chown chmod touch mkfifo mv echo ls find dd true head wc sed"
+    "sh cat cp ln rm mkdir sleep stat chown chmod touch mkfifo mv echo ls find dd true head wc "
+    "sed"
 ).split()
 FILES = {
     "etc/passwd": b"root:x:0:0::/root:/bin/sh\nbob:x:1000:1000::/:/bin/sh\n",

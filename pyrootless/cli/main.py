@@ -25,6 +25,8 @@ VERBS = {
     "exec": "run one more program in a running container",
     "attach": "connect to the streams of a running container",
     "wait": "wait until containers have ended, and print their exit statuses",
+    "build": "build an image of a Dockerfile",
+    "builder": "show what builds keep for the next ones, and let it go",
     "prepare": "make the launch template of an image ready",
     "images": "list images",
     "inspect": "show everything about containers and images, as JSON",
@@ -69,6 +71,7 @@ VERBS = {
 """Verb → one line. Each is a module with main(args) -> exit code (`module_of`)."""
 
 FOLDERS = {
+    "builds": ("build", "builder"),
     "containers": (
         "attach",
         "exec",
@@ -119,8 +122,6 @@ MODULES = {"images": "list", "system": "disk", "volume": "group"}
 ELSEWHERE = {
     "artifact": "files of a registry are fetched with oras or skopeo",
     "auto-update": "fetch the image again, then start another one: pyrootless pull NAME",
-    "build": "build elsewhere, then: pyrootless load -i FILE; or a tree: pyrootless import",
-    "builder": "nothing is built here; layers in use: pyrootless system df",
     "compose": "start each service: pyrootless run -d --name NAME IMAGE",
     "config": "share a file: pyrootless run -v FILE:TARGET:ro IMAGE",
     "context": "there is no daemon to choose; elsewhere: ssh HOST pyrootless run IMAGE",

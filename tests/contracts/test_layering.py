@@ -105,6 +105,7 @@ PY_LAYERS = {
     "pytest_plugin": DOORS,
 }
 PY_EDGES = {
+    ("build", "engine"): "a step is a launch on a root of layers",
     ("sandbox", "engine"): "ready boxes are made, kept and ended as a pool's are",
     ("__main__", "cli"): "`python -m pyrootless` is the command line",
     ("cli", "api"): "`pyrootless serve` starts a server",

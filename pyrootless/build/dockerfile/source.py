@@ -45,18 +45,22 @@ class Source:
     name: str
     lines: tuple[str, ...]
 
-    def failure(self, message: str, place: Place, token: str = "") -> BuildError:
+    def failure(
+        self, message: str, place: Place, token: str = "", more: str = ""
+    ) -> BuildError:
         """What is wrong there, to be raised.
 
         Args:
             message: One sentence, without a full stop.
             place: Of the instruction.
             token: The word to blame; its line and column are told when it stands in the text.
+            more: The message with what belongs to it, told after the lines; "": nothing.
         """
         line, column = self._find(place, token)
         word = f"{place.instruction}: " if place.instruction else ""
         head = f"{self.name}:{line}:{column}: {word}{message}"
-        text = "\n".join([head, *self.shown(place)])
+        rest = more.split("\n")[1:]
+        text = "\n".join([head, *self.shown(place), *rest])
         return BuildError(text, line=line, column=column, instruction=place.instruction)
 
     def shown(self, place: Place) -> list[str]:

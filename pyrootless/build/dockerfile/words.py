@@ -74,6 +74,34 @@ def expand(text: str, lookup: Lookup, rules: Rules = Rules()) -> Expanded:
     return Expanded(whole, tuple(walk.words.done()), tuple(dict.fromkeys(walk.unset)))
 
 
+def expand_document(text: str, lookup: Lookup, escape: str) -> Expanded:
+    """Put values into a here-document, as a shell does: a quote is a letter like others.
+
+    Raises:
+        WordError: A substitution has no meaning.
+    """
+    found: list[str] = []
+    unset: list[str] = []
+    at = 0
+    while at < len(text):
+        letter = text[at]
+        after = text[at + 1 : at + 2]
+        if letter == escape and after and after in f"${escape}":
+            found.append(after)
+            at += 2
+        elif letter == "$":
+            walk = _Walk(text, lookup, Rules(escape))
+            walk.at = at
+            found.append(walk.variable())
+            unset += walk.unset
+            at = walk.at
+        else:
+            found.append(letter)
+            at += 1
+    whole = "".join(found)
+    return Expanded(whole, (), tuple(dict.fromkeys(unset)))
+
+
 @dataclass(slots=True)
 class _Words:
     """Words as they grow; quoted white space does not end one."""
@@ -155,7 +183,7 @@ class _Walk:
             return self._single(), True
         if letter == '"':
             return self._double(), True
-        return self._variable(), False
+        return self.variable(), False
 
     def _single(self) -> str:
         end = self.text.find("'", self.at + 1)
@@ -175,7 +203,7 @@ class _Walk:
                 inside = "".join(found)
                 return f'"{inside}"' if self._rules.raw else inside
             if letter == "$":
-                found.append(self._variable())
+                found.append(self.variable())
                 continue
             self.at += 1
             if letter == self._rules.escape:
@@ -193,7 +221,8 @@ class _Walk:
             return letter
         return escape + letter
 
-    def _variable(self) -> str:
+    def variable(self) -> str:
+        """What stands at a "$", which is passed over."""
         self.at += 1
         if self.text[self.at : self.at + 1] != "{":
             name = self._name()
