@@ -86,7 +86,6 @@ _HOME = {
     "Healthcheck": "config",
     "HistoryEntry": "config",
     "INDEX_TYPES": "manifest",
-    "Healthcheck": "config",
     "ImageConfig": "config",
     "Index": "manifest",
     "MANIFEST_TYPES": "manifest",
