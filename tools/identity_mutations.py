@@ -173,6 +173,15 @@ IDENTITY_MUTATIONS = (
         (f"{FAKE_ROOT}::test_a_killed_supervisor_hangs_nobody",),
     ),
     Mutation(
+        "the supervisor of an exec goes on after it",
+        _one(
+            "csrc/launch/serve/fakeroot.c",
+            "setup->target ? 0 : (uint64_t)getpid()",
+            "(uint64_t)getpid()",
+        ),
+        ("tests/integration/test_exec.py::test_what_a_program_leaves_keeps_its_fake_root",),
+    ),
+    Mutation(
         "a container through the holder has a user namespace of its own",
         (
             Edit(

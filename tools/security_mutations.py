@@ -442,7 +442,7 @@ MUTATIONS = (
         "a program that differs is not let go of",
         _one(
             "csrc/launch/serve/verify.c",
-            "        kill(pid, SIGKILL); /* let go of it would run */",
+            "        kill(pid, SIGKILL); /* detached, it would run */",
             "        ptrace(PTRACE_DETACH, pid, NULL, NULL), usleep(500000);",
         ),
         (f"{VERIFY}::test_a_lie_of_the_kernel_is_found",),

@@ -19,7 +19,6 @@ include "tables.pxi"
 include "state.pxi"
 include "volumes.pxi"
 
-
 cdef class Container:
     """One container, from its options to its end.
 
@@ -203,8 +202,7 @@ cdef class Container:
         cdef prl_error error
         cdef prl_wish wish
         cdef int r
-        cdef list words = encode(args)
-        cdef list lines = encode(env or [])
+        cdef list words = encode(args), lines = encode(env or [])
         cdef bytes path = encode([cwd])[0] if cwd is not None else None
         cdef const char **rows = <const char **>calloc(len(words) + len(lines) + 2, sizeof(char *))
         if rows == NULL:

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from pyrootless.engine.containers import read_config as read_config
     from pyrootless.engine.containers import remove_container as remove_container
     from pyrootless.engine.containers import remove_named as remove_named
+    from pyrootless.engine.control import PublishedPort as PublishedPort
+    from pyrootless.engine.control import published_ports as published_ports
     from pyrootless.engine.inspection import inspect_container as inspect_container
     from pyrootless.engine.launch import find_template as find_template
     from pyrootless.engine.launch import open_container as open_container
@@ -42,8 +44,6 @@ if TYPE_CHECKING:
     from pyrootless.engine.layered import Bind as Bind
     from pyrootless.engine.layered import LayeredLauncher as LayeredLauncher
     from pyrootless.engine.layered import Program as Program
-    from pyrootless.engine.ports import PublishedPort as PublishedPort
-    from pyrootless.engine.ports import published_ports as published_ports
     from pyrootless.engine.prepare import REINSTALL as REINSTALL
     from pyrootless.engine.prepare import parse as parse
     from pyrootless.engine.pruning import PrunedContainers as PrunedContainers
@@ -79,7 +79,7 @@ _HOME = {
     "Program": "layered",
     "Pruned": "volumes",
     "PrunedContainers": "pruning",
-    "PublishedPort": "ports",
+    "PublishedPort": "control",
     "REINSTALL": "prepare",
     "Stream": "child",
     "Volume": "volumes",
@@ -111,7 +111,7 @@ _HOME = {
     "prune_containers": "pruning",
     "prune_test": "pruning",
     "prune_volumes": "volumes",
-    "published_ports": "ports",
+    "published_ports": "control",
     "read_annotations": "containers",
     "read_config": "containers",
     "remove_container": "containers",

@@ -22,8 +22,8 @@ from pyrootless.engine.containers import (
     read_annotations,
     read_config,
 )
+from pyrootless.engine.control import published_ports
 from pyrootless.engine.mount_points import Mount, read_mounts
-from pyrootless.engine.ports import published_ports
 from pyrootless.errors import UsageError
 
 STATES = ("created", "restarting", "running", "removing", "paused", "exited", "dead")

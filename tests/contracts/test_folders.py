@@ -50,13 +50,13 @@ CALL_RINGS: list[set[str]] = [
     {"base/process/clone.c", "base/sys.c"},
     {"cli/attach/front.c", "cli/attach/session.c"},
     {"config/merge.c", "config/rootfs/driver.c"},
+    {"config/network/facts.c", "config/network/helper.c", "config/network/resolv.c"},
     {
         "config/process.c",
         "config/rootfs/mounts.c",
         "config/rootfs/root.c",
         "config/users/ids.c",
     },
-    {"config/network/facts.c", "config/network/helper.c", "config/network/resolv.c"},
     {"container/monitor/child.c", "container/monitor/control.c", "container/monitor/wait.c"},
     {
         "container/state/names.c",

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from pyrootless.engine.control.logs import read_log as read_log
     from pyrootless.engine.control.pausing import paused as paused
     from pyrootless.engine.control.pidfd import ended_within as ended_within
+    from pyrootless.engine.control.ports import PublishedPort as PublishedPort
+    from pyrootless.engine.control.ports import published_ports as published_ports
     from pyrootless.engine.control.processes import DEFAULT_OPTIONS as DEFAULT_OPTIONS
     from pyrootless.engine.control.processes import container_pids as container_pids
     from pyrootless.engine.control.processes import list_processes as list_processes
@@ -32,6 +34,8 @@ _HOME = {
     "list_processes": "processes",
     "log_pieces": "logs",
     "paused": "pausing",
+    "PublishedPort": "ports",
+    "published_ports": "ports",
     "read_log": "logs",
     "run_inside": "inside",
     "send_signal": "ending",

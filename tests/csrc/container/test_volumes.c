@@ -1,4 +1,5 @@
 // sources: csrc/userns/*.c csrc/base/**/*.c csrc/container/state/**/*.c csrc/limits/leaf.c
+// sources: csrc/container/events/*.c
 // libs: -lyyjson
 /* test_volumes.c: volumes from their making to their removal.
  * In: a store of its own.  Out: what is in it after each step, and who wins a race. */

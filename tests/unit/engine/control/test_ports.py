@@ -1,8 +1,8 @@
-"""pyrootless.engine.ports: what the annotations say is published."""
+"""pyrootless.engine.control.ports: what the annotations say is published."""
 
 from __future__ import annotations
 
-from pyrootless.engine.ports import PublishedPort, parse_ports
+from pyrootless.engine.control.ports import PublishedPort, parse_ports
 
 NOTES = {
     "io.pyrootless.network": "pasta",
