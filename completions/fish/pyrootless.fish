@@ -55,7 +55,7 @@ function __pyrootless_at -a verb place
     for word in $words[2..-1]
         if test $skip = 1
             set skip 0
-        else if contains -- $word --add-host --allow-host --annotation --attach --blkio-weight --cap-add --cap-drop --cgroup-parent --cgroupns --cidfile --cpu-period --cpu-quota --cpu-rt-period --cpu-rt-runtime --cpu-shares --cpu-time --cpus --cpuset-cpus --cpuset-mems --detach-keys --device --device-read-bps --device-read-iops --device-write-bps --device-write-iops --dns --dns-option --dns-search --domainname --entrypoint --env --env-file --ephemeral-inodes --ephemeral-size --expose --fake-root --gpus --group-add --health-cmd --health-interval --health-retries --health-start-interval --health-start-period --health-timeout --hostname --io-max --ipc --isolation --kernel-memory --label --label-file --limits --log-driver --log-opt --mac-address --memory --memory-reservation --memory-swap --memory-swappiness --mount --name --network --oom-score-adj --pid --pidfile --pids-limit --platform --publish --pull --root --runtime --security-opt --shm-size --since --spec --stop-signal --stop-timeout --storage-driver --storage-opt --storage-size --sysctl --tail --timeout --tmpfs --ulimit --until --user --userns --uts --volume --volumes-from --workdir -a -c -e -h -l -m -n -p -u -v -w
+        else if contains -- $word --add-host --allow-host --annotation --attach --blkio-weight --blkio-weight-device --cap-add --cap-drop --cgroup-parent --cgroupns --cidfile --cpu-period --cpu-quota --cpu-rt-period --cpu-rt-runtime --cpu-shares --cpu-time --cpus --cpuset-cpus --cpuset-mems --detach-keys --device --device-cgroup-rule --device-read-bps --device-read-iops --device-write-bps --device-write-iops --dns --dns-option --dns-search --domainname --entrypoint --env --env-file --ephemeral-inodes --ephemeral-size --expose --fake-root --gpus --group-add --health-cmd --health-interval --health-retries --health-start-interval --health-start-period --health-timeout --hostname --io-max --ipc --isolation --kernel-memory --label --label-file --limits --log-driver --log-opt --mac-address --memory --memory-reservation --memory-swap --memory-swappiness --mount --name --network --oom-score-adj --pid --pidfile --pids-limit --platform --publish --pull --root --runtime --security-opt --shm-size --since --spec --stop-signal --stop-timeout --storage-driver --storage-opt --storage-size --sysctl --tail --timeout --tmpfs --ulimit --until --user --userns --uts --volume --volume-driver --volumes-from --workdir -a -c -e -h -l -m -n -p -u -v -w
             set skip 1
         else if not string match -q -- '-*' $word
             set -a seen $word
@@ -85,6 +85,7 @@ complete -c pyrootless -n '__pyrootless_at run any' -l ulimit -x -d 'set a resou
 complete -c pyrootless -n '__pyrootless_at run any' -s u -l user -x -d 'run as this user of the image, by name or number'
 complete -c pyrootless -n '__pyrootless_at run any' -s w -l workdir -x -d 'start in this directory of the container'
 complete -c pyrootless -n '__pyrootless_at run any' -l device -rF -d 'give the container a device of the host, or by its name in /etc/cdi or /run/cdi: vendor.com/class=name'
+complete -c pyrootless -n '__pyrootless_at run any' -l device-cgroup-rule -x -d 'a kind of device that may be used; every device that is given may, so nothing changes'
 complete -c pyrootless -n '__pyrootless_at run any' -l ephemeral -d 'keep what the container writes in memory only, and remove the container when it ends'
 complete -c pyrootless -n '__pyrootless_at run any' -l ephemeral-inodes -x -d 'how many files an --ephemeral container may make'
 complete -c pyrootless -n '__pyrootless_at run any' -l ephemeral-size -x -d 'how many bytes an --ephemeral container may write'
@@ -98,8 +99,10 @@ complete -c pyrootless -n '__pyrootless_at run any' -l storage-opt -x -d 'as --s
 complete -c pyrootless -n '__pyrootless_at run any' -l storage-driver -x -a 'auto overlay fuse-overlayfs' -d 'overlay (the kernel\'s), fuse-overlayfs (a program), or auto (default): the kernel\'s, and the program if the kernel refuses'
 complete -c pyrootless -n '__pyrootless_at run any' -l tmpfs -x -d 'mount an empty directory in memory, as in /scratch:size=64m'
 complete -c pyrootless -n '__pyrootless_at run any' -s v -l volume -rF -d 'mount a directory or file of the host in the container, or a volume by its name, which is made when there is none; without SOURCE one that goes with the container; ro: read-only, nocopy: a new volume stays empty'
+complete -c pyrootless -n '__pyrootless_at run any' -l volume-driver -x -d 'local alone: volumes lie in your store'
 complete -c pyrootless -n '__pyrootless_at run any' -l volumes-from -x -d 'mount what this container, running or not, has mounted, where nothing else is'
 complete -c pyrootless -n '__pyrootless_at run any' -l blkio-weight -x -d '0 alone: weights of disks cannot be held; bound the rates, as with --device-read-bps'
+complete -c pyrootless -n '__pyrootless_at run any' -l blkio-weight-device -x -d '0 alone: weights of disks cannot be held'
 complete -c pyrootless -n '__pyrootless_at run any' -l cgroup-parent -x -d '"" alone: groups are made where they are delegated'
 complete -c pyrootless -n '__pyrootless_at run any' -l cpu-period -x -d 'length of the period in which --cpu-quota may be used up once (default: 100000)'
 complete -c pyrootless -n '__pyrootless_at run any' -l cpu-quota -x -d 'processor time that may be used in each --cpu-period'

@@ -64,8 +64,6 @@ const char *prl_options_near(unsigned verb, const char *typed)
 static const struct {
     char name[20], instead[112];
 } elsewhere[] = {
-    {"blkio-weight-device", "bound the rates: --device-read-bps, --device-write-bps"},
-    {"device-cgroup-rule", "name the devices: --device"},
     {"gidmap", "choose a map by --userns: single, range, keep-id, nomap"},
     {"http-proxy", "name the variables: -e HTTPS_PROXY"},
     {"ip", "addresses are the network helper's: --network"},
@@ -83,7 +81,6 @@ static const struct {
     {"uidmap", "choose a map by --userns: single, range, keep-id, nomap"},
     {"umask", ""},
     {"unsetenv", "set it empty: -e NAME="},
-    {"volume-driver", "the driver is local; options: pyrootless volume create --opt"},
 };
 
 const char *prl_options_elsewhere(const char *typed)

@@ -47,8 +47,48 @@ static const struct {
      {"private"},
      "a container ends as a whole with its own PID namespace, so it always has one; a second "
      "program in a container is run by \"pyrootless exec\""},
+    {"--volume-driver",
+     {"local"},
+     "volumes lie in your store: options of theirs are given to \"pyrootless volume create "
+     "--opt\""},
     {"--runtime", {"pyrootless"}, "containers are started by pyrootless itself: leave it out"},
 };
+
+/* Digits or "*" at *at, *at after them. */
+static bool take_device_number(const char **at)
+{
+    size_t len = **at == '*' ? 1 : strspn(*at, "0123456789");
+
+    *at += len;
+    return len > 0;
+}
+
+/* "c 42:* rwm": docker's form. */
+static bool is_device_rule(const char *text)
+{
+    const char *at = text + (strlen(text) > 1 ? 2 : 0);
+
+    return *text && strchr("abc", text[0]) && text[1] == ' ' && take_device_number(&at) &&
+           *at++ == ':' && take_device_number(&at) && *at++ == ' ' && *at &&
+           !at[strspn(at, "rwm")];
+}
+
+static int check_form(const char *option, const char *text, struct prl_error *reterr)
+{
+    size_t len = strlen(text);
+
+    if (strcmp(option, "--device-cgroup-rule") == 0 && !is_device_rule(text))
+        return prl_failf(
+            reterr, PRL_STAGE_OPTIONS, EINVAL, option,
+            "\"%.40s\" is not TYPE MAJOR:MINOR rwm: write for example 'c 42:* rwm'", text);
+    if (strcmp(option, "--blkio-weight-device") == 0 &&
+        (len < 2 || strcmp(text + len - 2, ":0") != 0))
+        return prl_failf(reterr, PRL_STAGE_OPTIONS, EINVAL, option,
+                         "\"%.40s\" is not served: only the BFQ scheduler knows weights; bound "
+                         "the rates, as in --device-read-bps /dev/sda:10m",
+                         text);
+    return 0;
+}
 
 int prl_option_neutral(const char *option, const char *text, struct prl_error *reterr)
 {
@@ -61,5 +101,5 @@ int prl_option_neutral(const char *option, const char *text, struct prl_error *r
         return prl_failf(reterr, PRL_STAGE_OPTIONS, EINVAL, option,
                          "\"%.40s\" is not served: %s", text, rows[i].reason);
     }
-    return 0;
+    return check_form(option, text, reterr);
 }

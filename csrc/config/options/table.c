@@ -65,6 +65,8 @@ const struct prl_option prl_option_table[] = {
     {"device", 0, TEXT, REPEAT, RUN, NATIVE, "/mounts", "DEVICE[:TARGET]", G_FILES,
      "give the container a device of the host, or by its name in /etc/cdi or /run/cdi: "
      "vendor.com/class=name"},
+    {"device-cgroup-rule", 0, TEXT, REPEAT, RUN, NATIVE, "-", "TYPE MAJOR:MINOR rwm", G_FILES,
+     "a kind of device that may be used; every device that is given may, so nothing changes"},
     {"ephemeral", 0, FLAG, ONCE, RUN, NATIVE, NOTE "rootfs.upper", "", G_FILES,
      "keep what the container writes in memory only, and remove the container when it ends"},
     {"ephemeral-inodes", 0, INTEGER, ONCE, RUN, NATIVE, NOTE "rootfs.upper.inodes", "NUMBER",
@@ -94,11 +96,15 @@ const struct prl_option prl_option_table[] = {
      "mount a directory or file of the host in the container, or a volume by its name, which is "
      "made when there is none; without SOURCE one that goes with the container; ro: read-only, "
      "nocopy: a new volume stays empty"},
+    {"volume-driver", 0, TEXT, ONCE, RUN, NATIVE, "-", "local", G_FILES,
+     "local alone: volumes lie in your store"},
     {"volumes-from", 0, TEXT, REPEAT, RUN, NATIVE, "/mounts", "CONTAINER[:ro]", G_FILES,
      "mount what this container, running or not, has mounted, where nothing else is"},
 
     {"blkio-weight", 0, INTEGER, ONCE, RUN, NATIVE, "-", "0", G_LIMITS,
      "0 alone: weights of disks cannot be held; bound the rates, as with --device-read-bps"},
+    {"blkio-weight-device", 0, TEXT, REPEAT, RUN, NATIVE, "-", "DEVICE:0", G_LIMITS,
+     "0 alone: weights of disks cannot be held"},
     {"cgroup-parent", 0, TEXT, ONCE, RUN, NATIVE, "-", "\"\"", G_LIMITS,
      "\"\" alone: groups are made where they are delegated"},
     {"cpu-period", 0, INTEGER, ONCE, RUN, NATIVE, "/linux/resources/cpu/period", "MICROSECONDS",

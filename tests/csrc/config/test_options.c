@@ -110,7 +110,7 @@ TEST(words_of_docker_that_are_not_here_have_a_sentence)
 {
     CHECK_BAD(RUN("--link=web", "host"), "--link", "it is not here: share a network");
     CHECK_BAD(RUN("--restart=always", "host"), "--restart", "it is not here yet");
-    CHECK_BAD(RUN("--volume-driver", "x", "host"), "--volume-driver", "the driver is local");
+    CHECK_BAD(RUN("--volume-driver", "x", "host"), "--volume-driver", "volume create --opt");
 }
 
 TEST(missing_things)
@@ -178,6 +178,14 @@ TEST(some_values_alone_change_nothing)
                   "--disable-content-trust",
                   "--cgroup-parent=", "--runtime=", "--cpuset-mems=0", "host"),
               0);
+    CHECK_INT(RUN("--device-cgroup-rule=c 42:* rwm", "--device-cgroup-rule", "a *:* r",
+                  "--blkio-weight-device=/dev/sda:0", "host"),
+              0);
+    static char bad[][12] = {"",       "c",        "c 1:3",     "x 1:3 r", "c 1:3 x",
+                             "c 1: r", "c *1:3 r", "c 1:3 rw ", "c :3 r",  "c 1:3  r"};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        CHECK_BAD(RUN("--device-cgroup-rule", bad[i], "host"), "--device-cgroup-rule", "42:*");
+    CHECK_BAD(RUN("--blkio-weight-device=/dev/sda:5", "host"), "--blkio-weight-device", "BFQ");
     CHECK_BAD(RUN("--isolation=hyperv", "host"), "--isolation", "are for Windows");
     CHECK_BAD(RUN("--blkio-weight=500", "host"), "--blkio-weight", "--device-read-bps");
     CHECK_BAD(RUN("--oom-kill-disable", "host"), "--oom-kill-disable", "hang for ever");
