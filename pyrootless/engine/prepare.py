@@ -104,11 +104,11 @@ def with_devices(asked: Asked, options: Sequence[str], announce: Announce | None
     named = [value for value in asked.all("device") if not value.startswith("/")]
     if gpus is None and not named:
         return list(options)
-    from pyrootless.engine import cdi  # only here
+    from pyrootless.host import edits_of, names_of_gpus  # only here
 
-    names = cdi.names_of_gpus(gpus) if gpus is not None else []
+    names = names_of_gpus(gpus) if gpus is not None else []
     names += [value for value in named if "/" in value and "=" in value]
-    edits = cdi.edits_of(names)
+    edits = edits_of(names)
     if edits.hooks and announce is not None:
         announce.hooks_left_out(edits.hooks)
     replaced = {f"--device={name}" for name in names}

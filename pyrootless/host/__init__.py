@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 from pyrootless.lazy import exports
 
 if TYPE_CHECKING:
+    from pyrootless.host.cdi import edits_of as edits_of
+    from pyrootless.host.cdi import names_of_gpus as names_of_gpus
     from pyrootless.host.network import Facts as Facts
     from pyrootless.host.network import Helper as Helper
     from pyrootless.host.network import encode_facts as encode_facts
@@ -22,10 +24,12 @@ if TYPE_CHECKING:
 _HOME = {
     "Facts": "network",
     "Helper": "network",
+    "edits_of": "cdi",
     "encode_facts": "network",
     "facts_path": "network",
     "find_programs": "network",
     "is_current": "network",
+    "names_of_gpus": "cdi",
     "read_facts": "network",
 }
 """Public name → module of this package that has it."""

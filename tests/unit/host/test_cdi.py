@@ -1,4 +1,4 @@
-"""pyrootless.engine.cdi: devices by name → words of `run`."""
+"""pyrootless.host.cdi: devices by name → words of `run`."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from pyrootless.engine import cdi
 from pyrootless.engine.prepare import parse, with_devices
 from pyrootless.errors import UsageError
+from pyrootless.host import cdi
 
 SPECIFICATION = {
     "cdiVersion": "0.6.0",
