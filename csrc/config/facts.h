@@ -38,7 +38,7 @@ bool prl_config_may_fall_back(const struct prl_error *error);
 int prl_config_fall_back(struct prl_spec *spec, struct prl_error *reterr);
 
 /* The volume `name` is the host's directory `device`: mounted from there, and watched over as
- * whatever somebody lends to a container. */
+ * whatever somebody lends to a container.  0: it is so already, 1: now. */
 int prl_config_volume_device(struct prl_spec *spec, const char *name, const char *device,
                              const struct prl_config_facts *facts, struct prl_error *reterr);
 

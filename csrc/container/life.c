@@ -200,25 +200,27 @@ static int write_id_file(const char *path, const char *option, const char *text,
     return 0;
 }
 
-/* The volumes of config.json.  One that stands for a directory of the host is mounted from
- * there, and is that of somebody's own. */
-static int hold_volumes(struct prl_container *c, const struct prl_config_facts *facts,
-                        struct prl_error *reterr)
+/* The volumes of config.json, unless they are held already.  One that stands for a directory of
+ * the host is mounted from there, and is that of somebody's own. */
+static int hold_volumes(struct prl_container *c, struct prl_error *reterr)
 {
     bool changed = false;
+    if (c->spec->volumes_len == 0 || c->volumes.held)
+        return 0;
+    const struct prl_config_facts facts = gather_facts(c);
     int r = prl_volumes_hold(c->dirs, &c->state, c->spec, &c->volumes, reterr);
-    c->state.volumes = c->spec->volumes_len > 0;
-    for (size_t i = 0; r == 0 && i < c->volumes.len; i++) {
+    c->state.volumes = true;
+    for (size_t i = 0; r >= 0 && i < c->volumes.len; i++) {
         const struct prl_held_volume *held = &c->volumes.held[i];
         if (held->device)
-            r = prl_config_volume_device(c->spec, held->volume->name, held->device, facts,
+            r = prl_config_volume_device(c->spec, held->volume->name, held->device, &facts,
                                          reterr);
-        changed |= held->device != NULL;
+        changed |= r > 0;
     }
-    if (r == 0 && changed)
-        r = write_text(c, reterr);
-    return r == 0 && changed ? prl_state_rewrite_config(&c->state, c->json, c->json_len, reterr)
-                             : r;
+    if (r < 0 || !changed)
+        return r < 0 ? r : 0;
+    r = write_text(c, reterr);
+    return r < 0 ? r : prl_state_rewrite_config(&c->state, c->json, c->json_len, reterr);
 }
 
 static int fill_directory(struct prl_container *c, const struct prl_template *template,
@@ -233,7 +235,7 @@ static int fill_directory(struct prl_container *c, const struct prl_template *te
     if (r == 0)
         r = prl_state_write_config(&c->state, c->json, c->json_len, reterr);
     if (r == 0)
-        r = hold_volumes(c, &facts, reterr);
+        r = hold_volumes(c, reterr);
     prl_trace_mark("files");
     return r == 0 ? write_id_file(c->request->id_file, "--cidfile", c->state.id, reterr) : r;
 }
@@ -320,7 +322,10 @@ static int start(struct prl_container *c, const struct prl_stdio *stdio, launch_
                  struct prl_error *reterr)
 {
     char pid[24];
-    int r = launch_once(c, stdio, launch, reterr);
+    int r = hold_volumes(c, reterr);
+    if (r < 0)
+        return r;
+    r = launch_once(c, stdio, launch, reterr);
     if (r < 0 && c->request->any_driver && prl_config_may_fall_back(reterr))
         r = start_again(c, stdio, launch, reterr);
     prl_volumes_settle(&c->volumes, r == 0);

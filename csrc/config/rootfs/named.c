@@ -218,18 +218,19 @@ int prl_config_volume_device(struct prl_spec *spec, const char *name, const char
     const struct prl_spec_reader reader = {.arena = spec->arena, .reterr = reterr};
     const char *const engine[] = {facts->data_dir, facts->runtime_dir, facts->scratch_dir};
     struct prl_mount *mounts = (struct prl_mount *)(uintptr_t)spec->mounts;
-    bool watched = spec->unseen != NULL;
+    bool watched = spec->unseen != NULL, changed = false;
     int r = 0;
     for (size_t i = 0; r == 0 && !watched && i < 3; i++)
         if (engine[i])
             r = append(&reader, &spec->unseen,
                        prl_arena_strndup(spec->arena, engine[i], strlen(engine[i])));
     for (size_t i = 0; r == 0 && i < spec->mounts_len; i++) {
-        if (!is_mount_of(spec, &mounts[i], name))
+        if (!is_mount_of(spec, &mounts[i], name) || strcmp(mounts[i].source, device) == 0)
             continue;
+        changed = true;
         mounts[i].source = prl_arena_strndup(spec->arena, device, strlen(device));
         r = mounts[i].source ? append(&reader, &spec->lent, mounts[i].destination)
                              : prl_spec_no_memory(&reader);
     }
-    return r;
+    return r < 0 ? r : changed;
 }
