@@ -5,10 +5,12 @@
 #include "cli/attach/session.h"
 #include "cli/verbs.h"
 #include "config/options/exports.h"
+#include "container/events/journal.h"
 #include "container/monitor/exports.h"
 #include "container/state/record.h"
 
 #include "base/error.h"
+#include "base/own.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -30,6 +32,15 @@ static int connect_to(const struct prl_dirs *dirs, const char *id, const char *n
     return fd;
 }
 
+static void tell(const struct prl_dirs *dirs, const char *id, const char *attributes,
+                 const char *action)
+{
+    const struct prl_event event = {
+        .type = "container", .action = action, .id = id, .attributes = attributes};
+    if (attributes)
+        prl_journal_add(dirs, &event);
+}
+
 static int attach(const struct prl_options *o, struct prl_status *ret, struct prl_error *reterr)
 {
     static struct prl_dirs dirs = {.data_fd = -1, .runtime_fd = -1};
@@ -46,8 +57,16 @@ static int attach(const struct prl_options *o, struct prl_status *ret, struct pr
                                                .detach_keys = prl_options_get(o, "detach-keys"),
                                                .name = o->image};
     int fd = connect_to(&dirs, running.id, o->image, reterr);
+    r = fd;
+    if (fd >= 0) {
+        _cleanup_free_ char *attributes = prl_journal_attributes_of(running.directory);
+        tell(&dirs, running.id, attributes, "attach");
+        r = prl_attach_join(&options, fd, ret, reterr);
+        if (r == PRL_ATTACH_DETACHED)
+            tell(&dirs, running.id, attributes, "detach");
+    }
     prl_running_free(&running);
-    return fd < 0 ? fd : prl_attach_join(&options, fd, ret, reterr);
+    return r;
 }
 
 int prl_attach_main(int argc, char **argv)

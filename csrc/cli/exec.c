@@ -7,6 +7,8 @@
 #include "cli/streams.h"
 #include "cli/verbs.h"
 #include "config/network/shared.h"
+#include "container/events/journal.h"
+#include "container/monitor/exec.h"
 #include "container/monitor/exports.h"
 #include "container/state/record.h"
 #include "launch/exports.h"
@@ -22,7 +24,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-enum { LANDLOCK_ABI = 2 /* launch/steps/privileges/landlock.c */ };
+enum { UNSTARTED = 125, LANDLOCK_ABI = 2 /* launch/steps/privileges/landlock.c */ };
 
 struct exec {
     char **argv;
@@ -30,6 +32,7 @@ struct exec {
     struct prl_dirs dirs;
     struct prl_running running;
     struct prl_spec *spec;
+    struct prl_told_exec told;
 };
 
 static int merge(struct exec *exec, struct prl_error *reterr)
@@ -94,6 +97,16 @@ static int start(void *data, const struct prl_stdio *stdio, struct prl_child *re
     return r;
 }
 
+/* A prl_attach_finish_fn.  status NULL: it did not start. */
+static int tell_end(void *data, const struct prl_status *status, struct prl_error *reterr)
+{
+    struct exec *exec = data;
+    (void)reterr; /* nothing fails */
+    prl_journal_exec_end(&exec->dirs, &exec->told,
+                         status ? prl_status_exit_code(status) : UNSTARTED);
+    return 0;
+}
+
 /* -t and -d: in the hands of a monitor of its own, which goes on when this process ends. Nobody
  * reads what a program in the background writes, as under docker. */
 static int run_kept(struct exec *exec, struct prl_status *ret, struct prl_error *reterr)
@@ -106,6 +119,7 @@ static int run_kept(struct exec *exec, struct prl_status *ret, struct prl_error 
         .background = background,
         .detach_keys = prl_options_get(o, "detach-keys"),
         .name = o->image,
+        .finish = tell_end, /* in its monitor */
     };
     *ret = (struct prl_status){0};
     int r = prl_attach_run(&options, start, exec, ret, reterr);
@@ -128,8 +142,12 @@ static int run_in_container(struct exec *exec, struct prl_error *reterr)
     prl_trace_mark("merge");
     if (r < 0)
         return r;
+    if (strcmp(exec->argv[0], PRL_EXECUTION_CHECK) != 0)
+        prl_journal_exec(&exec->dirs, exec->running.id, exec->spec, &exec->told);
     bool kept = exec->spec->process.terminal || prl_options_flag(&exec->options, "detach");
     r = kept ? run_kept(exec, &status, reterr) : run_foreground(exec, &status, reterr);
+    if (!kept)
+        (void)tell_end(exec, r < 0 ? NULL : &status, reterr);
     return r < 0 ? r : prl_status_exit_code(&status);
 }
 

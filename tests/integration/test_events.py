@@ -68,6 +68,29 @@ def test_a_container_from_its_begin_to_its_removal(
     assert happened("--filter=container=life", "--filter=type=image") == []
 
 
+def test_a_second_program_and_who_attaches(
+    pyrootless: Run, happened: Callable[..., list[dict[str, Any]]]
+) -> None:
+    """A check of the health is a second program too, and is told to nobody."""
+    check = ("--health-cmd=true", "--health-interval=20ms")
+    pyrootless("run", "-d", "--name=second", *check, "host", "sleep", "1.5")
+    assert pyrootless("exec", "second", "sh", "-c", 'echo "a\\b"; exit 3').returncode == 3
+    pyrootless("attach", "--no-stdin", "second")
+    pyrootless("rm", "second")
+    found = happened("--filter=container=second")
+    words = [word for word in actions(found) if word != "health_status: healthy"]
+    line = 'sh -c echo "a\\b"; exit 3'
+    assert words == [
+        "create", "start", f"exec_create: {line}", f"exec_start: {line}", "exec_die", "attach",
+        "die", "destroy",
+    ]  # fmt: skip
+    of_exec = [event["Actor"]["Attributes"] for event in found if "exec" in event["Action"]]
+    assert len({told["execID"] for told in of_exec}) == 1
+    assert [told.get("exitCode") for told in of_exec] == [None, None, "3"]
+    asked = happened("--filter=container=second", "--filter=event=exec_start")
+    assert actions(asked) == [f"exec_start: {line}"]
+
+
 def test_lines_and_templates(pyrootless: Run) -> None:
     pyrootless("run", "-d", "--rm", "--name=lines", "host", "true")
     pyrootless("wait", "lines")

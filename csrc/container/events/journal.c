@@ -109,12 +109,18 @@ static char *make_line(const struct prl_event *event)
     struct timespec now;
     const char *first = event->attributes ? event->attributes : "";
     const char *more = event->more ? event->more : "";
+    _cleanup_free_ char *action = malloc(6 * strlen(event->action) + 1);
+    if (!action)
+        return NULL;
+    char *to = action;
+    put_escaped(&to, event->action);
+    *to = '\0';
     clock_gettime(CLOCK_REALTIME, &now);
     return prl_io_format("{\"Type\":\"%s\",\"Action\":\"%s\",\"Actor\":{\"ID\":\"%s\","
                          "\"Attributes\":{%s%s%s}},\"scope\":\"local\",\"time\":%lld,"
                          "\"timeNano\":%lld}\n",
-                         event->type, event->action, event->id, first,
-                         *first && *more ? "," : "", more, (long long)now.tv_sec,
+                         event->type, action, event->id, first, *first && *more ? "," : "",
+                         more, (long long)now.tv_sec,
                          (long long)now.tv_sec * 1000000000 + now.tv_nsec);
 }
 

@@ -25,3 +25,13 @@ char *prl_journal_attributes_of(const char *directory);
 /* One attribute, as JSON: ,"KEY":"VALUE" (the comma where text is not empty).  The same text,
  * longer, or NULL: no memory. */
 char *prl_journal_attribute(char *text, const char *key, const char *value);
+
+/* exec.c: a second program in a container, from its begin to its end. */
+struct prl_told_exec {
+    const char *container; /* its id */
+    char *attributes;      /* malloc'd; NULL: the container has no name, and nothing is told */
+};
+void prl_journal_exec(const struct prl_dirs *dirs, const char *container,
+                      const struct prl_spec *spec, struct prl_told_exec *ret);
+/* Frees what it holds. */
+void prl_journal_exec_end(const struct prl_dirs *dirs, struct prl_told_exec *told, int code);

@@ -91,7 +91,8 @@ uint64_t prl_health_pause_ns(const struct prl_health_check *check, uint64_t now_
 static int start(struct prl_health_check *check, int output_fd)
 {
     const int streams[] = {-1, output_fd, output_fd};
-    const struct prl_execution_wish wish = {.data = check->dirs->data,
+    const struct prl_execution_wish wish = {.title = PRL_EXECUTION_CHECK,
+                                            .data = check->dirs->data,
                                             .id = check->id,
                                             .words = check->words,
                                             .len = check->words_len,

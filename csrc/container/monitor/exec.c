@@ -20,6 +20,8 @@ static int make_argv(const struct prl_execution_wish *wish, const char **argv)
     size_t n = 0, words = 0;
     for (; n < sizeof begin / sizeof *begin; n++)
         argv[n] = begin[n];
+    if (wish->title)
+        argv[0] = wish->title;
     argv[n++] = wish->data;
     if (wish->len == 0 || wish->words[wish->len - 1] != '\0' || wish->options < 0)
         return -EPROTO;

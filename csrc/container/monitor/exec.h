@@ -13,7 +13,11 @@ struct prl_execution {
     uint64_t client; /* its number: who is told */
 };
 
+/* argv[0] of a check of the health, which is told to nobody. */
+#define PRL_EXECUTION_CHECK "pyrootless-health"
+
 struct prl_execution_wish {
+    const char *title;     /* argv[0]; NULL: pyrootless */
     const char *data, *id; /* the store and the container */
     const char *words;     /* each with its NUL: options, then the program */
     size_t len;
