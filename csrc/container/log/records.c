@@ -198,9 +198,10 @@ static bool take_zone(const char **at, const char *end, long *ret)
     return true;
 }
 
-static bool take_time(const char **at, const char *end, struct timespec *ret)
+/* "2026-12-01T17:52:05", without its zone. */
+static bool take_second(const char **at, const char *end, time_t *ret)
 {
-    long year, month, day, hour, minute, second, zone;
+    long year, month, day, hour, minute, second;
     if (!take_number(at, end, 4, &year) || !take_word(at, end, "-") ||
         !take_number(at, end, 2, &month) || !take_word(at, end, "-") ||
         !take_number(at, end, 2, &day) || !take_word(at, end, "T") ||
@@ -208,14 +209,34 @@ static bool take_time(const char **at, const char *end, struct timespec *ret)
         !take_number(at, end, 2, &minute) || !take_word(at, end, ":") ||
         !take_number(at, end, 2, &second))
         return false;
-    ret->tv_nsec = take_fraction(at, end);
     struct tm parts = {.tm_year = (int)year - 1900,
                        .tm_mon = (int)month - 1,
                        .tm_mday = (int)day,
                        .tm_hour = (int)hour,
                        .tm_min = (int)minute,
                        .tm_sec = (int)second};
-    ret->tv_sec = timegm(&parts);
+    *ret = timegm(&parts);
+    return true;
+}
+
+/* Most records have the second of the one before them, whose date need not be worked out. */
+static bool take_time(const char **at, const char *end, struct timespec *ret)
+{
+    enum { SECOND_LEN = 19 };
+    static __thread char last[SECOND_LEN];
+    static __thread time_t last_second;
+    const char *text = *at;
+    long zone;
+    if (end - text >= SECOND_LEN && memcmp(text, last, SECOND_LEN) == 0) {
+        *at += SECOND_LEN;
+        ret->tv_sec = last_second;
+    } else if (take_second(at, end, &ret->tv_sec)) {
+        memcpy(last, text, SECOND_LEN);
+        last_second = ret->tv_sec;
+    } else {
+        return false;
+    }
+    ret->tv_nsec = take_fraction(at, end);
     if (!take_zone(at, end, &zone))
         return false;
     ret->tv_sec -= zone;
