@@ -20,8 +20,7 @@ from typing import Self
 from pyrootless.build.context import LayersContext
 from pyrootless.build.request import Request
 from pyrootless.build.state import State
-from pyrootless.engine import LayeredLauncher
-from pyrootless.engine.files import Layering, LayerTree
+from pyrootless.engine.files import LayeredLauncher, Layering, LayerTree
 from pyrootless.images.archive import StoredLayer, compress_layer
 from pyrootless.images.store import Store, StoredStep, remove_tree
 from pyrootless.images.template import resolve_user

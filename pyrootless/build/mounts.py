@@ -30,8 +30,7 @@ from pyrootless.build.bench import Bench, Place
 from pyrootless.build.context import Context, digest_members, info_of
 from pyrootless.build.request import Agents, Secrets
 from pyrootless.config import runtime_directory
-from pyrootless.engine import Bind
-from pyrootless.engine.files import Layering, header_of
+from pyrootless.engine.files import Bind, Layering, header_of
 from pyrootless.errors import UsageError
 from pyrootless.images.store import writing
 from pyrootless.units import parse_size

@@ -20,7 +20,8 @@ from pyrootless.build.bench import Bench
 from pyrootless.build.metadata import PREDEFINED, Expander
 from pyrootless.build.mounts import MountMaker, PreparedMounts
 from pyrootless.build.state import DEFAULT_PATH, State, make_key
-from pyrootless.engine import Child, Program
+from pyrootless.engine import Child
+from pyrootless.engine.files import Program
 from pyrootless.errors import PyrootlessError
 from pyrootless.images.archive import StoredLayer
 

@@ -295,6 +295,3 @@ cdef class Container:
         """Close what only a living container needs: an ended one holds no descriptor."""
         prl_template_free(&self.template)
         prl_dirs_close(&self.dirs)
-
-
-include "config.pxi"

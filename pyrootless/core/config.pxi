@@ -1,6 +1,9 @@
 """A container from a config.json that the caller made. Part of _containers.pyx."""
 
 
+cdef class Container  # defined in _containers.pyx
+
+
 def take_config(Container container, bytes config) -> None:
     """Launch this config.json as it is, as `run --spec` does; call it before create()."""
     cdef char *copy = <char *>malloc(len(config) + 1)

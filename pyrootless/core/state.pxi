@@ -154,3 +154,4 @@ def remove_state(str data, str runtime, str wanted, bint force, bint volumes=Fal
 
 include "control.pxi"
 include "log.pxi"
+include "config.pxi"

@@ -41,9 +41,6 @@ if TYPE_CHECKING:
     from pyrootless.engine.launch import find_template as find_template
     from pyrootless.engine.launch import open_container as open_container
     from pyrootless.engine.launch import prepared_words as prepared_words
-    from pyrootless.engine.layered import Bind as Bind
-    from pyrootless.engine.layered import LayeredLauncher as LayeredLauncher
-    from pyrootless.engine.layered import Program as Program
     from pyrootless.engine.prepare import REINSTALL as REINSTALL
     from pyrootless.engine.prepare import parse as parse
     from pyrootless.engine.pruning import PrunedContainers as PrunedContainers
@@ -68,15 +65,12 @@ if TYPE_CHECKING:
 
 _HOME = {
     "AsyncChild": "asynchronous",
-    "Bind": "layered",
     "Child": "child",
     "Container": "containers",
     "DEVNULL": "child",
     "Found": "containers",
-    "LayeredLauncher": "layered",
     "OptionValue": "arguments",
     "PIPE": "child",
-    "Program": "layered",
     "Pruned": "volumes",
     "PrunedContainers": "pruning",
     "PublishedPort": "control",

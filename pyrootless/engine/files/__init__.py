@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from pyrootless.engine.files.layering import Layering as Layering
     from pyrootless.engine.files.layering import LayerTree as LayerTree
     from pyrootless.engine.files.pack import header_of as header_of
+    from pyrootless.engine.files.programs import Bind as Bind
+    from pyrootless.engine.files.programs import LayeredLauncher as LayeredLauncher
+    from pyrootless.engine.files.programs import Program as Program
     from pyrootless.engine.files.rooted import Root as Root
     from pyrootless.engine.files.stream import PlainStream as PlainStream
     from pyrootless.engine.files.trees import TreeError as TreeError
@@ -33,12 +36,15 @@ if TYPE_CHECKING:
 
 _HOME = {
     "ArchiveError": "unpack",
+    "Bind": "programs",
     "CommitOptions": "committing",
     "Copied": "copying",
     "Extractor": "unpack",
     "LayerTree": "layering",
+    "LayeredLauncher": "programs",
     "Layering": "layering",
     "PlainStream": "stream",
+    "Program": "programs",
     "Root": "rooted",
     "TreeError": "trees",
     "commit_container": "committing",

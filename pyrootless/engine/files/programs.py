@@ -16,9 +16,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pyrootless.core import _containers
-from pyrootless.engine.child import DEVNULL, Child, Stream
-from pyrootless.engine.files import Layering
-from pyrootless.engine.launch import open_container
+from pyrootless.engine import DEVNULL, Child, Stream, open_container
+from pyrootless.engine.files.layering import Layering
 from pyrootless.errors import HostUnsupportedError
 from pyrootless.images import (
     ImageConfig,
