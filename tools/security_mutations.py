@@ -7,6 +7,7 @@ careless change could leave behind, which starts containers and no longer keeps 
 
 from __future__ import annotations
 
+from build_mutations import BUILD_MUTATIONS
 from copy_mutations import COPY_MUTATIONS
 from hole_mutations import HOLE_MUTATIONS, OUT_OF_THE_ROOT
 from identity_mutations import IDENTITY_MUTATIONS
@@ -480,6 +481,7 @@ MUTATIONS = (
         ),
         (f"{HOLES}::test_an_id_file_is_not_written_through_a_link",),
     ),
+    *BUILD_MUTATIONS,
     *COPY_MUTATIONS,
     *HOLE_MUTATIONS,
     *IDENTITY_MUTATIONS,

@@ -20,11 +20,13 @@ if TYPE_CHECKING:
     from pyrootless.build.builder import Built as Built
     from pyrootless.build.builder import build as build
     from pyrootless.build.builder import build_image as build_image
+    from pyrootless.build.builder import check as check
     from pyrootless.build.cache import CacheRow as CacheRow
     from pyrootless.build.cache import list_cache as list_cache
     from pyrootless.build.cache import prune_cache as prune_cache
     from pyrootless.build.context import Context as Context
     from pyrootless.build.context import DirectoryContext as DirectoryContext
+    from pyrootless.build.dockerfile import parse_dockerfile as parse_dockerfile
     from pyrootless.build.output import Output as Output
     from pyrootless.build.output import parse_output as parse_output
     from pyrootless.build.places import open_directory as open_directory
@@ -46,9 +48,11 @@ _HOME = {
     "Request": "request",
     "build": "builder",
     "build_image": "builder",
+    "check": "builder",
     "list_cache": "cache",
     "open_directory": "places",
     "open_place": "places",
+    "parse_dockerfile": "dockerfile",
     "parse_output": "output",
     "prune_cache": "cache",
 }

@@ -17,13 +17,19 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from pyrootless.build.bench import Bench
-from pyrootless.build.dockerfile import Dockerfile, parse_dockerfile
+from pyrootless.build.dockerfile import (
+    Dockerfile,
+    check_dockerfile,
+    makes_errors,
+    parse_dockerfile,
+)
 from pyrootless.build.output import Output, write_output
 from pyrootless.build.request import Request
 from pyrootless.build.stages import Plan, plan_build, unused_args
 from pyrootless.build.stagework import StageWork
 from pyrootless.build.state import State, make_key
 from pyrootless.engine import Child
+from pyrootless.errors import BuildError
 from pyrootless.images import (
     ImageConfig,
     Reference,
@@ -72,12 +78,11 @@ def build_image(
     """
     file = parse_dockerfile(request.dockerfile, request.name)
     plan = plan_build(file, request.args, request.target, request.platform)
-    warnings = tuple(
-        f"the build argument {name} is not used: no ARG declares it"
-        for name in unused_args(plan, request.args)
-    )
+    warnings = (*check(file), *_unused(plan, request))
     for text in warnings:
         request.progress.warned(text)
+    if warnings and makes_errors(file):
+        raise BuildError(f"{file.source.name}: {len(warnings)} warnings are errors here")
     with Bench(store, request, root) as bench:
         build = Build(bench, plan)
         state = build.run()
@@ -85,6 +90,19 @@ def build_image(
         for output in outputs:
             build.write(image, output)
         return Built(image, warnings)
+
+
+def check(file: Dockerfile) -> tuple[str, ...]:
+    """What is better not written in a Dockerfile, a sentence each."""
+    return tuple(
+        f"{found.rule}: {found.text} ({file.source.name}:{found.line})"
+        for found in check_dockerfile(file)
+    )
+
+
+def _unused(plan: Plan, request: Request) -> list[str]:
+    names = unused_args(plan, request.args)
+    return [f"the build argument {name} is not used: no ARG declares it" for name in names]
 
 
 def build(

@@ -461,6 +461,7 @@ RUN test ! -e /run/secrets/s
             if path.is_file() and not path.is_symlink() and os.access(path, os.R_OK):
                 found += [path] if secret.encode() in path.read_bytes() else []
     assert found == []
+    assert list(Path("/dev/shm").glob(f"pyrootless-secrets-{os.getuid()}-*")) == []
     done = make(text + "RUN echo more\n")
     assert done.returncode == 0, done.stderr  # cached: the secret is not needed
     done = make(text, "--no-cache")
@@ -524,3 +525,63 @@ def test_from_python(base: str, tmp_path: Path, engine_environment: dict[str, st
     done = subprocess.run([sys.executable, "-c", code], env=engine_environment, timeout=120,
                           capture_output=True, text=True)  # fmt: skip
     assert (done.stdout, done.stderr) == ("py:1 x\n", "")
+
+
+def test_warnings_and_check(make: Make, pyrootless: Run, tmp_path: Path) -> None:
+    text = f"FROM {BASE}\nENV A b\nCMD ls\n"
+    shown = good(make(text))
+    assert "warning: LegacyKeyValueFormat: " in shown
+    done = pyrootless("build", "--check", str(tmp_path / "context"))
+    assert done.returncode == 1
+    assert [line.split(":")[0] for line in done.stdout.splitlines()] == [
+        "LegacyKeyValueFormat",
+        "JSONArgsRecommended",
+    ]
+    done = make(f"# check=error=true\n{text}")
+    assert done.returncode == 1
+    assert "2 warnings are errors here" in done.stderr
+
+
+def test_a_killed_build_leaves_what_the_next_one_sweeps(
+    launcher: Path, make: Make, pyrootless: Run, tmp_path: Path,
+    engine_environment: dict[str, str],
+) -> None:  # fmt: skip
+    (tmp_path / "secret").write_text("correct-horse")
+    text = f"FROM {BASE}\nRUN --mount=type=secret,id=s echo begun && sleep 1000\n"
+    (tmp_path / "context/Dockerfile").write_text(text)
+    words = [str(launcher), "build", "--secret", f"id=s,src={tmp_path / 'secret'}"]
+    words += ["--progress", "plain", str(tmp_path / "context")]
+    with subprocess.Popen(
+        words, env=engine_environment, stderr=subprocess.PIPE, text=True
+    ) as run:
+        assert run.stderr is not None
+        for line in run.stderr:
+            if line.rstrip().endswith(" begun"):
+                break
+        run.kill()
+    good(make(f"FROM {BASE}\nRUN --mount=type=secret,id=s,required=false echo next\n",
+              "--secret", f"id=s,src={tmp_path / 'secret'}"))  # fmt: skip
+    left = Path(engine_environment["PYROOTLESS_ROOT"]) / "tmp"
+    assert [path.name for path in left.iterdir() if not path.name.startswith("partial")] == []
+    assert json.loads(pyrootless("ps", "-a", "--format", "json").stdout or "[]") == []
+    runtime = Path(engine_environment["XDG_RUNTIME_DIR"])
+    for top in (runtime, Path("/dev/shm")):
+        assert list(top.glob(f"pyrootless-secrets-{os.getuid()}-*")) == []
+
+
+def test_hostile_cache_mounts_stay_in_their_place(make: Make, tmp_path: Path, ids: str) -> None:
+    """A link that one build leaves in a cache mount stays inside the next one's root."""
+    victim = tmp_path / "victim"
+    victim.mkdir()
+    (victim / "f").write_text("mine")
+    cache = f"--mount=type=cache,target=/c,id=hostile-{ids}"
+    text = f"""FROM {BASE}
+RUN {cache} rm -rf /c/* && ln -s {victim} /c/link && ln -s / /c/root
+RUN {cache} ! cat /c/link/f && ! touch /c/link/g && ls /c/root/bin/sh
+"""
+    good(make(text, "--no-cache", ids=ids))
+    below = f"--mount=type=cache,target=/c/link/sub,id=other-{ids}"
+    done = make(f"FROM {BASE}\nRUN {cache} {below} touch /c/link/sub/x\n", ids=ids)
+    assert done.returncode == 1
+    assert "no link leads out of it" in done.stderr
+    assert sorted(path.name for path in victim.iterdir()) == ["f"]

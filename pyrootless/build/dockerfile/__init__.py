@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from pyrootless.build.dockerfile.instructions import Shell as Shell
     from pyrootless.build.dockerfile.instructions import Stage as Stage
     from pyrootless.build.dockerfile.instructions import Text as Text
+    from pyrootless.build.dockerfile.lint import Finding as Finding
+    from pyrootless.build.dockerfile.lint import check_dockerfile as check_dockerfile
+    from pyrootless.build.dockerfile.lint import makes_errors as makes_errors
     from pyrootless.build.dockerfile.modes import ModeChange as ModeChange
     from pyrootless.build.dockerfile.modes import parse_mode as parse_mode
     from pyrootless.build.dockerfile.parse import parse_dockerfile as parse_dockerfile
@@ -53,6 +56,7 @@ _HOME = {
     "Dockerfile": "instructions",
     "Env": "instructions",
     "Expanded": "words",
+    "Finding": "lint",
     "From": "instructions",
     "Health": "instructions",
     "IgnoreRules": "ignore",
@@ -76,7 +80,9 @@ _HOME = {
     "expand": "words",
     "expand_document": "words",
     "has_wildcard": "patterns",
+    "check_dockerfile": "lint",
     "make_rules": "ignore",
+    "makes_errors": "lint",
     "parse_dockerfile": "parse",
     "parse_ignore": "ignore",
     "parse_instruction": "parse",

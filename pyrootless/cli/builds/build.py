@@ -21,8 +21,10 @@ from pyrootless.build import (
     Quiet,
     Request,
     build_image,
+    check,
     open_directory,
     open_place,
+    parse_dockerfile,
     parse_output,
 )
 from pyrootless.cli import Parser
@@ -49,6 +51,8 @@ def main(args: list[str]) -> int:
         opened = stack.enter_context(
             open_place(store, options.context, options.file, sys.stdin.buffer)
         )
+        if options.check:
+            return _check(opened.dockerfile, opened.name)
         if isinstance(progress, PlainProgress):
             progress.began(0, f"building {opened.name} of {options.context}")
             progress.ended(0)
@@ -80,6 +84,15 @@ def main(args: list[str]) -> int:
     return 0
 
 
+def _check(text: str, name: str) -> int:
+    """Warnings alone; 1 when there are any, as docker has it."""
+    found = check(parse_dockerfile(text, name))
+    print(
+        "".join(f"{line}\n" for line in found) or "Check complete, no warnings found.\n", end=""
+    )
+    return 1 if found else 0
+
+
 def _parser() -> Parser:
     parser = Parser(
         prog="pyrootless build",
@@ -92,6 +105,7 @@ def _parser() -> Parser:
         help="a build argument; NAME alone takes the caller's variable")  # fmt: skip
     add("--build-context", metavar="NAME=PLACE", action="append", default=[],
         help="for --from=NAME: a directory, or docker-image://IMAGE")  # fmt: skip
+    add("--check", action="store_true", help="build nothing: tell what is better not written")
     add("-f", "--file", metavar="FILE", help="the Dockerfile; - reads standard input")
     add("--iidfile", metavar="FILE", help="write the image's ID to this file")
     add("--label", metavar="KEY=VALUE", action="append", default=[], help="a label of it")
