@@ -10,8 +10,6 @@ Source: docker-build(1), "Build context"; Dockerfile reference, ".dockerignore f
 from __future__ import annotations
 
 import os
-import re
-import subprocess
 import tarfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -21,17 +19,16 @@ from typing import IO, BinaryIO, cast
 
 from pyrootless.build.context import Context, DirectoryContext
 from pyrootless.build.dockerfile import IgnoreRules, PatternError, parse_ignore
+from pyrootless.build.remote import clone, download, is_git, is_remote
 from pyrootless.engine.files import ArchiveError, Extractor, Root
-from pyrootless.errors import RegistryError, UsageError
+from pyrootless.errors import UsageError
 from pyrootless.images.archive import MAGIC_BYTES, compression_of, plain_chunks
 from pyrootless.images.store import Store
 
 NAMES = ("Dockerfile", "Containerfile")
-_GIT = re.compile(r"(git://|ssh://|git@|https?://.*\.git(?:$|[#?])|github\.com/).*")
 _IGNORE = ".dockerignore"
 _MAX_BYTES = 16 << 20
 _BLOCK = 512
-GIT_SECONDS = 600
 _ZEROS = bytes(_BLOCK)
 
 
@@ -78,7 +75,7 @@ def open_place(
             _unpack(stream, work)
             yield _in_directory(work, file, stdin, inside=True)
         return
-    if _GIT.fullmatch(place) or place.startswith(("http://", "https://")):
+    if is_remote(place):
         with store.scratch() as work:
             yield _in_directory(_fetch(place, work), file, stdin, inside=True)
         return
@@ -247,10 +244,8 @@ def _below(base: int, folder: bytes) -> int:
 
 
 def _fetch(place: str, work: Path) -> Path:
-    if _GIT.fullmatch(place):
+    if is_git(place):
         return clone(place, work / "git")
-    from pyrootless.build.remote import download
-
     download(place, work / "archive", "")
     with (work / "archive").open("rb") as stream:
         head, rest = _peek(stream)
@@ -260,57 +255,3 @@ def _fetch(place: str, work: Path) -> Path:
         else:
             (work / "files" / NAMES[0]).write_bytes(head + rest.read())
     return work / "files"
-
-
-def clone(url: str, target: Path, *, keep_git: bool = True) -> Path:
-    """A Git repository's files: "URL#REF:DIRECTORY".
-
-    Raises:
-        RegistryError: It cannot be fetched, or has no such reference.
-        UsageError: The directory leads out, or is not there.
-    """
-    bare, _, fragment = url.partition("#")
-    ref, _, folder = fragment.partition(":")
-    if bare.startswith("github.com/"):
-        bare = f"https://{bare}"
-    if ref.startswith("-") or bare.startswith("-"):
-        raise UsageError(f"{url[:80]}: no reference begins with -")
-    target.mkdir()
-    steps = [["init", "-q"], ["remote", "add", "origin", bare],
-             ["fetch", "-q", "--depth", "1", "origin", ref or "HEAD"],
-             ["checkout", "-q", "--detach", "FETCH_HEAD"]]  # fmt: skip
-    for words in steps:
-        _git(words, target, url)
-    found = Root(os.open(target, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
-    try:
-        inside = found.open(os.fsencode(folder.strip("/") or "."))
-        os.close(inside)
-    except OSError as error:
-        raise UsageError(f"{url[:80]}: {folder}: {error.strerror}") from error
-    finally:
-        found.close()
-    if not keep_git:
-        import shutil
-
-        shutil.rmtree(target / ".git")
-    return target / folder.strip("/") if folder.strip("/") else target
-
-
-def _git(words: list[str], target: Path, url: str) -> None:
-    """No hook, no configuration of the user's that runs programs, no question."""
-    env = {**os.environ, "GIT_TERMINAL_PROMPT": "0", "GIT_CONFIG_NOSYSTEM": "1"}
-    command = ["git", "-c", "core.hooksPath=/dev/null", "-c", "protocol.ext.allow=never"]
-    try:
-        done = subprocess.run(
-            [*command, "-C", str(target), *words], env=env, capture_output=True, text=True,
-            timeout=GIT_SECONDS, stdin=subprocess.DEVNULL,
-        )  # fmt: skip
-    except FileNotFoundError:
-        raise UsageError(
-            f"{url[:80]} is a Git repository, and git is not there",
-            remedy="have the administrator install it: apt-get install git",
-        ) from None
-    except subprocess.TimeoutExpired:
-        raise RegistryError(f"{url[:80]}: git took more than {GIT_SECONDS} s") from None
-    if done.returncode:
-        raise RegistryError(f"{url[:80]}: git {words[0]}: {done.stderr.strip()[-400:]}")

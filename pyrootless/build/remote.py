@@ -1,4 +1,4 @@
-"""ADD of what lies elsewhere: URLs.
+"""What lies elsewhere: URLs and Git repositories.
 
 What comes in: a URL, and the checksum its content must have.
 What goes out: a context with its one file.
@@ -11,7 +11,11 @@ Source: Dockerfile reference, ADD: mode 0600, the time is that of Last-Modified.
 from __future__ import annotations
 
 import hashlib
+import os
 import posixpath
+import re
+import shutil
+import subprocess
 from collections.abc import Sequence
 from email.utils import parsedate_to_datetime
 from pathlib import Path
@@ -20,12 +24,15 @@ from urllib.parse import unquote, urlsplit
 
 from pyrootless.build.bench import Bench
 from pyrootless.build.context import Context, DirectoryContext
+from pyrootless.engine.files import Root
 from pyrootless.errors import IntegrityError, RegistryError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+_GIT = re.compile(r"(git://|ssh://|git@|https?://.*\.git(?:$|[#?])|github\.com/).*")
 _SCHEMES = ("http://", "https://")
+GIT_SECONDS = 600
 _CHUNK_BYTES = 1 << 18
 MAX_BYTES = 16 << 30
 TIMEOUT_SECONDS = 60
@@ -35,7 +42,12 @@ _MODE = 0o600
 
 def is_remote(source: str) -> bool:
     """Whether a source of ADD lies elsewhere."""
-    return source.startswith(_SCHEMES)
+    return source.startswith(_SCHEMES) or is_git(source)
+
+
+def is_git(source: str) -> bool:
+    """Whether it is a Git repository, by its form."""
+    return _GIT.fullmatch(source) is not None
 
 
 def fetch_sources(
@@ -51,10 +63,31 @@ def fetch_sources(
     if checksum and len(sources) > 1:
         raise UsageError("--checksum is of one source")
     for url in sources:
+        if is_git(url):
+            place = clone(url, bench.new_directory("git") / "files")
+            _check_commit(place, url, checksum)
+            if not keep_git:
+                shutil.rmtree(place / ".git", ignore_errors=True)
+            yield DirectoryContext.open(place), ["."], False
+            continue
         name = posixpath.basename(unquote(urlsplit(url).path)) or "index.html"
         directory = bench.new_directory("url")
         download(url, directory / name, checksum)
         yield DirectoryContext.open(directory), [name.replace("[", "\\[")], True
+
+
+def _check_commit(place: Path, url: str, checksum: str) -> None:
+    """`--checksum` of a repository is the commit that was checked out."""
+    if checksum and not _head(place).startswith(checksum):
+        raise IntegrityError(f"{url} is at {_head(place)}, and should be at {checksum}")
+
+
+def _head(place: Path) -> str:
+    done = subprocess.run(
+        ["git", "-C", str(place), "rev-parse", "HEAD"], capture_output=True, text=True,
+        timeout=60, stdin=subprocess.DEVNULL,
+    )  # fmt: skip
+    return done.stdout.strip()
 
 
 def download(url: str, target: Path, checksum: str) -> None:
@@ -106,8 +139,6 @@ def _take(answer: Any, url: str, target: Path, checksum: str) -> None:
 
 
 def _stamp(target: Path, modified: str) -> None:
-    import os
-
     seconds = 0.0
     if modified:
         try:
@@ -115,3 +146,53 @@ def _stamp(target: Path, modified: str) -> None:
         except (TypeError, ValueError):
             seconds = 0.0
     os.utime(target, (seconds, seconds))
+
+
+def clone(url: str, target: Path) -> Path:
+    """A Git repository's files: "URL#REF:DIRECTORY".
+
+    Raises:
+        RegistryError: It cannot be fetched, or has no such reference.
+        UsageError: The directory leads out, or is not there.
+    """
+    bare, _, fragment = url.partition("#")
+    ref, _, folder = fragment.partition(":")
+    if bare.startswith("github.com/"):
+        bare = f"https://{bare}"
+    if ref.startswith("-") or bare.startswith("-"):
+        raise UsageError(f"{url[:80]}: no reference begins with -")
+    target.mkdir()
+    steps = [["init", "-q"], ["remote", "add", "origin", bare],
+             ["fetch", "-q", "--depth", "1", "origin", ref or "HEAD"],
+             ["checkout", "-q", "--detach", "FETCH_HEAD"]]  # fmt: skip
+    for words in steps:
+        _git(words, target, url)
+    found = Root(os.open(target, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
+    try:
+        inside = found.open(os.fsencode(folder.strip("/") or "."))
+        os.close(inside)
+    except OSError as error:
+        raise UsageError(f"{url[:80]}: {folder}: {error.strerror}") from error
+    finally:
+        found.close()
+    return target / folder.strip("/") if folder.strip("/") else target
+
+
+def _git(words: list[str], target: Path, url: str) -> None:
+    """No hook, no configuration of the user's that runs programs, no question."""
+    env = {**os.environ, "GIT_TERMINAL_PROMPT": "0", "GIT_CONFIG_NOSYSTEM": "1"}
+    command = ["git", "-c", "core.hooksPath=/dev/null", "-c", "protocol.ext.allow=never"]
+    try:
+        done = subprocess.run(
+            [*command, "-C", str(target), *words], env=env, capture_output=True, text=True,
+            timeout=GIT_SECONDS, stdin=subprocess.DEVNULL,
+        )  # fmt: skip
+    except FileNotFoundError:
+        raise UsageError(
+            f"{url[:80]} is a Git repository, and git is not there",
+            remedy="have the administrator install it: apt-get install git",
+        ) from None
+    except subprocess.TimeoutExpired:
+        raise RegistryError(f"{url[:80]}: git took more than {GIT_SECONDS} s") from None
+    if done.returncode:
+        raise RegistryError(f"{url[:80]}: git {words[0]}: {done.stderr.strip()[-400:]}")

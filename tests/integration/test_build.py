@@ -6,12 +6,17 @@ Out: the images, looked at by containers and in their archives; the cache; failu
 
 from __future__ import annotations
 
+import hashlib
+import http.server
 import json
 import os
+import socket
 import subprocess
 import sys
 import tarfile
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -92,9 +97,10 @@ def test_run_changes_files_and_owners(
     make: Make, pyrootless: Run, ids: str, tmp_path: Path
 ) -> None:
     text = f"""FROM {BASE}
-RUN mkdir /new && echo x > /new/f && chown 7:8 /new/f && rm /etc/shadow && ln -s f /new/l \
-    && chown -h 9:9 /new/l
-RUN chmod 4755 /new/f && chown 5 /d
+RUN mkdir /new && echo x > /new/f && chown 7:8 /new/f && rm /etc/shadow && ln -s f /new/l
+RUN chown -h 9:9 /new/l && chmod 4755 /new/f && chown 5 /d
+RUN mkdir /deep && ln -s x /deep/l && ln -s y /deep/gone && chmod 700 /deep
+RUN chown -h 4:5 /deep/l /deep/gone && rm /deep/gone
 USER 1000:1000
 RUN touch /tmp/mine
 """
@@ -102,12 +108,14 @@ RUN touch /tmp/mine
     files = files_of(pyrootless, tmp_path)
     assert files["new/f"][:4] == ("file", 0o4755, 7, 8)
     assert files["new/l"] == ("link", 0o777, 9, 9, "f")
+    assert files["deep/l"] == ("link", 0o777, 4, 5, "x")
+    assert files["deep"][:4] == ("directory", 0o700, 0, 0)
     assert files["d"][:4] == ("directory", 0o755, 5, 0)
     assert files["d/one"][:4] == ("file", 0o644, 1000, 1000)
     assert files["tmp/mine"][:4] == ("file", 0o644, 1000, 1000)
     assert "etc/shadow" not in files
     assert {name for name in files if "/" not in name} == {
-        *("bin", "d", "etc", "new", "root", "tmp")
+        *("bin", "d", "deep", "etc", "new", "root", "tmp")
     }
 
 
@@ -585,3 +593,94 @@ RUN {cache} ! cat /c/link/f && ! touch /c/link/g && ls /c/root/bin/sh
     assert done.returncode == 1
     assert "no link leads out of it" in done.stderr
     assert sorted(path.name for path in victim.iterdir()) == ["f"]
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[str]:
+    """The address of tmp_path/served by HTTP."""
+    (tmp_path / "served").mkdir()
+    handler = partial(http.server.SimpleHTTPRequestHandler, directory=str(tmp_path / "served"))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as served:
+        thread = threading.Thread(target=served.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{served.server_address[1]}"
+        served.shutdown()
+        thread.join()
+
+
+def test_add_of_a_url(make: Make, pyrootless: Run, server: str, tmp_path: Path) -> None:
+    path = tmp_path / "served/file.txt"
+    path.write_text("fetched")
+    os.utime(path, (1_600_000_000, 1_600_000_000))
+    digest = hashlib.sha256(b"fetched").hexdigest()
+    text = f"FROM {BASE}\nADD --checksum=sha256:{{}} {server}/file.txt /x/\n"
+    good(make(text.format(digest)))
+    assert files_of(pyrootless, tmp_path)["x/file.txt"][:4] == ("file", 0o600, 0, 0)
+    assert good(make(text.format(digest))).count("CACHED") == 2
+    done = make(text.format("0" * 64))
+    assert done.returncode == 1
+    assert f"is sha256:{digest}, and should be sha256:000" in done.stderr
+    done = make(f"FROM {BASE}\nADD {server}/missing /x\n")
+    assert done.returncode != 0
+    assert "the server answers 404" in done.stderr
+
+
+def test_a_context_by_url_and_on_standard_input(
+    launcher: Path, pyrootless: Run, base: str, server: str, tmp_path: Path,
+    engine_environment: dict[str, str],
+) -> None:  # fmt: skip
+    with tarfile.open(tmp_path / "served/context.tar.gz", "w:gz") as made:
+        for name, data in (("Dockerfile", f"FROM {BASE}\nCOPY f /f\n"), ("f", "x")):
+            (tmp_path / name).write_text(data)
+            made.add(tmp_path / name, arcname=name)
+    done = pyrootless("build", "-q", f"{server}/context.tar.gz")
+    assert done.returncode == 0, done.stderr
+    data = (tmp_path / "served/context.tar.gz").read_bytes()
+    words = [str(launcher), "build", "-q", "-"]
+    again = subprocess.run(
+        words, input=data, capture_output=True, timeout=120, env=engine_environment
+    )
+    assert again.stdout.decode() == done.stdout
+
+
+def test_an_agent_s_socket(make: Make, tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as agent:
+        agent.bind(str(tmp_path / "agent"))
+        agent.listen()
+        run = "RUN --mount=type=ssh,required test -S $SSH_AUTH_SOCK && echo there"
+        text = f"FROM {BASE}\n{run}\n"
+        assert " there" in good(make(text, "--ssh", f"default={tmp_path / 'agent'}"))
+    done = make(text, "--no-cache")
+    assert done.returncode == 1
+    assert "an ssh agent is required" in done.stderr
+
+
+@pytest.mark.needs("git")
+def test_git_repositories(make: Make, pyrootless: Run, base: str, tmp_path: Path) -> None:
+    top = tmp_path / "repositories/r.git"
+    top.mkdir(parents=True)
+    env = {"HOME": str(tmp_path), "PATH": os.environ["PATH"]}
+    (top / "sub").mkdir()
+    (top / "sub/Dockerfile").write_text(f"FROM {BASE}\nCOPY f /f\n")
+    (top / "sub/f").write_text("x")
+    for words in (["init", "-q", "-b", "main"], ["add", "."],
+                  ["-c", "user.name=a", "-c", "user.email=b", "commit", "-qm", "c"]):  # fmt: skip
+        subprocess.run(["git", "-C", str(top), *words], env=env, check=True, timeout=60)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    words = ["git", "daemon", "--export-all", f"--base-path={top.parent}"]
+    words += ["--listen=127.0.0.1", f"--port={port}", "--verbose", "--log-destination=stderr"]
+    with subprocess.Popen(words, env=env, stderr=subprocess.PIPE, text=True) as daemon:
+        try:
+            assert daemon.stderr is not None
+            assert "Ready to rumble" in daemon.stderr.readline()
+            url = f"git://127.0.0.1:{port}/r.git"
+            done = pyrootless("build", "-q", f"{url}#main:sub")
+            assert done.returncode == 0, done.stderr
+            good(make(f"FROM {BASE}\nADD {url} /g\nADD --keep-git-dir {url}#main /k\n"))
+            files = files_of(pyrootless, tmp_path)
+            assert {"g/sub/f", "k/.git", "k/sub/f"} <= set(files)
+            assert "g/.git" not in files
+        finally:
+            daemon.kill()

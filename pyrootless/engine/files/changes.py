@@ -110,6 +110,8 @@ class _Comparison:
                 if old is not None:
                     yield "D", path
                 return
+            if old is not None:
+                self.owners.copied_up(found, status, old.st_ino)
             kind = "A" if old is None else "C"
             changed = old is None or self._differ(found, status, old, path)
             if not stat.S_ISDIR(status.st_mode):

@@ -81,7 +81,7 @@ class Owners:
             return
         if not stat.S_ISREG(status.st_mode) and not stat.S_ISDIR(status.st_mode):
             # No attribute can hold it: remembered as long as these are.
-            self.side[status.st_ino, _born_ns(descriptor)] = Claim(uid, gid)
+            self.side[status.st_ino, born_ns(descriptor)] = Claim(uid, gid)
             return
         path = f"/proc/self/fd/{descriptor}"
         if (uid, gid) == (0, 0):
@@ -89,6 +89,19 @@ class Owners:
                 os.removexattr(path, OWNER_ATTRIBUTE)
         else:
             os.setxattr(path, OWNER_ATTRIBUTE, encode_owner(uid, gid))
+
+    def copied_up(self, descriptor: int, status: os.stat_result, below: int) -> None:
+        """A link or FIFO of an upper directory, whose inode a program saw as that below it.
+
+        An overlay shows the inode a file had before it was copied up, and the time of birth of
+        the copy: so its claim has both.
+        """
+        if not self.side or stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode):
+            return
+        born = born_ns(descriptor)
+        claim = self.side.get((below, born))
+        if claim is not None:
+            self.side[status.st_ino, born] = claim
 
     def _claimed(self, descriptor: int, status: os.stat_result) -> Claim | None:
         path = f"/proc/self/fd/{descriptor}"
@@ -99,7 +112,7 @@ class Owners:
             return None
         if not self.side:
             return None
-        return self.side.get((status.st_ino, _born_ns(descriptor)))
+        return self.side.get((status.st_ino, born_ns(descriptor)))
 
 
 def encode_owner(uid: int, gid: int) -> bytes:
@@ -151,7 +164,7 @@ def read_listed(tree: Path) -> dict[tuple[int, int], Claim]:
                 try:
                     status = os.fstat(descriptor)
                     if not stat.S_ISREG(status.st_mode) and not stat.S_ISDIR(status.st_mode):
-                        key = (status.st_ino, _born_ns(descriptor))
+                        key = (status.st_ino, born_ns(descriptor))
                         found[key] = Claim(owner.uid, owner.gid)
                 finally:
                     os.close(descriptor)
@@ -217,7 +230,7 @@ def _chown(descriptor: int, uid: int, gid: int) -> None:
         raise OSError(number, os.strerror(number), f"owner {uid}:{gid}")
 
 
-def _born_ns(descriptor: int) -> int:
+def born_ns(descriptor: int) -> int:
     """statx(2), stx_btime; 0: the file system does not say."""
     buffer = (ctypes.c_uint64 * 32)()
     if _LIBC.statx(descriptor, b"", _AT_EMPTY_PATH, _STATX_INO_BTIME, buffer) < 0:
