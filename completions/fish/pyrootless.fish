@@ -215,6 +215,7 @@ complete -c pyrootless -n '__pyrootless_at "" any' -a build -d 'build an image o
 complete -c pyrootless -n '__pyrootless_at build any' -s h -l help -d 'show this help message and exit'
 complete -c pyrootless -n '__pyrootless_at build any' -l build-arg -x -d 'a build argument; NAME alone takes the caller\'s variable'
 complete -c pyrootless -n '__pyrootless_at build any' -l build-context -x -d 'for --from=NAME: a directory, or docker-image://IMAGE'
+complete -c pyrootless -n '__pyrootless_at build any' -l check -d 'build nothing: tell what is better not written'
 complete -c pyrootless -n '__pyrootless_at build any' -s f -l file -rF -d 'the Dockerfile; - reads standard input'
 complete -c pyrootless -n '__pyrootless_at build any' -l iidfile -rF -d 'write the image\'s ID to this file'
 complete -c pyrootless -n '__pyrootless_at build any' -l label -x -d 'a label of it'
