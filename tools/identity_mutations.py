@@ -16,6 +16,7 @@ RUNTIME = "tests/security/test_runtime_directory.py"
 CONTAINERS = "tests/unit/engine/test_containers.py"
 ATTACH = "tests/integration/test_attach.py"
 GROUPS = "tests/integration/test_groups.py"
+EXEC = "tests/integration/test_exec.py"
 
 IDENTITY_MUTATIONS = (
     Mutation(
@@ -26,6 +27,15 @@ IDENTITY_MUTATIONS = (
             "process->keep_groups || true ? 0 : prl_config_add_gid(m, process->gid)",
         ),
         (f"{GROUPS}::test_the_first_group_is_one_of_the_others",),
+    ),
+    Mutation(
+        "a supervisor ends with the last process that it answers",
+        _one(
+            "csrc/fakeroot/supervisor.c",
+            "return; /* POLLHUP: all of them are gone */",
+            "(void)poll(NULL, 0, 100);",
+        ),
+        (f"{EXEC}::test_what_a_program_leaves_keeps_its_fake_root",),
     ),
     Mutation(
         "a stranger at a control socket is turned away",

@@ -86,7 +86,8 @@ def test_the_log_and_programs_of_exec(pyrootless: Run, image: str, ids: str) -> 
     words = ("-d", "--name", f"log-{ids}", f"--userns={ids}", image)
     ident = pyrootless("run", *words, "sh", "-c", OPEN).stdout.strip()
     assert pyrootless("wait", ident).stdout == "0\n"
-    assert sorted(pyrootless("logs", ident).stdout.split()) == ["err"] * 2 + ["out"] * 3
+    logged = pyrootless("logs", ident)
+    assert (logged.stdout, logged.stderr) == ("out\n" * 3, "err\n" * 2)
     pyrootless("rm", ident)
     ident = pyrootless("run", "-d", "--rm", f"--userns={ids}", image, "sleep", "1000").stdout
     script = OPEN.replace("/proc/1/", "/proc/self/")
