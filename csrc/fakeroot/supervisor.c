@@ -101,7 +101,7 @@ union request {
 };
 
 /* The first caller is the program's own beginning, which has no other root than the
- * container's. */
+ * container's. 0: what joins may not be looked into before it has executed its program. */
 static uint64_t root_device(pid_t pid)
 {
     char path[32];
@@ -115,7 +115,6 @@ static uint64_t root_device(pid_t pid)
 static void begin(struct prl_fake *fake, const struct seccomp_notif *n)
 {
     const struct prl_target first = target_of(fake, n);
-    fake->claims.root_device = root_device(first.pid);
     if (fake->sets_len > 1)
         (void)prl_target_set_ids(&first, fake->sets_len - 1);
     fake->begun = true;
@@ -130,6 +129,8 @@ static void serve_one(struct prl_fake *fake)
         return;
     if (!fake->begun)
         begin(fake, &request.notif);
+    if (!fake->claims.root_device)
+        fake->claims.root_device = root_device((pid_t)request.notif.pid);
     prl_births_settle(fake, (pid_t)request.notif.pid);
     struct seccomp_notif_resp response = answer(fake, &request.notif);
     (void)ioctl(fake->listener_fd, SECCOMP_IOCTL_NOTIF_SEND, &response);

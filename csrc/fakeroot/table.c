@@ -29,6 +29,8 @@ struct prl_side {
     size_t slots, used;
     size_t none;  /* of those used: claims that were taken back */
     size_t lines; /* in the file */
+    ino_t inode;  /* of the file */
+    off_t seen;   /* so many bytes of it are known */
     int fd;       /* -1: in memory alone */
     int dir_fd;
     char name[NAME_MAX + 1];
@@ -128,6 +130,15 @@ static int write_claims(const struct prl_side *side, int fd)
     return 0;
 }
 
+/* The file that is open is known up to its end. */
+static void take_place(struct prl_side *side)
+{
+    struct stat st;
+    bool known = fstat(side->fd, &st) == 0;
+    side->inode = known ? st.st_ino : 0;
+    side->seen = known ? st.st_size : 0;
+}
+
 /* A line for each claim that holds: those of the past would make the file grow for as long as
  * somebody changes owners.  False: the longer file stays, until as many more lines came. */
 static bool rewrite(struct prl_side *side)
@@ -144,10 +155,12 @@ static bool rewrite(struct prl_side *side)
     }
     prl_close_p(&side->fd);
     side->fd = steal_fd(&fd);
+    take_place(side);
     return true;
 }
 
-/* A line cut short by a full disk or a kill is passed over.  1: the last one is such. */
+/* What is not known yet.  A line cut short by a full disk or a kill is passed over.  1: the
+ * last one is such. */
 static int load(struct prl_side *side)
 {
     char line[LINE_BYTES] = "\n";
@@ -157,7 +170,7 @@ static int load(struct prl_side *side)
         prl_close_p(&copy);
         return -ENOMEM;
     }
-    int r = 0;
+    int r = fseeko(file, side->seen, SEEK_SET) < 0 ? -errno : 0;
     while (r == 0 && fgets(line, sizeof line, file)) {
         struct prl_side_key key;
         uint32_t uid, gid;
@@ -166,6 +179,8 @@ static int load(struct prl_side *side)
                    &key.device, &key.inode, &key.born_ns, &uid, &gid) == 5)
             r = keep(side, &key, uid, gid);
         side->lines++;
+        if (strchr(line, '\n'))
+            side->seen = ftello(file);
     }
     fclose(file);
     return r == 0 && !strchr(line, '\n') ? 1 : r;
@@ -188,7 +203,32 @@ static int open_file(struct prl_side *side, const char *path)
     side->fd = openat(side->dir_fd, side->name,
                       O_RDWR | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0600);
     int r = side->fd < 0 ? -errno : load(side);
+    if (r == 0) {
+        struct stat st;
+        side->inode = fstat(side->fd, &st) == 0 ? st.st_ino : 0;
+    }
     return r == 1 ? (rewrite(side) ? 0 : -EIO) : r;
+}
+
+/* A program of `exec` has a supervisor of its own, which writes into the same file, or puts
+ * another in its place. */
+static void refresh(struct prl_side *side)
+{
+    struct stat st;
+    if (side->fd < 0 || fstatat(side->dir_fd, side->name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+        (st.st_ino == side->inode && st.st_size == side->seen))
+        return;
+    if (st.st_ino != side->inode) {
+        int fd = openat(side->dir_fd, side->name, O_RDWR | O_APPEND | O_NOFOLLOW | O_CLOEXEC);
+        if (fd < 0)
+            return;
+        prl_close_p(&side->fd);
+        side->fd = fd;
+        side->inode = st.st_ino;
+        side->seen = 0;
+        side->lines = 0;
+    }
+    (void)load(side); /* a line that is being written is read the next time */
 }
 
 struct prl_side *prl_side_open(const char *path)
@@ -216,8 +256,9 @@ void prl_side_close(struct prl_side *side)
     free(side);
 }
 
-bool prl_side_empty(const struct prl_side *side)
+bool prl_side_empty(struct prl_side *side)
 {
+    refresh(side);
     return side->used == side->none;
 }
 
@@ -236,6 +277,7 @@ int prl_side_put(struct prl_side *side, const struct prl_side_key *key,
 {
     char line[LINE_BYTES];
     struct prl_claim now = {0};
+    refresh(side);
     prl_side_get(side, key, &now);
     if (now.uid == claim->uid && now.gid == claim->gid)
         return 0;
@@ -245,7 +287,11 @@ int prl_side_put(struct prl_side *side, const struct prl_side_key *key,
     if (++side->lines > STALE_LINES + 2 * (side->used - side->none) && rewrite(side))
         return 0;
     const struct entry entry = {.key = *key, .uid = claim->uid, .gid = claim->gid};
-    r = prl_io_write_all(side->fd, line, format_line(line, &entry));
+    size_t len = format_line(line, &entry);
+    struct stat st;
+    r = prl_io_write_all(side->fd, line, len);
+    if (r == 0 && fstat(side->fd, &st) == 0 && st.st_size == side->seen + (off_t)len)
+        side->seen = st.st_size; /* else it is read with what another one wrote */
     if (r < 0)
         side->lines = SIZE_MAX / 2; /* what follows half a line would be lost with it */
     return r;

@@ -18,7 +18,8 @@ struct prl_side;
 /* path NULL: in memory alone.  NULL: no memory, or the file cannot be read and written. */
 struct prl_side *prl_side_open(const char *path);
 void prl_side_close(struct prl_side *side);
-bool prl_side_empty(const struct prl_side *side);
+/* After a look at what another supervisor of the container has written since. */
+bool prl_side_empty(struct prl_side *side);
 bool prl_side_get(const struct prl_side *side, const struct prl_side_key *key,
                   struct prl_claim *ret);
 /* 0, -ENOSPC (too many), or what the file's write said. */

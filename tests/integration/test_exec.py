@@ -409,6 +409,24 @@ def test_what_a_program_leaves_keeps_its_fake_root(pyrootless: Run, start: Start
         wait_for_end(pid)
 
 
+LOOK = (
+    "mkfifo /tmp/go /tmp/said; ln -s nowhere /tmp/link; echo ready; "
+    "while read word </tmp/go; do stat -c %u:%g /tmp/link >/tmp/said; done"
+)
+
+
+def test_supervisors_of_a_container_know_of_each_others_claims(
+    pyrootless: Run, start: Start
+) -> None:
+    """A link takes no attribute: its claim is in the file that both write."""
+    ident = start("--rm", "--userns=single", "--fake-root=remember", "host", "sh", "-c", LOOK)
+    ask = "while [ ! -p /tmp/said ]; do sleep 0.01; done; echo word >/tmp/go; cat /tmp/said"
+    assert pyrootless("exec", ident, "sh", "-c", ask).stdout == "0:0\n"
+    for owner in ("12:13", "14:15", "0:0"):
+        change = f"chown -h {owner} /tmp/link; {ask}"
+        assert pyrootless("exec", ident, "sh", "-c", change).stdout == f"{owner}\n"
+
+
 def test_limits_hold_for_the_program_too(pyrootless: Run, start: Start) -> None:
     """Whatever holds them on this host: a group, or the limits of each process."""
     ident = start("--rm", "--limits=best-effort", "--pids-limit=20", "host", "sleep", "1000")

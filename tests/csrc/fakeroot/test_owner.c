@@ -108,6 +108,35 @@ TEST(the_side_table_outlives_its_process)
     rmdir(directory);
 }
 
+/* Of the container's supervisor and of that of an `exec`. */
+TEST(two_tables_of_one_file)
+{
+    char directory[] = "/tmp/prl-side-XXXXXX", path[64];
+    const struct prl_side_key key = {.inode = 1, .born_ns = 7}, other = {.inode = 2};
+    struct prl_claim claim = {.uid = 5, .gid = 6}, found;
+    CHECK(mkdtemp(directory));
+    snprintf(path, sizeof path, "%s/owners", directory);
+    struct prl_side *one = prl_side_open(path), *two = prl_side_open(path);
+    CHECK(one && two && prl_side_empty(two));
+    CHECK_INT(prl_side_put(one, &key, &claim), 0);
+    CHECK(!prl_side_empty(two) && prl_side_get(two, &key, &found) && found.uid == 5);
+    for (uint32_t i = 1; i <= 20000; i++) { /* another file takes the place, more than once */
+        claim.uid = i;
+        CHECK_INT(prl_side_put(two, &other, &claim), 0);
+    }
+    claim.uid = 9;
+    CHECK_INT(prl_side_put(one, &key, &claim), 0);
+    CHECK(prl_side_get(one, &other, &found) && found.uid == 20000);
+    CHECK(!prl_side_empty(two) && prl_side_get(two, &key, &found) && found.uid == 9);
+    prl_side_close(one);
+    prl_side_close(two);
+    one = prl_side_open(path);
+    CHECK(one && prl_side_get(one, &key, &found) && found.uid == 9);
+    prl_side_close(one);
+    unlink(path);
+    rmdir(directory);
+}
+
 TEST(a_damaged_line_is_passed_over)
 {
     char path[] = "/tmp/prl-side-XXXXXX";
