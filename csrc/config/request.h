@@ -37,9 +37,9 @@ struct prl_request {
     const char *name;       /* NULL: none was given */
     bool named;             /* it has a name, which is made up when none was given */
     bool remove, ephemeral; /* goes with its end; nothing of it on disk */
-    bool lent;              /* something of the caller's is mounted in it */
-    bool any_driver;        /* the kernel's overlay or, where that is refused, fuse-overlayfs */
-    const char *network_of; /* the container whose network is shared; NULL: none */
+    bool lent;       /* something of the caller's is in it, beside what its spec says is lent */
+    bool any_driver; /* the kernel's overlay or, where that is refused, fuse-overlayfs */
+    const char *network_of;         /* the container whose network is shared; NULL: none */
     const char *id_file, *pid_file; /* where its id and the process's go; NULL: nowhere */
     struct winsize window;          /* of the terminal it begins with; 0: it has none */
     bool interactive;               /* its standard input stays open */

@@ -315,7 +315,7 @@ static int start_again(struct prl_container *c, const struct prl_stdio *stdio, l
  * it free when the container has ended.  A server of its root ends after its mount. */
 static bool leaves_mounts(const struct prl_container *c)
 {
-    return c->child.helper == 0 && c->request->remove && !c->request->lent;
+    return c->child.helper == 0 && c->request->remove && !c->request->lent && !c->spec->lent;
 }
 
 static int start(struct prl_container *c, const struct prl_stdio *stdio, launch_fn launch,

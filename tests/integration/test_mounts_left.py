@@ -68,8 +68,9 @@ def test_the_root_is_unmounted(
         (["--rm", "--ephemeral", "-v{lent}:/mnt"], False),
         (["--rm", "--ephemeral", "--mount=type=bind,src={lent},dst=/mnt"], False),
         (["--rm", "--ephemeral", "--device=/dev/null:/dev/mine"], False),
+        (["--rm", "-vmine:/mnt", "-v/anonymous"], True),
     ],
-    ids=["throw-away", "disk", "kept", "volume", "mount", "device"],
+    ids=["throw-away", "disk", "kept", "volume", "mount", "device", "named"],
 )
 def test_who_waits_for_the_mounts(
     launcher: Path,

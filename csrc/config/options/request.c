@@ -50,10 +50,10 @@ static struct winsize window_of(const struct prl_options *o)
     return size;
 }
 
+/* What -v and --mount lend is known when they are merged: a volume is the engine's own. */
 static bool lends(const struct prl_options *o)
 {
-    static const char lent[][16] = {"volume", "mount", "device",
-                                    "rootfs", "spec",  "volumes-from"};
+    static const char lent[][8] = {"device", "rootfs", "spec"};
     const char *ipc = prl_options_get(o, "ipc");
     for (size_t i = 0; i < sizeof lent / sizeof *lent; i++)
         if (prl_options_get(o, lent[i]))
