@@ -88,7 +88,7 @@ def offer(tmp_path: Path) -> Offer:
         ("run --network=container:wo", ["worker"]),
         ("run --network pa", ["pasta"]),
         ("run --memory ", []),
-        ("run --vol", ["--volume", "--volumes-from"]),
+        ("run --vol", ["--volume", "--volume-driver", "--volumes-from"]),
         ("ps --nothing", []),
         ("ps --no", ["--no-trunc"]),
         ("system prune --fo", ["--force", "--format"]),
