@@ -6,11 +6,9 @@ What comes in: lists of str, descriptors. What goes out: plain tuples, dicts and
 Must never: policy, text parsing, defaults of its own; hold the GIL while the kernel works.
 """
 
-from cpython.exc cimport PyErr_CheckSignals
 from libc.stdint cimport int64_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcpy, memset
-from posix.unistd cimport getpid
 
 from pyrootless.core.prl cimport *
 

@@ -1,5 +1,6 @@
 """The log of a container, read and followed; the journal of events. Part of _containers.pyx."""
 
+from cpython.exc cimport PyErr_CheckSignals
 from libc.errno cimport EINTR
 
 

@@ -1,7 +1,7 @@
 """Containers as they lie on disk: listed, found, read, held, removed. Part of _containers.pyx."""
 
 from libc.string cimport strerror
-from posix.unistd cimport close
+from posix.unistd cimport close, getpid
 
 
 cdef int look(str data, str runtime, prl_dirs *dirs) except -1:
