@@ -663,9 +663,8 @@ def test_git_repositories(make: Make, pyrootless: Run, base: str, tmp_path: Path
     (top / "sub").mkdir()
     (top / "sub/Dockerfile").write_text(f"FROM {BASE}\nCOPY f /f\n")
     (top / "sub/f").write_text("x")
-    for words in (["init", "-q", "-b", "main"], ["add", "."],
-                  ["-c", "user.name=a", "-c", "user.email=b",
-                   "commit", "-qm", "c"]):  # fmt: skip
+    who = ["-c", "user.name=a", "-c", "user.email=b"]
+    for words in (["init", "-q", "-b", "main"], ["add", "."], [*who, "commit", "-qm", "c"]):
         subprocess.run(["git", "-C", str(top), *words], env=env, check=True, timeout=60)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
