@@ -178,6 +178,13 @@ def _cgroup1_delegated() -> str:
     return f"no group of {user}'s own below /sys/fs/cgroup for {names}" if lacking else ""
 
 
+def _freezer_delegated() -> str:
+    """Version 2 freezes by itself, version 1 has a hierarchy for it."""
+    user = pwd.getpwuid(os.getuid()).pw_name
+    one = os.access(f"/sys/fs/cgroup/freezer/{user}/cgroup.procs", os.W_OK)
+    return "" if one else _cgroup2_delegated() and f"no freezer's group of {user}'s own"
+
+
 def _cgroup2_delegated() -> str:
     """By systemd's manager of this user, which hands down what its own group has."""
     runtime = os.environ.get("XDG_RUNTIME_DIR", "")
@@ -229,6 +236,7 @@ FACTS: dict[str, Callable[[], str]] = {
     "cgroup2-delegated": _cgroup2_delegated,
     "debian-mirror": _debian_mirror,
     "docker-engine": _docker_engine,
+    "freezer-delegated": _freezer_delegated,
     "fuse": functools.partial(_device, "/dev/fuse"),
     "tun": functools.partial(_device, "/dev/net/tun"),
     "ipv6": _ipv6,

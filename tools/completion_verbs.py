@@ -15,11 +15,10 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from pyrootless.cli.arguments import Parser
-from pyrootless.cli.main import VERBS, module_of
+from pyrootless.cli.main import NATIVE, VERBS, module_of
 
-# The bits of a row's verbs (csrc/config/options/parse.h).
-RUN, EXEC, ATTACH, WAIT, LOGS = 1, 2, 8, 16, 32
-NATIVE = {"run": RUN, "exec": EXEC, "attach": ATTACH, "wait": WAIT, "logs": LOGS}
+TABLED = ("run", "create", *NATIVE)
+"""Verbs whose options are rows of the table."""
 
 VALUES = {
     "fake-root": "remember silent off",
@@ -27,6 +26,7 @@ VALUES = {
     "log-driver": "json-file k8s-file journald passthrough none",
     "network": "none host auto pasta slirp4netns container:",
     "pull": "missing always never",
+    "restart": "no on-failure always unless-stopped",
     "storage-driver": "auto overlay fuse-overlayfs",
     "userns": "auto single range range:overflow keep-id nomap",
 }
@@ -34,7 +34,7 @@ VALUES = {
 
 OF_FILES = ("volume", "device")
 PLACES = {
-    "run": ("bases", "program"),
+    **dict.fromkeys(("run", "create"), ("bases", "program")),
     "exec": ("containers", "program"),
     "attach": ("containers", "nothing"),
     "prepare": ("bases", "bases"),
@@ -47,6 +47,9 @@ PLACES = {
     "cp": ("files", "files"),
     "images": ("images", "nothing"),
     **dict.fromkeys(("stop", "kill", "rm", "wait"), ("containers", "containers")),
+    **dict.fromkeys(("start", "restart", "update"), ("containers", "containers")),
+    **dict.fromkeys(("pause", "unpause"), ("containers", "containers")),
+    "rename": ("containers", "nothing"),
     **dict.fromkeys(("top", "port", "logs", "export", "diff"), ("containers", "nothing")),
     "stats": ("containers", "containers"),
     **dict.fromkeys(("history", "rmi", "save", "pull"), ("images", "images")),
@@ -99,10 +102,12 @@ def read_verbs(raw: Iterable[dict[str, Any]]) -> list[Verb]:
 
 
 def _verb(name: str, text: str, rows: list[dict[str, Any]]) -> Verb:
+    from pyrootless.core._containers import VERBS as bits  # of a row's verbs
+
     words: tuple[str, ...] = tuple(VERBS) if name == "help" else ()
     options: list[Option] = []
-    if name in NATIVE:
-        options = [_row(row) for row in rows if row["help"] and row["verbs"] & NATIVE[name]]
+    if name in TABLED:
+        options = [_row(row) for row in rows if row["help"] and row["verbs"] & bits[name]]
     elif name == "unshare":
         options = [UNSHARE_MAP]
     elif name not in ("bench", "help"):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from completion_verbs import NATIVE, Option, Verb
+from completion_verbs import TABLED, Option, Verb
 
 HEAD = "generated from the table of options (make docs)"
 
@@ -413,7 +413,7 @@ def _fish_place(verb: Verb, place: str, kind: str) -> list[str]:
 
 def fish_completion(verbs: Sequence[Verb]) -> str:
     """completions/fish/pyrootless.fish"""
-    valued = {name for verb in verbs if verb.name in NATIVE for option in verb.options
+    valued = {name for verb in verbs if verb.name in TABLED for option in verb.options
               if option.value for name in option.names}  # fmt: skip
     lines = [
         f"# fish completion of pyrootless; {HEAD}",

@@ -19,11 +19,12 @@ import completion_verbs
 import gen_completion
 
 from pyrootless.cli.main import VERBS
+from pyrootless.core._containers import VERBS as BITS
 
 ROOT = Path(__file__).resolve().parent.parent
 # Values of enum prl_option_kind, and the bits of a row's verbs (csrc/config/options/parse.h).
 KINDS = ("flag", "text", "integer", "size", "duration", "signal", "path")
-RUN, ATTACH, LOGS = 1, 8, 32
+RUN = 1
 
 
 @dataclass(frozen=True)
@@ -120,31 +121,69 @@ def man_run(rows: list[Row]) -> str:
     return "".join(parts)
 
 
-def man_attach(rows: list[Row]) -> str:
-    """docs/man/pyrootless-attach.1"""
-    return (
-        '.TH PYROOTLESS\\-ATTACH 1 "" "pyrootless" "pyrootless"\n'
-        ".SH NAME\npyrootless\\-attach \\- connect to the streams of a running container\n"
-        ".SH SYNOPSIS\n.B pyrootless attach\n[\\fIoptions\\fR] \\fIcontainer\\fR\n"
-        ".SH DESCRIPTION\nShows what a container of \\fBrun \\-d\\fR or \\fBrun \\-t\\fR wrote "
-        "last and what it writes, and sends it what is typed.\n"
-        "Several may be attached at once. The container goes on when one leaves.\n"
-        ".SH OPTIONS\n" + "".join(map(man_option, rows)) + ".SH EXIT STATUS\n"
-        "The container's own; 0 after the detach keys; 125: pyrootless itself failed.\n"
-        ".SH SEE ALSO\n.BR pyrootless (1),\n.BR pyrootless\\-run (1)\n"
-    )
+@dataclass(frozen=True)
+class Page:
+    """What the man page of a verb says beside its options."""
+
+    summary: str
+    words: str
+    text: str
+    status: str
 
 
-def man_logs(rows: list[Row]) -> str:
-    """docs/man/pyrootless-logs.1"""
+PAGES = {
+    "attach": Page(
+        "connect to the streams of a running container",
+        "\\fIcontainer\\fR",
+        "Shows what a container of \\fBrun \\-d\\fR or \\fBrun \\-t\\fR wrote last and what it "
+        "writes, and sends it what is typed.\n"
+        "Several may be attached at once. The container goes on when one leaves.\n",
+        "The container's own; 0 after the detach keys; 125: pyrootless itself failed.\n",
+    ),
+    "logs": Page(
+        "show what a container in the background has written",
+        "\\fIcontainer\\fR",
+        "Shows the log of a container of \\fBrun \\-d\\fR: standard output on standard output, "
+        "standard error on standard error.\n",
+        "0; 125: there is no such container, or it keeps no log.\n",
+    ),
+    "start": Page(
+        "start containers that were made before",
+        "\\fIcontainer\\fR ...",
+        "Starts containers that \\fBpyrootless create\\fR made, and runs ended ones again on "
+        "the files they wrote.\n"
+        "They run in the background, and what they write goes to their logs. "
+        "One that runs already is left as it is.\n",
+        "0; 1: one of them could not be started; with \\fB\\-a\\fR or \\fB\\-i\\fR the "
+        "container's own; 125: pyrootless itself failed.\n",
+    ),
+    "restart": Page(
+        "stop containers and start them again",
+        "\\fIcontainer\\fR ...",
+        "As \\fBpyrootless stop\\fR and \\fBpyrootless start\\fR; one that does not run is "
+        "started.\n",
+        "0; 1: one of them could not be restarted; 125: pyrootless itself failed.\n",
+    ),
+    "update": Page(
+        "change limits and restart policies of containers",
+        "\\fIcontainer\\fR ...",
+        "The limits of a container that runs are changed at once, in its control groups; what "
+        "no group of its own holds cannot be changed before it is stopped.\n",
+        "0; 1: one of them could not be changed; 125: pyrootless itself failed.\n",
+    ),
+}
+"""Verb of the launcher → its page."""
+
+
+def man_verb(verb: str, rows: list[Row]) -> str:
+    """docs/man/pyrootless-VERB.1"""
+    page = PAGES[verb]
     return (
-        '.TH PYROOTLESS\\-LOGS 1 "" "pyrootless" "pyrootless"\n'
-        ".SH NAME\npyrootless\\-logs \\- show what a container in the background has written\n"
-        ".SH SYNOPSIS\n.B pyrootless logs\n[\\fIoptions\\fR] \\fIcontainer\\fR\n"
-        ".SH DESCRIPTION\nShows the log of a container of \\fBrun \\-d\\fR: standard output on "
-        "standard output, standard error on standard error.\n"
-        ".SH OPTIONS\n" + "".join(map(man_option, rows)) + ".SH EXIT STATUS\n"
-        "0; 125: there is no such container, or it keeps no log.\n"
+        f'.TH PYROOTLESS\\-{verb.upper()} 1 "" "pyrootless" "pyrootless"\n'
+        f".SH NAME\npyrootless\\-{verb} \\- {page.summary}\n"
+        f".SH SYNOPSIS\n.B pyrootless {verb}\n[\\fIoptions\\fR] {page.words}\n"
+        f".SH DESCRIPTION\n{page.text}"
+        ".SH OPTIONS\n" + "".join(map(man_option, rows)) + f".SH EXIT STATUS\n{page.status}"
         ".SH SEE ALSO\n.BR pyrootless (1),\n.BR pyrootless\\-run (1)\n"
     )
 
@@ -178,8 +217,10 @@ def generate(raw: Iterable[dict[str, Any]] | None = None) -> dict[str, str]:
     return {
         "docs/man/pyrootless.1": man_main(),
         "docs/man/pyrootless-run.1": man_run(rows),
-        "docs/man/pyrootless-attach.1": man_attach(read_rows(raw, ATTACH)),
-        "docs/man/pyrootless-logs.1": man_logs(read_rows(raw, LOGS)),
+        **{
+            f"docs/man/pyrootless-{verb}.1": man_verb(verb, read_rows(raw, BITS[verb]))
+            for verb in PAGES
+        },
         "completions/bash/pyrootless": gen_completion.bash_completion(verbs),
         "completions/zsh/_pyrootless": gen_completion.zsh_completion(verbs),
         "completions/fish/pyrootless.fish": gen_completion.fish_completion(verbs),

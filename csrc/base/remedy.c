@@ -66,7 +66,12 @@ const struct prl_remedy prl_remedies[] = {
     /* state: the engine's own directories */
     {PRL_STAGE_STATE, EEXIST, STATE, "",
      "take another --name, or remove the container that has it: pyrootless rm NAME"},
-    {PRL_STAGE_STATE, EBUSY, STATE, "", "the container is running; see it with: pyrootless ps"},
+    {PRL_STAGE_STATE, EBUSY, STATE, "", "see its state with: pyrootless ps -a"},
+    {PRL_STAGE_STATE, EALREADY, STATE, "", "see its state with: pyrootless ps -a"},
+    {PRL_STAGE_STATE, ENODEV, STATE, "cgroup",
+     "start it in the background, where control groups are delegated to you: see pyrootless "
+     "doctor "
+     "cgroup; or stop its first process alone: pyrootless kill -s STOP NAME"},
     {PRL_STAGE_STATE, ESRCH, STATE, "", "see which containers there are: pyrootless ps -a"},
     {PRL_STAGE_STATE, ENOMSG, STATE, "",
      "the log is kept of a container in the background: pyrootless run -d IMAGE"},

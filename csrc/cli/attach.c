@@ -13,24 +13,9 @@
 #include "base/own.h"
 
 #include <errno.h>
+
 #include <stdio.h>
 #include <string.h>
-
-static int connect_to(const struct prl_dirs *dirs, const char *id, const char *name,
-                      struct prl_error *reterr)
-{
-    int fd = prl_control_connect(dirs, id);
-    if (fd == -ENOENT || fd == -ECONNREFUSED)
-        return prl_failf(reterr, PRL_STAGE_MONITOR, ENOTSUP, "attach",
-                         "container %.80s runs in the foreground of the process that started "
-                         "it, where its streams are: a second program is run by \"pyrootless "
-                         "exec\"",
-                         name);
-    if (fd < 0)
-        return prl_failf(reterr, PRL_STAGE_MONITOR, -fd, "connect", "%s/control/%s",
-                         dirs->runtime, id);
-    return fd;
-}
 
 static void tell(const struct prl_dirs *dirs, const char *id, const char *attributes,
                  const char *action)
@@ -56,7 +41,10 @@ static int attach(const struct prl_options *o, struct prl_status *ret, struct pr
                                                    proxied && strcmp(proxied, "false") == 0,
                                                .detach_keys = prl_options_get(o, "detach-keys"),
                                                .name = o->image};
-    int fd = connect_to(&dirs, running.id, o->image, reterr);
+    if (running.life == PRL_LIFE_PAUSED)
+        return prl_failf(reterr, PRL_STAGE_STATE, EBUSY, "attach",
+                         "You cannot attach to a paused container, unpause it first");
+    int fd = prl_attach_connect(&dirs, running.id, o->image, reterr);
     r = fd;
     if (fd >= 0) {
         _cleanup_free_ char *attributes = prl_journal_attributes_of(running.directory);

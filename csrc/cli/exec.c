@@ -135,6 +135,10 @@ static int run_in_container(struct exec *exec, struct prl_error *reterr)
     if (r == 0)
         r = prl_state_find(&exec->dirs, exec->options.image, &exec->running, reterr);
     prl_trace_mark("find");
+    if (r == 0 && exec->running.life == PRL_LIFE_PAUSED)
+        r = prl_failf(reterr, PRL_STAGE_STATE, EBUSY, "exec",
+                      "Container %.80s is paused, unpause the container before exec",
+                      exec->options.image);
     if (r == 0)
         r = make_spec(exec, reterr);
     if (r == 0 && !(exec->spec->landlock && prl_sys_landlock_abi() >= LANDLOCK_ABI))

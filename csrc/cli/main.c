@@ -37,6 +37,18 @@ static bool has_borrowed_privileges(void)
     return getauxval(AT_SECURE) || getuid() != geteuid() || getgid() != getegid();
 }
 
+/* The verbs that need no interpreter. */
+static const struct {
+    char name[12];
+    int (*serve)(int argc, char **argv);
+} verbs[] = {
+    {"run", prl_run_main},         {"create", prl_run_main},    {"start", prl_start_main},
+    {"restart", prl_start_main},   {"pause", prl_change_main},  {"unpause", prl_change_main},
+    {"rename", prl_change_main},   {"update", prl_change_main}, {"exec", prl_exec_main},
+    {"attach", prl_attach_main},   {"wait", prl_wait_main},     {"logs", prl_logs_main},
+    {"unshare", prl_unshare_main},
+};
+
 int main(int argc, char **argv)
 {
     struct prl_error error;
@@ -58,18 +70,9 @@ int main(int argc, char **argv)
     if (argc > 5 && strcmp(argv[1], "_egress-filter") ==
                         0) /* launch/serve/egress.c, launch/serve/network.c */
         return prl_egress_main(argv + 2);
-    if (argc > 1 && strcmp(argv[1], "run") == 0)
-        return prl_run_main(argc, argv);
-    if (argc > 1 && strcmp(argv[1], "exec") == 0)
-        return prl_exec_main(argc, argv);
-    if (argc > 1 && strcmp(argv[1], "attach") == 0)
-        return prl_attach_main(argc, argv);
-    if (argc > 1 && strcmp(argv[1], "wait") == 0)
-        return prl_wait_main(argc, argv);
-    if (argc > 1 && strcmp(argv[1], "logs") == 0)
-        return prl_logs_main(argc, argv);
-    if (argc > 1 && strcmp(argv[1], "unshare") == 0)
-        return prl_unshare_main(argc, argv);
+    for (size_t i = 0; argc > 1 && i < sizeof verbs / sizeof *verbs; i++)
+        if (strcmp(argv[1], verbs[i].name) == 0)
+            return verbs[i].serve(argc, argv);
     prl_python_exec(argc, argv, &error);
     return prl_cli_fail(&error);
 }

@@ -1,14 +1,14 @@
-/* run.c: `pyrootless run`: one container from argv to exit status, as a list.
- * In: argv.  Out: the exit status (podman-run(1), "Exit Status").
- * Never: an interpreter, when the launch template is there; anything left behind when it
- * returns. */
+/* run.c: `pyrootless run`: one container from argv to exit status, as a list; `create`: the
+ * same up to its start. In: argv.  Out: the exit status (podman-run(1), "Exit Status"). Never:
+ * an interpreter, when the launch template is there; anything left behind when it returns. */
+#include "cli/attach/session.h"
 #include "cli/python.h"
 #include "cli/streams.h"
 #include "cli/verbs.h"
 #include "config/merge.h"
 #include "config/network/facts.h"
 #include "config/options/exports.h"
-#include "container/life.h"
+#include "container/exports.h"
 #include "container/monitor/exports.h"
 
 #include "base/error.h"
@@ -121,6 +121,29 @@ static void tell_weak(const struct prl_container *c)
     }
 }
 
+/* `create`: what is started later. */
+static int leave(struct prl_container *c, struct prl_status *ret, struct prl_error *reterr)
+{
+    char id[sizeof c->state.id];
+    memcpy(id, c->state.id, sizeof id);
+    *ret = (struct prl_status){.ended_by = PRL_ENDED_EXIT};
+    int r = prl_container_leave(c, reterr);
+    if (r == 0)
+        dprintf(1, "%s\n", id);
+    return r;
+}
+
+/* `run -t`, `run -d` */
+static int run_kept(struct prl_container *c, struct prl_status *ret, struct prl_error *reterr)
+{
+    char id[sizeof c->state.id];
+    memcpy(id, c->state.id, sizeof id);
+    int r = prl_run_kept(c, ret, reterr);
+    if (r == PRL_ATTACH_DETACHED && c->request->background)
+        dprintf(1, "%s\n", id);
+    return r < 0 ? r : 0;
+}
+
 static int run_container(struct run *run, struct prl_status *ret, struct prl_error *reterr)
 {
     struct prl_container *c = &run->container;
@@ -129,8 +152,10 @@ static int run_container(struct run *run, struct prl_status *ret, struct prl_err
     if (r < 0)
         return r;
     tell_weak(c);
-    if (run->request.background || c->spec->process.terminal)
-        return prl_run_kept(c, ret, reterr);
+    if (run->options.verb == PRL_VERB_CREATE)
+        return leave(c, ret, reterr);
+    if (run->request.background || run->request.restart || c->spec->process.terminal)
+        return run_kept(c, ret, reterr);
     r = run_foreground(run, ret, reterr);
     struct prl_error second;
     int f = prl_container_finish(c, r < 0 ? NULL : ret, &second);
@@ -204,9 +229,15 @@ static int run_planned(struct run *run, struct prl_error *reterr)
     return prl_status_exit_code(&status);
 }
 
+static unsigned verb_of(char **argv)
+{
+    return strcmp(argv[1], "create") == 0 ? PRL_VERB_CREATE : PRL_VERB_RUN;
+}
+
 int prl_run_main(int argc, char **argv)
 {
     struct prl_error error;
+    const unsigned verb = verb_of(argv);
     /* Never taken apart: the process ends with the run, and the kernel is faster at it. */
     static struct run run;
     run.argc = argc;
@@ -214,9 +245,9 @@ int prl_run_main(int argc, char **argv)
     run.dirs.data_fd = run.dirs.runtime_fd = run.template.lock_fd = -1;
     prl_container_begin(&run.container, &run.dirs, &run.request);
     prl_trace_begin();
-    int r = prl_options_parse(PRL_VERB_RUN, argc - 2, argv + 2, &run.options, &error);
+    int r = prl_options_parse(verb, argc - 2, argv + 2, &run.options, &error);
     if (r == 0 && run.options.help) {
-        prl_options_print_help(PRL_VERB_RUN, stdout);
+        prl_options_print_help(verb, stdout);
         return 0;
     }
     prl_trace_mark("options");

@@ -30,6 +30,30 @@ static int apply_verify(struct prl_merge *m, const char *text)
     return 0;
 }
 
+static int apply_interactive(struct prl_merge *m, const char *text)
+{
+    prl_config_note(m, "interactive", strcmp(text, "true") == 0 ? "1" : NULL);
+    return 0;
+}
+
+static int apply_remove(struct prl_merge *m, const char *text)
+{
+    prl_config_note(m, "remove", strcmp(text, "true") == 0 ? "1" : NULL);
+    return 0;
+}
+
+int prl_config_restart(struct prl_merge *m, const char *text)
+{
+    prl_config_note(m, "restart", strcmp(text, "no") == 0 ? NULL : text);
+    return 0;
+}
+
+/* One that is started later has a place on disk, and goes with its end all the same. */
+static int apply_ephemeral(struct prl_merge *m, const char *text)
+{
+    return m->options->verb == PRL_VERB_CREATE ? apply_remove(m, text) : 0;
+}
+
 static int apply_stop_signal(struct prl_merge *m, const char *text)
 {
     int signal = 0;
@@ -109,6 +133,10 @@ static const struct {
     {"tty", prl_config_terminal},
     {"entrypoint", prl_config_entrypoint},
     {"init", apply_init},
+    {"interactive", apply_interactive},
+    {"rm", apply_remove},
+    {"restart", prl_config_restart},
+    {"ephemeral", apply_ephemeral}, /* the rest: prl_config_upper */
     {"verify", apply_verify},
     {"stop-signal", apply_stop_signal},
     {"stop-timeout", apply_stop_timeout},
@@ -166,10 +194,8 @@ static const char later[][24] = {
     "allow-host",
     "read-only-tmpfs", /* prl_config_read_only */
     "fake-root",       /* prl_config_fake_root */
-    "ephemeral",       /* prl_config_upper */
-    "ephemeral-size",
+    "ephemeral-size",  /* prl_config_upper */
     "ephemeral-inodes",
-    "rm",
     "volumes-from", /* prl_config_volumes_from */
     "storage-size", /* prl_config_storage */
     "storage-opt",

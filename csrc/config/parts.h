@@ -53,6 +53,8 @@ int prl_config_run(struct prl_spec *spec, const struct prl_options *options,
                    struct prl_error *reterr);
 int prl_config_apply_option(struct prl_merge *m, const char *name, prl_config_apply apply);
 
+int prl_config_restart(struct prl_merge *m, const char *text);
+
 /* words.c: words for changing the spec.  Texts are copied. */
 const char *prl_config_copy(struct prl_merge *m, const char *text); /* never NULL */
 void prl_config_append(struct prl_merge *m, const char *const **list, const char *text);

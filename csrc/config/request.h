@@ -46,5 +46,8 @@ struct prl_request {
     bool apart[3];                  /* its streams that are not connected to the caller's */
     bool no_signals;                /* those of the caller end the caller, and it too */
     bool background;                /* nobody waits for it here */
+    bool leaves;                    /* who watches it goes, and it stays */
+    bool deaf;                      /* who watches it sends it no input */
+    const char *restart;            /* when it is started again: policy.h; NULL: never */
     const char *detach_keys;        /* of a terminal's front; NULL: the usual ones */
 };

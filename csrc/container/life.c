@@ -287,6 +287,95 @@ int prl_container_create(struct prl_container *c, const struct prl_template *tem
     return r;
 }
 
+int prl_container_leave(struct prl_container *c, struct prl_error *reterr)
+{
+    struct prl_error second;
+    prl_volumes_release(&c->volumes);
+    int r = prl_state_leave(c->dirs, &c->state, reterr);
+    if (r < 0)
+        prl_container_finish(c, NULL, &second);
+    return r;
+}
+
+/* An annotation as it stands in the spec's arena; NULL: there is none. */
+static int note_of(const struct prl_container *c, const char *key, const char **ret,
+                   struct prl_error *reterr)
+{
+    *ret = NULL;
+    return prl_spec_note_get(c->spec->arena, c->spec, key, ret) < 0
+               ? prl_fail_with(reterr, PRL_STAGE_CONFIG, ENOMEM, "malloc", "config.json")
+               : 0;
+}
+
+/* What its config.json says of its life. */
+static int read_request(const struct prl_container *c, struct prl_request *ret,
+                        struct prl_error *reterr)
+{
+    const char *remove, *interactive;
+    int r = note_of(c, "io.pyrootless.remove", &remove, reterr);
+    if (r == 0)
+        r = note_of(c, "io.pyrootless.interactive", &interactive, reterr);
+    if (r == 0)
+        r = note_of(c, "io.pyrootless.restart", &ret->restart, reterr);
+    if (r < 0)
+        return r;
+    ret->remove = remove && strcmp(remove, "1") == 0;
+    ret->interactive = interactive && strcmp(interactive, "1") == 0;
+    ret->lent = true; /* perhaps */
+    ret->any_driver = c->spec->rootfs.driver == PRL_DRIVER_UNSAID;
+    return 0;
+}
+
+int prl_container_reload(struct prl_container *c, struct prl_error *reterr)
+{
+    free(c->json);
+    c->json = NULL;
+    prl_spec_free(c->spec);
+    c->spec = NULL;
+    int r = prl_state_read(c->state.path, PRL_STATE_CONFIG, &c->json, &c->json_len);
+    if (r < 0)
+        return prl_failf(reterr, PRL_STAGE_STATE, -r, "read", "%s/config.json", c->state.path);
+    return parse(c, reterr);
+}
+
+/* config.json as it is on disk, and with what is decided on this host now. */
+static int reload(struct prl_container *c, struct prl_request *request,
+                  struct prl_error *reterr)
+{
+    int r = prl_container_reload(c, reterr);
+    if (r == 0)
+        r = read_request(c, request, reterr);
+    if (r < 0)
+        return r;
+    c->state.remove = request->remove;
+    int decided = plan_limits(c, reterr);
+    r = decided < 0 ? decided : check_shared_network(c, reterr);
+    if (r == 0 && decided > 0)
+        r = write_text(c, reterr);
+    return r < 0 || decided == 0
+               ? r
+               : prl_state_rewrite_config(&c->state, c->json, c->json_len, reterr);
+}
+
+int prl_container_retake(struct prl_container *c, const char *text, struct prl_request *request,
+                         struct prl_error *reterr)
+{
+    struct prl_error second;
+    int r = prl_state_retake(c->dirs, text, &c->state, reterr);
+    if (r != 0)
+        return r;
+    r = prl_state_unmark(c->state.path, "stopped");
+    if (r < 0)
+        r = prl_failf(reterr, PRL_STAGE_STATE, -r, "unlink", "%s/stopped", c->state.path);
+    if (r == 0)
+        r = reload(c, request, reterr);
+    if (r == 0 && c->state.name)
+        c->attributes = prl_journal_attributes_of(c->state.path);
+    if (r < 0)
+        (void)prl_container_fail(c, reterr, &second);
+    return r;
+}
+
 typedef int (*launch_fn)(const struct prl_spec *spec, const struct prl_stdio *stdio,
                          struct prl_child *ret, struct prl_error *reterr);
 
@@ -376,6 +465,27 @@ int prl_container_finish(struct prl_container *c, const struct prl_status *statu
     if (goes)
         tell(c, "destroy", NULL);
     free(steal_ptr(&c->attributes)); /* what ended once does not end again */
+    return r < 0 ? r : f;
+}
+
+int prl_container_record(struct prl_container *c, const struct prl_status *status,
+                         struct prl_error *reterr)
+{
+    tell_end(c, status);
+    return prl_state_write_status(&c->state, status, reterr);
+}
+
+int prl_container_fail(struct prl_container *c, const struct prl_error *error,
+                       struct prl_error *reterr)
+{
+    struct prl_error second;
+    prl_child_close(&c->child);
+    if (!c->state.again)
+        return prl_container_finish(c, NULL, reterr);
+    prl_volumes_release(&c->volumes);
+    int r = prl_state_write_failure(&c->state, error, reterr);
+    int f = prl_state_finish(c->dirs, &c->state, r < 0 ? &second : reterr);
+    free(steal_ptr(&c->attributes));
     return r < 0 ? r : f;
 }
 

@@ -41,6 +41,15 @@ int prl_container_describe(struct prl_container *c, const struct prl_template *t
  * On failure nothing is left. */
 int prl_container_create(struct prl_container *c, const struct prl_template *template,
                          struct prl_error *reterr);
+/* It is made, and starts when somebody retakes it. */
+int prl_container_leave(struct prl_container *c, struct prl_error *reterr);
+/* One that was made before, by name, id or the begin of one: config.json, spec, and of the
+ * request what they say.  1: it runs already, and c->state has its id and name.  On failure it
+ * is as it was. */
+int prl_container_retake(struct prl_container *c, const char *text, struct prl_request *request,
+                         struct prl_error *reterr);
+/* Its config.json once more, as it is on disk. */
+int prl_container_reload(struct prl_container *c, struct prl_error *reterr);
 /* Launch; on failure the container still has to be finished. */
 int prl_container_start(struct prl_container *c, const struct prl_stdio *stdio,
                         struct prl_error *reterr);
@@ -50,5 +59,11 @@ int prl_container_hold(struct prl_container *c, const struct prl_stdio *stdio,
 /* Kill and reap if it still runs, record, remove what must go.  status NULL: it never ran. */
 int prl_container_finish(struct prl_container *c, const struct prl_status *status,
                          struct prl_error *reterr);
+/* It ended, and is started again: its end is written down alone. */
+int prl_container_record(struct prl_container *c, const struct prl_status *status,
+                         struct prl_error *reterr);
+/* The same of one that could not be started, and why. */
+int prl_container_fail(struct prl_container *c, const struct prl_error *error,
+                       struct prl_error *reterr);
 /* Free memory and descriptors, and end nothing: for either side of a fork. */
 void prl_container_free(struct prl_container *c);

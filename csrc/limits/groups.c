@@ -371,3 +371,114 @@ void prl_cgroups_remove(struct prl_cgroups *groups)
             (void)prl_leaf_remove(groups->rows[i].path); /* what stays the sweep tries again */
     prl_cgroups_forget(groups);
 }
+
+/* --- other limits while it runs --- */
+
+/* What of two is the same for each limit; cpus is a text. */
+static uint32_t changed(const struct prl_resources *a, const struct prl_resources *b)
+{
+    const bool differ[PRL_LIMITS] = {
+        [PRL_LIMIT_MEMORY] = a->memory_bytes != b->memory_bytes,
+        [PRL_LIMIT_SWAP] = a->swap_bytes != b->swap_bytes,
+        [PRL_LIMIT_RESERVATION] = a->reservation_bytes != b->reservation_bytes,
+        [PRL_LIMIT_CPUS] = a->quota_us != b->quota_us || a->period_us != b->period_us,
+        [PRL_LIMIT_SHARES] = a->shares != b->shares,
+        [PRL_LIMIT_CPUSET] = strcmp(a->cpus ? a->cpus : "", b->cpus ? b->cpus : "") != 0,
+        [PRL_LIMIT_PIDS] = a->pids != b->pids,
+    };
+    uint32_t bits = 0;
+    for (unsigned i = 0; i < PRL_LIMITS; i++)
+        bits |= (uint32_t)differ[i] << i;
+    return bits;
+}
+
+static unsigned controller_of(unsigned limit)
+{
+    const struct prl_spec one = {.resources = {.asked = 1u << limit}};
+    return prl_limits_controllers(&one);
+}
+
+/* The container's group with this limit's controller; NULL: it has none. */
+static const struct prl_cgroup *group_of(const struct prl_resources *res, unsigned limit)
+{
+    unsigned controller = controller_of(limit);
+    for (size_t i = 0; i < res->cgroups_len; i++)
+        if (res->cgroups[i].controllers & controller)
+            return &res->cgroups[i];
+    return NULL;
+}
+
+static int refuse(unsigned limit, struct prl_error *reterr)
+{
+    return prl_failf(
+        reterr, PRL_STAGE_LIMITS, EOPNOTSUPP, prl_limit_option(limit),
+        "the container has no control group of its own for it, and gets none while it "
+        "runs: stop it, update it, and start it again");
+}
+
+static int hold(struct prl_resources *res, const struct prl_resources *before, unsigned limit,
+                struct prl_error *reterr)
+{
+    const struct prl_cgroup *group = group_of(res, limit);
+    unsigned was = before->held_by[limit];
+    if (!group || (was != PRL_BY_UNSET && was != PRL_BY_CGROUP1 && was != PRL_BY_CGROUP2))
+        return refuse(limit, reterr);
+    res->held_by[limit] = group->version2 ? PRL_BY_CGROUP2 : PRL_BY_CGROUP1;
+    return 0;
+}
+
+/* Swap without a limit has no text of its own: a new group has none either. */
+static int free_swap(int dir_fd, const struct prl_cgroup *group,
+                     const struct prl_resources *res, struct prl_error *reterr)
+{
+    const char *name = group->version2 ? "memory.swap.max" : "memory.memsw.limit_in_bytes";
+    const char *value = group->version2 ? "max" : "-1";
+    if (!(group->controllers & PRL_CONTROL_MEMORY) || res->swap_bytes != UINT64_MAX)
+        return 0;
+    int r = prl_cgroup_write(dir_fd, name, value);
+    return r < 0 && r != -ENOENT ? prl_cgroup_fail(group->path, name, value, r, reterr) : 0;
+}
+
+static int write2(int dir_fd, const struct prl_cgroup *group, const struct prl_resources *res,
+                  struct prl_error *reterr)
+{
+    _cleanup_free_ struct prl_group_text *texts = NULL;
+    const struct prl_group_text *failed = NULL;
+    size_t len = 0;
+    int r = prl_cgroup2_texts(group, res, &texts, &len, reterr);
+    if (r < 0)
+        return r;
+    r = prl_group_texts_write(dir_fd, texts, len, &failed);
+    return r < 0 ? prl_cgroup_fail(group->path, failed->name, failed->value, r, reterr) : 0;
+}
+
+static int write_group(const struct prl_cgroup *group, const struct prl_resources *res,
+                       struct prl_error *reterr)
+{
+    _cleanup_close_ int fd = open(group->path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0)
+        return prl_fail(reterr, PRL_STAGE_LIMITS, "open", group->path);
+    int r = free_swap(fd, group, res, reterr);
+    if (r < 0)
+        return r;
+    return group->version2 ? write2(fd, group, res, reterr)
+                           : prl_cgroup1_limit(fd, group, res, reterr);
+}
+
+int prl_cgroups_update(struct prl_spec *spec, const struct prl_resources *before,
+                       struct prl_error *reterr)
+{
+    struct prl_resources *res = &spec->resources;
+    uint32_t wanted = changed(res, before);
+    unsigned controllers = 0;
+    int r = 0;
+    for (unsigned i = 0; r == 0 && i < PRL_LIMITS; i++)
+        if (wanted & (1u << i)) {
+            r = hold(res, before, i, reterr);
+            controllers |= controller_of(i);
+        }
+    for (size_t i = 0; r == 0 && i < res->cgroups_len; i++)
+        if (res->cgroups[i].controllers & controllers)
+            r = write_group(&res->cgroups[i], res, reterr);
+    return r;
+}

@@ -84,6 +84,11 @@ int prl_cgroups_make_room(const struct prl_spec *spec, struct prl_error *reterr)
  * needed. */
 int prl_cgroups_make(const struct prl_spec *spec, bool flat, struct prl_cgroups **ret,
                      struct prl_error *reterr);
+/* Other limits in the groups of a running container.  `before`: those that it has.  A limit
+ * that it did not have is held if it has a group for it; held_by of the spec says so then.
+ * -EOPNOTSUPP: no group of its own holds one of those that changed. */
+int prl_cgroups_update(struct prl_spec *spec, const struct prl_resources *before,
+                       struct prl_error *reterr);
 /* The groups of a running container, to be entered by one more process of it. */
 int prl_cgroups_open(const struct prl_spec *spec, struct prl_cgroups **ret,
                      struct prl_error *reterr);

@@ -108,7 +108,12 @@ int prl_cgroup1_limit(int dir_fd, const struct prl_cgroup *group,
             {"memory.soft_limit_in_bytes", res->reservation_bytes,
              is_asked(res, PRL_LIMIT_RESERVATION), false},
         };
-        r = write_rows(dir_fd, group, rows, sizeof rows / sizeof *rows, reterr);
+        const size_t len = sizeof rows / sizeof *rows;
+        r = write_rows(dir_fd, group, rows, len, reterr);
+        if (r == -EINVAL) { /* more memory than both together, before that is raised too */
+            r = write_rows(dir_fd, group, rows + 1, 1, reterr);
+            r = r < 0 ? r : write_rows(dir_fd, group, rows, len, reterr);
+        }
     }
     if (r == 0 && (group->controllers & PRL_CONTROL_PIDS))
         r = write_rows(dir_fd, group, &pids, 1, reterr);

@@ -6,11 +6,9 @@ Must never: describe an option (the option table and the verbs' parsers do).
 
 from __future__ import annotations
 
-import os
-
-from pyrootless.cli.main import VERBS
+from pyrootless.cli.containers import become
+from pyrootless.cli.main import NATIVE, VERBS
 from pyrootless.cli.main import main as main_of_all
-from pyrootless.config import find_launcher
 
 _HEAD = """usage: pyrootless [--root DIR] VERB [OPTION…] [ARGUMENT…]
 
@@ -27,9 +25,8 @@ first steps:
 
 def main(args: list[str]) -> int:
     """Print help; `help run` is the launcher's own."""
-    if args[:1] in (["run"], ["exec"], ["attach"], ["wait"]):
-        launcher = str(find_launcher())
-        os.execv(launcher, [launcher, args[0], "--help"])
+    if args and args[0] in (*NATIVE, "run", "create"):
+        become(args[0], ["--help"])
     if args and args[0] != "help":
         return main_of_all([args[0], "--help"])
     wide = max(len(verb) for verb in VERBS)

@@ -22,6 +22,13 @@ from pyrootless.errors import PyrootlessError, UsageError
 
 VERBS = {
     "run": "run a program in a new container",
+    "create": "make a container that is started later",
+    "start": "start containers that were made, or run ended ones again",
+    "restart": "stop containers and start them again",
+    "pause": "let containers stand still",
+    "unpause": "let paused containers go on",
+    "rename": "give a container another name",
+    "update": "change limits and restart policies of containers",
     "exec": "run one more program in a running container",
     "attach": "connect to the streams of a running container",
     "wait": "wait until containers have ended, and print their exit statuses",
@@ -70,14 +77,20 @@ VERBS = {
 }
 """Verb → one line. Each is a module with main(args) -> exit code (`module_of`)."""
 
+NATIVE = (
+    *("attach", "exec", "logs", "pause", "rename", "restart"),
+    *("start", "unpause", "update", "wait"),
+)
+"""Verbs that the launcher serves, whose options stand in its table. `run` and `create` come
+here when something has to be prepared."""
+
 FOLDERS = {
     "builds": ("build", "builder"),
     "containers": (
-        "attach",
-        "exec",
+        *NATIVE,
+        "create",
         "inspect",
         "kill",
-        "logs",
         "port",
         "ps",
         "rm",
@@ -85,7 +98,6 @@ FOLDERS = {
         "stats",
         "stop",
         "top",
-        "wait",
     ),
     "files": ("commit", "cp", "diff", "export"),
     "images": (
@@ -116,7 +128,12 @@ FOLDERS = {
 }
 """Folder of pyrootless/cli → the verbs whose modules lie in it."""
 
-MODULES = {"images": "list", "system": "disk", "volume": "group"}
+MODULES = {
+    "images": "list",
+    "system": "disk",
+    "volume": "group",
+    **dict.fromkeys(NATIVE, "native"),
+}
 """Verbs whose modules have another name."""
 
 ELSEWHERE = {
@@ -125,7 +142,6 @@ ELSEWHERE = {
     "compose": "start each service: pyrootless run -d --name NAME IMAGE",
     "config": "share a file: pyrootless run -v FILE:TARGET:ro IMAGE",
     "context": "there is no daemon to choose; elsewhere: ssh HOST pyrootless run IMAGE",
-    "create": "a container is made and started at once: pyrootless run -d IMAGE",
     "generate": "see how a container is described: pyrootless run --print-spec IMAGE",
     "init": "a small process 1 is an option: pyrootless run --init IMAGE",
     "kube": "start each container: pyrootless run -d --name NAME IMAGE",
@@ -133,24 +149,18 @@ ELSEWHERE = {
     "manifest": "pulled images are of one platform: pyrootless pull --platform OS/ARCH NAME",
     "mount": "look at its files: pyrootless export NAME | tar -t; pyrootless cp NAME:PATH -",
     "network": "a container's network is an option: pyrootless run --network auto -p 8080:80",
-    "pause": "stop its program: pyrootless kill -s STOP NAME; and on: kill -s CONT NAME",
     "plugin": "what it would lend is an option: pyrootless run --help",
     "pod": "share a network: pyrootless run --network container:NAME IMAGE",
     "push": "save it, and push with skopeo: pyrootless save -o FILE NAME; skopeo copy "
     "docker-archive:FILE docker://HOST/NAME",
-    "rename": "a name is given at the start: pyrootless run --name NAME IMAGE",
-    "restart": "start another one: pyrootless run --name NAME IMAGE",
     "search": "look at the registry's pages, then: pyrootless pull NAME",
     "secret": "share a file: pyrootless run -v FILE:TARGET:ro IMAGE",
     "service": "start each container: pyrootless run -d --name NAME IMAGE",
     "stack": "start each container: pyrootless run -d --name NAME IMAGE",
-    "start": "start another one: pyrootless run --name NAME IMAGE",
     "swarm": "containers run on this machine; on another one: ssh HOST pyrootless run IMAGE",
     "trust": "name an image by its digest: pyrootless pull NAME@sha256:…",
     "unmount": "take a container's files: pyrootless cp NAME:PATH -",
-    "unpause": "let its program go on: pyrootless kill -s CONT NAME",
     "untag": "take one name away: pyrootless rmi NAME",
-    "update": "limits are given at the start: pyrootless run --memory 1g IMAGE",
 }
 """Words of docker and podman that are no verbs here → what does their work."""
 
@@ -230,6 +240,8 @@ def serve(words: list[str]) -> int:
     if not gc.isenabled():  # __main__.py; what was imported stays for good
         gc.freeze()
         gc.enable()
+    if verb in NATIVE:
+        module.become(verb, args)
     return int(module.main(args))
 
 

@@ -29,6 +29,90 @@ def wait_state(str data, str runtime, str wanted) -> tuple:
     return ending(&status)[:3]
 
 
+def stop_state(str data, str runtime, str wanted, int number, int seconds) -> None:
+    """Ask a container to end, kill it when it does not, and wait until it is recorded; one that does not run is fine.
+
+    Args:
+        data, runtime: As list_states() has them.
+        wanted: Its name, id, or the begin of its id.
+        number: The signal that asks; 0: the container's own.
+        seconds: Until it is killed; -1: never; -2: the container's own.
+
+    Raises:
+        ContainerStateError: There is none, or it does not end on SIGKILL.
+    """
+    cdef prl_error error
+    cdef prl_dirs dirs
+    cdef prl_stop how
+    cdef bytes text = encode([wanted])[0]
+    cdef const char *word = text
+    cdef int r
+    how.signal, how.seconds = number, seconds
+    look(data, runtime, &dirs)
+    with nogil:
+        r = prl_container_stop(&dirs, word, &how, &error)
+        prl_dirs_close(&dirs)
+    if r < 0:
+        raise exception(&error)
+
+
+def kill_state(str data, str runtime, str wanted, int number) -> None:
+    """A signal to the first process of a container. Raises ContainerStateError: it does not run."""
+    cdef prl_error error
+    cdef prl_dirs dirs
+    cdef bytes text = encode([wanted])[0]
+    cdef const char *word = text
+    cdef int r
+    look(data, runtime, &dirs)
+    with nogil:
+        r = prl_container_kill(&dirs, word, number, &error)
+        prl_dirs_close(&dirs)
+    if r < 0:
+        raise exception(&error)
+
+
+def rename_state(str data, str runtime, str wanted, str name) -> None:
+    """Another name for a container. Raises UsageError: it is no name; ContainerStateError: there is none, or it is taken.
+
+    Args:
+        data, runtime: As list_states() has them.
+        wanted: Its name, id, or the begin of its id.
+        name: The new name.
+    """
+    cdef prl_error error
+    cdef prl_dirs dirs
+    cdef list texts = encode([wanted, name])
+    cdef const char *word = <bytes>texts[0]
+    cdef const char *other = <bytes>texts[1]
+    cdef int r
+    look(data, runtime, &dirs)
+    with nogil:
+        r = prl_state_rename(&dirs, word, other, &error)
+        prl_dirs_close(&dirs)
+    if r < 0:
+        raise exception(&error)
+
+
+def pause_state(str data, str runtime, str wanted, bint still) -> None:
+    """Let a container stand still, or go on. Raises ContainerStateError: there is none, or not in that state.
+
+    Args:
+        data, runtime, wanted: As of rename_state().
+        still: False: it goes on.
+    """
+    cdef prl_error error
+    cdef prl_dirs dirs
+    cdef bytes text = encode([wanted])[0]
+    cdef const char *word = text
+    cdef int r
+    look(data, runtime, &dirs)
+    with nogil:
+        r = prl_container_pause(&dirs, word, &error) if still else prl_container_unpause(&dirs, word, &error)
+        prl_dirs_close(&dirs)
+    if r < 0:
+        raise exception(&error)
+
+
 def connect_control(str data, str runtime, str id) -> int:
     """A connection to a running container's monitor (docs/reference/control.md), which the caller closes.
 

@@ -93,6 +93,9 @@ cdef extern from "container/life.h" nogil:
         int pid
         uint64_t start_ticks
         bint running
+        int life
+        int64_t started_ns
+        unsigned restarts
 
     struct prl_joinable:
         int pidfd
@@ -125,6 +128,12 @@ cdef extern from "container/life.h" nogil:
         PRL_VERB_ATTACH
         PRL_VERB_WAIT
         PRL_VERB_LOGS
+        PRL_VERB_START
+        PRL_VERB_RESTART
+        PRL_VERB_PAUSE
+        PRL_VERB_UNPAUSE
+        PRL_VERB_RENAME
+        PRL_VERB_UPDATE
         PRL_STAGE_COUNT
 
     int prl_options_parse(unsigned verb, int argc, char **argv, prl_options *ret, prl_error *err)
@@ -142,6 +151,7 @@ cdef extern from "container/life.h" nogil:
         PRL_STATE_HEALTH
     int prl_state_read(const char *directory, prl_state_file file, char **ret, size_t *ret_len)
     void prl_listed_free(prl_listed *rows, size_t len)
+    int prl_state_rename(const prl_dirs *dirs, const char *text, const char *name, prl_error *err)
     int prl_state_remove(const prl_dirs *dirs, const char *text, bint force, bint volumes, prl_error *err)
     int prl_process_hold(int pid, uint64_t start_ticks, prl_joinable *ret)
     void prl_template_free(prl_template *template)
@@ -178,7 +188,6 @@ cdef extern from "container/state/volumes/store.h" nogil:
     void prl_volume_rows_free(prl_volume_row *rows, size_t len)
 
 cdef extern from "container/monitor/wait.h" nogil:
-    int prl_first_signal(int pid, int pidfd, int signal, prl_error *err)
     struct prl_capture:
         char *bytes
         size_t len
@@ -214,6 +223,19 @@ cdef extern from "container/monitor/record.h" nogil:
 
 cdef extern from "container/monitor/socket.h" nogil:
     int prl_control_connect(const prl_dirs *dirs, const char *id)
+
+cdef extern from "container/pause.h" nogil:
+    int prl_container_pause(const prl_dirs *dirs, const char *text, prl_error *err)
+    int prl_container_unpause(const prl_dirs *dirs, const char *text, prl_error *err)
+
+cdef extern from "container/stop.h" nogil:
+    enum:
+        PRL_STOP_OWN
+    struct prl_stop:
+        int signal
+        int seconds
+    int prl_container_stop(const prl_dirs *dirs, const char *text, const prl_stop *how, prl_error *err)
+    int prl_container_kill(const prl_dirs *dirs, const char *text, int signal, prl_error *err)
 
 cdef extern from "container/monitor/await.h" nogil:
     int prl_container_wait(const prl_dirs *dirs, const char *text, prl_status *ret, prl_error *err)

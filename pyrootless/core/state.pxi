@@ -14,7 +14,7 @@ cdef int look(str data, str runtime, prl_dirs *dirs) except -1:
 
 cdef tuple row_of(prl_listed *row):
     return (row.id.decode(), row.name.decode(errors="surrogateescape"), row.directory.decode(errors="surrogateescape"),
-            row.created_ns, row.pid, row.start_ticks, bool(row.running))
+            row.created_ns, row.pid, row.start_ticks, bool(row.running), LIVES[row.life], row.started_ns, row.restarts)
 
 
 def list_states(str data, str runtime, bint kept) -> list:
@@ -26,8 +26,9 @@ def list_states(str data, str runtime, bint kept) -> list:
         kept: Those too that do not run.
 
     Returns:
-        [(id, name, directory, created_ns, pid, start_ticks, running), …]; created_ns (since 1970) is 0 where nothing
-        says it; pid and start_ticks (proc_pid_stat(5), field 22) are 0 where nothing runs.
+        [(id, name, directory, created_ns, pid, start_ticks, running, life, started_ns, restarts), …]; created_ns (since
+        1970) is 0 where nothing says it; pid and start_ticks (proc_pid_stat(5), field 22), started_ns and restarts are
+        0 where nothing runs; life is one of LIVES.
 
     Raises:
         StoreError: The runtime directory is another user's, or others may write to it.

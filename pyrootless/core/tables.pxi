@@ -5,8 +5,12 @@ from libc.errno cimport ESRCH
 KINDS = ("flag", "text", "integer", "size", "duration", "signal", "path")
 """Names of enum prl_option_kind, in its order."""
 VERBS = {"run": PRL_VERB_RUN, "exec": PRL_VERB_EXEC, "create": PRL_VERB_CREATE, "attach": PRL_VERB_ATTACH,
-         "wait": PRL_VERB_WAIT, "logs": PRL_VERB_LOGS}
+         "wait": PRL_VERB_WAIT, "logs": PRL_VERB_LOGS, "start": PRL_VERB_START, "restart": PRL_VERB_RESTART, 
+         "pause": PRL_VERB_PAUSE,
+         "unpause": PRL_VERB_UNPAUSE, "rename": PRL_VERB_RENAME, "update": PRL_VERB_UPDATE}
 """Names of the verbs whose options stand in the table."""
+LIVES = ("created", "running", "paused", "restarting", "exited")
+"""Names of enum prl_life, in its order."""
 ENDED_BY = ("", "exit", "signal", "timeout", "killed", "oom", "cpu-time")
 """Names of enum prl_ended_by, in its order."""
 
@@ -97,33 +101,6 @@ def capability_names() -> list:
     while prl_spec_capability_name(<unsigned>len(names)) != NULL:
         names.append(prl_spec_capability_name(<unsigned>len(names)).decode())
     return names
-
-
-def signal_first(int pid, int pidfd, int number) -> bool:
-    """Send a signal to process 1 of a container.
-
-    Args:
-        pid: Its process id as this process sees it.
-        pidfd: A descriptor of it: nobody else gets the signal.
-        number: Signal number.
-
-    Returns:
-        Whether it was delivered. False: the kernel dropped it, for the program has no handler and does not wait
-        for it.
-
-    Raises:
-        ProcessLookupError: It has ended.
-        LaunchError: The kernel refuses to send it.
-    """
-    cdef prl_error error
-    cdef int r
-    with nogil:
-        r = prl_first_signal(pid, pidfd, number, &error)
-    if r == -ESRCH:
-        raise ProcessLookupError(ESRCH, f"process {pid} has ended")
-    if r < 0:
-        raise exception(&error)
-    return r == 0
 
 
 def parse_options(str verb, list words) -> tuple:

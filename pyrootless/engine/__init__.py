@@ -41,6 +41,11 @@ if TYPE_CHECKING:
     from pyrootless.engine.launch import find_template as find_template
     from pyrootless.engine.launch import open_container as open_container
     from pyrootless.engine.launch import prepared_words as prepared_words
+    from pyrootless.engine.life import create_container as create_container
+    from pyrootless.engine.life import pause_container as pause_container
+    from pyrootless.engine.life import rename_container as rename_container
+    from pyrootless.engine.life import start_container as start_container
+    from pyrootless.engine.life import unpause_container as unpause_container
     from pyrootless.engine.prepare import REINSTALL as REINSTALL
     from pyrootless.engine.prepare import parse as parse
     from pyrootless.engine.pruning import PrunedContainers as PrunedContainers
@@ -78,6 +83,7 @@ _HOME = {
     "Stream": "child",
     "Volume": "volumes",
     "create_volume": "volumes",
+    "create_container": "life",
     "describe": "containers",
     "descriptor": "child",
     "event_attributes": "containers",
@@ -99,6 +105,7 @@ _HOME = {
     "open_container": "launch",
     "open_pipe": "child",
     "parse": "prepare",
+    "pause_container": "life",
     "parse_filters": "selection",
     "parse_moment": "pruning",
     "prepared_words": "launch",
@@ -111,10 +118,13 @@ _HOME = {
     "remove_container": "containers",
     "remove_named": "containers",
     "remove_volume": "volumes",
+    "rename_container": "life",
     "select": "selection",
     "select_volumes": "volumes",
     "start_async": "asynchronous",
+    "start_container": "life",
     "to_argv": "arguments",
+    "unpause_container": "life",
 }
 """Public name → module of this package that has it."""
 

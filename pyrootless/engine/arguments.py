@@ -30,7 +30,9 @@ OptionValue = (
 @cache
 def _kinds() -> dict[str, str]:
     """Name of each option of `run` → its kind."""
-    return {str(row["name"]): str(row["kind"]) for row in _containers.option_rows()}
+    run = _containers.VERBS["run"]
+    rows = [row for row in _containers.option_rows() if int(str(row["verbs"])) & run]
+    return {str(row["name"]): str(row["kind"]) for row in rows}
 
 
 def to_argv(image: str, args: Sequence[str], options: Mapping[str, OptionValue]) -> list[str]:

@@ -12,12 +12,17 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from pyrootless.config import Directories
 from pyrootless.core import _containers
 from pyrootless.errors import UsageError
 
+if TYPE_CHECKING:
+    from pyrootless.core._containers import Row
+
+
+State = Literal["created", "running", "paused", "restarting", "exited"]
 _LABEL = "io.pyrootless.label."
 
 
@@ -30,15 +35,19 @@ class Container:
         name: "" when it has none.
         image: As it was asked for; "" when unknown.
         command: Program and arguments.
-        state: Whether it runs now.
+        state: As docker calls it.
         pid: Its process 1 as the host sees it; 0 when it does not run.
         start_ticks: Start time of that process (proc_pid_stat(5), field 22); 0 when unknown.
         created_unix_ns: When its configuration was written; 0 when unknown.
-        ended_by: "exit", "signal", "timeout", "killed"; "" while it runs or when unknown.
+        ended_by: "exit", "signal", "timeout", "killed", "failed" (it never began); "" while it
+            runs or when unknown.
         exit_code: None when it did not return.
         signal: None when no signal ended it.
         directory: Where it lies.
         ended_unix_ns: When it ended; 0 while it runs or when unknown.
+        started_unix_ns: When it began; 0 when it never did or when unknown.
+        restarts: How often its monitor started it again since it was started.
+        error: Why its last start failed; "" when it did not.
         health: "starting", "healthy", "unhealthy"; "" while nothing checks it.
     """
 
@@ -46,7 +55,7 @@ class Container:
     name: str
     image: str
     command: tuple[str, ...]
-    state: Literal["running", "exited"]
+    state: State
     pid: int
     start_ticks: int
     created_unix_ns: int
@@ -56,6 +65,19 @@ class Container:
     directory: Path
     ended_unix_ns: int = 0
     health: str = ""
+    started_unix_ns: int = 0
+    restarts: int = 0
+    error: str = ""
+
+    @property
+    def has_processes(self) -> bool:
+        """Whether it runs, paused or not."""
+        return self.state in ("running", "paused")
+
+    @property
+    def has_monitor(self) -> bool:
+        """Whether somebody waits for its end: it runs, or is to be started again."""
+        return self.has_processes or self.state == "restarting"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +86,8 @@ class Found:
 
     Attributes:
         id, name, directory, created_unix_ns, pid, start_ticks: As of `Container`.
-        running: Whether it runs now.
+        state, started_unix_ns, restarts: As of `Container`; 0 when it does not run.
+        running: Whether its monitor lives.
     """
 
     id: str
@@ -74,11 +97,9 @@ class Found:
     pid: int
     start_ticks: int
     running: bool
-
-    @property
-    def state(self) -> Literal["running", "exited"]:
-        """The word for it, as of `Container`."""
-        return "running" if self.running else "exited"
+    state: State
+    started_unix_ns: int = 0
+    restarts: int = 0
 
 
 def list_found(directories: Directories, *, kept: bool = True) -> list[Found]:
@@ -166,7 +187,7 @@ def event_attributes(container: Container) -> dict[str, str]:
 
 def describe(item: Found) -> Container:
     """What it says of itself; what is missing or damaged is "" or None."""
-    running = item.running
+    running = item.state in ("running", "paused")
     config = read_config(item.directory)
     status = {} if running else read_status(item.directory)
     notes = _dict(config.get("annotations"))
@@ -188,6 +209,11 @@ def describe(item: Found) -> Container:
         health=str(read_health(item.directory).get("Status", ""))
         if running and "io.pyrootless.health.test" in notes
         else "",
+        started_unix_ns=item.started_unix_ns
+        if running
+        else _positive(status.get("started_unix_ns"), 0) or 0,
+        restarts=item.restarts if item.running else _positive(status.get("restarts"), 0) or 0,
+        error="" if running else str(status.get("error", "")),
     )
 
 
@@ -214,9 +240,10 @@ def read_health(directory: Path) -> dict[str, Any]:
         return {}
 
 
-def _found(row: tuple[str, str, str, int, int, int, bool]) -> Found:
-    key, name, directory, created_ns, pid, ticks, running = row
-    return Found(key, name, Path(directory), created_ns, pid, ticks, running)
+def _found(row: Row) -> Found:
+    key, name, directory, created_ns, pid, ticks, running, life, started_ns, restarts = row
+    place, state = Path(directory), cast("State", life)
+    return Found(key, name, place, created_ns, pid, ticks, running, state, started_ns, restarts)
 
 
 def _read_json(directory: Path, *, status: bool) -> dict[str, Any]:

@@ -47,6 +47,7 @@ def inspect_container(container: Container) -> dict[str, Any]:
         "Path": container.command[0] if container.command else "",
         "Args": list(container.command[1:]),
         "State": _state(container),
+        "RestartCount": container.restarts,
         "Image": container.image,
         "Name": f"/{container.name}" if container.name else "",
         "MountLabel": "",
@@ -54,6 +55,8 @@ def inspect_container(container: Container) -> dict[str, Any]:
         "Mounts": [inspect_mount(item) for item in read_mounts(config)],
         "Config": _config(config, container),
         "HostConfig": {
+            "AutoRemove": notes.get(f"{NOTE}remove") == "1",
+            "RestartPolicy": _policy(str(notes.get(f"{NOTE}restart", "no"))),
             "ReadonlyRootfs": bool(_object(config, "root").get("readonly", False)),
             "CapAdd": _object(process, "capabilities").get("bounding", []),
             "MaskedPaths": linux.get("maskedPaths", []),
@@ -76,14 +79,16 @@ def _state(container: Container) -> dict[str, Any]:
     code = container.exit_code if container.exit_code is not None else signal and 128 + signal
     return {
         "Status": container.state,
-        "Running": container.state == "running",
-        "Paused": False,
-        "Restarting": False,
+        "Running": container.has_monitor,
+        "Paused": container.state == "paused",
+        "Restarting": container.state == "restarting",
         "OOMKilled": container.ended_by == "oom",
         "Dead": False,
         "Pid": container.pid,
         "ExitCode": code,
-        "Error": "",
+        "Error": container.error,
+        "StartedAt": _time(container.started_unix_ns),
+        "FinishedAt": _time(container.ended_unix_ns),
         "EndedBy": container.ended_by,
         **_health(container),
     }
@@ -110,6 +115,12 @@ def _log_config(notes: dict[str, Any]) -> dict[str, Any]:
         "Type": notes.get(f"{NOTE}log.driver", "json-file"),
         "Config": {word: str(value) for word, value in given.items() if value is not None},
     }
+
+
+def _policy(text: str) -> dict[str, Any]:
+    """ "on-failure:3" as docker has it."""
+    name, _, most = text.partition(":")
+    return {"Name": name, "MaximumRetryCount": int(most) if most.isdigit() else 0}
 
 
 def _resources(resources: dict[str, Any]) -> dict[str, Any]:
@@ -159,6 +170,7 @@ def _config(config: dict[str, Any], container: Container) -> dict[str, Any]:
         "Hostname": config.get("hostname", ""),
         "User": f"{user.get('uid', 0)}:{user.get('gid', 0)}",
         "Tty": bool(process.get("terminal", False)),
+        "OpenStdin": notes.get(f"{NOTE}interactive") == "1",
         "Env": process.get("env", []),
         "Cmd": list(container.command),
         "Image": container.image,
@@ -205,5 +217,9 @@ def _is_label(key: str) -> bool:
 
 
 def _time(unix_ns: int) -> str:
-    moment = datetime.fromtimestamp(unix_ns // 1_000_000_000, UTC)
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+    """RFC 3339 with nanoseconds; 0 is Go's zero time, as docker shows it."""
+    if unix_ns == 0:
+        return "0001-01-01T00:00:00Z"
+    seconds, rest = divmod(unix_ns, 1_000_000_000)
+    moment = datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+    return f"{moment}.{rest:09d}".rstrip("0").rstrip(".") + "Z"

@@ -75,7 +75,7 @@ def select(
     fits = (
         item
         for item in everything
-        if (every or item.state == "running") and all(test(item) for test in tests)
+        if (every or item.has_monitor) and all(test(item) for test in tests)
     )
     return [item for number, item in enumerate(fits) if not last or number < last]
 
@@ -154,7 +154,7 @@ def _codes(values: Sequence[str]) -> Test:
         wanted = {int(value) for value in values}
     except ValueError:
         raise UsageError(f"invalid filter 'exited={values[0]}'") from None
-    return lambda item: item.state != "running" and exit_code(item) in wanted
+    return lambda item: not item.has_processes and exit_code(item) in wanted
 
 
 def exit_code(item: Container) -> int | None:

@@ -53,6 +53,7 @@ SAMPLES: dict[str, list[str]] = {
     "fake-root": ["--fake-root=remember"],
     "hostname": ["--hostname=other"],
     "init": ["--init"],
+    "interactive": ["--interactive"],
     "ipc": ["--ipc=host"],
     "verify": ["--verify"],
     "health-cmd": ["--health-cmd=true"],
@@ -82,6 +83,7 @@ SAMPLES: dict[str, list[str]] = {
     "publish-all": ["--network=pasta", "--publish-all"],
     "read-only": ["--read-only"],
     "read-only-tmpfs": ["--read-only", "--read-only-tmpfs=true"],
+    "restart": ["--restart=on-failure:3"],
     "rm": ["--rm"],
     "rootfs": ["--rootfs"],
     "seccomp-program": ["--seccomp-program=PROGRAM"],
@@ -107,7 +109,7 @@ SAMPLES: dict[str, list[str]] = {
 
 # What these rows change stands in a mounted file, or in the container's directory, which
 # --print-spec does not make: they have tests of their own.
-NOT_PRINTED = {"add-host", "dns", "dns-option", "dns-search", "ephemeral", "publish-all", "rm"}
+NOT_PRINTED = {"add-host", "dns", "dns-option", "dns-search", "ephemeral", "publish-all"}
 NOT_PRINTED |= {"volumes-from"}  # tests/integration/test_volumes.py
 
 # Arguments without which a row would change nothing.
@@ -161,11 +163,12 @@ def is_native(row: dict[str, Any]) -> bool:
 def test_names_and_letters_are_unique(rows: list[dict[str, Any]]) -> None:
     from pyrootless.core import _containers
 
-    names = [row["name"] for row in rows]
-    assert sorted(set(names)) == sorted(names)
-    for verb in _containers.VERBS.values():
-        letters = [r["letter"] for r in rows if r["letter"] and r["verbs"] & verb]
-        assert sorted(set(letters)) == sorted(letters)
+    for verb, bit in _containers.VERBS.items():
+        own = [row for row in rows if int(row["verbs"]) & bit]
+        names = [row["name"] for row in own]
+        letters = [row["letter"] for row in own if row["letter"]]
+        assert sorted(set(names)) == sorted(names), verb
+        assert sorted(set(letters)) == sorted(letters), verb
     assert len(rows) > 30
 
 
@@ -275,7 +278,7 @@ def test_upper_is_where_it_was_asked_for(pyrootless: Run, option: str, volatile:
 
 
 def test_man_page_names_every_row(rows: list[dict[str, Any]]) -> None:
-    verbs = ("run", "attach", "logs")
+    verbs = ("run", "attach", "logs", "start", "restart")
     pages = [(ROOT / "docs" / "man" / f"pyrootless-{verb}.1") for verb in verbs]
     page = "".join(path.read_text() for path in pages).replace("\\-", "-")
     shown = [row["name"] for row in rows if row["help"]]

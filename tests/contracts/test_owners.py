@@ -131,6 +131,8 @@ OWNERS: dict[str, Owner] = {
         r"(.*/)?owners(\.new)?",
     ),
     "status.json": Owner((STATE,), name=r"(.*/)?status\.json(\.new)?"),
+    "created": Owner((STATE,)),
+    "freezer": Owner((STATE,)),
     "remove": Owner((STATE,), name=r".*/remove"),
     "DATA/events": Owner(
         ("csrc/container/events/", "pyrootless/engine/watching/events.py"),

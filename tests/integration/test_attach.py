@@ -513,7 +513,7 @@ def test_wait_for_what_has_ended_and_for_the_foreground(machine: Machine) -> Non
     assert machine.run("run", "--name=box", "host", "sh", "-c", "exit 3").returncode == 3
     done = machine.run("wait", "box", "nosuch", "box")
     assert (done.returncode, done.stdout) == (1, "3\n3\n")
-    assert '"nosuch" is no container' in done.stderr
+    assert "No such container: nosuch" in done.stderr
     machine.run("rm", "box")
     words = ("run", "-i", "--name=box", "host", "sh", "-c", "echo ready; read line; exit 4")
     with machine.popen(*words) as child:

@@ -107,7 +107,7 @@ def test_what_does_not_run_is_told_from_what_is_not_there(
     running = Path(engine_environment["XDG_RUNTIME_DIR"], "pyrootless", "running", ident)
     if running.exists():
         wait_for_end(entry_pid(engine_environment, ident))
-    for name, why in (("ended", "is not running"), ("never-was", "is no container")):
+    for name, why in (("ended", "is not running"), ("never-was", "No such container")):
         done = pyrootless("exec", name, "true")
         assert done.returncode == 125
         assert done.stderr.splitlines() == [
@@ -543,7 +543,8 @@ def test_stop_does_not_wait_for_what_the_kernel_drops(pyrootless: Run, start: St
     """`sleep` as process 1 has no handler: a wait of an hour would show."""
     ident = start("--rm", "--stop-timeout=3600", "host", "sleep", "10000")
     assert pyrootless("stop", ident).returncode == 0
-    for words in (("stop", ident), ("kill", ident), ("exec", ident, "true")):
+    assert pyrootless("stop", ident).returncode == 1  # --rm: it is gone
+    for words in (("kill", ident), ("exec", ident, "true")):
         assert pyrootless(*words).returncode != 0
 
 

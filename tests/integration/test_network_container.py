@@ -212,7 +212,7 @@ def test_the_second_goes_on_when_the_first_ends(
         out, _ = second.communicate(b"\n", timeout=LIMIT_SECONDS)
     assert (out, second.returncode) == (b"7000\n", 0)
     assert gone.returncode == 125
-    assert "is no container" in gone.stderr
+    assert "No such container" in gone.stderr
 
 
 @pytest.mark.parametrize(

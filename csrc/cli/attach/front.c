@@ -109,7 +109,8 @@ static int open_stream(struct front *front, struct prl_pump *pump, int fd)
 static int on_attached(struct front *front, int32_t there)
 {
     front->terminal = there & PRL_ATTACH_TERMINAL;
-    front->input = there & PRL_ATTACH_INPUT && front->how->options->interactive;
+    front->input = there & PRL_ATTACH_INPUT && front->how->options->interactive &&
+                   !front->how->options->deaf;
     int r = open_stream(front, &front->outs[0], STDOUT_FILENO);
     if (r == 0 && !front->terminal)
         r = open_stream(front, &front->outs[1], STDERR_FILENO);

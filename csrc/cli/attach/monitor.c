@@ -9,14 +9,20 @@
 
 #include "base/error.h"
 #include "base/own.h"
+#include "base/sys.h"
 #include "container/monitor/exports.h"
+#include "container/state/record.h"
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <string.h>
+#include <sys/inotify.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+enum { LOOK_MS = 200 };
 
 struct keeper {
     const struct prl_attach_options *options;
@@ -109,7 +115,7 @@ static int open_doors(struct keeper *k, struct prl_error *reterr)
                                                 .execution.pidfd = -1,
                                                 .output_fd = -1};
     prl_health_open(&control->health, &o->health);
-    r = o->background ? open_log(control, reterr) : 0;
+    r = o->background || o->leaves ? open_log(control, reterr) : 0;
     if (r < 0)
         return r;
     control->listen_fd = prl_control_listen(o->dirs, o->id, reterr);
@@ -119,9 +125,7 @@ static int open_doors(struct keeper *k, struct prl_error *reterr)
 static int begin(struct keeper *k, prl_attach_start_fn start, void *data,
                  struct prl_error *reterr)
 {
-    int r = open_doors(k, reterr);
-    if (r == 0)
-        r = open_streams(k, reterr);
+    int r = open_streams(k, reterr);
     if (r == 0)
         r = start(data, &k->lent, &k->child, reterr);
     for (int i = 0; i < 3; i++)
@@ -157,11 +161,93 @@ static int monitor(struct keeper *k, struct prl_status *ret, struct prl_error *r
     return prl_monitor_run(&k->child, &how, ret, reterr);
 }
 
+void prl_attach_fail(const struct prl_attach_options *options, void *data,
+                     const struct prl_error *error)
+{
+    struct prl_error second;
+    if (options->fail)
+        (void)options->fail(data, error, &second);
+    else if (options->finish)
+        (void)options->finish(data, NULL, &second);
+}
+
+/* One run, to its end. */
+static int run(struct keeper *k, struct prl_status *ret, struct prl_error *reterr)
+{
+    *ret = (struct prl_status){0};
+    prl_health_begin(&k->control.health);
+    int r = monitor(k, ret, reterr);
+    prl_health_end(&k->control.health);
+    prl_log_close(&k->control.log); /* whole before anybody hears of the end */
+    prl_control_hear(&k->control, &k->child);
+    return r;
+}
+
+/* --- from one run to the next --- */
+
+/* Everybody is told of the end, as if it were the last; the next run begins with its log alone.
+ */
+static int part(struct keeper *k, const struct prl_status *status, struct prl_error *reterr)
+{
+    const struct prl_error none = {0};
+    prl_child_close(&k->child);
+    prl_close_p(&k->control.input_fd);
+    prl_close_p(&k->peer_fd);
+    k->from[0] = k->from[1] = -1; /* closed with the run */
+    prl_control_end(&k->control, status, &none);
+    return open_log(&k->control, reterr);
+}
+
+/* false: somebody wanted this end. */
+static bool rest(struct keeper *k, uint64_t pause_ns)
+{
+    struct pollfd fds[PRL_CONTROL_FDS + 1];
+    const uint64_t end_ns = prl_sys_now_ns() + pause_ns;
+    _cleanup_close_ int watch = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+    bool watched = watch >= 0 && inotify_add_watch(watch, k->options->place, IN_CREATE) >= 0;
+    while (!prl_state_is_marked(k->options->place_fd, ".", "stopped")) {
+        uint64_t now_ns = prl_sys_now_ns();
+        if (now_ns >= end_ns)
+            return true;
+        uint64_t left_ms = (end_ns - now_ns + 999999u) / 1000000u;
+        char news[512];
+        prl_control_poll(&k->control, fds);
+        fds[PRL_CONTROL_FDS] = (struct pollfd){watched ? watch : -1, POLLIN, 0};
+        /* Without inotify (a user has few of them) it looks now and then. */
+        if (poll(fds, PRL_CONTROL_FDS + 1,
+                 (int)(watched || left_ms < LOOK_MS ? left_ms : LOOK_MS)) <= 0)
+            continue;
+        if (watched)
+            (void)!read(watch, news, sizeof news);
+        prl_control_step(&k->control, &k->child, fds);
+    }
+    return false;
+}
+
+/* 1: it runs again; 0: its last end stays; -errno: it could not be started. */
+static int again(struct keeper *k, prl_attach_start_fn start, void *data,
+                 const struct prl_status *status, struct prl_error *reterr)
+{
+    struct prl_error ignored;
+    uint64_t pause_ns = 0;
+    if (!k->options->again || k->options->again(data, status, &pause_ns) != 1)
+        return 0;
+    int r = part(k, status, reterr);
+    if (r < 0 || !rest(k, pause_ns))
+        return r;
+    r = begin(k, start, data, reterr);
+    /* Whoever stopped it while it was started did not find it running. */
+    if (r == 0 && prl_state_is_marked(k->options->place_fd, ".", "stopped"))
+        (void)prl_child_signal(&k->child, SIGKILL, &ignored);
+    return r < 0 ? r : 1;
+}
+
 /* The program runs. */
-static void keep(struct keeper *k, void *data, int socket_fd)
+static void keep(struct keeper *k, prl_attach_start_fn start, void *data, int socket_fd)
 {
     struct prl_status status = {0};
     struct prl_error error = {0}, second = {0};
+    int r, next = 0;
     const struct prl_record_head head = {.kind = PRL_RECORD_ATTACHED,
                                          .value =
                                              (k->control.input_fd >= 0 ? PRL_ATTACH_INPUT : 0) |
@@ -170,16 +256,17 @@ static void keep(struct keeper *k, void *data, int socket_fd)
     if (k->options->background)
         prl_close_p(&socket_fd);
     else
-        prl_control_adopt(&k->control, socket_fd);
-    prl_health_begin(&k->control.health);
-    int r = monitor(k, &status, &error);
-    prl_health_end(&k->control.health);
-    prl_log_close(&k->control.log); /* whole before anybody hears of the end */
-    prl_control_hear(&k->control, &k->child);
+        prl_control_adopt(&k->control, socket_fd, !k->options->leaves);
+    do {
+        r = run(k, &status, &error);
+        next = r < 0 ? 0 : again(k, start, data, &status, &error);
+    } while (next == 1);
     prl_control_retire(&k->control);
     prl_child_close(&k->child);
     const struct prl_status *known = r < 0 ? NULL : &status;
-    if (k->options->finish)
+    if (next < 0)
+        prl_attach_fail(k->options, data, &error);
+    else if (k->options->finish)
         (void)k->options->finish(data, known, &second);
     prl_control_end(&k->control, known, r < 0 ? &error : &second);
 }
@@ -192,23 +279,25 @@ void prl_attach_monitor(const struct prl_attach_options *options, prl_attach_sta
                        .lent = {.fds = {-1, -1, -1}},
                        .from = {-1, -1},
                        .peer_fd = -1};
-    struct prl_error error = {0}, second;
+    struct prl_error error = {0};
     (void)setsid(); /* the caller's terminal, its keys and its end are not for us */
     int r =
         passes_through(options) ? prl_streams_take(options->interactive, &k.lent, &error) : 0;
     prl_streams_leave();
     close_inherited();
     if (r == 0)
+        r = open_doors(&k, &error);
+    if (r == 0)
         r = begin(&k, start, data, &error);
     if (r == 0) {
-        keep(&k, data, socket_fd);
+        keep(&k, start, data, socket_fd);
         prl_control_close(&k.control);
         return;
     }
     prl_control_retire(&k.control);
     prl_child_close(&k.child);
-    if (options->finish) /* before the answer: the caller's next command finds nothing of it */
-        (void)options->finish(data, NULL, &second);
+    prl_attach_fail(options, data,
+                    &error); /* before the answer: the next command finds it so */
     const struct prl_record_head head = {.kind = PRL_RECORD_FAILED, .len = sizeof error};
     (void)prl_record_send(socket_fd, &head, &error);
 }

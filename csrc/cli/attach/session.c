@@ -24,7 +24,8 @@ static int read_keys(const struct prl_attach_options *options, struct prl_attach
 static int check_options(const struct prl_attach_options *options, struct prl_attach_keys *keys,
                          struct prl_error *reterr)
 {
-    if (!options->background && options->interactive && !isatty(STDIN_FILENO))
+    if (!options->background && options->terminal && options->interactive && !options->deaf &&
+        !isatty(STDIN_FILENO))
         return prl_failf(reterr, PRL_STAGE_OPTIONS, ENOTTY, "--tty",
                          "the input device is not a TTY: leave out -t (keep -i to pipe input)");
     return read_keys(options, keys, reterr);
@@ -37,11 +38,10 @@ void prl_attach_signals(sigset_t *ret)
 }
 
 /* Nothing was started: there is still something to clean up. */
-static int fail_early(const struct prl_attach_options *options, void *data, int r)
+static int fail_early(const struct prl_attach_options *options, void *data, int r,
+                      const struct prl_error *error)
 {
-    struct prl_error second;
-    if (options->finish)
-        (void)options->finish(data, NULL, &second);
+    prl_attach_fail(options, data, error);
     return r;
 }
 
@@ -90,7 +90,7 @@ int prl_attach_run(const struct prl_attach_options *options, prl_attach_start_fn
     if (r == 0 && socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
         r = prl_fail(reterr, PRL_STAGE_MONITOR, "socketpair", "front and monitor");
     if (r < 0)
-        return fail_early(options, data, r);
+        return fail_early(options, data, r, reterr);
     sigprocmask(SIG_SETMASK, NULL, &saved);
     pid_t monitor = fork_monitor(options, start, data, pair);
     const struct prl_attach_front how = {
@@ -102,10 +102,26 @@ int prl_attach_run(const struct prl_attach_options *options, prl_attach_start_fn
     else
         r = prl_attach_front(&how, ret, reterr);
     prl_close_p(&pair[0]); /* a monitor that was not told to go on ends now */
-    if (monitor > 0 && r != PRL_ATTACH_DETACHED && r != -EINTR)
+    if (monitor > 0 && r != PRL_ATTACH_DETACHED && r != -EINTR && !options->leaves)
         prl_sys_reap(monitor, NULL);
     sigprocmask(SIG_SETMASK, &saved, NULL);
-    return monitor < 0 ? fail_early(options, data, r) : r;
+    return monitor < 0 ? fail_early(options, data, r, reterr) : r;
+}
+
+int prl_attach_connect(const struct prl_dirs *dirs, const char *id, const char *name,
+                       struct prl_error *reterr)
+{
+    int fd = prl_control_connect(dirs, id);
+    if (fd == -ENOENT || fd == -ECONNREFUSED)
+        return prl_failf(reterr, PRL_STAGE_MONITOR, ENOTSUP, "attach",
+                         "container %.80s runs in the foreground of the process that started "
+                         "it, where its streams are: a second program is run by \"pyrootless "
+                         "exec\"",
+                         name);
+    if (fd < 0)
+        return prl_failf(reterr, PRL_STAGE_MONITOR, -fd, "connect", "%s/control/%s",
+                         dirs->runtime, id);
+    return fd;
 }
 
 int prl_attach_join(const struct prl_attach_options *options, int control_fd,

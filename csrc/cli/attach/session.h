@@ -21,18 +21,30 @@ enum { PRL_ATTACH_DETACHED = 1 };
  * killed cannot run it: that is for the next sweep. */
 typedef int (*prl_attach_start_fn)(void *data, const struct prl_stdio *stdio,
                                    struct prl_child *ret, struct prl_error *reterr);
+typedef int (*prl_attach_fail_fn)(void *data, const struct prl_error *error,
+                                  struct prl_error *reterr);
 typedef int (*prl_attach_finish_fn)(void *data, const struct prl_status *status,
                                     struct prl_error *reterr);
+
+/* It ended, and whoever keeps it starts it again?  1: after *ret_pause_ns, and its end is
+ * recorded. Then start is called once more.  data is the keeper's from the first start on. */
+typedef int (*prl_attach_again_fn)(void *data, const struct prl_status *status,
+                                   uint64_t *ret_pause_ns);
 
 struct prl_attach_options {
     bool interactive;            /* -i: the caller's input goes to the container */
     bool terminal;               /* the container has one; else two pipes or three */
     bool background;             /* nobody watches: return when the program runs */
+    bool leaves;                 /* its front may end: it goes on, and has a log */
+    bool deaf;                   /* nothing that is typed goes to the container */
     bool no_signals;             /* those of the front are not the container's */
     const char *detach_keys;     /* "ctrl-a,x"; NULL: ctrl-p,ctrl-q; "": none */
     const char *name;            /* how the user calls the container; shown when it is left */
     uint64_t wall_limit_ns;      /* 0: none */
     prl_attach_finish_fn finish; /* NULL: nothing to do */
+    prl_attach_fail_fn fail;     /* it never began, in place of finish; NULL: finish */
+    prl_attach_again_fn again;   /* NULL: never */
+    const char *place;           /* with again: a file `stopped` in this directory ends it */
     const struct prl_dirs *dirs; /* NULL: without a control socket */
     const char *id;              /* of the container */
     int place_fd;                /* the directory its log is made in; with dirs alone */
@@ -46,6 +58,9 @@ struct prl_attach_options {
  * start, was lost, or could not be cleaned up (then *ret is filled as well). */
 int prl_attach_run(const struct prl_attach_options *options, prl_attach_start_fn start,
                    void *data, struct prl_status *ret, struct prl_error *reterr);
+/* A connection to the monitor of one that runs. */
+int prl_attach_connect(const struct prl_dirs *dirs, const char *id, const char *name,
+                       struct prl_error *reterr);
 /* Watch one that runs, through its control socket, which is closed.  The same results. */
 int prl_attach_join(const struct prl_attach_options *options, int control_fd,
                     struct prl_status *ret, struct prl_error *reterr);

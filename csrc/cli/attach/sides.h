@@ -8,6 +8,9 @@
 
 #include <signal.h>
 
+/* Nothing was started, or it failed: what is to be done about that. */
+void prl_attach_fail(const struct prl_attach_options *options, void *data,
+                     const struct prl_error *error);
 /* The monitor's whole life. */
 void prl_attach_monitor(const struct prl_attach_options *options, prl_attach_start_fn start,
                         void *data, int socket_fd);

@@ -74,7 +74,6 @@ static const struct {
      "a container on no named network has no names there: --hostname, --add-host"},
     {"no-hosts", "entries are added by --add-host"},
     {"pod", "share a network: --network container:NAME"},
-    {"restart", ""},
     {"secret", "share a file: -v FILE:TARGET:ro"},
     {"tls-verify", "list the host under insecure in registries.toml"},
     {"tz", "name the zone: -e TZ=Europe/Berlin"},
@@ -137,35 +136,68 @@ static void print_row(const struct prl_option *row, FILE *out)
     print_wrapped(row->help, HELP_COLUMN, out);
 }
 
-static void print_usage(unsigned verb, FILE *out)
+const char *prl_verb_name(unsigned verb)
 {
-    if (verb == PRL_VERB_EXEC)
-        fputs("Usage: pyrootless exec [OPTION…] CONTAINER PROGRAM [ARGUMENT…]\n\n"
-              "Run a program in a running container.\n",
-              out);
-    else if (verb == PRL_VERB_WAIT)
-        fputs("Usage: pyrootless wait [OPTION…] CONTAINER…\n\n"
-              "Wait until containers have ended, and print their exit statuses, a line each.\n",
-              out);
-    else if (verb == PRL_VERB_LOGS)
-        fputs("Usage: pyrootless logs [OPTION…] CONTAINER\n\n"
-              "Show what a container in the background has written.\n",
-              out);
-    else if (verb == PRL_VERB_ATTACH)
-        fputs("Usage: pyrootless attach [OPTION…] CONTAINER\n\n"
-              "Connect to the streams of a running container of `run -d` or `run -t`: what it "
-              "wrote\nlast, what it writes, and what is typed.\n",
-              out);
-    else
-        fprintf(
-            out,
+    static const char names[][8] = {"run",   "exec",    "create", "attach",
+                                    "wait",  "logs",    "start",  "restart",
+                                    "pause", "unpause", "rename", "update"};
+    size_t at = 0;
+    while (verb > 1) {
+        verb >>= 1;
+        at++;
+    }
+    return names[at];
+}
+
+/* What a verb takes behind its options, and what it does with it. */
+static const struct {
+    unsigned verb;
+    char words[40], text[216];
+} usages[] = {
+    {PRL_VERB_EXEC, "CONTAINER PROGRAM [ARGUMENT…]", "Run a program in a running container.\n"},
+    {PRL_VERB_WAIT, "CONTAINER…",
+     "Wait until containers have ended, and print their exit statuses, a line each.\n"},
+    {PRL_VERB_ATTACH, "CONTAINER",
+     "Connect to the streams of a running container with a monitor of its own (`run -d`, `run "
+     "-t`, "
+     "`start`):\nwhat it wrote last, what it writes, and what is typed.\n"},
+    {PRL_VERB_LOGS, "CONTAINER", "Show what a container in the background has written.\n"},
+    {PRL_VERB_PAUSE, "CONTAINER…",
+     "Let no process of containers run, until `unpause`.  None of them can know.\n"},
+    {PRL_VERB_UNPAUSE, "CONTAINER…", "Let the processes of paused containers go on.\n"},
+    {PRL_VERB_RENAME, "CONTAINER NAME", "Give a container another name.\n"},
+    {PRL_VERB_UPDATE, "CONTAINER…",
+     "Change the limits of containers, at once where they run, or their restart policy.\n"},
+    {PRL_VERB_RESTART, "CONTAINER…",
+     "Stop containers, and start them again; one that does not run is started.\n"},
+    {PRL_VERB_START, "CONTAINER…",
+     "Start containers that `create` made, and run ended ones again with the files they "
+     "wrote.\n"
+     "They run in the background, and their output goes to their logs.\n"},
+};
+
+static void print_image_usage(unsigned verb, FILE *out)
+{
+    const char *name = prl_verb_name(verb);
+    fprintf(out,
             "Usage: pyrootless %s [OPTION…] IMAGE [PROGRAM [ARGUMENT…]]\n"
             "       pyrootless %s [OPTION…] --rootfs DIRECTORY[:O] PROGRAM [ARGUMENT…]\n\n%s",
-            verb == PRL_VERB_RUN ? "run" : "create", verb == PRL_VERB_RUN ? "run" : "create",
+            name, name,
             verb == PRL_VERB_RUN
                 ? "Run a program in a new container.  The image \"host\" is this machine's own "
                   "toolchain.\n"
-                : "Make a container without starting it.\n");
+                : "Make a container without starting it, and print its id.\n");
+}
+
+static void print_usage(unsigned verb, FILE *out)
+{
+    for (size_t i = 0; i < sizeof usages / sizeof *usages; i++)
+        if (usages[i].verb == verb) {
+            fprintf(out, "Usage: pyrootless %s [OPTION…] %s\n\n%s", prl_verb_name(verb),
+                    usages[i].words, usages[i].text);
+            return;
+        }
+    print_image_usage(verb, out);
 }
 
 void prl_options_print_help(unsigned verb, FILE *out)

@@ -27,19 +27,6 @@ struct parser {
 #define BAD(reterr, option, ...)                                                               \
     prl_failf(reterr, PRL_STAGE_OPTIONS, EINVAL, option, __VA_ARGS__)
 
-static const char *verb_name(unsigned verb)
-{
-    if (verb == PRL_VERB_EXEC)
-        return "exec";
-    if (verb == PRL_VERB_ATTACH)
-        return "attach";
-    if (verb == PRL_VERB_WAIT)
-        return "wait";
-    if (verb == PRL_VERB_LOGS)
-        return "logs";
-    return verb == PRL_VERB_CREATE ? "create" : "run";
-}
-
 /* docker's second names of an option, which its help does not list either. */
 static const char aliases[][2][12] = {{"net", "network"}, {"dns-opt", "dns-option"}};
 
@@ -103,6 +90,8 @@ static int check_text(const char *option, const char *text, struct prl_error *re
 
     if (r <= 0)
         return r;
+    if (strcmp(option, "--restart") == 0)
+        return prl_value_restart(option, text, reterr);
     if (strcmp(option, "--name") == 0)
         return prl_value_name(option, text, reterr);
     if (strcmp(option, "--storage-opt") == 0 && strncmp(text, "size=", 5) != 0)
@@ -264,7 +253,7 @@ static int fail_unknown(struct parser *p, const char *shown, const char *name)
 {
     const char *near = prl_options_near(p->options->verb, name);
     const char *instead = prl_options_elsewhere(name);
-    const char *verb = verb_name(p->options->verb);
+    const char *verb = prl_verb_name(p->options->verb);
     if (instead)
         return BAD(p->reterr, shown, "docker and podman have it, and it is not here%s%s",
                    *instead ? ": " : " yet", instead);
@@ -348,6 +337,13 @@ static bool value_needs_engine(const struct prl_options *options,
     return strcmp(text, "nested-userns") == 0 || strcmp(text, "io-uring") == 0;
 }
 
+static bool is_restarted(const struct prl_options *o)
+{
+    const char *policy = prl_options_get(o, "restart");
+
+    return policy && strcmp(policy, "no") != 0;
+}
+
 /* --attach of standard output or error. */
 static bool shows_output(const struct prl_options *o)
 {
@@ -376,6 +372,10 @@ static int check_together(const struct prl_options *o, struct prl_error *reterr)
     if (prl_options_flag(o, "tty") && prl_options_get(o, "attach") && !shows_output(o))
         return BAD(reterr, "--attach",
                    "a terminal is connected as a whole: name stdout too, or leave -t out");
+    if (is_restarted(o) && (ephemeral || prl_options_flag(o, "rm")))
+        return BAD(reterr, "--restart",
+                   "conflicting options: cannot specify both --restart and %s",
+                   ephemeral ? "--ephemeral" : "--rm");
     if (!prl_options_get(o, "spec"))
         return 0;
     for (size_t i = 0; i < o->values_len; i++) {
@@ -430,7 +430,7 @@ static int take_rest(struct parser *p)
         what = o->verb == PRL_VERB_EXEC || !program ? "CONTAINER" : what;
         if (p->at == p->argc || !*p->argv[p->at])
             return BAD(p->reterr, what, "it is missing: write \"pyrootless %s [OPTION…] %s%s\"",
-                       verb_name(o->verb), what, program ? " [PROGRAM [ARGUMENT…]]" : "");
+                       prl_verb_name(o->verb), what, program ? " [PROGRAM [ARGUMENT…]]" : "");
         o->image = p->argv[p->at++];
         /* They may follow it where no program comes, as docker has it. */
         int r = o->verb == PRL_VERB_LOGS ? parse_words(p) : 0;

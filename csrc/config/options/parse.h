@@ -25,7 +25,19 @@ enum {
     PRL_VERB_ATTACH = 8,
     PRL_VERB_WAIT = 16,
     PRL_VERB_LOGS = 32,
+    PRL_VERB_START = 64,
+    PRL_VERB_RESTART = 128,
+    PRL_VERB_PAUSE = 256,
+    PRL_VERB_UNPAUSE = 512,
+    PRL_VERB_RENAME = 1024,
+    PRL_VERB_UPDATE = 2048,
 };
+/* Its first word is a container's name, and no program follows. */
+enum {
+    PRL_VERBS_OF_NAMES = PRL_VERB_ATTACH | PRL_VERB_WAIT | PRL_VERB_START | PRL_VERB_RESTART |
+                         PRL_VERB_PAUSE | PRL_VERB_UNPAUSE | PRL_VERB_RENAME | PRL_VERB_UPDATE,
+};
+const char *prl_verb_name(unsigned verb);
 
 struct prl_option {
     char name[24]; /* without dashes */
@@ -53,8 +65,8 @@ struct prl_options {
     unsigned verb;
     struct prl_option_value *values; /* in the order given */
     size_t values_len;
-    const char *image; /* or container; with --rootfs the directory as typed (DIR, DIR:O); NULL
-                          with --spec */
+    const char *image; /* or the first container; with --rootfs the directory as typed (DIR,
+                          DIR:O); NULL with --spec */
     char **args;       /* NULL-terminated rest of argv */
     bool engine;       /* an option of the engine was used: hand argv to Python */
     bool help;         /* --help was asked for */

@@ -86,12 +86,17 @@ void prl_request_read(const struct prl_options *o, struct prl_request *ret)
 {
     const char *proxy = prl_options_get(o, "sig-proxy");
     bool chosen = prl_options_get(o, "attach") != NULL;
+    const char *restart = prl_options_get(o, "restart");
+    bool again = restart && strcmp(restart, "no") != 0;
     const char *driver = prl_options_get(o, "storage-driver");
     bool handed = prl_options_get(o, "spec") != NULL; /* --spec: config.json as it is */
-    bool ephemeral = handed || prl_options_flag(o, "ephemeral");
-    bool remove = ephemeral || prl_options_flag(o, "rm");
+    bool later = o->verb == PRL_VERB_CREATE; /* what is started later lies in the store */
+    bool memory = handed || prl_options_flag(o, "ephemeral");
+    bool ephemeral = memory && !later;
+    bool remove = memory || prl_options_flag(o, "rm");
     /* Whoever leaves a container, or sits at its terminal, may speak of it later. */
-    bool spoken_of = !remove || prl_options_flag(o, "detach") || prl_options_flag(o, "tty");
+    bool spoken_of =
+        later || !remove || prl_options_flag(o, "detach") || prl_options_flag(o, "tty");
     *ret = (struct prl_request){
         .words = &of_options,
         .asked = o,
@@ -110,6 +115,8 @@ void prl_request_read(const struct prl_options *o, struct prl_request *ret)
         .apart = {chosen, chosen, chosen},
         .no_signals = proxy && strcmp(proxy, "false") == 0,
         .background = prl_options_flag(o, "detach"),
+        .leaves = again,
+        .restart = again ? restart : NULL,
         .detach_keys = prl_options_get(o, "detach-keys"),
     };
     if (chosen)

@@ -7,9 +7,13 @@
 #define RUN      (PRL_VERB_RUN | PRL_VERB_CREATE)
 #define RUN_EXEC (PRL_VERB_RUN | PRL_VERB_CREATE | PRL_VERB_EXEC)
 #define ATTACH   PRL_VERB_ATTACH
-#define WATCHED  (RUN_EXEC | ATTACH)
+#define WATCHED  (RUN_ONLY | PRL_VERB_EXEC | ATTACH | START)
 #define LOGS     PRL_VERB_LOGS
-#define EVERY    (RUN_EXEC | ATTACH | PRL_VERB_WAIT | LOGS)
+#define RUN_ONLY PRL_VERB_RUN
+#define START    PRL_VERB_START
+#define RESTART  PRL_VERB_RESTART
+#define UPDATE   PRL_VERB_UPDATE
+#define EVERY    (RUN_EXEC | PRL_VERBS_OF_NAMES)
 #define FLAG     PRL_KIND_FLAG
 #define TEXT     PRL_KIND_TEXT
 #define INTEGER  PRL_KIND_INTEGER
@@ -45,7 +49,7 @@ const struct prl_option prl_option_table[] = {
      "set variables from a file of NAME=VALUE lines"},
     {"init", 0, FLAG, ONCE, RUN, NATIVE, NOTE "init", "", G_PROCESS,
      "run a small init as process 1 that passes signals on and reaps"},
-    {"interactive", 'i', FLAG, ONCE, RUN_EXEC, NATIVE, "-", "", G_PROCESS,
+    {"interactive", 'i', FLAG, ONCE, RUN_EXEC | START, NATIVE, NOTE "interactive", "", G_PROCESS,
      "give the container the caller's standard input"},
     {"stop-signal", 0, SIGNAL, ONCE, RUN, NATIVE, NOTE "stop-signal", "SIGNAL", G_PROCESS,
      "the signal that asks the program to end"},
@@ -107,21 +111,21 @@ const struct prl_option prl_option_table[] = {
      "0 alone: weights of disks cannot be held"},
     {"cgroup-parent", 0, TEXT, ONCE, RUN, NATIVE, "-", "\"\"", G_LIMITS,
      "\"\" alone: groups are made where they are delegated"},
-    {"cpu-period", 0, INTEGER, ONCE, RUN, NATIVE, "/linux/resources/cpu/period", "MICROSECONDS",
+    {"cpu-period", 0, INTEGER, ONCE, RUN | UPDATE, NATIVE, "/linux/resources/cpu/period", "MICROSECONDS",
      G_LIMITS, "length of the period in which --cpu-quota may be used up once (default: 100000)"},
-    {"cpu-quota", 0, INTEGER, ONCE, RUN, NATIVE, "/linux/resources/cpu/quota", "MICROSECONDS",
+    {"cpu-quota", 0, INTEGER, ONCE, RUN | UPDATE, NATIVE, "/linux/resources/cpu/quota", "MICROSECONDS",
      G_LIMITS, "processor time that may be used in each --cpu-period"},
     {"cpu-rt-period", 0, INTEGER, ONCE, RUN, NATIVE, "-", "0", G_LIMITS,
      "0 alone: time of real-time programs is root's to give"},
     {"cpu-rt-runtime", 0, INTEGER, ONCE, RUN, NATIVE, "-", "0", G_LIMITS,
      "0 alone: time of real-time programs is root's to give"},
-    {"cpu-shares", 'c', INTEGER, ONCE, RUN, NATIVE, "/linux/resources/cpu/shares", "WEIGHT",
+    {"cpu-shares", 'c', INTEGER, ONCE, RUN | UPDATE, NATIVE, "/linux/resources/cpu/shares", "WEIGHT",
      G_LIMITS, "share of the processor when others want it too, 2 to 262144 (default: 1024)"},
     {"cpu-time", 0, DURATION, ONCE, RUN, NATIVE, NOTE "cpu-limit-ns", "DURATION", G_LIMITS,
      "kill the container when its processes together have used this much processor time: 10, 0.5s"},
-    {"cpus", 0, TEXT, ONCE, RUN, NATIVE, "/linux/resources/cpu/quota", "NUMBER", G_LIMITS,
+    {"cpus", 0, TEXT, ONCE, RUN | UPDATE, NATIVE, "/linux/resources/cpu/quota", "NUMBER", G_LIMITS,
      "use at most as much processor time as this many processors have: 1.5"},
-    {"cpuset-cpus", 0, TEXT, ONCE, RUN, NATIVE, "/linux/resources/cpu/cpus", "LIST", G_LIMITS,
+    {"cpuset-cpus", 0, TEXT, ONCE, RUN | UPDATE, NATIVE, "/linux/resources/cpu/cpus", "LIST", G_LIMITS,
      "run on these processors only: 0-2,5"},
     {"cpuset-mems", 0, TEXT, ONCE, RUN, NATIVE, "-", "0", G_LIMITS,
      "0 alone: memory nodes are not chosen"},
@@ -140,11 +144,11 @@ const struct prl_option prl_option_table[] = {
     {"limits", 0, TEXT, ONCE, RUN, NATIVE, NOTE "limits", "MODE", G_LIMITS,
      "strict (the default): a limit that cannot be enforced is an error; best-effort: weaker "
      "enforcement is used, and named"},
-    {"memory", 'm', SIZE, ONCE, RUN, NATIVE, "/linux/resources/memory/limit", "SIZE", G_LIMITS,
+    {"memory", 'm', SIZE, ONCE, RUN | UPDATE, NATIVE, "/linux/resources/memory/limit", "SIZE", G_LIMITS,
      "how much memory all processes together may use"},
-    {"memory-reservation", 0, SIZE, ONCE, RUN, NATIVE, "/linux/resources/memory/reservation",
+    {"memory-reservation", 0, SIZE, ONCE, RUN | UPDATE, NATIVE, "/linux/resources/memory/reservation",
      "SIZE", G_LIMITS, "memory that the container keeps when the machine runs short of it"},
-    {"memory-swap", 0, TEXT, ONCE, RUN, NATIVE, "/linux/resources/memory/swap", "SIZE", G_LIMITS,
+    {"memory-swap", 0, TEXT, ONCE, RUN | UPDATE, NATIVE, "/linux/resources/memory/swap", "SIZE", G_LIMITS,
      "how much memory and swap together; -1: as much swap as there is (default: twice --memory)"},
     {"memory-swappiness", 0, INTEGER, ONCE, RUN, NATIVE, "-", "-1", G_LIMITS,
      "-1 alone: how eagerly memory is swapped is the machine's to say"},
@@ -153,7 +157,7 @@ const struct prl_option prl_option_table[] = {
     {"oom-score-adj", 0, INTEGER, ONCE, RUN, NATIVE, "/process/oomScoreAdj", "NUMBER", G_LIMITS,
      "how early the kernel ends these processes when the machine has no memory left, up to 1000; "
      "less than the caller's own is root's to give"},
-    {"pids-limit", 0, INTEGER, ONCE, RUN, NATIVE, "/linux/resources/pids/limit", "NUMBER",
+    {"pids-limit", 0, INTEGER, ONCE, RUN | UPDATE, NATIVE, "/linux/resources/pids/limit", "NUMBER",
      G_LIMITS, "how many processes and threads; -1: no limit"},
     {"storage-size", 0, SIZE, ONCE, RUN, NATIVE, NOTE "rootfs.upper.size", "SIZE", G_LIMITS,
      "how many bytes the container may write to its root file system"},
@@ -234,9 +238,11 @@ const struct prl_option prl_option_table[] = {
 
     {"annotation", 0, TEXT, REPEAT, RUN, NATIVE, "/annotations", "KEY=VALUE", G_LIFE,
      "add an annotation to config.json"},
+    {"attach", 'a', FLAG, ONCE, START, NATIVE, "-", "", G_LIFE,
+     "connect to the container's output, and end with its exit status"},
     {"cidfile", 0, PATH, ONCE, RUN, NATIVE, "-", "FILE", G_LIFE,
      "write the container's id to this file, which must not exist"},
-    {"detach", 'd', FLAG, ONCE, RUN_EXEC, NATIVE, "-", "", G_LIFE,
+    {"detach", 'd', FLAG, ONCE, RUN_ONLY | PRL_VERB_EXEC, NATIVE, "-", "", G_LIFE,
      "run in the background; `run` prints the container's id, and its output goes to the log"},
     {"detach-keys", 0, TEXT, ONCE, WATCHED, NATIVE, "-", "KEYS", G_LIFE,
      "keys that detach from the terminal (default: ctrl-p,ctrl-q); \"\" means none"},
@@ -266,7 +272,7 @@ const struct prl_option prl_option_table[] = {
      "do not check the container's health, whatever its image says"},
     {"no-stdin", 0, FLAG, ONCE, ATTACH, NATIVE, "-", "", G_LIFE,
      "send the container nothing that is typed"},
-    {"pidfile", 0, PATH, ONCE, RUN, NATIVE, "-", "FILE", G_LIFE,
+    {"pidfile", 0, PATH, ONCE, RUN_ONLY, NATIVE, "-", "FILE", G_LIFE,
      "write the process id of the container's process 1 to this file"},
     {"platform", 0, TEXT, ONCE, RUN, ENGINE, "-", "OS/ARCH[/VARIANT]", G_LIFE,
      "use the image for this platform, and fetch it if the stored one is for another"},
@@ -274,12 +280,19 @@ const struct prl_option prl_option_table[] = {
      "when to fetch the image"},
     {"quiet", 'q', FLAG, ONCE, RUN, NATIVE, "-", "", G_LIFE,
      "say nothing while an image is fetched"},
-    {"rm", 0, FLAG, ONCE, RUN, NATIVE, NOTE "rootfs.upper.volatile", "", G_LIFE,
+    {"restart", 0, TEXT, ONCE, RUN | UPDATE, NATIVE, NOTE "restart", "POLICY", G_LIFE,
+     "when its program has ended, start it again: no (the default), on-failure[:TIMES], always, "
+     "unless-stopped"},
+    {"rm", 0, FLAG, ONCE, RUN, NATIVE, NOTE "remove", "", G_LIFE,
      "remove the container when it ends"},
     {"runtime", 0, TEXT, ONCE, RUN, NATIVE, "-", "pyrootless", G_LIFE,
      "pyrootless alone, which starts the container itself"},
-    {"sig-proxy", 0, FLAG, ONCE, RUN | ATTACH, NATIVE, "-", "", G_LIFE,
+    {"signal", 's', SIGNAL, ONCE, RESTART, NATIVE, "-", "SIGNAL", G_LIFE,
+     "the signal that asks the program to end (default: the container's stop signal)"},
+    {"sig-proxy", 0, FLAG, ONCE, RUN_ONLY | ATTACH | START, NATIVE, "-", "", G_LIFE,
      "send the container the signals of this process (the default); =false: they end it alone"},
+    {"time", 't', INTEGER, ONCE, RESTART, NATIVE, "-", "SECONDS", G_LIFE,
+     "time before it is killed; -1: never (default: the container's own, or 10)"},
 
     {"details", 0, FLAG, ONCE, LOGS, NATIVE, "-", "", G_LOG,
      "show the attributes of each line in front of it"},
@@ -294,11 +307,11 @@ const struct prl_option prl_option_table[] = {
     {"until", 0, TEXT, ONCE, LOGS, NATIVE, "-", "TIME", G_LOG, "only lines up to this time"},
 
     {"help", 0, FLAG, ONCE, EVERY, NATIVE, "-", "", G_LAUNCHER, "print this"},
-    {"print-spec", 0, FLAG, ONCE, RUN, NATIVE, "-", "", G_LAUNCHER,
+    {"print-spec", 0, FLAG, ONCE, RUN_ONLY, NATIVE, "-", "", G_LAUNCHER,
      "print the config.json of this launch and start nothing"},
     {"root", 0, PATH, ONCE, EVERY, NATIVE, "-", "DIR", G_LAUNCHER,
      "directory of images and containers (default: ~/.local/share/pyrootless)"},
-    {"spec", 0, PATH, ONCE, RUN, NATIVE, "-", "FILE", G_LAUNCHER,
+    {"spec", 0, PATH, ONCE, RUN_ONLY, NATIVE, "-", "FILE", G_LAUNCHER,
      "launch this config.json as it is"},
     {.name = ""},
 };

@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "base/own.h"
+#include "config/life/exports.h"
 
 #include <arpa/inet.h>
 #include <ctype.h>
@@ -314,4 +315,15 @@ int prl_value_detach_keys(const char *option, const char *text,
         at += len + (at[len] == ',');
     }
     return count;
+}
+
+int prl_value_restart(const char *option, const char *text, struct prl_error *reterr)
+{
+    struct prl_policy policy;
+    const char *wrong;
+
+    if (prl_policy_parse(text, &policy, &wrong) < 0)
+        return prl_failf(reterr, PRL_STAGE_OPTIONS, EINVAL, option,
+                         "invalid restart policy \"%.40s\": %s", text, wrong);
+    return 0;
 }

@@ -24,6 +24,9 @@ int prl_value_moment(const char *option, const char *text, int64_t *ret_ns,
 int prl_value_signal(const char *option, const char *text, int *ret_signal,
                      struct prl_error *reterr);
 
+/* When a container is started again: see config/policy.h. */
+int prl_value_restart(const char *option, const char *text, struct prl_error *reterr);
+
 /* A name for a container: letters, digits, "_", ".", "-"; at most 128. */
 int prl_value_name(const char *option, const char *text, struct prl_error *reterr);
 /* A host name: letters, digits, ".", "-", "_"; at most 64. */

@@ -86,11 +86,12 @@ static void accept_all(struct prl_control *control)
     }
 }
 
-void prl_control_adopt(struct prl_control *control, int fd)
+void prl_control_adopt(struct prl_control *control, int fd, bool owner)
 {
     struct prl_client *client = client_add(control, fd);
     (void)fcntl(fd, F_SETFL, O_RDWR | O_NONBLOCK);
     client->starter = client->attached = client->waits = true;
+    client->owner = owner;
 }
 
 /* --- output --- */
@@ -385,7 +386,7 @@ static void on_record(struct prl_control *control, struct prl_client *client,
 static void on_gone(struct prl_client *client, struct prl_child *child)
 {
     struct prl_error ignored;
-    if (client->starter)
+    if (client->owner)
         (void)prl_child_signal(child, SIGKILL, &ignored);
     client_close(client);
 }

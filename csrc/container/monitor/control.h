@@ -22,7 +22,8 @@ enum {
 struct prl_client {
     int fd;          /* -1: this place is free */
     uint64_t number; /* no other client of this monitor ever has it */
-    bool starter;    /* it started the container, which ends with it unless it says LEAVE */
+    bool starter;    /* it started the container: nothing is lost for it, */
+    bool owner;      /* and the container ends with it unless it says LEAVE */
     bool attached;   /* it gets the output */
     bool waits;      /* it is told of the end */
     struct prl_ring_place place;
@@ -62,7 +63,7 @@ struct prl_control {
 int prl_control_open(struct prl_control *control, struct prl_error *reterr);
 void prl_control_close(struct prl_control *control);
 /* The process that starts the container: it is attached from the first byte. */
-void prl_control_adopt(struct prl_control *control, int fd);
+void prl_control_adopt(struct prl_control *control, int fd, bool owner);
 /* Begin the log, in the container's directory.  -errno: *ret_what is what could not be opened.
  */
 int prl_control_log(struct prl_control *control, const char **ret_what);

@@ -7,6 +7,9 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/file.h>
+#include <time.h>
+
+enum { BRIEF_MS = 10000, BRIEF_STEP_MS = 5 };
 
 int prl_state_await(const struct prl_dirs *dirs, const char *id, struct prl_error *reterr)
 {
@@ -20,6 +23,27 @@ int prl_state_await(const struct prl_dirs *dirs, const char *id, struct prl_erro
             return prl_failf(reterr, PRL_STAGE_STATE, errno, "flock", "%s/running/%s",
                              dirs->runtime, id);
     return 0;
+}
+
+/* A look now and then: flock(2) waits for ever or not at all. */
+bool prl_entry_await_free(int fd)
+{
+    const struct timespec step = {.tv_nsec = BRIEF_STEP_MS * 1000000L};
+    for (int waited = 0; waited < BRIEF_MS; waited += BRIEF_STEP_MS) {
+        if (!prl_entry_is_held(fd))
+            return true;
+        nanosleep(&step, NULL);
+    }
+    return false;
+}
+
+int prl_state_await_briefly(const struct prl_dirs *dirs, const char *id)
+{
+    char path[32 + PRL_ID_LEN];
+    snprintf(path, sizeof path, "running/%.64s", id);
+    _cleanup_close_ int fd =
+        openat(dirs->runtime_fd, path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    return fd < 0 || prl_entry_await_free(fd) ? 0 : -ETIME;
 }
 
 /* What prl_state_record wrote begins so. */

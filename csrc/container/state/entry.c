@@ -15,7 +15,9 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 
+enum { SETTLE_MS = 10000, SETTLE_STEP_MS = 5 };
 enum { PROC_STAT_BYTES = 1024, ENTRIES_BYTES = 2048 }; /* the command has 64 letters at most */
 enum { PID_DIGITS = 10, TICKS_DIGITS = 20, FIXED = PID_DIGITS + 1 + TICKS_DIGITS };
 
@@ -45,13 +47,40 @@ bool prl_entry_is_id(const char *text)
 static int write_line(int fd, const struct prl_state *state)
 {
     char line[PRL_LINE_MAX];
-    int n = snprintf(line, sizeof line, "%0*d %0*d %s %s%s%s%s\n", PID_DIGITS, 0, TICKS_DIGITS,
-                     0, state->path, state->remove ? "remove" : "kept",
-                     state->ephemeral ? ",throw-away" : "", state->name ? ",name=" : "",
-                     state->name ? state->name : "");
+    int n = snprintf(line, sizeof line, "%0*d %0*d %s %s%s%s%s%s\n", PID_DIGITS, 0,
+                     TICKS_DIGITS, 0, state->path, state->remove ? "remove" : "kept",
+                     state->again ? ",again" : "", state->ephemeral ? ",throw-away" : "",
+                     state->name ? ",name=" : "", state->name ? state->name : "");
     if (n < 0 || (size_t)n >= sizeof line)
         return -ENAMETOOLONG;
     return prl_io_write_all(fd, line, (size_t)n);
+}
+
+/* Never shorter than it was: a reader must not find the end of the old one behind it. */
+int prl_entry_rewrite(int lock_fd, const struct prl_entry *entry)
+{
+    char line[PRL_LINE_MAX], restarts[32] = "";
+    struct stat st;
+    if (fstat(lock_fd, &st) < 0)
+        return -errno;
+    if (entry->restarts)
+        snprintf(restarts, sizeof restarts, ",restarts=%u", entry->restarts);
+    int n = snprintf(line, sizeof line, " %s %s%s%s%s%s%s", entry->directory,
+                     entry->remove ? "remove" : "kept", entry->again ? ",again" : "", restarts,
+                     entry->ephemeral ? ",throw-away" : "", entry->name[0] ? ",name=" : "",
+                     entry->name);
+    size_t len = (size_t)n, wanted = st.st_size > FIXED ? (size_t)st.st_size - FIXED : 0;
+    if (n < 0 || len + 1 >= sizeof line - FIXED || wanted >= sizeof line - FIXED)
+        return -ENAMETOOLONG;
+    for (; len + 1 < wanted; len++)
+        line[len] = ',';
+    line[len++] = '\n';
+    ssize_t written = pwrite(lock_fd, line, len, FIXED);
+    if (written != (ssize_t)len)
+        return written < 0 ? -errno : -EIO;
+    /* Its date is when the container began. */
+    return futimens(lock_fd, (const struct timespec[]){st.st_atim, st.st_mtim}) < 0 ? -errno
+                                                                                    : 0;
 }
 
 /* Lock, and see that it is still ours to use.  1: lost it. */
@@ -83,6 +112,31 @@ int prl_entry_open(const struct prl_dirs *dirs, const char *id, int access)
     return dirs->runtime_fd < 0
                ? -1
                : openat(dirs->runtime_fd, path, access | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+}
+
+/* 1: it has begun; 0: nobody has it; -EAGAIN: somebody has it who has not begun it. */
+static int look_once(const struct prl_dirs *dirs, const char *id)
+{
+    struct prl_entry entry = {0};
+    _cleanup_close_ int fd = prl_entry_open(dirs, id, O_RDONLY);
+    if (fd < 0 || !prl_entry_is_held(fd))
+        return 0;
+    if (prl_entry_read(fd, &entry) < 0)
+        return -EAGAIN; /* its first line is being written */
+    prl_entry_free(&entry);
+    return entry.pid > 0 ? 1 : -EAGAIN;
+}
+
+int prl_entry_settle(const struct prl_dirs *dirs, const char *id)
+{
+    const struct timespec step = {.tv_nsec = SETTLE_STEP_MS * 1000000L};
+    for (int waited = 0; waited < SETTLE_MS; waited += SETTLE_STEP_MS) {
+        int r = look_once(dirs, id);
+        if (r != -EAGAIN)
+            return r;
+        nanosleep(&step, NULL);
+    }
+    return -EBUSY;
 }
 
 int prl_entry_create(const struct prl_dirs *dirs, struct prl_state *state,
@@ -124,8 +178,12 @@ static int parse_flags(char *flags, struct prl_entry *entry)
     for (char *flag = strtok_r(flags, ",", &save); flag; flag = strtok_r(NULL, ",", &save)) {
         if (strcmp(flag, "remove") == 0)
             entry->remove = true;
+        else if (strcmp(flag, "again") == 0)
+            entry->again = true;
         else if (strcmp(flag, "throw-away") == 0)
             entry->ephemeral = true;
+        else if (strncmp(flag, "restarts=", 9) == 0)
+            entry->restarts = (unsigned)strtoul(flag + 9, NULL, 10);
         else if (strncmp(flag, "name=", 5) == 0 && strlen(flag + 5) <= PRL_NAME_MAX)
             memcpy(entry->name, flag + 5, strlen(flag + 5) + 1);
         else if (strcmp(flag, "kept") != 0)

@@ -17,13 +17,16 @@ enum {
 /* One line of RUNTIME/running/ID: "PID STARTTIME DIRECTORY FLAGS\n".  PID (10 digits) and
  * STARTTIME (20 digits, field 22 of /proc/PID/stat) are zeros until the container has begun,
  * and of fixed width so that they are overwritten in place.  FLAGS: comma-joined `kept` or
- * `remove`, `throw-away`, `name=NAME`.  DIRECTORY may contain spaces. */
+ * `remove`, `again`, `restarts=N`, `throw-away`, `name=NAME`; an empty flag means nothing, so
+ * that a shorter line can be written over a longer one.  DIRECTORY may contain spaces. */
 struct prl_entry {
     pid_t pid;
     uint64_t start_ticks;
     char *directory; /* owned, malloc'd */
     char name[PRL_NAME_MAX + 1];
     bool remove, ephemeral;
+    bool again;        /* it was there before: one that has not begun yet stays */
+    unsigned restarts; /* by its own monitor, since it was started */
 };
 
 /* dirs.c */
@@ -40,6 +43,14 @@ int prl_entry_open(const struct prl_dirs *dirs, const char *id, int access);
 /* Its monitor, or a sweep, has the lock of the open entry. */
 bool prl_entry_is_held(int fd);
 int prl_entry_write_child(int lock_fd, pid_t pid, uint64_t start_ticks);
+/* DIRECTORY and FLAGS anew, in one write; the numbers are the monitor's to change. */
+int prl_entry_rewrite(int lock_fd, const struct prl_entry *entry);
+/* Wait until nobody has the lock of the open entry, some seconds at most: the monitor has seen
+ * the end of the process, written it down, and let go.  false: not yet. */
+bool prl_entry_await_free(int fd);
+/* Wait until whoever makes, starts or removes this container has done so: 1: it has begun; 0:
+ * nobody has it; -EBUSY: still not. */
+int prl_entry_settle(const struct prl_dirs *dirs, const char *id);
 /* -ENODATA: killed before it wrote the line, so that nothing else was made.  -EBADMSG: damaged,
  * or no file that a monitor of this user's made. */
 int prl_entry_read(int lock_fd, struct prl_entry *ret);
@@ -48,9 +59,11 @@ void prl_entry_free(struct prl_entry *entry);
  * process. */
 int prl_entry_start_ticks(pid_t pid, uint64_t *ret, bool *ret_dead);
 
-/* list.c: the rest of a row that has its id and directory: that it runs, by its entry;
- * when it was created; its name in this store. */
-void prl_listed_run(struct prl_listed *row, const struct prl_entry *entry);
+/* list.c: the rest of a row that has its id and directory: that it runs, by its open entry, or
+ * that it does not; when it was created; its name in this store. */
+void prl_listed_run(const struct prl_dirs *dirs, struct prl_listed *row,
+                    const struct prl_entry *entry, int fd);
+void prl_listed_rest(struct prl_listed *row);
 void prl_listed_date(struct prl_listed *row);
 void prl_listed_name(const struct prl_dirs *dirs, struct prl_listed *row);
 
@@ -58,6 +71,8 @@ void prl_listed_name(const struct prl_dirs *dirs, struct prl_listed *row);
  * those too that do not run. */
 int prl_find_id(const struct prl_dirs *dirs, const char *text, bool kept,
                 char id[PRL_ID_LEN + 1], struct prl_error *reterr);
+/* "No such container: TEXT". */
+int prl_find_fail(const char *text, struct prl_error *reterr);
 /* Is it in this store? */
 bool prl_find_kept(const struct prl_dirs *dirs, const char *id);
 
@@ -74,6 +89,8 @@ int prl_name_offer(const struct prl_dirs *dirs, const struct prl_state *state,
                    struct prl_error *reterr);
 /* 1 and the id of the container with this name; 0: there is none. */
 int prl_name_find(int data_fd, const char *name, char id[PRL_ID_LEN + 1]);
+/* Does this store say that the name is another's, or nobody's? */
+bool prl_name_is_lost(int data_fd, const char *name, const char *id);
 /* Every name that leads to an id, and the id. */
 void prl_name_each(int data_fd, void (*visit)(const char *name, const char *id, void *data),
                    void *data);
@@ -102,9 +119,6 @@ struct prl_removal {
 /* Everything of a container: name, directory, and only when these are out of the way its
  * running entry. */
 int prl_removal_run(const struct prl_removal *removal, struct prl_error *reterr);
-/* Its control groups, by what its config.json names; their processes are gone.  -errno: one is
- * left, and is tried again by whoever comes next. */
-int prl_removal_groups(const char *id, const char *directory);
 int prl_removal_forget(const struct prl_dirs *dirs, const char *id, struct prl_error *reterr);
 /* DATA/spent, the empty directories of the last one; for when nobody waits. */
 void prl_removal_clear(const struct prl_dirs *dirs);
@@ -138,6 +152,13 @@ int prl_scan_run(const struct prl_dirs *dirs, unsigned *budget, struct prl_error
 /* New file, mode 0600 whatever the umask is.  -errno, nothing left behind when writing fails.
  */
 int prl_state_create_file(int dir_fd, const char *name, const void *data, size_t len);
-/* status.json of the container's directory.  ended_by: a word for who knows better than
- * `status`, or NULL. */
-int prl_state_record(int dir_fd, const struct prl_status *status, const char *ended_by);
+/* How a run ended. */
+struct prl_state_end {
+    const struct prl_status *status;
+    const char *ended_by; /* a word for who knows better than `status`, or NULL */
+    const char *error;    /* why it never began; NULL: it did */
+    int64_t started_ns;   /* since 1970; 0: as long ago as it ran */
+    unsigned restarts;
+};
+/* status.json of the container's directory. */
+int prl_state_record(int dir_fd, const struct prl_state_end *end);

@@ -18,6 +18,18 @@ static int fail_find(const char *text, const char *why, struct prl_error *reterr
     return prl_failf(reterr, PRL_STAGE_STATE, ESRCH, "container", "\"%.80s\" %s", text, why);
 }
 
+/* Docker's words. */
+int prl_find_fail(const char *text, struct prl_error *reterr)
+{
+    return prl_failf(reterr, PRL_STAGE_STATE, ESRCH, "container", "No such container: %.80s",
+                     text);
+}
+
+static int fail_still(const char *text, bool kept, struct prl_error *reterr)
+{
+    return kept ? fail_find(text, "is not running", reterr) : prl_find_fail(text, reterr);
+}
+
 /* A search of directories of ids. */
 struct search {
     const struct prl_dirs *dirs;
@@ -73,7 +85,7 @@ int prl_find_id(const struct prl_dirs *dirs, const char *text, bool kept,
     text += *text == '/'; /* as docker shows names */
     struct search search = {.dirs = dirs, .text = text};
     if (text[0] == '\0')
-        return fail_find(text, "is no container", reterr);
+        return prl_find_fail(text, reterr);
     if (prl_name_find(dirs->data_fd, text, id))
         return 0;
     if (prl_entry_is_id(text)) {
@@ -91,7 +103,7 @@ int prl_find_id(const struct prl_dirs *dirs, const char *text, bool kept,
     if (search.found == ONE)
         return 0;
     search_in(dirs->data_fd, "containers", match_begin, &search);
-    return fail_find(text, search.found ? "is not running" : "is no container", reterr);
+    return fail_still(text, search.found > 0, reterr);
 }
 
 /* Its row, when it runs; one whose monitor is dead is swept.  1: it does not. */
@@ -110,7 +122,7 @@ static int load_running(const struct prl_dirs *dirs, struct prl_listed *row)
     if (prl_entry_read(fd, &entry) < 0)
         return 1;
     row->directory = steal_ptr(&entry.directory);
-    prl_listed_run(row, &entry);
+    prl_listed_run(dirs, row, &entry, fd);
     return 0;
 }
 
@@ -131,11 +143,12 @@ int prl_state_look_up(const struct prl_dirs *dirs, const char *text, struct prl_
         return r;
     if (load_running(dirs, &row) == 1) {
         if (!prl_find_kept(dirs, row.id))
-            return fail_find(text, "is no container", reterr);
+            return prl_find_fail(text, reterr);
         row.directory = prl_io_format("%s/containers/%s", dirs->data, row.id);
         if (!row.directory)
             return prl_fail_with(reterr, PRL_STAGE_STATE, ENOMEM, "malloc",
                                  "a container's path");
+        prl_listed_rest(&row);
     }
     if (!row.name[0])
         prl_listed_name(dirs, &row);
@@ -154,15 +167,15 @@ int prl_state_find(const struct prl_dirs *dirs, const char *text, struct prl_run
         return r;
     if (load_running(dirs, &row) == 0) {
         if (prl_process_hold(row.pid, row.start_ticks, &target) == 0) {
-            *ret = (struct prl_running){.directory = row.directory, .target = target};
+            *ret = (struct prl_running){
+                .directory = row.directory, .target = target, .life = row.life};
             memcpy(ret->id, row.id, sizeof ret->id);
             return 0;
         }
         free(row.directory);
         return fail_find(text, "is not running", reterr);
     }
-    return fail_find(text, prl_find_kept(dirs, row.id) ? "is not running" : "is no container",
-                     reterr);
+    return fail_still(text, prl_find_kept(dirs, row.id), reterr);
 }
 
 void prl_running_free(struct prl_running *running)

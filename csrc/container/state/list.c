@@ -63,7 +63,7 @@ static bool add_running(int running_fd, const struct prl_dirent *found, void *da
         return true;
     struct prl_listed *row = add(list, found->d_name, steal_ptr(&entry.directory));
     if (row) {
-        prl_listed_run(row, &entry);
+        prl_listed_run(list->dirs, row, &entry, fd);
         prl_listed_date(row);
     }
     return !list->no_memory;
@@ -110,6 +110,12 @@ static void date_in(struct prl_listed *row, int dir_fd, const char *directory)
         row->created_ns = (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec;
 }
 
+static void rest_in(struct prl_listed *row, int dir_fd, const char *directory)
+{
+    row->life =
+        prl_state_is_marked(dir_fd, directory, "created") ? PRL_LIFE_CREATED : PRL_LIFE_EXITED;
+}
+
 static int list_kept(struct list *list, struct prl_error *reterr)
 {
     size_t running = list->len;
@@ -123,8 +129,10 @@ static int list_kept(struct list *list, struct prl_error *reterr)
             struct prl_listed *row =
                 add(list, found->d_name,
                     prl_io_format("%s/containers/%s", list->dirs->data, found->d_name));
-            if (row)
-                date_in(row, dirfd(kept), found->d_name);
+            if (!row)
+                continue;
+            date_in(row, dirfd(kept), found->d_name);
+            rest_in(row, dirfd(kept), found->d_name);
         }
     return 0;
 }
@@ -198,12 +206,41 @@ void prl_listed_name(const struct prl_dirs *dirs, struct prl_listed *row)
     prl_name_each(dirs->data_fd, take_its_name, row);
 }
 
-void prl_listed_run(struct prl_listed *row, const struct prl_entry *entry)
+void prl_listed_rest(struct prl_listed *row)
 {
+    rest_in(row, AT_FDCWD, row->directory);
+}
+
+/* Between two runs of one that is started again its last end is recorded. */
+static enum prl_life life_of(const struct prl_listed *row)
+{
+    if (row->pid == 0)
+        return PRL_LIFE_CREATED;
+    if (prl_state_is_marked(AT_FDCWD, row->directory, "status.json"))
+        return PRL_LIFE_RESTARTING;
+    return prl_state_is_marked(AT_FDCWD, row->directory, "paused") ? PRL_LIFE_PAUSED
+                                                                   : PRL_LIFE_RUNNING;
+}
+
+/* Its name may be another one since it was written down (rename), and a store of its own says
+ * so:
+ * "" then, to be looked for there. */
+void prl_listed_run(const struct prl_dirs *dirs, struct prl_listed *row,
+                    const struct prl_entry *entry, int fd)
+{
+    struct stat st;
+    size_t len = dirs->data ? strlen(dirs->data) : 0;
+    bool here = dirs->data_fd >= 0 && strncmp(row->directory, dirs->data, len) == 0 &&
+                row->directory[len] == '/';
     row->pid = entry->pid;
     row->start_ticks = entry->start_ticks;
     row->running = true;
-    memcpy(row->name, entry->name, sizeof row->name);
+    row->life = life_of(row);
+    row->restarts = entry->restarts;
+    if (fstat(fd, &st) == 0 && row->pid > 0)
+        row->started_ns = (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec;
+    if (!here || !entry->name[0] || !prl_name_is_lost(dirs->data_fd, entry->name, row->id))
+        memcpy(row->name, entry->name, sizeof row->name);
 }
 
 void prl_listed_free(struct prl_listed *rows, size_t len)

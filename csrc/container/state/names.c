@@ -56,6 +56,12 @@ int prl_name_find(int data_fd, const char *name, char id[PRL_ID_LEN + 1])
     return 1;
 }
 
+bool prl_name_is_lost(int data_fd, const char *name, const char *id)
+{
+    char holder[PRL_ID_LEN + 1];
+    return !prl_name_find(data_fd, name, holder) || strcmp(holder, id) != 0;
+}
+
 void prl_name_each(int data_fd, void (*visit)(const char *name, const char *id, void *data),
                    void *data)
 {
@@ -108,9 +114,10 @@ static int taken(const struct prl_dirs *dirs, int names_fd, const char *name,
     }
     return prl_failf(
         reterr, PRL_STAGE_STATE, EEXIST, "--name",
-        "the name \"%s\" is taken by container %.12s: choose another, or remove that "
-        "one with \"pyrootless rm %s\"",
-        name, id, name);
+        "Conflict. The container name \"/%s\" is already in use by container "
+        "\"%.12s\". You have to remove (or rename) that container to be able to reuse "
+        "that name.",
+        name, id);
 }
 
 static void describe_target(const struct prl_state *state, char *target, size_t size)

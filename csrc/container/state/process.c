@@ -59,8 +59,12 @@ int prl_process_hold(pid_t pid, uint64_t start_ticks, struct prl_joinable *ret)
     /* It lived when the descriptors were opened and is the one that was born then: they are
      * its own. */
     if (ret->proc_fd >= 0 && prl_entry_start_ticks(pid, &ticks, &dead) == 0 && !dead &&
-        ticks == start_ticks && is_contained(ret->proc_fd))
-        return 0;
+        ticks == start_ticks) {
+        if (is_contained(ret->proc_fd))
+            return 0;
+        prl_process_release(ret);
+        return -EPERM;
+    }
     prl_process_release(ret);
     return -ESRCH;
 }

@@ -206,16 +206,80 @@ int prl_state_write_config(const struct prl_state *state, const char *json, size
 int prl_state_rewrite_config(const struct prl_state *state, const char *json, size_t len,
                              struct prl_error *reterr)
 {
-    if (unlinkat(state->dir_fd, "config.json", 0) < 0)
-        return fail_below(state, "unlink", "config.json", -errno, reterr);
-    return prl_state_write_config(state, json, len, reterr);
+    return prl_state_replace_config(state->dir_fd, state->path, json, len, reterr);
 }
 
-int prl_state_write_child(const struct prl_state *state, const struct prl_child *child,
+/* What is read meanwhile is the old one or the new one, and both were made when it was. */
+int prl_state_replace_config(int dir_fd, const char *directory, const char *json, size_t len,
+                             struct prl_error *reterr)
+{
+    static const char fresh[] = "config.json.new";
+    struct stat st;
+    int r = fstatat(dir_fd, "config.json", &st, AT_SYMLINK_NOFOLLOW) < 0 ? -errno : 0;
+    unlinkat(dir_fd, fresh, 0);
+    if (r == 0)
+        r = prl_state_create_file(dir_fd, fresh, json, len);
+    const struct timespec times[] = {st.st_atim, st.st_mtim};
+    if (r == 0 && (utimensat(dir_fd, fresh, times, AT_SYMLINK_NOFOLLOW) < 0 ||
+                   renameat(dir_fd, fresh, dir_fd, "config.json") < 0))
+        r = -errno;
+    return r < 0 ? prl_failf(reterr, PRL_STAGE_STATE, -r, "write", "%s/config.json", directory)
+                 : 0;
+}
+
+/* Its line among the running entries, by what the state says now. */
+static int rewrite_entry(const struct prl_state *state, struct prl_error *reterr)
+{
+    struct prl_entry entry = {0};
+    int r = prl_entry_read(state->lock_fd, &entry);
+    entry.remove = state->remove;
+    entry.again = state->again;
+    entry.restarts = state->restarts;
+    if (r == 0)
+        r = prl_entry_rewrite(state->lock_fd, &entry);
+    prl_entry_free(&entry);
+    return r < 0 ? prl_failf(reterr, PRL_STAGE_STATE, -r, "write", "running/%s", state->id) : 0;
+}
+
+/* The marker of one that was made before: nobody else can have it, for the entry is there. */
+static int mark_again(struct prl_state *state, struct prl_error *reterr)
+{
+    char line[PRL_NAME_MAX + 2];
+    int n = snprintf(line, sizeof line, "%s\n", state->name ? state->name : "");
+    state->marker_fd = openat(state->dir_fd, "remove",
+                              O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (state->marker_fd < 0)
+        return fail_below(state, "open", "remove", -errno, reterr);
+    (void)flock(state->marker_fd, LOCK_EX | LOCK_NB);
+    int r = prl_io_write_all(state->marker_fd, line, (size_t)n);
+    return r < 0 ? fail_below(state, "write", "remove", r, reterr) : 0;
+}
+
+/* One that was made before begins: what its last run left is no longer so. */
+static int begin_again(struct prl_state *state, struct prl_error *reterr)
+{
+    static const char over[][12] = {"created", "status.json", "paused"};
+    int r = state->remove && state->marker_fd < 0 ? mark_again(state, reterr) : 0;
+    if (r == 0 && state->remove)
+        r = rewrite_entry(state, reterr);
+    if (r < 0)
+        return r;
+    for (size_t i = 0; i < sizeof over / sizeof *over; i++)
+        if (unlinkat(state->dir_fd, over[i], 0) < 0 && errno != ENOENT)
+            return fail_below(state, "unlink", over[i], -errno, reterr);
+    return 0;
+}
+
+int prl_state_write_child(struct prl_state *state, const struct prl_child *child,
                           struct prl_error *reterr)
 {
     uint64_t start_ticks = 0;
     bool dead;
+    if (state->again) {
+        int begun = begin_again(state, reterr);
+        if (begun < 0)
+            return begun;
+    }
     int r = prl_entry_start_ticks(child->pid, &start_ticks, &dead);
     if (r < 0)
         return prl_failf(reterr, PRL_STAGE_STATE, -r, "read", "/proc/%d/stat", (int)child->pid);
@@ -242,7 +306,7 @@ static int write_usage(char *buf, size_t size, const struct prl_usage *usage)
         usage->pids_peak, usage->oom_kills, usage->pids_refused);
 }
 
-int prl_state_record(int dir_fd, const struct prl_status *status, const char *ended_by)
+static const char *word_of(const struct prl_state_end *end)
 {
     static const char words[][12] = {
         [0] = "unknown",
@@ -253,21 +317,51 @@ int prl_state_record(int dir_fd, const struct prl_status *status, const char *en
         [PRL_ENDED_OOM] = "oom",
         [PRL_ENDED_CPU_TIME] = "cpu-time",
     };
-    if (!ended_by && status->ended_by < sizeof words / sizeof words[0])
-        ended_by = words[status->ended_by];
+    if (end->ended_by)
+        return end->ended_by;
+    return words[end->status->ended_by < sizeof words / sizeof *words ? end->status->ended_by
+                                                                      : 0];
+}
+
+/* A text as JSON has it; what cannot be shown is a blank. */
+static void quote(const char *text, char *to, size_t size)
+{
+    size_t n = 0;
+    for (; *text && n + 3 < size; text++) {
+        if (*text == '"' || *text == '\\')
+            to[n++] = '\\';
+        to[n++] = (unsigned char)*text < ' ' ? ' ' : *text;
+    }
+    to[n] = '\0';
+}
+
+static int describe_end(const struct prl_state_end *end, char *json, size_t size)
+{
+    const struct prl_status *status = end->status;
+    char used[512], error[1024] = "";
     struct timespec now;
-    char json[1024], used[512];
-    write_usage(used, sizeof used, &status->usage);
     clock_gettime(CLOCK_REALTIME, &now);
-    int n = snprintf(json, sizeof json,
-                     "{\"ended_by\":\"%s\",\"exit_code\":%d,\"signal\":%d,\"wall_ns\":%llu,"
-                     "\"user_ns\":%llu,\"system_ns\":%llu,\"max_rss_bytes\":%llu,"
-                     "\"usage\":{%s},\"finished_unix_ns\":%lld}\n",
-                     ended_by ? ended_by : "unknown", (int)status->exit_code,
-                     (int)status->signal, (unsigned long long)status->wall_ns,
-                     (unsigned long long)status->user_ns, (unsigned long long)status->system_ns,
-                     (unsigned long long)status->max_rss_bytes, used,
-                     (long long)now.tv_sec * 1000000000 + now.tv_nsec);
+    long long now_ns = (long long)now.tv_sec * 1000000000 + now.tv_nsec;
+    long long started_ns =
+        end->started_ns ? (long long)end->started_ns : now_ns - (long long)status->wall_ns;
+    write_usage(used, sizeof used, &status->usage);
+    quote(end->error ? end->error : "", error, sizeof error);
+    return snprintf(json, size,
+                    "{\"ended_by\":\"%s\",\"exit_code\":%d,\"signal\":%d,\"wall_ns\":%llu,"
+                    "\"user_ns\":%llu,\"system_ns\":%llu,\"max_rss_bytes\":%llu,"
+                    "\"usage\":{%s},\"finished_unix_ns\":%lld,\"started_unix_ns\":%lld,"
+                    "\"restarts\":%u,\"error\":\"%s\"}\n",
+                    word_of(end), (int)status->exit_code, (int)status->signal,
+                    (unsigned long long)status->wall_ns, (unsigned long long)status->user_ns,
+                    (unsigned long long)status->system_ns,
+                    (unsigned long long)status->max_rss_bytes, used, end->error ? 0 : now_ns,
+                    end->error ? 0 : started_ns, end->restarts, error);
+}
+
+int prl_state_record(int dir_fd, const struct prl_state_end *end)
+{
+    char json[2560];
+    int n = describe_end(end, json, sizeof json);
     /* Whole or not there.  No fsync: it would cost every stop milliseconds for a record that
      * only a crash of the machine could lose. */
     unlinkat(dir_fd, "status.json.new", 0);
@@ -282,8 +376,32 @@ int prl_state_write_status(const struct prl_state *state, const struct prl_statu
 {
     if (state->remove)
         return 0;
-    int r = prl_state_record(state->dir_fd, status, NULL);
+    int r = prl_state_record(
+        state->dir_fd, &(struct prl_state_end){.status = status, .restarts = state->restarts});
     return r < 0 ? fail_below(state, "write", "status.json", r, reterr) : 0;
+}
+
+int prl_state_write_failure(const struct prl_state *state, const struct prl_error *error,
+                            struct prl_error *reterr)
+{
+    char text[1024];
+    const struct prl_status status = {.exit_code = prl_error_exit_code(error)};
+    if (state->remove)
+        return rewrite_entry(state, reterr);
+    prl_error_format(error, text, sizeof text);
+    text[strcspn(text, "\n")] = '\0';
+    int r = prl_state_record(
+        state->dir_fd,
+        &(struct prl_state_end){.status = &status, .ended_by = "failed", .error = text});
+    return r < 0 ? fail_below(state, "write", "status.json", r, reterr) : 0;
+}
+
+int prl_state_write_restarts(struct prl_state *state, unsigned restarts,
+                             struct prl_error *reterr)
+{
+    state->restarts = restarts;
+    state->again = true;
+    return rewrite_entry(state, reterr);
 }
 
 void prl_state_close(struct prl_state *state)
@@ -303,7 +421,7 @@ int prl_state_finish(const struct prl_dirs *dirs, struct prl_state *state,
     unsigned budget = UINT_MAX;
     int r = 0;
     if (state->lock_fd >= 0 && prl_entry_read(state->lock_fd, &entry) == 0) {
-        if (entry.remove || entry.pid == 0)
+        if (entry.remove || (entry.pid == 0 && !entry.again))
             r = prl_removal_run(
                 &(struct prl_removal){dirs, state->id, &entry, &budget, true, &state->marker_fd,
                                       state->volumes ? PRL_VOLUMES_REMOVE : PRL_VOLUMES_NONE},

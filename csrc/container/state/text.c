@@ -32,6 +32,17 @@ int prl_state_read(const char *directory, enum prl_state_file file, char **ret, 
     return fd < 0 ? fd : prl_io_read_fd(fd, CONFIG_MAX_BYTES, ret, ret_len);
 }
 
+bool prl_state_note(const char *config, size_t len, const char *key, char *buf, size_t size)
+{
+    struct prl_span value;
+    if (!prl_span_find((struct prl_span){config, len}, "annotations", key, &value) ||
+        value.len < 2 || value.len - 2 >= size || memchr(value.at, '\\', value.len))
+        return false;
+    memcpy(buf, value.at + 1, value.len - 2);
+    buf[value.len - 2] = '\0';
+    return true;
+}
+
 /* Mapped and not read: nine tenths are the filter's list, which is passed over.  Nobody
  * shortens the file: it is written once, and replaced as a whole. */
 static int map_config(const char *path, struct prl_span *ret)

@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING
 from pyrootless.lazy import exports
 
 if TYPE_CHECKING:
+    from pyrootless.cli.containers.native import become as become
     from pyrootless.cli.containers.ps import container_fields as container_fields
     from pyrootless.cli.containers.ps import written_bytes as written_bytes
     from pyrootless.cli.containers.run import Announcer as Announcer
 
 _HOME = {
     "Announcer": "run",
+    "become": "native",
     "container_fields": "ps",
     "written_bytes": "ps",
 }

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pyrootless.cli import Parser
 from pyrootless.cli.containers.signalling import for_each
-from pyrootless.engine.control import send_signal, signal_number
+from pyrootless.engine.control import kill_container, signal_number
 
 
 def main(args: list[str]) -> int:
@@ -22,5 +22,5 @@ def main(args: list[str]) -> int:
     words = parser.parse_args(args)
     number = signal_number(words.signal)
     return for_each(
-        words.root, words.containers, lambda places, one: send_signal(places, one, number)
+        words.root, words.containers, lambda places, one: kill_container(places, one, number)
     )

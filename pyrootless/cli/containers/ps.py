@@ -185,15 +185,21 @@ def written_bytes(item: Container) -> int:
 
 def _status(item: Container, now_unix_ns: int) -> str:
     """In docker's words: "Up 2 minutes", "Exited (137) 3 seconds ago"."""
-    if item.state == "running":
-        up = units.format_span(max(0, now_unix_ns - item.created_unix_ns))
+    if item.has_processes:
+        began = item.started_unix_ns or item.created_unix_ns
+        up = f"Up {units.format_span(max(0, now_unix_ns - began))}"
+        if item.state == "paused":
+            return f"{up} (Paused)"
         words = {"": "", "starting": " (health: starting)"}
-        return f"Up {up}{words.get(item.health, f' ({item.health})')}"
+        return f"{up}{words.get(item.health, f' ({item.health})')}"
+    if item.state == "created":
+        return "Created"
     code = exit_code(item)
     if code is None:
         return "Ended"
     ended = f" {format_age(item.ended_unix_ns, now_unix_ns)}" if item.ended_unix_ns else ""
-    return f"Exited ({code}){ended}{REASONS.get(item.ended_by, '')}"
+    word = "Restarting" if item.state == "restarting" else "Exited"
+    return f"{word} ({code}){ended}{REASONS.get(item.ended_by, '')}"
 
 
 def _parser() -> Parser:

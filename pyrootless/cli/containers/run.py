@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from pyrootless.config import find_launcher
 from pyrootless.engine import REINSTALL, parse
@@ -29,6 +29,11 @@ PREPARED = "PYROOTLESS_PREPARED"
 
 def main(args: list[str]) -> int:
     """Prepare, then become the launcher again; see the file's head."""
+    hand_back("run", args)
+
+
+def hand_back(verb: str, args: list[str]) -> NoReturn:
+    """Prepare what the words after a verb need, and give the launch back to the launcher."""
     launcher = str(find_launcher())
     environ = dict(os.environ)
     if environ.get(PREPARED):
@@ -38,7 +43,7 @@ def main(args: list[str]) -> int:
         )
     asked = parse(args)
     argv = prepare(asked, Announcer(quiet=asked.last("quiet") == "true"))
-    os.execve(launcher, [launcher, "run", *argv], environ | {PREPARED: "1"})
+    os.execve(launcher, [launcher, verb, *argv], environ | {PREPARED: "1"})
     raise AssertionError("execve returned")
 
 

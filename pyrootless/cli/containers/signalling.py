@@ -10,18 +10,17 @@ import sys
 from collections.abc import Callable, Sequence
 
 from pyrootless.config import Directories, find_directories
-from pyrootless.engine import Container, find_container
 from pyrootless.errors import ContainerStateError
 
 
 def for_each(
-    root: str | None, wanted: Sequence[str], act: Callable[[Directories, Container], None]
+    root: str | None, wanted: Sequence[str], act: Callable[[Directories, str], None]
 ) -> int:
     """0, or 1 when one of them failed."""
     directories, code = find_directories(root), 0
     for word in wanted:
         try:
-            act(directories, find_container(directories, word))
+            act(directories, word)
         except ContainerStateError as error:
             sys.stderr.write(f"pyrootless: {error}\n")
             code = 1

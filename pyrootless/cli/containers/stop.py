@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from pyrootless.cli import Parser
 from pyrootless.cli.containers.signalling import for_each
-from pyrootless.config import Directories
-from pyrootless.engine import Container
 from pyrootless.engine.control import stop_container
 
 
@@ -23,11 +21,7 @@ def main(args: list[str]) -> int:
     parser.add_argument("containers", nargs="+", metavar="CONTAINER", help="name or id")
     words = parser.parse_args(args)
     return for_each(
-        words.root, words.containers, lambda root, one: _stop(root, one, words.time)
+        words.root,
+        words.containers,
+        lambda places, one: stop_container(places, one, words.time),
     )
-
-
-def _stop(directories: Directories, container: Container, seconds: int | None) -> None:
-    """What has ended already is as it was to be (docker-container-stop(1))."""
-    if container.state != "exited":
-        stop_container(directories, container, seconds)

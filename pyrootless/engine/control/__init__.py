@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from pyrootless.lazy import exports
 
 if TYPE_CHECKING:
-    from pyrootless.engine.control.ending import send_signal as send_signal
+    from pyrootless.engine.control.ending import kill_container as kill_container
     from pyrootless.engine.control.ending import signal_number as signal_number
     from pyrootless.engine.control.ending import stop_container as stop_container
     from pyrootless.engine.control.inside import run_inside as run_inside
@@ -38,7 +38,7 @@ _HOME = {
     "published_ports": "ports",
     "read_log": "logs",
     "run_inside": "inside",
-    "send_signal": "ending",
+    "kill_container": "ending",
     "signal_number": "ending",
     "stop_container": "ending",
 }

@@ -43,7 +43,7 @@ class PublishedPort:
 
 def published_ports(container: Container) -> list[PublishedPort]:
     """Every published port, by its number; none when the container does not run."""
-    if container.state != "running":
+    if not container.has_processes:
         return []
     return parse_ports(read_annotations(container), both=_has_ipv6())
 

@@ -219,7 +219,7 @@ def open_tree(container: Container, *, write: bool = False) -> Iterator[Containe
     Raises:
         ContainerStateError: It is stopped, and its root cannot be made without it.
     """
-    if container.state == "running":
+    if container.has_processes:
         facts = _facts(container)
         joined = {**facts, "verb": "join", "pid": container.pid, "uids": [], "gids": []}
         with ContainerTree(container, joined, []) as tree:

@@ -148,7 +148,7 @@ class _Counter:
         places = str(self._directories.data), str(self._directories.runtime)
         taken = [
             (tree_bytes(path), running)
-            for *_, directory, _, _, _, running in _containers.list_states(*places, True)
+            for _, _, directory, _, _, _, running, *_ in _containers.list_states(*places, True)
             if (path := Path(directory)).is_relative_to(self._directories.data)
         ]
         size = sum(own for own, _ in taken)

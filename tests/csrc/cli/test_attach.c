@@ -1,3 +1,4 @@
+// sources: csrc/container/state/marks.c
 // sources: csrc/limits/*.c csrc/base/**/*.c csrc/cli/attach/*.c csrc/cli/streams.c
 // sources: csrc/container/monitor/child.c csrc/container/monitor/control.c
 // sources: csrc/container/monitor/cpu.c csrc/container/monitor/disposition.c

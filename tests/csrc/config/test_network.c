@@ -1,3 +1,4 @@
+// sources: csrc/config/life/policy.c
 // sources: csrc/config/users/*.c
 // sources: csrc/spec/**/*.c csrc/userns/*.c csrc/base/**/*.c csrc/config/*.c
 // sources: csrc/config/options/*.c csrc/config/rootfs/*.c csrc/config/network/allow.c

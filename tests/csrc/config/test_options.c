@@ -2,6 +2,7 @@
 // sources: csrc/config/options/allow.c csrc/config/options/help.c csrc/config/options/names.c
 // sources: csrc/config/options/network.c csrc/config/options/neutral.c
 // sources: csrc/config/options/parse.c csrc/config/options/table.c csrc/config/options/values.c
+// sources: csrc/config/life/policy.c
 /* test_options.c: argv → options: docker's spelling, errors that help, the table, the help. */
 #include "config/options/parse.h"
 
@@ -109,7 +110,7 @@ TEST(double_dash_after_what_has_no_entrypoint_is_no_program)
 TEST(words_of_docker_that_are_not_here_have_a_sentence)
 {
     CHECK_BAD(RUN("--link=web", "host"), "--link", "it is not here: share a network");
-    CHECK_BAD(RUN("--restart=always", "host"), "--restart", "it is not here yet");
+    CHECK_BAD(RUN("--restart=often", "host"), "--restart", "unknown policy");
     CHECK_BAD(RUN("--volume-driver", "x", "host"), "--volume-driver", "volume create --opt");
 }
 

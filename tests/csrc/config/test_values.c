@@ -1,3 +1,4 @@
+// sources: csrc/config/life/policy.c
 // sources: csrc/base/**/*.c csrc/config/options/allow.c csrc/config/options/names.c
 // sources: csrc/config/options/network.c csrc/config/options/values.c csrc/network/*.c
 // sources: csrc/spec/caps.c

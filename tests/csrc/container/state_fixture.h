@@ -99,7 +99,7 @@ static inline int create(const char *name, bool remove, bool ephemeral, struct p
 }
 
 /* Pretend that this process is the container. */
-static inline int mark_begun(const struct prl_state *state, pid_t pid)
+static inline int mark_begun(struct prl_state *state, pid_t pid)
 {
     const struct prl_child child = {.pid = pid, .pidfd = -1, .terminal_fd = -1};
     return prl_state_write_child(state, &child, &error);

@@ -34,7 +34,7 @@ static void open_control(void)
     CHECK_INT(prl_control_open(&control, &error), 0);
     CHECK_INT(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
     starter = pair[0];
-    prl_control_adopt(&control, pair[1]);
+    prl_control_adopt(&control, pair[1], true);
 }
 
 static void say(enum prl_record_kind kind)

@@ -1,4 +1,4 @@
-// sources: csrc/userns/*.c csrc/base/**/*.c csrc/container/state/**/*.c csrc/limits/leaf.c
+// sources: csrc/userns/*.c csrc/base/**/*.c csrc/container/state/**/*.c csrc/limits/**/*.c
 // sources: csrc/container/events/*.c
 // libs: -lyyjson
 /* test_state.c: containers' directories and names from create to finish.
@@ -206,11 +206,11 @@ TEST(names)
     CHECK_INT(create("0a_.-Z", true, false, &state), 0);
     CHECK_INT(create("0a_.-Z", true, false, &second), -EEXIST);
     char expected[256];
-    snprintf(
-        expected, sizeof expected,
-        "the name \"0a_.-Z\" is taken by container %.12s: choose another, or remove that one "
-        "with \"pyrootless rm 0a_.-Z\"",
-        state.id);
+    snprintf(expected, sizeof expected,
+             "Conflict. The container name \"/0a_.-Z\" is already in use by container "
+             "\"%.12s\". You "
+             "have to remove (or rename) that container to be able to reuse that name.",
+             state.id);
     CHECK_STR(error.subject, expected);
     CHECK_INT(count("data/containers"), 1); /* the second left nothing */
     CHECK_INT(count("run/pyrootless/running"), 1);

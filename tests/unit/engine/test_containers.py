@@ -135,7 +135,7 @@ def test_find(store: Directories) -> None:
     assert containers.find_container(store, "abc").id == C
     with pytest.raises(ContainerStateError, match="begin of several"):
         containers.find_container(store, "a")
-    with pytest.raises(ContainerStateError, match="no container"):
+    with pytest.raises(ContainerStateError, match="No such container: zzz"):
         containers.find_container(store, "zzz")
 
 
@@ -168,7 +168,7 @@ def test_rm_goes_on_after_a_failure(
     keep(store, A, "web")
     assert main(["rm", "nothing", "web"]) == 1
     streams = capsys.readouterr()
-    assert (streams.out, '"nothing" is no container' in streams.err) == ("web\n", True)
+    assert (streams.out, "No such container: nothing" in streams.err) == ("web\n", True)
 
 
 def test_rm_refuses_a_running_container(

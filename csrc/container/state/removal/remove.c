@@ -10,57 +10,14 @@
  * most, and the next start removes that while its program runs. */
 #include "base/io.h"
 #include "base/own.h"
-#include "base/span.h"
 #include "base/sys.h"
 #include "container/state/entry.h"
 #include "container/state/volumes/store.h"
-#include "limits/exports.h"
 
 #include <fcntl.h>
 #include <limits.h>
 #include <string.h>
 #include <sys/stat.h>
-
-/* The annotation that names the groups, as text: "VERSION CONTROLLERS PATH" a line, malloc'd.
- * NULL: there are none.  Paths have no letter whose escape is longer than two. */
-static char *read_groups(const char *directory)
-{
-    struct prl_span json = {NULL, 0}, value;
-    _cleanup_free_ char *bytes = NULL;
-    if (prl_state_read(directory, PRL_STATE_CONFIG, &bytes, &json.len) < 0)
-        return NULL;
-    json.at = bytes;
-    if (!prl_span_find(json, "annotations", "io.pyrootless.limits.cgroups", &value) ||
-        value.len < 2)
-        return NULL;
-    char *text = strndup(value.at + 1, value.len - 2), *to = text;
-    for (const char *at = text; at && *at; at++) {
-        bool escaped = at[0] == '\\' && at[1];
-        at += escaped;
-        *to++ = escaped && *at == 'n' ? '\n' : *at;
-    }
-    if (text)
-        *to = '\0';
-    return text;
-}
-
-/* Each line must name a group of this container. */
-int prl_removal_groups(const char *id, const char *directory)
-{
-    char wanted[16 + PRL_ID_LEN];
-    _cleanup_free_ char *text = read_groups(directory);
-    char *save = NULL;
-    int result = 0;
-    if (!text)
-        return 0;
-    snprintf(wanted, sizeof wanted, "/pyrootless-%.64s", id);
-    for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
-        const char *path = strchr(line, '/'), *slash = strrchr(line, '/');
-        int r = path && strcmp(slash, wanted) == 0 ? prl_leaf_remove(path) : 0;
-        result = r < 0 ? r : result;
-    }
-    return result;
-}
 
 int prl_removal_forget(const struct prl_dirs *dirs, const char *id, struct prl_error *reterr)
 {

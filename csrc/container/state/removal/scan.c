@@ -68,8 +68,8 @@ static int scan_container(const struct prl_dirs *dirs, int containers_fd, const 
     entry.directory = prl_io_format("%s/containers/%s", dirs->data, id);
     if (!entry.directory)
         return prl_fail_with(reterr, PRL_STAGE_STATE, ENOMEM, "malloc", "path of a container");
-    int r = prl_removal_groups(id, entry.directory); /* the runtime directory may be new, and
-                                                         the machine not */
+    int r = prl_state_remove_groups(id, entry.directory); /* the runtime directory may be new,
+                                                         and the machine not */
     r = r < 0 ? prl_failf(reterr, PRL_STAGE_STATE, -r, "rmdir", "control group of %.12s", id)
               : prl_removal_run(&(struct prl_removal){dirs, id, &entry, budget, false, NULL,
                                                       PRL_VOLUMES_REMOVE},

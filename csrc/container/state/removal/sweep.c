@@ -90,9 +90,19 @@ static void tell_lost(const struct prl_dirs *dirs, const char *id, const char *d
         prl_journal_add(dirs, &event);
 }
 
+/* When the container of an entry began; 0: unknown. */
+static int64_t date_of(int lock_fd)
+{
+    struct stat st;
+    return fstat(lock_fd, &st) < 0
+               ? 0
+               : (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec;
+}
+
 /* A container that is to be kept: say how it ended, unless its monitor still did. */
 static int record_lost(const struct prl_dirs *dirs, const char *id,
-                       const struct prl_entry *entry, struct prl_error *reterr)
+                       const struct prl_entry *entry, int64_t started_ns,
+                       struct prl_error *reterr)
 {
     struct stat st;
     const struct prl_status status = {.exit_code = -1, .signal = SIGKILL};
@@ -101,7 +111,11 @@ static int record_lost(const struct prl_dirs *dirs, const char *id,
     if (dir_fd >= 0) {
         unlinkat(dir_fd, "remove", 0);
         if (fstatat(dir_fd, "status.json", &st, AT_SYMLINK_NOFOLLOW) < 0) {
-            int r = prl_state_record(dir_fd, &status, "lost");
+            int r =
+                prl_state_record(dir_fd, &(struct prl_state_end){.status = &status,
+                                                                 .ended_by = "lost",
+                                                                 .started_ns = started_ns,
+                                                                 .restarts = entry->restarts});
             if (r < 0 && r != -EROFS)
                 return prl_failf(reterr, PRL_STAGE_STATE, -r, "write", "%s/status.json",
                                  entry->directory);
@@ -109,6 +123,15 @@ static int record_lost(const struct prl_dirs *dirs, const char *id,
         }
     }
     return prl_removal_forget(dirs, id, reterr);
+}
+
+/* One that was made before: as if nobody had tried, unless it had begun this moment. */
+static int give_back(const struct prl_dirs *dirs, const char *id, const struct prl_entry *entry,
+                     struct prl_error *reterr)
+{
+    return prl_state_is_marked(AT_FDCWD, entry->directory, "created")
+               ? prl_removal_forget(dirs, id, reterr)
+               : record_lost(dirs, id, entry, 0, reterr);
 }
 
 /* The entry's lock is ours: its monitor is dead. */
@@ -126,19 +149,23 @@ static int bury(const struct prl_dirs *dirs, const char *id, int lock_fd, unsign
     if (r < 0)
         return prl_failf(reterr, PRL_STAGE_STATE, -r, "read", "%s/running/%s", dirs->runtime,
                          id);
+    if (prl_state_is_marked(AT_FDCWD, entry.directory, "paused"))
+        prl_state_thaw(id, entry.directory); /* who stands still does not end */
     r = kill_rest(&entry);
     if (r == 0)
-        r = prl_removal_groups(id, entry.directory);
+        r = prl_state_remove_groups(id, entry.directory);
     if (r < 0)
         r = prl_failf(reterr, PRL_STAGE_STATE, -r, "kill",
                       "process %d of container %.12s, whose monitor is gone", (int)entry.pid,
                       id);
+    else if (entry.pid == 0 && entry.again && !entry.remove)
+        r = give_back(dirs, id, &entry, reterr);
     else if (entry.remove || entry.pid == 0)
         r = prl_removal_run(
             &(struct prl_removal){dirs, id, &entry, budget, false, NULL, PRL_VOLUMES_REMOVE},
             reterr);
     else
-        r = record_lost(dirs, id, &entry, reterr);
+        r = record_lost(dirs, id, &entry, date_of(lock_fd), reterr);
     prl_entry_free(&entry);
     return r;
 }
