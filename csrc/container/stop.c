@@ -86,28 +86,33 @@ static bool ended_within(const struct prl_joinable *process, const struct prl_li
     }
 }
 
-/* In docker's words: events are told of what has a name. */
-static void tell(const struct prl_dirs *dirs, const struct prl_listed *row, const char *action,
-                 int signal)
+/* What is done to one container, and what its events say of it (NULL: nothing, it has no name).
+ */
+struct deed {
+    const struct prl_dirs *dirs;
+    const struct prl_listed *row;
+    const char *attributes;
+};
+
+static void tell(const struct deed *deed, const char *action, int signal)
 {
     char more[32] = "";
-    _cleanup_free_ char *attributes = prl_journal_attributes_of(row->directory);
     if (signal)
         snprintf(more, sizeof more, "\"signal\":\"%d\"", signal);
     const struct prl_event event = {.type = "container",
                                     .action = action,
-                                    .id = row->id,
-                                    .attributes = attributes,
+                                    .id = deed->row->id,
+                                    .attributes = deed->attributes,
                                     .more = more};
-    if (attributes)
-        prl_journal_add(dirs, &event);
+    if (deed->attributes)
+        prl_journal_add(deed->dirs, &event);
 }
 
-static int end_process(const struct prl_dirs *dirs, const struct prl_joinable *process,
-                       const struct prl_listed *row, const struct prl_stop *how,
-                       struct prl_error *reterr)
+static int end_process(const struct deed *deed, const struct prl_joinable *process,
+                       const struct prl_stop *how, struct prl_error *reterr)
 {
-    tell(dirs, row, "kill", how->signal);
+    const struct prl_listed *row = deed->row;
+    tell(deed, "kill", how->signal);
     int dropped = prl_first_signal(process->pid, process->pidfd, how->signal, reterr);
     if (dropped < 0 && reterr->errnum == ESRCH)
         return 0;
@@ -118,7 +123,7 @@ static int end_process(const struct prl_dirs *dirs, const struct prl_joinable *p
                        row->directory); /* as docker: it gets the signal, and goes on */
     if (dropped == 0 && ended_within(process, row, how->seconds))
         return 0;
-    tell(dirs, row, "kill", SIGKILL);
+    tell(deed, "kill", SIGKILL);
     if (prl_first_signal(process->pid, process->pidfd, SIGKILL, reterr) < 0 &&
         reterr->errnum != ESRCH)
         return -reterr->errnum;
@@ -141,14 +146,15 @@ static int stop(const struct prl_dirs *dirs, const struct prl_listed *row,
                 const struct prl_stop *how, struct prl_error *reterr)
 {
     struct prl_joinable process;
-    int r = 0;
     if (row->life == PRL_LIFE_CREATED || row->life == PRL_LIFE_EXITED)
         return 0;
-    r = prl_process_hold(row->pid, row->start_ticks, &process);
+    _cleanup_free_ char *attributes = prl_journal_attributes_of(row->directory);
+    const struct deed deed = {dirs, row, attributes};
+    int r = prl_process_hold(row->pid, row->start_ticks, &process);
     if (r == -EPERM)
         return fail_stopped(row->id, reterr);
     if (r == 0) {
-        r = end_process(dirs, &process, row, how, reterr);
+        r = end_process(&deed, &process, how, reterr);
         prl_process_release(&process);
     } else {
         r = 0; /* it has ended meanwhile, or waits to be started again */
@@ -156,7 +162,7 @@ static int stop(const struct prl_dirs *dirs, const struct prl_listed *row,
     if (r < 0)
         return r;
     (void)prl_state_await_briefly(dirs, row->id);
-    tell(dirs, row, "stop", 0);
+    tell(&deed, "stop", 0);
     return 0;
 }
 
@@ -193,8 +199,9 @@ int prl_container_kill(const struct prl_dirs *dirs, const char *text, int signal
     } else {
         r = process.pidfd < 0 ? kill(process.pid, signal)
                               : prl_sys_pidfd_send_signal(process.pidfd, signal);
+        _cleanup_free_ char *attributes = prl_journal_attributes_of(row.directory);
         if (r == 0)
-            tell(dirs, &row, "kill", signal);
+            tell(&(struct deed){dirs, &row, attributes}, "kill", signal);
         if (r < 0 && errno != ESRCH)
             r = prl_fail(reterr, PRL_STAGE_STATE, "kill", text);
         prl_process_release(&process);

@@ -95,7 +95,7 @@ def run(pyrootless: Run, ids: str, box: str, script: str, *options: str) -> None
 
 def look(pyrootless: Run, ids: str, image: str) -> list[str]:
     done = pyrootless("run", "--rm", ids, image, "sh", "-c", LOOK)
-    return sorted(set(done.stdout.splitlines()) - {"hosts", "resolv.conf", "hostname"})
+    return sorted(set(done.stdout.splitlines()) - {"hosts", "resolv.conf", "hostname", "mtab"})
 
 
 def blob_names(store: Path, digest: str) -> list[str]:

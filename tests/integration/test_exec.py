@@ -107,11 +107,14 @@ def test_what_does_not_run_is_told_from_what_is_not_there(
     running = Path(engine_environment["XDG_RUNTIME_DIR"], "pyrootless", "running", ident)
     if running.exists():
         wait_for_end(entry_pid(engine_environment, ident))
-    for name, why in (("ended", "is not running"), ("never-was", "No such container")):
+    for name, why in (
+        ("ended", '"ended" is not running'),
+        ("never-was", "No such container: never-was"),
+    ):
         done = pyrootless("exec", name, "true")
         assert done.returncode == 125
         assert done.stderr.splitlines() == [
-            f'pyrootless: state: "{name}" {why}',
+            f"pyrootless: state: {why}",
             "  remedy: see which containers there are: pyrootless ps -a",
         ]
 

@@ -1,4 +1,4 @@
-// sources: csrc/userns/*.c csrc/base/**/*.c csrc/container/state/**/*.c csrc/limits/leaf.c
+// sources: csrc/userns/*.c csrc/base/**/*.c csrc/container/state/**/*.c csrc/limits/**/*.c
 // sources: csrc/container/events/*.c
 // libs: -lyyjson
 /* test_volumes.c: volumes from their making to their removal.
