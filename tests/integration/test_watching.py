@@ -142,7 +142,7 @@ def test_verbs_below_container(pyrootless: Run, start: Start) -> None:
     assert pyrootless("container", "exec", box, "echo", "in").stdout == "in\n"
     assert pyrootless("container", "run", "--rm", "host", "echo", "new").stdout == "new\n"
     assert pyrootless("container", "kill", box).stdout.strip() == box
-    assert "there is no `container pause` here" in pyrootless("container", "pause", box).stderr
+    assert "there is no `container mount` here" in pyrootless("container", "mount", box).stderr
     done = pyrootless("container", "prune", "-f")
     assert box in done.stdout.splitlines()
     assert done.stdout.splitlines()[-1].startswith("Total reclaimed space: ")
