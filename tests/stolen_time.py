@@ -17,20 +17,20 @@ SHIM = """
 #include <stdlib.h>
 #include <string.h>
 static int times;
-int open(const char *path, int flags, ...)
+int openat(int folder, const char *path, int flags, ...)
 {
-    static int (*real)(const char *, int, ...);
+    static int (*real)(int, const char *, int, ...);
     __builtin_va_list list;
     __builtin_va_start(list, flags);
     int mode = flags & O_CREAT ? __builtin_va_arg(list, int) : 0;
     __builtin_va_end(list);
     if (!real)
-        *(void **)&real = dlsym(RTLD_NEXT, "open");
+        *(void **)&real = dlsym(RTLD_NEXT, "openat");
     if (strcmp(path, "/proc/stat") == 0)
         path = getenv(times++ ? "STAT_LATER" : "STAT_FIRST");
-    return real(path, flags, mode);
+    return real(folder, path, flags, mode);
 }
-int open64(const char *, int, ...) __attribute__((alias("open")));
+int openat64(int, const char *, int, ...) __attribute__((alias("openat")));
 """
 
 

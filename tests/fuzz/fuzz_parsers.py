@@ -95,12 +95,13 @@ def image_config(data: bytes) -> None:
     try:
         directory = image._working_directory(found)
         number = image._stop_signal(found)
+        notes = image._notes(found)
     except IntegrityError as error:
         check_told(error)
         return
     assert directory.startswith("/") and ".." not in directory.split("/")
     assert 1 <= number <= 64
-    for key, value in image._notes(found).items():
+    for key, value in notes.items():
         assert "\0" not in key + value
 
 

@@ -310,7 +310,10 @@ def test_a_name_can_be_taken_once(pyrootless: Run, place: dict[str, str]) -> Non
     assert pyrootless(*run, env=place).returncode == 0
     kept = left_behind(place)
     again = pyrootless(*run, env=place)
-    assert again.returncode == 125 and 'the name "mine" is taken' in again.stderr
+    assert (
+        again.returncode == 125
+        and 'The container name "/mine" is already in use' in again.stderr
+    )
     assert left_behind(place) == kept
     assert output(pyrootless("rm", "mine", env=place)) == "mine\n"
     assert pyrootless(*run, env=place).returncode == 0

@@ -97,4 +97,4 @@ def test_host_errors_point_to_doctor() -> None:
 
 def test_build_error_has_line_and_instruction() -> None:
     error = errors.BuildError("no such stage", line=3, instruction="FROM x")
-    assert (error.line, error.instruction, error.exit_code) == (3, "FROM x", 125)
+    assert (error.line, error.instruction, error.exit_code) == (3, "FROM x", 1)
