@@ -10,6 +10,7 @@ import hashlib
 import http.server
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -671,7 +672,9 @@ def test_git_repositories(make: Make, pyrootless: Run, base: str, tmp_path: Path
         port = free.getsockname()[1]
     words = ["git", "daemon", "--export-all", f"--base-path={top.parent}"]
     words += ["--listen=127.0.0.1", f"--port={port}", "--verbose", "--log-destination=stderr"]
-    with subprocess.Popen(words, env=env, stderr=subprocess.PIPE, text=True) as daemon:
+    with subprocess.Popen(
+        words, env=env, stderr=subprocess.PIPE, text=True, start_new_session=True
+    ) as daemon:
         try:
             assert daemon.stderr is not None
             assert "Ready to rumble" in daemon.stderr.readline()
@@ -683,4 +686,4 @@ def test_git_repositories(make: Make, pyrootless: Run, base: str, tmp_path: Path
             assert {"g/sub/f", "k/.git", "k/sub/f"} <= set(files)
             assert "g/.git" not in files
         finally:
-            daemon.kill()
+            os.killpg(daemon.pid, signal.SIGKILL)  # git starts git-daemon
