@@ -39,7 +39,8 @@ static int relay_through_pipe(int fd, struct prl_relay *relay, int *ret_lent,
     return 0;
 }
 
-bool prl_streams_are_anothers(const struct prl_spec *spec)
+/* The program's user is not the caller: it may not open anew what belongs to the caller. */
+static bool is_anothers(const struct prl_spec *spec)
 {
     uint32_t uid = spec->process.uid;
     for (size_t i = 0; i < spec->uid_maps_len; i++) {
@@ -84,7 +85,7 @@ static int open_stream(int fd, bool relayed, struct prl_streams *ret, struct prl
 int prl_streams_open(const struct prl_spec *spec, const bool apart[3], struct prl_streams *ret,
                      struct prl_error *reterr)
 {
-    bool relayed = prl_streams_are_anothers(spec);
+    bool relayed = is_anothers(spec);
     for (int fd = 0; fd < 3; fd++) {
         ret->relays[fd] = (struct prl_relay){.from = -1, .to = -1};
         ret->lent.fds[fd] = -1;

@@ -18,8 +18,6 @@ int prl_streams_fill(struct prl_error *reterr);
 /* 0, 1, 2 of this process become /dev/null: whoever waits for their end must not wait for us.
  */
 void prl_streams_leave(void);
-/* The program's user is not the caller: it may not open anew what belongs to the caller. */
-bool prl_streams_are_anothers(const struct prl_spec *spec);
 /* What is `apart` has /dev/null at the container's end. */
 int prl_streams_open(const struct prl_spec *spec, const bool apart[3], struct prl_streams *ret,
                      struct prl_error *reterr);
