@@ -39,9 +39,9 @@ COPY_MUTATIONS = (
     Mutation(
         "an archive's directories are not links of the host's",
         _one(
-            "pyrootless/engine/files/copying.py",
-            "below = os.open(name, _READABLE | os.O_NOFOLLOW, dir_fd=at)",
-            "below = os.open(name, _READABLE, dir_fd=at)",
+            "pyrootless/engine/files/unpack.py",
+            "_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC",
+            "_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC",
         ),
         (f"{ROUND}::test_nothing_outside_is_touched",),
     ),

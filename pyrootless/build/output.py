@@ -11,14 +11,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 from pyrootless.build.bench import Bench
 from pyrootless.build.stagework import state_of
-from pyrootless.engine.files import Extractor, PlainStream
+from pyrootless.engine.files import Extractor, PlainStream, open_below
 from pyrootless.errors import StoreError, UsageError
 from pyrootless.images.archive import save_images, write_layout
 from pyrootless.images.store import StoredImage
@@ -103,27 +103,12 @@ def _write_local(bench: Bench, image: StoredImage, target: Path) -> None:
     target.mkdir(parents=True, exist_ok=True)
     base = os.open(target, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        extractor = Extractor(lambda folder: _below(base, folder))
+        extractor = Extractor(lambda folder: open_below(base, folder))
         with bench.reading(state_of(image)) as context:
             with context.tree.reading("/", "") as descriptor:
                 extractor.run_plain(PlainStream(descriptor))
     finally:
         os.close(base)
-
-
-def _below(base: int, folder: bytes) -> int:
-    """A directory below the destination, made where it is missing; never through a link."""
-    at = os.dup(base)
-    for name in filter(None, folder.split(b"/")):
-        try:
-            with suppress(FileExistsError):
-                os.mkdir(name, 0o755, dir_fd=at)
-            flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-            below = os.open(name, flags, dir_fd=at)
-        finally:
-            os.close(at)
-        at = below
-    return at
 
 
 @contextmanager

@@ -20,9 +20,9 @@ from typing import IO, BinaryIO, cast
 from pyrootless.build.context import Context, DirectoryContext
 from pyrootless.build.dockerfile import IgnoreRules, PatternError, parse_ignore
 from pyrootless.build.remote import clone, download, is_git, is_remote
-from pyrootless.engine.files import ArchiveError, Extractor, Root
+from pyrootless.engine.files import ArchiveError, Extractor, Root, open_below
 from pyrootless.errors import UsageError
-from pyrootless.images.archive import MAGIC_BYTES, compression_of, plain_chunks
+from pyrootless.images.archive import MAGIC_BYTES, Prefixed, compression_of, plain_chunks
 from pyrootless.images.store import Store
 
 NAMES = ("Dockerfile", "Containerfile")
@@ -162,31 +162,13 @@ def _empty(store: Store) -> Context:
         return DirectoryContext.open(work)
 
 
-class _Prefixed:
-    """A stream whose first bytes were read already."""
-
-    def __init__(self, head: bytes, stream: BinaryIO) -> None:
-        self._head = head
-        self._stream = stream
-
-    def read(self, size: int = -1, /) -> bytes:
-        """As a file's."""
-        if size is None or size < 0:
-            data, self._head = self._head, b""
-            return data + self._stream.read()
-        if self._head:
-            data, self._head = self._head[:size], self._head[size:]
-            return data
-        return self._stream.read(size)
-
-
-def _peek(stream: BinaryIO) -> tuple[bytes, _Prefixed]:
+def _peek(stream: BinaryIO) -> tuple[bytes, Prefixed]:
     head = b""
     while len(head) < _BLOCK and (data := stream.read(_BLOCK - len(head))):
         head += data
     if _is_archive(head):
-        return head, _Prefixed(head, stream)
-    return head, _Prefixed(b"", stream)
+        return head, Prefixed(head, stream)
+    return head, Prefixed(b"", stream)
 
 
 def _is_archive(head: bytes) -> bool:
@@ -202,9 +184,9 @@ def _is_archive(head: bytes) -> bool:
 class _PlainFile:
     """Plain bytes of a compressed stream, as a file."""
 
-    def __init__(self, stream: _Prefixed) -> None:
+    def __init__(self, stream: Prefixed) -> None:
         head = stream.read(_BLOCK)
-        again = _Prefixed(head, cast(BinaryIO, stream))
+        again = Prefixed(head, cast(BinaryIO, stream))
         self._chunks = plain_chunks(again, compression_of(head[:MAGIC_BYTES]))
         self._held = b""
 
@@ -216,31 +198,16 @@ class _PlainFile:
         return data
 
 
-def _unpack(stream: _Prefixed, work: Path) -> None:
+def _unpack(stream: Prefixed, work: Path) -> None:
     """An archive below a directory, as its files are the caller's."""
     base = os.open(work, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        extractor = Extractor(lambda folder: _below(base, folder))
+        extractor = Extractor(lambda folder: open_below(base, folder))
         extractor.run(cast("IO[bytes]", _PlainFile(stream)))
     except ArchiveError as error:
         raise UsageError(f"the context: {error}") from error
     finally:
         os.close(base)
-
-
-def _below(base: int, folder: bytes) -> int:
-    """A directory of the archive's own, made where it is missing; never through a link."""
-    at = os.dup(base)
-    for name in filter(None, folder.split(b"/")):
-        try:
-            with suppress(FileExistsError):
-                os.mkdir(name, 0o755, dir_fd=at)
-            flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-            below = os.open(name, flags, dir_fd=at)
-        finally:
-            os.close(at)
-        at = below
-    return at
 
 
 def _fetch(place: str, work: Path) -> Path:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from pyrootless.engine.files.trees import open_tree as open_tree
     from pyrootless.engine.files.unpack import ArchiveError as ArchiveError
     from pyrootless.engine.files.unpack import Extractor as Extractor
+    from pyrootless.engine.files.unpack import open_below as open_below
 
 _HOME = {
     "ArchiveError": "unpack",
@@ -52,6 +53,7 @@ _HOME = {
     "copy_out": "copying",
     "header_of": "pack",
     "list_changes": "committing",
+    "open_below": "unpack",
     "open_root": "trees",
     "open_tree": "trees",
     "resolve_last": "copying",

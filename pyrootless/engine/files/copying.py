@@ -24,7 +24,7 @@ from pyrootless.engine.files.owners import Owners, Row
 from pyrootless.engine.files.pack import Packer
 from pyrootless.engine.files.stream import PlainStream
 from pyrootless.engine.files.trees import ContainerTree, PathStat, Tree, TreeError
-from pyrootless.engine.files.unpack import ArchiveError, Extractor
+from pyrootless.engine.files.unpack import ArchiveError, Extractor, open_below
 from pyrootless.errors import StoreError, UsageError
 
 _READABLE = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
@@ -82,7 +82,7 @@ def copy_out(tree: ContainerTree, source: str, target: str, *, follow: bool = Fa
     except OSError as error:
         raise StoreError(f"cannot write to {place.folder}: {error.strerror}") from error
     try:
-        extractor = Extractor(lambda folder: _below(base, folder))
+        extractor = Extractor(lambda folder: open_below(base, folder, 0o700))
         tree.send(_request(tree, path, found, follow, place.member))
         stream = PlainStream(tree.output.fileno())
         _carry(tree, path, lambda: extractor.run_plain(stream))
@@ -366,17 +366,3 @@ def _owners_here(container: Container) -> Owners:
         for key in ("uidMappings", "gidMappings")
     ]
     return Owners(uids=rows[0], gids=rows[1], unknown=0)
-
-
-def _below(base: int, folder: bytes) -> int:
-    """A directory below the target, made where it is missing; never through a link."""
-    at = os.dup(base)
-    for name in filter(None, folder.split(b"/")):
-        try:
-            with suppress(FileExistsError):
-                os.mkdir(name, 0o700, dir_fd=at)
-            below = os.open(name, _READABLE | os.O_NOFOLLOW, dir_fd=at)
-        finally:
-            os.close(at)
-        at = below
-    return at

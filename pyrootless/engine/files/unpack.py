@@ -26,6 +26,7 @@ from pyrootless.engine.files.stream import PlainStream
 _CHUNK_BYTES = 1 << 20
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _OLD = os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _SET_ID = stat.S_ISUID | stat.S_ISGID
 _CAPABILITY = "SCHILY.xattr.security.capability"
 
@@ -33,6 +34,29 @@ Copy = Callable[[tarfile.TarInfo, int], int]
 """A member's content to a descriptor → how many bytes."""
 Place = Callable[[bytes], int]
 """A directory below the target, made where it is missing → its descriptor, the caller's."""
+
+
+def open_below(base: int, folder: bytes, mode: int = 0o755) -> int:
+    """A directory below another, made where it is missing; never through a link.
+
+    Args:
+        base: Descriptor of the directory on top; it stays the caller's.
+        folder: Relative path.
+        mode: Of what is made.
+
+    Returns:
+        Its descriptor, the caller's.
+    """
+    at = os.dup(base)
+    for name in filter(None, folder.split(b"/")):
+        try:
+            with suppress(FileExistsError):
+                os.mkdir(name, mode, dir_fd=at)
+            below = os.open(name, _FOLDER, dir_fd=at)
+        finally:
+            os.close(at)
+        at = below
+    return at
 
 
 class ArchiveError(Exception):

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from pyrootless.images.archive.places import take_place as take_place
     from pyrootless.images.archive.rootfs import import_rootfs as import_rootfs
     from pyrootless.images.archive.rootfs import now_text as now_text
+    from pyrootless.images.archive.source import Prefixed as Prefixed
 
 _HOME = {
     "FORMS": "images",
@@ -36,6 +37,7 @@ _HOME = {
     "Place": "places",
     "StoredLayer": "layer",
     "compress_layer": "layer",
+    "Prefixed": "source",
     "compression_of": "compression",
     "import_rootfs": "rootfs",
     "load_images": "images",

@@ -201,7 +201,7 @@ def peek(stream: Readable) -> tuple[bytes, Readable]:
     head = b""
     while len(head) < MAGIC_BYTES and (more := stream.read(MAGIC_BYTES - len(head))):
         head += more
-    return head, _Prefixed(head, stream)
+    return head, Prefixed(head, stream)
 
 
 def _is_file(stream: BinaryIO) -> bool:
@@ -237,7 +237,7 @@ def _open_beneath(directory: int, name: str) -> int:
         os.close(current)
 
 
-class _Prefixed(io.RawIOBase):
+class Prefixed(io.RawIOBase):
     """A stream some bytes of which were already read."""
 
     def __init__(self, head: bytes, stream: Readable) -> None:

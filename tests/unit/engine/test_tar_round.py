@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from pyrootless.engine.files.copying import _below
+from pyrootless.engine.files import open_below
 from pyrootless.engine.files.pack import Packer
 from pyrootless.engine.files.stream import PlainStream
 from pyrootless.engine.files.unpack import ArchiveError, Extractor
@@ -48,7 +48,7 @@ def unpack(data: bytes, folder: Path, *, plain: bool = False) -> Extractor:
     """Below a directory, as on the host; plain: by the reader of our own streams."""
     base = os.open(folder, _READABLE)
     try:
-        extractor = Extractor(lambda name: _below(base, name))
+        extractor = Extractor(lambda name: open_below(base, name, 0o700))
         if plain:
             _run_plain(extractor, data)
         else:
