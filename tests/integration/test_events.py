@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -26,10 +27,11 @@ pytestmark = [
 
 @pytest.fixture
 def happened(pyrootless: Run) -> Callable[..., list[dict[str, Any]]]:
-    """What there is of some events, with the time they are asked for as a bound."""
+    """What there is of some events since the test began: the store is every test's."""
+    begin = f"--since={time.time():.9f}"
 
     def call(*words: str) -> list[dict[str, Any]]:
-        done = pyrootless("events", "--since=1h", "--until=0s", "--format=json", *words)
+        done = pyrootless("events", begin, "--until=0s", "--format=json", *words)
         assert done.returncode == 0, done.stderr
         return [json.loads(line) for line in done.stdout.splitlines()]
 

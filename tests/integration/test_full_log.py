@@ -27,7 +27,7 @@ done
 rm "$PYROOTLESS_ROOT/ballast"
 : > "$GO/now"
 "$P" wait box
-"$P" logs box 2>&1 | tail -n 3
+"$P" logs box 2>&1 | grep -x -e after -e '.*bytes of output had no room'
 "$P" inspect -f '{{.LogLostBytes}} {{.State.ExitCode}}' box
 """
 
@@ -45,8 +45,9 @@ def test_a_full_disk_is_told_and_harms_nothing(
     )  # fmt: skip
     lines = done.stdout.splitlines()
     assert done.returncode == 0, done.stderr
+    # More than once: a note may have had room where the next line of the program had none.
     told = [line for line in lines if line.endswith("bytes of output had no room")]
-    assert (lines[1], lines.count("after"), len(told)) == ("7", 1, 1)
+    assert (lines[1], lines.count("after"), len(told) >= 1) == ("7", 1, True)
     lost, code = lines[-1].split(" ")
     assert int(lost) > 1_000_000 and code == "7"
-    assert int(told[0].split()[1]) == int(lost)
+    assert sum(int(line.split()[1]) for line in told) == int(lost)

@@ -12,9 +12,9 @@ import pytest
 ROW = re.compile(r"^pyrootless: trace: (launcher|child|both) +([a-z]+) +(\d+\.\d) us$")
 BEFORE = "options directories template state merge text files signals streams prepare"
 CHILD = (
-    "clone watch cgroup beside idmap null sources early overlay fuse rootfs late mounts "
-    "proc devices netns network sys sysctl terminal workdir fill netns masks seal stdio enter "
-    "meter rlimits fds chdir landlock domain class resolve privileges loopback filter"
+    "clone watch cgroup beside idmap null sources early overlay fuse rootfs late volumes "
+    "mounts proc devices netns network sys sysctl terminal workdir fill netns masks seal stdio "
+    "enter meter rlimits fds chdir landlock domain class resolve privileges loopback filter"
 ).split()
 AFTER = "exec entry sweep program finish".split()
 PREPARED = ("run", "--rm", "--ephemeral", "host", "true")
