@@ -5,6 +5,7 @@
 #include "cli/python.h"
 #include "cli/streams.h"
 #include "cli/verbs.h"
+#include "config/defaults.h"
 #include "config/merge.h"
 #include "config/network/facts.h"
 #include "config/options/exports.h"
@@ -36,6 +37,8 @@ struct run {
     struct prl_dirs dirs;
     struct prl_template template;
     struct prl_container container;
+    char *defaults; /* words that the options point into */
+    size_t defaults_len;
 };
 
 /* The bytes of --spec FILE ("-": standard input), as they are. */
@@ -209,12 +212,29 @@ static void tell_end(const struct prl_container *c, const struct prl_status *sta
                 (unsigned long long)c->spec->resources.pids, status->usage.pids_refused);
 }
 
+/* What config.toml says of options that were not given.  Python writes it down for us. */
+static int take_defaults(struct run *run, struct prl_error *reterr)
+{
+    int r = prl_defaults_load(run->dirs.data, &run->defaults, &run->defaults_len, reterr);
+    if (r == 1 && getenv("PYROOTLESS_PREPARED"))
+        return prl_failf(reterr, PRL_STAGE_OPTIONS, ESTALE, "config.toml",
+                         "config.toml was changed while the launch was prepared: run it again");
+    if (r == 0)
+        r = prl_options_default(&run->options, run->defaults, run->defaults_len, reterr);
+    return r == 1 || (r == 0 && run->options.engine)
+               ? prl_python_exec(run->argc, run->argv, reterr)
+               : r;
+}
+
 static int run_planned(struct run *run, struct prl_error *reterr)
 {
     const char *spec_file = prl_options_get(&run->options, "spec");
     struct prl_status status;
     int r = prl_dirs_open(prl_options_get(&run->options, "root"), &run->dirs, reterr);
     prl_trace_mark("directories");
+    r = r < 0 ? r : take_defaults(run, reterr);
+    if (r == 0)
+        prl_request_read(&run->options, &run->request);
     if (r == 0)
         r = spec_file ? load_spec_file(run, spec_file, reterr) : find_template(run, reterr);
     if (r < 0)

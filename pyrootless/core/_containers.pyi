@@ -13,7 +13,7 @@ LIVES: tuple[str, ...]
 Row = tuple[str, str, str, int, int, int, bool, str, int, int]
 
 def parse_options(
-    verb: str, words: list[str]
+    verb: str, words: list[str], defaults: bytes = b""
 ) -> tuple[list[tuple[str, str]], str | None, list[str]]: ...
 def capability_names() -> list[str]: ...
 def offered_enforcement() -> list[tuple[str, str, str]]: ...
@@ -65,7 +65,11 @@ class Log:
 
 class Container:
     def __init__(
-        self, argv: list[str], root: str | None = None, launcher: str | None = None
+        self,
+        argv: list[str],
+        root: str | None = None,
+        launcher: str | None = None,
+        defaults: bytes = b"",
     ) -> None: ...
     @property
     def needs_engine(self) -> bool: ...

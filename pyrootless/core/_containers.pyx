@@ -38,10 +38,11 @@ cdef class Container:
     cdef char **argv
     cdef list words
     cdef bytes launcher
+    cdef bytes defaults
     cdef bint running
     cdef int owner  # the process that created it; 0: it was not
 
-    def __cinit__(self, list argv, root=None, launcher=None):
+    def __cinit__(self, list argv, root=None, launcher=None, bytes defaults=b""):
         cdef prl_error error
         cdef bytes root_bytes = root.encode(errors="surrogateescape") if root is not None else None
         cdef const char *root_text = NULL if root_bytes is None else <const char *>root_bytes
@@ -56,6 +57,9 @@ cdef class Container:
             raise MemoryError()
         fill(<const char **>self.argv, self.words)
         if prl_options_parse(PRL_VERB_RUN, <int>len(argv), self.argv, &self.options, &error) < 0:
+            raise exception(&error)
+        self.defaults = defaults  # the options point into it
+        if prl_options_default(&self.options, <const char *>self.defaults, len(defaults), &error) < 0:
             raise exception(&error)
         prl_request_read(&self.options, &self.request)
         if prl_dirs_open(root_text, &self.dirs, &error) < 0:

@@ -136,6 +136,7 @@ cdef extern from "container/life.h" nogil:
         PRL_VERB_UPDATE
         PRL_STAGE_COUNT
 
+    int prl_options_default(prl_options *options, const char *words, size_t len, prl_error *err)
     int prl_options_parse(unsigned verb, int argc, char **argv, prl_options *ret, prl_error *err)
     bint prl_options_flag(const prl_options *options, const char *name)
     void prl_options_free(prl_options *options)

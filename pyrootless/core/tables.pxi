@@ -103,8 +103,10 @@ def capability_names() -> list:
     return names
 
 
-def parse_options(str verb, list words) -> tuple:
+def parse_options(str verb, list words, bytes defaults=b"") -> tuple:
     """argv by the option table: ([(name, value), …] in the order given, image or None, program and arguments).
+
+    defaults: "NAME=VALUE" and a zero byte each, for options that words do not give.
 
     Raises:
         UsageError: words have no meaning.
@@ -120,6 +122,8 @@ def parse_options(str verb, list words) -> tuple:
         argv[i] = <char *>(<bytes>encoded[i])
     try:
         if prl_options_parse(VERBS[verb], <int>len(words), argv, &options, &error) < 0:
+            raise exception(&error)
+        if prl_options_default(&options, <const char *>defaults, len(defaults), &error) < 0:
             raise exception(&error)
         values = [(options.values[i].option.name.decode(), options.values[i].text.decode(errors="surrogateescape"))
                   for i in range(options.values_len)]

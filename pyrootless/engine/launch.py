@@ -19,6 +19,7 @@ from typing import BinaryIO
 
 from pyrootless.config import find_launcher
 from pyrootless.core import _containers
+from pyrootless.defaults import read_defaults
 from pyrootless.engine.arguments import OptionValue, to_argv
 from pyrootless.engine.child import DEVNULL, PIPE, Child, Stream
 from pyrootless.errors import HostUnsupportedError, UsageError
@@ -58,7 +59,8 @@ def launch(
     if "name" not in chosen and "rm" not in chosen:
         chosen.setdefault("ephemeral", True)
     root = None if chosen.get("root") is None else str(chosen["root"])
-    container = open_container(to_argv(image, list(args), chosen), root)
+    words = to_argv(image, list(args), chosen)
+    container = open_container(words, root, read_defaults().packed)
     find_template(container, root)
     return Child(container, stdin, stdout, stderr)
 
@@ -164,12 +166,18 @@ def _bytes_of(outputs: dict[BinaryIO, bytearray], stream: BinaryIO | None) -> by
     return b"" if stream is None else bytes(outputs[stream])
 
 
-def open_container(words: list[str], root: str | None) -> _containers.Container:
-    """The container that the words after `run` describe, with all that Python prepares."""
-    container = _containers.Container(words, root, _launcher())
+def open_container(
+    words: list[str], root: str | None, defaults: bytes = b""
+) -> _containers.Container:
+    """The container that the words after `run` describe, with all that Python prepares.
+
+    Args:
+        defaults: `Defaults.packed`, for containers that a person asked for.
+    """
+    container = _containers.Container(words, root, _launcher(), defaults)
     if not container.needs_engine:
         return container
-    return _containers.Container(_prepare_words(words), root, _launcher())
+    return _containers.Container(_prepare_words(words, defaults), root, _launcher())
 
 
 def prepared_words(words: list[str], root: str | None) -> list[str]:
@@ -181,10 +189,10 @@ def prepared_words(words: list[str], root: str | None) -> list[str]:
     return _prepare_words(words) if _containers.Container(words, root).needs_engine else words
 
 
-def _prepare_words(words: list[str]) -> list[str]:
+def _prepare_words(words: list[str], defaults: bytes = b"") -> list[str]:
     from pyrootless.engine.prepare import parse, prepare
 
-    return prepare(parse(words))
+    return prepare(parse(words, defaults))
 
 
 @cache

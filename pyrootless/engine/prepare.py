@@ -1,4 +1,4 @@
-"""What a launch needs beyond the launcher: images, compiled filters.
+"""What a launch needs beyond the launcher: images, compiled filters, the user's own defaults.
 
 The same for both doors: `pyrootless run` (cli/containers/run.py) and Python's `launch`.
 
@@ -21,6 +21,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from pyrootless.config import find_directories
+from pyrootless.defaults import read_defaults
 from pyrootless.errors import HostUnsupportedError, UsageError
 from pyrootless.images import launch_name, prepare_image
 
@@ -58,10 +59,39 @@ class Asked:
         return [value for key, value in self.values if key == name]
 
 
-def parse(args: Sequence[str]) -> Asked:
-    """The command line by the one table of options, which is C's."""
-    values, image, rest = _core().parse_options("run", list(args))
+def parse(args: Sequence[str], defaults: bytes = b"") -> Asked:
+    """The command line by the one table of options, which is C's.
+
+    Args:
+        defaults: `Defaults.packed`: values of options that the words do not give.
+    """
+    values, image, rest = _core().parse_options("run", list(args), defaults)
     return Asked(tuple(values), image, tuple(rest))
+
+
+def keep_defaults(root: str | None) -> bytes:
+    """Read config.toml, and write down what it says where the launcher reads it.
+
+    Returns:
+        `Defaults.packed`.
+
+    Raises:
+        UsageError: The file cannot be read, or says something that has no meaning.
+        StoreError: The store cannot be written.
+    """
+    from pyrootless.seccomp.profiles import write_whole
+
+    defaults = read_defaults()
+    if not defaults.stamp:
+        return b""
+    try:
+        parse([*(f"--{word}" for word in defaults.words), "--", "host"])
+    except UsageError as error:
+        raise UsageError(
+            f"{defaults.path}: {error}; see docs/configuration.md", remedy=error.remedy
+        ) from error
+    write_whole(find_directories(root).make().cache / "options", defaults.note)
+    return defaults.packed
 
 
 def prepare(asked: Asked, announce: Announce | None = None) -> list[str]:

@@ -24,7 +24,7 @@ TOOLS = ("base", "base/process")
 # Folder of csrc/ → headers that others include, where it is more than one.
 HEADERS: dict[str, set[str]] = {
     # request.h is what a container's life takes; the others are asked with options.
-    "config": {"exec.h", "merge.h", "request.h"},
+    "config": {"defaults.h", "exec.h", "merge.h", "request.h"},
     # facts.h asks the options, shared.h is for everybody.
     "config/network": {"facts.h", "shared.h"},
     # A check of the health starts a program as a client does; the monitor holds the check.

@@ -86,6 +86,7 @@ PY_LAYERS = {
     "held": BASE,
     "closing": BASE,
     "config": BASE,
+    "defaults": BASE,
     "printable": BASE,
     "journal": BASE,
     "core": BASE,

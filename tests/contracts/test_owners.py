@@ -84,6 +84,11 @@ OWNERS: dict[str, Owner] = {
     ),
     "DATA/cache/seccomp/DIGEST.json": Owner((SECCOMP,)),
     "DATA/cache/seccomp/strict-KEY": Owner(("pyrootless/sandbox/filter.py",)),
+    "DATA/cache/options": Owner(
+        ("pyrootless/engine/prepare.py", "csrc/config/defaults.c"),
+        "Python reads TOML, the launcher takes the words",
+        r".*cache/options",
+    ),
     "DATA/cache/network.json": Owner(
         ("pyrootless/host/network.py", "csrc/config/network/facts.c"),
         "Python looks for the helpers, the launcher takes one",

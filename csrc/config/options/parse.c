@@ -441,9 +441,14 @@ static int take_rest(struct parser *p)
         p->at += p->at < p->argc && is_separator(o, p->argv[p->at]);
     }
     o->args = p->argv + p->at;
+    return prl_options_check(o, p->reterr);
+}
+
+int prl_options_check(struct prl_options *o, struct prl_error *reterr)
+{
     for (size_t i = 0; i < o->values_len; i++)
         o->engine = o->engine || value_needs_engine(o, &o->values[i]);
-    return check_together(o, p->reterr);
+    return check_together(o, reterr);
 }
 
 int prl_options_parse(unsigned verb, int argc, char **argv, struct prl_options *ret,

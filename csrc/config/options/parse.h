@@ -74,6 +74,12 @@ struct prl_options {
 
 int prl_options_parse(unsigned verb, int argc, char **argv, struct prl_options *ret,
                       struct prl_error *reterr);
+/* What options say about one another, and whether one of them needs the engine. */
+int prl_options_check(struct prl_options *options, struct prl_error *reterr);
+/* Add the user's own values, "NAME=VALUE" and a zero byte each, of options that were not given.
+ * `words` outlives the options, and was checked when it was written. */
+int prl_options_default(struct prl_options *options, const char *words, size_t len,
+                        struct prl_error *reterr);
 void prl_options_free(struct prl_options *options);
 /* Last value of an option, NULL when not given. */
 const char *prl_options_get(const struct prl_options *options, const char *name);

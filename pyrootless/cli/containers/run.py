@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from pyrootless.config import find_launcher
 from pyrootless.engine import REINSTALL, parse
-from pyrootless.engine.prepare import prepare
+from pyrootless.engine.prepare import keep_defaults, prepare
 from pyrootless.errors import HostUnsupportedError
 from pyrootless.printable import printable
 
@@ -41,7 +41,7 @@ def hand_back(verb: str, args: list[str]) -> NoReturn:
             "the launcher asked for the same preparation twice; launcher and package differ",
             remedy=REINSTALL,
         )
-    asked = parse(args)
+    asked = parse(args, keep_defaults(parse(args).last("root")))
     argv = prepare(asked, Announcer(quiet=asked.last("quiet") == "true"))
     os.execve(launcher, [launcher, verb, *argv], environ | {PREPARED: "1"})
     raise AssertionError("execve returned")

@@ -16,6 +16,7 @@ from pyrootless import units
 from pyrootless.cli import Parser
 from pyrootless.config import Directories, find_directories, find_launcher
 from pyrootless.core import _containers
+from pyrootless.defaults import read_defaults
 from pyrootless.engine import list_found
 from pyrootless.errors import HostUnsupportedError
 from pyrootless.host import doctor
@@ -23,6 +24,14 @@ from pyrootless.images.store import Store
 
 ENTRIES = ("overlay", "subordinate-ids", "seccomp", "landlock", "network-helpers", "cgroup")
 """The doctor's entries that are shown, each with its sentence."""
+BUILT_IN = {
+    "limits": "strict",
+    "log-driver": "json-file",
+    "network": "none",
+    "storage-driver": "auto",
+    "userns": "auto",
+}
+"""Options whose values decide much, as they are without config.toml."""
 STORAGE = ("storage", "tmpfs", "exact")
 """The form of the root decides and not the host: with --ephemeral it is held."""
 
@@ -49,6 +58,7 @@ def gather_facts(directories: Directories) -> dict[str, dict[str, Any]]:
             name: {"held_by": enforcement, "exactness": exactness}
             for name, enforcement, exactness in (*_containers.offered_enforcement(), STORAGE)
         },
+        "options": _options(),
         "doctor": _doctor(directories),
     }
 
@@ -95,6 +105,18 @@ def _store(directories: Directories) -> dict[str, Any]:
         "running": running,
         "stopped": len(containers) - running,
     }
+
+
+def _options() -> dict[str, str]:
+    """Values of options that a command line does not give, and from where."""
+    defaults = read_defaults()
+    given: dict[str, list[str]] = {}
+    for word in defaults.words:
+        name, _, value = word.partition("=")
+        given.setdefault(name, []).append(value)
+    rows = {name: f"{value} (built in)" for name, value in BUILT_IN.items()}
+    rows |= {name: f"{', '.join(values)} ({defaults.path})" for name, values in given.items()}
+    return rows
 
 
 def _doctor(directories: Directories) -> dict[str, str]:

@@ -38,7 +38,7 @@ def test_the_object(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Cap
     monkeypatch.setenv("PYROOTLESS_ROOT", str(store.directories.data))
     assert door.main(["info", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
-    assert list(found) == ["host", "store", "limits", "doctor"]
+    assert list(found) == ["host", "store", "limits", "options", "doctor"]
     assert found["host"]["kernel"] == platform.release()
     assert (found["store"]["images"], found["store"]["containers"]) == (1, 0)
     assert sorted(found["limits"]) == sorted(LIMITS)
