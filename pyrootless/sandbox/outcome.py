@@ -76,7 +76,8 @@ class Outcome:
         truncated: Streams of which more was written than kept ("stdout", "stderr").
         files: Collected files, by name.
         files_bad: Why files that were asked for are not among them, by name or pattern.
-        enforced: Name of a limit → what held it.
+        enforced: Name of a limit → what held it; of a program that did not begin only what
+            held the files that were put in.
         noise: What the machine did meanwhile.
         warm: It began as a copy of an interpreter that had started already.
     """

@@ -286,7 +286,7 @@ def to_outcome(job: Job, facts: dict[str, Any], found: Collected) -> Outcome:
         truncated=flags & {"stdout", "stderr"},
         files=found.files,
         files_bad=found.bad,
-        enforced=_enforced(facts, job.limits),
+        enforced=_held_files() if unfit else _enforced(facts, job.limits),
         noise=_noise(facts),
         warm=facts.get("warm", False),
     )
@@ -320,6 +320,11 @@ def _enforced(facts: dict[str, Any], limits: Limits) -> dict[str, Enforced]:
     memory = facts["memory_rung"] if limits.memory_bytes else ""
     processes = facts["processes_rung"] if limits.procs is not None else ""
     return dict(_held(cpu, memory, processes, facts["clock_exact"]))
+
+
+def _held_files() -> dict[str, Enforced]:
+    """Of a program that did not begin: what held the files that were put in."""
+    return {name: Enforced("tmpfs", "tmpfs" in _EXACT) for name in ("disk", "inodes")}
 
 
 @cache

@@ -35,6 +35,7 @@ MANY = {f"f{number}": b"" for number in range(100)}
 def check(outcome: Outcome, limit: str, most: str, name: str) -> None:
     assert (outcome.verdict, outcome.flags) == (Verdict.DLE, {limit})
     assert outcome.cause == f"{limit}: the files put in are more than its {most}, at {name}"
+    assert set(outcome.enforced) == {"disk", "inodes"}  # nothing ran that another one held
     assert (outcome.exit_code, outcome.signal, outcome.cpu_ns, outcome.wall_ns) == (
         (None, None, 0, 0)
     )

@@ -241,9 +241,11 @@ def _run_case(way: str, attack: Attack, built: Built, outside: Outside) -> Case:
             outcome = _run_once(box, attack, built, outside)
             wrong += [*_judged(attack, outcome), *outside.told(outcome)]
             wrong += ["it did not begin warm"] * (warm and not outcome.warm)
-    missing_ns = 0 if outcome.enforced["cpu"].exact else outcome.noise.steal_ns + _HIDDEN_NS
+    clock = outcome.enforced.get("cpu")
+    exact = clock is not None and clock.exact
+    missing_ns = 0 if exact else outcome.noise.steal_ns + _HIDDEN_NS
     billed = (outcome.cpu_ns + missing_ns) / attack.burns_ns if attack.burns_ns else None
-    if billed is not None and billed < _LEAST_BILLED[outcome.enforced["cpu"].exact]:
+    if billed is not None and billed < _LEAST_BILLED[exact]:
         wrong.append(f"only {100 * billed:.1f} % of its processor time is on the bill")
     return Case(
         attack.name,
