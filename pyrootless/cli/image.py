@@ -23,10 +23,12 @@ VERBS = {
     "rm": "rmi",
     "save": "save",
     "tag": "tag",
+    "untag": "untag",
 }
 """Verb below `image` → the verb that it is."""
 ALIASES = {"list": "images", "remove": "rmi"}
-OWN = ("prune",)
+OWN = ("diff", "prune", "squash")
+"""Verbs that have no place but below `image`."""
 
 
 def main(args: list[str]) -> int:
@@ -44,4 +46,5 @@ def main(args: list[str]) -> int:
         kind = ["--type", "image"] if verb == "inspect" else []
         return serve([verb, *kind, *args[1:]])
     options = parser.parse_args(args)
-    return int(importlib.import_module("pyrootless.cli.images.prune").main(options.words))
+    module = importlib.import_module(f"pyrootless.cli.images.{options.verb}")
+    return int(module.main(options.words))

@@ -39,6 +39,7 @@ VERBS = {
     "inspect": "show everything about containers and images, as JSON",
     "history": "show how an image was made",
     "tag": "give an image another name",
+    "untag": "take names away from an image, which stays",
     "rmi": "remove images",
     "load": "load images from an archive",
     "save": "save images as an archive",
@@ -106,14 +107,13 @@ FOLDERS = {
         "images",
         "import",
         "load",
-        "login",
-        "logout",
         "prepare",
-        "pull",
         "rmi",
         "save",
         "tag",
+        "untag",
     ),
+    "registries": ("login", "logout", "pull"),
     "system": (
         "bench",
         "completion",
@@ -160,7 +160,6 @@ ELSEWHERE = {
     "swarm": "containers run on this machine; on another one: ssh HOST pyrootless run IMAGE",
     "trust": "name an image by its digest: pyrootless pull NAME@sha256:…",
     "unmount": "take a container's files: pyrootless cp NAME:PATH -",
-    "untag": "take one name away: pyrootless rmi NAME",
 }
 """Words of docker and podman that are no verbs here → what does their work."""
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from pyrootless.images.imported import keep_all as keep_all
     from pyrootless.images.imported import make_manifest as make_manifest
     from pyrootless.images.imported import name_image as name_image
+    from pyrootless.images.imported import unname_image as unname_image
     from pyrootless.images.inspection import Step as Step
     from pyrootless.images.inspection import created_unix_ns as created_unix_ns
     from pyrootless.images.inspection import history_of as history_of
@@ -136,6 +137,7 @@ _HOME = {
     "pull_image": "pull",
     "runnable": "platforms",
     "select_images": "lookup",
+    "unname_image": "imported",
     "signal_name": "signals",
     "subordinate_ids": "subordinate",
     "this_caller": "subordinate",

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
-from pyrootless.errors import IntegrityError, PyrootlessError, StoreError
+from pyrootless.errors import IntegrityError, PyrootlessError, StoreError, UsageError
 from pyrootless.images.layers import make_owners
 from pyrootless.images.manifest import (
     OCI_CONFIG,
@@ -118,6 +118,32 @@ def name_image(store: Store, image: StoredImage, reference: Reference) -> None:
     stand_in = _stand_in(image.manifest.digest)
     if stand_in in image.references:
         store.untag(stand_in)
+
+
+def unname_image(store: Store, image: StoredImage, names: Sequence[Reference] = ()) -> None:
+    """Take names away from an image, which stays; without a name it is listed by its ID.
+
+    Args:
+        store: Where it is.
+        image: From `find_image`.
+        names: Those that go; none: all of them.
+
+    Raises:
+        UsageError: It does not have such a name; then none goes.
+        StoreError: The store cannot be written.
+    """
+    has = [name for name in image.references if is_named(name)]
+    lacking = [name.familiar for name in names if name not in has]
+    if lacking:
+        known = ", ".join(name.familiar for name in has) or "none"
+        raise UsageError(f"the image has no name {lacking[0]}; its names: {known}")
+    gone = set(names or has)
+    if gone >= set(has):
+        store.tag(_stand_in(image.manifest.digest), image.manifest.digest)
+    for name in sorted(gone, key=lambda each: each.familiar):
+        store.untag(name)
+        labels = {**image.config.labels, "name": name.familiar}
+        add_event(store.directories, "image", "untag", image.id, labels)
 
 
 def make_manifest(config: bytes, layers: Iterable[Descriptor]) -> Manifest:

@@ -56,7 +56,7 @@ class Announcer:
 
     def __call__(self, name: str) -> AbstractContextManager[Progress]:
         """Source: images.prepare.Announce."""
-        from pyrootless.cli.images import show_progress
+        from pyrootless.cli.registries import show_progress
 
         if not self._quiet:
             sys.stderr.write(f"pulling {name}\n")
@@ -72,7 +72,7 @@ class Announcer:
         if self._quiet:
             return
         if self._owners is None:
-            from pyrootless.cli.images import OwnersLine
+            from pyrootless.cli.registries import OwnersLine
 
             self._owners = OwnersLine(sys.stderr)
         self._owners(count, total)

@@ -12,21 +12,19 @@ from pyrootless.lazy import exports
 
 if TYPE_CHECKING:
     from pyrootless.cli.images.list import image_cells as image_cells
-    from pyrootless.cli.images.progress import OwnersLine as OwnersLine
-    from pyrootless.cli.images.progress import show_progress as show_progress
+    from pyrootless.cli.images.lost_owners import warn_of_lost_owners as warn_of_lost_owners
     from pyrootless.cli.images.prune import collect_images as collect_images
     from pyrootless.cli.images.prune import confirm as confirm
     from pyrootless.cli.images.prune import keep_by as keep_by
     from pyrootless.cli.images.prune import print_images as print_images
 
 _HOME = {
-    "OwnersLine": "progress",
     "collect_images": "prune",
     "confirm": "prune",
     "image_cells": "list",
     "keep_by": "prune",
     "print_images": "prune",
-    "show_progress": "progress",
+    "warn_of_lost_owners": "lost_owners",
 }
 """Public name → module of this package that has it."""
 

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from pyrootless.engine.files.programs import LayeredLauncher as LayeredLauncher
     from pyrootless.engine.files.programs import Program as Program
     from pyrootless.engine.files.rooted import Root as Root
+    from pyrootless.engine.files.squash import Squash as Squash
+    from pyrootless.engine.files.squash import compare_images as compare_images
+    from pyrootless.engine.files.squash import squash_image as squash_image
     from pyrootless.engine.files.stream import PlainStream as PlainStream
     from pyrootless.engine.files.trees import TreeError as TreeError
     from pyrootless.engine.files.trees import open_root as open_root
@@ -47,8 +50,10 @@ _HOME = {
     "PlainStream": "stream",
     "Program": "programs",
     "Root": "rooted",
+    "Squash": "squash",
     "TreeError": "trees",
     "commit_container": "committing",
+    "compare_images": "squash",
     "copy_in": "copying",
     "copy_out": "copying",
     "header_of": "pack",
@@ -57,6 +62,7 @@ _HOME = {
     "open_root": "trees",
     "open_tree": "trees",
     "resolve_last": "copying",
+    "squash_image": "squash",
     "stream_in": "copying",
     "stream_out": "copying",
 }

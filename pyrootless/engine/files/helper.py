@@ -101,7 +101,7 @@ class Helper:
 
     def get(self, asked: dict[str, Any]) -> dict[str, Any]:
         """A file or tree, as an archive on standard output."""
-        packer = Packer(1, self.owners)
+        packer = Packer(1, self.owners, attributes=asked.get("attributes", False))
         packer.hollow = self._identities(asked["hollow"])
         found = self.root.open(_bytes(asked["path"]), follow=asked["follow"])
         try:

@@ -65,13 +65,22 @@ class LayerTree(Tree):
         self.ask({"verb": "own", "path": str(path), "uid": uid, "gid": gid})
 
     @contextmanager
-    def reading(self, path: str, member: str, *, follow: bool = False) -> Iterator[int]:
+    def reading(
+        self, path: str, member: str, *, follow: bool = False, attributes: bool = False
+    ) -> Iterator[int]:
         """A file or tree as a tar stream: the descriptor to read it from.
+
+        Args:
+            path: From the root.
+            member: Its name in the archive.
+            follow: A link at its end is followed.
+            attributes: With user.* and ACLs, as a layer has them.
 
         Raises:
             TreeError: It cannot be read.
         """
         asked = {"verb": "get", "path": path, "follow": follow, "member": member, "hollow": []}
+        asked["attributes"] = attributes
         with self._pipe(asked, os.O_RDONLY) as descriptor:
             yield descriptor
             while os.read(descriptor, _CHUNK_BYTES):

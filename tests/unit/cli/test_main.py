@@ -166,7 +166,7 @@ def python(code: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_a_pull_imports_what_it_needs() -> None:
-    done = python("import sys, pyrootless.cli.images.pull; print('\\n'.join(sys.modules))")
+    done = python("import sys, pyrootless.cli.registries.pull; print('\\n'.join(sys.modules))")
     loaded = set(done.stdout.split())
     assert "pyrootless.images.pull" in loaded
     assert [name for name in NOT_FOR_A_PULL if name in loaded] == []
@@ -207,7 +207,7 @@ def test_collection_is_on_while_a_verb_works(tmp_path: Path) -> None:
 
 BLOCKS = """
 import resource
-from pyrootless.cli.images import pull
+from pyrootless.cli.registries import pull
 {prepare}
 before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
 for _ in range(100):

@@ -1,4 +1,4 @@
-"""pyrootless.cli.images.progress: lines, bars, silence."""
+"""pyrootless.cli.registries.progress: lines, bars, silence."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import io
 
 import pytest
 
-from pyrootless.cli.images.progress import (
+from pyrootless.cli.registries.progress import (
     BarProgress,
     LineProgress,
     OwnersLine,

@@ -13,8 +13,8 @@ import sys
 from types import FrameType
 
 from pyrootless.cli import Parser
-from pyrootless.cli.images.lost_owners import warn_of_lost_owners
-from pyrootless.cli.images.progress import show_progress
+from pyrootless.cli.images import warn_of_lost_owners
+from pyrootless.cli.registries.progress import show_progress
 from pyrootless.images import parse_platform, parse_reference, pull_image
 from pyrootless.images.archive import parse_place, pull_place
 from pyrootless.images.registry import load_settings
