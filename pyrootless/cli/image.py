@@ -20,6 +20,7 @@ VERBS = {
     "load": "load",
     "ls": "images",
     "pull": "pull",
+    "push": "push",
     "rm": "rmi",
     "save": "save",
     "tag": "tag",

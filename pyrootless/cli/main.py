@@ -63,6 +63,7 @@ VERBS = {
     "volume": "make, list, show and remove volumes",
     "unshare": "run a program as root of your subordinate ids, on your own files",
     "pull": "fetch images from registries",
+    "push": "send images to registries",
     "login": "check a registry's password and store it",
     "logout": "remove a stored login",
     "judge": "judge submissions of a task, each in a sandbox",
@@ -113,7 +114,7 @@ FOLDERS = {
         "tag",
         "untag",
     ),
-    "registries": ("login", "logout", "pull"),
+    "registries": ("login", "logout", "pull", "push"),
     "system": (
         "bench",
         "completion",
@@ -151,8 +152,6 @@ ELSEWHERE = {
     "network": "a container's network is an option: pyrootless run --network auto -p 8080:80",
     "plugin": "what it would lend is an option: pyrootless run --help",
     "pod": "share a network: pyrootless run --network container:NAME IMAGE",
-    "push": "save it, and push with skopeo: pyrootless save -o FILE NAME; skopeo copy "
-    "docker-archive:FILE docker://HOST/NAME",
     "search": "look at the registry's pages, then: pyrootless pull NAME",
     "secret": "share a file: pyrootless run -v FILE:TARGET:ro IMAGE",
     "service": "start each container: pyrootless run -d --name NAME IMAGE",

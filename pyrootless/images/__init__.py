@@ -60,9 +60,6 @@ if TYPE_CHECKING:
     from pyrootless.images.prepare import launch_name as launch_name
     from pyrootless.images.prepare import obtain_image as obtain_image
     from pyrootless.images.prepare import prepare_image as prepare_image
-    from pyrootless.images.pull import Progress as Progress
-    from pyrootless.images.pull import Silence as Silence
-    from pyrootless.images.pull import pull_image as pull_image
     from pyrootless.images.reference import DEFAULT_TAG as DEFAULT_TAG
     from pyrootless.images.reference import Reference as Reference
     from pyrootless.images.reference import check_digest as check_digest
@@ -75,6 +72,12 @@ if TYPE_CHECKING:
     from pyrootless.images.subordinate import SubordinateIds as SubordinateIds
     from pyrootless.images.subordinate import subordinate_ids as subordinate_ids
     from pyrootless.images.subordinate import this_caller as this_caller
+    from pyrootless.images.transfer import Progress as Progress
+    from pyrootless.images.transfer import Pushed as Pushed
+    from pyrootless.images.transfer import Silence as Silence
+    from pyrootless.images.transfer import pull_image as pull_image
+    from pyrootless.images.transfer import push_image as push_image
+    from pyrootless.images.transfer import push_references as push_references
 
 _HOME = {
     "ACCEPT": "manifest",
@@ -97,9 +100,10 @@ _HOME = {
     "OCI_INDEX": "manifest",
     "PULL_POLICIES": "prepare",
     "Platform": "manifest",
-    "Progress": "pull",
+    "Progress": "transfer",
+    "Pushed": "transfer",
     "Reference": "reference",
-    "Silence": "pull",
+    "Silence": "transfer",
     "Step": "inspection",
     "SubordinateIds": "subordinate",
     "Taken": "imported",
@@ -134,7 +138,9 @@ _HOME = {
     "parse_reference": "reference",
     "parse_signal": "signals",
     "prepare_image": "prepare",
-    "pull_image": "pull",
+    "pull_image": "transfer",
+    "push_image": "transfer",
+    "push_references": "transfer",
     "runnable": "platforms",
     "select_images": "lookup",
     "unname_image": "imported",

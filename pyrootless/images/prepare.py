@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     from pyrootless.images.archive import Place
     from pyrootless.images.platforms import Platform
-    from pyrootless.images.pull import Progress
     from pyrootless.images.store import Store, StoredImage
+    from pyrootless.images.transfer import Progress
 
     class Announce(Protocol):
         """Who shows a person how a preparation goes on."""
@@ -224,8 +224,8 @@ def _pull(
 ) -> StoredImage:
     from contextlib import nullcontext
 
-    from pyrootless.images.pull import pull_image
     from pyrootless.images.reference import parse_reference
+    from pyrootless.images.transfer import pull_image
 
     reference = parse_reference(text)
     with nullcontext() if announce is None else announce(reference.canonical) as progress:

@@ -77,7 +77,7 @@ OWNERS: dict[str, Owner] = {
             SECCOMP,
             "csrc/config/security.c",
             "pyrootless/sandbox/filter.py",
-            "pyrootless/images/pull.py",
+            "pyrootless/images/transfer/pull.py",
         ),
         FILTERS,
         r".*\.bpf",

@@ -1,6 +1,6 @@
 """How a transfer shows its progress: bars on a terminal, plain lines elsewhere, or nothing.
 
-What comes in: the events of pyrootless.images.pull.Progress, from several threads.
+What comes in: the events of pyrootless.images.transfer.pull.Progress, from several threads.
 What goes out: text on standard error.
 Must never: write to standard output (scripts read that), fail because nobody reads.
 """

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from pyrootless.images.registry.settings import RegistrySettings as RegistrySettings
     from pyrootless.images.registry.settings import load_settings as load_settings
     from pyrootless.images.registry.settings import parse_host as parse_host
+    from pyrootless.images.registry.upload import Sent as Sent
+    from pyrootless.images.registry.upload import Uploads as Uploads
 
 _HOME = {
     "AccessDenied": "auth",
@@ -29,6 +31,8 @@ _HOME = {
     "NotThere": "host",
     "RegistryClient": "client",
     "RegistrySettings": "settings",
+    "Sent": "upload",
+    "Uploads": "upload",
     "erase_credential": "credentials",
     "load_settings": "settings",
     "parse_host": "settings",

@@ -1,4 +1,4 @@
-"""A registry's answers: manifests, blobs and tags, through the distribution protocol.
+"""A registry: manifests, blobs and tags, through the distribution protocol.
 
 What comes in: domain, settings, a way to find credentials; paths, tags, digests.
 What goes out: bytes of manifests with type and digest, streams of blobs, lists of tags.
@@ -27,6 +27,7 @@ from pyrootless.images.registry.exchange import ConnectionLost, Exchange
 from pyrootless.images.registry.host import Host
 from pyrootless.images.registry.settings import REAL_HOSTS, Endpoint, RegistrySettings
 from pyrootless.images.registry.transport import Transport
+from pyrootless.images.registry.upload import Uploads
 
 MAX_MANIFEST_BYTES = 4 << 20
 MAX_TAGS_BYTES = 4 << 20
@@ -126,6 +127,11 @@ class RegistryClient:
                 ) from error
 
         return self._try_all(path, read)
+
+    def uploads(self, path: str) -> Uploads:
+        """Where blobs and manifests of a repository are sent: to the registry, no mirror."""
+        endpoint = self._settings.endpoints(self.domain, path)[-1]
+        return Uploads(self._host(endpoint.host), endpoint.path)
 
     def check_login(self) -> None:
         """Ask for the base of the protocol, as who we are.

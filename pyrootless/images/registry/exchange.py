@@ -17,6 +17,7 @@ import time
 import urllib.parse
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 import urllib3
 from urllib3.response import BaseHTTPResponse
@@ -24,6 +25,9 @@ from urllib3.response import BaseHTTPResponse
 from pyrootless.errors import IntegrityError, RegistryError
 from pyrootless.images.registry.settings import Patience
 from pyrootless.images.registry.transport import Aborted, TooMuch, TooSlow, Transport
+
+if TYPE_CHECKING:
+    from _typeshed import SupportsRead
 
 MAX_REDIRECTS = 10
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -49,16 +53,16 @@ class Question:
 
     Attributes:
         url: http or https.
-        method: GET or POST.
+        method: GET, HEAD, POST, PUT or PATCH.
         headers: Authorization among them, when the host wants one.
-        body: Of a POST.
+        body: Of what is not GET or HEAD; a file is read from where it stands, once.
         max_bytes: Longest content of the answer; None: the reader watches over it.
     """
 
     url: str
     method: str = "GET"
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
-    body: bytes | None = field(default=None, repr=False)
+    body: bytes | SupportsRead[bytes] | None = field(default=None, repr=False)
     max_bytes: int | None = None
 
 
@@ -133,7 +137,7 @@ class Exchange:
                 return response
             finish(response)
             question = redirected(question, location)
-            self._refuse_plain(question.url, first)
+            self.refuse_plain(question.url, first)
         raise RegistryError(f"{origin(first)}: more than {MAX_REDIRECTS} redirects")
 
     def _refuse_demand(self, response: BaseHTTPResponse, first: str, last: str) -> None:
@@ -151,7 +155,8 @@ class Exchange:
         if self._stopped.wait(seconds):
             raise RegistryError("the transfer was ended")
 
-    def _refuse_plain(self, url: str, first: str) -> None:
+    def refuse_plain(self, url: str, first: str) -> None:
+        """Nobody is sent on to plain HTTP who did not ask for it.  Raises RegistryError."""
         parts = urllib.parse.urlsplit(url)
         if parts.scheme == "http" and not self.transport.settings.is_insecure(parts.netloc):
             raise RegistryError(
@@ -201,8 +206,8 @@ def redirected(question: Question, location: str) -> Question:
         raise _bad_redirect(question.url, location, "only http and https are followed")
     if before.scheme == "https" and after.scheme == "http":
         raise _bad_redirect(question.url, location, "this would leave HTTPS for plain HTTP")
-    if question.method != "GET":
-        raise _bad_redirect(question.url, location, "a login is not sent on to another place")
+    if question.method not in ("GET", "HEAD"):
+        raise _bad_redirect(question.url, location, "what is sent is not sent on to it")
     plain = after._replace(netloc=after.netloc.rpartition("@")[2], fragment="").geturl()
     headers = {
         name: value

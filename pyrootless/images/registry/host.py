@@ -1,6 +1,6 @@
 """One host that speaks the distribution protocol: its scheme, its authentication, its errors.
 
-What comes in: repository, what to get from it, headers.
+What comes in: repository, what to get from it or to send to it, headers.
 What goes out: answers that are good, documents read whole, blobs as streams.
 Must never: use plain HTTP with a host that is not allowed it, send a secret before it is asked
 for, try a refused one twice.
@@ -11,7 +11,9 @@ from __future__ import annotations
 import json
 import threading
 import urllib.parse
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import urllib3
 from urllib3.response import BaseHTTPResponse
@@ -21,6 +23,7 @@ from pyrootless.errors import IntegrityError, RegistryError
 from pyrootless.images.registry.auth import Authorizer, Credential, TokenRequest, access_denied
 from pyrootless.images.registry.exchange import (
     MAX_ERROR_BYTES,
+    PASSING,
     ConnectionLost,
     Exchange,
     Question,
@@ -30,12 +33,32 @@ from pyrootless.images.registry.exchange import (
     read_some,
 )
 
+if TYPE_CHECKING:
+    from _typeshed import SupportsRead
+
 MAX_TOKEN_BYTES = 1 << 20
 CHUNK_BYTES = 256 * 1024
 
 
 class NotThere(RegistryError):
     """The host knows no such repository, tag or blob."""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What is sent.
+
+    Attributes:
+        method: HEAD, GET, POST, PUT or PATCH.
+        headers: Beside those that every message has.
+        body: Its content; tried again where the connection breaks.
+        file: In its place: opens the content anew; not tried again.
+    """
+
+    method: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes | None = None
+    file: Callable[[], SupportsRead[bytes]] | None = None
 
 
 class Host:
@@ -113,6 +136,69 @@ class Host:
             return response
         raise self._refused(response, repository, suffix.partition("?")[0])
 
+    def send(
+        self, message: Message, repository: str, target: str, good: Collection[int]
+    ) -> BaseHTTPResponse:
+        """The answer to what changes something or looks at no content.
+
+        Args:
+            message: Method, headers, body.
+            repository: Whose.
+            target: What comes after its name in the path, or the whole address of an upload,
+                which gets our authorization only where it is this host's.
+            good: Statuses that are no failure.
+
+        Raises:
+            NotThere: 404.
+            ConnectionLost: It broke, or the host is busy; of a body that is a file, which is
+                not sent twice, at once.
+            RegistryError: Refused, failed, or out of reach.
+        """
+        self._find_scheme()
+        base = self._base()
+        whole = target.startswith(("http://", "https://"))
+        path = f"/v2/{urllib.parse.quote(repository)}/{target}" if repository else "/v2/"
+        url = target if whole else base + path
+        self._exchange.refuse_plain(url, base)
+        ours = origin(url) == origin(base)
+        authorization = self._authorizer.header(repository) if ours else None
+        response = self._send(url, message, authorization)
+        if response.status == 401 and ours:
+            wanted = ", ".join(response.headers.getlist("WWW-Authenticate"))
+            finish(response)
+            authorization = self._authorizer.answer(repository, wanted, authorization)
+            response = self._send(url, message, authorization)
+        if response.status in good:
+            return response
+        if message.file is not None and response.status in PASSING:
+            finish(response)
+            raise ConnectionLost(
+                f"registry {self.name}, repository {repository}: it is busy (HTTP "
+                f"{response.status})",
+                cause="broken",
+                tries=self._exchange.patience.tries,
+                remedy="try again later",
+            )
+        raise self._refused(response, repository, target.partition("?")[0])
+
+    def _send(self, url: str, message: Message, authorization: str | None) -> BaseHTTPResponse:
+        named = {"User-Agent": f"pyrootless/{pyrootless.__version__}", **message.headers}
+        if authorization:
+            named["Authorization"] = authorization
+        body = message.body if message.file is None else message.file()
+        question = Question(url, message.method, named, body, MAX_ERROR_BYTES)
+        ask = self._exchange.ask if message.file is None else self._exchange.ask_once
+        return ask(question)
+
+    def pause(self, failures: int) -> None:
+        """Wait before the next try.  Raises RegistryError when the client was ended."""
+        self._exchange.pause(failures, None)
+
+    @property
+    def tries(self) -> int:
+        """How often something is tried."""
+        return self._exchange.patience.tries
+
     def stream(
         self, response: BaseHTTPResponse, skip: int, length: int, what: str
     ) -> Iterator[bytes]:
@@ -159,6 +245,11 @@ class Host:
         return self._exchange.ask(
             Question(self._base() + path, headers=named, max_bytes=max_bytes)
         )
+
+    @property
+    def base(self) -> str:
+        """SCHEME://HOST[:PORT], when the scheme is known."""
+        return self._base()
 
     def _base(self) -> str:
         return f"{self._scheme or 'https'}://{self._address}"

@@ -23,7 +23,7 @@ import urllib.parse
 import weakref
 from collections.abc import Mapping
 from contextvars import ContextVar
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
@@ -38,10 +38,15 @@ from pyrootless.images.registry.settings import (
     is_loopback,
 )
 
+if TYPE_CHECKING:
+    from _typeshed import SupportsRead
+
 HEADER_BYTES = 1 << 20
 """Status line and headers of a reply, interim replies among them."""
 MAX_CONNECTIONS = 4
 """Kept open to one host."""
+SENT_BYTES = 1 << 18
+"""Of a body that is a file, at once."""
 
 
 class TooSlow(TimeoutError):
@@ -191,7 +196,7 @@ class Transport:
         method: str,
         url: str,
         headers: Mapping[str, str],
-        body: bytes | None,
+        body: bytes | SupportsRead[bytes] | None,
         budget_bytes: int | None,
     ) -> BaseHTTPResponse:
         """Send one request; the response's body is still to be read.
@@ -214,7 +219,7 @@ class Transport:
                 method,
                 url,
                 headers=dict(headers),
-                body=body,
+                body=body,  # type: ignore[arg-type]  # read() is all that is used of a file
                 retries=False,
                 redirect=False,
                 preload_content=False,
@@ -258,6 +263,7 @@ class Transport:
 
     def _new_manager(self, url: str, host: str) -> urllib3.PoolManager:
         options: dict[str, Any] = {"num_pools": 2, "maxsize": MAX_CONNECTIONS}
+        options["blocksize"] = SENT_BYTES
         if url.startswith("https:"):
             options["ssl_context"] = tls_context(self.settings, host)
         proxy = find_proxy(url, self._environ)

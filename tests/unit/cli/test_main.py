@@ -168,7 +168,7 @@ def python(code: str) -> subprocess.CompletedProcess[str]:
 def test_a_pull_imports_what_it_needs() -> None:
     done = python("import sys, pyrootless.cli.registries.pull; print('\\n'.join(sys.modules))")
     loaded = set(done.stdout.split())
-    assert "pyrootless.images.pull" in loaded
+    assert "pyrootless.images.transfer.pull" in loaded
     assert [name for name in NOT_FOR_A_PULL if name in loaded] == []
 
 

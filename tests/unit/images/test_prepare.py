@@ -36,9 +36,9 @@ def pulls(monkeypatch: pytest.MonkeyPatch, store: Store) -> list[str]:
             raise RegistryError("no such image there", remedy="log in")
         return make_image(store, "remote:latest")
 
-    module = types.ModuleType("pyrootless.images.pull")
+    module = types.ModuleType("pyrootless.images.transfer.pull")
     module.pull_image = pull_image  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "pyrootless.images.pull", module)
+    monkeypatch.setitem(sys.modules, "pyrootless.images.transfer.pull", module)
     return asked
 
 

@@ -234,5 +234,5 @@ def test_the_verbs_of_images_below_image(store: Store, capsys: Capture) -> None:
     assert json.loads(call(capsys, "image", "inspect", "base:1"))[0]["Id"] == image.id
     assert call(capsys, "image", "tag", "base:1", "other:1") == ""
     assert call(capsys, "image", "rm", "other:1") == "Untagged: other:1\n"
-    assert door.main(["image", "push", "x"]) == 125
-    assert "there is no `image push` here" in capsys.readouterr().err
+    assert door.main(["image", "mount", "x"]) == 125
+    assert "there is no `image mount` here" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""pyrootless.images.pull: a scripted registry, the real store, the real unpacker."""
+"""pyrootless.images.transfer.pull: a scripted registry, the real store, the real unpacker."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from scripted_images import Said, ScriptedImages, digest_of, tar_of
 from scripted_server import Request, ScriptedServer, head, reply
 
 from pyrootless.errors import IntegrityError, RegistryError, StoreError, UsageError
-from pyrootless.images import pull, subordinate
+from pyrootless.images import subordinate
 from pyrootless.images.layers import ranges
 from pyrootless.images.layers.channel import Channel, ChannelClosed
 from pyrootless.images.layers.owners import range_key
@@ -27,6 +27,7 @@ from pyrootless.images.registry.settings import Patience, RegistrySettings
 from pyrootless.images.store import layers as store_layers
 from pyrootless.images.store.disk import LayerWriter, Store, StoredImage, open_store
 from pyrootless.images.subordinate import SubordinateIds
+from pyrootless.images.transfer import pull
 
 QUICK = Patience(
     connect_seconds=5, window_seconds=2, window_bytes=1, tries=3, pause_seconds=0.01

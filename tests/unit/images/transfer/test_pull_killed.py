@@ -21,13 +21,13 @@ from scripted_images import ScriptedImages, digest_of
 from scripted_server import ScriptedServer
 
 from pyrootless.core._layers import Unpacker
-from pyrootless.images import pull
 from pyrootless.images.layers import unpacking
 from pyrootless.images.platforms import Platform
 from pyrootless.images.reference import parse_reference
 from pyrootless.images.registry.settings import Patience, RegistrySettings
 from pyrootless.images.store import layers as store_layers
 from pyrootless.images.store.disk import Store, open_store
+from pyrootless.images.transfer import pull
 
 CHANGES = (
     "open",
