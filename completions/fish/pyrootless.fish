@@ -383,6 +383,7 @@ complete -c pyrootless -n '__pyrootless_at build any' -s o -l output -x -d 'also
 complete -c pyrootless -n '__pyrootless_at build any' -l platform -x -d 'build for this platform'
 complete -c pyrootless -n '__pyrootless_at build any' -l progress -x -a 'auto plain tty quiet' -d 'how to show it (default: tty on a terminal, else plain)'
 complete -c pyrootless -n '__pyrootless_at build any' -l pull -d 'ask registries for newer base images'
+complete -c pyrootless -n '__pyrootless_at build any' -l push -d 'send it to the registry of each -t as well'
 complete -c pyrootless -n '__pyrootless_at build any' -s q -l quiet -d 'print nothing but the image\'s ID'
 complete -c pyrootless -n '__pyrootless_at build any' -l root -rF -d 'the engine\'s directory'
 complete -c pyrootless -n '__pyrootless_at build any' -l secret -x -d 'a secret for RUN --mount=type=secret'

@@ -173,6 +173,34 @@ def test_podman_runs_what_was_pushed(
 
 
 @NEEDS
+def test_a_build_sends_what_it_made(
+    registry: RealRegistry, call: Runner, small: str, tmp_path: Path
+) -> None:
+    log_in(call, registry)
+    (tmp_path / "context").mkdir()
+    (tmp_path / "context" / "Dockerfile").write_text(f"FROM {small}\nENV A=b\n")
+    places = [f"{registry.host}/built/{tag}" for tag in ("app:1", "app:2", "other:1")]
+    names = [word for place in places for word in ("-t", place)]
+    done = call("build", "--push", *names, str(tmp_path / "context"))
+    assert good(done) == ""
+    sent = re.findall(r"^pushed (\S+): digest: (sha256:[a-f0-9]{64})$", done.stderr, re.M)
+    assert [place for place, _ in sent] == places
+    for place, digest in sent:
+        raw = seen(registry, place.removeprefix(f"{registry.host}/"), "--raw")
+        assert digest_of(raw.encode()) == digest
+        config = seen(registry, place.removeprefix(f"{registry.host}/"), "--config")
+        assert "A=b" in json.loads(config)["config"]["Env"]
+
+
+def test_a_build_without_a_name_is_not_sent(call: Runner, tmp_path: Path) -> None:
+    """It is refused before the build begins."""
+    (tmp_path / "Dockerfile").write_text("FROM scratch\nCOPY Dockerfile /\n")
+    done = call("build", "--push", str(tmp_path))
+    assert (done.returncode, "-t HOST/NAME:TAG" in done.stderr) == (125, True)
+    assert good(call("images", "-aq")) == ""
+
+
+@NEEDS
 @pytest.mark.parametrize("registry", ["basic", "token"], indirect=True)
 def test_a_stranger_may_not_push(registry: RealRegistry, call: Runner, small: str) -> None:
     done = call("push", small, f"{registry.host}/team/strange:1")

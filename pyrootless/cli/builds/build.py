@@ -1,8 +1,8 @@
 """`pyrootless build [OPTION…] CONTEXT`: an image of a Dockerfile.
 
 What comes in: a directory, "-" (an archive or a Dockerfile on standard input) or a URL.
-What goes out: an image; with -q its ID alone.
-Must never: show a secret.
+What goes out: an image; with -q its ID alone; with --push the same image in registries.
+Must never: show a secret; send an image whose build failed.
 """
 
 from __future__ import annotations
@@ -29,9 +29,10 @@ from pyrootless.build import (
 )
 from pyrootless.cli import Parser
 from pyrootless.cli.builds.progress import PlainProgress, TerminalProgress
+from pyrootless.cli.registries import show_progress
 from pyrootless.errors import UsageError
-from pyrootless.images import parse_reference
-from pyrootless.images.store import open_store
+from pyrootless.images import Reference, parse_reference, push_image
+from pyrootless.images.store import Store, StoredImage, open_store
 
 _EPOCH = "SOURCE_DATE_EPOCH"
 _MAPS = ("auto", "single", "range")
@@ -43,6 +44,10 @@ def main(args: list[str]) -> int:
     names = [parse_reference(text) for text in options.tag]
     if options.userns not in _MAPS:
         raise UsageError(f"--userns {options.userns[:40]}: write {', '.join(_MAPS)}")
+    if options.push and not names:
+        raise UsageError(
+            "--push: the image has no name to be sent to", remedy="add -t HOST/NAME:TAG"
+        )
     outputs = [parse_output(text) for text in options.output]
     store = open_store(options.root)
     progress = _progress(options.progress, options.quiet)
@@ -79,9 +84,20 @@ def main(args: list[str]) -> int:
         built = build_image(store, request, names, options.root, outputs)
     if options.iidfile:
         _write_id(Path(options.iidfile), built.image.id)
+    if options.push:
+        _push(store, built.image, names, quiet=options.quiet)
     if options.quiet:
         print(built.image.id)
     return 0
+
+
+def _push(store: Store, image: StoredImage, names: list[Reference], *, quiet: bool) -> None:
+    """Send the image to the registry of each of its names."""
+    for name in names:
+        with show_progress(quiet=quiet) as progress:
+            pushed = push_image(store, image, name, progress=progress)
+        if not quiet:
+            sys.stderr.write(f"pushed {name.canonical}: digest: {pushed.digest}\n")
 
 
 def _check(text: str, name: str) -> int:
@@ -121,6 +137,7 @@ def _parser() -> Parser:
     add("--progress", choices=("auto", "plain", "tty", "quiet"), default="auto",
         help="how to show it (default: tty on a terminal, else plain)")  # fmt: skip
     add("--pull", action="store_true", help="ask registries for newer base images")
+    add("--push", action="store_true", help="send it to the registry of each -t as well")
     add("-q", "--quiet", action="store_true", help="print nothing but the image's ID")
     add("--root", metavar="DIR", help="the engine's directory")
     add("--secret", metavar="id=ID[,src=FILE|,env=NAME]", action="append", default=[],
