@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pyrootless.images.registry.credentials import save_credential as save_credential
     from pyrootless.images.registry.exchange import ConnectionLost as ConnectionLost
     from pyrootless.images.registry.host import NotThere as NotThere
+    from pyrootless.images.registry.search import Match as Match
     from pyrootless.images.registry.settings import RegistrySettings as RegistrySettings
     from pyrootless.images.registry.settings import load_settings as load_settings
     from pyrootless.images.registry.settings import parse_host as parse_host
@@ -28,6 +29,7 @@ _HOME = {
     "AccessDenied": "auth",
     "ConnectionLost": "exchange",
     "Credential": "auth",
+    "Match": "search",
     "NotThere": "host",
     "RegistryClient": "client",
     "RegistrySettings": "settings",

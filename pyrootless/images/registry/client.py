@@ -25,7 +25,13 @@ from pyrootless.images.registry.auth import Credential
 from pyrootless.images.registry.credentials import find_credential
 from pyrootless.images.registry.exchange import ConnectionLost, Exchange
 from pyrootless.images.registry.host import Host
-from pyrootless.images.registry.settings import REAL_HOSTS, Endpoint, RegistrySettings
+from pyrootless.images.registry.search import Match, search
+from pyrootless.images.registry.settings import (
+    REAL_HOSTS,
+    SEARCH_HOSTS,
+    Endpoint,
+    RegistrySettings,
+)
 from pyrootless.images.registry.transport import Transport
 from pyrootless.images.registry.upload import Uploads
 
@@ -128,6 +134,11 @@ class RegistryClient:
 
         return self._try_all(path, read)
 
+    def search(self, term: str, limit: int) -> list[Match]:
+        """Repositories with the term in them.  Raises: as pyrootless.images.registry.search."""
+        real = self._settings.endpoints(self.domain, "")[-1].host
+        return search(self._host(SEARCH_HOSTS.get(self.domain, real)), term, limit)
+
     def uploads(self, path: str) -> Uploads:
         """Where blobs and manifests of a repository are sent: to the registry, no mirror."""
         endpoint = self._settings.endpoints(self.domain, path)[-1]
@@ -186,7 +197,8 @@ class RegistryClient:
     def _host(self, name: str) -> Host:
         with self._lock:
             if name not in self._hosts:
-                shown = self.domain if name == REAL_HOSTS.get(self.domain) else name
+                ours = (REAL_HOSTS.get(self.domain), SEARCH_HOSTS.get(self.domain))
+                shown = self.domain if name in ours else name
                 self._hosts[name] = Host(name, shown, self._exchange, self._credentials)
             return self._hosts[name]
 

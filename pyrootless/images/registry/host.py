@@ -120,11 +120,17 @@ class Host:
     ) -> BaseHTTPResponse:
         """A good answer, authenticated where the host asks for it; to a Range 416 is one too.
 
+        Args:
+            repository: "" for what is of none.
+            suffix: What comes after it; without one, also a whole path ("/v1/search").
+
         Raises:
             NotThere: 404.
             RegistryError: Refused, failed, or out of reach.
         """
-        path = f"/v2/{urllib.parse.quote(repository)}/{suffix}" if repository else "/v2/"
+        path = f"/v2/{urllib.parse.quote(repository)}/{suffix}" if repository else suffix
+        if not path.startswith("/"):
+            path = f"/v2/{path}"
         authorization = self._authorizer.header(repository)
         response = self._ask(path, headers, authorization, max_bytes)
         if response.status == 401:

@@ -22,6 +22,9 @@ FILE_NAME = "registries.toml"
 REAL_HOSTS = {"docker.io": "registry-1.docker.io"}
 """Domain of a reference → the host that serves it, where the two differ."""
 
+SEARCH_HOSTS = {"docker.io": "index.docker.io"}
+"""Domain → the host that searches for it, where it is another one."""
+
 _TABLES = ("insecure", "mirrors", "aliases", "patience")
 
 
