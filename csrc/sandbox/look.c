@@ -118,6 +118,18 @@ uint64_t prl_sandbox_files_bytes(const struct prl_sandbox_watch *w)
     return bytes > w->put_bytes ? bytes - w->put_bytes : 0;
 }
 
+/* Files are counted before the pages and after them: what goes from a file to a page meanwhile,
+ * or the other way, is there once. */
+static uint64_t used_memory(const struct prl_sandbox_watch *w, uint64_t limit_bytes)
+{
+    uint64_t before = prl_sandbox_files_bytes(w);
+    uint64_t used = prl_watch_memory(w->child.pid, 0, limit_bytes, &before);
+    if (used == UINT64_MAX || before > limit_bytes)
+        return used;
+    uint64_t after = prl_sandbox_files_bytes(w);
+    return after < before ? used - (before - after) : used;
+}
+
 static uint64_t look_memory(struct prl_sandbox_watch *w, uint64_t now_ns)
 {
     uint64_t limit_bytes = prl_cgroups_watch_bytes(w->child.cgroups);
@@ -125,8 +137,7 @@ static uint64_t look_memory(struct prl_sandbox_watch *w, uint64_t now_ns)
         return UINT64_MAX;
     if (now_ns < w->memory_next_ns)
         return w->memory_next_ns - now_ns;
-    uint64_t files_bytes = prl_sandbox_files_bytes(w);
-    uint64_t used = prl_watch_memory(w->child.pid, 0, limit_bytes, &files_bytes);
+    uint64_t used = used_memory(w, limit_bytes);
     if (used != UINT64_MAX && used > w->memory_seen_bytes)
         w->memory_seen_bytes = used;
     uint64_t kept = prl_sandbox_sockets_bytes(w->child.pid);

@@ -135,6 +135,8 @@ COUNTED = [
     ('file("x", 40); unlink("x"); stay();', "OK"),
     ("shared(40); for (int i = 0; i < 3; i++) if (fork() == 0) { stay(); _exit(0); }"
      " while (wait(0) > 0);", "OK"),
+    ('for (int i = 0; i < 20; i++) { close(file("x", 40)); unlink("x");'
+     " touch_and_forget(40); }", "OK"),
 ]  # fmt: skip
 
 

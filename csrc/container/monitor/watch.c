@@ -6,6 +6,7 @@
 #include "base/own.h"
 #include "container/monitor/tree.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -74,8 +75,8 @@ static void close_file(FILE **file)
 #define _cleanup_file_ __attribute__((cleanup(close_file)))
 
 /* Its share of shared memory without a file; UINT64_MAX: its table is too long to be read so
- * often. */
-static uint64_t nameless_kib(pid_t pid)
+ * often; -errno: with ENOENT or ESRCH the process has ended. */
+static int nameless_kib(pid_t pid, uint64_t *ret)
 {
     char path[64];
     uint64_t sum = 0, kib, lines = 0;
@@ -84,15 +85,19 @@ static uint64_t nameless_kib(pid_t pid)
     _cleanup_file_ FILE *file = fopen(path, "re");
     _cleanup_free_ char *line = NULL;
     size_t size = 0;
-    while (file && getline(&line, &size, file) > 0) {
+    *ret = UINT64_MAX;
+    if (!file)
+        return -errno;
+    while (getline(&line, &size, file) > 0) {
         if (++lines > TABLE_LINES)
-            return UINT64_MAX;
+            return 0;
         if (line[0] < 'A' || line[0] > 'Z')
             nameless = is_nameless(line);
         else if (nameless && strncmp(line, "Pss:", 4) == 0 && read_kib(line, "Pss:", &kib))
             sum += kib;
     }
-    return file ? sum : UINT64_MAX;
+    *ret = sum;
+    return 0;
 }
 
 /* Its share of every page, but of files in memory where these are counted as files; what is
@@ -106,7 +111,10 @@ static uint64_t proportional(pid_t pid, bool files_apart)
         !read_kib(text, "\nPss:", &kib))
         return pages(pid, NULL);
     if (files_apart && read_kib(text, "\nPss_Shmem:", &shared) && shared > 0) {
-        uint64_t nameless = nameless_kib(pid);
+        uint64_t nameless;
+        int r = nameless_kib(pid, &nameless);
+        if (r == -ENOENT || r == -ESRCH)
+            return 0; /* files are counted as files, what else it had is free again */
         kib -= shared > nameless ? shared - nameless : 0;
     }
     return kib * 1024;
