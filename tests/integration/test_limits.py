@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import facts
+import own_groups
 import pytest
 from rungs import NO_GROUPS, WEAKER, Rung, environment_for
 
@@ -190,15 +191,9 @@ def rung(
     name = str(request.param)
     env = environment_for(name, engine_environment)
     before = NO_GROUPS if name == "none" and has_groups() else ()
-    left = groups()  # of another test one may just be going
+    before_it = own_groups.there()  # of another test one may just be going
     yield Rung(name, before, launcher, env, WEAKER if name == "none" else ())
-    assert groups() - left == set()
-
-
-def groups() -> set[str]:
-    """The containers' groups that are there now."""
-    places = Path("/sys/fs/cgroup").rglob("pyrootless-" + "[0-9a-f]" * 64)
-    return {str(place) for place in places if os.access(place, os.W_OK)}
+    assert own_groups.left_since(before_it) == set()
 
 
 # --- memory ---
