@@ -14,6 +14,7 @@ from pyrootless.cli.main import ELSEWHERE, serve
 from pyrootless.errors import UsageError
 
 VERBS = {
+    "copy": "copy",
     "history": "history",
     "import": "import",
     "inspect": "inspect",

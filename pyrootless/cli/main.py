@@ -64,6 +64,7 @@ VERBS = {
     "unshare": "run a program as root of your subordinate ids, on your own files",
     "pull": "fetch images from registries",
     "push": "send images to registries",
+    "copy": "copy an image from one registry to another",
     "search": "find images of Docker Hub or another registry",
     "login": "check a registry's password and store it",
     "logout": "remove a stored login",
@@ -115,7 +116,7 @@ FOLDERS = {
         "tag",
         "untag",
     ),
-    "registries": ("login", "logout", "pull", "push", "search"),
+    "registries": ("copy", "login", "logout", "pull", "push", "search"),
     "system": (
         "bench",
         "completion",

@@ -75,6 +75,7 @@ if TYPE_CHECKING:
     from pyrootless.images.transfer import Progress as Progress
     from pyrootless.images.transfer import Pushed as Pushed
     from pyrootless.images.transfer import Silence as Silence
+    from pyrootless.images.transfer import copy_image as copy_image
     from pyrootless.images.transfer import pull_image as pull_image
     from pyrootless.images.transfer import push_image as push_image
     from pyrootless.images.transfer import push_references as push_references
@@ -138,6 +139,7 @@ _HOME = {
     "parse_reference": "reference",
     "parse_signal": "signals",
     "prepare_image": "prepare",
+    "copy_image": "transfer",
     "pull_image": "transfer",
     "push_image": "transfer",
     "push_references": "transfer",

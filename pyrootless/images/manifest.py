@@ -1,8 +1,8 @@
 """Manifests and indexes: bytes of a registry or an archive → checked values.
 
 What comes in: bytes and the media type they were announced with.
-What goes out: `Manifest` or `Index`, with descriptors whose digests and sizes are well-formed;
-the image for a platform; the bytes of a manifest made here.
+What goes out: `Manifest`, `Index` or `Contents`, with descriptors whose digests and sizes are
+well-formed; the image for a platform; the bytes of a manifest made here.
 Must never: open a file, contact a registry, take a document for two things at once (a media
 type that contradicts another is refused, CVE-2021-41190).
 
@@ -135,6 +135,21 @@ class Index:
     annotations: Mapping[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """What a manifest or index names, whatever it is of: who copies it needs no more.
+
+    Attributes:
+        media_type: OCI_MANIFEST, DOCKER_MANIFEST, OCI_INDEX or DOCKER_INDEX.
+        manifests: What an index lists.
+        blobs: Configuration and layers of a manifest, but those that only its publisher gives.
+    """
+
+    media_type: str
+    manifests: tuple[Descriptor, ...]
+    blobs: tuple[Descriptor, ...]
+
+
 def digest_of(raw: bytes) -> str:
     """ "sha256:" and the hexadecimal digest of some bytes."""
     return f"sha256:{hashlib.sha256(raw).hexdigest()}"
@@ -167,6 +182,25 @@ def parse_manifest(raw: bytes, media_type: str | None) -> Manifest | Index:
             f"manifest: {len(layers)} layers; an overlay file system takes at most {MAX_LAYERS}"
         )
     return Manifest(raw, kind, digest_of(raw), config, layers, annotations)
+
+
+def read_contents(raw: bytes, media_type: str | None) -> Contents:
+    """What a manifest or index names: of an image, an attestation or another artifact.
+
+    Args:
+        raw, media_type: As of `parse_manifest`.
+
+    Raises:
+        IntegrityError: Malformed, contradicting itself, or of the first schema.
+    """
+    node = parse_document(raw, "manifest")
+    kind = _media_type(node, media_type)
+    _check_kind(node, kind)
+    if kind in INDEX_TYPES:
+        return Contents(kind, tuple(map(_descriptor, node.children("manifests"))), ())
+    layers = map(_descriptor, node.children("layers"))
+    own = [layer for layer in layers if not _is_foreign(layer)]
+    return Contents(kind, (), (_descriptor(node.child("config")), *own))
 
 
 def choose_platform(index: Index, wanted: Platform) -> Descriptor:
@@ -300,7 +334,7 @@ def _descriptor(node: Node) -> Descriptor:
 
 def _layer(node: Node) -> Descriptor:
     layer = _descriptor(node)
-    if any(word in layer.media_type for word in _FOREIGN):
+    if _is_foreign(layer):
         raise IntegrityError(
             f"{node.place}: {layer.digest} is a foreign layer: its publisher gives it out from "
             "addresses of its own alone, as base images of Windows do",
@@ -311,6 +345,10 @@ def _layer(node: Node) -> Descriptor:
             f'{node.place}: "{layer.media_type[:96]}" is not a layer of a container image'
         )
     return layer
+
+
+def _is_foreign(layer: Descriptor) -> bool:
+    return any(word in layer.media_type for word in _FOREIGN)
 
 
 def _is_image(item: Descriptor) -> bool:

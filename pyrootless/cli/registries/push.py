@@ -14,8 +14,9 @@ import sys
 from pathlib import Path
 
 from pyrootless.cli import Parser
+from pyrootless.cli.registries.copy import write_digest
 from pyrootless.cli.registries.progress import show_progress
-from pyrootless.errors import StoreError, UsageError
+from pyrootless.errors import UsageError
 from pyrootless.images import (
     DEFAULT_TAG,
     Reference,
@@ -46,7 +47,7 @@ def main(args: list[str]) -> int:
             tag = reference.tag or DEFAULT_TAG
             print(f"{tag}: digest: {pushed.digest} size: {pushed.size}")
         if options.digestfile:
-            _write(Path(options.digestfile), pushed.digest)
+            write_digest(Path(options.digestfile), pushed.digest)
     return 0
 
 
@@ -67,13 +68,6 @@ def _jobs(
             remedy=f"name the place: pyrootless push {options.image} HOST/NAME:TAG",
         )
     return [(image, name)]
-
-
-def _write(path: Path, digest: str) -> None:
-    try:
-        path.write_text(digest)
-    except OSError as error:
-        raise StoreError(f"--digestfile: cannot write {path}: {error.strerror}") from error
 
 
 def _parser() -> Parser:

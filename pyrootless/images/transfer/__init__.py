@@ -1,4 +1,4 @@
-"""Images on the way between the store and registries.
+"""Images on the way between the store and registries, and from one to another.
 
 What comes in: names.  What goes out: what other folders use of this one, each loaded when it is
 first used.  Must never: speak HTTP itself (pyrootless.images.registry does).
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from pyrootless.lazy import exports
 
 if TYPE_CHECKING:
+    from pyrootless.images.transfer.copy import copy_image as copy_image
     from pyrootless.images.transfer.pull import Progress as Progress
     from pyrootless.images.transfer.pull import Silence as Silence
     from pyrootless.images.transfer.pull import pull_image as pull_image
@@ -22,6 +23,7 @@ _HOME = {
     "Progress": "pull",
     "Pushed": "push",
     "Silence": "pull",
+    "copy_image": "copy",
     "pull_image": "pull",
     "push_image": "push",
     "push_references": "push",

@@ -29,7 +29,7 @@ from pyrootless.images.manifest import (
     parse_manifest,
 )
 from pyrootless.images.platforms import Platform, host_platform, normalize, runnable
-from pyrootless.images.reference import Reference
+from pyrootless.images.reference import DEFAULT_TAG, Reference
 from pyrootless.images.registry import (
     ConnectionLost,
     NotThere,
@@ -177,12 +177,7 @@ def fetch_manifest(
     Raises:
         RegistryError, IntegrityError, UsageError: As pull_image.
     """
-    wanted = reference.digest or reference.tag or "latest"
-    kind: str | None
-    try:
-        raw, kind, _ = client.manifest(reference.path, wanted)
-    except NotThere as error:
-        raise _unknown(client, reference) from error
+    raw, kind, _ = fetch_named(client, reference)
     for _ in range(MAX_NESTED + 1):
         document = parse_manifest(raw, kind)
         if isinstance(document, Manifest):
@@ -190,6 +185,19 @@ def fetch_manifest(
         entry = _choose(reference, document, platform)
         raw, kind, _ = client.manifest(reference.path, entry.digest)
     raise IntegrityError(f"{reference}: more than {MAX_NESTED} indexes in each other")
+
+
+def fetch_named(client: RegistryClient, reference: Reference) -> tuple[bytes, str | None, str]:
+    """What has the name: bytes, type, digest, as of `RegistryClient.manifest`.
+
+    Raises:
+        RegistryError, IntegrityError: As pull_image.
+    """
+    wanted = reference.digest or reference.tag or DEFAULT_TAG
+    try:
+        return client.manifest(reference.path, wanted)
+    except NotThere as error:
+        raise _unknown(client, reference) from error
 
 
 def layer_jobs(manifest: Manifest, config: ImageConfig) -> list[LayerJob]:
@@ -371,7 +379,7 @@ def _unknown(client: RegistryClient, reference: Reference) -> RegistryError:
         return RegistryError(
             f"{place}: there is no manifest {reference.digest}", remedy="check the digest"
         )
-    tag = reference.tag or "latest"
+    tag = reference.tag or DEFAULT_TAG
     try:
         tags = client.tags(reference.path)
     except PyrootlessError:

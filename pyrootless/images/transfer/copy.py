@@ -1,0 +1,175 @@
+"""An image of a registry → the same bytes in another repository, past the store.
+
+What comes in: two references, a platform or none.
+What goes out: the manifest's digest; blobs that the target lacks.
+Must never: change a byte; keep a blob here; name a manifest before all that it names is there.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import IO, BinaryIO
+
+from pyrootless.errors import IntegrityError, UsageError
+from pyrootless.images.manifest import Contents, Descriptor, read_contents
+from pyrootless.images.platforms import Platform
+from pyrootless.images.reference import DEFAULT_TAG, Reference
+from pyrootless.images.registry import (
+    RegistryClient,
+    Uploads,
+    load_settings,
+)
+from pyrootless.images.store import writing
+from pyrootless.images.transfer.pull import (
+    MAX_NESTED,
+    PARALLEL,
+    Progress,
+    Silence,
+    fetch_manifest,
+    fetch_named,
+)
+from pyrootless.images.transfer.push import Pushed
+
+
+def copy_image(
+    source: Reference,
+    target: Reference,
+    *,
+    directory: Path,
+    platform: Platform | None = None,
+    progress: Progress | None = None,
+) -> Pushed:
+    """Have an image of a registry in another repository too.
+
+    An index is copied with all that it lists, so that the digest stays.
+
+    Args:
+        source: Where it is.
+        target: Its name there; without a tag and digest it gets the tag "latest".
+        directory: For blobs on their way, in files without a name.
+        platform: The image of an index that is copied alone; None: the whole index.
+        progress: None: nobody is told.
+
+    Raises:
+        UsageError: The target's digest is another, or there is no image for the platform.
+        RegistryError: A registry refused, failed, is out of reach or too slow.
+        IntegrityError: Something is not what its digest says, or cannot be copied.
+        StoreError: The directory cannot be written.
+    """
+    settings = load_settings()
+    with (
+        RegistryClient(source.domain, settings) as there,
+        RegistryClient(target.domain, settings) as here,
+    ):
+        if platform is None:
+            raw, kind, digest = fetch_named(there, source)
+        else:
+            chosen = fetch_manifest(there, source, platform)
+            raw, kind, digest = chosen.raw, chosen.media_type, chosen.digest
+        if target.digest not in (None, digest):
+            raise UsageError(f"{target}: the image has the digest {digest}; copy it to a tag")
+        copy = _Copy(source, there, here, here.uploads(target.path), directory,
+                     progress or Silence())  # fmt: skip
+        if source.domain == target.domain:
+            copy.mounts.append(source.path)
+        name = target.tag or target.digest or DEFAULT_TAG
+        copy.send(name, raw, read_contents(raw, kind), digest)
+    return Pushed(target, digest, len(raw))
+
+
+@dataclass(slots=True)
+class _Copy:
+    """One copy of one image or index."""
+
+    source: Reference
+    there: RegistryClient
+    here: RegistryClient
+    uploads: Uploads
+    directory: Path
+    progress: Progress
+    mounts: list[str] = field(default_factory=list)
+    done: set[str] = field(default_factory=set)
+
+    def send(
+        self, name: str, raw: bytes, contents: Contents, digest: str, depth: int = 0
+    ) -> None:
+        """A manifest or index, after all that it names."""
+        if depth > MAX_NESTED:
+            raise IntegrityError(f"{self.source}: more than {MAX_NESTED} indexes in each other")
+        for entry in contents.manifests:
+            if entry.digest in self.done:
+                continue
+            child, _, _ = self.there.manifest(
+                self.source.path, entry.digest, (entry.media_type,)
+            )
+            listed = read_contents(child, entry.media_type)
+            self.send(entry.digest, child, listed, entry.digest, depth + 1)
+            self.done.add(entry.digest)
+        self._send_blobs(contents.blobs)
+        self.uploads.put_manifest(name, raw, contents.media_type, digest)
+
+    def _send_blobs(self, blobs: tuple[Descriptor, ...]) -> None:
+        """Those that were not sent before, some at once; ends the others when one fails."""
+        left = {each.digest: each for each in blobs if each.digest not in self.done}
+        for blob in left.values():
+            self.progress.layer_started(blob.digest, blob.size)
+        with ThreadPoolExecutor(PARALLEL, "copy") as pool:
+            futures = [pool.submit(self._send_blob, blob) for blob in left.values()]
+            try:
+                for future in as_completed(futures):
+                    future.result()
+            except BaseException:
+                self.there.abort()
+                self.here.abort()
+                for future in futures:
+                    future.cancel()
+                raise
+        self.done.update(left)
+
+    def _send_blob(self, blob: Descriptor) -> None:
+        told = partial(self.progress.layer_advanced, blob.digest)
+        with ExitStack() as stack:
+            fetched: list[IO[bytes]] = []
+
+            def opened() -> BinaryIO:
+                """Again after a broken connection: the blob is fetched once."""
+                if not fetched:
+                    fetched.append(stack.enter_context(self._fetch(blob)))
+                return os.fdopen(os.dup(fetched[0].fileno()), "rb")
+
+            sent = self.uploads.put_blob(blob, opened, told, self.mounts)
+        self.progress.layer_done(blob.digest, sent.value)
+
+    def _fetch(self, blob: Descriptor) -> IO[bytes]:
+        """The whole blob, verified, in a file that ends with its descriptor."""
+        with writing(self.directory):
+            file = tempfile.TemporaryFile(dir=self.directory)  # noqa: SIM115
+        try:
+            self._fill(file, blob)
+        except BaseException:
+            file.close()
+            raise
+        return file
+
+    def _fill(self, file: IO[bytes], blob: Descriptor) -> None:
+        algorithm, _, digits = blob.digest.partition(":")
+        found = hashlib.new(algorithm)
+        for chunk in self.there.blob(self.source.path, blob):
+            found.update(chunk)
+            with writing(self.directory):
+                file.write(chunk)
+        with writing(self.directory):
+            file.flush()
+        if found.hexdigest() != digits:
+            raise IntegrityError(
+                f"registry {self.source.domain}, repository {self.source.path}: blob "
+                f"{blob.digest} has the digest {algorithm}:{found.hexdigest()}",
+                remedy="the image is damaged in the registry: push it again",
+            )
