@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
-from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
@@ -27,9 +26,9 @@ from pyrootless.images.registry import (
     load_settings,
 )
 from pyrootless.images.store import writing
+from pyrootless.images.transfer.parallel import run_all
 from pyrootless.images.transfer.pull import (
     MAX_NESTED,
-    PARALLEL,
     Progress,
     Silence,
     fetch_manifest,
@@ -120,17 +119,7 @@ class _Copy:
         left = {each.digest: each for each in blobs if each.digest not in self.done}
         for blob in left.values():
             self.progress.layer_started(blob.digest, blob.size)
-        with ThreadPoolExecutor(PARALLEL, "copy") as pool:
-            futures = [pool.submit(self._send_blob, blob) for blob in left.values()]
-            try:
-                for future in as_completed(futures):
-                    future.result()
-            except BaseException:
-                self.there.abort()
-                self.here.abort()
-                for future in futures:
-                    future.cancel()
-                raise
+        run_all(self._send_blob, left.values(), self.there, self.here)
         self.done.update(left)
 
     def _send_blob(self, blob: Descriptor) -> None:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
@@ -38,14 +38,13 @@ from pyrootless.images.registry import (
     load_settings,
 )
 from pyrootless.images.template import compile_default_filter
+from pyrootless.images.transfer.parallel import run_all
 from pyrootless.journal import add_event
 
 if TYPE_CHECKING:
     from pyrootless.images.store import BlobWriter, Store
     from pyrootless.images.store.images import StoredImage
 
-PARALLEL = 3
-"""Layers under way at once, as docker does."""
 MAX_CONFIG_BYTES = 4 << 20
 MAX_NESTED = 2
 """Indexes that may lie in each other."""
@@ -252,16 +251,7 @@ class _Pull:
         for job in jobs:
             self._progress.layer_started(job.blob.digest, job.blob.size)
         ordered = sorted(jobs, key=lambda job: job.blob.size, reverse=True)
-        with ThreadPoolExecutor(PARALLEL, "pull") as pool:
-            futures = [pool.submit(self._finish_layer, job) for job in ordered]
-            try:
-                for future in as_completed(futures):
-                    future.result()
-            except BaseException:
-                self._client.abort()
-                for future in futures:
-                    future.cancel()
-                raise
+        run_all(self._finish_layer, ordered, self._client)
 
     def _finish_layer(self, job: LayerJob) -> None:
         self._progress.layer_done(job.blob.digest, self._have_layer(job))

@@ -7,7 +7,6 @@ Must never: change a byte of what was pulled; name a manifest before all its blo
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, BinaryIO
@@ -21,7 +20,8 @@ from pyrootless.images.registry import (
     Uploads,
     load_settings,
 )
-from pyrootless.images.transfer.pull import PARALLEL, Progress, Silence
+from pyrootless.images.transfer.parallel import run_all
+from pyrootless.images.transfer.pull import Progress, Silence
 from pyrootless.journal import add_event
 
 if TYPE_CHECKING:
@@ -138,16 +138,7 @@ class _Push:
         for layer in layers:
             self.progress.layer_started(layer.digest, layer.size)
         ordered = sorted(layers, key=lambda layer: layer.size, reverse=True)
-        with ThreadPoolExecutor(PARALLEL, "push") as pool:
-            futures = [pool.submit(self._send_layer, layer) for layer in ordered]
-            try:
-                for future in as_completed(futures):
-                    future.result()
-            except BaseException:
-                client.abort()
-                for future in futures:
-                    future.cancel()
-                raise
+        run_all(self._send_layer, ordered, client)
 
     def send_config(self, blob: Descriptor) -> None:
         """The configuration, of which nobody is told."""
