@@ -16,8 +16,8 @@
 
 enum { MIB = 1 << 20, TABLE_COVERS = 2 * MIB, PAGE = 4096 };
 
-static pid_t victim; /* ends before its shares are told, or just after */
-static bool after;
+static pid_t victim; /* ends before its shares are told */
+static bool after;   /* ends and is reaped just after they were told */
 static unsigned asked;
 
 ssize_t __real_prl_io_read_text(int dir_fd, const char *path, char *text, size_t size);
@@ -29,7 +29,7 @@ static void end_victim(void)
     if (victim <= 0)
         return;
     kill(victim, SIGKILL);
-    waitid(P_PID, (id_t)victim, &info, WEXITED | WNOWAIT);
+    waitid(P_PID, (id_t)victim, &info, WEXITED | (after ? 0 : WNOWAIT));
 }
 
 ssize_t __wrap_prl_io_read_text(int dir_fd, const char *path, char *text, size_t size)
@@ -72,8 +72,10 @@ static void start(size_t tables, size_t pages, pid_t *ret)
 
 static void end(pid_t pid)
 {
-    kill(pid, SIGKILL);
-    waitpid(pid, NULL, 0);
+    if (!after) {
+        kill(pid, SIGKILL);
+        waitpid(pid, NULL, 0);
+    }
     victim = 0;
     after = false;
     asked = 0;
