@@ -166,9 +166,7 @@ def parse_manifest(raw: bytes, media_type: str | None) -> Manifest | Index:
     Raises:
         IntegrityError: Malformed, contradicting itself, of the first schema, or no image.
     """
-    node = parse_document(raw, "manifest")
-    kind = _media_type(node, media_type)
-    _check_kind(node, kind)
+    node, kind = _document(raw, media_type)
     annotations = node.pairs("annotations")
     if kind in INDEX_TYPES:
         listed = tuple(_descriptor(item) for item in node.children("manifests"))
@@ -193,9 +191,7 @@ def read_contents(raw: bytes, media_type: str | None) -> Contents:
     Raises:
         IntegrityError: Malformed, contradicting itself, or of the first schema.
     """
-    node = parse_document(raw, "manifest")
-    kind = _media_type(node, media_type)
-    _check_kind(node, kind)
+    node, kind = _document(raw, media_type)
     if kind in INDEX_TYPES:
         return Contents(kind, tuple(map(_descriptor, node.children("manifests"))), ())
     layers = map(_descriptor, node.children("layers"))
@@ -268,6 +264,14 @@ def encode_descriptor(descriptor: Descriptor) -> dict[str, Any]:
     if descriptor.annotations:
         members["annotations"] = dict(descriptor.annotations)
     return members
+
+
+def _document(raw: bytes, announced: str | None) -> tuple[Node, str]:
+    """A manifest or index that does not contradict itself, and its type."""
+    node = parse_document(raw, "manifest")
+    kind = _media_type(node, announced)
+    _check_kind(node, kind)
+    return node, kind
 
 
 def _media_type(node: Node, announced: str | None) -> str:

@@ -10,12 +10,11 @@ Source: skopeo-copy(1).
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 
 from pyrootless.cli import Parser
 from pyrootless.cli.registries.progress import show_progress
-from pyrootless.errors import StoreError
-from pyrootless.images import DEFAULT_TAG, copy_image, parse_platform, parse_reference
+from pyrootless.cli.registries.sent import tell_sent
+from pyrootless.images import copy_image, parse_platform, parse_reference
 from pyrootless.images.registry import load_settings
 from pyrootless.images.store import open_store
 
@@ -32,30 +31,10 @@ def main(args: list[str]) -> int:
     store = open_store(options.root)
     if not options.quiet:
         sys.stderr.write(f"copying {source.canonical} to {target.domain}/{target.path}\n")
-    with store.pin(), show_progress(quiet=options.quiet) as progress:
-        copied = copy_image(
-            source,
-            target,
-            directory=store.directories.temporary,
-            platform=platform,
-            progress=progress,
-        )
-    if options.quiet:
-        print(target.canonical)
-    else:
-        tag = target.tag or DEFAULT_TAG
-        print(f"{tag}: digest: {copied.digest} size: {copied.size}")
-    if options.digestfile:
-        write_digest(Path(options.digestfile), copied.digest)
+    with show_progress(quiet=options.quiet) as progress:
+        copied = copy_image(store, source, target, platform=platform, progress=progress)
+    tell_sent(copied, options)
     return 0
-
-
-def write_digest(path: Path, digest: str) -> None:
-    """--digestfile of `push` and `copy`.  Raises StoreError."""
-    try:
-        path.write_text(digest)
-    except OSError as error:
-        raise StoreError(f"--digestfile: cannot write {path}: {error.strerror}") from error
 
 
 def _parser() -> Parser:

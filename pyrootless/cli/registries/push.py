@@ -11,14 +11,12 @@ from __future__ import annotations
 
 import argparse
 import sys
-from pathlib import Path
 
 from pyrootless.cli import Parser
-from pyrootless.cli.registries.copy import write_digest
 from pyrootless.cli.registries.progress import show_progress
+from pyrootless.cli.registries.sent import tell_sent
 from pyrootless.errors import UsageError
 from pyrootless.images import (
-    DEFAULT_TAG,
     Reference,
     find_image,
     parse_reference,
@@ -41,13 +39,7 @@ def main(args: list[str]) -> int:
     for image, reference in jobs:
         with show_progress(quiet=options.quiet) as progress:
             pushed = push_image(store, image, reference, progress=progress, settings=settings)
-        if options.quiet:
-            print(reference.canonical)
-        else:
-            tag = reference.tag or DEFAULT_TAG
-            print(f"{tag}: digest: {pushed.digest} size: {pushed.size}")
-        if options.digestfile:
-            write_digest(Path(options.digestfile), pushed.digest)
+        tell_sent(pushed, options)
     return 0
 
 

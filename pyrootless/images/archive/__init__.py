@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from pyrootless.images.archive.rootfs import import_rootfs as import_rootfs
     from pyrootless.images.archive.rootfs import now_text as now_text
     from pyrootless.images.archive.source import Prefixed as Prefixed
+    from pyrootless.images.archive.source import open_unnamed as open_unnamed
 
 _HOME = {
     "FORMS": "images",
@@ -42,6 +43,7 @@ _HOME = {
     "import_rootfs": "rootfs",
     "load_images": "images",
     "now_text": "rootfs",
+    "open_unnamed": "source",
     "parse_place": "places",
     "plain_chunks": "compression",
     "pull_place": "places",

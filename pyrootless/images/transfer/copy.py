@@ -1,6 +1,6 @@
 """An image of a registry → the same bytes in another repository, past the store.
 
-What comes in: two references, a platform or none.
+What comes in: the store, whose folder for temporary files is used, two references, a platform.
 What goes out: the manifest's digest; blobs that the target lacks.
 Must never: change a byte; keep a blob here; name a manifest before all that it names is there.
 """
@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import hashlib
 import os
-import tempfile
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
-from typing import IO, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from pyrootless.errors import IntegrityError, UsageError
+from pyrootless.images.archive import open_unnamed
 from pyrootless.images.manifest import Contents, Descriptor, read_contents
 from pyrootless.images.platforms import Platform
 from pyrootless.images.reference import DEFAULT_TAG, Reference
@@ -36,12 +35,15 @@ from pyrootless.images.transfer.pull import (
 )
 from pyrootless.images.transfer.push import Pushed
 
+if TYPE_CHECKING:
+    from pyrootless.images.store import Store
+
 
 def copy_image(
+    store: Store,
     source: Reference,
     target: Reference,
     *,
-    directory: Path,
     platform: Platform | None = None,
     progress: Progress | None = None,
 ) -> Pushed:
@@ -50,9 +52,9 @@ def copy_image(
     An index is copied with all that it lists, so that the digest stays.
 
     Args:
+        store: Gets nothing; blobs on their way lie in its folder for temporary files, unnamed.
         source: Where it is.
         target: Its name there; without a tag and digest it gets the tag "latest".
-        directory: For blobs on their way, in files without a name.
         platform: The image of an index that is copied alone; None: the whole index.
         progress: None: nobody is told.
 
@@ -60,10 +62,11 @@ def copy_image(
         UsageError: The target's digest is another, or there is no image for the platform.
         RegistryError: A registry refused, failed, is out of reach or too slow.
         IntegrityError: Something is not what its digest says, or cannot be copied.
-        StoreError: The directory cannot be written.
+        StoreError: The store cannot be written.
     """
     settings = load_settings()
     with (
+        store.pin(),
         RegistryClient(source.domain, settings) as there,
         RegistryClient(target.domain, settings) as here,
     ):
@@ -74,10 +77,9 @@ def copy_image(
             raw, kind, digest = chosen.raw, chosen.media_type, chosen.digest
         if target.digest not in (None, digest):
             raise UsageError(f"{target}: the image has the digest {digest}; copy it to a tag")
-        copy = _Copy(source, there, here, here.uploads(target.path), directory,
-                     progress or Silence())  # fmt: skip
-        if source.domain == target.domain:
-            copy.mounts.append(source.path)
+        mounts = [source.path] if source.domain == target.domain else []
+        told = progress or Silence()
+        copy = _Copy(store, source, there, here, here.uploads(target.path), mounts, told)
         name = target.tag or target.digest or DEFAULT_TAG
         copy.send(name, raw, read_contents(raw, kind), digest)
     return Pushed(target, digest, len(raw))
@@ -87,13 +89,13 @@ def copy_image(
 class _Copy:
     """One copy of one image or index."""
 
+    store: Store
     source: Reference
     there: RegistryClient
     here: RegistryClient
     uploads: Uploads
-    directory: Path
+    mounts: list[str]
     progress: Progress
-    mounts: list[str] = field(default_factory=list)
     done: set[str] = field(default_factory=set)
 
     def send(
@@ -125,7 +127,7 @@ class _Copy:
     def _send_blob(self, blob: Descriptor) -> None:
         told = partial(self.progress.layer_advanced, blob.digest)
         with ExitStack() as stack:
-            fetched: list[IO[bytes]] = []
+            fetched: list[BinaryIO] = []
 
             def opened() -> BinaryIO:
                 """Again after a broken connection: the blob is fetched once."""
@@ -136,10 +138,9 @@ class _Copy:
             sent = self.uploads.put_blob(blob, opened, told, self.mounts)
         self.progress.layer_done(blob.digest, sent.value)
 
-    def _fetch(self, blob: Descriptor) -> IO[bytes]:
+    def _fetch(self, blob: Descriptor) -> BinaryIO:
         """The whole blob, verified, in a file that ends with its descriptor."""
-        with writing(self.directory):
-            file = tempfile.TemporaryFile(dir=self.directory)  # noqa: SIM115
+        file = open_unnamed(self.store.directories.temporary)
         try:
             self._fill(file, blob)
         except BaseException:
@@ -147,14 +148,15 @@ class _Copy:
             raise
         return file
 
-    def _fill(self, file: IO[bytes], blob: Descriptor) -> None:
+    def _fill(self, file: BinaryIO, blob: Descriptor) -> None:
+        place = self.store.directories.temporary
         algorithm, _, digits = blob.digest.partition(":")
         found = hashlib.new(algorithm)
         for chunk in self.there.blob(self.source.path, blob):
             found.update(chunk)
-            with writing(self.directory):
+            with writing(place):
                 file.write(chunk)
-        with writing(self.directory):
+        with writing(place):
             file.flush()
         if found.hexdigest() != digits:
             raise IntegrityError(
